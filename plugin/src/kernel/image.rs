@@ -1,0 +1,1 @@
+//! Kernel images: from a file to its base BTF.

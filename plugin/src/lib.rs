@@ -1,0 +1,18 @@
+//! btf-guard: predicts, when a package is installed, what a kernel will do
+//! with a module's BTF.
+//!
+//! The library judges; it never prints, never exits and never reads the
+//! environment. [`btf`] knows nothing of files, [`module`] and [`kernel`]
+//! nothing of packages, and only [`place`] knows that transactions exist.
+
+pub mod btf;
+pub mod compression;
+mod error;
+pub mod kernel;
+pub mod module;
+pub mod place;
+pub mod policy;
+pub mod report;
+pub mod verdict;
+
+pub use error::Malformed;

@@ -1,0 +1,3 @@
+//! The `btf-guard` program.
+
+fn main() {}

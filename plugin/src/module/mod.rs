@@ -1,0 +1,61 @@
+//! One kernel module file: what the kernel's loader looks at before and when
+//! it meets the module's BTF.
+
+mod elf;
+
+use crate::Malformed;
+use crate::btf::Order;
+
+pub use elf::{Limits, open, parse};
+
+/// What an ELF header says it was built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// `e_machine`, in the file's own byte order.
+    pub machine: u16,
+    /// `ELFCLASS64`?
+    pub is_64: bool,
+    /// `EI_DATA`.
+    pub order: Order,
+}
+
+/// The parts of a `.ko` that decide what becomes of its BTF.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// The module's own name: modinfo `name=`, else the file name's stem with
+    /// `-` as `_` (which is how the kernel's build derives it).
+    pub name: String,
+    /// modinfo `vermagic=`.
+    pub vermagic: Option<String>,
+    /// What it was built for. `None` for a raw split-BTF file, which does not say.
+    pub target: Option<Target>,
+    /// Section `.BTF`, as it stands in the file. `None` if there is none;
+    /// an empty section is `Some` of nothing.
+    pub btf: Option<Vec<u8>>,
+    /// Section `.BTF.base`: the distilled base. `None` if there is none.
+    pub btf_base: Option<Vec<u8>>,
+}
+
+impl Module {
+    /// A module known by its split BTF alone (a `.btf` file).
+    pub fn from_raw_btf(name: &str, btf: Vec<u8>) -> Self {
+        Self {
+            name: name.to_owned(),
+            vermagic: None,
+            target: None,
+            btf: Some(btf),
+            btf_base: None,
+        }
+    }
+}
+
+/// Why a module file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The bytes are not a module.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}

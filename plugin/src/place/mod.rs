@@ -1,0 +1,3 @@
+//! Where modules and kernels come from: the disk, packages, a transaction.
+
+pub mod plan;

@@ -1,0 +1,86 @@
+//! The plan: what a hook tells `btf-guard judge` of a transaction, and the answer.
+//!
+//! One JSON object each way. The hook writes a [`Plan`] to the judge's standard
+//! input, leaves the packages' files open as inherited descriptors, and reads an
+//! [`Answer`] from its standard output.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Decision, Mode};
+
+/// The version of [`Plan`] and of every JSON report.
+pub const SCHEMA: u32 = 1;
+
+/// A transaction, as far as it touches modules and kernels.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The root that the transaction works on, `/` on a running machine.
+    pub root: PathBuf,
+    /// `rpm --test`, or a client's own test run: nothing will change.
+    pub test: bool,
+    /// What the environment or the rpm macro asks for, if anything.
+    pub mode: Option<Mode>,
+    /// The transaction's elements that carry or remove module or kernel files.
+    pub elements: Vec<Element>,
+}
+
+/// One transaction element.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Element {
+    /// Name, epoch, version, release, architecture.
+    pub nevra: String,
+    /// Does it come or go?
+    pub action: Action,
+    /// The package file, as a descriptor number that the judge inherits, at
+    /// offset 0. `None` for erased elements and where it could not be opened.
+    pub file: Option<i32>,
+    /// The element's module and kernel-image files, as absolute paths inside the root.
+    pub paths: Vec<PathBuf>,
+}
+
+/// What happens to a transaction element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is installed (also: the new half of an upgrade).
+    Install,
+    /// It is removed (also: the old half of an upgrade).
+    Erase,
+}
+
+/// What the hook needs of the judge's answer. The JSON holds the whole report
+/// besides; a hook ignores it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What to do.
+    pub decision: Decision,
+    /// What to tell the admin, a line each, ready to print.
+    pub messages: Vec<Message>,
+}
+
+/// One line for the admin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// How loud.
+    pub level: Level,
+    /// One line, without a line break.
+    pub text: String,
+}
+
+/// How loud a [`Message`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Belongs to a block.
+    Error,
+    /// Belongs to a warning.
+    Warning,
+    /// Worth knowing.
+    Notice,
+}

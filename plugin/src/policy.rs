@@ -1,0 +1,27 @@
+//! Verdicts and the admin's wishes → a decision.
+
+use serde::{Deserialize, Serialize};
+
+/// What the admin asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Say nothing, do nothing.
+    Off,
+    /// Never block.
+    Warn,
+    /// Block where the policy says so (the default).
+    Block,
+}
+
+/// What becomes of a transaction, or the outcome of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Nothing at warn or above.
+    Allow,
+    /// At least one finding at warn.
+    Warn,
+    /// At least one finding at block.
+    Block,
+}

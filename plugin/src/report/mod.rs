@@ -1,0 +1,1 @@
+//! Reports: what was found, as text and as JSON.
