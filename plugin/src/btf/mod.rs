@@ -18,4 +18,4 @@ mod verify;
 
 pub use base::Base;
 pub use raw::Order;
-pub use verify::{Refusal, verify_module};
+pub use verify::{Refusal, verify_base, verify_module};

@@ -65,17 +65,33 @@ pub fn verify_module(
         Order::Little => run::<Le>(split, distilled, base, abilities, discards, &mut log),
         Order::Big => run::<Be>(split, distilled, base, abilities, discards, &mut log),
     };
-    result.map_err(|stop| {
-        let (errno, kernel_bug) = match stop {
-            Stop::Errno(errno) => (-errno, None),
-            Stop::KernelBug(what) => (0, Some(what)),
-        };
-        Refusal {
-            errno,
-            log: log.into_entries(),
-            kernel_bug,
-        }
-    })
+    result.map_err(|stop| refusal(stop, log))
+}
+
+/// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`;
+/// `order` is the kernel's.
+///
+/// # Errors
+/// The kernel's [`Refusal`].
+pub fn verify_base(raw: &[u8], order: Order, abilities: &Abilities) -> Result<(), Refusal> {
+    let mut log = Log::new(abilities.log_line_max);
+    let result = match order {
+        Order::Little => parse::<Le>(raw, &Below::void(), abilities, false, &mut log).map(drop),
+        Order::Big => parse::<Be>(raw, &Below::void(), abilities, false, &mut log).map(drop),
+    };
+    result.map_err(|stop| refusal(stop, log))
+}
+
+fn refusal(stop: Stop, log: Log) -> Refusal {
+    let (errno, kernel_bug) = match stop {
+        Stop::Errno(errno) => (-errno, None),
+        Stop::KernelBug(what) => (0, Some(what)),
+    };
+    Refusal {
+        errno,
+        log: log.into_entries(),
+        kernel_bug,
+    }
 }
 
 fn run<O: ByteOrder>(
