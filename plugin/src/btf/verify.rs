@@ -117,8 +117,11 @@ fn run<O: ByteOrder>(
     };
     let void = Below::void();
     let own = parse::<O>(distilled, &void, abilities, false, log)?;
+    let kinds: Vec<u8> = std::iter::once(kind::VOID)
+        .chain(own.kinds.iter().copied())
+        .collect();
     let below = Below {
-        kinds: &own.kinds,
+        kinds: &kinds,
         strings: own.strings(),
     };
     let parsed = parse::<O>(split, &below, abilities, quiet, log)?;
@@ -127,7 +130,7 @@ fn run<O: ByteOrder>(
 
 /// What a BTF continues: `btf->base_btf`.
 pub(super) struct Below<'a> {
-    /// The kind of each id below the first of its own.
+    /// The kind of each id below the first of its own, `void` included.
     pub(super) kinds: &'a [u8],
     /// The strings below the first of its own.
     pub(super) strings: Strings<'a>,
@@ -164,8 +167,9 @@ pub(super) struct Parsed<'a> {
     pub(super) types: &'a [u8],
     pub(super) string_bytes: &'a [u8],
     census: Census,
-    /// `void` or the first own type, and on: where each stands in `types`.
+    /// Where each own type stands in `types`.
     pub(super) offsets: Vec<u32>,
+    /// The kind of each own type.
     pub(super) kinds: Vec<u8>,
 }
 
