@@ -1,3 +1,6 @@
 //! What the end-to-end tests share.
 
+pub mod bpf;
 pub mod btf;
+pub mod mutate;
+pub mod skip;
