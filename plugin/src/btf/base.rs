@@ -226,11 +226,10 @@ fn index<O: ByteOrder>(types: &[u8]) -> Result<(Vec<u8>, Vec<u32>), Malformed> {
         let t = Type::at::<O>(types, at)
             .ok_or_else(|| Malformed::new(at, "12 bytes of struct btf_type"))?;
         let kind = t.wide_kind();
-        let (once, each) = raw::appended(kind)
+        let len = raw::appended(kind, t.wide_vlen())
             .ok_or_else(|| Malformed::new(at, format!("a BTF kind from 1 to 19, not {kind}")))?;
-        let len = u64::from(once) + u64::from(each) * u64::from(t.wide_vlen());
-        let next = (at + TYPE_LEN) as u64 + len;
-        if next > types.len() as u64 {
+        let next = at + TYPE_LEN + len;
+        if next > types.len() {
             return Err(Malformed::new(
                 at,
                 format!(
@@ -242,7 +241,7 @@ fn index<O: ByteOrder>(types: &[u8]) -> Result<(Vec<u8>, Vec<u32>), Malformed> {
         kinds.push(kind);
         // A section is at most 4 GiB long: its length is a u32.
         offsets.push(at as u32);
-        at = next as usize;
+        at = next;
     }
     Ok((kinds, offsets))
 }

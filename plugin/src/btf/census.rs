@@ -25,12 +25,27 @@ pub(super) struct Census {
     distance: Vec<u8>,
 }
 
-/// Is this byte neither an ASCII identifier character nor NUL?
+/// Is this byte an ASCII identifier character, a dot or NUL?
 #[inline(always)]
-fn odd(c: u8) -> bool {
+fn plain(c: u8) -> bool {
+    // No shortcuts, so that the compiler can look at many bytes at once.
     let letter = (c | 0x20).wrapping_sub(b'a') < 26;
-    let digit_or_nul = c.wrapping_sub(b'0') < 10 || c == 0;
-    !(letter || digit_or_nul || c == b'_' || c == b'.')
+    let digit = c.wrapping_sub(b'0') < 10;
+    letter | digit | (c == 0) | (c == b'_') | (c == b'.')
+}
+
+/// Is every byte plain, and is one of them NUL?
+#[inline(always)]
+fn survey(block: &[u8]) -> (bool, bool) {
+    let look = |block: &[u8]| {
+        block.iter().fold((true, false), |(all, any), &c| {
+            (all & plain(c), any | (c == 0))
+        })
+    };
+    match block.first_chunk::<BLOCK>() {
+        Some(whole) => look(whole),
+        None => look(block),
+    }
 }
 
 impl Census {
@@ -44,12 +59,16 @@ impl Census {
     pub(super) fn of(strings: &[u8]) -> Self {
         let mut distance = vec![u8::MAX; strings.len().div_ceil(BLOCK)];
         for (stretch, marks) in strings.chunks(LONG).zip(distance.chunks_mut(LONG / BLOCK)) {
-            let unbroken =
-                stretch.len() == LONG && !stretch.iter().fold(false, |a, &c| a | (c == 0));
-            for (block, mark) in stretch.chunks(BLOCK).zip(marks) {
-                if unbroken || block.iter().fold(false, |a, &c| a | odd(c)) {
+            let mut broken = stretch.len() < LONG;
+            for (block, mark) in stretch.chunks(BLOCK).zip(&mut *marks) {
+                let (all_plain, any_nul) = survey(block);
+                broken |= any_nul;
+                if !all_plain {
                     *mark = 0;
                 }
+            }
+            if !broken {
+                marks.fill(0);
             }
         }
         let mut next = u8::MAX;

@@ -52,7 +52,7 @@ pub(super) fn check_all<O: ByteOrder>(
     log: &mut Log,
 ) -> Result<Metas, Stop> {
     let first_id = scope.below.kinds.len() as u32;
-    let guess = types.len() / 32 + 1;
+    let guess = types.len() / 24 + 1;
     let mut metas = Metas {
         offsets: Vec::with_capacity(guess),
         kinds: Vec::with_capacity(guess),
@@ -68,12 +68,10 @@ pub(super) fn check_all<O: ByteOrder>(
             return Err(Stop::Errno(EINVAL));
         };
         let (kind, vlen) = check_info(t, id, scope, log)?;
-        let needed = appended(kind).map_or(0, |(once, each)| {
-            u64::from(once) + u64::from(each) * u64::from(vlen)
-        });
+        let needed = appended(kind, vlen).unwrap_or(0);
         let rest = types.get(at + TYPE_LEN..).unwrap_or(&[]);
         let left = rest.len();
-        let checked = if needed > left as u64 {
+        let checked = if needed > left {
             Err(Fault::Basic(format!(
                 "meta_left:{left} meta_needed:{needed}"
             )))
@@ -84,7 +82,7 @@ pub(super) fn check_all<O: ByteOrder>(
             t,
             kind,
             vlen,
-            appended: rest.get(..needed as usize).unwrap_or(rest),
+            appended: rest.get(..needed).unwrap_or(rest),
         };
         if let Err(fault) = checked.and_then(|()| check::<O>(&item, scope)) {
             let errno = show::fault::<O>(&fault, id, &item, scope, quiet, log);
@@ -93,7 +91,7 @@ pub(super) fn check_all<O: ByteOrder>(
         slots.take(log)?;
         metas.kinds.push(kind);
         metas.offsets.push(at as u32);
-        at += TYPE_LEN + needed as usize;
+        at += TYPE_LEN + needed;
     }
     Ok(metas)
 }
@@ -241,6 +239,7 @@ fn id_valid(id: u32, scope: &Scope<'_>) -> bool {
 }
 
 /// `btf_int_check_meta()`. The name is not looked at.
+#[inline(never)]
 fn int<O: ByteOrder>(item: &Item<'_>) -> Result<(), Fault> {
     no_vlen(item)?;
     no_kflag(item)?;
@@ -285,6 +284,7 @@ fn reference(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
 }
 
 /// `btf_array_check_meta()`.
+#[inline(never)]
 fn array<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
     anonymous(item)?;
     no_vlen(item)?;
@@ -304,6 +304,7 @@ fn array<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> 
 }
 
 /// `btf_struct_check_meta()`.
+#[inline(never)]
 fn structure<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
     anonymous_or_named(item, scope)?;
     let kflag = item.t.kflag();
@@ -345,6 +346,7 @@ fn structure<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fau
 }
 
 /// `btf_enum_check_meta()` and `btf_enum64_check_meta()`; `N` bytes a value.
+#[inline(never)]
 fn enumeration<O: ByteOrder, const N: usize>(
     item: &Item<'_>,
     scope: &Scope<'_>,
@@ -397,6 +399,7 @@ fn function(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
 }
 
 /// `btf_var_check_meta()`.
+#[inline(never)]
 fn variable<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
     no_vlen(item)?;
     no_kflag(item)?;
@@ -412,6 +415,7 @@ fn variable<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Faul
 }
 
 /// `btf_datasec_check_meta()`.
+#[inline(never)]
 fn data_section<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
     let size = item.t.size_or_type;
     if size == 0 {
@@ -459,6 +463,7 @@ fn float(item: &Item<'_>) -> Result<(), Fault> {
 }
 
 /// `btf_decl_tag_check_meta()`.
+#[inline(never)]
 fn decl_tag<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
     if scope.name(item.t.name_off).is_none_or(<[u8]>::is_empty) {
         return fault("Invalid value");

@@ -40,10 +40,23 @@ pub(super) fn is_print(c: u8) -> bool {
     class(c) & PRINT != 0
 }
 
+/// `__btf_name_char_ok(c, first = true)`, dots allowed: may a name start so?
+// Indexed while compiling: out of bounds would not build.
+#[allow(clippy::indexing_slicing)]
+static STARTS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut i = 0usize;
+    while i < 256 {
+        table[i] = CLASS[i] & ALPHA != 0 || i == b'_' as usize || i == b'.' as usize;
+        i += 1;
+    }
+    table
+};
+
 /// `__btf_name_char_ok(c, first = true)`.
 #[inline(always)]
 pub(super) fn starts_identifier(c: u8, dot: bool) -> bool {
-    class(c) & ALPHA != 0 || c == b'_' || (dot && c == b'.')
+    STARTS.get(usize::from(c)).copied().unwrap_or(false) && (dot || c != b'.')
 }
 
 /// `__btf_name_char_ok(c, first = false)`.

@@ -115,26 +115,26 @@ pub(super) mod kind {
     }
 }
 
-/// What a kind appends to `struct btf_type`: so many bytes once, so many for
-/// each of its `vlen` elements. `None` for a kind nobody has defined.
+/// What each kind appends to `struct btf_type`: so many bytes once, so many for
+/// each of its `vlen` elements.
+#[rustfmt::skip]
+const APPENDED: [(u8, u8); 20] = [
+    // void, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE
+    (0, 0), (4, 0), (0, 0), (12, 0), (0, 12), (0, 12), (0, 8), (0, 0), (0, 0), (0, 0),
+    // CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64
+    (0, 0), (0, 0), (0, 0), (0, 8), (4, 0), (0, 12), (0, 0), (4, 0), (0, 0), (0, 12),
+];
+
+/// How many bytes a type of this kind and `vlen` appends; `None` for a kind
+/// nobody has defined.
 #[inline(always)]
-pub(super) fn appended(kind: u8) -> Option<(u32, u32)> {
-    Some(match kind {
-        kind::INT | kind::VAR | kind::DECL_TAG => (4, 0),
-        kind::ARRAY => (12, 0),
-        kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => (0, 12),
-        kind::ENUM | kind::FUNC_PROTO => (0, 8),
-        kind::PTR
-        | kind::FWD
-        | kind::TYPEDEF
-        | kind::VOLATILE
-        | kind::CONST
-        | kind::RESTRICT
-        | kind::FUNC
-        | kind::FLOAT
-        | kind::TYPE_TAG => (0, 0),
-        _ => return None,
-    })
+pub(super) fn appended(kind: u8, vlen: u32) -> Option<usize> {
+    let &(once, each) = APPENDED.get(usize::from(kind))?;
+    if kind == kind::VOID {
+        return None;
+    }
+    // At most 2^24 elements of 12 bytes.
+    Some(usize::from(once) + usize::from(each) * vlen as usize)
 }
 
 /// The three words every type begins with.

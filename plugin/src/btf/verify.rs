@@ -187,6 +187,11 @@ pub(super) struct Scope<'a> {
     pub(super) below: &'a Below<'a>,
     pub(super) own: Strings<'a>,
     pub(super) abilities: &'a Abilities,
+    /// Dots and 512 characters are allowed, so what [`Census::plain`] vouches
+    /// for is an identifier if it starts like one.
+    trusts_census: bool,
+    /// The first name offset that is not valid.
+    names_end: u32,
 }
 
 impl<'a> Scope<'a> {
@@ -205,8 +210,7 @@ impl<'a> Scope<'a> {
     /// `btf_name_offset_valid()`.
     #[inline(always)]
     pub(super) fn name_offset_valid(&self, offset: u32) -> bool {
-        let len = self.below.strings.bytes.len() + self.own.bytes.len();
-        offset <= self.abilities.max_name_offset && (offset as usize) < len
+        offset < self.names_end
     }
 
     /// `btf_name_by_offset()`.
@@ -226,25 +230,29 @@ impl<'a> Scope<'a> {
     /// `btf_name_valid_identifier()`.
     #[inline(always)]
     pub(super) fn identifier(&self, offset: u32) -> bool {
-        let dot = self.abilities.dot_in_identifiers;
         let Some((section, at)) = self.section_at(offset) else {
             return false;
         };
         let Some(&first) = section.bytes.get(at) else {
             return false;
         };
-        if !names::starts_identifier(first, dot) {
-            return false;
-        }
-        if dot && self.abilities.name_max >= 512 && section.census.plain(at) {
-            return true;
-        }
-        self.identifier_slow(c_string(section.bytes.get(at..).unwrap_or(&[])), dot)
+        // The census vouches for what follows the first character.
+        let plain = names::starts_identifier(first, true) && section.census.plain(at);
+        (plain && self.trusts_census) || self.identifier_slow(section, at)
     }
 
     #[cold]
-    fn identifier_slow(&self, name: &[u8], dot: bool) -> bool {
+    #[inline(never)]
+    fn identifier_slow(&self, section: &Strings<'_>, at: usize) -> bool {
+        let name = c_string(section.bytes.get(at..).unwrap_or(&[]));
+        self.spelled_as_identifier(name, self.abilities.dot_in_identifiers)
+    }
+
+    fn spelled_as_identifier(&self, name: &[u8], dot: bool) -> bool {
         name.len() <= self.abilities.name_max
+            && name
+                .first()
+                .is_some_and(|&c| names::starts_identifier(c, dot))
             && name
                 .iter()
                 .skip(1)
@@ -262,9 +270,7 @@ impl<'a> Scope<'a> {
                 && name.iter().all(|&c| names::is_print(c))
         } else {
             // Dots were always allowed here.
-            name.first()
-                .is_some_and(|&c| names::starts_identifier(c, true))
-                && self.identifier_slow(name, true)
+            self.spelled_as_identifier(name, true)
         }
     }
 }
@@ -304,6 +310,10 @@ pub(super) fn parse<'a, O: ByteOrder>(
             census: &census,
         },
         abilities,
+        trusts_census: abilities.dot_in_identifiers && abilities.name_max >= 512,
+        names_end: u32::try_from(below.strings.bytes.len() + string_bytes.len())
+            .unwrap_or(u32::MAX)
+            .min(abilities.max_name_offset.saturating_add(1)),
     };
     let metas = meta::check_all::<O>(types, &scope, quiet, log)?;
     chains::check::<O>(types, &metas, below, abilities, log)?;
