@@ -5,8 +5,8 @@ pub mod config;
 pub mod image;
 pub mod running;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use crate::module::Target;
 
 pub use abilities::Abilities;
 pub use config::Config;
+pub use image::Image;
 
 /// When it matters what this kernel does with a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -55,6 +56,51 @@ pub struct Kernel {
     pub config: Config,
     /// What its modules must be built for; `None` for a raw BTF file.
     pub target: Option<Target>,
+    sha256: OnceLock<String>,
+}
+
+impl Kernel {
+    /// A kernel file that can be booted.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn open(path: &Path, config_override: Option<&Config>) -> Result<Self, Error> {
+        let image = image::open(path)?;
+        Self::from_image(image, path, config_override.cloned().unwrap_or_default())
+    }
+
+    /// A kernel that can be booted, from an image already read.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn from_image(image: Image, path: &Path, config: Config) -> Result<Self, Error> {
+        let base = Base::parse(image.base_btf)?;
+        let abilities = Abilities::of(&base, image.release.as_deref());
+        Ok(Self {
+            release: image.release,
+            build: image.build,
+            moment: Moment::Boot,
+            source: Source::File(path.to_owned()),
+            base: Arc::new(base),
+            abilities,
+            config,
+            target: image.target,
+            sha256: OnceLock::new(),
+        })
+    }
+
+    /// The running kernel.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn running() -> Result<Self, Error> {
+        running::read()
+    }
+
+    /// SHA-256 of the base BTF, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        self.sha256.get_or_init(String::new).clone()
+    }
 }
 
 /// Why a kernel could not be read.
