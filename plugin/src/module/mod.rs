@@ -1,12 +1,22 @@
 //! One kernel module file: what the kernel's loader looks at before and when
 //! it meets the module's BTF.
 
-mod elf;
+#[cfg(test)]
+pub(crate) mod build;
+pub(crate) mod elf;
+mod modinfo;
+mod reader;
+pub(crate) mod source;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
 use crate::Malformed;
 use crate::btf::Order;
+
+pub(crate) use modinfo::printable;
+pub use reader::{MAX_MODULE, Reader};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,45 +73,18 @@ pub enum Error {
     Malformed(#[from] Malformed),
 }
 
-/// Reads modules, and keeps its buffers from one to the next.
-#[derive(Debug, Default)]
-pub struct Reader {
-    packed: Vec<u8>,
-    plain: Vec<u8>,
-}
-
-impl Reader {
-    /// Reads a module file.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub fn open(&mut self, path: &Path) -> Result<Module, Error> {
-        let _ = (path, &self.packed);
-        Err(Malformed::new(0_u64, "an implementation").into())
-    }
-
-    /// Reads a module from bytes.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub fn parse(&mut self, bytes: &[u8], file_name: &str) -> Result<Module, Error> {
-        let _ = (bytes, file_name, &self.plain);
-        Err(Malformed::new(0_u64, "an implementation").into())
-    }
-}
-
-/// Reads one module file. For many, keep a [`Reader`].
+/// Reads one module file; for many, keep a [`Reader`].
 ///
 /// # Errors
-/// [`Error`].
+/// Those of [`Reader::open`].
 pub fn open(path: &Path) -> Result<Module, Error> {
-    Reader::default().open(path)
+    Reader::new().open(path)
 }
 
-/// Reads one module from bytes. For many, keep a [`Reader`].
+/// Reads one module from bytes; for many, keep a [`Reader`].
 ///
 /// # Errors
-/// [`Error`].
+/// Those of [`Reader::parse`].
 pub fn parse(bytes: &[u8], file_name: &str) -> Result<Module, Error> {
-    Reader::default().parse(bytes, file_name)
+    Reader::new().parse(bytes, file_name)
 }
