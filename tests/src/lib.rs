@@ -2,5 +2,6 @@
 
 pub mod bpf;
 pub mod btf;
+pub mod elf;
 pub mod mutate;
 pub mod skip;
