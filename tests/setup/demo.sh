@@ -40,9 +40,10 @@ if [ "$(id -u)" != 0 ]; then
         die 'rpm --root needs root or user namespaces, and this machine allows neither'
     rpm="unshare --map-root-user rpm"
 fi
-# Debian's rpm objects to being used as such unless told that one knows.
-if rpm --force-debian --version >/dev/null 2>&1; then
-    rpm="$rpm --force-debian"
+# Debian's rpm objects to installing anything unless told that one knows.
+install="$rpm"
+if rpm --force-debian -U --version >/dev/null 2>&1; then
+    install="$rpm --force-debian"
 fi
 
 first() {
@@ -158,7 +159,7 @@ case "$sibling_image" in
 esac
 cp "$sibling_config" "$root/lib/modules/$release/config"
 run 0 find "$root" -type f
-# shellcheck disable=SC2086 # $rpm is a command and its options, here and below
+# shellcheck disable=SC2086 # $rpm and $install are commands and their options, here and below
 $rpm --root "$root" --initdb
 
 note 'What "make install" puts into the macro directory of rpm; the first line is for this' \
@@ -170,10 +171,12 @@ note 'What "make install" puts into the macro directory of rpm; the first line i
 } >"$work/macros"
 run 0 grep -v '^#' "$work/macros"
 
-# All that a transaction could change: every file, and what rpm believes to have installed.
+# All that a transaction could change: every file, and the packages in rpm's database,
+# whose own file differs by every opening.
+database=$root$(rpm --eval '%{_dbpath}')
 everything() {
-    find "$root" -path '*/rpm/*' -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
-    find "$root" -path '*/rpm/*' -prune -o -printf '%p %M %s %T@\n' | LC_ALL=C sort
+    find "$root" -path "$database" -prune -o -printf '%p %M %s %T@\n' | LC_ALL=C sort
+    find "$root" -path "$database" -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
     # shellcheck disable=SC2086
     $rpm --root "$root" -qa
 }
@@ -181,14 +184,14 @@ everything >"$work/before"
 
 note 'Its installation is stopped before anything has changed:'
 # shellcheck disable=SC2086
-run fails $rpm --load "$work/macros" --root "$root" -U "$package"
+run fails $install --load "$work/macros" --root "$root" -U "$package"
 everything >"$work/after"
 run 0 cmp "$work/before" "$work/after"
 run 0 find "$root/lib" -name '*.ko*'
 
 note 'Whoever knows better says so, and gets a warning:'
 # shellcheck disable=SC2086
-run 0 env BTF_GUARD=warn $rpm --load "$work/macros" --root "$root" -U "$package"
+run 0 env BTF_GUARD=warn $install --load "$work/macros" --root "$root" -U "$package"
 # shellcheck disable=SC2086
 run 0 $rpm --root "$root" -q demo-kmp
 run 0 find "$root/lib" -name '*.ko*'

@@ -23,6 +23,7 @@ build header:stdlib.h libc6-dev glibc-devel glibc-devel
 build header:rpm/rpmts.h librpm-dev rpm-devel rpm-devel
 build lib:libclang clang clang-devel clang-devel
 build clang-header:stddef.h clang clang-devel clang-devel
+build certificates ca-certificates ca-certificates ca-certificates
 build rust:cargo - - -
 test cmd:cargo-fmt - - -
 test cmd:cargo-clippy - - -
@@ -67,6 +68,9 @@ is_there() {
     case "$1" in
         rust:*) cargo_is_new_enough ;;
         cmd:*) has "${1#cmd:}" ;;
+        # cargo downloads over https.
+        certificates) any_file /etc/ssl/certs/ca-certificates.crt /etc/ssl/ca-bundle.pem \
+            /etc/pki/tls/certs/ca-bundle.crt ;;
         header:*) any_file /usr/include/"${1#*:}" /usr/include/*-linux-gnu*/"${1#*:}" ;;
         lib:*)
             for dir in /usr/lib /usr/lib64 /usr/lib/*-linux-gnu* /usr/lib/llvm-*/lib; do

@@ -164,8 +164,9 @@ prune() {
 }
 
 need_room() {
-    free=$(df -Pk "$kernels" | awk 'NR == 2 { print $4 }')
-    [ "$free" -gt 2500000 ] || die "less than 2.5 GB free under $kernels"
+    free=$(df -Pm "$kernels" | awk 'NR == 2 { print $4 }')
+    case "$set_name" in test) room=2500 ;; demo) room=500 ;; esac
+    [ "$free" -gt "$room" ] || die "less than $room MB free under $kernels"
 }
 
 test_set() {
