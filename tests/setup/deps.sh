@@ -86,10 +86,8 @@ is_there() {
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif has sudo; then
-        sudo "$@"
     else
-        die "not root and no sudo here; run as root: $*"
+        sudo "$@"
     fi
 }
 
@@ -143,28 +141,42 @@ is_system_cargo() {
     ! cargo_is_new_enough || [ "$(command -v cargo)" = /usr/bin/cargo ]
 }
 
+# A mirror that is not reachable now need not matter: the lists may do.
+update_apt() {
+    say 'fetching the package lists'
+    quietly as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || true
+}
+
+# Package managers talk a lot; it matters only when they fail.
+quietly() {
+    log=$(mktemp)
+    status=0
+    "$@" >"$log" 2>&1 || status=$?
+    [ "$status" = 0 ] || tail -n 20 "$log" >&2
+    rm -f "$log"
+    return "$status"
+}
+
 apt_install() {
     # A directory of its own for the packages: a hook of some images empties the
     # system's at the end of any update, even one that runs beside us.
     archives=$(mktemp -d /var/tmp/btf-guard-debs.XXXXXX)
     chmod 755 "$archives"
-    as_root mkdir -p "$archives/partial"
-    set -- env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+    mkdir "$archives/partial"
+    set -- as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
         -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o "Dir::Cache::archives=$archives" install "$@"
-    # Lists may be missing or too old; they are fetched only then.
-    if ! as_root "$@"; then
-        say "trying again with fresh package lists"
-        as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || true
-        as_root "$@" || { as_root rm -rf "$archives"; return 1; }
-    fi
+    status=0
+    # The lists may be older than the archive.
+    quietly "$@" || { update_apt && quietly "$@"; } || status=$?
     as_root rm -rf "$archives"
+    return "$status"
 }
 
 install() {
     case "$manager" in
         apt) apt_install "$@" ;;
-        zypper) as_root zypper --non-interactive install --no-recommends "$@" ;;
-        dnf) as_root dnf -q -y install "$@" ;;
+        zypper) quietly as_root zypper --non-interactive install --no-recommends "$@" ;;
+        dnf) quietly as_root dnf -q -y install "$@" ;;
     esac
 }
 
@@ -189,9 +201,13 @@ else
     die "missing: $(echo "$missing" | cut -d' ' -f1 | tr '\n' ' '); no apt, zypper or dnf here to install it with"
 fi
 
+if [ "$(id -u)" != 0 ] && ! has sudo; then
+    die "missing: $(echo "$missing" | cut -d' ' -f1,"$column" | sed 's/ / (/; s/$/)/' | tr '\n' ' '); not root and no sudo here to install it with"
+fi
+
 # Which cargo the archive has is known only from its lists.
-if [ "$manager" = apt ] && [ -z "$(candidate libc6)" ]; then
-    as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || true
+if [ "$manager" = apt ] && ! any_file /var/lib/apt/lists/*_Packages*; then
+    update_apt
 fi
 
 packages=$(echo "$missing" | while read -r line; do
