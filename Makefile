@@ -1,0 +1,88 @@
+# What can be done here: `make help`.
+#
+# Everything a target needs is installed by it through the system's package
+# manager, when it is missing: see tests/setup/deps.sh.
+
+PREFIX ?= /usr
+DESTDIR ?=
+CARGO ?= cargo
+CARGO_TARGET_DIR ?= target
+
+# Where rpm looks for plugins and macros, as rpm itself says. On Debian this is
+# not where its package puts plugins; docs/distributions.md tells why rpm's word
+# is taken all the same.
+RPM_PLUGIN_DIR ?= $(shell rpm --eval '%{__plugindir}')
+RPM_MACRO_DIR ?= $(shell rpm --eval '%{_rpmmacrodir}')
+
+export CARGO CARGO_TARGET_DIR
+
+bin_dir = $(PREFIX)/bin
+man_dir = $(PREFIX)/share/man/man1
+bash_dir = $(PREFIX)/share/bash-completion/completions
+zsh_dir = $(PREFIX)/share/zsh/site-functions
+fish_dir = $(PREFIX)/share/fish/vendor_completions.d
+
+release = $(CARGO_TARGET_DIR)/release
+program = $(release)/btf-guard
+plugin = $(release)/libbtf_guard_rpm.so
+generated = $(CARGO_TARGET_DIR)/generated
+
+.PHONY: build test demo bench fuzz deps install clean distclean help
+
+build: deps
+	$(CARGO) build --release --locked --workspace
+
+deps:
+	@tests/setup/deps.sh build
+
+test:
+	tests/setup/test.sh
+
+demo: build
+	tests/setup/demo.sh $(program) $(plugin)
+
+bench: build
+	tests/setup/bench.sh $(program) $(plugin)
+
+fuzz: deps
+	tests/setup/fuzz.sh
+
+# Builds only when nothing is built yet, so that `sudo make install` after
+# `make` does not compile as root. The macro comes last: rpm loads the plugin
+# only once it is there, and then all else is in place.
+install:
+	test -x $(program) -a -f $(plugin) || $(MAKE) build
+	test -n "$(RPM_PLUGIN_DIR)" -a -n "$(RPM_MACRO_DIR)"
+	rm -rf $(generated)
+	mkdir -p $(generated)/man $(generated)/completions
+	$(program) generate man $(generated)/man
+	$(program) generate completions $(generated)/completions
+	install -D -m 755 $(program) $(DESTDIR)$(bin_dir)/btf-guard
+	install -d -m 755 $(DESTDIR)$(man_dir)
+	install -m 644 $(generated)/man/*.1 $(DESTDIR)$(man_dir)
+	install -D -m 644 $(generated)/completions/btf-guard.bash $(DESTDIR)$(bash_dir)/btf-guard
+	install -D -m 644 $(generated)/completions/_btf-guard $(DESTDIR)$(zsh_dir)/_btf-guard
+	install -D -m 644 $(generated)/completions/btf-guard.fish $(DESTDIR)$(fish_dir)/btf-guard.fish
+	install -D -m 755 $(plugin) $(DESTDIR)$(RPM_PLUGIN_DIR)/btf_guard.so
+	sed -e 's|@PLUGIN_DIR@|$(RPM_PLUGIN_DIR)|' -e 's|@BIN_DIR@|$(bin_dir)|' \
+		specfile/macros.transaction_btf_guard.in > $(generated)/macros.transaction_btf_guard
+	install -D -m 644 $(generated)/macros.transaction_btf_guard \
+		$(DESTDIR)$(RPM_MACRO_DIR)/macros.transaction_btf_guard
+
+# What was fetched stays: .cache holds kernels and tools.
+clean:
+	$(CARGO) clean
+	rm -rf .cache/demo
+
+distclean: clean
+	rm -rf .cache
+
+help:
+	@echo 'make            build the program and the rpm plugin (release)'
+	@echo 'make test       everything that is checked, on real kernels and with the real rpm'
+	@echo 'make demo       the main job on real input, command by command'
+	@echo 'make bench      speed and memory against libbpf, depmod, rpm'
+	@echo 'make fuzz       60 s of fuzzing for each target'
+	@echo 'make install    DESTDIR= PREFIX=/usr RPM_PLUGIN_DIR= RPM_MACRO_DIR='
+	@echo 'make deps       what building needs, by the system package manager'
+	@echo 'make clean      remove what was built; distclean: what was fetched too'

@@ -1,0 +1,129 @@
+#!/bin/sh
+# `make test`: set-up and every check. All steps run even if one fails, so that
+# one run tells everything; the exit status is 0 only if none failed.
+#
+# What the tests get to know:
+#   BTF_GUARD_KERNELS   directory of extracted kernels (kernels.sh)
+#   BTF_GUARD_BIN       the program, BTF_GUARD_PLUGIN  the rpm plugin, both as
+#                       built from this tree in the profile of the tests
+#   BTF_GUARD_SKIPS     a file: a test that has to leave something out, because
+#                       this machine does not permit it, appends one line saying
+#                       what and why. All such lines are shown at the end.
+set -eu
+
+ME='make test'
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+. "$here/say.sh"
+cd "$here/../.."
+
+cargo=${CARGO:-cargo}
+target=${CARGO_TARGET_DIR:-target}
+case "$target" in /*) ;; *) target=$PWD/$target ;; esac
+export CARGO_TARGET_DIR="$target"
+cache=${BTF_GUARD_CACHE:-$PWD/.cache}
+mkdir -p "$cache"
+
+skips=$cache/skips
+: >"$skips"
+passed=0
+failed=
+
+skip() {
+    say "SKIPPED: $*"
+    printf '%s\n' "$*" >>"$skips"
+}
+
+step() {
+    name=$1
+    shift
+    say "== $name: $*"
+    begun=$(date +%s)
+    if "$@"; then
+        passed=$((passed + 1))
+        say "-- $name: passed ($(($(date +%s) - begun)) s)"
+    else
+        failed="$failed '$name'"
+        say "-- $name: FAILED"
+    fi
+}
+
+# The last words, whatever happened.
+summary() {
+    count=$(wc -l <"$skips")
+    echo
+    if [ "$count" -gt 0 ]; then
+        echo "make test: SKIPPED $count, because this machine could not do them:"
+        sed 's/^/    /' "$skips"
+    else
+        echo 'make test: SKIPPED 0'
+    fi
+    if [ -n "$failed" ]; then
+        echo "make test: FAILED:$failed ($passed other steps passed)"
+        exit 1
+    fi
+    echo "make test: all $passed steps passed"
+}
+
+fetch_kernels() {
+    "$here/kernels.sh" test || return 1
+    # These are not this machine's fault, but not tested all the same.
+    cat "$cache/kernels/SKIPPED" >>"$skips"
+}
+
+build() {
+    "$cargo" build --locked --workspace
+}
+
+run_tests() {
+    BTF_GUARD_BIN=$target/debug/btf-guard
+    BTF_GUARD_PLUGIN=$target/debug/libbtf_guard_rpm.so
+    BTF_GUARD_KERNELS=$cache/kernels
+    BTF_GUARD_SKIPS=$skips
+    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_SKIPS
+    for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
+        if [ ! -f "$file" ]; then
+            say "$file was not built"
+            return 1
+        fi
+    done
+    "$cargo" test --locked --workspace --no-fail-fast
+}
+
+clippy() {
+    "$cargo" clippy --locked --workspace --all-targets -- -D warnings
+}
+
+# The pinned series keeps its meaning; debug builds in a quarter of the time.
+deny() {
+    tool=$cache/tools/bin/cargo-deny
+    if [ ! -x "$tool" ]; then
+        say 'building cargo-deny, once'
+        CARGO_TARGET_DIR=$cache/tools/target "$cargo" install --quiet --locked --debug \
+            --version '^0.20' --root "$cache/tools" cargo-deny || return 1
+        rm -rf "$cache/tools/target"
+    fi
+    "$tool" check licenses bans sources
+}
+
+if ! "$here/deps.sh" build test; then
+    failed=" 'deps'"
+    summary
+fi
+
+if has cargo-fmt; then
+    step fmt "$cargo" fmt --all --check
+else
+    skip 'cargo fmt: not installed'
+fi
+step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh
+step kernels fetch_kernels
+step build build
+step tests run_tests
+if has cargo-clippy; then
+    step clippy clippy
+else
+    skip 'cargo clippy: not installed'
+fi
+step 'deny (licenses, bans, sources; advisories need a database from outside)' deny
+
+summary
