@@ -3,12 +3,12 @@
 use std::io::Write as _;
 
 /// Says that something was not tested, and why: at once, past the test
-/// harness's capture, and in the file that `BTF_GUARD_SKIPPED` names, which
+/// harness's capture, and in the file that `BTF_GUARD_SKIPS` names, which
 /// `make test` counts at its end.
 pub fn skipped(what: &str, why: &str) {
-    let line = format!("SKIPPED: {what}: {why}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(file) = std::env::var_os("BTF_GUARD_SKIPPED") {
+    let line = format!("{what}: {why}\n");
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {line}").as_bytes());
+    if let Some(file) = std::env::var_os("BTF_GUARD_SKIPS") {
         let written = std::fs::OpenOptions::new()
             .create(true)
             .append(true)

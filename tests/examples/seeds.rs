@@ -47,11 +47,18 @@ fn main() -> Result<()> {
     }
     let base = Era::V6_18.base().build();
     let ko = elf::named_module("seed", &split);
-    let distilled = elf::module(&[(".modinfo", b"name=d\0"), (".BTF", &split), (".BTF.base", &base)]);
+    let distilled = elf::module(&[
+        (".modinfo", b"name=d\0"),
+        (".BTF", &split),
+        (".BTF.base", &base),
+    ]);
     let vmlinux = elf::vmlinux("6.18.15", &base);
     for (name, bytes) in [("plain", &ko), ("distilled", &distilled)] {
         fs::write(dir.join("module").join(name), bytes)?;
-        fs::write(dir.join("module").join(format!("{name}.zst")), zstd::encode_all(&bytes[..], 3)?)?;
+        fs::write(
+            dir.join("module").join(format!("{name}.zst")),
+            zstd::encode_all(&bytes[..], 3)?,
+        )?;
         fs::write(dir.join("module").join(format!("{name}.gz")), gzip(bytes)?)?;
     }
     let zst = zstd::encode_all(&vmlinux[..], 3)?;
@@ -59,7 +66,10 @@ fn main() -> Result<()> {
     fs::write(dir.join("image/vmlinux"), &vmlinux)?;
     fs::write(dir.join("image/vmlinux.zst"), &zst)?;
     fs::write(dir.join("image/bzimage.zst"), elf::bzimage("6.18.15", &zst))?;
-    fs::write(dir.join("image/bzimage.gz"), elf::bzimage("6.18.15", &gzip(&vmlinux)?))?;
+    fs::write(
+        dir.join("image/bzimage.gz"),
+        elf::bzimage("6.18.15", &gzip(&vmlinux)?),
+    )?;
     for (name, compression) in [
         ("none", rpm::CompressionType::None),
         ("gzip", rpm::CompressionType::Gzip),
