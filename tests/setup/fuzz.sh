@@ -29,18 +29,20 @@ done
 RUSTFLAGS=$flags CARGO_TARGET_DIR=$target_dir \
     "$cargo" build --release --locked --manifest-path fuzz/Cargo.toml --target "$host"
 
+# Real files to start from, so that no time is lost inventing ELF or rpm.
+seeds=$cache/fuzz/seeds
+"$cargo" run --quiet --locked -p btf-guard-tests --example seeds -- "$seeds"
+
 failed=
 for source in fuzz/fuzz_targets/*.rs; do
     name=$(basename "$source" .rs)
     corpus=$cache/fuzz/corpus/$name
     crashers=fuzz/crashers/$name
     mkdir -p "$corpus" "$crashers"
-    seeds=
-    [ ! -d "fuzz/seeds/$name" ] || seeds=fuzz/seeds/$name
     say "== $name, $seconds s"
     # The first directory takes what is found; the others are only read.
     "$target_dir/$host/release/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-        -print_final_stats=1 -artifact_prefix="$crashers/" "$corpus" "$crashers" ${seeds:+"$seeds"} ||
+        -print_final_stats=1 -artifact_prefix="$crashers/" "$corpus" "$crashers" "$seeds/$name" ||
         failed="$failed $name"
 done
 [ -z "$failed" ] || die "crashed:$failed (inputs in fuzz/crashers/)"

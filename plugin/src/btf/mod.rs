@@ -1,5 +1,21 @@
 //! BTF: the format, and what the kernel makes of it.
+//!
+//! [`Base`] is a kernel's own type information; [`verify_module`] is the
+//! kernel's `btf_parse_module()`, which decides whether a module's split BTF
+//! may continue it. Nothing here knows of files.
 
+mod base;
+mod census;
+mod chains;
+mod log;
+mod lookup;
+mod meta;
+mod names;
 mod raw;
+mod relocate;
+mod show;
+mod verify;
 
-pub use raw::{Base, Order};
+pub use base::Base;
+pub use raw::Order;
+pub use verify::{Refusal, verify_base, verify_module};

@@ -1,6 +1,7 @@
-//! BTF as it stands in a file: borrowed, bounds-checked views.
-
-use crate::Malformed;
+//! BTF as it stands in a file: numbers, kinds, and how long each type is.
+//!
+//! Layout: `include/uapi/linux/btf.h`. Everything is read by offset from
+//! borrowed bytes, because modules leave their BTF at any alignment.
 
 /// The byte order of a BTF blob or an ELF file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,42 +12,186 @@ pub enum Order {
     Big,
 }
 
-/// A base BTF, ready to judge split BTF against.
-#[derive(Debug)]
-pub struct Base {
-    raw: Vec<u8>,
-    order: Order,
+/// Reading numbers in one byte order, resolved when the code is compiled.
+pub(super) trait ByteOrder {
+    fn u16(bytes: [u8; 2]) -> u16;
+    fn u32(bytes: [u8; 4]) -> u32;
+
+    /// The number at byte `at`, if all four bytes are there.
+    #[inline(always)]
+    fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+        Some(Self::u32(*bytes.get(at..)?.first_chunk::<4>()?))
+    }
 }
 
-impl Base {
-    /// Takes the bytes of `/sys/kernel/btf/vmlinux` or of a vmlinux's `.BTF`.
-    ///
-    /// # Errors
-    /// [`Malformed`] if the bytes are not a whole, self-contained BTF.
-    pub fn parse(raw: Vec<u8>) -> Result<Self, Malformed> {
-        Ok(Self {
-            raw,
-            order: Order::Little,
+pub(super) struct Le;
+pub(super) struct Be;
+
+impl ByteOrder for Le {
+    #[inline(always)]
+    fn u16(bytes: [u8; 2]) -> u16 {
+        u16::from_le_bytes(bytes)
+    }
+    #[inline(always)]
+    fn u32(bytes: [u8; 4]) -> u32 {
+        u32::from_le_bytes(bytes)
+    }
+}
+
+impl ByteOrder for Be {
+    #[inline(always)]
+    fn u16(bytes: [u8; 2]) -> u16 {
+        u16::from_be_bytes(bytes)
+    }
+    #[inline(always)]
+    fn u32(bytes: [u8; 4]) -> u32 {
+        u32::from_be_bytes(bytes)
+    }
+}
+
+/// `BTF_MAGIC`.
+pub(super) const MAGIC: u16 = 0xeb9f;
+
+/// `struct btf_header` up to `str_len`: what every kernel knows.
+pub(super) const HEADER_LEN: usize = 24;
+
+/// `struct btf_header` with `layout_off` and `layout_len` (Linux 7.1).
+pub(super) const HEADER_LEN_LAYOUT: usize = 32;
+
+/// `struct btf_type`, before what its kind appends.
+pub(super) const TYPE_LEN: usize = 12;
+
+/// The kinds, `BTF_KIND_*`.
+pub(super) mod kind {
+    pub(crate) const VOID: u8 = 0;
+    pub(crate) const INT: u8 = 1;
+    pub(crate) const PTR: u8 = 2;
+    pub(crate) const ARRAY: u8 = 3;
+    pub(crate) const STRUCT: u8 = 4;
+    pub(crate) const UNION: u8 = 5;
+    pub(crate) const ENUM: u8 = 6;
+    pub(crate) const FWD: u8 = 7;
+    pub(crate) const TYPEDEF: u8 = 8;
+    pub(crate) const VOLATILE: u8 = 9;
+    pub(crate) const CONST: u8 = 10;
+    pub(crate) const RESTRICT: u8 = 11;
+    pub(crate) const FUNC: u8 = 12;
+    pub(crate) const FUNC_PROTO: u8 = 13;
+    pub(crate) const VAR: u8 = 14;
+    pub(crate) const DATASEC: u8 = 15;
+    pub(crate) const FLOAT: u8 = 16;
+    pub(crate) const DECL_TAG: u8 = 17;
+    pub(crate) const TYPE_TAG: u8 = 18;
+    pub(crate) const ENUM64: u8 = 19;
+
+    /// The kernel's word for each, `btf_kind_str[]`.
+    pub(crate) const NAMES: [&str; 20] = [
+        "UNKNOWN",
+        "INT",
+        "PTR",
+        "ARRAY",
+        "STRUCT",
+        "UNION",
+        "ENUM",
+        "FWD",
+        "TYPEDEF",
+        "VOLATILE",
+        "CONST",
+        "RESTRICT",
+        "FUNC",
+        "FUNC_PROTO",
+        "VAR",
+        "DATASEC",
+        "FLOAT",
+        "DECL_TAG",
+        "TYPE_TAG",
+        "ENUM64",
+    ];
+
+    /// `btf_type_is_modifier()`.
+    #[inline(always)]
+    pub(crate) fn is_modifier(kind: u8) -> bool {
+        matches!(kind, TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG)
+    }
+}
+
+/// What each kind appends to `struct btf_type`: so many bytes once, so many for
+/// each of its `vlen` elements.
+#[rustfmt::skip]
+const APPENDED: [(u8, u8); 20] = [
+    // void, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE
+    (0, 0), (4, 0), (0, 0), (12, 0), (0, 12), (0, 12), (0, 8), (0, 0), (0, 0), (0, 0),
+    // CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64
+    (0, 0), (0, 0), (0, 0), (0, 8), (4, 0), (0, 12), (0, 0), (4, 0), (0, 0), (0, 12),
+];
+
+/// How many bytes a type of this kind and `vlen` appends; `None` for a kind
+/// nobody has defined.
+#[inline(always)]
+pub(super) fn appended(kind: u8, vlen: u32) -> Option<usize> {
+    let &(once, each) = APPENDED.get(usize::from(kind))?;
+    if kind == kind::VOID {
+        return None;
+    }
+    // At most 2^24 elements of 12 bytes.
+    Some(usize::from(once) + usize::from(each) * vlen as usize)
+}
+
+/// The three words every type begins with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Type {
+    pub(super) name_off: u32,
+    pub(super) info: u32,
+    /// `size`, or `type` for the kinds that refer to one other type.
+    pub(super) size_or_type: u32,
+}
+
+impl Type {
+    #[inline(always)]
+    pub(super) fn at<O: ByteOrder>(types: &[u8], at: usize) -> Option<Self> {
+        let words = types.get(at..)?.first_chunk::<TYPE_LEN>()?;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *words;
+        Some(Self {
+            name_off: O::u32([a, b, c, d]),
+            info: O::u32([e, f, g, h]),
+            size_or_type: O::u32([i, j, k, l]),
         })
     }
 
-    /// The bytes it was made of.
-    pub fn bytes(&self) -> &[u8] {
-        &self.raw
+    /// `kind_flag`: bit 31 of `info`.
+    #[inline(always)]
+    pub(super) fn kflag(self) -> bool {
+        self.info >> 31 != 0
     }
 
-    /// The byte order of its numbers.
-    pub fn order(&self) -> Order {
-        self.order
+    /// The kind by the widest mask in use (7 bits, Linux 7.2). On a type that an
+    /// older kernel accepts the upper bits are zero, so this reads it right too.
+    #[inline(always)]
+    pub(super) fn wide_kind(self) -> u8 {
+        ((self.info >> 24) & 0x7f) as u8
     }
 
-    /// How many types it holds, counting `void` (id 0): the first id of a split BTF.
-    pub fn types(&self) -> u32 {
-        0
+    /// `vlen` by the widest mask in use (24 bits, Linux 7.2); see [`Type::wide_kind`].
+    #[inline(always)]
+    pub(super) fn wide_vlen(self) -> u32 {
+        self.info & 0x00ff_ffff
     }
+}
 
-    /// The length of its string section in bytes: the first offset of a split BTF's strings.
-    pub fn strings_len(&self) -> u32 {
-        0
-    }
+/// Splits a 12-byte element into its three words.
+#[inline(always)]
+pub(super) fn words3<O: ByteOrder>(element: &[u8; 12]) -> (u32, u32, u32) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *element;
+    (
+        O::u32([a, b, c, d]),
+        O::u32([e, f, g, h]),
+        O::u32([i, j, k, l]),
+    )
+}
+
+/// Splits an 8-byte element into its two words.
+#[inline(always)]
+pub(super) fn words2<O: ByteOrder>(element: &[u8; 8]) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = *element;
+    (O::u32([a, b, c, d]), O::u32([e, f, g, h]))
 }

@@ -1,5 +1,20 @@
 //! The parts of a kernel's `.config` that change what it does with BTF.
 
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::Malformed;
+use crate::compression::{self, Format};
+use crate::module::source::Regular;
+
+/// The longest config that is read, in bytes, compressed or not. Real ones
+/// have 300 KB.
+const LONGEST: usize = 8 << 20;
+
+/// The option that lets a module load without its BTF where that does not fit
+/// (`kernel/bpf/btf.c`, since Linux 5.18).
+const ALLOW_MISMATCH: &str = "CONFIG_MODULE_ALLOW_BTF_MISMATCH";
+
 /// What is known of a kernel's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
@@ -8,3 +23,115 @@ pub struct Config {
     /// Where the config was found, in words for a report.
     pub source: Option<String>,
 }
+
+/// Is `CONFIG_MODULE_ALLOW_BTF_MISMATCH=y` in the text of a kernel config?
+/// A config without it means no: so it is in kernels older than the option.
+/// `None` if the text is no kernel config.
+pub fn allow_mismatch(text: &str) -> Option<bool> {
+    let mut found = None;
+    for (name, value) in text.lines().filter_map(option) {
+        // Any option makes it a config; of several settings the last counts.
+        found.get_or_insert(false);
+        if name == ALLOW_MISMATCH {
+            found = Some(value == "y");
+        }
+    }
+    found
+}
+
+/// A line's option and value: `CONFIG_X=value`, or `# CONFIG_X is not set`,
+/// whose value is `n`.
+fn option(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_end();
+    let (name, value) = match line.strip_prefix("# ") {
+        Some(unset) => (unset.strip_suffix(" is not set")?, "n"),
+        None => line.split_once('=')?,
+    };
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (name.starts_with("CONFIG_") && name.bytes().all(word)).then_some((name, value))
+}
+
+impl Config {
+    /// Reads the kernel config in the file `path`, plain or compressed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read or is no regular file,
+    /// [`Error::Malformed`] if it is no kernel config.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let mut text = Vec::new();
+        Regular::open(path)?.read_all(LONGEST as u64, &mut text)?;
+        if let Some(format) = Format::detect(&text) {
+            let packed = std::mem::take(&mut text);
+            compression::decompress(format, &packed, LONGEST, &mut text)?;
+        }
+        let allow = allow_mismatch(&String::from_utf8_lossy(&text));
+        if allow.is_none() {
+            let what = "a kernel config: lines such as CONFIG_MODULES=y";
+            return Err(Malformed::new(0_u64, what).into());
+        }
+        Ok(Self {
+            allow_mismatch: allow,
+            source: Some(path.display().to_string()),
+        })
+    }
+
+    /// Looks for the config of the kernel in the file `image`, in this order:
+    /// `config-<release>` beside the image; `config` in the release's module
+    /// directory, which is `module_dir`, or the image's own directory if that
+    /// is called like the release; the config inside the image. What cannot be
+    /// read or is no config is passed over. Where none is found, the config is
+    /// unknown.
+    pub fn find(
+        image: &Path,
+        release: Option<&str>,
+        module_dir: Option<&Path>,
+        embedded: Option<&str>,
+    ) -> Self {
+        // The release comes from the image, which may say `../../x`.
+        let release = release.filter(|release| !release.contains('/'));
+        let mut places: Vec<PathBuf> = Vec::new();
+        let directory = image.parent();
+        if let (Some(directory), Some(release)) = (directory, release) {
+            places.push(directory.join(format!("config-{release}")));
+        }
+        let own = directory.filter(|directory| {
+            let name = directory.file_name();
+            name.is_some() && name == release.map(AsRef::as_ref)
+        });
+        places.extend(module_dir.or(own).map(|modules| modules.join("config")));
+
+        Self::first_of(&places).unwrap_or_else(|| match embedded.and_then(allow_mismatch) {
+            Some(allow) => Self {
+                allow_mismatch: Some(allow),
+                source: Some("the config inside the image".to_owned()),
+            },
+            None => Self::default(),
+        })
+    }
+
+    /// The config of the running kernel, whose `uname -r` is `release`:
+    /// `/proc/config.gz`, else `/boot/config-<release>`, else `config` in its
+    /// module directory; else unknown.
+    pub(super) fn of_running(release: &str) -> Self {
+        Self::first_of(&[
+            PathBuf::from("/proc/config.gz"),
+            PathBuf::from(format!("/boot/config-{release}")),
+            PathBuf::from(format!("/lib/modules/{release}/config")),
+        ])
+        .unwrap_or_default()
+    }
+
+    /// The config of the running kernel: `/proc/config.gz`, else
+    /// `/boot/config-$(uname -r)`, else `/lib/modules/$(uname -r)/config`;
+    /// else unknown.
+    pub fn running() -> Self {
+        Self::of_running(&super::running::release())
+    }
+
+    fn first_of(places: &[PathBuf]) -> Option<Self> {
+        places.iter().find_map(|place| Self::from_file(place).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,17 +5,19 @@ pub mod config;
 pub mod image;
 pub mod running;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::Malformed;
 use crate::btf::Base;
-use crate::module::Target;
+use crate::module::{self, Target};
 
 pub use abilities::Abilities;
 pub use config::Config;
+pub use image::Image;
 
 /// When it matters what this kernel does with a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -55,6 +57,68 @@ pub struct Kernel {
     pub config: Config,
     /// What its modules must be built for; `None` for a raw BTF file.
     pub target: Option<Target>,
+    /// What [`Kernel::sha256`] found.
+    sha256: OnceLock<String>,
+}
+
+impl Kernel {
+    /// The kernel in the image `path`, as one that can be booted. Its config
+    /// is `config_override`, or what [`Config::find`] finds without knowing
+    /// the module directory.
+    ///
+    /// # Errors
+    /// Those of [`image::open`] and [`Kernel::from_image`].
+    pub fn open(path: &Path, config_override: Option<&Config>) -> Result<Self, Error> {
+        let image = image::open(path)?;
+        let config = match config_override {
+            Some(config) => config.clone(),
+            None => {
+                let (release, embedded) = (image.release.as_deref(), image.config.as_deref());
+                Config::find(path, release, None, embedded)
+            }
+        };
+        Self::from_image(image, path, config)
+    }
+
+    /// The kernel of an image that was read from `path`, as one that can be
+    /// booted.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], at an offset into the base BTF, if that is not sound.
+    pub fn from_image(image: Image, path: &Path, config: Config) -> Result<Self, Error> {
+        let base = Base::parse(image.base_btf)?;
+        Ok(Self {
+            abilities: Abilities::of(&base, image.release.as_deref()),
+            release: image.release,
+            build: image.build,
+            moment: Moment::Boot,
+            source: Source::File(path.to_owned()),
+            base: Arc::new(base),
+            config,
+            target: image.target,
+            sha256: OnceLock::new(),
+        })
+    }
+
+    /// The running kernel, as this process sees it: `/sys/kernel/btf/vmlinux`,
+    /// uname(2) and [`Config::running`].
+    ///
+    /// # Errors
+    /// [`Error::NoBtf`] if it shows no BTF, [`Error::Io`] if that cannot be
+    /// read, [`Error::Malformed`] if it is not sound.
+    pub fn running() -> Result<Self, Error> {
+        running::read()
+    }
+
+    /// SHA-256 of the base BTF, in lower-case hexadecimal: which base it is,
+    /// whatever the release is called. Computed on the first call.
+    pub fn sha256(&self) -> String {
+        let digest = || {
+            let digest = Sha256::digest(self.base.bytes());
+            digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        self.sha256.get_or_init(digest).clone()
+    }
 }
 
 /// Why a kernel could not be read.
@@ -70,3 +134,15 @@ pub enum Error {
     #[error("no BTF in this kernel: it was built without CONFIG_DEBUG_INFO_BTF")]
     NoBtf,
 }
+
+impl From<module::Error> for Error {
+    fn from(error: module::Error) -> Self {
+        match error {
+            module::Error::Io(error) => Self::Io(error),
+            module::Error::Malformed(error) => Self::Malformed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

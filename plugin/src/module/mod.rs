@@ -1,12 +1,22 @@
 //! One kernel module file: what the kernel's loader looks at before and when
 //! it meets the module's BTF.
 
-mod elf;
+#[cfg(test)]
+pub(crate) mod build;
+pub(crate) mod elf;
+mod modinfo;
+mod reader;
+pub(crate) mod source;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
 
 use crate::Malformed;
 use crate::btf::Order;
 
-pub use elf::{Limits, open, parse};
+pub(crate) use modinfo::printable;
+pub use reader::{MAX_MODULE, Reader};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +27,9 @@ pub struct Target {
     pub is_64: bool,
     /// `EI_DATA`.
     pub order: Order,
+    /// `e_type`: `ET_REL` (1) in every module. A kernel's target says what its
+    /// modules must be, so there it is always `ET_REL`.
+    pub elf_type: u16,
 }
 
 /// The parts of a `.ko` that decide what becomes of its BTF.
@@ -58,4 +71,20 @@ pub enum Error {
     /// The bytes are not a module.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+}
+
+/// Reads one module file; for many, keep a [`Reader`].
+///
+/// # Errors
+/// Those of [`Reader::open`].
+pub fn open(path: &Path) -> Result<Module, Error> {
+    Reader::new().open(path)
+}
+
+/// Reads one module from bytes; for many, keep a [`Reader`].
+///
+/// # Errors
+/// Those of [`Reader::parse`].
+pub fn parse(bytes: &[u8], file_name: &str) -> Result<Module, Error> {
+    Reader::new().parse(bytes, file_name)
 }

@@ -1,0 +1,67 @@
+//! The table of functions that librpm looks up in a plugin.
+
+use crate::{rpmPlugin, rpmRC, rpmts};
+
+/// A hook that this project does not implement: its signature does not matter.
+pub type Hook = Option<unsafe extern "C" fn()>;
+
+/// `struct rpmPluginHooks_s`: what librpm finds under the name `<plugin>_hooks`.
+///
+/// The declaration is ours because `<rpm/rpmplugin.h>` is public since rpm 4.20
+/// only. The hooks have these places from rpm 4.14 to 6.1. `fsm_file_prepare`
+/// gained an argument in 4.18 and must stay `None`.
+///
+/// librpm reads hooks by their offset and does not know how long a plugin's
+/// table is: a version that appends hooks (rpm's development branch has
+/// `chroot_pre` and `chroot_post`) calls whatever lies behind a table of the
+/// old length. `later` holds `NULL` where such hooks will be looked for.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PluginHooks {
+    /// Called when the plugin is loaded; anything but `RPMRC_OK` fails every
+    /// transaction of the machine.
+    pub init: Option<unsafe extern "C" fn(plugin: rpmPlugin, ts: rpmts) -> rpmRC>,
+    /// Called before the plugin is unloaded.
+    pub cleanup: Option<unsafe extern "C" fn(plugin: rpmPlugin)>,
+    /// Called before the first change; `RPMRC_FAIL` ends the transaction.
+    pub tsm_pre: Option<unsafe extern "C" fn(plugin: rpmPlugin, ts: rpmts) -> rpmRC>,
+    /// After the transaction.
+    pub tsm_post: Hook,
+    /// Before a transaction element.
+    pub psm_pre: Hook,
+    /// After a transaction element.
+    pub psm_post: Hook,
+    /// Before a scriptlet.
+    pub scriptlet_pre: Hook,
+    /// In a scriptlet's process, before it starts.
+    pub scriptlet_fork_post: Hook,
+    /// After a scriptlet.
+    pub scriptlet_post: Hook,
+    /// Before a file is touched.
+    pub fsm_file_pre: Hook,
+    /// After a file was touched.
+    pub fsm_file_post: Hook,
+    /// Before a file gets its final name.
+    pub fsm_file_prepare: Hook,
+    /// Room for what later versions append.
+    pub later: [Hook; 20],
+}
+
+impl PluginHooks {
+    /// A plugin that does nothing.
+    pub const NONE: Self = Self {
+        init: None,
+        cleanup: None,
+        tsm_pre: None,
+        tsm_post: None,
+        psm_pre: None,
+        psm_post: None,
+        scriptlet_pre: None,
+        scriptlet_fork_post: None,
+        scriptlet_post: None,
+        fsm_file_pre: None,
+        fsm_file_post: None,
+        fsm_file_prepare: None,
+        later: [None; 20],
+    };
+}

@@ -1,0 +1,62 @@
+//! What each fuzz target does with its input. The regression test over kept
+//! crashers (`tests/tests/crashers.rs`) calls the same functions.
+
+use std::sync::OnceLock;
+
+use btf_guard::btf::{Base, Order, verify_base, verify_module};
+use btf_guard::kernel::{Abilities, image};
+use btf_guard::module;
+use btf_guard_tests::btf::Era;
+
+fn bases() -> &'static [(Base, Abilities)] {
+    static BASES: OnceLock<Vec<(Base, Abilities)>> = OnceLock::new();
+    BASES.get_or_init(|| {
+        Era::ALL
+            .iter()
+            .filter_map(|era| {
+                let base = Base::parse(era.base().build()).ok()?;
+                let abilities = Abilities::of(&base, Some(era.release()));
+                Some((base, abilities))
+            })
+            .collect()
+    })
+}
+
+/// The first byte chooses the kernel; a second, not zero, says how many 16-byte
+/// steps of the rest are a distilled base; what is left is the split BTF.
+pub fn btf(data: &[u8]) {
+    let [era, cut, rest @ ..] = data else {
+        return;
+    };
+    let all = bases();
+    let Some((base, abilities)) = all.get(usize::from(*era) % all.len()) else {
+        return;
+    };
+    let _ = verify_base(rest, Order::Little, abilities);
+    let _ = verify_base(rest, Order::Big, abilities);
+    if let Some((distilled, split)) = rest.split_at_checked(usize::from(*cut) * 16)
+        && *cut != 0
+    {
+        let _ = verify_module(split, Some(distilled), base, abilities, false);
+    }
+    let _ = verify_module(rest, None, base, abilities, era & 0x80 != 0);
+    if let Ok(base) = Base::parse(rest.to_vec()) {
+        let abilities = Abilities::of(&base, None);
+        let _ = verify_module(rest, None, &base, &abilities, false);
+        let _ = verify_module(rest, Some(rest), &base, &abilities, false);
+    }
+}
+
+/// A module file, compressed or not.
+pub fn module(data: &[u8]) {
+    let _ = module::parse(data, "fuzz.ko");
+}
+
+/// A kernel image.
+pub fn image(data: &[u8]) {
+    if let Ok(image) = image::parse(data)
+        && let Ok(base) = Base::parse(image.base_btf)
+    {
+        let _ = Abilities::of(&base, image.release.as_deref());
+    }
+}

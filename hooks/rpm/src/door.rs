@@ -1,0 +1,63 @@
+//! The door between C and Rust: no panic passes.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+
+/// Runs `work` and turns a panic into its message. A panic that left this
+/// library would abort rpm in mid-transaction.
+///
+/// While `work` runs nothing is printed for a panic; the panic hook of before
+/// is back afterwards.
+pub(crate) fn behind<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(hook);
+    result.map_err(|payload| {
+        let message = message(payload.as_ref());
+        // A payload's own destructor may panic, and nothing would catch that.
+        std::mem::forget(payload);
+        message
+    })
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("panic").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    static SEEN: AtomicBool = AtomicBool::new(false);
+
+    #[test]
+    fn a_panic_becomes_its_message_and_the_hosts_hook_is_back() {
+        panic::set_hook(Box::new(|_| SEEN.store(true, Ordering::Relaxed)));
+        assert_eq!(behind(|| 7), Ok(7));
+        assert_eq!(
+            behind::<()>(|| panic!("with {}", "text")),
+            Err("with text".to_owned())
+        );
+        assert_eq!(behind::<()>(|| panic!("plain")), Err("plain".to_owned()));
+        assert_eq!(
+            behind::<()>(|| panic::panic_any(3)),
+            Err("panic".to_owned())
+        );
+        assert!(
+            !SEEN.load(Ordering::Relaxed),
+            "a caught panic reached the host's hook"
+        );
+        let _ = panic::catch_unwind(|| panic!("the host's own"));
+        assert!(SEEN.load(Ordering::Relaxed), "the host's hook is gone");
+        let _ = panic::take_hook();
+    }
+}

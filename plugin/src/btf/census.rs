@@ -1,0 +1,132 @@
+//! A string section, sorted once into "plain" and "look closer".
+//!
+//! The kernel checks every name character by character, and the same strings
+//! are named over and over. One pass marks the stretches that hold nothing but
+//! identifier characters; there the first character of a name decides.
+
+/// Bytes per mark.
+const BLOCK: usize = 64;
+
+/// A run without a NUL that fills an aligned stretch of this many bytes may
+/// belong to a name that is too long.
+const LONG: usize = 256;
+
+/// The longest name that [`Census::plain`] vouches for. `KSYM_NAME_LEN` is
+/// 512 since Linux 6.1.
+const VOUCHED: usize = 512;
+
+/// Blocks that a name of [`VOUCHED`] bytes can touch.
+const REACH: u8 = (VOUCHED / BLOCK) as u8 + 1;
+
+/// How far it is from each block to the next one that needs a closer look.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Census {
+    /// In blocks, saturating; 0 for a block that itself needs a closer look.
+    distance: Vec<u8>,
+}
+
+/// Is this byte an ASCII identifier character, a dot or NUL?
+#[inline(always)]
+fn plain(c: u8) -> bool {
+    // No shortcuts, so that the compiler can look at many bytes at once.
+    let letter = (c | 0x20).wrapping_sub(b'a') < 26;
+    let digit = c.wrapping_sub(b'0') < 10;
+    letter | digit | (c == 0) | (c == b'_') | (c == b'.')
+}
+
+/// Is every byte plain, and is one of them NUL?
+#[inline(always)]
+fn survey(block: &[u8]) -> (bool, bool) {
+    let look = |block: &[u8]| {
+        block.iter().fold((true, false), |(all, any), &c| {
+            (all & plain(c), any | (c == 0))
+        })
+    };
+    match block.first_chunk::<BLOCK>() {
+        Some(whole) => look(whole),
+        None => look(block),
+    }
+}
+
+impl Census {
+    /// The census of no strings at all.
+    pub(super) const fn none() -> Self {
+        Self {
+            distance: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(strings: &[u8]) -> Self {
+        let mut distance = vec![u8::MAX; strings.len().div_ceil(BLOCK)];
+        for (stretch, marks) in strings.chunks(LONG).zip(distance.chunks_mut(LONG / BLOCK)) {
+            let mut broken = stretch.len() < LONG;
+            for (block, mark) in stretch.chunks(BLOCK).zip(&mut *marks) {
+                let (all_plain, any_nul) = survey(block);
+                broken |= any_nul;
+                if !all_plain {
+                    *mark = 0;
+                }
+            }
+            if !broken {
+                marks.fill(0);
+            }
+        }
+        let mut next = u8::MAX;
+        for mark in distance.iter_mut().rev() {
+            next = if *mark == 0 {
+                0
+            } else {
+                next.saturating_add(1)
+            };
+            *mark = next;
+        }
+        Self { distance }
+    }
+
+    /// Does the string at `offset` hold nothing but ASCII identifier characters
+    /// and dots, and at most 512 of them? `false` means "look closer".
+    #[inline(always)]
+    pub(super) fn plain(&self, offset: usize) -> bool {
+        self.distance
+            .get(offset / BLOCK)
+            .is_some_and(|&blocks| blocks >= REACH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_never_vouches_for_an_odd_or_long_string() {
+        for odd_at in (0..3000).step_by(7) {
+            let mut strings = b"abc_de.9\0".repeat(340);
+            strings[odd_at] = b'-';
+            let census = Census::of(&strings);
+            for offset in 0..strings.len() {
+                let end = strings[offset..]
+                    .iter()
+                    .position(|&c| c == 0)
+                    .map(|n| offset + n);
+                let hit = end.is_some_and(|end| (offset..end).contains(&odd_at));
+                assert!(
+                    !(hit && census.plain(offset)),
+                    "odd byte at {odd_at}, name at {offset}"
+                );
+            }
+        }
+        for start in 0..300 {
+            let mut strings = b"ab\0".repeat(1000);
+            strings[start..start + 513].fill(b'x');
+            let census = Census::of(&strings);
+            assert!(!census.plain(start), "a name of 513 at {start}");
+        }
+    }
+
+    #[test]
+    fn plain_vouches_for_ordinary_sections() {
+        let strings = b"abc_de.9\0".repeat(4000);
+        let census = Census::of(&strings);
+        assert!((0..strings.len()).all(|o| census.plain(o)));
+    }
+}

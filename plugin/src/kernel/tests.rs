@@ -1,0 +1,83 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+
+use super::*;
+
+/// A base BTF of one type, `int`.
+const SMALL: &[u8] = b"\x9f\xeb\x01\0\x18\0\0\0\0\0\0\0\x10\0\0\0\x10\0\0\0\x05\0\0\0\
+    \x01\0\0\0\0\0\0\x01\x04\0\0\0\x20\0\0\x01\
+    \0int\0";
+
+fn image(release: Option<&str>) -> Image {
+    Image {
+        base_btf: SMALL.to_vec(),
+        release: release.map(str::to_owned),
+        build: Some("#1 SMP".to_owned()),
+        target: None,
+        config: Some("CONFIG_MODULE_ALLOW_BTF_MISMATCH=y".to_owned()),
+    }
+}
+
+#[test]
+fn a_kernel_from_an_image() {
+    let path = Path::new("/boot/vmlinuz-6.1-x");
+    let kernel = Kernel::from_image(image(Some("6.1-x")), path, Config::default()).unwrap();
+    assert_eq!(kernel.release.as_deref(), Some("6.1-x"));
+    assert_eq!(kernel.build.as_deref(), Some("#1 SMP"));
+    assert_eq!(kernel.moment, Moment::Boot);
+    assert_eq!(kernel.source, Source::File(path.to_owned()));
+    assert_eq!(kernel.config, Config::default());
+    assert_eq!(kernel.base.bytes(), SMALL);
+}
+
+#[test]
+fn a_kernel_from_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("base.btf");
+    fs::write(&path, SMALL).unwrap();
+    let kernel = Kernel::open(&path, None).unwrap();
+    assert_eq!((&kernel.release, kernel.target), (&None, None));
+    assert_eq!(kernel.config.allow_mismatch, None);
+    assert_eq!(kernel.base.bytes(), SMALL);
+
+    let config = Config {
+        allow_mismatch: Some(true),
+        source: None,
+    };
+    let kernel = Kernel::open(&path, Some(&config)).unwrap();
+    assert_eq!(kernel.config, config);
+    fs::write(&path, "neither").unwrap();
+    assert!(matches!(
+        Kernel::open(&path, None),
+        Err(Error::Malformed(_))
+    ));
+}
+
+#[test]
+fn the_digest_is_that_of_the_base() {
+    let kernel = Kernel::from_image(image(None), Path::new("x"), Config::default()).unwrap();
+    let digest = "24d02eaddcd032ce9b2fbaa972588be541cf505f6b19bebe32a346a37dc6a887";
+    assert_eq!(kernel.sha256(), digest);
+    assert_eq!(kernel.clone().sha256(), digest);
+}
+
+#[test]
+fn the_running_kernel() {
+    let shows_btf = Path::new("/sys/kernel/btf/vmlinux").exists();
+    match Kernel::running() {
+        Ok(kernel) => {
+            assert!(shows_btf);
+            assert_eq!(kernel.moment, Moment::Now);
+            assert_eq!(kernel.source, Source::Running);
+            let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+            assert_eq!(kernel.release.as_deref(), Some(release.trim_end()));
+            let build = fs::read_to_string("/proc/sys/kernel/version").unwrap();
+            assert_eq!(kernel.build.as_deref(), Some(build.trim_end()));
+            assert_eq!(kernel.config, Config::running());
+            assert_eq!(kernel.sha256().len(), 64);
+        }
+        Err(Error::NoBtf) => assert!(!shows_btf),
+        Err(error) => panic!("{error}"),
+    }
+}

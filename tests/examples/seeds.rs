@@ -1,0 +1,95 @@
+//! Writes a first corpus, so that the fuzzer need not invent ELF or rpm.
+//!
+//! Usage: `seeds DIR`; each target gets a directory in there.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use btf_guard_tests::btf::{Btf, Era};
+use btf_guard_tests::elf;
+use btf_guard_tests::mutate::{Random, generate};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    let dir = std::env::args_os().nth(1).ok_or("usage: seeds DIR")?;
+    let dir = Path::new(&dir);
+    for target in ["btf", "module", "image", "package"] {
+        fs::create_dir_all(dir.join(target))?;
+    }
+    let mut split = Vec::new();
+    for (index, era) in Era::ALL.into_iter().enumerate() {
+        for seed in 0..20 {
+            let mut random = Random::new(seed + 1);
+            let mut btf = Btf::split(&era.base());
+            generate(&mut btf, random.pick(&[1, 3, 10, 40]), &mut random);
+            split = btf.build();
+            let mut input = vec![index as u8, 0];
+            input.extend_from_slice(&split);
+            fs::write(dir.join("btf").join(format!("split-{index}-{seed}")), input)?;
+        }
+        let mut distilled = Btf::base();
+        let head = distilled.named("list_head", 4, 0, 16, &[]);
+        let mut own = Btf::split(&distilled);
+        own.structure("holder", 64, &[("m", head, 0)]);
+        let mut raw = distilled.build();
+        while raw.len() % 16 != 0 {
+            distilled.string("");
+            raw = distilled.build();
+        }
+        let mut own = Btf::split(&distilled);
+        own.structure("holder", 64, &[("m", head, 0)]);
+        let mut input = vec![index as u8, (raw.len() / 16) as u8];
+        input.extend_from_slice(&raw);
+        input.extend_from_slice(&own.build());
+        fs::write(dir.join("btf").join(format!("distilled-{index}")), input)?;
+    }
+    let base = Era::V6_18.base().build();
+    let ko = elf::named_module("seed", &split);
+    let distilled = elf::module(&[
+        (".modinfo", b"name=d\0"),
+        (".BTF", &split),
+        (".BTF.base", &base),
+    ]);
+    let vmlinux = elf::vmlinux("6.18.15", &base);
+    for (name, bytes) in [("plain", &ko), ("distilled", &distilled)] {
+        fs::write(dir.join("module").join(name), bytes)?;
+        fs::write(
+            dir.join("module").join(format!("{name}.zst")),
+            zstd::encode_all(&bytes[..], 3)?,
+        )?;
+        fs::write(dir.join("module").join(format!("{name}.gz")), gzip(bytes)?)?;
+    }
+    let zst = zstd::encode_all(&vmlinux[..], 3)?;
+    fs::write(dir.join("image/raw"), &base)?;
+    fs::write(dir.join("image/vmlinux"), &vmlinux)?;
+    fs::write(dir.join("image/vmlinux.zst"), &zst)?;
+    fs::write(dir.join("image/bzimage.zst"), elf::bzimage("6.18.15", &zst))?;
+    fs::write(
+        dir.join("image/bzimage.gz"),
+        elf::bzimage("6.18.15", &gzip(&vmlinux)?),
+    )?;
+    for (name, compression) in [
+        ("none", rpm::CompressionType::None),
+        ("gzip", rpm::CompressionType::Gzip),
+        ("zstd", rpm::CompressionType::Zstd),
+    ] {
+        let path = "/lib/modules/6.18.15/extra/seed.ko";
+        let config = rpm::BuildConfig::default().compression(compression);
+        let package = rpm::PackageBuilder::new("seed", "1", "GPL-2.0-or-later", "x86_64", "seed")
+            .using_config(config)
+            .with_file_contents(ko.clone(), rpm::FileOptions::new(path))?
+            .build()?;
+        let mut bytes = Vec::new();
+        package.write(&mut bytes)?;
+        fs::write(dir.join("package").join(name), bytes)?;
+    }
+    Ok(())
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
+}

@@ -1,0 +1,498 @@
+//! Distilled bases (`.BTF.base`): what relocates, what the kernel refuses, and
+//! where the kernel itself goes wrong.
+//!
+//! Errno and messages of the refusals are those of 6.12.117, 6.18.15 and 7.3.4.
+
+use btf_guard::btf::{Base, Refusal, verify_module};
+use btf_guard::kernel::Abilities;
+use btf_guard_tests::btf::{Btf, Era, KFLAG, kind};
+
+/// The base of 6.12 with what the cases look for: `struct list_head` (16
+/// bytes), `struct file` (184), `struct twin` of 8 bytes twice and of 16 once,
+/// an 8-byte ENUM64 and an anonymous union.
+fn kernel() -> Btf {
+    let mut b = Era::V6_12.base();
+    b.structure("file", 184, &[]);
+    b.structure("twin", 8, &[]);
+    b.structure("twin2", 8, &[]);
+    let twin = b.string("pair");
+    b.add(twin, kind::STRUCT, 0, 8, &[]);
+    b.add(twin, kind::STRUCT, 0, 16, &[]);
+    let same = b.string("same");
+    b.add(same, kind::STRUCT, 0, 8, &[]);
+    b.add(same, kind::STRUCT, 0, 8, &[]);
+    b.named("big", kind::ENUM64, 0, 8, &[]);
+    b.named("small", kind::ENUM, 0, 4, &[]);
+    b.named("u", kind::UNION, 0, 8, &[]);
+    b.named("bits", kind::STRUCT, KFLAG, 8, &[]);
+    b.named("later", kind::FWD, KFLAG, 0, &[]);
+    b.named("_Float", kind::FLOAT, 0, 8, &[]);
+    b
+}
+
+fn run_on(base: &Btf, release: &str, distilled: &[u8], split: &[u8]) -> Result<(), Refusal> {
+    let base = Base::parse(base.build()).unwrap();
+    let abilities = Abilities::of(&base, Some(release));
+    verify_module(split, Some(distilled), &base, &abilities, false)
+}
+
+/// `distilled` is what `.BTF.base` holds besides `int`; `split` gets the id of
+/// its last type.
+#[track_caller]
+fn case(distilled: impl Fn(&mut Btf), split: impl Fn(&mut Btf, u32), errno: i32, log: &[&str]) {
+    let (distilled, split) = pair(distilled, split);
+    match run_on(&kernel(), "6.12.117", &distilled, &split) {
+        Ok(()) => assert_eq!((errno, log.len()), (0, 0)),
+        Err(refusal) => {
+            assert_eq!(refusal.kernel_bug, None);
+            assert_eq!((-refusal.errno, refusal.log), (errno, owned(log)));
+        }
+    }
+}
+
+fn owned(log: &[&str]) -> Vec<String> {
+    log.iter().map(|line| (*line).to_owned()).collect()
+}
+
+fn pair(distilled: impl Fn(&mut Btf), split: impl Fn(&mut Btf, u32)) -> (Vec<u8>, Vec<u8>) {
+    let mut base = Btf::base();
+    base.int();
+    distilled(&mut base);
+    let mut own = Btf::split(&base);
+    split(&mut own, base.next_id() - 1);
+    (base.build(), own.build())
+}
+
+/// A pointer to the last distilled type.
+fn pointer(b: &mut Btf, id: u32) {
+    b.add(0, kind::PTR, 0, id, &[]);
+}
+
+/// A struct that holds the last distilled type by value.
+fn embed(b: &mut Btf, id: u32) {
+    b.structure("holder", 64, &[("m", id, 0)]);
+}
+
+fn named(name: &str, kind: u32, size: u32) -> impl Fn(&mut Btf) + '_ {
+    move |b| {
+        b.named(name, kind, 0, size, &[]);
+    }
+}
+
+#[test]
+fn names_that_are_found() {
+    case(|_| {}, pointer, 0, &[]);
+    case(named("list_head", kind::STRUCT, 16), pointer, 0, &[]);
+    case(named("list_head", kind::STRUCT, 16), embed, 0, &[]);
+    // Only a pointer: the size does not matter, nor struct or union.
+    case(named("list_head", kind::STRUCT, 24), pointer, 0, &[]);
+    case(named("list_head", kind::UNION, 16), pointer, 0, &[]);
+    case(named("list_head", kind::UNION, 16), embed, 0, &[]);
+    case(named("file", kind::FWD, 0), pointer, 0, &[]);
+    case(named("big", kind::ENUM, 8), pointer, 0, &[]);
+    case(named("small", kind::ENUM, 4), pointer, 0, &[]);
+    case(named("_Float", kind::FLOAT, 8), pointer, 0, &[]);
+    // Of two with the same name the size chooses.
+    case(named("pair", kind::STRUCT, 16), pointer, 0, &[]);
+    case(named("pair", kind::STRUCT, 8), embed, 0, &[]);
+    // The same type twice in the distilled base.
+    case(
+        |b| {
+            b.named("file", kind::STRUCT, 0, 184, &[]);
+            b.named("file", kind::STRUCT, 0, 184, &[]);
+        },
+        embed,
+        0,
+        &[],
+    );
+    // Nothing distilled, nothing referred to.
+    let empty = Btf::base();
+    let mut split = Btf::split(&empty);
+    split.add(0, kind::PTR, 0, 0, &[]);
+    assert_eq!(
+        run_on(&kernel(), "6.12.117", &empty.build(), &split.build()),
+        Ok(())
+    );
+}
+
+#[test]
+fn names_that_are_not_found() {
+    let lost =
+        |name: &str| format!("distilled base BTF type '{name}' [2] is not mapped to base BTF id");
+    for (name, kind, size) in [
+        ("nosuch", kind::STRUCT, 16),
+        ("int", kind::INT, 8),
+        ("big", kind::ENUM, 4),
+        ("small", kind::ENUM, 8),
+        ("_Float", kind::FLOAT, 4),
+        ("list_head", kind::ENUM, 8),
+        ("pair", kind::STRUCT, 4),
+    ] {
+        let make = |b: &mut Btf| {
+            let rest: &[u32] = if kind == kind::INT {
+                &[0x0100_0040]
+            } else {
+                &[]
+            };
+            b.named(name, kind, 0, size, rest);
+        };
+        case(make, pointer, 22, &[&lost(name)]);
+    }
+    // Held by value, so the size matters.
+    case(
+        named("list_head", kind::STRUCT, 24),
+        embed,
+        22,
+        &[&lost("list_head")],
+    );
+    // Through an array, a typedef and a const it is still held by value.
+    case(
+        named("list_head", kind::STRUCT, 24),
+        |b, id| {
+            let array = b.next_id();
+            b.add(0, kind::ARRAY, 0, 0, &[array + 1, 1, 2]);
+            b.named("t", kind::TYPEDEF, 0, array + 2, &[]);
+            b.add(0, kind::CONST, 0, id, &[]);
+            b.structure("holder", 64, &[("m", array, 0)]);
+        },
+        22,
+        &[&lost("list_head")],
+    );
+    // Another encoding.
+    let mut base = Btf::base();
+    base.named("int", kind::INT, 0, 4, &[32]);
+    let mut split = Btf::split(&base);
+    pointer(&mut split, 1);
+    let refusal = run_on(&kernel(), "6.12.117", &base.build(), &split.build()).unwrap_err();
+    assert_eq!(refusal.errno, -22);
+    assert_eq!(
+        refusal.log,
+        ["distilled base BTF type 'int' [1] is not mapped to base BTF id"]
+    );
+}
+
+#[test]
+fn forward_declarations_compare_the_flag_and_nothing_else() {
+    // A union's flag is not set, so the kernel finds no union for any FWD …
+    case(
+        named("u", kind::FWD, 0),
+        pointer,
+        22,
+        &["distilled base BTF type 'u' [2] is not mapped to base BTF id"],
+    );
+    case(
+        |b| {
+            b.named("u", kind::FWD, KFLAG, 0, &[]);
+        },
+        pointer,
+        22,
+        &["distilled base BTF type 'u' [2] is not mapped to base BTF id"],
+    );
+    // … and no struct that has bit fields …
+    case(
+        named("bits", kind::FWD, 0),
+        pointer,
+        22,
+        &["distilled base BTF type 'bits' [2] is not mapped to base BTF id"],
+    );
+    // … but takes a struct for a union.
+    case(
+        |b| {
+            b.named("file", kind::FWD, KFLAG, 0, &[]);
+        },
+        pointer,
+        0,
+        &[],
+    );
+    case(
+        |b| {
+            b.named("later", kind::FWD, KFLAG, 0, &[]);
+        },
+        pointer,
+        0,
+        &[],
+    );
+    case(
+        named("later", kind::FWD, 0),
+        pointer,
+        22,
+        &["distilled base BTF type 'later' [2] is not mapped to base BTF id"],
+    );
+}
+
+#[test]
+fn ambiguous_names() {
+    let base = kernel();
+    let raw = Base::parse(base.build()).unwrap();
+    assert!(raw.types() > 20);
+    let (distilled, split) = pair(named("same", kind::STRUCT, 8), pointer);
+    let refusal = run_on(&base, "6.12.117", &distilled, &split).unwrap_err();
+    assert_eq!(refusal.errno, -22);
+    let [line] = &refusal.log[..] else {
+        panic!("{:?}", refusal.log)
+    };
+    assert!(
+        line.starts_with("distilled base BTF type 'same' [2], size 8 has multiple candidates of the same size (ids ["),
+        "{line}"
+    );
+    assert!(line.ends_with("]) in base BTF"), "{line}");
+}
+
+#[test]
+fn what_a_distilled_base_may_not_hold() {
+    case(
+        |b| {
+            b.add(0, kind::STRUCT, 0, 16, &[]);
+        },
+        pointer,
+        22,
+        &["type [2], kind [4] is invalid for distilled base BTF; it is anonymous"],
+    );
+    case(
+        named("file", kind::TYPEDEF, 1),
+        pointer,
+        22,
+        &["type [2] in distilled based BTF has unexpected kind [8]"],
+    );
+    let mut split = Btf::split(&Btf::base());
+    split.add(0, kind::PTR, 0, 0, &[]);
+    let split = split.build();
+    for (distilled, log) in [
+        (Vec::new(), "hdr_len not found"),
+        (Btf::base().header(24, [0; 4]), "No data"),
+        (
+            {
+                let mut bad = Btf::base();
+                bad.strings.insert(0, b'x');
+                bad.build()
+            },
+            "Invalid string section",
+        ),
+        (
+            {
+                let mut bad = Btf::base();
+                bad.strings.clear();
+                bad.add(0, kind::PTR, 0, 0, &[]);
+                bad.build()
+            },
+            "Invalid string section",
+        ),
+    ] {
+        let refusal = run_on(&kernel(), "6.12.117", &distilled, &split).unwrap_err();
+        assert_eq!(
+            (refusal.errno, &refusal.log[..]),
+            (-22, &[log.to_owned()][..])
+        );
+    }
+}
+
+#[test]
+fn the_split_is_checked_before_it_is_relocated() {
+    case(
+        named("nosuch", kind::STRUCT, 8),
+        |b, _| {
+            b.named("a-b", kind::STRUCT, 0, 8, &[]);
+        },
+        22,
+        &["[3] STRUCT a-b", "size=8 vlen=0", "Invalid name"],
+    );
+    // A modifier beyond all types: refused without a word.
+    case(
+        |_| {},
+        |b, _| {
+            b.add(0, kind::CONST, 0, 77, &[]);
+        },
+        22,
+        &[],
+    );
+}
+
+#[test]
+fn strings_of_the_distilled_base() {
+    // The name of a distilled type has a counterpart …
+    case(
+        named("file", kind::STRUCT, 184),
+        |b, id| {
+            // "file" stands behind "int" in the distilled base's strings.
+            b.add(5, kind::TYPEDEF, 0, id, &[]);
+        },
+        0,
+        &[],
+    );
+    // … any other string has none.
+    case(
+        |b| {
+            b.string("stray");
+        },
+        |b, _| {
+            b.add(5, kind::TYPEDEF, 0, 1, &[]);
+        },
+        2,
+        &["string '' [offset 5] is not mapped to base BTF"],
+    );
+    // Members and values are names too.
+    case(
+        |b| {
+            b.string("stray");
+        },
+        |b, _| {
+            b.add(0, kind::STRUCT, 1, 8, &[5, 1, 0]);
+        },
+        2,
+        &["string '' [offset 5] is not mapped to base BTF"],
+    );
+    // A parameter's name offset is not checked anywhere, beyond all strings it just moves.
+    case(
+        |_| {},
+        |b, _| {
+            b.add(0, kind::FUNC_PROTO, 1, 1, &[0xffff_fff0, 1]);
+        },
+        0,
+        &[],
+    );
+}
+
+#[track_caller]
+fn bug(distilled: impl Fn(&mut Btf), split: impl Fn(&mut Btf, u32), words: &str) {
+    let (distilled, split) = pair(distilled, split);
+    let refusal = run_on(&kernel(), "6.12.117", &distilled, &split).unwrap_err();
+    let bug = refusal.kernel_bug.unwrap();
+    assert!(bug.contains(words), "{bug}");
+    assert_eq!((refusal.errno, refusal.log.len()), (0, 0));
+}
+
+#[test]
+fn where_the_kernel_itself_goes_wrong() {
+    let null = "through a NULL pointer";
+    bug(
+        |_| {},
+        |b, _| {
+            b.structure("holder", 64, &[("m", 77, 0)]);
+        },
+        null,
+    );
+    bug(
+        |_| {},
+        |b, _| {
+            let array = b.add(0, kind::ARRAY, 0, 0, &[77, 1, 1]);
+            b.structure("holder", 64, &[("m", array, 0)]);
+        },
+        null,
+    );
+    // Arrays of each other are no modifiers, so nothing stopped the circle.
+    bug(
+        |_| {},
+        |b, _| {
+            let first = b.next_id();
+            b.add(0, kind::ARRAY, 0, 0, &[first + 1, 1, 1]);
+            b.add(0, kind::ARRAY, 0, 0, &[first, 1, 1]);
+            b.structure("holder", 64, &[("m", first, 0)]);
+        },
+        "never leaves the circle",
+    );
+    let past = "reads past its map";
+    bug(
+        |_| {},
+        |b, _| {
+            b.add(0, kind::PTR, 0, 77, &[]);
+        },
+        past,
+    );
+    bug(
+        |_| {},
+        |b, _| {
+            b.add(0, kind::FUNC_PROTO, 1, 1, &[0, 0xffff_ffff]);
+        },
+        past,
+    );
+    // The first id past the map, and the last inside.
+    bug(|_| {}, |b, _| pointer(b, 3), past);
+    case(|_| {}, |b, _| pointer(b, 2), 0, &[]);
+}
+
+#[test]
+fn a_shared_array_is_not_a_circle() {
+    case(
+        named("list_head", kind::STRUCT, 16),
+        |b, id| {
+            let array = b.add(0, kind::ARRAY, 0, 0, &[id, 1, 1]);
+            b.structure("one", 64, &[("a", array, 0), ("b", array, 128)]);
+            b.structure("two", 64, &[("a", array, 0)]);
+        },
+        0,
+        &[],
+    );
+}
+
+#[test]
+fn before_the_fix_the_last_types_were_not_looked_at() {
+    let (distilled, split) = pair(named("list_head", kind::STRUCT, 24), embed);
+    assert!(run_on(&kernel(), "6.12.13", &distilled, &split).is_err());
+    assert_eq!(run_on(&kernel(), "6.12.12", &distilled, &split), Ok(()));
+}
+
+#[test]
+fn kernels_without_the_ability_take_the_split_as_it_is() {
+    let base = Era::V6_1.base();
+    let raw = Base::parse(base.build()).unwrap();
+    let abilities = Abilities::of(&raw, Some("6.1.192"));
+    assert!(!abilities.distilled_base);
+    let mut split = Btf::split(&base);
+    split.named("foo", kind::STRUCT, 0, 8, &[]);
+    assert_eq!(
+        verify_module(&split.build(), Some(b"nonsense"), &raw, &abilities, false),
+        Ok(())
+    );
+}
+
+#[test]
+fn the_other_byte_order() {
+    let big = Btf::base().big_endian();
+    let base = Era::V6_12.base_in(big.clone());
+    let mut split = Btf::split(&base);
+    split.structure("foo", 16, &[("a", 1, 0), ("b", 1, 32)]);
+    let raw = Base::parse(base.build()).unwrap();
+    let abilities = Abilities::of(&raw, None);
+    assert_eq!(abilities, {
+        let little = Base::parse(Era::V6_12.base().build()).unwrap();
+        Abilities::of(&little, None)
+    });
+    assert_eq!(
+        verify_module(&split.build(), None, &raw, &abilities, false),
+        Ok(())
+    );
+    split.named("a-b", kind::STRUCT, 0, 0x0102_0304, &[]);
+    let refusal = verify_module(&split.build(), None, &raw, &abilities, false).unwrap_err();
+    assert_eq!(refusal.log[1], "size=16909060 vlen=0");
+
+    let mut distilled = big;
+    distilled.named("list_head", kind::STRUCT, 0, 16, &[]);
+    let mut split = Btf::split(&distilled);
+    embed(&mut split, 1);
+    assert_eq!(
+        verify_module(
+            &split.build(),
+            Some(&distilled.build()),
+            &raw,
+            &abilities,
+            false
+        ),
+        Ok(())
+    );
+}
+
+#[test]
+fn a_kernel_that_permits_mismatches_keeps_types_to_itself() {
+    let lines = |era: Era, discards: bool| {
+        let base = era.base();
+        let mut split = Btf::split(&base);
+        split.named("a-b", kind::STRUCT, 0, 8, &[]);
+        let base = Base::parse(base.build()).unwrap();
+        let abilities = Abilities::of(&base, Some(era.release()));
+        let refusal = verify_module(&split.build(), None, &base, &abilities, discards).unwrap_err();
+        assert_eq!(refusal.errno, -22);
+        refusal.log.len()
+    };
+    assert_eq!((lines(Era::V6_1, false), lines(Era::V6_1, true)), (3, 3));
+    assert_eq!((lines(Era::V6_12, false), lines(Era::V6_12, true)), (3, 0));
+}
