@@ -29,8 +29,9 @@ generated = $(CARGO_TARGET_DIR)/generated
 
 .PHONY: build test demo bench fuzz deps install clean distclean help
 
+# The plugin learns here where its judge will be installed.
 build: deps
-	$(CARGO) build --release --locked --workspace
+	BTF_GUARD_BINDIR=$(bin_dir) $(CARGO) build --release --locked --workspace
 
 deps:
 	@tests/setup/deps.sh build

@@ -21,6 +21,7 @@ needs() {
 build cmd:cc gcc gcc gcc
 build header:stdlib.h libc6-dev glibc-devel glibc-devel
 build header:rpm/rpmts.h librpm-dev rpm-devel rpm-devel
+build cmd:pkg-config pkg-config pkg-config pkgconf-pkg-config
 build lib:libclang clang clang-devel clang-devel
 build clang-header:stddef.h clang clang-devel clang-devel
 build certificates ca-certificates ca-certificates ca-certificates
@@ -33,6 +34,8 @@ test cmd:rpm2cpio rpm2cpio rpm rpm
 test cmd:cpio cpio cpio cpio
 test cmd:zstd zstd zstd zstd
 test cmd:xz xz-utils xz xz
+test python:rpm python3-rpm python3-rpm python3-rpm
+test cmd:ps procps procps procps-ng
 test cmd:shellcheck shellcheck ShellCheck ShellCheck
 demo cmd:rpm rpm rpm rpm
 demo cmd:rpmbuild rpm rpm-build rpm-build
@@ -68,6 +71,8 @@ is_there() {
     case "$1" in
         rust:*) cargo_is_new_enough ;;
         cmd:*) has "${1#cmd:}" ;;
+        # For the system's interpreter; another in the PATH would not see rpm's module.
+        python:*) any_file /usr/lib/python3*/*-packages/"${1#*:}" /usr/lib64/python3*/*-packages/"${1#*:}" ;;
         # cargo downloads over https.
         certificates) any_file /etc/ssl/certs/ca-certificates.crt /etc/ssl/ca-bundle.pem \
             /etc/pki/tls/certs/ca-bundle.crt ;;
