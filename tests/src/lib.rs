@@ -1,0 +1,23 @@
+//! What the end-to-end tests share: real packages, a scratch root for the real
+//! rpm, and test doubles for a judge that fails.
+//!
+//! Everything panics on surprise: a set-up that does not work is a failed test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod artifacts;
+mod judge;
+mod package;
+mod root;
+mod snapshot;
+
+pub use artifacts::{kernels, plugin, program};
+pub use judge::Judge;
+pub use package::Package;
+pub use root::{Outcome, Root};
+pub use snapshot::Snapshot;
