@@ -24,7 +24,7 @@ fn bases() -> &'static [(Base, Abilities)] {
 
 /// The first byte chooses the kernel; a second, not zero, says how many 16-byte
 /// steps of the rest are a distilled base; what is left is the split BTF.
-pub fn btf(data: &[u8]) {
+pub(crate) fn btf(data: &[u8]) {
     let [era, cut, rest @ ..] = data else {
         return;
     };
@@ -48,12 +48,12 @@ pub fn btf(data: &[u8]) {
 }
 
 /// A module file, compressed or not.
-pub fn module(data: &[u8]) {
+pub(crate) fn module(data: &[u8]) {
     let _ = module::parse(data, "fuzz.ko");
 }
 
 /// A kernel image.
-pub fn image(data: &[u8]) {
+pub(crate) fn image(data: &[u8]) {
     if let Ok(image) = image::parse(data)
         && let Ok(base) = Base::parse(image.base_btf)
     {

@@ -34,7 +34,7 @@ fn main() -> Result<()> {
         let mut own = Btf::split(&distilled);
         own.structure("holder", 64, &[("m", head, 0)]);
         let mut raw = distilled.build();
-        while raw.len() % 16 != 0 {
+        while !raw.len().is_multiple_of(16) {
             distilled.string("");
             raw = distilled.build();
         }

@@ -1,6 +1,7 @@
 //! Writes BTF for tests, right or wrong in one chosen place.
 
 /// The kinds, `BTF_KIND_*`.
+#[allow(missing_docs)]
 pub mod kind {
     pub const INT: u32 = 1;
     pub const PTR: u32 = 2;

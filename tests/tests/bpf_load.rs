@@ -5,6 +5,13 @@
 //! seen in the kernel's log: the first pass names each type once, so a line
 //! more than there are types belongs to the second.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
 use std::collections::BTreeMap;
 
 use btf_guard::btf::{Base, Order, verify_base};

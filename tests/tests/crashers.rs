@@ -1,5 +1,12 @@
 //! Every input that once crashed a fuzz target, through the same function.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
 use std::path::Path;
 
 #[path = "../../fuzz/src/targets.rs"]

@@ -3,6 +3,8 @@
 //!
 //! Errno and messages of the refusals are those of 6.12.117, 6.18.15 and 7.3.4.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use btf_guard::btf::{Base, Refusal, verify_module};
 use btf_guard::kernel::Abilities;
 use btf_guard_tests::btf::{Btf, Era, KFLAG, kind};

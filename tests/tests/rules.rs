@@ -4,6 +4,8 @@
 //! Errno and last message are those of real kernels (6.1.192, 6.12.117,
 //! 6.16.12, 6.18.15, 7.1.13, 7.3.4) on the same defect.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use btf_guard::btf::{Base, verify_module};
 use btf_guard::kernel::Abilities;
 use btf_guard_tests::btf::{Btf, Era, KFLAG, kind};

@@ -1,0 +1,25 @@
+//! What `make test` builds and fetches before it runs the tests.
+
+use std::path::PathBuf;
+
+/// The built rpm plugin, whatever its file name.
+pub fn plugin() -> PathBuf {
+    required("BTF_GUARD_PLUGIN")
+}
+
+/// The built `btf-guard` program.
+pub fn program() -> PathBuf {
+    required("BTF_GUARD_BIN")
+}
+
+/// A directory with one subdirectory per extracted kernel package.
+pub fn kernels() -> PathBuf {
+    required("BTF_GUARD_KERNELS")
+}
+
+fn required(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    let path = path.unwrap_or_else(|| panic!("{variable} is not set: run `make test`"));
+    path.canonicalize()
+        .unwrap_or_else(|error| panic!("{variable}={}: {error}: run `make test`", path.display()))
+}

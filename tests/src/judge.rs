@@ -1,0 +1,80 @@
+//! Test doubles for the judge, as shell scripts that leave evidence.
+//!
+//! They stand for a judge that fails, and for one whose answer is not the
+//! point; what the real judge says is tested with the real judge.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use btf_guard::place::plan::Plan;
+use tempfile::TempDir;
+
+/// A shell script in the judge's place.
+pub struct Judge {
+    directory: TempDir,
+}
+
+impl Judge {
+    /// Runs `body` after it has noted its start. `$E` is the directory for evidence.
+    pub fn script(body: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let draft = directory.path().join("draft");
+        let evidence = directory.path().display();
+        fs::write(
+            &draft,
+            format!("#!/bin/sh\nE={evidence}\n: > $E/started\n{body}\n"),
+        )
+        .unwrap();
+        // Not written in place: a child of another test's thread may still
+        // hold the file open for writing when rpm starts it ("text file busy").
+        let status = Command::new("install")
+            .args(["-m", "755"])
+            .arg(&draft)
+            .arg(directory.path().join("btf-guard"))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        Self { directory }
+    }
+
+    /// Keeps the plan and answers with a decision and messages, each a level and a text.
+    pub fn answering(decision: &str, messages: &[(&str, &str)]) -> Self {
+        let messages: Vec<_> = messages
+            .iter()
+            .map(|(level, text)| serde_json::json!({"level": level, "text": text}))
+            .collect();
+        // Keys of the whole report, which a hook must ignore, stand around them.
+        let answer = serde_json::json!({
+            "schema": 1, "kernels": [{"id": 0}], "decision": decision, "messages": messages,
+            "summary": {"modules": 1},
+        });
+        Self::script(&format!("cat > $E/plan\ncat <<'END'\n{answer}\nEND"))
+    }
+
+    /// The script.
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join("btf-guard")
+    }
+
+    /// Has it been started?
+    pub fn was_started(&self) -> bool {
+        self.evidence("started").exists()
+    }
+
+    /// Where a piece of evidence lies.
+    pub fn evidence(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A piece of evidence as text.
+    pub fn read(&self, name: &str) -> String {
+        let path: &Path = &self.evidence(name);
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The plan it was given.
+    pub fn plan(&self) -> Plan {
+        serde_json::from_str(&self.read("plan")).unwrap()
+    }
+}
