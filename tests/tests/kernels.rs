@@ -1,0 +1,147 @@
+//! Real distribution kernels: each module before its own kernel, and before a
+//! sibling build of it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use btf_guard::kernel::Kernel;
+use btf_guard::module::{self, Module};
+use btf_guard::verdict::{Causes, Verdict, judge};
+use btf_guard_tests::kernels;
+use btf_guard_tests::skip::skipped;
+
+/// An extracted kernel package.
+struct Package {
+    name: String,
+    kernel: Kernel,
+    modules: Vec<PathBuf>,
+}
+
+impl Package {
+    fn open(dir: &Path) -> Option<Self> {
+        let name = dir.file_name()?.to_str()?.to_owned();
+        let modules = ["usr/lib/modules", "lib/modules"]
+            .iter()
+            .filter_map(|place| fs::read_dir(dir.join(place)).ok()?.flatten().next())
+            .map(|entry| entry.path())
+            .find(|path| path.join("kernel").is_dir())?;
+        let release = modules.file_name()?.to_str()?.to_owned();
+        let image = [
+            dir.join(format!("boot/vmlinuz-{release}")),
+            modules.join("vmlinuz"),
+        ]
+        .into_iter()
+        .find(|path| path.is_file())?;
+        let kernel = Kernel::open(&image, None).unwrap();
+        assert_eq!(kernel.release.as_deref(), Some(&release[..]), "{name}");
+        assert!(kernel.config.allow_mismatch.is_some(), "{name}: no config");
+        let mut files = Vec::new();
+        collect(&modules.join("kernel"), &mut files);
+        files.sort();
+        Some(Self {
+            name,
+            kernel,
+            modules: files,
+        })
+    }
+
+    /// Judges all of its modules before `kernel`: how many load, and how many are refused.
+    fn before(&self, kernel: &Kernel) -> (usize, usize) {
+        let mut enforcing = kernel.clone();
+        enforcing.config.allow_mismatch = Some(false);
+        let (loads, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for half in 0..2 {
+                let (enforcing, loads, refused) = (&enforcing, &loads, &refused);
+                scope.spawn(move || {
+                    for path in self.modules.iter().skip(half).step_by(2) {
+                        let module: Module = module::open(path).unwrap();
+                        assert!(module.btf.is_some(), "{}: no BTF", path.display());
+                        match judge(&module, enforcing, &Causes::all()).verdict {
+                            Verdict::Loads => loads.fetch_add(1, Ordering::Relaxed),
+                            Verdict::Refused(refusal) => {
+                                assert!(refusal.errno < 0, "{}: {refusal:?}", path.display());
+                                refused.fetch_add(1, Ordering::Relaxed)
+                            }
+                            other => panic!("{}: {other:?}", path.display()),
+                        };
+                    }
+                });
+            }
+        });
+        (loads.into_inner(), refused.into_inner())
+    }
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.to_str().unwrap().contains(".ko") {
+            files.push(path);
+        }
+    }
+}
+
+/// All kernels whose name begins with `prefix`, oldest first.
+fn packages(prefix: &str) -> Vec<Package> {
+    let mut dirs: Vec<PathBuf> = fs::read_dir(kernels())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix))
+        .collect();
+    dirs.sort();
+    dirs.iter().filter_map(|dir| Package::open(dir)).collect()
+}
+
+#[test]
+fn every_module_loads_on_its_own_kernel() {
+    let all = packages("image-");
+    assert!(all.len() >= 4, "only {} kernels; run `make test`", all.len());
+    for package in &all {
+        let count = package.modules.len();
+        assert!(count > 900, "{}: only {count} modules", package.name);
+        assert_eq!(package.before(&package.kernel), (count, 0), "{}", package.name);
+    }
+}
+
+/// Sibling builds of one flavour, two by two: some modules are accepted with
+/// the wrong types, most are refused, and every one gets a verdict.
+#[test]
+fn modules_of_a_sibling_build_are_told_apart() {
+    let all = packages("image-6.1.");
+    let flavour = |package: &Package| package.name.contains("cloud");
+    let mut pairs = 0;
+    for (index, one) in all.iter().enumerate() {
+        for other in all.iter().skip(index + 1).filter(|o| flavour(o) == flavour(one)) {
+            let (loads, refused) = one.before(&other.kernel);
+            assert_eq!(loads + refused, one.modules.len());
+            assert!(
+                refused > one.modules.len() / 2,
+                "{} on {}: {loads} load, {refused} refused",
+                one.name,
+                other.name
+            );
+            pairs += 1;
+        }
+    }
+    assert!(pairs >= 2, "no sibling builds of 6.1; run `make test`");
+}
+
+/// What a real 6.18.15 did with each module of 6.18.12, in a VM.
+#[test]
+fn the_counts_that_a_real_kernel_gave() {
+    let all = packages("image-6.18.1");
+    let find = |version: &str| all.iter().find(|p| p.name.contains(version) && p.name.contains("cloud"));
+    let (Some(old), Some(new)) = (find("6.18.12"), find("6.18.15")) else {
+        skipped("6.18.12's modules on 6.18.15", "the archive no longer has both");
+        return;
+    };
+    assert_eq!(new.kernel.config.allow_mismatch, Some(false));
+    assert_eq!(old.before(&new.kernel), (77, 941));
+}
