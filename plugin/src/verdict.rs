@@ -1,6 +1,13 @@
 //! One module before one kernel.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::Serialize;
+
+use crate::btf::{self, Order};
+use crate::kernel::Kernel;
+use crate::module::{Module, Target};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,4 +67,292 @@ pub enum Cause {
     Btf,
     /// The kernel itself misbehaves on this input: it may crash, hang or accept garbage.
     KernelBug,
+}
+
+impl Cause {
+    /// The causes that can be asked for; a kernel's own bug shows while its BTF
+    /// check is followed and cannot be asked for apart from it.
+    const CHECKS: [Self; 2] = [Self::Architecture, Self::Btf];
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Architecture => "architecture",
+            Self::Btf => "btf",
+            Self::KernelBug => "kernel-bug",
+        })
+    }
+}
+
+/// Which of the loader's checks are to be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Causes(Vec<Cause>);
+
+impl Causes {
+    /// Every check that is implemented.
+    pub fn all() -> Self {
+        Self(Cause::CHECKS.to_vec())
+    }
+
+    /// Is this check to be followed?
+    pub fn contains(&self, cause: Cause) -> bool {
+        self.0.contains(&cause)
+    }
+
+    /// The checks that are left out.
+    pub fn left_out(&self) -> impl Iterator<Item = Cause> {
+        Cause::CHECKS.into_iter().filter(|c| !self.contains(*c))
+    }
+}
+
+impl Default for Causes {
+    fn default() -> Self {
+        Self::all()
+    }
+}
+
+impl FromStr for Causes {
+    type Err = UnknownCause;
+
+    /// Reads a list such as `architecture,btf`, or `all`.
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        if list == "all" {
+            return Ok(Self::all());
+        }
+        list.split(',')
+            .map(|word| {
+                Cause::CHECKS
+                    .into_iter()
+                    .find(|cause| cause.to_string() == word.trim())
+                    .ok_or_else(|| UnknownCause(word.trim().to_owned()))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// A word that names none of the checks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no such cause: '{0}' (there are: architecture, btf, all)")]
+pub struct UnknownCause(String);
+
+/// A verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What the kernel will do.
+    pub verdict: Verdict,
+    /// What was not known and taken to be the kernel's default, by its name in
+    /// the JSON report's `abilities`.
+    pub assumed: Vec<&'static str>,
+    /// What the verdict alone does not say, a sentence each, for a report.
+    pub notes: Vec<String>,
+}
+
+impl From<Verdict> for Judgement {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            assumed: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// What `kernel` will do with `module`, by the loader's checks in the loader's
+/// order (`load_module()`, kernel/module/main.c), as far as `causes` names them.
+pub fn judge(module: &Module, kernel: &Kernel, causes: &Causes) -> Judgement {
+    if causes.contains(Cause::Architecture)
+        && let (Some(module), Some(kernel)) = (module.target, kernel.target)
+        && let Some(line) = foreign(module, kernel)
+    {
+        let refused = Verdict::Refused(Refusal {
+            cause: Cause::Architecture,
+            errno: ENOEXEC,
+            log: vec![line],
+        });
+        return Judgement {
+            notes: vec![format!(
+                "built for {}, the kernel runs on {}",
+                architecture(module),
+                architecture(kernel)
+            )],
+            ..refused.into()
+        };
+    }
+    if !causes.contains(Cause::Btf) {
+        return Verdict::Loads.into();
+    }
+    judge_btf(module, kernel)
+}
+
+/// `-ENOEXEC` of asm-generic/errno-base.h.
+const ENOEXEC: i32 = -8;
+/// `ET_REL` of the ELF specification.
+const ET_REL: u16 = 1;
+
+/// The complaint of `elf_validity_check()` (`elf_validity_ehdr()` since 6.13)
+/// about a module for another machine.
+///
+/// The kernel reads the header with its own byte order and layout, whatever
+/// `e_ident` says: of a module of the other byte order it already dislikes the
+/// type, and one of the other word size has its `e_shentsize` elsewhere. Read in
+/// source, the word size not measured.
+fn foreign(module: Target, kernel: Target) -> Option<String> {
+    let as_read = |number: u16| {
+        if module.order == kernel.order {
+            number
+        } else {
+            number.swap_bytes()
+        }
+    };
+    if as_read(ET_REL) != ET_REL {
+        return Some(format!(
+            "Invalid ELF header type: {} != {ET_REL}",
+            as_read(ET_REL)
+        ));
+    }
+    if module.machine != kernel.machine {
+        return Some(format!(
+            "Invalid architecture in ELF header: {}",
+            module.machine
+        ));
+    }
+    (module.is_64 != kernel.is_64).then(|| "Invalid ELF section header size".to_owned())
+}
+
+/// `btf_module_notify()` (kernel/bpf/btf.c): `.BTF` absent or empty is skipped
+/// in silence; a refused one fails the load unless the kernel was built with
+/// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`.
+fn judge_btf(module: &Module, kernel: &Kernel) -> Judgement {
+    let Some(split) = module.btf.as_deref().filter(|btf| !btf.is_empty()) else {
+        return Verdict::LoadsNoBtf { why: NoBtf::Absent }.into();
+    };
+    if !kernel.abilities.module_btf {
+        return Verdict::LoadsNoBtf {
+            why: NoBtf::Unsupported,
+        }
+        .into();
+    }
+    let allow_mismatch = kernel.config.allow_mismatch;
+    let refusal = match btf::verify_module(
+        split,
+        module.btf_base.as_deref(),
+        &kernel.base,
+        &kernel.abilities,
+        allow_mismatch == Some(true),
+    ) {
+        Ok(()) => return Verdict::Loads.into(),
+        Err(refusal) => refusal,
+    };
+    let stated = |cause| Refusal {
+        cause,
+        errno: refusal.errno,
+        log: refusal.log,
+    };
+    // A kernel that crashes does not come to the point where it would discard the BTF.
+    if let Some(why) = refusal.kernel_bug {
+        return Judgement {
+            notes: vec![why],
+            ..Verdict::Refused(stated(Cause::KernelBug)).into()
+        };
+    }
+    match allow_mismatch {
+        Some(true) => Verdict::BtfDiscarded(stated(Cause::Btf)).into(),
+        Some(false) => Verdict::Refused(stated(Cause::Btf)).into(),
+        None => Judgement {
+            assumed: vec!["allow_mismatch"],
+            ..Verdict::Refused(stated(Cause::Btf)).into()
+        },
+    }
+}
+
+/// The name of the architecture an ELF header speaks of, for people.
+///
+/// Numbers: the ELF specification's `e_machine`, as the Linux architectures use it.
+fn architecture(target: Target) -> String {
+    let name = match (target.machine, target.is_64, target.order) {
+        (62, true, _) => "x86_64",
+        (3, ..) => "i386",
+        (183, _, Order::Little) => "aarch64",
+        (40, ..) => "arm",
+        (21, _, Order::Little) => "ppc64le",
+        (21, _, Order::Big) => "ppc64",
+        (22, true, _) => "s390x",
+        (243, true, _) => "riscv64",
+        (258, true, _) => "loongarch64",
+        _ => "",
+    };
+    if name.is_empty() {
+        format!("ELF machine {}", target.machine)
+    } else {
+        name.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+
+    const X86_64: Target = Target {
+        machine: 62,
+        is_64: true,
+        order: Order::Little,
+    };
+
+    #[test]
+    fn a_module_for_another_machine_is_named_as_the_kernel_reads_it() {
+        let aarch64 = Target {
+            machine: 183,
+            ..X86_64
+        };
+        let s390x = Target {
+            machine: 22,
+            is_64: true,
+            order: Order::Big,
+        };
+        let x32 = Target {
+            is_64: false,
+            ..X86_64
+        };
+        assert_eq!(foreign(X86_64, X86_64), None);
+        assert_eq!(
+            foreign(aarch64, X86_64).unwrap(),
+            "Invalid architecture in ELF header: 183"
+        );
+        assert_eq!(
+            foreign(s390x, X86_64).unwrap(),
+            "Invalid ELF header type: 256 != 1"
+        );
+        assert_eq!(
+            foreign(X86_64, s390x).unwrap(),
+            "Invalid ELF header type: 256 != 1"
+        );
+        assert_eq!(
+            foreign(x32, X86_64).unwrap(),
+            "Invalid ELF section header size"
+        );
+    }
+
+    #[test]
+    fn causes_are_read_from_a_list() {
+        assert_eq!("all".parse(), Ok(Causes::all()));
+        assert_eq!(
+            "btf, architecture"
+                .parse::<Causes>()
+                .unwrap()
+                .left_out()
+                .count(),
+            0
+        );
+        let btf: Causes = "btf".parse().unwrap();
+        assert!(btf.contains(Cause::Btf));
+        assert_eq!(btf.left_out().collect::<Vec<_>>(), [Cause::Architecture]);
+        assert_eq!(
+            "btf,crc".parse::<Causes>().unwrap_err().to_string(),
+            "no such cause: 'crc' (there are: architecture, btf, all)"
+        );
+    }
 }

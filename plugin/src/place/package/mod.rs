@@ -1,0 +1,226 @@
+//! An rpm package: its file list, and single files of its payload in one pass.
+//!
+//! The header is read by the `rpm` crate, behind a check of our own
+//! ([`door`]); the payload by [`archive`], because the crate's readers either
+//! hold the whole payload in memory or search the file list for every entry.
+
+mod archive;
+mod door;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::Malformed;
+
+/// The largest module or kernel image that is taken out of a package.
+pub const MAX_FILE: u64 = 256 << 20;
+
+/// Why a package could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The lead or a header is not what it must be.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The header's tags do not make sense.
+    #[error("in the header: {0}")]
+    Header(#[from] rpm::Error),
+    /// The payload does not decompress.
+    #[error("the payload does not decompress: {0}")]
+    Compression(#[source] io::Error),
+    /// The archive in the payload is not what it must be; offsets count decompressed bytes.
+    #[error("in the payload, {0}")]
+    Payload(#[source] Malformed),
+}
+
+/// What the header says of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagedFile {
+    /// The absolute path it is installed under.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    size: u64,
+    kind: Kind,
+    /// Device and inode at build time: equal for hard links of one another.
+    inode: Option<(u32, u32)>,
+}
+
+/// How a file is represented in the payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Regular,
+    Symlink,
+    /// Directories, devices, sockets, pipes: no data.
+    Bare,
+    /// `%ghost`: belongs to the package, is not in the payload.
+    Ghost,
+}
+
+impl PackagedFile {
+    /// Does the payload carry content for it?
+    pub fn has_content(&self) -> bool {
+        self.kind == Kind::Regular
+    }
+}
+
+/// A package whose header has been read.
+#[derive(Debug)]
+pub struct Package {
+    file: File,
+    nevra: String,
+    files: Vec<PackagedFile>,
+    /// Where the payload starts, in bytes from the start of the file.
+    payload: u64,
+}
+
+impl Package {
+    /// Opens a package file and reads its header.
+    ///
+    /// # Errors
+    /// [`Error`] if it cannot be read or is not a package.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::of(File::open(path)?)
+    }
+
+    /// Reads the header of an open package file, from its start. The file's own
+    /// position is neither used nor moved: it may be shared with another process.
+    ///
+    /// # Errors
+    /// [`Error`] if it cannot be read or is not a package.
+    pub fn of(file: File) -> Result<Self, Error> {
+        let mut input = io::BufReader::new(At {
+            file: &file,
+            offset: 0,
+        });
+        let (metadata, payload) = door::read(&mut input)?;
+        let nevra = metadata.get_nevra()?.to_string();
+        let files = door::files(&metadata)?;
+        Ok(Self {
+            file,
+            nevra,
+            files,
+            payload,
+        })
+    }
+
+    /// Name, epoch, version, release, architecture.
+    pub fn nevra(&self) -> &str {
+        &self.nevra
+    }
+
+    /// The files that the header lists.
+    pub fn files(&self) -> &[PackagedFile] {
+        &self.files
+    }
+
+    /// Goes through the payload once and hands each regular file that `wanted`
+    /// asks for to `each`: the paths it is installed under (several for hard
+    /// links) and its content. Files come in the archive's order; one at a time
+    /// is held in memory. Unless `each` breaks off, the whole archive is held
+    /// against the header's file list.
+    ///
+    /// # Errors
+    /// [`Error`] if the payload is damaged, says something else than the
+    /// header, or a wanted file is larger than [`MAX_FILE`].
+    pub fn extract(
+        &self,
+        wanted: impl Fn(&Path) -> bool,
+        mut each: impl FnMut(&[&Path], Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let links = self.hard_links();
+        let wanted = |file: &PackagedFile| file.has_content() && wanted(&file.path);
+        let wanted: Vec<bool> = self.files.iter().map(wanted).collect();
+        let input = io::BufReader::with_capacity(
+            archive::BUFFER,
+            At {
+                file: &self.file,
+                offset: self.payload,
+            },
+        );
+        let mut archive = archive::Archive::new(input, &self.files, &links)?;
+        while let Some(index) = archive.next()? {
+            let paths: Vec<&Path> = links
+                .members(index)
+                .filter(|member| wanted.get(*member).copied().unwrap_or(false))
+                .filter_map(|member| Some(self.files.get(member)?.path.as_path()))
+                .collect();
+            if paths.is_empty() || !archive.has_content(index) {
+                archive.skip()?;
+            } else if each(&paths, archive.read()?).is_break() {
+                return Ok(());
+            }
+        }
+        archive.finish()
+    }
+
+    fn hard_links(&self) -> Links {
+        let mut sets: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
+        for (index, file) in self.files.iter().enumerate() {
+            if let (Kind::Regular, Some(inode)) = (file.kind, file.inode) {
+                sets.entry(inode).or_default().push(index);
+            }
+        }
+        sets.retain(|_, members| members.len() > 1);
+        let mut links = Links::default();
+        for members in sets.into_values() {
+            for member in &members {
+                links.set_of.insert(*member, links.sets.len());
+            }
+            links.sets.push(members);
+        }
+        links
+    }
+}
+
+/// Which files of a package are hard links of one another.
+#[derive(Debug, Default)]
+struct Links {
+    /// The sets, each in the header's order.
+    sets: Vec<Vec<usize>>,
+    /// From a file's index to its set.
+    set_of: HashMap<usize, usize>,
+}
+
+impl Links {
+    fn set(&self, index: usize) -> Option<&[usize]> {
+        let set = self.sets.get(*self.set_of.get(&index)?)?;
+        Some(set)
+    }
+
+    /// The file and its hard links, in the header's order.
+    fn members(&self, index: usize) -> impl Iterator<Item = usize> {
+        let set = self.set(index);
+        let alone = set.is_none().then_some(index);
+        set.unwrap_or_default().iter().copied().chain(alone)
+    }
+
+    /// Does the payload carry the content under another name of this file?
+    /// librpm writes it with the last of the set (`iterReadArchiveNext()`, lib/rpmfi.c).
+    fn content_is_elsewhere(&self, index: usize) -> bool {
+        self.set(index)
+            .is_some_and(|set| set.last() != Some(&index))
+    }
+}
+
+/// A reader at an offset of its own.
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Module files below a directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::is_module_name;
+use super::roots::Root;
+
+/// A module file that was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// The path it was found under, links not followed: what a report shows.
+    pub path: PathBuf,
+    /// The file it leads to.
+    pub file: PathBuf,
+}
+
+/// What lies below a directory.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// The module files, sorted by path; a file is named once, by the first path.
+    pub modules: Vec<Found>,
+    /// What could not be read, and why.
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+/// Collects the module files below `dir`.
+///
+/// Symbolic links are followed as far as they stay inside `root` (or inside
+/// `dir`, where `dir` is not in `root`); a link that leads nowhere is not a
+/// module. `build` and `source` right below `dir` are links that every module
+/// directory has to whole source trees: they are not entered.
+pub fn walk(dir: &Path, root: &Root) -> Tree {
+    let mut tree = Tree::default();
+    let dir = match std::fs::canonicalize(dir) {
+        Ok(real) => Place {
+            shown: dir.to_owned(),
+            real,
+        },
+        Err(error) => {
+            tree.unreadable.push((dir.to_owned(), error.to_string()));
+            return tree;
+        }
+    };
+    let boundary = if root.inside(&dir.real).is_some() {
+        root.clone()
+    } else {
+        match Root::new(&dir.real) {
+            Ok(root) => root,
+            Err(error) => {
+                tree.unreadable.push((dir.shown, error.to_string()));
+                return tree;
+            }
+        }
+    };
+    let mut found = BTreeMap::new();
+    let mut entered = BTreeSet::from([dir.real.clone()]);
+    let mut ahead = vec![dir.clone()];
+    while let Some(place) = ahead.pop() {
+        let top = place.real == dir.real;
+        let links = walk_without_links(&place, top, &mut found, &mut entered, &mut tree);
+        for link in links {
+            let Some(inside) = boundary.inside(&link.real) else {
+                continue;
+            };
+            let Ok(real) = boundary.resolve(&inside) else {
+                continue;
+            };
+            if real.is_dir() {
+                if entered.insert(real.clone()) {
+                    ahead.push(Place {
+                        shown: link.shown,
+                        real,
+                    });
+                }
+            } else if real.is_file() && link.shown.file_name().is_some_and(is_module_name) {
+                offer(&mut found, link.shown, real);
+            }
+        }
+    }
+    tree.modules = found
+        .into_iter()
+        .map(|(file, path)| Found { path, file })
+        .collect();
+    tree.modules.sort();
+    tree
+}
+
+/// A file or directory under the path that led to it.
+#[derive(Debug, Clone)]
+struct Place {
+    shown: PathBuf,
+    real: PathBuf,
+}
+
+/// Takes a module file; under several paths, the first in order names it.
+fn offer(found: &mut BTreeMap<PathBuf, PathBuf>, path: PathBuf, file: PathBuf) {
+    found
+        .entry(file)
+        .and_modify(|known| {
+            if path < *known {
+                known.clone_from(&path);
+            }
+        })
+        .or_insert(path);
+}
+
+/// Walks one directory, takes the module files and returns the links.
+fn walk_without_links(
+    place: &Place,
+    top: bool,
+    found: &mut BTreeMap<PathBuf, PathBuf>,
+    entered: &mut BTreeSet<PathBuf>,
+    tree: &mut Tree,
+) -> Vec<Place> {
+    let mut links = Vec::new();
+    let mut walk = WalkDir::new(&place.real).into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let path = error.path().unwrap_or(&place.real).to_owned();
+                tree.unreadable.push((path, error.to_string()));
+                continue;
+            }
+        };
+        if top && entry.depth() == 1 && ["build", "source"].iter().any(|n| entry.file_name() == *n)
+        {
+            if entry.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
+        let real = entry.path().to_owned();
+        let shown = match real.strip_prefix(&place.real) {
+            Ok(below) if !below.as_os_str().is_empty() => place.shown.join(below),
+            _ => place.shown.clone(),
+        };
+        let kind = entry.file_type();
+        if kind.is_symlink() {
+            links.push(Place { shown, real });
+        } else if kind.is_dir() {
+            if entry.depth() > 0 && !entered.insert(real) {
+                walk.skip_current_dir();
+            }
+        } else if kind.is_file() && is_module_name(entry.file_name()) {
+            offer(found, shown, real);
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn touch(path: PathBuf) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+
+    fn names(tree: &Tree, dir: &Path) -> Vec<String> {
+        tree.modules
+            .iter()
+            .map(|m| m.path.strip_prefix(dir).unwrap().display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn links_inside_are_followed_and_others_are_not() {
+        let outer = tempfile::tempdir().unwrap();
+        touch(outer.path().join("outside/evil.ko"));
+        let base = outer.path().join("root");
+        let dir = base.join("lib/modules/6.1");
+        touch(dir.join("kernel/b.ko.xz"));
+        touch(dir.join("kernel/a.ko"));
+        touch(dir.join("kernel/a.txt"));
+        touch(dir.join("build/scripts/host.ko"));
+        touch(base.join("lib/modules/6.0/extra/kmp.ko.zst"));
+        touch(base.join("srv/more/c.ko"));
+        fs::create_dir(dir.join("weak-updates")).unwrap();
+        symlink(
+            "/lib/modules/6.0/extra/kmp.ko.zst",
+            dir.join("weak-updates/kmp.ko.zst"),
+        )
+        .unwrap();
+        symlink("/srv/more", dir.join("more")).unwrap();
+        symlink("../../../srv", dir.join("source")).unwrap();
+        symlink(".", dir.join("kernel/loop")).unwrap();
+        symlink("/nowhere.ko", dir.join("dangling.ko")).unwrap();
+        symlink(outer.path().join("outside"), dir.join("absolute")).unwrap();
+        symlink("../../../../outside/evil.ko", dir.join("evil.ko")).unwrap();
+
+        let root = Root::new(&base).unwrap();
+        let tree = walk(&dir, &root);
+        assert_eq!(tree.unreadable, []);
+        assert_eq!(
+            names(&tree, &dir),
+            [
+                "kernel/a.ko",
+                "kernel/b.ko.xz",
+                "more/c.ko",
+                "weak-updates/kmp.ko.zst"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_directory_that_is_not_in_the_root_is_its_own_boundary() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::create_dir(outer.path().join("root")).unwrap();
+        touch(outer.path().join("x.ko"));
+        touch(outer.path().join("dir/y.ko"));
+        symlink("../x.ko", outer.path().join("dir/x.ko")).unwrap();
+        symlink("y.ko", outer.path().join("dir/0.ko")).unwrap();
+
+        let root = Root::new(&outer.path().join("root")).unwrap();
+        let dir = outer.path().join("dir");
+        assert_eq!(names(&walk(&dir, &root), &dir), ["0.ko"]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let root = Root::new(Path::new("/")).unwrap();
+        let tree = walk(Path::new("/no/such/directory"), &root);
+        assert_eq!(tree.modules, []);
+        assert_eq!(tree.unreadable.len(), 1);
+    }
+}
