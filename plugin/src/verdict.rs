@@ -206,11 +206,9 @@ fn foreign(module: Target, kernel: Target) -> Option<String> {
             number.swap_bytes()
         }
     };
-    if as_read(ET_REL) != ET_REL {
-        return Some(format!(
-            "Invalid ELF header type: {} != {ET_REL}",
-            as_read(ET_REL)
-        ));
+    let elf_type = as_read(module.elf_type);
+    if elf_type != ET_REL {
+        return Some(format!("Invalid ELF header type: {elf_type} != {ET_REL}"));
     }
     if module.machine != kernel.machine {
         return Some(format!(
@@ -300,6 +298,7 @@ mod tests {
         machine: 62,
         is_64: true,
         order: Order::Little,
+        elf_type: ET_REL,
     };
 
     #[test]
@@ -310,8 +309,12 @@ mod tests {
         };
         let s390x = Target {
             machine: 22,
-            is_64: true,
             order: Order::Big,
+            ..X86_64
+        };
+        let executable = Target {
+            elf_type: 2,
+            ..X86_64
         };
         let x32 = Target {
             is_64: false,
@@ -321,6 +324,10 @@ mod tests {
         assert_eq!(
             foreign(aarch64, X86_64).unwrap(),
             "Invalid architecture in ELF header: 183"
+        );
+        assert_eq!(
+            foreign(executable, X86_64).unwrap(),
+            "Invalid ELF header type: 2 != 1"
         );
         assert_eq!(
             foreign(s390x, X86_64).unwrap(),

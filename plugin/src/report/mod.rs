@@ -1,1 +1,390 @@
-//! Reports: what was found, as text and as JSON.
+//! Reports: what was found, as data (and so as JSON), as text for an admin,
+//! and as the few lines that fit into a package manager's output.
+
+mod findings;
+mod messages;
+mod text;
+mod words;
+
+use serde::Serialize;
+
+use crate::kernel::{Kernel, Moment, Source};
+use crate::module::Module;
+use crate::place::plan::SCHEMA;
+use crate::policy::{self, Decision, Mode, Severity};
+use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
+
+pub use messages::messages;
+pub use text::{Detail, write_text};
+
+/// Everything that was judged, in the form of DESIGN's JSON schema 1.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The kernels, by their `id`.
+    pub kernels: Vec<KernelEntry>,
+    /// The modules, in the order in which they were asked for.
+    pub modules: Vec<ModuleEntry>,
+    /// What could not be read.
+    pub errors: Vec<ErrorEntry>,
+    /// Counts.
+    pub summary: Summary,
+    /// What it all comes to.
+    pub decision: Decision,
+}
+
+/// One kernel of a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct KernelEntry {
+    /// Its place in [`Report::kernels`].
+    pub id: usize,
+    /// `uname -r`.
+    pub release: Option<String>,
+    /// `uname -v`.
+    pub build: Option<String>,
+    /// When it matters.
+    pub moment: Moment,
+    /// `running`, or the path of its image.
+    pub source: String,
+    /// Other images that hold the same kernel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// The package that its image is in, if it is not on the disk.
+    pub package: Option<String>,
+    /// Its base BTF.
+    pub base: BaseEntry,
+    /// What it can do.
+    pub abilities: AbilitiesEntry,
+    /// Where its config was found, in words.
+    pub config: Option<String>,
+    /// How many modules were held against it.
+    pub judged: usize,
+    /// Does its image tell what machine it is for?
+    #[serde(skip)]
+    pub names_machine: bool,
+}
+
+/// A base BTF in a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct BaseEntry {
+    /// How many types, counting `void`.
+    pub types: u32,
+    /// Bytes of its string section.
+    pub strings: u32,
+    /// SHA-256 of all of it.
+    pub sha256: String,
+}
+
+/// What a kernel can do, as far as a report tells it.
+#[derive(Debug, Clone, Serialize)]
+pub struct AbilitiesEntry {
+    /// Number of BTF kinds it knows.
+    pub kinds: u32,
+    /// It relocates `.BTF.base`.
+    pub distilled_base: bool,
+    /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `null` if no config was found.
+    pub allow_mismatch: Option<bool>,
+}
+
+impl KernelEntry {
+    /// The entry of a kernel; where it was found is the kernel's own source.
+    pub fn new(id: usize, kernel: &Kernel) -> Self {
+        Self {
+            id,
+            release: kernel.release.clone(),
+            build: kernel.build.clone(),
+            moment: kernel.moment,
+            source: match &kernel.source {
+                Source::Running => "running".to_owned(),
+                Source::File(path) => path.display().to_string(),
+            },
+            also: Vec::new(),
+            package: None,
+            base: BaseEntry {
+                types: kernel.base.types(),
+                strings: kernel.base.strings_len(),
+                sha256: kernel.sha256(),
+            },
+            abilities: AbilitiesEntry {
+                kinds: kernel.abilities.kinds,
+                distilled_base: kernel.abilities.distilled_base,
+                allow_mismatch: kernel.config.allow_mismatch,
+            },
+            config: kernel.config.source.clone(),
+            judged: 0,
+            names_machine: kernel.target.is_some(),
+        }
+    }
+}
+
+/// One module of a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModuleEntry {
+    /// The file; inside a package, the path it is installed under.
+    pub path: String,
+    /// The module's own name; empty where a whole module directory is meant.
+    pub name: String,
+    /// The package it is in, if it is not on the disk.
+    pub package: Option<String>,
+    /// The release it says it was built for (the first word of its vermagic).
+    pub release: Option<String>,
+    /// Its BTF.
+    pub btf: BtfEntry,
+    /// What each kernel that it was held against does with it.
+    pub verdicts: Vec<VerdictEntry>,
+    /// Does the file tell what machine it is for?
+    #[serde(skip)]
+    pub names_machine: bool,
+}
+
+/// A module's BTF in a report.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct BtfEntry {
+    /// Is there a `.BTF` that is not empty?
+    pub present: bool,
+    /// Is there a `.BTF.base`?
+    pub distilled: bool,
+    /// Bytes of `.BTF`.
+    pub bytes: u64,
+    /// The base it was built against, where the BTF itself tells.
+    pub built_for: Option<BuiltFor>,
+}
+
+/// A base BTF as a split BTF remembers it.
+#[derive(Debug, Clone, Serialize)]
+pub struct BuiltFor {
+    /// Bytes of its string section.
+    pub strings: u32,
+    /// How many types, counting `void`.
+    pub types: u32,
+}
+
+impl ModuleEntry {
+    /// The entry of a module, without verdicts yet.
+    pub fn new(path: String, package: Option<String>, module: &Module) -> Self {
+        let bytes = module.btf.as_ref().map_or(0, Vec::len) as u64;
+        let vermagic = module.vermagic.as_deref().unwrap_or_default();
+        Self {
+            path,
+            name: module.name.clone(),
+            package,
+            release: vermagic.split_whitespace().next().map(str::to_owned),
+            btf: BtfEntry {
+                present: bytes > 0,
+                distilled: module.btf_base.is_some(),
+                bytes,
+                built_for: None,
+            },
+            verdicts: Vec::new(),
+            names_machine: module.target.is_some(),
+        }
+    }
+
+    /// The entry of a kernel's module directory that is gone or empty.
+    pub fn missing(path: String, kernel: &KernelEntry) -> Self {
+        let judgement = Verdict::Missing.into();
+        Self {
+            path,
+            name: String::new(),
+            package: None,
+            release: kernel.release.clone(),
+            btf: BtfEntry::default(),
+            verdicts: vec![VerdictEntry::new(kernel.id, kernel.moment, judgement)],
+            names_machine: true,
+        }
+    }
+
+    /// The worst that any kernel does with it.
+    pub fn severity(&self) -> Severity {
+        let severities = self.verdicts.iter().map(|verdict| verdict.severity);
+        severities.max().unwrap_or(Severity::None)
+    }
+
+    fn is_directory(&self) -> bool {
+        self.name.is_empty()
+    }
+}
+
+/// One verdict of a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerdictEntry {
+    /// The kernel's id.
+    pub kernel: usize,
+    /// The verdict, by name.
+    pub verdict: Kind,
+    /// Of a refusal, or of BTF that is discarded.
+    #[serde(flatten)]
+    pub refusal: Option<RefusalEntry>,
+    /// Why nothing else can be said, or why there are no types.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What was taken to be the kernel's default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<&'static str>,
+    /// What the verdict alone does not say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// It was as bad before the transaction that is judged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub before: bool,
+}
+
+/// A refusal as the kernel states it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusalEntry {
+    /// Which of the loader's checks fails first.
+    pub cause: Cause,
+    /// The negative errno.
+    pub errno: i32,
+    /// What the kernel logs.
+    pub log: Vec<String>,
+}
+
+/// A verdict by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// [`Verdict::Loads`].
+    Loads,
+    /// [`Verdict::LoadsNoBtf`].
+    LoadsNoBtf,
+    /// [`Verdict::BtfDiscarded`].
+    BtfDiscarded,
+    /// [`Verdict::BtfWrong`].
+    BtfWrong,
+    /// [`Verdict::Refused`].
+    Refused,
+    /// [`Verdict::Missing`].
+    Missing,
+    /// [`Verdict::Unknown`].
+    Unknown,
+}
+
+impl VerdictEntry {
+    /// The entry of a judgement by the kernel `id`, rated by the default policy.
+    pub fn new(id: usize, moment: Moment, judgement: Judgement) -> Self {
+        let severity = policy::severity(&judgement, moment);
+        let stated = |Refusal { cause, errno, log }| Some(RefusalEntry { cause, errno, log });
+        let (verdict, refusal, why) = match judgement.verdict {
+            Verdict::Loads => (Kind::Loads, None, None),
+            Verdict::LoadsNoBtf { why } => (Kind::LoadsNoBtf, None, Some(no_btf(why).to_owned())),
+            Verdict::BtfDiscarded(refusal) => (Kind::BtfDiscarded, stated(refusal), None),
+            Verdict::BtfWrong { evidence } => (Kind::BtfWrong, None, Some(evidence)),
+            Verdict::Refused(refusal) => (Kind::Refused, stated(refusal), None),
+            Verdict::Missing => (Kind::Missing, None, None),
+            Verdict::Unknown { why } => (Kind::Unknown, None, Some(why)),
+        };
+        Self {
+            kernel: id,
+            verdict,
+            refusal,
+            why,
+            assumed: judgement.assumed,
+            notes: judgement.notes,
+            severity,
+            before: false,
+        }
+    }
+
+    /// Marks what the transaction did not bring about: worth knowing, no more.
+    pub fn was_so_before(&mut self) {
+        self.before = true;
+        self.severity = self.severity.min(Severity::Info);
+    }
+}
+
+fn no_btf(why: NoBtf) -> &'static str {
+    match why {
+        NoBtf::Absent => "the module has no BTF",
+        NoBtf::Unsupported => "the kernel ignores modules' BTF",
+    }
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorEntry {
+    /// What it was.
+    pub path: String,
+    /// Why not.
+    pub error: String,
+}
+
+/// Counts: modules, and verdicts by name (one a module and kernel).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Summary {
+    pub modules: usize,
+    pub loads: usize,
+    pub loads_no_btf: usize,
+    pub btf_discarded: usize,
+    pub btf_wrong: usize,
+    pub refused: usize,
+    pub missing: usize,
+    pub unknown: usize,
+}
+
+impl Summary {
+    fn count(&mut self, module: &ModuleEntry) {
+        self.modules += usize::from(!module.is_directory());
+        for verdict in &module.verdicts {
+            *self.of(verdict.verdict) += 1;
+        }
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Loads => &mut self.loads,
+            Kind::LoadsNoBtf => &mut self.loads_no_btf,
+            Kind::BtfDiscarded => &mut self.btf_discarded,
+            Kind::BtfWrong => &mut self.btf_wrong,
+            Kind::Refused => &mut self.refused,
+            Kind::Missing => &mut self.missing,
+            Kind::Unknown => &mut self.unknown,
+        }
+    }
+}
+
+impl Report {
+    /// Puts a report together and decides by `mode`.
+    pub fn new(
+        mut kernels: Vec<KernelEntry>,
+        modules: Vec<ModuleEntry>,
+        errors: Vec<ErrorEntry>,
+        mode: Mode,
+    ) -> Self {
+        let mut summary = Summary::default();
+        let mut worst = Severity::None;
+        for module in &modules {
+            summary.count(module);
+            worst = worst.max(module.severity());
+            for verdict in module.verdicts.iter().filter(|_| !module.is_directory()) {
+                if let Some(kernel) = kernels.get_mut(verdict.kernel) {
+                    kernel.judged += 1;
+                }
+            }
+        }
+        Self {
+            schema: SCHEMA,
+            kernels,
+            modules,
+            errors,
+            summary,
+            decision: policy::decide(worst, mode),
+        }
+    }
+
+    /// Leaves out the modules of which there is nothing to say; they stay counted.
+    pub fn forget_the_healthy(&mut self) {
+        self.modules
+            .retain(|module| module.severity() != Severity::None);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::door::leads_up;
 use super::{Error, Kind, Links, MAX_FILE, PackagedFile};
 use crate::Malformed;
+use crate::compression::{Format, WINDOW};
 
 /// How much is read from the file, and decompressed, in one go.
 pub(super) const BUFFER: usize = 128 << 10;
@@ -20,8 +21,8 @@ const MAX_TOTAL: u64 = 16 << 30;
 const MAX_TAIL: u64 = 64 << 10;
 /// The longest name, with its NUL (`PATH_MAX` and the `./` before it).
 const MAX_NAME: u32 = 4096 + 2;
-/// What an xz stream may ask for: `xz -9` needs 65 MiB.
-const XZ_MEMORY: u64 = 256 << 20;
+/// What an xz stream may ask for: its dictionary and liblzma's own state.
+const XZ_MEMORY: u64 = WINDOW + (16 << 20);
 const TRAILER: &str = "TRAILER!!!";
 
 /// The archive of a package, held against its header.
@@ -283,21 +284,29 @@ fn hex(bytes: Option<&[u8]>) -> Option<u32> {
 /// Undoes the compression that the first bytes tell, whatever the header claims.
 fn decompress<'a>(mut input: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, Error> {
     let start = input.fill_buf()?;
-    Ok(if start.starts_with(b"07070") {
-        Box::new(input)
-    } else if start.starts_with(&[0x1f, 0x8b]) {
-        Box::new(flate2::bufread::MultiGzDecoder::new(input))
-    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let decoder = zstd::stream::read::Decoder::with_buffer(input);
-        Box::new(decoder.map_err(Error::Compression)?)
-    } else if start.starts_with(b"\xfd7zXZ\0") {
-        let stream =
-            liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED);
-        let stream = stream.map_err(|error| Error::Compression(error.into()))?;
-        Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
-    } else {
-        let known = "a payload compressed with gzip, xz or zstd, or not at all";
-        return Err(broken(0, known));
+    if start.starts_with(b"07070") {
+        return Ok(Box::new(input));
+    }
+    Ok(match Format::detect(start) {
+        Some(Format::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Some(Format::Zstd) => {
+            let mut decoder =
+                zstd::stream::read::Decoder::with_buffer(input).map_err(Error::Compression)?;
+            decoder
+                .window_log_max(WINDOW.ilog2())
+                .map_err(Error::Compression)?;
+            Box::new(decoder)
+        }
+        Some(Format::Xz) => {
+            let flags = liblzma::stream::CONCATENATED;
+            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, flags)
+                .map_err(|error| Error::Compression(error.into()))?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
+        }
+        _ => {
+            let known = "a payload compressed with gzip, xz or zstd, or not at all";
+            return Err(broken(0, known));
+        }
     })
 }
 

@@ -1,0 +1,117 @@
+//! A judgement in the few lines that fit into a package manager's output.
+
+use super::findings::findings;
+use super::words::{self, shown};
+use super::{Kind, Report};
+use crate::place::plan::{Level, Message};
+use crate::policy::{Decision, Mode, Severity};
+
+/// Findings that get lines of their own.
+const FINDINGS: usize = 3;
+/// Modules of a finding that are named.
+const NAMES: usize = 3;
+/// Unreadable packages and kernels that are named.
+const ERRORS: usize = 3;
+
+/// What to tell the admin of a transaction, under `mode`: the worst first, and
+/// first of all what is broken and what to do.
+pub fn messages(report: &Report, mode: Mode) -> Vec<Message> {
+    if mode == Mode::Off {
+        return Vec::new();
+    }
+    let mut lines = Lines {
+        level: Level::Warning,
+        messages: Vec::new(),
+    };
+    let all = findings(report);
+    let (worth, rest): (Vec<_>, Vec<_>) = all
+        .iter()
+        .filter(|finding| finding.severity >= Severity::Warn || finding.before)
+        .partition(|finding| finding.severity >= Severity::Warn);
+    for finding in worth.iter().take(FINDINGS) {
+        let blocks = finding.severity == Severity::Block;
+        lines.level = match report.decision {
+            Decision::Block if blocks => Level::Error,
+            _ => Level::Warning,
+        };
+        let headline = words::headline(finding, report);
+        let after = "after this transaction";
+        lines.say(match (blocks, report.decision) {
+            (true, Decision::Block) => format!("btf-guard: blocked: {after}, {headline}"),
+            (true, _) => format!("btf-guard: would have blocked: {after}, {headline}"),
+            (false, _) => format!("btf-guard: {after}, {headline}"),
+        });
+        lines.say(format!("  help: {}", words::help(finding, report)));
+        if finding.kind == Kind::Missing {
+            continue;
+        }
+        let names = finding.cases().map(|case| case.module.name.as_str());
+        let mut packages: Vec<&str> = Vec::new();
+        for package in finding.cases().filter_map(|c| c.module.package.as_deref()) {
+            if !packages.contains(&package) && packages.len() <= NAMES + 1 {
+                packages.push(package);
+            }
+        }
+        let names = words::few(names, NAMES);
+        lines.say(match packages.is_empty() {
+            true => format!("  modules: {names}"),
+            false => {
+                let packages = words::few(packages.into_iter(), NAMES);
+                format!("  modules: {names} (in {packages})")
+            }
+        });
+        if let Some(case) = finding.first() {
+            let log = words::kernel_log(case);
+            if !log.is_empty() {
+                lines.say(format!("  the kernel would log: {}", log.join(" | ")));
+            }
+            for assumed in &case.verdict.assumed {
+                lines.say(format!("  note: {}", words::assumption(assumed)));
+            }
+            for note in &case.verdict.notes {
+                lines.say(format!("  note: {note}"));
+            }
+        }
+    }
+    let more = worth.len().saturating_sub(FINDINGS);
+    if more > 0 {
+        let findings = words::counted(more, "more finding");
+        lines.say(format!("btf-guard: {findings}"));
+    }
+    if report.decision == Decision::Block {
+        lines.level = Level::Error;
+        lines.say(
+            "btf-guard: nothing was changed; to go on all the same: BTF_GUARD=warn in the \
+             environment, or rpm -D '_btf_guard warn'",
+        );
+    }
+    for finding in rest {
+        lines.level = Level::Notice;
+        let headline = words::headline(finding, report);
+        lines.say(format!("btf-guard: as before this transaction, {headline}"));
+    }
+    lines.level = Level::Warning;
+    for error in report.errors.iter().take(ERRORS) {
+        let (path, why) = (&error.path, &error.error);
+        lines.say(format!("btf-guard: {path}: {why}; it was not judged"));
+    }
+    let more = report.errors.len().saturating_sub(ERRORS);
+    if more > 0 {
+        lines.say(format!("btf-guard: {more} more could not be judged"));
+    }
+    lines.messages
+}
+
+struct Lines {
+    level: Level,
+    messages: Vec<Message>,
+}
+
+impl Lines {
+    fn say(&mut self, text: impl AsRef<str>) {
+        self.messages.push(Message {
+            level: self.level,
+            text: shown(text.as_ref()),
+        });
+    }
+}

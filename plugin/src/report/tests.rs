@@ -1,0 +1,414 @@
+#![allow(clippy::unwrap_used)]
+
+use super::samples::*;
+use super::*;
+use crate::place::plan::Level;
+use crate::verdict::Causes;
+
+fn text(report: &Report, detail: Detail) -> String {
+    let mut out = Vec::new();
+    write_text(report, detail, &Causes::all(), &mut out).unwrap();
+    anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string()
+}
+
+fn lines(report: &Report, mode: Mode) -> Vec<String> {
+    let prefix = |level| match level {
+        Level::Error => "E ",
+        Level::Warning => "W ",
+        Level::Notice => "N ",
+    };
+    let messages = messages(report, mode).into_iter();
+    messages
+        .map(|m| prefix(m.level).to_owned() + &m.text)
+        .collect()
+}
+
+#[test]
+fn a_bad_day_in_text() {
+    let (kernels, modules) = bad_day(Moment::Boot);
+    let report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    assert_eq!(
+        text(&report, Detail::Findings),
+        "\
+error: 3 of 5 modules will not load on kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud): their BTF was built for another build of it
+help: bring kernel 6.18.15-cloud and its modules from one build: reinstall its package, or rebuild the modules against it, before it is booted
+--> /lib/modules/6.18.15-cloud/kernel
+  | 2 modules: aegis128, asix
+  |   BPF: [114893] STRUCT aegis_block
+  |   BPF: size=392 vlen=17
+  |   BPF: Invalid name
+  |   failed to validate module [aegis128] BTF: -22
+  | 1 module: quiet
+  |   failed to validate module [quiet] BTF: -22
+
+5 modules, kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud): 1 load, 1 load without BTF, 3 refused
+"
+    );
+    assert_eq!(report.decision, Decision::Block);
+    assert_eq!(text(&report, Detail::Decision), "block\n");
+}
+
+#[test]
+fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
+    let (mut kernels, mut modules) = bad_day(Moment::Now);
+    kernels.push(kernel(1, Moment::Boot));
+    let report = |kernels: &[_], modules: &[_]| {
+        Report::new(kernels.to_vec(), modules.to_vec(), Vec::new(), Mode::Block)
+    };
+    let head = |report: &Report| {
+        let text = text(report, Detail::Findings);
+        text.lines().take(2).collect::<Vec<_>>().join("\n")
+    };
+    let headline = "warning: 3 of 5 modules will not load on the running kernel 6.18.15-cloud: \
+                    their BTF was built for another build of it";
+    assert_eq!(
+        head(&report(&kernels, &modules)),
+        format!(
+            "{headline}\nhelp: reboot into the kernel that they were built with; until then they \
+             cannot be loaded"
+        )
+    );
+    for module in &mut modules {
+        module.verdicts.push(judged(&kernels[1], Verdict::Loads));
+    }
+    let reboot = report(&kernels, &modules);
+    assert_eq!(
+        head(&reboot),
+        format!(
+            "{headline}\nhelp: reboot: kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud) takes \
+             them; until then they cannot be loaded"
+        )
+    );
+    assert_eq!(reboot.decision, Decision::Warn);
+}
+
+#[test]
+fn good_health_is_one_line() {
+    let kernel = kernel(0, Moment::Now);
+    let loads = |name| module(name, vec![judged(&kernel, Verdict::Loads)]);
+    let healthy = Report::new(
+        vec![kernel.clone()],
+        vec![loads("ahci"), loads("brd")],
+        Vec::new(),
+        Mode::Block,
+    );
+    assert_eq!(
+        text(&healthy, Detail::Findings),
+        "ok: all 2 modules load on the running kernel 6.18.15-cloud\n"
+    );
+
+    let no_btf = judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent });
+    let discarded = judged(&kernel, Verdict::BtfDiscarded(misfit("x")));
+    let typeless = Report::new(
+        vec![kernel.clone()],
+        vec![
+            loads("ahci"),
+            module("brd", vec![no_btf]),
+            module("x", vec![discarded]),
+        ],
+        Vec::new(),
+        Mode::Block,
+    );
+    assert_eq!(
+        text(&typeless, Detail::Findings),
+        "\
+note: 1 of 3 modules loads on the running kernel 6.18.15-cloud without types: its BTF was built for another build of it
+help: where BPF programs need these types, install kernel and modules from one build
+
+ok: all 3 modules load on the running kernel 6.18.15-cloud (2 without types)
+"
+    );
+    assert_eq!(typeless.decision, Decision::Allow);
+}
+
+#[test]
+fn verbose_text_says_what_is_not_known_and_not_checked() {
+    let kernel = KernelEntry {
+        release: None,
+        build: None,
+        source: "base.btf".into(),
+        config: None,
+        names_machine: false,
+        abilities: AbilitiesEntry {
+            kinds: 20,
+            distilled_base: false,
+            allow_mismatch: None,
+        },
+        ..kernel(0, Moment::Boot)
+    };
+    let guess = Judgement {
+        assumed: vec!["allow_mismatch"],
+        ..Verdict::Refused(misfit("x")).into()
+    };
+    let unknown = Verdict::Unknown {
+        why: "no base BTF was found".into(),
+    };
+    let no_btf = judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent });
+    let report = Report::new(
+        vec![kernel.clone()],
+        vec![
+            module("x", vec![judged(&kernel, guess)]),
+            module("y", vec![judged(&kernel, unknown)]),
+            module("z", vec![no_btf]),
+        ],
+        vec![ErrorEntry {
+            path: "bad\u{1b}[2J.ko".into(),
+            error: "at offset 0x0: expected an ELF header".into(),
+        }],
+        Mode::Block,
+    );
+    let shown = text(&report, Detail::Everything);
+    assert_eq!(
+        shown,
+        format!(
+            "\
+warning: 1 of 3 modules will not load on the kernel of base.btf: its BTF does not fit it
+help: install the modules that were built for this kernel, or use them with 6.18.15-cloud
+--> /lib/modules/6.18.15-cloud/kernel
+  | 1 module: x
+  |   BPF: [114893] STRUCT x_block
+  |   BPF: size=392 vlen=17
+  |   BPF: Invalid name
+  |   failed to validate module [x] BTF: -22
+ = note: no config of this kernel was found: CONFIG_MODULE_ALLOW_BTF_MISMATCH is taken to be unset, as by default (--kernel-config FILE tells better)
+
+note: 1 of 3 modules cannot be judged for the kernel of base.btf
+--> /lib/modules/6.18.15-cloud/kernel
+  | 1 module: y
+  |   no base BTF was found
+
+error: bad\\u{{1b}}[2J.ko: at offset 0x0: expected an ELF header
+3 modules, the kernel of base.btf: 1 load without BTF, 1 refused, 1 unknown
+
+the kernel of base.btf
+  base BTF: 114822 types, 2092587 bytes of strings, sha256 {}
+  20 BTF kinds, ignores .BTF.base, a mismatch is refused (assumed)
+  config: not found
+  loads without types: /lib/modules/6.18.15-cloud/kernel/z.ko.xz (the module has no BTF)
+not checked: architecture, for the kernel of base.btf: it does not say
+",
+            "5".repeat(64)
+        )
+    );
+    assert_eq!(report.decision, Decision::Warn, "a guess does not block");
+}
+
+#[test]
+fn the_schema_of_the_json() {
+    let (kernels, mut modules) = bad_day(Moment::Boot);
+    modules.truncate(2);
+    let report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    let json: serde_json::Value = serde_json::to_value(&report).unwrap();
+    let path = |name: &str| format!("/lib/modules/6.18.15-cloud/kernel/{name}.ko.xz");
+    let btf = serde_json::json!(
+        {"present": true, "distilled": false, "bytes": 5210, "built_for": null});
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "schema": 1,
+            "kernels": [{
+                "id": 0, "release": "6.18.15-cloud", "build": "#1 SMP 2026-03-01",
+                "moment": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "package": null,
+                "base": {"types": 114822, "strings": 2092587, "sha256": "5".repeat(64)},
+                "abilities": {"kinds": 20, "distilled_base": true, "allow_mismatch": false},
+                "config": "/boot/config-6.18.15-cloud", "judged": 2,
+            }],
+            "modules": [
+                {"path": path("aegis128"), "name": "aegis128", "package": null,
+                 "release": "6.18.15-cloud", "btf": btf,
+                 "verdicts": [{
+                     "kernel": 0, "verdict": "refused", "cause": "btf", "errno": -22,
+                     "log": ["[114893] STRUCT aegis_block", "size=392 vlen=17", "Invalid name"],
+                     "severity": "block"}]},
+                {"path": path("ahci"), "name": "ahci", "package": null,
+                 "release": "6.18.15-cloud", "btf": btf,
+                 "verdicts": [{"kernel": 0, "verdict": "loads", "severity": "none"}]},
+            ],
+            "errors": [],
+            "summary": {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
+                        "btf-wrong": 0, "refused": 1, "missing": 0, "unknown": 0},
+            "decision": "block",
+        })
+    );
+}
+
+#[test]
+fn a_module_and_a_kernel_become_entries() {
+    let module = Module {
+        vermagic: Some("6.18.15-cloud SMP preempt mod_unload modversions ".into()),
+        btf_base: Some(Vec::new()),
+        ..Module::from_raw_btf("x_y", vec![1; 24])
+    };
+    let entry = ModuleEntry::new("/x-y.ko".into(), Some("kmp-1-1.x86_64".into()), &module);
+    assert_eq!(entry.release.as_deref(), Some("6.18.15-cloud"));
+    assert_eq!(entry.severity(), Severity::None);
+    assert!(entry.btf.present && entry.btf.distilled && !entry.names_machine);
+    assert_eq!((entry.btf.bytes, entry.name.as_str()), (24, "x_y"));
+}
+
+#[test]
+fn a_block_in_a_package_managers_output() {
+    let (kernels, mut modules) = bad_day(Moment::Boot);
+    for module in &mut modules {
+        module.package = Some("kmp-1-1.x86_64".into());
+    }
+    let mut report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    report.forget_the_healthy();
+    assert_eq!(report.modules.len(), 3);
+    let rest = [
+        "  help: bring kernel 6.18.15-cloud and its modules from one build: reinstall its package, \
+         or rebuild the modules against it, before it is booted",
+        "  modules: aegis128, asix, quiet (in kmp-1-1.x86_64)",
+        "  the kernel would log: BPF: [114893] STRUCT aegis_block | BPF: size=392 vlen=17 | BPF: \
+         Invalid name | failed to validate module [aegis128] BTF: -22",
+    ];
+    let headline = "after this transaction, 3 of 5 modules will not load on kernel 6.18.15-cloud \
+                    (/boot/vmlinuz-6.18.15-cloud): their BTF was built for another build of it";
+    let expected = |level: &str, first: &str| {
+        let first = format!("{level} btf-guard: {first}: {headline}");
+        let rest = rest.iter().map(|line| format!("{level} {line}"));
+        std::iter::once(first).chain(rest).collect::<Vec<_>>()
+    };
+    let mut blocked = expected("E", "blocked");
+    blocked.push(
+        "E btf-guard: nothing was changed; to go on all the same: BTF_GUARD=warn in the \
+         environment, or rpm -D '_btf_guard warn'"
+            .into(),
+    );
+    assert_eq!(lines(&report, Mode::Block), blocked);
+
+    report.decision = Decision::Warn;
+    assert_eq!(
+        lines(&report, Mode::Warn),
+        expected("W", "would have blocked")
+    );
+    assert!(lines(&report, Mode::Off).is_empty());
+}
+
+#[test]
+fn what_was_so_before_is_a_notice() {
+    let (kernels, mut modules) = bad_day(Moment::Boot);
+    for verdict in modules.iter_mut().flat_map(|m| &mut m.verdicts) {
+        if verdict.severity == Severity::Block {
+            verdict.was_so_before();
+        }
+    }
+    let errors = vec![ErrorEntry {
+        path: "kmp-2-1.x86_64".into(),
+        error: "the payload does not decompress: corrupt".into(),
+    }];
+    let report = Report::new(kernels, modules, errors, Mode::Block);
+    assert_eq!(report.decision, Decision::Allow);
+    assert_eq!(
+        lines(&report, Mode::Block),
+        [
+            "N btf-guard: as before this transaction, 3 of 5 modules will not load on kernel \
+             6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud): their BTF was built for another build \
+             of it",
+            "W btf-guard: kmp-2-1.x86_64: the payload does not decompress: corrupt; it was not \
+             judged",
+        ]
+    );
+}
+
+#[test]
+fn findings_speak_of_what_they_are() {
+    let running = kernel(0, Moment::Now);
+    let headline = |verdict: Verdict| {
+        let judgement = Judgement::from(verdict);
+        let entry = module("x", vec![judged(&running, judgement)]);
+        let report = Report::new(vec![running.clone()], vec![entry], Vec::new(), Mode::Block);
+        text(&report, Detail::Findings)
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let on = "the running kernel 6.18.15-cloud";
+    assert_eq!(
+        headline(Verdict::Refused(refusal(
+            Cause::Architecture,
+            -8,
+            &["Invalid architecture in ELF header: 183"]
+        ))),
+        format!("warning: the module will not load on {on}: it was built for another machine")
+    );
+    assert_eq!(
+        headline(Verdict::Refused(refusal(Cause::KernelBug, -22, &[]))),
+        format!("warning: the module may crash {on}: it mishandles its BTF")
+    );
+    assert_eq!(
+        headline(Verdict::BtfWrong {
+            evidence: String::new()
+        }),
+        format!("warning: the module loads on {on}, but BPF programs will read wrong types")
+    );
+    let gone = ModuleEntry::missing("/lib/modules/6.18.15-cloud".into(), &running);
+    let report = Report::new(vec![running.clone()], vec![gone], Vec::new(), Mode::Block);
+    assert_eq!(
+        text(&report, Detail::Findings),
+        format!(
+            "warning: {on} has no modules: /lib/modules/6.18.15-cloud\n\
+             help: reboot into an installed kernel; until then no module can be loaded\n\n"
+        )
+    );
+    assert_eq!(report.summary.missing, 1);
+    assert_eq!(report.summary.modules, 0);
+}
+
+#[test]
+fn modules_for_another_release_are_called_so() {
+    let kernel = kernel(0, Moment::Boot);
+    let entry = ModuleEntry {
+        release: Some("6.18.12-cloud".into()),
+        ..module("x", vec![judged(&kernel, Verdict::Refused(misfit("x")))])
+    };
+    let report = Report::new(vec![kernel], vec![entry], Vec::new(), Mode::Block);
+    let text = text(&report, Detail::Findings);
+    let head: Vec<_> = text.lines().take(2).collect();
+    assert_eq!(
+        head,
+        [
+            "error: the module will not load on kernel 6.18.15-cloud \
+             (/boot/vmlinuz-6.18.15-cloud): its BTF was built for 6.18.12-cloud",
+            "help: install the modules that were built for 6.18.15-cloud, or use them with \
+             6.18.12-cloud",
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_made_up_where_neither_side_names_a_release() {
+    let kernel = KernelEntry {
+        release: None,
+        source: "base.btf".into(),
+        ..kernel(0, Moment::Boot)
+    };
+    let entry = ModuleEntry {
+        release: None,
+        ..module("x", vec![judged(&kernel, Verdict::Refused(misfit("x")))])
+    };
+    let report = Report::new(vec![kernel], vec![entry], Vec::new(), Mode::Block);
+    let text = text(&report, Detail::Findings);
+    let head: Vec<_> = text.lines().take(2).collect();
+    assert_eq!(
+        head,
+        [
+            "error: the module will not load on the kernel of base.btf: its BTF does not fit it",
+            "help: bring this kernel and its modules from one build: reinstall its package, or \
+             rebuild the modules against it, before it is booted",
+        ]
+    );
+}
+
+#[test]
+fn a_kernel_in_a_package_is_named_by_it() {
+    let entry = KernelEntry {
+        package: Some("kernel-6.18.15-1.x86_64".into()),
+        ..kernel(0, Moment::Boot)
+    };
+    assert_eq!(
+        words::kernel(&entry),
+        "kernel 6.18.15-cloud (in kernel-6.18.15-1.x86_64)"
+    );
+}

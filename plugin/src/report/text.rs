@@ -1,0 +1,329 @@
+//! A report as text, in the shape of a compiler's diagnostics.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::findings::{Finding, findings};
+use super::words::{self, shown};
+use super::{Kind, Report};
+use crate::policy::{Decision, Severity};
+use crate::verdict::Causes;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// The decision, one word.
+    Decision,
+    /// The findings, each with its most frequent complaints.
+    Findings,
+    /// Everything: all complaints, what loads without types and why, what was
+    /// not checked and why.
+    Everything,
+}
+
+/// Complaints of one finding that are shown.
+const COMPLAINTS: usize = 3;
+/// Modules of one complaint that are named.
+const NAMES: usize = 4;
+/// Unreadable inputs that are named.
+const ERRORS: usize = 20;
+
+/// Writes a report as text with ANSI styles; the caller strips them where they
+/// are not wanted. `causes` are the checks that were followed.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(
+    report: &Report,
+    detail: Detail,
+    causes: &Causes,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if detail == Detail::Decision {
+        return writeln!(out, "{}", decision(report.decision));
+    }
+    let findings = findings(report);
+    for finding in &findings {
+        write_finding(finding, report, detail, out)?;
+    }
+    write_errors(report, detail, out)?;
+    write_conclusion(report, &findings, out)?;
+    if detail == Detail::Everything {
+        write_everything(report, causes, out)?;
+    }
+    Ok(())
+}
+
+fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allow => "allow",
+        Decision::Warn => "warn",
+        Decision::Block => "block",
+    }
+}
+
+fn style(severity: Severity) -> Style {
+    let color = match severity {
+        Severity::Block => AnsiColor::Red,
+        Severity::Warn => AnsiColor::Yellow,
+        Severity::Info | Severity::None => AnsiColor::Cyan,
+    };
+    color.on_default().bold()
+}
+
+const HELP: Style = AnsiColor::Green.on_default().bold();
+const FRAME: Style = AnsiColor::Blue.on_default().bold();
+
+fn write_finding(
+    finding: &Finding<'_>,
+    report: &Report,
+    detail: Detail,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let (style, label) = (style(finding.severity), words::label(finding.severity));
+    let headline = shown(&words::headline(finding, report));
+    writeln!(out, "{style}{label}{style:#}: {headline}")?;
+    if finding.kind != Kind::Unknown {
+        let help = shown(&words::help(finding, report));
+        writeln!(out, "{HELP}help{HELP:#}: {help}")?;
+    }
+    if finding.kind == Kind::Missing {
+        return writeln!(out);
+    }
+    if finding.severity >= Severity::Warn || detail == Detail::Everything {
+        write_place(finding, out)?;
+        write_complaints(finding, detail, out)?;
+        for note in notes(finding) {
+            writeln!(out, " {FRAME}={FRAME:#} note: {}", shown(&note))?;
+        }
+    }
+    writeln!(out)
+}
+
+/// Where the modules are: their package, or the directory that holds them all.
+fn write_place(finding: &Finding<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut places: Vec<&str> = Vec::new();
+    let mut common: Option<&str> = None;
+    for case in finding.cases() {
+        if let Some(package) = case.module.package.as_deref() {
+            if !places.contains(&package) && places.len() <= NAMES + 1 {
+                places.push(package);
+            }
+        } else {
+            let dir = parent(&case.module.path);
+            common = Some(common.map_or(dir, |known| shared(known, dir)));
+        }
+    }
+    let places = places.into_iter().chain(common.map(|dir| match dir {
+        "" => "/",
+        dir => dir,
+    }));
+    let places = words::few(places, NAMES);
+    writeln!(out, "{FRAME}-->{FRAME:#} {}", shown(&places))
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or(".", |(dir, _)| dir)
+}
+
+/// The directory that holds both directories.
+fn shared<'a>(one: &'a str, other: &str) -> &'a str {
+    let mut dir = one;
+    while dir != other && !other.starts_with(&format!("{dir}/")) {
+        match dir.rsplit_once('/') {
+            Some((up, _)) => dir = up,
+            None => return "",
+        }
+    }
+    dir
+}
+
+fn write_complaints(finding: &Finding<'_>, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+    let all = detail == Detail::Everything;
+    let most = if all { usize::MAX } else { COMPLAINTS };
+    for group in finding.groups.iter().take(most) {
+        let names = group.iter().map(|case| case.module.name.as_str());
+        let names = words::few(names, if all { usize::MAX } else { NAMES });
+        let count = words::counted(group.len(), "module");
+        writeln!(out, "  {FRAME}|{FRAME:#} {count}: {}", shown(&names))?;
+        let Some(case) = group.first() else { continue };
+        for line in words::kernel_log(*case) {
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(&line))?;
+        }
+        if let Some(why) = &case.verdict.why {
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(why))?;
+        }
+    }
+    let rest = finding.groups.get(most..).unwrap_or_default();
+    if !rest.is_empty() {
+        let modules = words::counted(rest.iter().map(Vec::len).sum(), "module");
+        let kinds = words::counted(rest.len(), "other complaint");
+        writeln!(
+            out,
+            "  {FRAME}|{FRAME:#} {modules}: {kinds} (-v shows them)"
+        )?;
+    }
+    Ok(())
+}
+
+/// What the cases of a finding add to it, each thing once.
+fn notes(finding: &Finding<'_>) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    let mut add = |note: String| {
+        if !notes.contains(&note) && notes.len() < COMPLAINTS {
+            notes.push(note);
+        }
+    };
+    for case in finding.cases() {
+        for assumed in &case.verdict.assumed {
+            add(words::assumption(assumed));
+        }
+        for note in &case.verdict.notes {
+            add(note.clone());
+        }
+    }
+    if finding.before {
+        add("it was so before this transaction".into());
+    }
+    notes
+}
+
+fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+    let most = match detail {
+        Detail::Everything => usize::MAX,
+        _ => ERRORS,
+    };
+    let style = style(Severity::Block);
+    for error in report.errors.iter().take(most) {
+        let (path, why) = (shown(&error.path), shown(&error.error));
+        writeln!(out, "{style}error{style:#}: {path}: {why}")?;
+    }
+    let rest = report.errors.len().saturating_sub(most);
+    if rest > 0 {
+        let inputs = words::counted(rest, "more input");
+        writeln!(
+            out,
+            "{style}error{style:#}: {inputs} cannot be read (-v names them)"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_conclusion(
+    report: &Report,
+    findings: &[Finding<'_>],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let summary = &report.summary;
+    let modules = summary.modules;
+    let kernels = match report.kernels.as_slice() {
+        [one] => words::kernel(one),
+        several => words::counted(several.len(), "kernel"),
+    };
+    let quiet = findings.iter().all(|f| f.severity < Severity::Warn);
+    if quiet && summary.unknown == 0 {
+        if modules == 0 {
+            return Ok(());
+        }
+        let (all, load) = match modules {
+            1 => ("the module".to_owned(), "loads"),
+            _ => (format!("all {modules} modules"), "load"),
+        };
+        let without = summary.loads_no_btf + summary.btf_discarded;
+        let without = match without {
+            0 => String::new(),
+            // A count of verdicts says nothing of modules where there are several kernels.
+            n if report.kernels.len() == 1 => format!(" ({n} without types)"),
+            _ => " (some without types)".to_owned(),
+        };
+        let kernels = shown(&kernels);
+        return writeln!(out, "{HELP}ok{HELP:#}: {all} {load} on {kernels}{without}");
+    }
+    let counts = [
+        (summary.loads, "load"),
+        (summary.loads_no_btf, "load without BTF"),
+        (summary.btf_discarded, "load, their BTF discarded"),
+        (summary.btf_wrong, "load with wrong types"),
+        (summary.refused, "refused"),
+        (summary.unknown, "unknown"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let judged = words::counted(modules, "module");
+    let kernels = shown(&kernels);
+    if counts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{judged}, {kernels}: {}", counts.join(", "))
+}
+
+fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> io::Result<()> {
+    for kernel in &report.kernels {
+        writeln!(out, "\n{}", shown(&words::kernel(kernel)))?;
+        if let Some(build) = &kernel.build {
+            writeln!(out, "  build: {}", shown(build))?;
+        }
+        for also in &kernel.also {
+            writeln!(out, "  also: {}", shown(also))?;
+        }
+        let base = &kernel.base;
+        let (types, strings, sha256) = (base.types, base.strings, &base.sha256);
+        writeln!(
+            out,
+            "  base BTF: {types} types, {strings} bytes of strings, sha256 {sha256}"
+        )?;
+        let abilities = &kernel.abilities;
+        let distilled = if abilities.distilled_base {
+            "relocates"
+        } else {
+            "ignores"
+        };
+        let mismatch = match abilities.allow_mismatch {
+            Some(true) => "discarded",
+            Some(false) => "refused",
+            None => "refused (assumed)",
+        };
+        let kinds = abilities.kinds;
+        writeln!(
+            out,
+            "  {kinds} BTF kinds, {distilled} .BTF.base, a mismatch is {mismatch}"
+        )?;
+        let config = kernel.config.as_deref().unwrap_or("not found");
+        writeln!(out, "  config: {}", shown(config))?;
+        let mut without = report.modules.iter().flat_map(|module| {
+            let verdicts = module.verdicts.iter();
+            let of_this = verdicts.filter(|v| v.kernel == kernel.id);
+            of_this.map(move |verdict| (module, verdict))
+        });
+        let no_btf = |(_, v): &(_, &super::VerdictEntry)| v.verdict == Kind::LoadsNoBtf;
+        for (module, verdict) in without.by_ref().filter(no_btf) {
+            let why = verdict.why.as_deref().unwrap_or_default();
+            writeln!(
+                out,
+                "  loads without types: {} ({why})",
+                shown(&module.path)
+            )?;
+        }
+    }
+    for cause in causes.left_out() {
+        writeln!(out, "not checked: {cause} (--causes)")?;
+    }
+    let machine = "not checked: architecture";
+    for kernel in report.kernels.iter().filter(|kernel| !kernel.names_machine) {
+        writeln!(
+            out,
+            "{machine}, for {}: it does not say",
+            shown(&words::kernel(kernel))
+        )?;
+    }
+    let silent = report.modules.iter().filter(|m| !m.names_machine).count();
+    if silent > 0 {
+        let modules = words::counted(silent, "module");
+        writeln!(out, "{machine}, of {modules} known by BTF alone")?;
+    }
+    Ok(())
+}

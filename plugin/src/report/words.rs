@@ -1,0 +1,233 @@
+//! What is said of a finding: the headline, and what to do.
+
+use super::findings::Finding;
+use super::{KernelEntry, Kind, Report};
+use crate::kernel::Moment;
+use crate::policy::Severity;
+use crate::verdict::Cause;
+
+/// How a compiler would call it.
+pub(super) fn label(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Block => "error",
+        Severity::Warn => "warning",
+        Severity::Info | Severity::None => "note",
+    }
+}
+
+/// `1 module`, `2 modules`.
+pub(super) fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    }
+}
+
+/// A kernel as an admin knows it.
+pub(super) fn kernel(kernel: &KernelEntry) -> String {
+    let release = kernel.release.as_deref();
+    match (kernel.moment, release, &kernel.package) {
+        (Moment::Now, Some(release), _) => format!("the running kernel {release}"),
+        (Moment::Now, None, _) => "the running kernel".to_owned(),
+        (Moment::Boot, Some(release), Some(package)) => {
+            format!("kernel {release} (in {package})")
+        }
+        (Moment::Boot, Some(release), None) => format!("kernel {release} ({})", kernel.source),
+        (Moment::Boot, None, _) => format!("the kernel of {}", kernel.source),
+    }
+}
+
+/// What happens, where, and why, in one sentence.
+pub(super) fn headline(finding: &Finding<'_>, report: &Report) -> String {
+    let Some(entry) = report.kernels.get(finding.kernel) else {
+        return String::new();
+    };
+    let kernel = kernel(entry);
+    let count = finding.count();
+    if finding.kind == Kind::Missing {
+        let places: Vec<_> = finding.cases().map(|c| c.module.path.as_str()).collect();
+        return format!("{kernel} has no modules: {}", places.join(", "));
+    }
+    let of = entry.judged.max(count);
+    let subject = match (count, of) {
+        (1, 1) => "the module".to_owned(),
+        _ => format!("{count} of {}", counted(of, "module")),
+    };
+    let many = of > 1 && count > 1;
+    let their = if many { "their" } else { "its" };
+    match (finding.kind, finding.cause) {
+        (Kind::Refused, Some(Cause::Architecture)) => {
+            let were = if many { "they were" } else { "it was" };
+            format!("{subject} will not load on {kernel}: {were} built for another machine")
+        }
+        (Kind::Refused, Some(Cause::KernelBug)) => {
+            format!("{subject} may crash {kernel}: it mishandles {their} BTF")
+        }
+        (Kind::Refused, _) => format!(
+            "{subject} will not load on {kernel}: {their} BTF {}",
+            misfit(finding, entry)
+        ),
+        (Kind::BtfDiscarded, _) => {
+            let load = if count == 1 { "loads" } else { "load" };
+            format!(
+                "{subject} {load} on {kernel} without types: {their} BTF {}",
+                misfit(finding, entry)
+            )
+        }
+        (Kind::BtfWrong, _) => {
+            let load = if count == 1 { "loads" } else { "load" };
+            format!("{subject} {load} on {kernel}, but BPF programs will read wrong types")
+        }
+        _ => format!("{subject} cannot be judged for {kernel}"),
+    }
+}
+
+/// Why BTF does not fit, as far as the modules' own release tells.
+fn misfit(finding: &Finding<'_>, kernel: &KernelEntry) -> String {
+    match (built_for(finding), kernel.release.as_deref()) {
+        (Some(theirs), Some(own)) if theirs == own => "was built for another build of it".into(),
+        (Some(theirs), Some(_)) => format!("was built for {theirs}"),
+        _ => "does not fit it".into(),
+    }
+}
+
+/// The release that all modules of the finding say they were built for.
+fn built_for<'a>(finding: &Finding<'a>) -> Option<&'a str> {
+    let release = finding.first()?.module.release.as_deref()?;
+    finding
+        .cases()
+        .all(|case| case.module.release.as_deref() == Some(release))
+        .then_some(release)
+}
+
+/// What to do about it.
+pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
+    let Some(entry) = report.kernels.get(finding.kernel) else {
+        return String::new();
+    };
+    let release = entry.release.as_deref().unwrap_or("this kernel");
+    let name = match &entry.release {
+        Some(release) => format!("kernel {release}"),
+        None => "this kernel".to_owned(),
+    };
+    let other = built_for(finding).filter(|theirs| Some(*theirs) != entry.release.as_deref());
+    match (finding.kind, finding.cause, entry.moment) {
+        (Kind::Missing, _, Moment::Now) => {
+            "reboot into an installed kernel; until then no module can be loaded".into()
+        }
+        (Kind::Missing, _, Moment::Boot) => {
+            format!("reinstall the package that holds the modules of {release}")
+        }
+        (Kind::Refused, Some(Cause::Architecture), _) => {
+            "install the package that was built for this machine".into()
+        }
+        (Kind::Refused, Some(Cause::KernelBug), _) => {
+            "do not load them on this kernel; a corrected kernel or other modules are needed".into()
+        }
+        (Kind::Refused, ..) if other.is_some() => format!(
+            "install the modules that were built for {release}, or use them with {}",
+            other.unwrap_or_default()
+        ),
+        (Kind::Refused, _, Moment::Now) => match successor(finding, entry, report) {
+            Some(next) => format!(
+                "reboot: {} takes them; until then they cannot be loaded",
+                kernel(next)
+            ),
+            None => "reboot into the kernel that they were built with; until then they cannot be \
+                     loaded"
+                .into(),
+        },
+        (Kind::Refused, _, Moment::Boot) => format!(
+            "bring {name} and its modules from one build: reinstall its package, or \
+             rebuild the modules against it, before it is booted"
+        ),
+        (Kind::BtfDiscarded | Kind::BtfWrong, ..) => {
+            "where BPF programs need these types, install kernel and modules from one build".into()
+        }
+        _ => "see the reasons below".into(),
+    }
+}
+
+/// A kernel of the same release to boot that takes all of them.
+fn successor<'a>(
+    finding: &Finding<'_>,
+    running: &KernelEntry,
+    report: &'a Report,
+) -> Option<&'a KernelEntry> {
+    report.kernels.iter().find(|next| {
+        let takes = |case: super::findings::Case<'_>| {
+            let mut verdicts = case.module.verdicts.iter();
+            verdicts.any(|v| v.kernel == next.id && v.verdict == Kind::Loads)
+        };
+        next.moment == Moment::Boot
+            && next.release.is_some()
+            && next.release == running.release
+            && finding.cases().all(takes)
+    })
+}
+
+/// What the kernel prints about the first module of a complaint, line by line.
+pub(super) fn kernel_log(case: super::findings::Case<'_>) -> Vec<String> {
+    let Some(refusal) = &case.verdict.refusal else {
+        return Vec::new();
+    };
+    if refusal.cause == Cause::Architecture {
+        return refusal.log.clone();
+    }
+    // btf_relocate() says these with pr_warn(), without the verifier log's prefix.
+    let bare = |line: &str| line.starts_with("distilled base ") || line.starts_with("string '");
+    let mut lines: Vec<String> = refusal
+        .log
+        .iter()
+        .map(|line| match bare(line) {
+            true => line.clone(),
+            false => format!("BPF: {line}"),
+        })
+        .collect();
+    if case.verdict.verdict == Kind::Refused && refusal.cause == Cause::Btf {
+        lines.push(format!(
+            "failed to validate module [{}] BTF: {}",
+            case.module.name, refusal.errno
+        ));
+    }
+    lines
+}
+
+/// The first few modules of a list, and how many more there are.
+pub(super) fn few<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> String {
+    let mut names: Vec<&str> = names.collect();
+    let more = names.len().saturating_sub(most);
+    // "and 1 more" takes no less room than the name.
+    if more > 1 {
+        names.truncate(most);
+        format!("{} and {more} more", names.join(", "))
+    } else {
+        names.join(", ")
+    }
+}
+
+/// What a report must not pass off as known.
+pub(super) fn assumption(assumed: &str) -> String {
+    match assumed {
+        "allow_mismatch" => "no config of this kernel was found: \
+             CONFIG_MODULE_ALLOW_BTF_MISMATCH is taken to be unset, as by default \
+             (--kernel-config FILE tells better)"
+            .into(),
+        other => format!("{other} was not found and is taken to be the kernel's default"),
+    }
+}
+
+/// Text from files and packages as it can be shown: what would move the cursor
+/// or reorder the line is escaped.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let reorders = matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || reorders {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
