@@ -1,3 +1,7 @@
 //! The `btf-guard` program.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

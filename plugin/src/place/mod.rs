@@ -1,10 +1,13 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
+mod file;
 mod layout;
 pub mod package;
 pub mod plan;
 pub mod roots;
+pub mod transaction;
 
 pub mod tree;
 
+pub use file::open_module;
 pub use layout::{Role, is_module_name, is_package_name};

@@ -68,7 +68,7 @@ pub struct KernelEntry {
 /// A base BTF in a report.
 #[derive(Debug, Clone, Serialize)]
 pub struct BaseEntry {
-    /// How many types, counting `void`.
+    /// How many types; `void` is not counted, as in bpftool.
     pub types: u32,
     /// Bytes of its string section.
     pub strings: u32,
@@ -102,7 +102,7 @@ impl KernelEntry {
             also: Vec::new(),
             package: None,
             base: BaseEntry {
-                types: kernel.base.types(),
+                types: kernel.base.types().saturating_sub(1),
                 strings: kernel.base.strings_len(),
                 sha256: kernel.sha256(),
             },
@@ -156,7 +156,7 @@ pub struct BtfEntry {
 pub struct BuiltFor {
     /// Bytes of its string section.
     pub strings: u32,
-    /// How many types, counting `void`.
+    /// How many types; `void` is not counted.
     pub types: u32,
 }
 

@@ -223,6 +223,9 @@ fn write_conclusion(
     };
     let quiet = findings.iter().all(|f| f.severity < Severity::Warn);
     if quiet && summary.unknown == 0 {
+        if modules == 0 && report.errors.is_empty() && findings.is_empty() {
+            return writeln!(out, "{HELP}ok{HELP:#}: there are no modules to judge");
+        }
         if modules == 0 {
             return Ok(());
         }

@@ -33,10 +33,11 @@ const MAX_PATH: usize = 4096;
 /// Reads lead, signature and header; returns where the payload starts.
 pub(super) fn read(input: &mut impl Read) -> Result<(PackageMetadata, u64), Error> {
     let mut bytes = Vec::new();
-    take(input, LEAD, &mut bytes)?;
+    take(input, LEAD_MAGIC.len(), &mut bytes)?;
     if !bytes.starts_with(&LEAD_MAGIC) {
         return Err(Malformed::new(0_u8, "the magic of an rpm package (ed ab ee db)").into());
     }
+    take(input, LEAD - LEAD_MAGIC.len(), &mut bytes)?;
     header(input, &mut bytes)?;
     let padding = bytes.len().next_multiple_of(8) - bytes.len();
     take(input, padding, &mut bytes)?;

@@ -1,0 +1,147 @@
+//! What was typed.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use btf_guard::policy::Mode;
+use btf_guard::verdict::Causes;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Parser, Subcommand};
+
+/// Tells before a reboot or an update which kernel modules a kernel will refuse for their BTF
+#[derive(Debug, Parser)]
+#[command(name = "btf-guard", version, disable_help_subcommand = true)]
+#[command(after_help = "\
+Exit codes: 0 nothing at warn or above, 1 findings at warn, 2 findings at block,
+3 usage or input error (what could be read was judged), 4 internal failure.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(Check),
+    /// For hooks: reads the plan of a transaction, prints what to do (JSON both ways)
+    Judge,
+    #[command(subcommand, hide = true)]
+    Generate(Generate),
+}
+
+/// Hold kernel modules against kernels
+///
+/// Says which modules which kernel will refuse or load without types, what the
+/// kernel will log, and what to do about it.
+///
+/// Without PATH, the modules of each kernel chosen; without --kernel, the running
+/// kernel, or, where it has no modules here, every kernel of the root. With PATH
+/// and several kernels, each is held against each.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// Modules (.ko, .ko.gz, .ko.xz, .ko.zst), raw split BTF (.btf), directories, packages (.rpm)
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// running, all, a release of the root, a kernel image, a raw base BTF, or a kernel's .rpm;
+    /// may be repeated
+    #[arg(long = "kernel", short = 'k', value_name = "KERNEL")]
+    pub(crate) kernels: Vec<String>,
+
+    /// The .config of the kernels given, instead of one found with them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kernel_config: Option<PathBuf>,
+
+    /// Where kernels and modules are looked for
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+
+    /// The checks of the kernel's loader to follow: architecture, btf
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    pub(crate) causes: Causes,
+
+    /// text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
+    pub(crate) format: Format,
+
+    /// Also what loads without types, what is unknown and what was not checked, and why
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+
+    /// Only the decision: allow, warn or block
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    /// The most that findings may come to
+    #[arg(long, default_value = "block", value_parser = mode())]
+    pub(crate) mode: Mode,
+
+    /// How many modules to judge at a time (default: one a processor)
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// No colors, not even on a terminal
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) no_color: bool,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+fn format(name: &str) -> Result<Format, String> {
+    match name {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        "prometheus" | "sarif" => Err("not in this version; there are: text, json".into()),
+        _ => Err("no such format; there are: text, json".into()),
+    }
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(["warn", "block", "off"]).map(|word| match word.as_str() {
+        "warn" => Mode::Warn,
+        "off" => Mode::Off,
+        _ => Mode::Block,
+    })
+}
+
+/// Files for packagers, from the definitions above.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// Writes the manual pages
+    Man {
+        /// An existing directory
+        dir: PathBuf,
+    },
+    /// Writes completions for bash, zsh and fish
+    Completions {
+        /// An existing directory
+        dir: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_format_that_is_not_there_says_what_is() {
+        assert_eq!(format("json"), Ok(Format::Json));
+        assert_eq!(
+            format("sarif").unwrap_err(),
+            "not in this version; there are: text, json"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! What was broken before a transaction is not its doing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use btf_guard::kernel::Kernel;
+use btf_guard::module::{Module, Reader};
+use btf_guard::place::Role;
+use btf_guard::place::roots::Root;
+use btf_guard::place::tree;
+use btf_guard::policy::Severity;
+use btf_guard::report::{ModuleEntry, VerdictEntry};
+use btf_guard::verdict::judge;
+use rayon::prelude::*;
+
+use super::bench::Bench;
+use super::targets::Targets;
+
+/// Marks the verdicts that were as bad before: the same module, by path or else
+/// by name, before the same kernel, or before every image on the disk that the
+/// transaction's image replaces.
+pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targets<'_>) {
+    let found = modules
+        .iter()
+        .filter(|module| module.severity() >= Severity::Warn);
+    let releases: BTreeSet<String> = found
+        .filter_map(|module| Some(Place::of(module, targets.root)?.release))
+        .collect();
+    let disks: BTreeMap<String, Disk> = releases
+        .into_iter()
+        .map(|release| {
+            let disk = Disk::read(&release, targets);
+            (release, disk)
+        })
+        .collect();
+    modules
+        .par_iter_mut()
+        .for_each_init(Reader::new, |reader, module| {
+            if module.severity() < Severity::Warn {
+                return;
+            }
+            let Some(place) = Place::of(module, targets.root) else {
+                return;
+            };
+            let Some(disk) = disks.get(&place.release) else {
+                return;
+            };
+            let Some(before) = disk.module(&place, &module.name, reader) else {
+                return;
+            };
+            for verdict in &mut module.verdicts {
+                if verdict.severity >= Severity::Warn && disk.was_as_bad(&before, verdict, bench) {
+                    verdict.was_so_before();
+                }
+            }
+        });
+}
+
+/// Where a module is, or will be.
+struct Place {
+    release: String,
+    below: PathBuf,
+}
+
+impl Place {
+    fn of(module: &ModuleEntry, root: &Root) -> Option<Self> {
+        let path = Path::new(&module.path);
+        let inside = match module.package {
+            Some(_) => path.to_owned(),
+            None => root.inside(path)?,
+        };
+        match Role::of(&inside)? {
+            Role::Module { release, below } => Some(Self {
+                release: release.to_owned(),
+                below: below.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// What the disk holds of a release before the transaction.
+struct Disk {
+    dir: Option<PathBuf>,
+    by_name: BTreeMap<String, PathBuf>,
+    kernels: Vec<Kernel>,
+}
+
+impl Disk {
+    fn read(release: &str, targets: &Targets<'_>) -> Self {
+        let dir = targets.root.module_dir(release);
+        let modules = dir
+            .as_ref()
+            .map(|dir| tree::walk(dir, targets.root).modules);
+        let named = modules.into_iter().flatten().filter_map(|found| {
+            let file = found.path.file_name()?.to_string_lossy();
+            let (stem, _) = file.split_once(".ko")?;
+            Some((stem.replace('-', "_"), found.file))
+        });
+        let images = targets.root.images(release).into_iter();
+        Self {
+            by_name: named.collect(),
+            kernels: images
+                .filter_map(|image| targets.open(&image.file, release).ok())
+                .collect(),
+            dir,
+        }
+    }
+
+    fn module(&self, place: &Place, name: &str, reader: &mut Reader) -> Option<Module> {
+        let same = self.dir.as_ref().map(|dir| dir.join(&place.below));
+        let file = same.filter(|file| file.exists());
+        let file = file.as_ref().or_else(|| self.by_name.get(name))?;
+        reader.open(file).ok()
+    }
+
+    fn was_as_bad(&self, module: &Module, now: &VerdictEntry, bench: &Bench) -> bool {
+        let Some(entry) = bench.entries().get(now.kernel) else {
+            return false;
+        };
+        let bad = |kernel: &Kernel| {
+            let judgement = judge(module, kernel, bench.causes());
+            VerdictEntry::new(entry.id, entry.moment, judgement).severity >= now.severity
+        };
+        match (&entry.package, bench.kernel(entry.id)) {
+            (None, Some(same)) => bad(same),
+            _ => !self.kernels.is_empty() && self.kernels.iter().all(bad),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The bench before which modules appear: kernels, and many modules at a time.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use btf_guard::kernel::{Kernel, Moment};
+use btf_guard::module::{Module, Reader};
+use btf_guard::place::open_module;
+use btf_guard::place::package::{self, Package};
+use btf_guard::place::tree::Found;
+use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
+use btf_guard::verdict::{Causes, judge};
+use rayon::prelude::*;
+
+use super::progress::Progress;
+
+/// Content of a package that is held in memory while it is judged, in bytes.
+const BATCH: usize = 16 << 20;
+
+/// The kernels, and what is checked.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    kernels: Vec<Kernel>,
+    entries: Vec<KernelEntry>,
+    causes: Causes,
+    progress: Progress,
+}
+
+/// A module file and the kernels that it is held against.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) found: Found,
+    pub(crate) kernels: Vec<usize>,
+}
+
+/// What came of a module file.
+pub(crate) type Judged = Result<ModuleEntry, ErrorEntry>;
+
+impl Bench {
+    pub(crate) fn new(causes: Causes, progress: Progress) -> Self {
+        Self {
+            kernels: Vec::new(),
+            entries: Vec::new(),
+            causes,
+            progress,
+        }
+    }
+
+    /// Adds a kernel, found under `source` (in `package`), and returns its id.
+    ///
+    /// The same kernel at another place is no other kernel: it is judged once,
+    /// and the place is noted.
+    pub(crate) fn add(&mut self, kernel: Kernel, source: String, package: Option<&str>) -> usize {
+        let mut entry = KernelEntry::new(self.kernels.len(), &kernel);
+        entry.source = source;
+        entry.package = package.map(str::to_owned);
+        let same = self.entries.iter_mut().find(|known| {
+            known.moment == Moment::Boot
+                && entry.moment == Moment::Boot
+                && known.release == entry.release
+                && known.package == entry.package
+                && known.base.sha256 == entry.base.sha256
+                && known.abilities.allow_mismatch == entry.abilities.allow_mismatch
+        });
+        if let Some(same) = same {
+            if same.source != entry.source {
+                same.also.push(entry.source);
+            }
+            return same.id;
+        }
+        let id = entry.id;
+        self.kernels.push(kernel);
+        self.entries.push(entry);
+        id
+    }
+
+    pub(crate) fn kernel(&self, id: usize) -> Option<&Kernel> {
+        self.kernels.get(id)
+    }
+
+    pub(crate) fn entries(&self) -> &[KernelEntry] {
+        &self.entries
+    }
+
+    pub(crate) fn entry_mut(&mut self, id: usize) -> Option<&mut KernelEntry> {
+        self.entries.get_mut(id)
+    }
+
+    pub(crate) fn into_entries(self) -> Vec<KernelEntry> {
+        self.entries
+    }
+
+    pub(crate) fn causes(&self) -> &Causes {
+        &self.causes
+    }
+
+    /// Judges files of the disk, in the order given.
+    pub(crate) fn files(&self, cases: &[Case]) -> Vec<Judged> {
+        self.progress.expect(cases.len());
+        cases
+            .par_iter()
+            .map_init(Reader::new, |reader, case| {
+                let path = case.found.path.display().to_string();
+                let judged = match open_module(reader, &case.found.file) {
+                    Ok(module) => Ok(self.judge(&module, path, None, &case.kernels)),
+                    Err(error) => Err(failed(path, &error)),
+                };
+                self.progress.step();
+                judged
+            })
+            .collect()
+    }
+
+    /// Judges the modules of a package for which `kernels` has any, sorted by path.
+    pub(crate) fn package(
+        &self,
+        package: &Package,
+        kernels: impl Fn(&Path) -> Vec<usize> + Sync,
+    ) -> (Vec<Judged>, Result<(), package::Error>) {
+        let files = package.files().iter();
+        let wanted = files.filter(|file| file.has_content() && !kernels(&file.path).is_empty());
+        self.progress.expect(wanted.count());
+        let mut judged = Vec::new();
+        let mut batch = Vec::new();
+        let mut held = 0;
+        let result = package.extract(
+            |path| !kernels(path).is_empty(),
+            |paths, content| {
+                held += content.len();
+                let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+                batch.push((paths, content));
+                if held >= BATCH {
+                    judged.extend(self.batch(package, &kernels, std::mem::take(&mut batch)));
+                    held = 0;
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        judged.extend(self.batch(package, &kernels, batch));
+        judged.sort_by(|(one, _), (other, _)| one.cmp(other));
+        (
+            judged.into_iter().map(|(_, judged)| judged).collect(),
+            result,
+        )
+    }
+
+    fn batch(
+        &self,
+        package: &Package,
+        kernels: &(impl Fn(&Path) -> Vec<usize> + Sync),
+        batch: Vec<(Vec<PathBuf>, Vec<u8>)>,
+    ) -> Vec<(PathBuf, Judged)> {
+        let judge = |reader: &mut Reader, (paths, content): (Vec<PathBuf>, Vec<u8>)| {
+            let judge = |path: PathBuf| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let shown = path.display().to_string();
+                let nevra = package.nevra();
+                let judged = match reader.parse(&content, &name) {
+                    Ok(module) => {
+                        Ok(self.judge(&module, shown, Some(nevra.to_owned()), &kernels(&path)))
+                    }
+                    Err(error) => Err(failed(format!("{nevra}: {shown}"), &error)),
+                };
+                self.progress.step();
+                (path, judged)
+            };
+            paths.into_iter().map(judge).collect::<Vec<_>>()
+        };
+        batch
+            .into_par_iter()
+            .map_init(Reader::new, judge)
+            .flatten_iter()
+            .collect()
+    }
+
+    /// Judges one module by some of the kernels.
+    pub(crate) fn judge(
+        &self,
+        module: &Module,
+        path: String,
+        package: Option<String>,
+        kernels: &[usize],
+    ) -> ModuleEntry {
+        let mut entry = ModuleEntry::new(path, package, module);
+        for id in kernels {
+            if let Some(kernel) = self.kernels.get(*id) {
+                let judgement = judge(module, kernel, &self.causes);
+                let verdict = VerdictEntry::new(*id, kernel.moment, judgement);
+                entry.verdicts.push(verdict);
+            }
+        }
+        entry
+    }
+}
+
+pub(crate) fn failed(path: String, error: &impl ToString) -> ErrorEntry {
+    ErrorEntry {
+        path,
+        error: error.to_string(),
+    }
+}

@@ -1,0 +1,191 @@
+//! `btf-guard check`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use btf_guard::kernel::Config;
+use btf_guard::place::is_module_name;
+use btf_guard::place::package::{Package, PackagedFile};
+use btf_guard::place::roots::Root;
+use btf_guard::place::tree::{self, Found};
+use btf_guard::policy::Mode;
+use btf_guard::report::{Detail, ErrorEntry, ModuleEntry, Report};
+
+use super::Outcome;
+use super::args::{Check, Format};
+use super::bench::{Bench, Case, Judged, failed};
+use super::output;
+use super::progress::Progress;
+use super::targets::{Targets, is_package};
+
+pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
+    let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
+    let config = match &args.kernel_config {
+        Some(path) => Some(
+            Config::from_file(path)
+                .with_context(|| format!("--kernel-config {}", path.display()))?,
+        ),
+        None => None,
+    };
+    if let Some(jobs) = args.jobs {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.get())
+            .build_global()?;
+    }
+    let mut bench = Bench::new(args.causes, Progress::new(!args.quiet));
+    let mut targets = Targets {
+        root: &root,
+        config,
+        lenient: false,
+        errors: Vec::new(),
+    };
+    targets.add_all(&args.kernels, !args.paths.is_empty(), &mut bench)?;
+
+    let mut work = Work {
+        bench: &bench,
+        root: &root,
+        modules: Vec::new(),
+        errors: targets.errors,
+    };
+    if args.paths.is_empty() {
+        work.own_modules();
+    } else if !bench.entries().is_empty() {
+        for path in &args.paths {
+            work.path(path);
+        }
+    }
+    let (modules, errors) = (work.modules, work.errors);
+    let causes = bench.causes().clone();
+    let report = Report::new(bench.into_entries(), modules, errors, args.mode);
+    match args.format {
+        Format::Json => output::json(&report)?,
+        Format::Text if args.mode == Mode::Off => {}
+        Format::Text => {
+            let detail = match (args.quiet, args.verbose) {
+                (true, _) => Detail::Decision,
+                (false, false) => Detail::Findings,
+                (false, true) => Detail::Everything,
+            };
+            output::text(&report, detail, &causes, args.no_color)?;
+        }
+    }
+    Ok(match report.errors.is_empty() {
+        true => Outcome::Judged(report.decision),
+        false => Outcome::Incomplete,
+    })
+}
+
+/// What there is to judge, and what came of it.
+struct Work<'a> {
+    bench: &'a Bench,
+    root: &'a Root,
+    modules: Vec<ModuleEntry>,
+    errors: Vec<ErrorEntry>,
+}
+
+impl Work<'_> {
+    /// Holds each kernel against the modules of its own release.
+    fn own_modules(&mut self) {
+        let entries = self.bench.entries();
+        let mut seen: Vec<&str> = Vec::new();
+        for entry in entries {
+            let Some(release) = entry.release.as_deref() else {
+                let error = "it does not tell its release: name modules for it";
+                self.errors.push(failed(entry.source.clone(), &error));
+                continue;
+            };
+            if seen.contains(&release) {
+                continue;
+            }
+            seen.push(release);
+            let same =
+                |other: &&btf_guard::report::KernelEntry| other.release.as_deref() == Some(release);
+            let ids: Vec<usize> = entries.iter().filter(same).map(|entry| entry.id).collect();
+            let dir = self.root.module_dir(release);
+            let found = dir
+                .map(|dir| tree::walk(&dir, self.root))
+                .unwrap_or_default();
+            self.unreadable(found.unreadable);
+            if found.modules.is_empty() {
+                let base = Path::new("/lib/modules").join(release);
+                let gone = self.root.outside(&base).display().to_string();
+                for id in ids {
+                    if let Some(entry) = entries.get(id) {
+                        self.modules.push(ModuleEntry::missing(gone.clone(), entry));
+                    }
+                }
+            } else {
+                self.files(found.modules, &ids);
+            }
+        }
+    }
+
+    /// Holds what is at `path` against every kernel.
+    fn path(&mut self, path: &Path) {
+        let all: Vec<usize> = self.bench.entries().iter().map(|entry| entry.id).collect();
+        if path.is_dir() {
+            let found = tree::walk(path, self.root);
+            if found.modules.is_empty() && found.unreadable.is_empty() {
+                let error = "no kernel module is in this directory";
+                self.errors.push(failed(path.display().to_string(), &error));
+            }
+            self.unreadable(found.unreadable);
+            self.files(found.modules, &all);
+        } else if is_package(path) {
+            self.package(path, &all);
+        } else {
+            let found = Found {
+                path: path.to_owned(),
+                file: path.to_owned(),
+            };
+            self.files(vec![found], &all);
+        }
+    }
+
+    fn files(&mut self, found: Vec<Found>, ids: &[usize]) {
+        let case = |found| Case {
+            found,
+            kernels: ids.to_vec(),
+        };
+        let cases: Vec<Case> = found.into_iter().map(case).collect();
+        let judged = self.bench.files(&cases);
+        self.take(judged);
+    }
+
+    fn package(&mut self, path: &Path, ids: &[usize]) {
+        let shown = path.display().to_string();
+        let package = match Package::open(path) {
+            Ok(package) => package,
+            Err(error) => return self.errors.push(failed(shown, &error)),
+        };
+        let is_module = |path: &Path| path.file_name().is_some_and(is_module_name);
+        let has_modules = |file: &PackagedFile| file.has_content() && is_module(&file.path);
+        if !package.files().iter().any(has_modules) {
+            return;
+        }
+        let kernels = |path: &Path| match is_module(path) {
+            true => ids.to_vec(),
+            false => Vec::new(),
+        };
+        let (judged, result) = self.bench.package(&package, kernels);
+        self.take(judged);
+        if let Err(error) = result {
+            self.errors.push(failed(shown, &error));
+        }
+    }
+
+    fn take(&mut self, judged: Vec<Judged>) {
+        for judged in judged {
+            match judged {
+                Ok(module) => self.modules.push(module),
+                Err(error) => self.errors.push(error),
+            }
+        }
+    }
+
+    fn unreadable(&mut self, unreadable: Vec<(std::path::PathBuf, String)>) {
+        for (path, error) in unreadable {
+            self.errors.push(failed(path.display().to_string(), &error));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The program: what was typed, what it means, and how it ends.
+
+mod args;
+mod before;
+mod bench;
+mod check;
+mod generate;
+mod judge;
+mod output;
+mod progress;
+mod sandbox;
+mod targets;
+
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use btf_guard::policy::Decision;
+use clap::Parser;
+
+use args::{Args, Command};
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything that was asked for was judged.
+    Judged(Decision),
+    /// Something asked for could not be read; the rest was judged.
+    Incomplete,
+    /// Nothing to judge was asked for, and it was done.
+    Done,
+}
+
+/// Exit codes: a contract, see DESIGN.
+const FINDINGS_AT_WARN: u8 = 1;
+const FINDINGS_AT_BLOCK: u8 = 2;
+const USAGE_OR_INPUT: u8 = 3;
+const INTERNAL: u8 = 4;
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(answer) => return usage(&answer),
+    };
+    env_logger::Builder::from_env(env_logger::Env::new().filter("BTF_GUARD_LOG")).init();
+    panic::set_hook(Box::new(|panic| {
+        // Standard error may be gone as well: there is nobody left to tell.
+        let _ = writeln!(
+            io::stderr(),
+            "btf-guard: internal error, please report it: {panic}"
+        );
+    }));
+    match panic::catch_unwind(AssertUnwindSafe(|| run(args.command))) {
+        Ok(Ok(outcome)) => code(outcome),
+        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            USAGE_OR_INPUT.into()
+        }
+        Err(_) => INTERNAL.into(),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Check(args) => check::run(args),
+        Command::Judge => judge::run(),
+        Command::Generate(what) => generate::run(&what),
+    }
+}
+
+fn code(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Done | Outcome::Judged(Decision::Allow) => ExitCode::SUCCESS,
+        Outcome::Judged(Decision::Warn) => FINDINGS_AT_WARN.into(),
+        Outcome::Judged(Decision::Block) => FINDINGS_AT_BLOCK.into(),
+        Outcome::Incomplete => USAGE_OR_INPUT.into(),
+    }
+}
+
+/// Help and version are asked for; everything else is a mistake.
+fn usage(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print();
+    if answer.use_stderr() {
+        return USAGE_OR_INPUT.into();
+    }
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => USAGE_OR_INPUT.into(),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Whoever reads our output has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

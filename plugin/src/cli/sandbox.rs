@@ -1,0 +1,65 @@
+//! What the judge gives up before it looks at what packages hold.
+
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    Scope, path_beneath_rules,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Address space: the base BTF, a module a thread, and what allocators reserve.
+const MEMORY: u64 = 2 << 30;
+/// Seconds on the processor, of all threads.
+const PROCESSOR: u64 = 300;
+/// Descriptors beyond those that were inherited.
+const FILES: u64 = 256;
+
+/// Limits this process. What the system does not know or permit is left out:
+/// a judge without a sandbox is better than none.
+pub(crate) fn limit(inherited: u64) {
+    let limits = [
+        (Resource::Core, 0),
+        (Resource::As, MEMORY),
+        (Resource::Cpu, PROCESSOR),
+        (Resource::Nofile, inherited.saturating_add(FILES)),
+    ];
+    for (resource, wanted) in limits {
+        let now = getrlimit(resource);
+        let cap = |limit: Option<u64>| Some(limit.map_or(wanted, |limit| limit.min(wanted)));
+        let lower = Rlimit {
+            current: cap(now.current),
+            maximum: cap(now.maximum),
+        };
+        if let Err(error) = setrlimit(resource, lower) {
+            log::info!("{resource:?} stays unlimited: {error}");
+        }
+    }
+    if let Err(error) = rustix::thread::set_no_new_privs(true) {
+        log::info!("new privileges stay possible: {error}");
+    }
+}
+
+/// From here on this thread, and every thread it starts, can read below
+/// `readable` and do nothing else to files, and nothing to the network.
+pub(crate) fn confine<P: AsRef<Path>>(readable: &[P]) {
+    match landlock(readable) {
+        Ok(status) => log::debug!("Landlock: {status:?}"),
+        Err(error) => log::info!("no Landlock: {error}"),
+    }
+}
+
+fn landlock<P: AsRef<Path>>(readable: &[P]) -> Result<landlock::RulesetStatus, RulesetError> {
+    let abi = ABI::V6;
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(
+            readable,
+            AccessFs::ReadFile | AccessFs::ReadDir,
+        ))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}

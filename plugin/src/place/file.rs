@@ -1,0 +1,44 @@
+//! A file that somebody names as a module.
+
+use std::path::Path;
+
+use crate::module::source::Regular;
+use crate::module::{Error, MAX_MODULE, Module, Reader};
+
+/// Reads a module file; one with the suffix `.btf` is a split BTF without a
+/// module around it.
+///
+/// # Errors
+/// Those of [`Reader::open`].
+pub fn open_module(reader: &mut Reader, file: &Path) -> Result<Module, Error> {
+    if file.extension().is_none_or(|suffix| suffix != "btf") {
+        return reader.open(file);
+    }
+    let mut btf = Vec::new();
+    Regular::open(file)?.read_all(MAX_MODULE as u64, &mut btf)?;
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(Module::from_raw_btf(&name.replace('-', "_"), btf))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_suffix_btf_means_bare_btf() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("nf-nat.btf");
+        std::fs::write(&file, "not checked here").unwrap();
+        let module = open_module(&mut Reader::new(), &file).unwrap();
+        assert_eq!(module.name, "nf_nat");
+        assert_eq!(module.btf.as_deref(), Some(&b"not checked here"[..]));
+        assert!(module.target.is_none());
+
+        let ko = dir.path().join("nf-nat.ko");
+        std::fs::rename(&file, &ko).unwrap();
+        assert!(open_module(&mut Reader::new(), &ko).is_err());
+        assert!(open_module(&mut Reader::new(), dir.path()).is_err());
+    }
+}

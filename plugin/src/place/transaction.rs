@@ -1,0 +1,300 @@
+//! The file system after a transaction: the disk, minus what is erased, plus
+//! what is installed, as far as modules and kernel images go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::Role;
+use super::package::{self, Package};
+use super::plan::{Action, Plan};
+use super::roots::{Image, Root};
+use super::tree::{self, Found};
+
+/// A transaction whose packages' headers have been read.
+#[derive(Debug)]
+pub struct Transaction {
+    /// The packages that are installed.
+    pub packages: Vec<Package>,
+    /// Packages that are installed but cannot be read, and why.
+    pub unreadable: Vec<(String, String)>,
+    /// What it does to each release that it touches.
+    pub releases: BTreeMap<String, Change>,
+}
+
+/// What a transaction does to one release.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Modules that are installed, by their path below the module directory.
+    installed: BTreeSet<PathBuf>,
+    /// The same for modules that go and do not come back.
+    erased: BTreeSet<PathBuf>,
+    /// Images that are installed: the package, by its place in
+    /// [`Transaction::packages`], and the path.
+    pub brought: Vec<(usize, PathBuf)>,
+    /// Images that go, by their paths with `/lib` for `/usr/lib`.
+    erased_images: BTreeSet<PathBuf>,
+}
+
+impl Change {
+    /// Does it install modules?
+    pub fn installs_modules(&self) -> bool {
+        !self.installed.is_empty()
+    }
+
+    /// Does it erase modules that do not come back?
+    pub fn erases_modules(&self) -> bool {
+        !self.erased.is_empty()
+    }
+
+    /// The images on the disk that stay what they are.
+    ///
+    /// Where the transaction brings an image, the copies on the disk are taken
+    /// to follow it: scriptlets refresh them.
+    pub fn images_that_stay(&self, release: &str, root: &Root) -> Vec<Image> {
+        if !self.brought.is_empty() {
+            return Vec::new();
+        }
+        let mut images = root.images(release);
+        images.retain(|image| !self.erased_images.contains(&normal(&image.inside)));
+        images
+    }
+
+    /// The modules on the disk that stay what they are.
+    pub fn modules_that_stay(&self, release: &str, root: &Root) -> Vec<Found> {
+        let Some(dir) = root.module_dir(release) else {
+            return Vec::new();
+        };
+        let mut modules = tree::walk(&dir, root).modules;
+        modules.retain(|found| {
+            let below = found.path.strip_prefix(&dir).unwrap_or(&found.path);
+            !self.installed.contains(below) && !self.erased.contains(below)
+        });
+        modules
+    }
+}
+
+impl Transaction {
+    /// Reads the headers of a plan's packages; `files` are the package files
+    /// that the plan's elements name, opened, in the elements' order.
+    pub fn read(plan: &Plan, files: impl IntoIterator<Item = Option<File>>) -> Self {
+        let mut this = Self {
+            packages: Vec::new(),
+            unreadable: Vec::new(),
+            releases: BTreeMap::new(),
+        };
+        for element in &plan.elements {
+            if element.action == Action::Erase {
+                this.erase(&element.paths);
+            }
+        }
+        for (element, file) in plan.elements.iter().zip(files) {
+            if element.action == Action::Install {
+                let package = match file {
+                    Some(file) => Package::of(file),
+                    None => Err(package::Error::Io(std::io::Error::other(
+                        "the package file cannot be opened",
+                    ))),
+                };
+                match package {
+                    Ok(package) => this.install(package),
+                    Err(error) => this
+                        .unreadable
+                        .push((element.nevra.clone(), error.to_string())),
+                }
+            }
+        }
+        for change in this.releases.values_mut() {
+            let (installed, erased) = (&change.installed, &mut change.erased);
+            erased.retain(|path| !installed.contains(path));
+        }
+        this
+    }
+
+    fn erase(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            match Role::of(path) {
+                Some(Role::Module { release, below }) => {
+                    self.change(release).erased.insert(below.to_owned());
+                }
+                Some(Role::Image { release }) => {
+                    self.change(release).erased_images.insert(normal(path));
+                }
+                Some(Role::Config { .. }) | None => {}
+            }
+        }
+    }
+
+    fn install(&mut self, package: Package) {
+        let index = self.packages.len();
+        for file in package.files().iter().filter(|file| file.has_content()) {
+            match Role::of(&file.path) {
+                Some(Role::Module { release, below }) => {
+                    self.change(release).installed.insert(below.to_owned());
+                }
+                Some(Role::Image { release }) => {
+                    let image = (index, file.path.clone());
+                    self.change(release).brought.push(image);
+                }
+                Some(Role::Config { .. }) | None => {}
+            }
+        }
+        self.packages.push(package);
+    }
+
+    fn change(&mut self, release: &str) -> &mut Change {
+        self.releases.entry(release.to_owned()).or_default()
+    }
+}
+
+/// `/usr/lib` and `/lib` are one place.
+fn normal(path: &Path) -> PathBuf {
+    match path.strip_prefix("/usr/lib/modules") {
+        Ok(below) => Path::new("/lib/modules").join(below),
+        Err(_) => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use std::fs;
+    use std::io::Write;
+
+    use rpm::FileOptions;
+
+    use super::*;
+    use crate::place::plan::{Element, SCHEMA};
+
+    fn package(paths: &[&str]) -> File {
+        let mut builder = rpm::PackageBuilder::new("p", "1", "GPL", "x86_64", "p");
+        builder.using_config(rpm::BuildConfig::v4().compression(rpm::CompressionType::None));
+        for path in paths {
+            builder
+                .with_file_contents("x", FileOptions::new(*path))
+                .unwrap();
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        builder.build().unwrap().write(&mut file).unwrap();
+        file.flush().unwrap();
+        file
+    }
+
+    fn element(action: Action, paths: &[&str]) -> Element {
+        Element {
+            nevra: "p-1-1.x86_64".into(),
+            action,
+            file: None,
+            paths: paths.iter().map(PathBuf::from).collect(),
+        }
+    }
+
+    fn root(files: &[&str]) -> (tempfile::TempDir, Root) {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let file = dir.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "x").unwrap();
+        }
+        std::os::unix::fs::symlink("usr/lib", dir.path().join("lib")).unwrap();
+        let root = Root::new(dir.path()).unwrap();
+        (dir, root)
+    }
+
+    fn read(elements: Vec<Element>, files: Vec<Option<File>>) -> Transaction {
+        let plan = Plan {
+            schema: SCHEMA,
+            root: "/".into(),
+            test: false,
+            mode: None,
+            elements,
+        };
+        Transaction::read(&plan, files)
+    }
+
+    #[test]
+    fn an_upgrade_replaces_what_comes_back_and_erases_the_rest() {
+        let (_dir, root) = root(&[
+            "usr/lib/modules/6.1/kernel/same.ko",
+            "usr/lib/modules/6.1/kernel/gone.ko",
+            "usr/lib/modules/6.1/updates/kmp.ko",
+            "usr/lib/modules/6.1/vmlinuz",
+            "boot/vmlinuz-6.1",
+        ]);
+        let old = element(
+            Action::Erase,
+            &[
+                "/lib/modules/6.1/kernel/same.ko",
+                "/lib/modules/6.1/kernel/gone.ko",
+                "/lib/modules/6.1/vmlinuz",
+            ],
+        );
+        let new = package(&[
+            "/usr/lib/modules/6.1/kernel/same.ko",
+            "/usr/lib/modules/6.1/kernel/new.ko.zst",
+            "/usr/share/doc/readme",
+        ]);
+        let transaction = read(
+            vec![element(Action::Install, &[]), old],
+            vec![Some(new), None],
+        );
+        assert_eq!(transaction.unreadable, []);
+        let change = &transaction.releases["6.1"];
+        assert!(change.installs_modules() && change.erases_modules());
+        let stay: Vec<_> = change
+            .modules_that_stay("6.1", &root)
+            .into_iter()
+            .map(|found| found.file)
+            .collect();
+        assert_eq!(
+            stay,
+            [root.path().join("usr/lib/modules/6.1/updates/kmp.ko")]
+        );
+        // The image goes with the old half; its copy in /boot is nobody's here.
+        let images: Vec<_> = change
+            .images_that_stay("6.1", &root)
+            .into_iter()
+            .map(|image| image.inside)
+            .collect();
+        assert_eq!(images, [Path::new("/boot/vmlinuz-6.1")]);
+    }
+
+    #[test]
+    fn copies_follow_the_image_that_is_brought() {
+        let (_dir, root) = root(&["boot/vmlinuz-6.1", "usr/lib/modules/6.1/x.ko"]);
+        let transaction = read(
+            vec![element(Action::Install, &[])],
+            vec![Some(package(&["/usr/lib/modules/6.1/vmlinuz"]))],
+        );
+        let change = &transaction.releases["6.1"];
+        assert_eq!(
+            change.brought,
+            [(0, PathBuf::from("/usr/lib/modules/6.1/vmlinuz"))]
+        );
+        assert_eq!(change.images_that_stay("6.1", &root), []);
+        assert_eq!(change.modules_that_stay("6.1", &root).len(), 1);
+        assert!(!change.installs_modules());
+    }
+
+    #[test]
+    fn a_package_that_cannot_be_read_is_named() {
+        let mut broken = tempfile::tempfile().unwrap();
+        broken.write_all(b"not a package").unwrap();
+        let install = || element(Action::Install, &[]);
+        let transaction = read(vec![install(), install()], vec![Some(broken), None]);
+        assert!(transaction.releases.is_empty());
+        let complaints: Vec<_> = transaction
+            .unreadable
+            .iter()
+            .map(|(nevra, error)| format!("{nevra}: {error}"))
+            .collect();
+        assert_eq!(
+            complaints,
+            [
+                "p-1-1.x86_64: at offset 0x0: expected the magic of an rpm package (ed ab ee db)",
+                "p-1-1.x86_64: the package file cannot be opened",
+            ]
+        );
+    }
+}

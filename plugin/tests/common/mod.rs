@@ -1,0 +1,176 @@
+//! A small world: two builds of a kernel, modules for them, roots, packages.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use object::write::{Object, StandardSegment};
+use object::{Architecture, BinaryFormat, Endianness, SectionKind};
+use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
+
+/// The release of both builds.
+pub(crate) const RELEASE: &str = "6.18.1-test";
+
+/// One of two builds of the same release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    Old,
+    New,
+}
+
+/// A BTF blob: header, types, strings.
+fn btf(types: &[u32], strings: &[u8]) -> Vec<u8> {
+    let mut blob = vec![0x9f, 0xeb, 1, 0];
+    let types_len = types.len() as u32 * 4;
+    for number in [24, 0, types_len, types_len, strings.len() as u32] {
+        blob.extend_from_slice(&u32::to_le_bytes(number));
+    }
+    for word in types {
+        blob.extend_from_slice(&word.to_le_bytes());
+    }
+    blob.extend_from_slice(strings);
+    blob
+}
+
+/// `BTF_KIND_INT`, `BTF_KIND_STRUCT` in a type's info word.
+const INT: u32 = 1 << 24;
+const STRUCT: u32 = 4 << 24;
+
+/// The strings of a build's base: the new one has more of them, and where a
+/// module of the old build has its names, the new base has a blank.
+fn base_strings(build: Build) -> Vec<u8> {
+    match build {
+        Build::Old => b"\0int\0".to_vec(),
+        Build::New => b"\0int\0     \0".to_vec(),
+    }
+}
+
+/// A build's base BTF: one `int`.
+pub(crate) fn base(build: Build) -> Vec<u8> {
+    btf(&[1, INT, 4, 32], &base_strings(build))
+}
+
+/// The split BTF of a module of that build: one empty struct.
+pub(crate) fn split(build: Build) -> Vec<u8> {
+    let name = base_strings(build).len() as u32;
+    btf(&[name, STRUCT, 0], b"thing\0")
+}
+
+/// A module's ELF file.
+pub(crate) fn elf(name: &str, btf: Option<&[u8]>, machine: Architecture) -> Vec<u8> {
+    let mut object = Object::new(BinaryFormat::Elf, machine, Endianness::Little);
+    let data = object.segment_name(StandardSegment::Data).to_vec();
+    let info = format!("name={name}\0vermagic={RELEASE} SMP mod_unload \0");
+    let section = object.add_section(
+        data.clone(),
+        b".modinfo".to_vec(),
+        SectionKind::ReadOnlyData,
+    );
+    object.append_section_data(section, info.as_bytes(), 1);
+    if let Some(btf) = btf {
+        let section = object.add_section(data, b".BTF".to_vec(), SectionKind::ReadOnlyData);
+        object.append_section_data(section, btf, 1);
+    }
+    object.write().unwrap()
+}
+
+/// A module of a build.
+pub(crate) fn module(name: &str, build: Build) -> Vec<u8> {
+    elf(name, Some(&split(build)), Architecture::X86_64)
+}
+
+/// A module without BTF.
+pub(crate) fn bare_module(name: &str) -> Vec<u8> {
+    elf(name, None, Architecture::X86_64)
+}
+
+/// A directory that is a root, or anything else.
+pub(crate) struct Place(tempfile::TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file and the directories above it.
+    pub(crate) fn file(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let file = self.0.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, content).unwrap();
+        file
+    }
+
+    /// Installs a build's image in `/boot`, with a config that refuses mismatches.
+    pub(crate) fn boot(&self, build: Build) -> PathBuf {
+        self.config(false);
+        self.file(&format!("boot/vmlinuz-{RELEASE}"), base(build))
+    }
+
+    /// Writes the release's config.
+    pub(crate) fn config(&self, allow_mismatch: bool) -> PathBuf {
+        let path = format!("boot/config-{RELEASE}");
+        self.file(&path, config(allow_mismatch))
+    }
+
+    /// Installs a module of a build on the disk.
+    pub(crate) fn install(&self, name: &str, build: Build) -> PathBuf {
+        self.file(&module_path(name), module(name, build))
+    }
+
+    /// Writes a package.
+    pub(crate) fn package(&self, name: &str, files: &[(String, Vec<u8>)]) -> PathBuf {
+        self.file(&format!("{name}.rpm"), package(name, files))
+    }
+}
+
+pub(crate) fn config(allow_mismatch: bool) -> &'static str {
+    match allow_mismatch {
+        true => "CONFIG_MODULES=y\nCONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n",
+        false => "CONFIG_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n",
+    }
+}
+
+/// Where a module of the release lies in a root.
+pub(crate) fn module_path(name: &str) -> String {
+    format!("/lib/modules/{RELEASE}/updates/{name}.ko")
+}
+
+/// A package with these files.
+pub(crate) fn package(name: &str, files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = PackageBuilder::new(name, "1", "GPL-2.0", "x86_64", name);
+    builder.using_config(BuildConfig::v4().compression(CompressionType::Gzip));
+    for (path, content) in files {
+        builder
+            .with_file_contents(content.clone(), FileOptions::new(path))
+            .unwrap();
+    }
+    let mut bytes = Vec::new();
+    builder.build().unwrap().write(&mut bytes).unwrap();
+    bytes
+}
+
+/// The program that was built.
+pub(crate) fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_btf-guard"));
+    program.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    program
+}
+
+/// Runs it; returns exit code, standard output, standard error.
+pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
+    ended(program().args(args).output().unwrap())
+}
+
+pub(crate) fn ended(output: Output) -> (i32, String, String) {
+    (
+        output.status.code().expect("killed by a signal"),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}

@@ -1,0 +1,422 @@
+//! `btf-guard judge` as a hook calls it: a plan and open packages in, an answer out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use btf_guard::place::plan::{Action, Element, Plan, SCHEMA};
+use btf_guard::policy::Mode;
+use common::{Build, Place, RELEASE, base, config, ended, module, module_path, program};
+use rustix::io::{FdFlags, fcntl_setfd};
+use serde_json::Value;
+
+/// A transaction to be, with its package files open.
+struct Transaction {
+    plan: Plan,
+    files: Vec<File>,
+}
+
+impl Transaction {
+    fn on(root: &Place) -> Self {
+        Self {
+            plan: Plan {
+                schema: SCHEMA,
+                root: root.path().to_owned(),
+                test: false,
+                mode: None,
+                elements: Vec::new(),
+            },
+            files: Vec::new(),
+        }
+    }
+
+    fn mode(mut self, mode: Mode) -> Self {
+        self.plan.mode = Some(mode);
+        self
+    }
+
+    fn install(mut self, package: &Path) -> Self {
+        let file = File::open(package).unwrap();
+        fcntl_setfd(&file, FdFlags::empty()).unwrap();
+        let name = package.file_stem().unwrap().to_str().unwrap();
+        self.plan.elements.push(Element {
+            nevra: format!("{name}-1-1.x86_64"),
+            action: Action::Install,
+            file: Some(file.as_raw_fd()),
+            paths: Vec::new(),
+        });
+        self.files.push(file);
+        self
+    }
+
+    fn erase(mut self, paths: &[String]) -> Self {
+        self.plan.elements.push(Element {
+            nevra: "old-1-1.x86_64".into(),
+            action: Action::Erase,
+            file: None,
+            paths: paths.iter().map(PathBuf::from).collect(),
+        });
+        self
+    }
+
+    fn judge(self) -> Answer {
+        let (code, out, err) = judge(&serde_json::to_vec(&self.plan).unwrap());
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        Answer(serde_json::from_str(&out).expect(&out))
+    }
+}
+
+/// Runs the judge with this plan.
+fn judge(plan: &[u8]) -> (i32, String, String) {
+    let mut child = program()
+        .arg("judge")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(plan).unwrap();
+    ended(child.wait_with_output().unwrap())
+}
+
+struct Answer(Value);
+
+impl Answer {
+    fn decision(&self) -> &str {
+        self.0["decision"].as_str().unwrap()
+    }
+
+    fn messages(&self) -> Vec<String> {
+        let messages = self.0["messages"].as_array().unwrap().iter();
+        let line = |m: &Value| {
+            format!(
+                "{} {}",
+                m["level"].as_str().unwrap(),
+                m["text"].as_str().unwrap()
+            )
+        };
+        messages.map(line).collect()
+    }
+
+    fn says(&self, what: &str) -> bool {
+        self.messages().iter().any(|message| message.contains(what))
+    }
+
+    /// `module verdict severity`, for what there is something to say of.
+    fn verdicts(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for module in self.0["modules"].as_array().unwrap() {
+            for verdict in module["verdicts"].as_array().unwrap() {
+                let word = |key: &str| verdict[key].as_str().unwrap().to_owned();
+                let name = module["name"].as_str().unwrap();
+                lines.push(format!("{name} {} {}", word("verdict"), word("severity")));
+            }
+        }
+        lines
+    }
+}
+
+fn kmp(place: &Place, name: &str, modules: &[(&str, Build)]) -> PathBuf {
+    let file = |(name, build): &(&str, Build)| (module_path(name), module(name, *build));
+    place.package(name, &modules.iter().map(file).collect::<Vec<_>>())
+}
+
+fn kernel(place: &Place, name: &str, build: Build) -> PathBuf {
+    let files = [
+        (format!("/lib/modules/{RELEASE}/vmlinuz"), base(build)),
+        (
+            format!("/lib/modules/{RELEASE}/config"),
+            config(false).into(),
+        ),
+    ];
+    place.package(name, &files)
+}
+
+#[test]
+fn modules_that_no_kernel_here_takes_are_blocked() {
+    let (root, files) = (Place::new(), Place::new());
+    let image = root.boot(Build::New).canonicalize().unwrap();
+    let bad = kmp(
+        &files,
+        "bad",
+        &[("stale", Build::Old), ("fine", Build::New)],
+    );
+    let good = kmp(&files, "good", &[("other", Build::New)]);
+    let answer = Transaction::on(&root).install(&good).install(&bad).judge();
+    assert_eq!(answer.decision(), "block");
+    assert_eq!(answer.verdicts(), ["stale refused block"]);
+    assert_eq!(answer.0["summary"]["modules"], 3);
+    assert_eq!(answer.0["kernels"][0]["moment"], "boot");
+    assert_eq!(
+        answer.messages(),
+        [
+            format!(
+                "error btf-guard: blocked: after this transaction, 1 of 3 modules will not load \
+                 on kernel {RELEASE} ({}): its BTF was built for another build of it",
+                image.display()
+            ),
+            format!(
+                "error   help: bring kernel {RELEASE} and its modules from one build: reinstall \
+                 its package, or rebuild the modules against it, before it is booted"
+            ),
+            "error   modules: stale (in bad-1-1.x86_64)".into(),
+            "error   the kernel would log: BPF: [2] STRUCT | BPF: size=0 vlen=0 | BPF: Invalid \
+             name | failed to validate module [stale] BTF: -22"
+                .into(),
+            "error btf-guard: nothing was changed; to go on all the same: BTF_GUARD=warn in the \
+             environment, or rpm -D '_btf_guard warn'"
+                .into(),
+        ]
+    );
+
+    let warned = Transaction::on(&root)
+        .mode(Mode::Warn)
+        .install(&bad)
+        .judge();
+    assert_eq!(warned.decision(), "warn");
+    let messages = warned.messages();
+    assert!(
+        messages[0].starts_with("warning btf-guard: would have blocked: after this"),
+        "{messages:?}"
+    );
+    assert!(
+        messages.iter().all(|m| m.starts_with("warning ")),
+        "{messages:?}"
+    );
+
+    let off = Transaction::on(&root).mode(Mode::Off).install(&bad).judge();
+    assert_eq!(off.decision(), "allow");
+    assert!(off.messages().is_empty());
+
+    let fine = Transaction::on(&root).install(&good).judge();
+    assert_eq!(fine.decision(), "allow");
+    assert!(fine.messages().is_empty() && fine.verdicts().is_empty());
+}
+
+#[test]
+fn without_a_kernel_of_that_release_there_is_nothing_to_say() {
+    let (root, files) = (Place::new(), Place::new());
+    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
+    let answer = Transaction::on(&root).install(&bad).judge();
+    assert_eq!(answer.decision(), "allow");
+    assert!(answer.messages().is_empty());
+    assert_eq!(answer.0["kernels"], serde_json::json!([]));
+}
+
+#[test]
+fn an_image_that_the_transaction_brings_replaces_the_copies() {
+    let (root, files) = (Place::new(), Place::new());
+    let copy = root.boot(Build::Old).canonicalize().unwrap();
+    let new = kmp(&files, "new", &[("fine", Build::New)]);
+    assert_eq!(
+        Transaction::on(&root).install(&new).judge().decision(),
+        "block"
+    );
+
+    let kernel = kernel(&files, "kernel", Build::New);
+    // The kernel comes last: it counts all the same.
+    let answer = Transaction::on(&root)
+        .install(&new)
+        .install(&kernel)
+        .judge();
+    assert_eq!(answer.decision(), "allow", "{:?}", answer.messages());
+    let judged_by = &answer.0["kernels"][0];
+    assert_eq!(judged_by["package"], "kernel-1-1.x86_64");
+    assert_eq!(
+        judged_by["also"],
+        serde_json::json!([copy.to_str().unwrap()])
+    );
+}
+
+#[test]
+fn modules_that_stay_are_held_against_the_image_that_comes() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    root.install("kmp", Build::Old);
+    root.install("replaced", Build::Old);
+    root.install("erased", Build::Old);
+    let kernel = kernel(&files, "kernel", Build::New);
+    let modules = kmp(&files, "modules", &[("replaced", Build::New)]);
+    let transaction = Transaction::on(&root)
+        .install(&kernel)
+        .install(&modules)
+        .erase(&[module_path("erased"), module_path("replaced")]);
+    let answer = transaction.judge();
+    assert_eq!(answer.verdicts(), ["kmp refused block"]);
+    assert_eq!(answer.decision(), "block");
+    assert!(
+        answer.says("(in kernel-1-1.x86_64)"),
+        "{:?}",
+        answer.messages()
+    );
+}
+
+#[test]
+fn what_was_broken_before_is_a_note_and_repairs_go_through() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::New);
+    root.install("broken", Build::Old);
+    root.install("mended", Build::Old);
+    let repair = kmp(
+        &files,
+        "repair",
+        &[("broken", Build::Old), ("mended", Build::New)],
+    );
+    let answer = Transaction::on(&root).install(&repair).judge();
+    assert_eq!(answer.decision(), "allow");
+    assert_eq!(answer.verdicts(), ["broken refused info"]);
+    let messages = answer.messages();
+    assert!(
+        messages[0].starts_with("notice btf-guard: as before this transaction, 1 of 2 modules"),
+        "{messages:?}"
+    );
+
+    // The same module at another place is the same module.
+    let elsewhere = format!("/lib/modules/{RELEASE}/extra/broken.ko");
+    let moved = files.package("moved", &[(elsewhere, module("broken", Build::Old))]);
+    let moved = Transaction::on(&root).install(&moved).judge();
+    assert_eq!(moved.decision(), "allow");
+
+    // One that worked is made worse.
+    root.install("broken", Build::New);
+    let worse = Transaction::on(&root).install(&repair).judge();
+    assert_eq!(worse.decision(), "block");
+
+    // A module that was broken, before a kernel that replaces one that did not take it either.
+    root.install("broken", Build::Old);
+    let kernel = kernel(&files, "kernel", Build::New);
+    let same = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(same.decision(), "allow");
+    assert_eq!(
+        same.verdicts(),
+        ["broken refused info", "mended refused info"]
+    );
+}
+
+#[test]
+fn erasing_is_no_finding() {
+    let root = Place::new();
+    root.boot(Build::New);
+    root.install("stale", Build::Old);
+    let erase = Transaction::on(&root)
+        .erase(&[module_path("stale")])
+        .judge();
+    assert_eq!(erase.decision(), "allow");
+    assert!(erase.messages().is_empty());
+
+    // An image that goes without another coming is no target.
+    let files = Place::new();
+    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
+    let gone = Transaction::on(&root)
+        .install(&bad)
+        .erase(&[format!("/boot/vmlinuz-{RELEASE}")]);
+    assert_eq!(gone.judge().decision(), "allow");
+}
+
+#[test]
+fn one_kernel_at_two_places_is_judged_once_and_two_kernels_twice() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::New);
+    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
+    let beside = format!("lib/modules/{RELEASE}/vmlinuz");
+    root.file(&beside, base(Build::New));
+    let answer = Transaction::on(&root).install(&bad).judge();
+    assert_eq!(answer.verdicts(), ["stale refused block"]);
+    assert_eq!(answer.0["kernels"][0]["also"].as_array().unwrap().len(), 1);
+
+    root.file(&beside, base(Build::Old));
+    let answer = Transaction::on(&root).install(&bad).judge();
+    assert_eq!(answer.0["kernels"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        answer.verdicts(),
+        ["stale loads none", "stale refused block"]
+    );
+    assert_eq!(answer.decision(), "block");
+}
+
+#[test]
+fn what_cannot_be_read_is_a_warning_and_the_rest_is_judged() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::New);
+    let whole = fs::read(kmp(&files, "cut", &[("a", Build::New), ("b", Build::New)])).unwrap();
+    let cut = files.file("cut.rpm", &whole[..whole.len() - 20]);
+    let garbage = files.file("garbage.rpm", b"PK\x03\x04");
+    let broken = files.package("broken", &[(module_path("x"), b"no module".to_vec())]);
+    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
+    let mut transaction = Transaction::on(&root);
+    for package in [&cut, &garbage, &broken] {
+        transaction = transaction.install(package);
+    }
+    transaction.plan.elements.push(Element {
+        nevra: "closed-1-1.x86_64".into(),
+        action: Action::Install,
+        file: Some(9999),
+        paths: Vec::new(),
+    });
+    let plan = transaction.plan.clone();
+    let answer = transaction.judge();
+    assert_eq!(answer.decision(), "allow");
+    for what in [
+        "cut-1-1.x86_64",
+        "garbage-1-1.x86_64",
+        "1 more could not be judged",
+    ] {
+        assert!(answer.says(what), "{what}: {:?}", answer.messages());
+    }
+    let warnings = answer.messages();
+    assert!(
+        warnings.iter().all(|m| m.starts_with("warning ")),
+        "{warnings:?}"
+    );
+
+    // The test keeps its descriptors open, so the plan can be used again.
+    drop(plan);
+    let both = Transaction::on(&root)
+        .install(&garbage)
+        .install(&bad)
+        .judge();
+    assert_eq!(both.decision(), "block");
+}
+
+#[test]
+fn a_kernel_without_btf_is_no_target() {
+    let (root, files) = (Place::new(), Place::new());
+    let mut vmlinux = common::elf("vmlinux", None, object::Architecture::X86_64);
+    vmlinux[16] = 2; // ET_EXEC
+    root.file(&format!("boot/vmlinuz-{RELEASE}"), vmlinux);
+    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
+    let answer = Transaction::on(&root).install(&bad).judge();
+    assert_eq!(answer.decision(), "allow");
+    assert!(answer.messages().is_empty(), "{:?}", answer.messages());
+}
+
+#[test]
+fn a_plan_that_is_none_is_3() {
+    for (plan, complaint) in [
+        ("", "the plan is not understood"),
+        ("{}", "missing field"),
+        (
+            r#"{"schema": 2, "root": "/", "test": false, "mode": null, "elements": []}"#,
+            "the plan has schema 2, not 1",
+        ),
+        (
+            r#"{"schema": 1, "root": "/no/such", "test": false, "mode": null, "elements": []}"#,
+            "root /no/such",
+        ),
+    ] {
+        let (code, out, err) = judge(plan.as_bytes());
+        assert_eq!((code, out.as_str()), (3, ""), "{plan}");
+        assert!(err.contains(complaint), "{plan}: {err}");
+    }
+}
