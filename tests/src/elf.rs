@@ -22,9 +22,9 @@ pub fn relocatable(
     object.write().unwrap()
 }
 
-/// A `.ko` named `name` whose `.BTF` is `btf`.
+/// A `.ko` named `name` for release 6.18.15-test whose `.BTF` is `btf`.
 pub fn named_module(name: &str, btf: &[u8]) -> Vec<u8> {
-    let info = format!("name={name}\0vermagic=6.18.15 SMP preempt mod_unload \0license=GPL\0");
+    let info = format!("name={name}\0vermagic=6.18.15-test SMP preempt mod_unload \0license=GPL\0");
     module(&[(".modinfo", info.as_bytes()), (".BTF", btf)])
 }
 

@@ -93,7 +93,13 @@ fn packages(prefix: &str) -> Vec<Package> {
     let mut dirs: Vec<PathBuf> = fs::read_dir(kernels())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix))
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(prefix)
+        })
         .collect();
     dirs.sort();
     dirs.iter().filter_map(|dir| Package::open(dir)).collect()
@@ -102,11 +108,20 @@ fn packages(prefix: &str) -> Vec<Package> {
 #[test]
 fn every_module_loads_on_its_own_kernel() {
     let all = packages("image-");
-    assert!(all.len() >= 4, "only {} kernels; run `make test`", all.len());
+    assert!(
+        all.len() >= 4,
+        "only {} kernels; run `make test`",
+        all.len()
+    );
     for package in &all {
         let count = package.modules.len();
         assert!(count > 900, "{}: only {count} modules", package.name);
-        assert_eq!(package.before(&package.kernel), (count, 0), "{}", package.name);
+        assert_eq!(
+            package.before(&package.kernel),
+            (count, 0),
+            "{}",
+            package.name
+        );
     }
 }
 
@@ -118,7 +133,11 @@ fn modules_of_a_sibling_build_are_told_apart() {
     let flavour = |package: &Package| package.name.contains("cloud");
     let mut pairs = 0;
     for (index, one) in all.iter().enumerate() {
-        for other in all.iter().skip(index + 1).filter(|o| flavour(o) == flavour(one)) {
+        for other in all
+            .iter()
+            .skip(index + 1)
+            .filter(|o| flavour(o) == flavour(one))
+        {
             let (loads, refused) = one.before(&other.kernel);
             assert_eq!(loads + refused, one.modules.len());
             assert!(
@@ -137,9 +156,15 @@ fn modules_of_a_sibling_build_are_told_apart() {
 #[test]
 fn the_counts_that_a_real_kernel_gave() {
     let all = packages("image-6.18.1");
-    let find = |version: &str| all.iter().find(|p| p.name.contains(version) && p.name.contains("cloud"));
+    let find = |version: &str| {
+        all.iter()
+            .find(|p| p.name.contains(version) && p.name.contains("cloud"))
+    };
     let (Some(old), Some(new)) = (find("6.18.12"), find("6.18.15")) else {
-        skipped("6.18.12's modules on 6.18.15", "the archive no longer has both");
+        skipped(
+            "6.18.12's modules on 6.18.15",
+            "the archive no longer has both",
+        );
         return;
     };
     assert_eq!(new.kernel.config.allow_mismatch, Some(false));

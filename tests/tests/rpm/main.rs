@@ -12,6 +12,7 @@ mod decisions;
 mod failures;
 mod host;
 mod plans;
+mod real;
 
 use btf_guard_tests::Package;
 
