@@ -80,7 +80,7 @@ impl Format {
 /// Decompresses `input` into `out`, whose old content is dropped and whose
 /// capacity is used.
 ///
-/// Frames (gzip members, xz and bzip2 streams) that follow the first one
+/// Frames (gzip members, xz and bzip2 streams, 4096 at most) that follow the first one
 /// directly are decompressed as well, as kmod does; anything else behind the
 /// last one is ignored, such as the size that the kernel's build appends to a
 /// payload. `.lzma` is one stream.

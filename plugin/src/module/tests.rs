@@ -173,7 +173,10 @@ fn every_changed_header_byte_is_survived() {
             for value in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut bad = bytes.clone();
                 bad[at] = value;
-                let _ = both(&bad, "x.ko");
+                let _ = parse(&bad, "x.ko");
+                if value == 0xff {
+                    let _ = both(&bad, "x.ko");
+                }
             }
         }
     }
