@@ -80,7 +80,7 @@ impl Format {
 /// Decompresses `input` into `out`, whose old content is dropped and whose
 /// capacity is used.
 ///
-/// Frames (gzip members, xz and bzip2 streams) that follow the first one
+/// Frames (gzip members, xz and bzip2 streams, 4096 at most) that follow the first one
 /// directly are decompressed as well, as kmod does; anything else behind the
 /// last one is ignored, such as the size that the kernel's build appends to a
 /// payload. `.lzma` is one stream.
@@ -210,7 +210,6 @@ fn zstd_frame(input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Tr
             *input = rest;
             return Ok(());
         }
-        out.clear();
     }
     let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?.single_frame();
     decoder.window_log_max(WINDOW.ilog2())?;
@@ -249,7 +248,6 @@ fn lz4_blocks(
     out: &mut Vec<u8>,
     filled: &mut usize,
 ) -> Result<(), Trouble> {
-    let most_packed = lz4_flex::block::get_maximum_output_size(LZ4_BLOCK);
     while !input.is_empty() {
         let (word, rest) = input.split_first_chunk::<4>().ok_or(Trouble::Short)?;
         if *word == LZ4_LEGACY {
@@ -260,9 +258,6 @@ fn lz4_blocks(
         if rest.is_empty() && packed == *filled {
             *input = rest;
             return Ok(());
-        }
-        if packed == 0 || packed > most_packed {
-            return Err(Trouble::Corrupt(format!("a block of {packed} bytes")));
         }
         let (block, rest) = rest.split_at_checked(packed).ok_or(Trouble::Short)?;
 

@@ -183,6 +183,15 @@ fn lz4_blocks_that_hold_nothing_cost_nothing() {
 }
 
 #[test]
+fn an_lz4_block_without_bytes_is_corrupt() {
+    let mut packed = pack(Format::Lz4, b"some text");
+    packed.extend_from_slice(&[0; 4]);
+    packed.extend_from_slice(b"more");
+    let error = unpack(Format::Lz4, &packed, 1 << 20).unwrap_err();
+    assert!(error.expected.starts_with("sound lz4 data"), "{error}");
+}
+
+#[test]
 fn every_truncation_is_an_error() {
     let plain = sample(2_000);
     for format in ALL {
@@ -217,8 +226,10 @@ fn every_flipped_bit_is_survived() {
 #[test]
 fn a_bomb_stops_at_the_cap() {
     let plain = vec![0; 32 << 20];
-    for format in ALL {
-        let packed = pack(format, &plain);
+    let mut bombs: Vec<_> = ALL.map(|format| (format, pack(format, &plain))).into();
+    // This one says how long it is.
+    bombs.push((Format::Zstd, zstd::bulk::compress(&plain, 3).unwrap()));
+    for (format, packed) in bombs {
         let mut out = Vec::new();
         let error = decompress(format, &packed, 1 << 20, &mut out).unwrap_err();
         assert_eq!(error.expected, "at most 1048576 bytes after decompression");

@@ -78,10 +78,10 @@ impl Reader {
         self.unpack(packed_as(bytes)?, bytes, file_name)
     }
 
-    /// Bytes of memory kept for the next module.
+    /// Bytes of memory kept for the next module, compressed and not.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.packed.capacity() + self.plain.capacity()
+    pub(super) fn held(&self) -> (usize, usize) {
+        (self.packed.capacity(), self.plain.capacity())
     }
 
     fn unpack(&mut self, format: Format, packed: &[u8], name: &str) -> Result<Module, Error> {

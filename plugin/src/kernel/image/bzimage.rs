@@ -99,8 +99,7 @@ pub(super) fn read(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Image
     }
     let version = match setup.version {
         Some(at) => {
-            let end = setup.length.min(source.size());
-            let text = source.range(at, end.saturating_sub(at), "a version string")?;
+            let text = source.range(at, setup.length - at, "a version string")?;
             Some(Version::parse(&text)).filter(|version| version.build.is_some())
         }
         None => None,
@@ -142,4 +141,24 @@ fn unpack(
         Malformed::new(offset + error.offset, error.expected)
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::compression::tests::pack;
+
+    #[test]
+    fn a_stated_length_is_only_a_hint() {
+        for stated in [0_u32, 4, 5, 0x1000_0000, u32::MAX] {
+            let mut payload = pack(Format::Zstd, b"hello");
+            payload.extend_from_slice(&stated.to_le_bytes());
+            let mut kernel = Vec::new();
+            unpack(&payload[..], 0, payload.len() as u64, &mut kernel).unwrap();
+            assert_eq!(kernel, b"hello");
+            assert!(kernel.capacity() < 1 << 20, "{}", kernel.capacity());
+        }
+    }
 }

@@ -281,10 +281,36 @@ fn every_changed_byte_of_the_setup_header_is_survived() {
 }
 
 #[test]
-fn a_version_string_outside_the_setup_code_is_not_read() {
+fn a_version_string_that_is_none_is_passed_over() {
     let mut bytes = bzimage(&payload(Format::Zstd), b"6.18 (x) #9 SMP y\0");
-    bytes[0x20e..0x210].copy_from_slice(&0x400_u16.to_le_bytes());
-    check(&both(&bytes).unwrap());
+    for outside in [0x400_u16, 0xffff] {
+        bytes[0x20e..0x210].copy_from_slice(&outside.to_le_bytes());
+        check(&both(&bytes).unwrap());
+    }
+    check(&both(&bzimage(&payload(Format::Zstd), b"no number\0")).unwrap());
+}
+
+#[test]
+fn a_corrupt_payload_is_placed_in_the_file() {
+    let mut bytes = bzimage(&payload(Format::Xz), b"");
+    let start = 3 * 512 + 0x40;
+    bytes[start + 30] ^= 0xff;
+    let error = malformed(both(&bytes));
+    assert!(error.offset >= start as u64, "{error}");
+    assert!(error.expected.starts_with("sound xz data"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_too_long_is_not_read() {
+    for (head, longest) in [
+        (&b"\x9f\xeb\x01\0"[..], MAX_BTF),
+        (b"\x1f\x8b\x08\0", MAX_KERNEL as u64),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), head).unwrap();
+        file.as_file().set_len(longest + 1).unwrap();
+        assert_eq!(malformed(open(file.path())).offset, longest);
+    }
 }
 
 #[test]
