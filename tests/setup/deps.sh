@@ -45,8 +45,8 @@ pair cmd:pahole dwarves dwarves dwarves
 pair cmd:objcopy binutils binutils binutils
 fuzz cmd:c++ g++ gcc-c++ gcc-c++
 bench cmd:depmod kmod kmod kmod
-bench header:bpf/btf.h libbpf-dev libbpf-devel libbpf-devel
 bench header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
+bench header:zlib.h zlib1g-dev zlib-devel zlib-devel
 bench cmd:rpm rpm rpm rpm
 bench cmd:rpmbuild rpm rpm-build rpm-build
 TABLE
