@@ -51,7 +51,8 @@ pub enum NoBtf {
 pub struct Refusal {
     /// Which of the loader's checks fails first.
     pub cause: Cause,
-    /// The negative errno that `finit_module(2)` returns.
+    /// The negative errno that `finit_module(2)` returns; 0 where the kernel's
+    /// own bug keeps it from returning one.
     pub errno: i32,
     /// What the kernel logs, one message an entry, in the form of DESIGN's JSON `log`.
     pub log: Vec<String>,

@@ -92,7 +92,7 @@ fn complaint(verdict: &VerdictEntry) -> String {
         return verdict.why.clone().unwrap_or_default();
     };
     let last = refusal.log.last().map(|line| shape(line));
-    format!("{} {}", refusal.errno, last.unwrap_or_default())
+    format!("{:?} {}", refusal.errno, last.unwrap_or_default())
 }
 
 /// A line of a kernel's log without names and numbers.

@@ -237,8 +237,8 @@ pub struct VerdictEntry {
 pub struct RefusalEntry {
     /// Which of the loader's checks fails first.
     pub cause: Cause,
-    /// The negative errno.
-    pub errno: i32,
+    /// The negative errno; `null` where a bug keeps the kernel from returning one.
+    pub errno: Option<i32>,
     /// What the kernel logs.
     pub log: Vec<String>,
 }
@@ -267,7 +267,10 @@ impl VerdictEntry {
     /// The entry of a judgement by the kernel `id`, rated by the default policy.
     pub fn new(id: usize, moment: Moment, judgement: Judgement) -> Self {
         let severity = policy::severity(&judgement, moment);
-        let stated = |Refusal { cause, errno, log }| Some(RefusalEntry { cause, errno, log });
+        let stated = |Refusal { cause, errno, log }| {
+            let errno = (errno != 0).then_some(errno);
+            Some(RefusalEntry { cause, errno, log })
+        };
         let (verdict, refusal, why) = match judgement.verdict {
             Verdict::Loads => (Kind::Loads, None, None),
             Verdict::LoadsNoBtf { why } => (Kind::LoadsNoBtf, None, Some(no_btf(why).to_owned())),

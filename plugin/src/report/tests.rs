@@ -337,6 +337,10 @@ fn findings_speak_of_what_they_are() {
         headline(Verdict::Refused(refusal(Cause::KernelBug, -22, &[]))),
         format!("warning: the module may crash {on}: it mishandles its BTF")
     );
+    let bug = Verdict::Refused(refusal(Cause::KernelBug, 0, &[]));
+    let bug = serde_json::to_value(judged(&running, bug)).unwrap();
+    assert_eq!(bug["errno"], serde_json::Value::Null);
+    assert_eq!(bug["cause"], "kernel-bug");
     assert_eq!(
         headline(Verdict::BtfWrong {
             evidence: String::new()

@@ -184,11 +184,11 @@ pub(super) fn kernel_log(case: super::findings::Case<'_>) -> Vec<String> {
             false => format!("BPF: {line}"),
         })
         .collect();
-    if case.verdict.verdict == Kind::Refused && refusal.cause == Cause::Btf {
-        lines.push(format!(
-            "failed to validate module [{}] BTF: {}",
-            case.module.name, refusal.errno
-        ));
+    if case.verdict.verdict == Kind::Refused
+        && let Some(errno) = refusal.errno
+    {
+        let name = &case.module.name;
+        lines.push(format!("failed to validate module [{name}] BTF: {errno}"));
     }
     lines
 }

@@ -72,7 +72,7 @@ impl PackagedFile {
 /// A package whose header has been read.
 #[derive(Debug)]
 pub struct Package {
-    file: File,
+    bytes: Bytes,
     nevra: String,
     files: Vec<PackagedFile>,
     /// Where the payload starts, in bytes from the start of the file.
@@ -88,21 +88,33 @@ impl Package {
         Self::of(File::open(path)?)
     }
 
+    /// Reads the header of a package in memory.
+    ///
+    /// # Errors
+    /// [`Error`] if it is not a package.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::read(Bytes::Memory(bytes))
+    }
+
     /// Reads the header of an open package file, from its start. The file's own
     /// position is neither used nor moved: it may be shared with another process.
     ///
     /// # Errors
     /// [`Error`] if it cannot be read or is not a package.
     pub fn of(file: File) -> Result<Self, Error> {
+        Self::read(Bytes::File(file))
+    }
+
+    fn read(bytes: Bytes) -> Result<Self, Error> {
         let mut input = io::BufReader::new(At {
-            file: &file,
+            bytes: &bytes,
             offset: 0,
         });
         let (metadata, payload) = door::read(&mut input)?;
         let nevra = metadata.get_nevra()?.to_string();
         let files = door::files(&metadata)?;
         Ok(Self {
-            file,
+            bytes,
             nevra,
             files,
             payload,
@@ -139,7 +151,7 @@ impl Package {
         let input = io::BufReader::with_capacity(
             archive::BUFFER,
             At {
-                file: &self.file,
+                bytes: &self.bytes,
                 offset: self.payload,
             },
         );
@@ -208,15 +220,28 @@ impl Links {
     }
 }
 
+/// Where a package's bytes are.
+#[derive(Debug)]
+enum Bytes {
+    File(File),
+    Memory(Vec<u8>),
+}
+
 /// A reader at an offset of its own.
 struct At<'a> {
-    file: &'a File,
+    bytes: &'a Bytes,
     offset: u64,
 }
 
 impl Read for At<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
+        let read = match self.bytes {
+            Bytes::File(file) => file.read_at(buffer, self.offset)?,
+            Bytes::Memory(bytes) => {
+                let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+                bytes.get(offset..).unwrap_or_default().read(buffer)?
+            }
+        };
         self.offset += read as u64;
         Ok(read)
     }

@@ -17,11 +17,7 @@ fn build(compression: CompressionType, fill: impl FnOnce(&mut rpm::PackageBuilde
 }
 
 fn package(bytes: &[u8]) -> Result<Package, Error> {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    // The position is shared with whoever opened the file: it must not matter.
-    file.seek(io::SeekFrom::Start(17)).unwrap();
-    Package::of(file)
+    Package::parse(bytes.to_vec())
 }
 
 fn is_ko(path: &Path) -> bool {
@@ -97,6 +93,19 @@ fn files_come_out_of_every_compression() {
             "{compression}"
         );
     }
+}
+
+#[test]
+fn the_position_of_a_file_does_not_matter() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&sample(CompressionType::Gzip)).unwrap();
+    // It is shared with whoever opened the file.
+    file.seek(io::SeekFrom::Start(17)).unwrap();
+    let mut shared = file.try_clone().unwrap();
+    let package = Package::of(file).unwrap();
+    assert_eq!(extract(&package).unwrap().len(), 4);
+    assert_eq!(extract(&package).unwrap().len(), 4);
+    assert_eq!(shared.stream_position().unwrap(), 17);
 }
 
 #[test]
