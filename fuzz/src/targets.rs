@@ -1,11 +1,15 @@
 //! What each fuzz target does with its input. The regression test over kept
 //! crashers (`tests/tests/crashers.rs`) calls the same functions.
 
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use btf_guard::btf::{Base, Order, verify_base, verify_module};
 use btf_guard::kernel::{Abilities, image};
 use btf_guard::module;
+use btf_guard::place::package::Package;
+use btf_guard::place::plan::Plan;
+use btf_guard::place::transaction::Transaction;
 use btf_guard_tests::btf::Era;
 
 fn bases() -> &'static [(Base, Abilities)] {
@@ -58,5 +62,27 @@ pub(crate) fn image(data: &[u8]) {
         && let Ok(base) = Base::parse(image.base_btf)
     {
         let _ = Abilities::of(&base, image.release.as_deref());
+    }
+}
+
+/// A package, its payload read to the end.
+pub(crate) fn package(data: &[u8]) {
+    let Ok(package) = Package::parse(data.to_vec()) else {
+        return;
+    };
+    let _ = package.extract(
+        |_| true,
+        |_, bytes| {
+            let _ = module::parse(&bytes, "fuzz.ko");
+            ControlFlow::Continue(())
+        },
+    );
+}
+
+/// A plan, as a hook would hand it over.
+pub(crate) fn plan(data: &[u8]) {
+    if let Ok(plan) = serde_json::from_slice::<Plan>(data) {
+        let files = plan.elements.iter().map(|_| None);
+        let _ = Transaction::read(&plan, files);
     }
 }

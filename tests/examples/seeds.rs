@@ -15,7 +15,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> Result<()> {
     let dir = std::env::args_os().nth(1).ok_or("usage: seeds DIR")?;
     let dir = Path::new(&dir);
-    for target in ["btf", "module", "image", "package"] {
+    for target in ["btf", "module", "image", "package", "plan"] {
         fs::create_dir_all(dir.join(target))?;
     }
     let mut split = Vec::new();
@@ -61,6 +61,10 @@ fn main() -> Result<()> {
         )?;
         fs::write(dir.join("module").join(format!("{name}.gz")), gzip(bytes)?)?;
     }
+    let plan = r#"{"schema":1,"root":"/nowhere","test":false,"mode":"warn","elements":[
+        {"nevra":"a-1-1.x86_64","action":"install","file":null,"paths":["/lib/modules/6.1/extra/a.ko"]},
+        {"nevra":"b-1-1.x86_64","action":"erase","file":null,"paths":["/boot/vmlinuz-6.1"]}]}"#;
+    fs::write(dir.join("plan/plan"), plan)?;
     let zst = zstd::encode_all(&vmlinux[..], 3)?;
     fs::write(dir.join("image/raw"), &base)?;
     fs::write(dir.join("image/vmlinux"), &vmlinux)?;

@@ -33,4 +33,6 @@ fn kept_inputs_crash_no_more() {
     replay("btf", targets::btf);
     replay("module", targets::module);
     replay("image", targets::image);
+    replay("package", targets::package);
+    replay("plan", targets::plan);
 }
