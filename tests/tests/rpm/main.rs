@@ -12,6 +12,7 @@ mod decisions;
 mod failures;
 mod host;
 mod plans;
+mod symbols;
 
 use btf_guard_tests::Package;
 
