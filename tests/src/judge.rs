@@ -10,7 +10,8 @@ use std::process::Command;
 use btf_guard::place::plan::Plan;
 use tempfile::TempDir;
 
-/// A shell script in the judge's place.
+/// A shell script in the judge's place. In bash, which leaves the signal mask as
+/// it was given.
 pub struct Judge {
     directory: TempDir,
 }
@@ -23,7 +24,7 @@ impl Judge {
         let evidence = directory.path().display();
         fs::write(
             &draft,
-            format!("#!/bin/sh\nE={evidence}\n: > $E/started\n{body}\n"),
+            format!("#!/bin/bash\nE={evidence}\n: > $E/started\n{body}\n"),
         )
         .unwrap();
         // Not written in place: a child of another test's thread may still

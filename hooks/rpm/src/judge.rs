@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
@@ -16,9 +15,10 @@ use btf_guard::place::plan::{Answer, Plan, SCHEMA};
 use btf_guard::policy::Decision;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::child;
 use crate::settings::Options;
 
 /// A report on every module of a few kernels has some megabytes.
@@ -88,26 +88,18 @@ fn memory(plan: &Plan) -> io::Result<File> {
     Ok(file)
 }
 
-/// Starts the judge in a process group of its own: an interrupt from the
-/// terminal is for rpm, which ends when it is safe to, and must not become a
-/// way around the judgement. The standard library gives the child an empty
-/// signal mask and the default for `SIGPIPE`.
 fn start(options: &Options, input: File, packages: Vec<OwnedFd>) -> Result<Running, Failure> {
-    // Only now, and only until the child has started: another thread of the
-    // client may start processes too.
-    for package in &packages {
-        fcntl_setfd(package, FdFlags::empty()).map_err(|errno| Failure::HandOver(errno.into()))?;
-    }
-    let child = Command::new(&options.judge)
+    let mut command = Command::new(&options.judge);
+    command
         .arg("judge")
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8")
         .stdin(input)
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn();
+        .stderr(Stdio::piped());
+    child::isolate(&mut command, &packages);
+    let child = command.spawn();
     drop(packages);
     match child {
         Ok(mut child) => Ok(Running {

@@ -13,6 +13,7 @@ mod failures;
 mod host;
 mod plans;
 mod real;
+mod symbols;
 
 use btf_guard_tests::Package;
 

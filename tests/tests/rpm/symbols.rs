@@ -1,22 +1,15 @@
 //! What the built plugin shows the loader and asks of it.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
+use btf_guard_tests::plugin;
 use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn, FileHeader};
 use object::{Endianness, Object, ObjectSymbol};
 
 type Elf<'a> = object::read::elf::ElfFile64<'a, Endianness>;
 
-/// The library that cargo has built beside this test.
-fn library() -> Vec<u8> {
-    let test = std::env::current_exe().unwrap();
-    let library = test.with_file_name("libbtf_guard_rpm.so");
-    std::fs::read(&library).unwrap_or_else(|error| panic!("{}: {error}", library.display()))
-}
-
 #[test]
 fn only_the_hook_table_is_exported() {
-    let bytes = library();
+    let bytes = std::fs::read(plugin()).unwrap();
     let elf = Elf::parse(&*bytes).unwrap();
     let exported: Vec<_> = elf
         .dynamic_symbols()
@@ -28,7 +21,7 @@ fn only_the_hook_table_is_exported() {
 
 #[test]
 fn librpm_is_neither_needed_nor_assumed() {
-    let bytes = library();
+    let bytes = std::fs::read(plugin()).unwrap();
     let needed = needed(&bytes);
     assert!(!needed.is_empty());
     for library in needed {
