@@ -89,8 +89,18 @@ run_tests() {
     "$cargo" test --locked --workspace --no-fail-fast
 }
 
+# Each compiler brings lints that this code has not met. Up to this one, a
+# warning is a failure; from later ones only what Cargo.toml denies is.
+clippy_known=96
+
 clippy() {
-    "$cargo" clippy --locked --workspace --all-targets -- -D warnings
+    minor=$(rustc --version | sed 's/^rustc 1\.\([0-9]*\).*/\1/')
+    if [ "$minor" -le "$clippy_known" ]; then
+        "$cargo" clippy --locked --workspace --all-targets -- -D warnings
+    else
+        skip "failing on clippy's warnings: rustc 1.$minor is newer than 1.$clippy_known, whose lints are known"
+        "$cargo" clippy --locked --workspace --all-targets
+    fi
 }
 
 # The pinned series keeps its meaning; debug builds in a quarter of the time.
