@@ -317,7 +317,11 @@ fn erasing_is_no_finding() {
 
     // An image that goes without another coming is no target.
     let files = Place::new();
-    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
+    let bad = kmp(&files, "bad", &[("bad", Build::Old)]);
+    assert_eq!(
+        Transaction::on(&root).install(&bad).judge().decision(),
+        "block"
+    );
     let gone = Transaction::on(&root)
         .install(&bad)
         .erase(&[format!("/boot/vmlinuz-{RELEASE}")]);
@@ -387,6 +391,44 @@ fn what_cannot_be_read_is_a_warning_and_the_rest_is_judged() {
         .install(&bad)
         .judge();
     assert_eq!(both.decision(), "block");
+}
+
+#[test]
+fn links_to_modules_elsewhere_in_the_root_are_followed() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    root.file("etc/vendor/kernel/kmp.ko", module("kmp", Build::Old));
+    let link = root.file(&module_path("kmp"), "");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("/etc/vendor/kernel/kmp.ko", &link).unwrap();
+    let kernel = kernel(&files, "kernel", Build::New);
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(
+        answer.verdicts(),
+        ["kmp refused block"],
+        "{:?}",
+        answer.messages()
+    );
+}
+
+#[test]
+fn the_judge_confines_itself() {
+    let root = Place::new();
+    root.boot(Build::New);
+    let mut child = program()
+        .arg("judge")
+        .env("BTF_GUARD_LOG", "debug")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let plan = serde_json::to_vec(&Transaction::on(&root).plan).unwrap();
+    child.stdin.take().unwrap().write_all(&plan).unwrap();
+    let log = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(log.contains("Landlock"), "{log}");
+    assert!(!log.contains("stays unlimited"), "{log}");
+    assert!(!log.contains("new privileges stay possible"), "{log}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use btf_guard::kernel::Kernel;
@@ -70,7 +70,13 @@ fn judge(plan: &Plan, mode: Mode) -> anyhow::Result<Report> {
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // Looks at the first process, which a confined one cannot.
     let running = running_release(&root);
-    sandbox::confine(&readable(&root));
+    // The whole root: modules may be links to anywhere inside it.
+    let readable = [
+        root.path(),
+        Path::new("/sys/kernel/btf"),
+        Path::new("/proc"),
+    ];
+    sandbox::confine(&readable);
     // Started only now: threads inherit what was given up.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     rayon::ThreadPoolBuilder::new()
@@ -110,16 +116,6 @@ fn open(descriptor: Option<i32>) -> Option<File> {
             None
         }
     }
-}
-
-/// Where kernels, their configs and modules are.
-fn readable(root: &Root) -> Vec<PathBuf> {
-    let inside = ["/boot", "/lib/modules", "/usr/lib/modules"];
-    let resolved = inside
-        .iter()
-        .filter_map(|dir| root.resolve(Path::new(dir)).ok());
-    let system = ["/sys/kernel/btf", "/proc"].iter().map(PathBuf::from);
-    resolved.chain(system).collect()
 }
 
 /// The kernels that each release's modules will meet, by their ids.
@@ -216,14 +212,11 @@ fn running_release(root: &Root) -> Option<String> {
     here.then(|| uname.release().to_string_lossy().into_owned())
 }
 
-/// Is our `/` another than that of the first process, or one that a container
-/// manager has marked?
+/// Is our `/` another than that of the first process, or has a container manager
+/// marked this system as it started it? (`/.dockerenv` is no such mark: it stays
+/// in images that are booted as machines.)
 fn is_chroot() -> bool {
-    let marks = [
-        "/run/.containerenv",
-        "/.dockerenv",
-        "/run/systemd/container",
-    ];
+    let marks = ["/run/.containerenv", "/run/systemd/container"];
     let identity = |path: &str| fs::metadata(path).ok().map(|root| (root.dev(), root.ino()));
     let elsewhere = match (identity("/proc/1/root/"), identity("/")) {
         (Some(first), Some(own)) => first != own,
