@@ -42,7 +42,10 @@ pub(crate) fn before(
     options: impl FnOnce() -> String,
 ) -> Outcome {
     let environment = environment();
-    let wish = settings::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
+    let mut wish = settings::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
+    if is_part_of_a_commit() && wish.mode != Some(Mode::Off) {
+        wish.mode = Some(Mode::Warn);
+    }
     if wish.mode == Some(Mode::Off) || transaction.is_database_only() {
         return Outcome::GoesOn;
     }
@@ -122,6 +125,15 @@ fn unjudged(what: &str) -> String {
         "btf-guard: {what}; the transaction goes on, its kernel modules are not judged; \
          run 'btf-guard check' after it"
     )
+}
+
+/// Is this one of the many rpm processes of zypper's classic back end? They
+/// install one package each, so that what is seen here is a part of what is
+/// going to happen, and what came before has already changed the system: to
+/// block now would make it worse.
+fn is_part_of_a_commit() -> bool {
+    std::env::var_os("ZYPP_IS_RUNNING").is_some()
+        && std::env::var_os("ZYPP_SINGLE_RPMTRANS").is_none_or(|value| value != "1")
 }
 
 fn environment() -> Option<String> {

@@ -3,7 +3,11 @@
 use std::fmt::Write as _;
 
 /// `BPF_VERIFIER_TMP_LOG_SIZE` less its NUL: what one call can hold.
-const CALL_MAX: usize = 1023;
+pub(super) const CALL_MAX: usize = 1023;
+
+/// Lines that are kept. One function prototype can log a line for each of
+/// millions of parameters; what the kernel says last is what matters.
+const KEPT: usize = 64;
 
 /// Messages that one `btf_parse_module()` leaves behind.
 ///
@@ -16,6 +20,7 @@ const CALL_MAX: usize = 1023;
 pub(super) struct Log {
     entries: Vec<String>,
     line_max: usize,
+    left_out: usize,
 }
 
 impl Log {
@@ -24,6 +29,7 @@ impl Log {
         Self {
             entries: Vec::new(),
             line_max,
+            left_out: 0,
         }
     }
 
@@ -44,12 +50,22 @@ impl Log {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let mut entry = escape(text);
         entry.truncate(entry.trim_end_matches(' ').len());
-        if !entry.is_empty() {
-            self.entries.push(entry);
+        if entry.is_empty() {
+            return;
         }
+        // Of very many lines the first and the last are kept.
+        if self.entries.len() == KEPT {
+            self.entries.remove(KEPT / 2);
+            self.left_out += 1;
+        }
+        self.entries.push(entry);
     }
 
-    pub(super) fn into_entries(self) -> Vec<String> {
+    pub(super) fn into_entries(mut self) -> Vec<String> {
+        if self.left_out > 0 {
+            let gap = format!("({} lines left out)", self.left_out);
+            self.entries.insert(KEPT / 2, gap);
+        }
         self.entries
     }
 }
@@ -71,6 +87,21 @@ pub(super) fn escape(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_very_many_lines_the_first_and_the_last_are_kept() {
+        let mut log = Log::new(1023);
+        for line in 0..100_000 {
+            log.bpf(line.to_string().as_bytes());
+        }
+        let entries = log.into_entries();
+        assert_eq!(entries.len(), KEPT + 1);
+        assert_eq!(entries[0], "0");
+        assert_eq!(entries[31], "31");
+        assert_eq!(entries[32], "(99936 lines left out)");
+        assert_eq!(entries[33], "99968");
+        assert_eq!(entries[64], "99999");
+    }
 
     #[test]
     fn lines_are_trimmed_escaped_and_cut() {

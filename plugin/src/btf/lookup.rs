@@ -22,6 +22,17 @@ impl Base {
             .find(|(_, t)| t.name_off == name_off && t.wide_kind() == wanted)
     }
 
+    /// The highest kind that it uses itself.
+    pub(crate) fn highest_kind(&self) -> u8 {
+        self.kinds().iter().copied().max().unwrap_or(kind::VOID)
+    }
+
+    /// Does it hold a TYPE_TAG or DECL_TAG with `kind_flag`?
+    pub(crate) fn has_flagged_tag(&self) -> bool {
+        self.all()
+            .any(|(_, t)| t.kflag() && matches!(t.wide_kind(), kind::TYPE_TAG | kind::DECL_TAG))
+    }
+
     /// The id of the first struct called `name`.
     pub(crate) fn find_struct(&self, name: &[u8]) -> Option<u32> {
         Some(self.find(name, kind::STRUCT)?.0)
@@ -37,7 +48,9 @@ impl Base {
         let vlen = self.type_at(id)?.wide_vlen() as usize;
         (0..vlen).find_map(|index| {
             let name_off = self.appended_word(id, 3 * index)?;
-            if self.string(name_off) != name {
+            let rest = self.strings().get(name_off as usize..)?;
+            // Compared as a prefix: a name may be as long as the section.
+            if rest.strip_prefix(name)?.first() != Some(&0) {
                 return None;
             }
             self.appended_word(id, 3 * index + 1)

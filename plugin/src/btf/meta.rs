@@ -274,7 +274,7 @@ fn reference(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
     match item.kind {
         kind::TYPEDEF => named(item, scope),
         kind::TYPE_TAG => {
-            if scope.name(item.t.name_off).is_none_or(<[u8]>::is_empty) {
+            if !scope.has_name(item.t.name_off) {
                 return fault("Invalid name");
             }
             Ok(())
@@ -465,7 +465,7 @@ fn float(item: &Item<'_>) -> Result<(), Fault> {
 /// `btf_decl_tag_check_meta()`.
 #[inline(never)]
 fn decl_tag<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
-    if scope.name(item.t.name_off).is_none_or(<[u8]>::is_empty) {
+    if !scope.has_name(item.t.name_off) {
         return fault("Invalid value");
     }
     no_vlen(item)?;

@@ -239,12 +239,22 @@ impl<'a> Relocation<'a> {
             kind::STRUCT | kind::UNION => self.is_ambiguous(name, base_type.name_off),
             _ => true,
         };
-        let start = by_name.partition_point(|entry| entry.0 < name);
-        let same_name = by_name.get(start..).unwrap_or(&[]);
-        for &(_, size, id) in same_name.iter().take_while(|entry| entry.0 == name) {
-            if needs_size && size31(size) != size31(base_size) {
-                continue;
-            }
+        // Sorted by name, then by falling size.
+        let size = size31(base_size);
+        let (start, end) = if needs_size {
+            let before = |e: &(&[u8], u32, u32)| e.0 < name || (e.0 == name && size31(e.1) > size);
+            let within = |e: &(&[u8], u32, u32)| e.0 < name || (e.0 == name && size31(e.1) >= size);
+            (
+                by_name.partition_point(before),
+                by_name.partition_point(within),
+            )
+        } else {
+            (
+                by_name.partition_point(|e| e.0 < name),
+                by_name.partition_point(|e| e.0 <= name),
+            )
+        };
+        for &(_, _, id) in by_name.get(start..end).unwrap_or(&[]) {
             let Some((distilled, at)) = self.distilled_type::<O>(id) else {
                 continue;
             };

@@ -10,7 +10,7 @@
 use super::base::Base;
 use super::census::Census;
 use super::chains;
-use super::log::Log;
+use super::log::{self, Log};
 use super::meta;
 use super::names::{self, c_string};
 use super::raw::{Be, ByteOrder, HEADER_LEN, HEADER_LEN_LAYOUT, Le, MAGIC, Order, kind};
@@ -219,12 +219,25 @@ impl<'a> Scope<'a> {
         Some(c_string(section.bytes.get(at..)?))
     }
 
-    /// `__btf_name_by_offset()`: the name as log lines show it.
+    /// Is there a name at `offset`, and is it not empty?
+    pub(super) fn has_name(&self, offset: u32) -> bool {
+        self.section_at(offset)
+            .and_then(|(section, at)| section.bytes.get(at))
+            .is_some_and(|&first| first != 0)
+    }
+
+    /// `__btf_name_by_offset()`: the name as log lines show it. No more of it
+    /// than one line holds, whatever its length: a type may be named a million
+    /// times.
     pub(super) fn shown(&self, offset: u32) -> &[u8] {
         if offset == 0 {
             return b"(anon)";
         }
-        self.name(offset).unwrap_or(b"(invalid-name-offset)")
+        let Some((section, at)) = self.section_at(offset) else {
+            return b"(invalid-name-offset)";
+        };
+        let rest = section.bytes.get(at..).unwrap_or(&[]);
+        c_string(rest.get(..log::CALL_MAX).unwrap_or(rest))
     }
 
     /// `btf_name_valid_identifier()`.

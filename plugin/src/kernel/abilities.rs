@@ -78,9 +78,11 @@ impl Abilities {
         let since = |major: u32, minor: u32, patch: u32| {
             version.is_none_or(|version| version >= (major, minor, patch))
         };
+        // What a kernel uses itself, it knows, whatever its version says.
         let kinds = traces
             .nr_btf_kinds
-            .unwrap_or_else(|| kinds_by_version(version));
+            .unwrap_or_else(|| kinds_by_version(version))
+            .max(u32::from(base.highest_kind()) + 1);
         // 7.2 turned the limits into enumerators when it widened them.
         let wide_info = traces.max_vlen.is_some_and(|max| max > 0xffff);
         Self {
@@ -102,7 +104,7 @@ impl Abilities {
             printable_sections: traces.name_valid_parameters.is_none()
                 && (traces.name_valid_identifier || since(6, 11, 0)),
             enum_kflag: kinds >= 20,
-            tag_kflag: since(6, 14, 0),
+            tag_kflag: since(6, 14, 0) || base.has_flagged_tag(),
             checks_chains: traces.check_type_tags || wide_info || since(5, 19, 0),
             ordered_type_tags: !wide_info,
             discards_quietly: since(6, 3, 0),
@@ -185,6 +187,28 @@ mod tests {
         assert_eq!(version("5.15.12-1-default"), Some((5, 15, 12)));
         assert_eq!(version("7.3"), Some((7, 3, 0)));
         assert_eq!(version("linux"), None);
+    }
+
+    #[test]
+    fn what_a_kernel_uses_itself_it_knows() {
+        // FLOAT; then DECL_TAG with kind_flag.
+        let base = |info: u32, appended: &[u8]| {
+            let mut raw = vec![0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0];
+            let types = 12 + appended.len() as u8;
+            raw.extend([types, 0, 0, 0, types, 0, 0, 0, 3, 0, 0, 0]);
+            raw.extend([1, 0, 0, 0]);
+            raw.extend(info.to_le_bytes());
+            raw.extend([8, 0, 0, 0]);
+            raw.extend(appended);
+            raw.extend(b"\0x\0");
+            Base::parse(raw).unwrap()
+        };
+        let old = Abilities::of(&base(2 << 24, &[]), Some("4.18.0-553.el8"));
+        assert_eq!((old.kinds, old.tag_kflag), (16, false));
+        let float = Abilities::of(&base(16 << 24, &[]), Some("4.18.0-553.el8"));
+        assert_eq!((float.kinds, float.tag_kflag), (17, false));
+        let tag = Abilities::of(&base(0x8000_0000 | 17 << 24, &[0; 4]), Some("5.14.0-1.el9"));
+        assert_eq!((tag.kinds, tag.tag_kflag), (18, true));
     }
 
     #[test]

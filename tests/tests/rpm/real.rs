@@ -167,6 +167,27 @@ fn the_admin_may_know_better() {
     assert_silent(&root.run(off));
 }
 
+/// zypper's classic back end runs rpm once a package: a block would come in the
+/// middle of its commit. With `ZYPP_SINGLE_RPMTRANS` there is one transaction.
+#[test]
+fn in_the_middle_of_a_commit_nothing_is_blocked() {
+    let root = root_with(Some(ENFORCING));
+    let package = root.build(&bad());
+    let mut single = root.command(["-U".as_ref(), package.as_os_str()]);
+    single
+        .env("ZYPP_IS_RUNNING", "1")
+        .env("ZYPP_SINGLE_RPMTRANS", "1");
+    assert!(!root.run(single).status.success());
+    let mut classic = root.command(["-U".as_ref(), package.as_os_str()]);
+    classic.env("ZYPP_IS_RUNNING", "1");
+    let outcome = root.run(classic);
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert!(
+        outcome.log()[0].starts_with("warning: btf-guard: "),
+        "{outcome:?}"
+    );
+}
+
 #[test]
 fn what_was_broken_before_does_not_block() {
     let root = root_with(Some(ENFORCING));
