@@ -93,6 +93,26 @@ run_tests() {
 # warning is a failure; from later ones only what Cargo.toml denies is.
 clippy_known=96
 
+# Laid out as a package would be, and found again by rpm: its macro names files
+# that are there.
+install() {
+    tree=$cache/installed
+    rm -rf "$tree"
+    make --no-print-directory install DESTDIR="$tree" RPM_PLUGIN_DIR=/usr/lib64/rpm-plugins \
+        RPM_MACRO_DIR=/usr/lib/rpm/macros.d program="$target/debug/btf-guard" \
+        plugin="$target/debug/libbtf_guard_rpm.so" || return 1
+    macro=$tree/usr/lib/rpm/macros.d/macros.transaction_btf_guard
+    for word in $(rpm --load "$macro" --eval '%__transaction_btf_guard'); do
+        case "$word" in
+            /*) [ -x "$tree$word" ] || { say "$word is not installed"; return 1; } ;;
+        esac
+    done
+    for file in share/man/man1/btf-guard.1 share/man/man1/btf-guard-check.1 \
+        share/bash-completion/completions/btf-guard; do
+        [ -s "$tree/usr/$file" ] || { say "$file is not installed"; return 1; }
+    done
+}
+
 clippy() {
     minor=$(rustc --version | sed 's/^rustc 1\.\([0-9]*\).*/\1/')
     if [ "$minor" -le "$clippy_known" ]; then
@@ -129,6 +149,7 @@ step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh
 step kernels fetch_kernels
 step build build
 step tests run_tests
+step install install
 if has cargo-clippy; then
     step clippy clippy
 else

@@ -9,11 +9,17 @@
 
 use std::path::Path;
 
+use btf_guard_tests::btf::{Btf, Era};
+use btf_guard_tests::elf;
+use btf_guard_tests::mutate::{Random, generate};
+
 #[path = "../../fuzz/src/targets.rs"]
 mod targets;
 
+type Target = fn(&[u8]);
+
 /// The kept inputs of one target.
-fn replay(target: &str, run: fn(&[u8])) {
+fn replay(target: &str, run: Target) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../fuzz/crashers")
         .join(target);
@@ -25,6 +31,31 @@ fn replay(target: &str, run: fn(&[u8])) {
         let path = entry.unwrap().path();
         println!("{}", path.display());
         run(&std::fs::read(&path).unwrap());
+    }
+}
+
+/// What the fuzzer starts from, so that this file tests something as long as
+/// nothing has crashed.
+#[test]
+fn seeds_and_their_prefixes_crash_nothing() {
+    let base = Era::V6_18.base();
+    let mut split = Btf::split(&base);
+    generate(&mut split, 40, &mut Random::new(7));
+    let split = split.build();
+    let vmlinux = elf::vmlinux("6.18.15-test", &base.build());
+    let seeds: [(Target, Vec<u8>); 4] = [
+        (targets::btf, [&[3, 0], &split[..]].concat()),
+        (targets::module, elf::named_module("seed", &split)),
+        (targets::image, vmlinux.clone()),
+        (
+            targets::image,
+            elf::bzimage("6.18.15-test", &zstd::encode_all(&vmlinux[..], 3).unwrap()),
+        ),
+    ];
+    for (run, seed) in seeds {
+        for end in (0..=seed.len()).rev().step_by(1 + seed.len() / 500) {
+            run(&seed[..end]);
+        }
     }
 }
 

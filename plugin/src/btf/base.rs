@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::census::Census;
+use super::census::{Census, Starts};
 use super::names::c_string;
 use super::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind};
 use crate::Malformed;
@@ -24,7 +24,7 @@ pub struct Base {
     kinds: Vec<u8>,
     /// Where each id stands in the type section; meaningless for id 0.
     offsets: Vec<u32>,
-    census: Census,
+    starts: Starts,
     by_name: OnceLock<Vec<u32>>,
 }
 
@@ -82,7 +82,7 @@ impl Base {
                 "a string section that begins and ends with a NUL",
             ));
         }
-        let census = Census::of(string_bytes);
+        let starts = Starts::of(string_bytes, &Census::of(string_bytes));
 
         let type_bytes = raw.get(types.clone()).unwrap_or(&[]);
         let (kinds, offsets) = index::<O>(type_bytes)
@@ -93,7 +93,7 @@ impl Base {
             strings,
             kinds,
             offsets,
-            census,
+            starts,
             by_name: OnceLock::new(),
             raw,
         })
@@ -124,8 +124,8 @@ impl Base {
         self.raw.get(self.strings.clone()).unwrap_or(&[])
     }
 
-    pub(super) fn census(&self) -> &Census {
-        &self.census
+    pub(super) fn starts(&self) -> &Starts {
+        &self.starts
     }
 
     pub(super) fn kinds(&self) -> &[u8] {

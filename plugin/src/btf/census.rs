@@ -4,7 +4,9 @@
 //! are named over and over. One pass marks the stretches that hold nothing but
 //! identifier characters; there the first character of a name decides.
 
-/// Bytes per mark.
+use super::names;
+
+/// Bytes per mark; also the bits of a word of [`Starts`].
 const BLOCK: usize = 64;
 
 /// A run without a NUL that fills an aligned stretch of this many bytes may
@@ -37,25 +39,20 @@ fn plain(c: u8) -> bool {
 /// Is every byte plain, and is one of them NUL?
 #[inline(always)]
 fn survey(block: &[u8]) -> (bool, bool) {
+    // Bytes, not bools, so that sixteen of them are one operation.
     let look = |block: &[u8]| {
-        block.iter().fold((true, false), |(all, any), &c| {
-            (all & plain(c), any | (c == 0))
+        block.iter().fold((0u8, 0u8), |(odd, nul), &c| {
+            (odd | u8::from(!plain(c)), nul | u8::from(c == 0))
         })
     };
-    match block.first_chunk::<BLOCK>() {
+    let (odd, nul) = match block.first_chunk::<BLOCK>() {
         Some(whole) => look(whole),
         None => look(block),
-    }
+    };
+    (odd == 0, nul != 0)
 }
 
 impl Census {
-    /// The census of no strings at all.
-    pub(super) const fn none() -> Self {
-        Self {
-            distance: Vec::new(),
-        }
-    }
-
     pub(super) fn of(strings: &[u8]) -> Self {
         let mut distance = vec![u8::MAX; strings.len().div_ceil(BLOCK)];
         for (stretch, marks) in strings.chunks(LONG).zip(distance.chunks_mut(LONG / BLOCK)) {
@@ -93,6 +90,34 @@ impl Census {
     }
 }
 
+/// A bit for each byte of a string section: does an identifier that
+/// [`Census::plain`] vouches for start here? For a base, whose strings do not
+/// fit into a processor's nearer caches while these bits do.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Starts(Vec<u64>);
+
+impl Starts {
+    pub(super) fn of(strings: &[u8], census: &Census) -> Self {
+        let words = strings.chunks(BLOCK).zip(0usize..).map(|(block, index)| {
+            if !census.plain(index * BLOCK) {
+                return 0;
+            }
+            block.iter().rev().fold(0u64, |bits, &c| {
+                bits << 1 | u64::from(names::starts_identifier(c, true))
+            })
+        });
+        Self(words.collect())
+    }
+
+    /// `false` means "look closer".
+    #[inline(always)]
+    pub(super) fn identifier(&self, offset: usize) -> bool {
+        self.0
+            .get(offset / BLOCK)
+            .is_some_and(|bits| bits >> (offset % BLOCK) & 1 != 0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +146,22 @@ mod tests {
             let census = Census::of(&strings);
             assert!(!census.plain(start), "a name of 513 at {start}");
         }
+    }
+
+    #[test]
+    fn starts_are_what_the_census_and_the_first_character_say() {
+        let mut strings = b"abc_de.9\0-x\0".repeat(500);
+        strings.truncate(5000);
+        let census = Census::of(&strings);
+        let starts = Starts::of(&strings, &census);
+        for (offset, &c) in strings.iter().enumerate() {
+            let expected = census.plain(offset) && names::starts_identifier(c, true);
+            assert_eq!(starts.identifier(offset), expected, "{offset}");
+        }
+        assert!(!starts.identifier(strings.len() + 64));
+        let strings = b"abc_de.9\0".repeat(4000);
+        let starts = Starts::of(&strings, &Census::of(&strings));
+        assert!(starts.identifier(0) && starts.identifier(6) && !starts.identifier(7));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! kernels each rule holds and how that was learned.
 
 use super::base::Base;
-use super::census::Census;
+use super::census::{Census, Starts};
 use super::chains;
 use super::log::{self, Log};
 use super::meta;
@@ -108,10 +108,8 @@ fn run<O: ByteOrder>(
     let Some(distilled) = distilled.filter(|_| abilities.distilled_base) else {
         let below = Below {
             kinds: base.kinds(),
-            strings: Strings {
-                bytes: base.strings(),
-                census: base.census(),
-            },
+            strings: base.strings(),
+            starts: Some(base.starts()),
         };
         return parse::<O>(split, &below, abilities, quiet, log).map(drop);
     };
@@ -122,7 +120,8 @@ fn run<O: ByteOrder>(
         .collect();
     let below = Below {
         kinds: &kinds,
-        strings: own.strings(),
+        strings: own.string_bytes,
+        starts: None,
     };
     let parsed = parse::<O>(split, &below, abilities, quiet, log)?;
     relocate::relocate::<O>(&parsed, &own, base, abilities, log)
@@ -132,60 +131,44 @@ fn run<O: ByteOrder>(
 pub(super) struct Below<'a> {
     /// The kind of each id below the first of its own, `void` included.
     pub(super) kinds: &'a [u8],
-    /// The strings below the first of its own.
-    pub(super) strings: Strings<'a>,
+    /// The strings below the first of its own: a section that ends with a NUL.
+    strings: &'a [u8],
+    /// Where plain identifiers start in them, if that is known.
+    starts: Option<&'a Starts>,
 }
 
 impl Below<'_> {
     /// Nothing but `void`: for a BTF that stands alone.
     fn void() -> Below<'static> {
-        static NONE: Census = Census::none();
         Below {
             kinds: &[kind::VOID],
-            strings: Strings {
-                bytes: &[],
-                census: &NONE,
-            },
+            strings: &[],
+            starts: None,
         }
     }
 
     /// Is there a base at all? (One has at least the empty string.)
     pub(super) fn is_base(&self) -> bool {
-        !self.strings.bytes.is_empty()
+        !self.strings.is_empty()
     }
-}
-
-/// A string section that ends with a NUL, or an empty one.
-#[derive(Clone, Copy)]
-pub(super) struct Strings<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) census: &'a Census,
 }
 
 /// A BTF that passed every rule so far.
 pub(super) struct Parsed<'a> {
     pub(super) types: &'a [u8],
     pub(super) string_bytes: &'a [u8],
-    census: Census,
     /// Where each own type stands in `types`.
     pub(super) offsets: Vec<u32>,
     /// The kind of each own type.
     pub(super) kinds: Vec<u8>,
 }
 
-impl Parsed<'_> {
-    pub(super) fn strings(&self) -> Strings<'_> {
-        Strings {
-            bytes: self.string_bytes,
-            census: &self.census,
-        }
-    }
-}
-
 /// Everything that the rules for one type look at.
 pub(super) struct Scope<'a> {
     pub(super) below: &'a Below<'a>,
-    pub(super) own: Strings<'a>,
+    /// The own string section: one that ends with a NUL, or an empty one.
+    own: &'a [u8],
+    census: &'a Census,
     pub(super) abilities: &'a Abilities,
     /// Dots and 512 characters are allowed, so what [`Census::plain`] vouches
     /// for is an identifier if it starts like one.
@@ -195,16 +178,17 @@ pub(super) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// `btf_str_by_offset()`: the bytes from `offset` to the end of its section.
+    /// `btf_str_by_offset()`: the bytes from `offset` to the end of its section;
+    /// none beyond the last string.
     #[inline(always)]
-    fn section_at(&self, offset: u32) -> Option<(&Strings<'a>, usize)> {
+    fn from(&self, offset: u32) -> Option<&'a [u8]> {
         let offset = offset as usize;
-        let below = self.below.strings.bytes.len();
-        if offset < below {
-            return Some((&self.below.strings, offset));
-        }
-        let offset = offset - below;
-        (offset < self.own.bytes.len()).then_some((&self.own, offset))
+        let below = self.below.strings;
+        let rest = match offset.checked_sub(below.len()) {
+            None => below.get(offset..),
+            Some(own) => self.own.get(own..),
+        };
+        rest.filter(|rest| !rest.is_empty())
     }
 
     /// `btf_name_offset_valid()`.
@@ -214,51 +198,55 @@ impl<'a> Scope<'a> {
     }
 
     /// `btf_name_by_offset()`.
-    pub(super) fn name(&self, offset: u32) -> Option<&[u8]> {
-        let (section, at) = self.section_at(offset)?;
-        Some(c_string(section.bytes.get(at..)?))
+    pub(super) fn name(&self, offset: u32) -> Option<&'a [u8]> {
+        self.from(offset).map(c_string)
     }
 
     /// Is there a name at `offset`, and is it not empty?
     pub(super) fn has_name(&self, offset: u32) -> bool {
-        self.section_at(offset)
-            .and_then(|(section, at)| section.bytes.get(at))
-            .is_some_and(|&first| first != 0)
+        let first = self.from(offset).and_then(<[u8]>::first);
+        first.is_some_and(|&first| first != 0)
     }
 
     /// `__btf_name_by_offset()`: the name as log lines show it. No more of it
     /// than one line holds, whatever its length: a type may be named a million
     /// times.
-    pub(super) fn shown(&self, offset: u32) -> &[u8] {
+    pub(super) fn shown(&self, offset: u32) -> &'a [u8] {
         if offset == 0 {
             return b"(anon)";
         }
-        let Some((section, at)) = self.section_at(offset) else {
+        let Some(rest) = self.from(offset) else {
             return b"(invalid-name-offset)";
         };
-        let rest = section.bytes.get(at..).unwrap_or(&[]);
         c_string(rest.get(..log::CALL_MAX).unwrap_or(rest))
     }
 
     /// `btf_name_valid_identifier()`.
     #[inline(always)]
     pub(super) fn identifier(&self, offset: u32) -> bool {
-        let Some((section, at)) = self.section_at(offset) else {
-            return false;
+        let at = offset as usize;
+        let plain = match at.checked_sub(self.below.strings.len()) {
+            None => self
+                .below
+                .starts
+                .is_some_and(|starts| starts.identifier(at)),
+            Some(own) => {
+                let first = self.own.get(own);
+                first.is_some_and(|&c| names::starts_identifier(c, true)) && self.census.plain(own)
+            }
         };
-        let Some(&first) = section.bytes.get(at) else {
-            return false;
-        };
-        // The census vouches for what follows the first character.
-        let plain = names::starts_identifier(first, true) && section.census.plain(at);
-        (plain && self.trusts_census) || self.identifier_slow(section, at)
+        (plain && self.trusts_census) || self.identifier_slow(offset)
     }
 
     #[cold]
     #[inline(never)]
-    fn identifier_slow(&self, section: &Strings<'_>, at: usize) -> bool {
-        let name = c_string(section.bytes.get(at..).unwrap_or(&[]));
-        self.spelled_as_identifier(name, self.abilities.dot_in_identifiers)
+    fn identifier_slow(&self, offset: u32) -> bool {
+        let dot = self.abilities.dot_in_identifiers;
+        // A name that is too long need not be read to its end for each of its uses.
+        self.from(offset).is_some_and(|rest| {
+            let enough = rest.get(..=self.abilities.name_max).unwrap_or(rest);
+            self.spelled_as_identifier(c_string(enough), dot)
+        })
     }
 
     fn spelled_as_identifier(&self, name: &[u8], dot: bool) -> bool {
@@ -318,13 +306,11 @@ pub(super) fn parse<'a, O: ByteOrder>(
     let census = Census::of(string_bytes);
     let scope = Scope {
         below,
-        own: Strings {
-            bytes: string_bytes,
-            census: &census,
-        },
+        own: string_bytes,
+        census: &census,
         abilities,
         trusts_census: abilities.dot_in_identifiers && abilities.name_max >= 512,
-        names_end: u32::try_from(below.strings.bytes.len() + string_bytes.len())
+        names_end: u32::try_from(below.strings.len() + string_bytes.len())
             .unwrap_or(u32::MAX)
             .min(abilities.max_name_offset.saturating_add(1)),
     };
@@ -335,7 +321,6 @@ pub(super) fn parse<'a, O: ByteOrder>(
         string_bytes,
         offsets: metas.offsets,
         kinds: metas.kinds,
-        census,
     })
 }
 
