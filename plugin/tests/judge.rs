@@ -240,6 +240,41 @@ fn an_image_that_the_transaction_brings_replaces_the_copies() {
 }
 
 #[test]
+fn an_image_that_comes_and_cannot_be_read_blocks_nothing() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    let new = kmp(&files, "new", &[("fine", Build::New)]);
+    let image = format!("/lib/modules/{RELEASE}/Image");
+    let foreign = files.package("foreign", &[(image.clone(), base(Build::New))]);
+    let answer = Transaction::on(&root).install(&new).install(&foreign);
+    let answer = answer.judge();
+    assert_eq!(answer.decision(), "allow");
+    assert_eq!(
+        answer.messages(),
+        [format!(
+            "warning btf-guard: kernel {RELEASE}: its image {image} comes with \
+             foreign-1-1.x86_64 and cannot be read; it was not judged"
+        )]
+    );
+
+    // The plan alone knows of the image.
+    let mut transaction = Transaction::on(&root).install(&new);
+    transaction.plan.elements.push(Element {
+        nevra: "kernel-1-1.x86_64".into(),
+        action: Action::Install,
+        file: None,
+        paths: vec![format!("/boot/vmlinuz-{RELEASE}").into()],
+    });
+    let answer = transaction.judge();
+    assert_eq!(answer.decision(), "allow");
+    assert!(
+        answer.says("the package file cannot be opened"),
+        "{:?}",
+        answer.messages()
+    );
+}
+
+#[test]
 fn modules_that_stay_are_held_against_the_image_that_comes() {
     let (root, files) = (Place::new(), Place::new());
     root.boot(Build::Old);

@@ -160,6 +160,14 @@ fn kernels(
         if !change.installs_modules() && change.brought.is_empty() {
             continue;
         }
+        if let Some((package, path)) = change.unknown_image() {
+            let path = path.display();
+            let why = format!("its image {path} comes with {package} and cannot be read");
+            targets
+                .errors
+                .push(failed(format!("kernel {release}"), &why));
+            continue;
+        }
         let known = &mut kernels.entry(release.clone()).or_default().boot;
         let staying = change.images_that_stay(release, targets.root);
         let staying = staying

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Role;
 use super::package::{self, Package};
-use super::plan::{Action, Plan};
+use super::plan::{Action, Element, Plan};
 use super::roots::{Image, Root};
 use super::tree::{self, Found};
 
@@ -32,6 +32,8 @@ pub struct Change {
     /// Images that are installed: the package, by its place in
     /// [`Transaction::packages`], and the path.
     pub brought: Vec<(usize, PathBuf)>,
+    /// Images that come and cannot be read: the package and the path.
+    unread: Vec<(String, PathBuf)>,
     /// Images that go, by their paths with `/lib` for `/usr/lib`.
     erased_images: BTreeSet<PathBuf>,
 }
@@ -47,12 +49,20 @@ impl Change {
         !self.erased.is_empty()
     }
 
+    /// An image that comes and cannot be read, as its package and path, where
+    /// none comes that can be: which kernel the modules will meet is unknown.
+    pub fn unknown_image(&self) -> Option<(&str, &Path)> {
+        let (package, path) = self.unread.first().filter(|_| self.brought.is_empty())?;
+        Some((package, path))
+    }
+
     /// The images on the disk that stay what they are.
     ///
     /// Where the transaction brings an image, the copies on the disk are taken
-    /// to follow it: scriptlets refresh them.
+    /// to follow it: scriptlets refresh them. They do so too where that image
+    /// cannot be read here.
     pub fn images_that_stay(&self, release: &str, root: &Root) -> Vec<Image> {
-        if !self.brought.is_empty() {
+        if !self.brought.is_empty() || !self.unread.is_empty() {
             return Vec::new();
         }
         let mut images = root.images(release);
@@ -96,6 +106,7 @@ impl Transaction {
                         "the package file cannot be opened",
                     ))),
                 };
+                this.announce(element);
                 match package {
                     Ok(package) => this.install(package),
                     Err(error) => this
@@ -107,6 +118,13 @@ impl Transaction {
         for change in this.releases.values_mut() {
             let (installed, erased) = (&change.installed, &mut change.erased);
             erased.retain(|path| !installed.contains(path));
+            let brought = &change.brought;
+            let is_brought = |path: &Path| {
+                brought
+                    .iter()
+                    .any(|(_, other)| normal(other) == normal(path))
+            };
+            change.unread.retain(|(_, path)| !is_brought(path));
         }
         this
     }
@@ -120,23 +138,43 @@ impl Transaction {
                 Some(Role::Image { release }) => {
                     self.change(release).erased_images.insert(normal(path));
                 }
-                Some(Role::Config { .. }) | None => {}
+                Some(Role::OtherImage { .. } | Role::Config { .. }) | None => {}
             }
+        }
+    }
+
+    /// What the plan says that an element brings, whether or not its package
+    /// can be read.
+    fn announce(&mut self, element: &Element) {
+        for path in &element.paths {
+            self.comes(&element.nevra, path);
+        }
+    }
+
+    /// Takes a file that comes; an image as one that cannot be read.
+    fn comes(&mut self, nevra: &str, path: &Path) {
+        match Role::of(path) {
+            Some(Role::Module { release, below }) => {
+                self.change(release).installed.insert(below.to_owned());
+            }
+            Some(Role::Image { release } | Role::OtherImage { release }) => {
+                let image = (nevra.to_owned(), path.to_owned());
+                self.change(release).unread.push(image);
+            }
+            Some(Role::Config { .. }) | None => {}
         }
     }
 
     fn install(&mut self, package: Package) {
         let index = self.packages.len();
-        for file in package.files().iter().filter(|file| file.has_content()) {
+        for file in package.files() {
             match Role::of(&file.path) {
-                Some(Role::Module { release, below }) => {
-                    self.change(release).installed.insert(below.to_owned());
-                }
-                Some(Role::Image { release }) => {
+                Some(Role::Image { release }) if file.has_content() => {
                     let image = (index, file.path.clone());
                     self.change(release).brought.push(image);
                 }
-                Some(Role::Config { .. }) | None => {}
+                Some(Role::Module { .. }) if !file.has_content() => {}
+                _ => self.comes(package.nevra(), &file.path),
             }
         }
         self.packages.push(package);
@@ -165,7 +203,7 @@ mod tests {
     use rpm::FileOptions;
 
     use super::*;
-    use crate::place::plan::{Element, SCHEMA};
+    use crate::place::plan::SCHEMA;
 
     fn package(paths: &[&str]) -> File {
         let mut builder = rpm::PackageBuilder::new("p", "1", "GPL", "x86_64", "p");
@@ -275,6 +313,38 @@ mod tests {
         assert_eq!(change.images_that_stay("6.1", &root), []);
         assert_eq!(change.modules_that_stay("6.1", &root).len(), 1);
         assert!(!change.installs_modules());
+    }
+
+    #[test]
+    fn an_image_that_comes_and_cannot_be_read_is_no_old_copy() {
+        let (_dir, root) = root(&["boot/vmlinuz-6.1", "usr/lib/modules/6.1/kernel/x.ko"]);
+        let named = |paths: &[&str], file| {
+            let transaction = read(vec![element(Action::Install, paths)], vec![file]);
+            let change = &transaction.releases["6.1"];
+            assert_eq!(change.images_that_stay("6.1", &root), [], "{paths:?}");
+            let image = change.unknown_image().map(|(_, path)| path.to_owned());
+            (image, change.modules_that_stay("6.1", &root).len())
+        };
+        // The package cannot be opened: the plan tells what it brings.
+        let (image, stay) = named(
+            &[
+                "/usr/lib/modules/6.1/vmlinuz",
+                "/lib/modules/6.1/kernel/x.ko",
+            ],
+            None,
+        );
+        assert_eq!(image.unwrap(), Path::new("/usr/lib/modules/6.1/vmlinuz"));
+        assert_eq!(stay, 0);
+        // The image is under a name that is not read.
+        let (image, _) = named(&[], Some(package(&["/lib/modules/6.1/Image"])));
+        assert_eq!(image.unwrap(), Path::new("/lib/modules/6.1/Image"));
+        // It is the package's, and not in it.
+        let (image, _) = named(&["/boot/vmlinuz-6.1"], Some(package(&["/opt/x"])));
+        assert_eq!(image.unwrap(), Path::new("/boot/vmlinuz-6.1"));
+        // One that can be read is enough.
+        let brings = package(&["/lib/modules/6.1/vmlinuz", "/lib/modules/6.1/vmlinux.xz"]);
+        let (image, _) = named(&["/usr/lib/modules/6.1/vmlinuz"], Some(brings));
+        assert_eq!(image, None);
     }
 
     #[test]
