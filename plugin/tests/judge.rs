@@ -340,6 +340,41 @@ fn what_was_broken_before_is_a_note_and_repairs_go_through() {
 }
 
 #[test]
+fn a_repair_of_an_image_that_cannot_be_read_is_not_stopped() {
+    let (root, files) = (Place::new(), Place::new());
+    let image = root.boot(Build::New);
+    root.install("kmp", Build::Old);
+    let whole = fs::read(&image).unwrap();
+    fs::write(&image, &whole[..whole.len() / 2]).unwrap();
+    let kernel = kernel(&files, "kernel", Build::New);
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused warn"]);
+    assert!(
+        answer.says("whether it was so before this transaction is not known: "),
+        "{:?}",
+        answer.messages()
+    );
+
+    // A kernel that took the module is made worse, whatever lies beside it.
+    let beside = root.file(&format!("lib/modules/{RELEASE}/vmlinuz"), base(Build::Old));
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused block"]);
+
+    // Where there was no image at all, none took it, and none refused it.
+    fs::remove_file(&beside).unwrap();
+    fs::remove_file(&image).unwrap();
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused block"]);
+
+    // A module that could not be read may have been refused as well.
+    fs::write(&image, &whole).unwrap();
+    root.file(&module_path("kmp"), b"\x7fELF");
+    let again = kmp(&files, "again", &[("kmp", Build::Old)]);
+    let answer = Transaction::on(&root).install(&again).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused warn"]);
+}
+
+#[test]
 fn erasing_is_no_finding() {
     let root = Place::new();
     root.boot(Build::New);

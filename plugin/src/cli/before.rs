@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use btf_guard::kernel::Kernel;
+use btf_guard::kernel::{Error, Kernel};
 use btf_guard::module::{Module, Reader};
 use btf_guard::place::Role;
 use btf_guard::place::roots::Root;
@@ -18,7 +18,9 @@ use super::targets::Targets;
 
 /// Marks the verdicts that were as bad before: the same module, by path or else
 /// by name, before the same kernel, or before every image on the disk that the
-/// transaction's image replaces.
+/// transaction's image replaces. Where that cannot be known, because an image or
+/// the module cannot be read, a verdict warns at most: what may be a repair is
+/// not stopped.
 pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targets<'_>) {
     let found = modules
         .iter()
@@ -49,8 +51,13 @@ pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targ
                 return;
             };
             for verdict in &mut module.verdicts {
-                if verdict.severity >= Severity::Warn && disk.was_as_bad(&before, verdict, bench) {
-                    verdict.was_so_before();
+                if verdict.severity < Severity::Warn {
+                    continue;
+                }
+                match disk.was(before.as_ref(), verdict, bench) {
+                    Before::Better => {}
+                    Before::AsBad => verdict.was_so_before(),
+                    Before::Unknown(why) => verdict.may_have_been_so_before(&why),
                 }
             }
         });
@@ -79,11 +86,23 @@ impl Place {
     }
 }
 
+/// How a module fared before the transaction.
+enum Before {
+    Better,
+    AsBad,
+    /// What could not be read, and why.
+    Unknown(String),
+}
+
 /// What the disk holds of a release before the transaction.
 struct Disk {
     dir: Option<PathBuf>,
     by_name: BTreeMap<String, PathBuf>,
     kernels: Vec<Kernel>,
+    /// It has an image of a kernel without BTF, which takes every module's.
+    takes_all: bool,
+    /// An image that is no kernel, and why.
+    unreadable: Option<String>,
 }
 
 impl Disk {
@@ -97,34 +116,64 @@ impl Disk {
             let (stem, _) = file.split_once(".ko")?;
             Some((stem.replace('-', "_"), found.file))
         });
-        let images = targets.root.images(release).into_iter();
-        Self {
+        let mut this = Self {
             by_name: named.collect(),
-            kernels: images
-                .filter_map(|image| targets.open(&image.file, release).ok())
-                .collect(),
+            kernels: Vec::new(),
+            takes_all: false,
+            unreadable: None,
             dir,
+        };
+        for image in targets.root.images(release) {
+            match targets.open(&image.file, release) {
+                Ok(kernel) => this.kernels.push(kernel),
+                Err(Error::NoBtf) => this.takes_all = true,
+                Err(error) => {
+                    let path = targets.root.outside(&image.inside);
+                    this.unreadable = Some(format!("{}: {error}", path.display()));
+                }
+            }
         }
+        this
     }
 
-    fn module(&self, place: &Place, name: &str, reader: &mut Reader) -> Option<Module> {
+    /// The module as it was, by path or else by name, or why it cannot be read;
+    /// `None` if there was none.
+    fn module(
+        &self,
+        place: &Place,
+        name: &str,
+        reader: &mut Reader,
+    ) -> Option<Result<Module, String>> {
         let same = self.dir.as_ref().map(|dir| dir.join(&place.below));
         let file = same.filter(|file| file.exists());
         let file = file.as_ref().or_else(|| self.by_name.get(name))?;
-        reader.open(file).ok()
+        let module = reader.open(file);
+        Some(module.map_err(|error| format!("{}: {error}", file.display())))
     }
 
-    fn was_as_bad(&self, module: &Module, now: &VerdictEntry, bench: &Bench) -> bool {
+    fn was(&self, module: Result<&Module, &String>, now: &VerdictEntry, bench: &Bench) -> Before {
         let Some(entry) = bench.entries().get(now.kernel) else {
-            return false;
+            return Before::Better;
+        };
+        let module = match module {
+            Ok(module) => module,
+            Err(why) => return Before::Unknown(why.clone()),
         };
         let bad = |kernel: &Kernel| {
             let judgement = judge(module, kernel, bench.causes());
             VerdictEntry::new(entry.id, entry.moment, judgement).severity >= now.severity
         };
+        let before = |bad| match bad {
+            true => Before::AsBad,
+            false => Before::Better,
+        };
         match (&entry.package, bench.kernel(entry.id)) {
-            (None, Some(same)) => bad(same),
-            _ => !self.kernels.is_empty() && self.kernels.iter().all(bad),
+            (None, Some(same)) => before(bad(same)),
+            _ if self.takes_all || !self.kernels.iter().all(bad) => Before::Better,
+            _ => match &self.unreadable {
+                Some(why) => Before::Unknown(why.clone()),
+                None => before(!self.kernels.is_empty()),
+            },
         }
     }
 }

@@ -297,6 +297,14 @@ impl VerdictEntry {
         self.before = true;
         self.severity = self.severity.min(Severity::Info);
     }
+
+    /// Marks what the transaction may not have brought about: a guess never
+    /// blocks. `why` is what could not be read.
+    pub fn may_have_been_so_before(&mut self, why: &str) {
+        self.severity = self.severity.min(Severity::Warn);
+        let note = format!("whether it was so before this transaction is not known: {why}");
+        self.notes.push(note);
+    }
 }
 
 fn no_btf(why: NoBtf) -> &'static str {
