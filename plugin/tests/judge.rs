@@ -482,6 +482,25 @@ fn links_to_modules_elsewhere_in_the_root_are_followed() {
 }
 
 #[test]
+fn a_module_whose_links_stay_can_be_removed() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    let target = "/lib/modules/6.0-other/extra/kmp.ko";
+    root.file(target, module("kmp", Build::Old));
+    let link = root.file(&format!("/lib/modules/{RELEASE}/weak-updates/kmp.ko"), "");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(target, &link).unwrap();
+    let kernel = kernel(&files, "kernel", Build::New);
+    let stays = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(stays.verdicts(), ["kmp refused block"]);
+    let goes = Transaction::on(&root)
+        .install(&kernel)
+        .erase(&[target.to_owned()])
+        .judge();
+    assert_eq!(goes.decision(), "allow", "{:?}", goes.messages());
+}
+
+#[test]
 fn the_judge_confines_itself() {
     let root = Place::new();
     root.boot(Build::New);

@@ -274,7 +274,7 @@ fn staying(
         let boot = kernels.get(release).map(|kernels| kernels.boot.as_slice());
         let boot = boot.unwrap_or_default();
         if !change.brought.is_empty() && !boot.is_empty() {
-            let found = change.modules_that_stay(release, root);
+            let found = transaction.modules_that_stay(release, root);
             cases.extend(found.into_iter().map(|found| Case {
                 found,
                 kernels: boot.to_vec(),
@@ -300,7 +300,7 @@ fn emptied(
         let empties = change.erases_modules() && !change.installs_modules();
         if let Some(entry) = entry
             && empties
-            && change.modules_that_stay(release, root).is_empty()
+            && transaction.modules_that_stay(release, root).is_empty()
         {
             let path = format!("/lib/modules/{release}");
             emptied.push(ModuleEntry::missing(path, entry));

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::Role;
 use super::package::{self, Package};
 use super::plan::{Action, Element, Plan};
 use super::roots::{Image, Root};
 use super::tree::{self, Found};
+use super::{Role, is_module_name};
 
 /// A transaction whose packages' headers have been read.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Transaction {
     pub unreadable: Vec<(String, String)>,
     /// What it does to each release that it touches.
     pub releases: BTreeMap<String, Change>,
+    /// Every module file that comes or goes, wherever it lies.
+    touched: BTreeSet<PathBuf>,
 }
 
 /// What a transaction does to one release.
@@ -69,19 +71,6 @@ impl Change {
         images.retain(|image| !self.erased_images.contains(&normal(&image.inside)));
         images
     }
-
-    /// The modules on the disk that stay what they are.
-    pub fn modules_that_stay(&self, release: &str, root: &Root) -> Vec<Found> {
-        let Some(dir) = root.module_dir(release) else {
-            return Vec::new();
-        };
-        let mut modules = tree::walk(&dir, root).modules;
-        modules.retain(|found| {
-            let below = found.path.strip_prefix(&dir).unwrap_or(&found.path);
-            !self.installed.contains(below) && !self.erased.contains(below)
-        });
-        modules
-    }
 }
 
 impl Transaction {
@@ -92,6 +81,7 @@ impl Transaction {
             packages: Vec::new(),
             unreadable: Vec::new(),
             releases: BTreeMap::new(),
+            touched: BTreeSet::new(),
         };
         for element in &plan.elements {
             if element.action == Action::Erase {
@@ -129,8 +119,52 @@ impl Transaction {
         this
     }
 
+    /// The modules on the disk that a release keeps as they are, links followed.
+    ///
+    /// What a link leads to may come or go while the link stays, as those in
+    /// `weak-updates/` to another release's modules: that module does not stay.
+    pub fn modules_that_stay(&self, release: &str, root: &Root) -> Vec<Found> {
+        let Some(dir) = root.module_dir(release) else {
+            return Vec::new();
+        };
+        let change = self.releases.get(release);
+        let touched = self.touched_files(root);
+        let mut modules = tree::walk(&dir, root).modules;
+        modules.retain(|found| {
+            // Of a file in here, a link to it may go: the file itself stays.
+            let is_own = found.file.starts_with(&dir);
+            let below = found.path.strip_prefix(&dir).unwrap_or(&found.path);
+            let named = change.is_some_and(|change| {
+                change.installed.contains(below) || change.erased.contains(below)
+            });
+            !touched.contains(&found.file) && (is_own || !named)
+        });
+        modules
+    }
+
+    /// The files of the disk that come or go, without links in their directories.
+    fn touched_files(&self, root: &Root) -> BTreeSet<PathBuf> {
+        let mut dirs: BTreeMap<&Path, Option<PathBuf>> = BTreeMap::new();
+        let mut files = BTreeSet::new();
+        for path in &self.touched {
+            if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
+                && let Some(dir) = dirs.entry(dir).or_insert_with(|| root.resolve(dir).ok())
+            {
+                files.insert(dir.join(name));
+            }
+        }
+        files
+    }
+
+    fn touch(&mut self, path: &Path) {
+        if path.file_name().is_some_and(is_module_name) {
+            self.touched.insert(path.to_owned());
+        }
+    }
+
     fn erase(&mut self, paths: &[PathBuf]) {
         for path in paths {
+            self.touch(path);
             match Role::of(path) {
                 Some(Role::Module { release, below }) => {
                     self.change(release).erased.insert(below.to_owned());
@@ -147,6 +181,7 @@ impl Transaction {
     /// can be read.
     fn announce(&mut self, element: &Element) {
         for path in &element.paths {
+            self.touch(path);
             self.comes(&element.nevra, path);
         }
     }
@@ -168,6 +203,9 @@ impl Transaction {
     fn install(&mut self, package: Package) {
         let index = self.packages.len();
         for file in package.files() {
+            if file.has_content() {
+                self.touch(&file.path);
+            }
             match Role::of(&file.path) {
                 Some(Role::Image { release }) if file.has_content() => {
                     let image = (index, file.path.clone());
@@ -280,7 +318,7 @@ mod tests {
         assert_eq!(transaction.unreadable, []);
         let change = &transaction.releases["6.1"];
         assert!(change.installs_modules() && change.erases_modules());
-        let stay: Vec<_> = change
+        let stay: Vec<_> = transaction
             .modules_that_stay("6.1", &root)
             .into_iter()
             .map(|found| found.file)
@@ -299,6 +337,54 @@ mod tests {
     }
 
     #[test]
+    fn where_a_link_leads_decides_what_stays() {
+        let (dir, root) = root(&[
+            "usr/lib/modules/6.0/extra/replaced.ko",
+            "usr/lib/modules/6.0/extra/erased.ko",
+            "usr/lib/modules/6.0/extra/kept.ko",
+            "usr/lib/modules/6.1/updates/gone.ko",
+            "usr/lib/modules/6.1/updates/here.ko",
+        ]);
+        let link = |from: &str, to: &str| {
+            let from = dir.path().join("usr/lib/modules/6.1").join(from);
+            fs::create_dir_all(from.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(to, from).unwrap();
+        };
+        for name in ["replaced", "erased", "kept"] {
+            link(
+                &format!("weak-updates/{name}.ko"),
+                &format!("/lib/modules/6.0/extra/{name}.ko"),
+            );
+        }
+        link("extra/gone.ko", "../updates/gone.ko");
+        link("extra/here.ko", "../updates/here.ko");
+        let old = element(
+            Action::Erase,
+            &[
+                "/lib/modules/6.0/extra/replaced.ko",
+                "/lib/modules/6.0/extra/erased.ko",
+                "/lib/modules/6.1/updates/gone.ko",
+                "/lib/modules/6.1/extra/here.ko",
+            ],
+        );
+        let new = package(&["/lib/modules/6.0/extra/replaced.ko"]);
+        let transaction = read(
+            vec![element(Action::Install, &[]), old],
+            vec![Some(new), None],
+        );
+        let stay: Vec<_> = transaction
+            .modules_that_stay("6.1", &root)
+            .into_iter()
+            .map(|found| found.file)
+            .collect();
+        let real = |path: &str| root.path().join("usr/lib/modules").join(path);
+        assert_eq!(
+            stay,
+            [real("6.1/updates/here.ko"), real("6.0/extra/kept.ko")]
+        );
+    }
+
+    #[test]
     fn copies_follow_the_image_that_is_brought() {
         let (_dir, root) = root(&["boot/vmlinuz-6.1", "usr/lib/modules/6.1/x.ko"]);
         let transaction = read(
@@ -311,7 +397,7 @@ mod tests {
             [(0, PathBuf::from("/usr/lib/modules/6.1/vmlinuz"))]
         );
         assert_eq!(change.images_that_stay("6.1", &root), []);
-        assert_eq!(change.modules_that_stay("6.1", &root).len(), 1);
+        assert_eq!(transaction.modules_that_stay("6.1", &root).len(), 1);
         assert!(!change.installs_modules());
     }
 
@@ -323,7 +409,7 @@ mod tests {
             let change = &transaction.releases["6.1"];
             assert_eq!(change.images_that_stay("6.1", &root), [], "{paths:?}");
             let image = change.unknown_image().map(|(_, path)| path.to_owned());
-            (image, change.modules_that_stay("6.1", &root).len())
+            (image, transaction.modules_that_stay("6.1", &root).len())
         };
         // The package cannot be opened: the plan tells what it brings.
         let (image, stay) = named(
