@@ -482,6 +482,39 @@ fn links_to_modules_elsewhere_in_the_root_are_followed() {
 }
 
 #[test]
+fn what_was_broken_before_is_found_wherever_the_directory_is() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    root.install("kmp", Build::New);
+    fs::create_dir(root.path().join("srv")).unwrap();
+    let (modules, moved) = (
+        root.path().join("lib/modules"),
+        root.path().join("srv/modules"),
+    );
+    fs::rename(&modules, &moved).unwrap();
+    std::os::unix::fs::symlink("/srv/modules", &modules).unwrap();
+    // It stays, and is as bad before a kernel like the one that does not take it.
+    let kernel = kernel(&files, "kernel", Build::Old);
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused info"]);
+}
+
+#[test]
+fn what_was_broken_before_is_read_inside_the_root() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::New);
+    // Under this machine's `/` that would be another file, or none.
+    root.file("srv/vendor/kmp.ko", module("kmp", Build::Old));
+    let link = root.file(&module_path("other-name"), "");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("/srv/vendor/kmp.ko", &link).unwrap();
+    let file = (module_path("other-name"), module("kmp", Build::Old));
+    let same = files.package("same", &[file]);
+    let answer = Transaction::on(&root).install(&same).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused info"]);
+}
+
+#[test]
 fn a_module_whose_links_stay_can_be_removed() {
     let (root, files) = (Place::new(), Place::new());
     root.boot(Build::Old);

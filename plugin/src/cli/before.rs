@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use btf_guard::kernel::{Error, Kernel};
 use btf_guard::module::{Module, Reader};
-use btf_guard::place::Role;
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree;
 use btf_guard::policy::Severity;
@@ -21,14 +20,13 @@ use super::targets::Targets;
 /// transaction's image replaces. Where that cannot be known, because an image or
 /// the module cannot be read, a verdict warns at most: what may be a repair is
 /// not stopped.
-pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targets<'_>) {
-    let found = modules
+pub(crate) fn compare(modules: &mut [Placed], bench: &Bench, targets: &Targets<'_>) {
+    let releases: BTreeSet<String> = modules
         .iter()
-        .filter(|module| module.severity() >= Severity::Warn);
-    let releases: BTreeSet<String> = found
-        .filter_map(|module| Some(Place::of(module, targets.root)?.release))
+        .filter(|placed| placed.module.severity() >= Severity::Warn)
+        .map(|placed| placed.place.release.clone())
         .collect();
-    let disks: BTreeMap<String, Disk> = releases
+    let disks: BTreeMap<String, Disk<'_>> = releases
         .into_iter()
         .map(|release| {
             let disk = Disk::read(&release, targets);
@@ -37,17 +35,14 @@ pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targ
         .collect();
     modules
         .par_iter_mut()
-        .for_each_init(Reader::new, |reader, module| {
+        .for_each_init(Reader::new, |reader, Placed { place, module }| {
             if module.severity() < Severity::Warn {
                 return;
             }
-            let Some(place) = Place::of(module, targets.root) else {
-                return;
-            };
             let Some(disk) = disks.get(&place.release) else {
                 return;
             };
-            let Some(before) = disk.module(&place, &module.name, reader) else {
+            let Some(before) = disk.module(place, &module.name, reader) else {
                 return;
             };
             for verdict in &mut module.verdicts {
@@ -64,26 +59,27 @@ pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targ
 }
 
 /// Where a module is, or will be.
-struct Place {
+#[derive(Debug)]
+pub(crate) struct Place {
     release: String,
+    /// Its path below the release's module directory.
     below: PathBuf,
 }
 
 impl Place {
-    fn of(module: &ModuleEntry, root: &Root) -> Option<Self> {
-        let path = Path::new(&module.path);
-        let inside = match module.package {
-            Some(_) => path.to_owned(),
-            None => root.inside(path)?,
-        };
-        match Role::of(&inside)? {
-            Role::Module { release, below } => Some(Self {
-                release: release.to_owned(),
-                below: below.to_owned(),
-            }),
-            _ => None,
+    pub(crate) fn new(release: &str, below: &Path) -> Self {
+        Self {
+            release: release.to_owned(),
+            below: below.to_owned(),
         }
     }
+}
+
+/// A module that was judged, and where it is.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) place: Place,
+    pub(crate) module: ModuleEntry,
 }
 
 /// How a module fared before the transaction.
@@ -95,7 +91,9 @@ enum Before {
 }
 
 /// What the disk holds of a release before the transaction.
-struct Disk {
+struct Disk<'a> {
+    root: &'a Root,
+    /// The module directory, as a path inside the root.
     dir: Option<PathBuf>,
     by_name: BTreeMap<String, PathBuf>,
     kernels: Vec<Kernel>,
@@ -105,8 +103,8 @@ struct Disk {
     unreadable: Option<String>,
 }
 
-impl Disk {
-    fn read(release: &str, targets: &Targets<'_>) -> Self {
+impl<'a> Disk<'a> {
+    fn read(release: &str, targets: &Targets<'a>) -> Self {
         let dir = targets.root.module_dir(release);
         let modules = dir
             .as_ref()
@@ -121,7 +119,8 @@ impl Disk {
             kernels: Vec::new(),
             takes_all: false,
             unreadable: None,
-            dir,
+            root: targets.root,
+            dir: dir.and_then(|dir| targets.root.inside(&dir)),
         };
         for image in targets.root.images(release) {
             match targets.open(&image.file, release) {
@@ -145,7 +144,8 @@ impl Disk {
         reader: &mut Reader,
     ) -> Option<Result<Module, String>> {
         let same = self.dir.as_ref().map(|dir| dir.join(&place.below));
-        let file = same.filter(|file| file.exists());
+        // A link starts at the root's own `/`, not at ours.
+        let file = same.and_then(|inside| self.root.resolve(&inside).ok());
         let file = file.as_ref().or_else(|| self.by_name.get(name))?;
         let module = reader.open(file);
         Some(module.map_err(|error| format!("{}: {error}", file.display())))

@@ -123,23 +123,24 @@ impl Transaction {
     ///
     /// What a link leads to may come or go while the link stays, as those in
     /// `weak-updates/` to another release's modules: that module does not stay.
-    pub fn modules_that_stay(&self, release: &str, root: &Root) -> Vec<Found> {
+    /// Each with its path below the module directory.
+    pub fn modules_that_stay(&self, release: &str, root: &Root) -> Vec<(PathBuf, Found)> {
         let Some(dir) = root.module_dir(release) else {
             return Vec::new();
         };
         let change = self.releases.get(release);
         let touched = self.touched_files(root);
-        let mut modules = tree::walk(&dir, root).modules;
-        modules.retain(|found| {
+        let stays = |found: Found| {
             // Of a file in here, a link to it may go: the file itself stays.
             let is_own = found.file.starts_with(&dir);
-            let below = found.path.strip_prefix(&dir).unwrap_or(&found.path);
+            let below = found.path.strip_prefix(&dir).ok()?.to_owned();
             let named = change.is_some_and(|change| {
-                change.installed.contains(below) || change.erased.contains(below)
+                change.installed.contains(&below) || change.erased.contains(&below)
             });
-            !touched.contains(&found.file) && (is_own || !named)
-        });
-        modules
+            (!touched.contains(&found.file) && (is_own || !named)).then_some((below, found))
+        };
+        let modules = tree::walk(&dir, root).modules.into_iter();
+        modules.filter_map(stays).collect()
     }
 
     /// The files of the disk that come or go, without links in their directories.
@@ -321,7 +322,7 @@ mod tests {
         let stay: Vec<_> = transaction
             .modules_that_stay("6.1", &root)
             .into_iter()
-            .map(|found| found.file)
+            .map(|(_, found)| found.file)
             .collect();
         assert_eq!(
             stay,
@@ -375,7 +376,7 @@ mod tests {
         let stay: Vec<_> = transaction
             .modules_that_stay("6.1", &root)
             .into_iter()
-            .map(|found| found.file)
+            .map(|(_, found)| found.file)
             .collect();
         let real = |path: &str| root.path().join("usr/lib/modules").join(path);
         assert_eq!(
