@@ -515,6 +515,18 @@ fn what_was_broken_before_is_read_inside_the_root() {
 }
 
 #[test]
+fn a_guess_about_before_makes_nothing_worse() {
+    let (root, files) = (Place::new(), Place::new());
+    let config = root.config(false);
+    root.boot(Build::New);
+    root.install("broken", Build::Old);
+    fs::remove_file(config).unwrap();
+    let kernel = kernel(&files, "kernel", Build::New);
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["broken refused info"]);
+}
+
+#[test]
 fn a_module_whose_links_stay_can_be_removed() {
     let (root, files) = (Place::new(), Place::new());
     root.boot(Build::Old);
