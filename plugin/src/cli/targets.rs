@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use btf_guard::kernel::{Config, Error, Image, Kernel, config, image};
 use btf_guard::place::package::Package;
 use btf_guard::place::roots::Root;
-use btf_guard::place::{Role, is_package_name};
+use btf_guard::place::{Role, is_package_name, is_release};
 use btf_guard::report::ErrorEntry;
 
 use super::bench::{Bench, failed};
@@ -147,7 +147,7 @@ impl Targets<'_> {
 
     /// Where an image is reached through a link, its config may be beside the link.
     fn or_in_boot(&self, config: Config, release: &str) -> Config {
-        let unknown = config.allow_mismatch.is_none();
+        let unknown = config.allow_mismatch.is_none() && is_release(release);
         let boot = || {
             let path = PathBuf::from(format!("/boot/config-{release}"));
             Config::from_file(&self.root.resolve(&path).ok()?).ok()

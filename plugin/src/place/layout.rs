@@ -36,8 +36,21 @@ impl<'a> Role<'a> {
     ///
     /// `/lib/modules` and `/usr/lib/modules` are one place: where both exist, one
     /// is a link to the other. `None` for everything else, also for paths with
-    /// `..` in them.
+    /// `..` in them and for what is no release ([`is_release`]).
     pub fn of(path: &'a Path) -> Option<Self> {
+        Self::by_name(path).filter(|role| is_release(role.release()))
+    }
+
+    fn release(self) -> &'a str {
+        match self {
+            Self::Module { release, .. }
+            | Self::Image { release }
+            | Self::OtherImage { release }
+            | Self::Config { release } => release,
+        }
+    }
+
+    fn by_name(path: &'a Path) -> Option<Self> {
         if path.components().any(|part| part == Component::ParentDir) {
             return None;
         }
@@ -86,6 +99,12 @@ fn is_other_image(name: &str) -> bool {
     let in_here = !name.contains('/');
     let known = matches!(name, "Image" | "image" | "vmlinuz.efi");
     known || in_here && name.starts_with("vmlinux.")
+}
+
+/// Can this be a release, which names a directory and parts of file names? An
+/// image says of itself what it is; `../..` it must not be.
+pub fn is_release(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 
 /// Is this the name of a module file, plain or compressed?
@@ -145,6 +164,11 @@ mod tests {
                 Some(Role::Image { release: "6.1.0" }),
             ),
             ("/boot/grub/vmlinuz-6.1.0", None),
+            ("/boot/vmlinuz-", None),
+            ("/boot/vmlinuz-..", None),
+            ("/boot/Image-.", None),
+            ("/boot/vmlinux-.gz", None),
+            ("/boot/config-..", None),
             ("/lib/modules/6.1.0/Image", other),
             ("/lib/modules/6.1.0/image", other),
             ("/lib/modules/6.1.0/vmlinux.xz", other),
