@@ -410,7 +410,16 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         program.stdout(writer).stderr(Stdio::piped());
         let output = program.spawn().unwrap().wait_with_output().unwrap();
         let (code, _, err) = ended(output);
-        assert_eq!((code, err.as_str()), (0, ""), "{format}");
+        // What was found stays found.
+        assert_eq!((code, err.as_str()), (2, ""), "{format}");
+
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut program = common::program();
+        program.args(["check", "--root", dir, "--format", format]);
+        let output = program.stdout(full).output().unwrap();
+        let (code, _, err) = ended(output);
+        assert_eq!(code, 4, "{format}: {err}");
+        assert!(err.contains("cannot write the output"), "{err}");
     }
 }
 
