@@ -173,6 +173,38 @@ fn what_cannot_be_read_is_3_and_the_rest_is_still_judged() {
 }
 
 #[test]
+fn a_kernel_that_is_none_leaves_the_others() {
+    let root = Place::new();
+    root.boot(Build::New);
+    let stale = root.install("stale", Build::Old);
+    let garbage = root.file("garbage", "no kernel");
+    let garbage = garbage.to_str().unwrap();
+    let words = [
+        "--kernel",
+        "6.9.9",
+        "--kernel",
+        garbage,
+        "--kernel",
+        RELEASE,
+        stale.to_str().unwrap(),
+    ];
+    let (code, report) = json(&root, &words);
+    assert_eq!((code, report["decision"].as_str()), (3, Some("block")));
+    assert_eq!(report["summary"]["refused"], 1);
+    assert_eq!(report["errors"][0]["path"], "--kernel 6.9.9");
+    assert_eq!(report["errors"][1]["path"], garbage);
+
+    let dir = root.path().to_str().unwrap();
+    let off = [&["check", "--root", dir, "--mode", "off"][..], &words].concat();
+    let (code, out, err) = run(&off);
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(
+        err.contains("error: --kernel 6.9.9: no such kernel under"),
+        "{err}"
+    );
+}
+
+#[test]
 fn mistakes_in_the_call_are_3_and_help_is_0() {
     for (args, complaint) in [
         (&["check", "--no-such-option"][..], "--no-such-option"),
@@ -198,7 +230,10 @@ fn mistakes_in_the_call_are_3_and_help_is_0() {
     assert!(text.contains("no kernel was found under"), "{text}");
     let (code, text) = check(&root, &["--kernel", "6.9.9"]);
     assert_eq!(code, 3);
-    assert!(text.contains("no kernel 6.9.9 under"), "{text}");
+    assert!(
+        text.contains("--kernel 6.9.9: no such kernel under"),
+        "{text}"
+    );
     let (code, help, _) = run(&["check", "--help"]);
     assert_eq!(code, 0);
     assert!(!help.contains("sarif"), "{help}");

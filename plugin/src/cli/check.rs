@@ -59,7 +59,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let report = Report::new(bench.into_entries(), modules, errors, args.mode);
     match args.format {
         Format::Json => output::json(&report)?,
-        Format::Text if args.mode == Mode::Off => {}
+        Format::Text if args.mode == Mode::Off => output::errors(&report, args.no_color)?,
         Format::Text => {
             let detail = match (args.quiet, args.verbose) {
                 (true, _) => Detail::Decision,

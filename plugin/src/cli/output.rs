@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
-use btf_guard::report::{Detail, Report, write_text};
+use btf_guard::report::{Detail, Report, write_errors, write_text};
 use btf_guard::verdict::Causes;
 use serde::Serialize;
 
@@ -28,6 +28,18 @@ pub(crate) fn text(
             .and_then(|()| out.write_all(&whole.into_inner()))
             .and_then(|()| out.flush()),
     )
+}
+
+/// Writes what could not be read to standard error: where nothing else is said,
+/// this is.
+pub(crate) fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
+    let stderr = io::stderr();
+    let choice = match no_color {
+        true => ColorChoice::Never,
+        false => AutoStream::choice(&stderr),
+    };
+    let mut out = AutoStream::new(stderr.lock(), choice);
+    read(write_errors(report, Detail::Everything, &mut out))
 }
 
 /// Writes one JSON object and a line break.

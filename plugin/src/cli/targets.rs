@@ -26,6 +26,7 @@ pub(crate) struct Targets<'a> {
 
 impl Targets<'_> {
     /// Puts the kernels that `words` name onto the bench; none mean the default.
+    /// A word that names none is an error among the others.
     pub(crate) fn add_all(
         &mut self,
         words: &[String],
@@ -36,7 +37,9 @@ impl Targets<'_> {
             return self.add_default(has_paths, bench);
         }
         for word in words {
-            self.add(word, bench)?;
+            if let Err(error) = self.add(word, bench) {
+                self.failed(format!("--kernel {word}"), &format!("{error:#}"));
+            }
         }
         Ok(())
     }
@@ -86,7 +89,7 @@ impl Targets<'_> {
             _ if word.contains('/') || path.exists() => self.add_file(path, bench),
             _ => {
                 let root = self.root.path().display();
-                bail!("no kernel {word} under {root}, and no file of that name");
+                bail!("no such kernel under {root}, and no file of that name");
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::policy::{self, Decision, Mode, Severity};
 use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
 
 pub use messages::messages;
-pub use text::{Detail, write_text};
+pub use text::{Detail, write_errors, write_text};
 
 /// Everything that was judged, in the form of DESIGN's JSON schema 1.
 #[derive(Debug, Serialize)]

@@ -189,7 +189,11 @@ fn notes(finding: &Finding<'_>) -> Vec<String> {
     notes
 }
 
-fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+/// Writes what could not be read, as [`write_text`] does.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io::Result<()> {
     let most = match detail {
         Detail::Everything => usize::MAX,
         _ => ERRORS,
