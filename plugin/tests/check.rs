@@ -173,6 +173,38 @@ fn what_cannot_be_read_is_3_and_the_rest_is_still_judged() {
 }
 
 #[test]
+fn a_kernel_that_is_none_leaves_the_others() {
+    let root = Place::new();
+    root.boot(Build::New);
+    let stale = root.install("stale", Build::Old);
+    let garbage = root.file("garbage", "no kernel");
+    let garbage = garbage.to_str().unwrap();
+    let words = [
+        "--kernel",
+        "6.9.9",
+        "--kernel",
+        garbage,
+        "--kernel",
+        RELEASE,
+        stale.to_str().unwrap(),
+    ];
+    let (code, report) = json(&root, &words);
+    assert_eq!((code, report["decision"].as_str()), (3, Some("block")));
+    assert_eq!(report["summary"]["refused"], 1);
+    assert_eq!(report["errors"][0]["path"], "--kernel 6.9.9");
+    assert_eq!(report["errors"][1]["path"], garbage);
+
+    let dir = root.path().to_str().unwrap();
+    let off = [&["check", "--root", dir, "--mode", "off"][..], &words].concat();
+    let (code, out, err) = run(&off);
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(
+        err.contains("error: --kernel 6.9.9: no such kernel under"),
+        "{err}"
+    );
+}
+
+#[test]
 fn mistakes_in_the_call_are_3_and_help_is_0() {
     for (args, complaint) in [
         (&["check", "--no-such-option"][..], "--no-such-option"),
@@ -198,7 +230,10 @@ fn mistakes_in_the_call_are_3_and_help_is_0() {
     assert!(text.contains("no kernel was found under"), "{text}");
     let (code, text) = check(&root, &["--kernel", "6.9.9"]);
     assert_eq!(code, 3);
-    assert!(text.contains("no kernel 6.9.9 under"), "{text}");
+    assert!(
+        text.contains("--kernel 6.9.9: no such kernel under"),
+        "{text}"
+    );
     let (code, help, _) = run(&["check", "--help"]);
     assert_eq!(code, 0);
     assert!(!help.contains("sarif"), "{help}");
@@ -299,13 +334,15 @@ fn each_kernel_meets_its_own_modules() {
         .collect();
     assert_eq!(
         verdicts,
-        [
-            ("6.1-other", "old", "loads"),
-            (RELEASE, "fine", "loads"),
-            ("6.2-gone", "", "missing"),
-        ]
+        [("6.1-other", "old", "loads"), (RELEASE, "fine", "loads"),]
     );
-    assert_eq!(code, 2);
+    // A rescue kernel has no modules, and boots.
+    assert_eq!(code, 0);
+    let words = ["--kernel", "6.2-gone"];
+    let ok = "ok: there are no modules to judge\n";
+    assert_eq!(check(&root, &words), (0, ok.into()));
+    let (_, text) = check(&root, &[&words[..], &["-v"]].concat());
+    assert!(text.contains("  no modules were held against it"), "{text}");
     let (code, _) = check(&root, &["--kernel", RELEASE, "--kernel", "6.1-other"]);
     assert_eq!(code, 0);
 }
@@ -410,7 +447,16 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         program.stdout(writer).stderr(Stdio::piped());
         let output = program.spawn().unwrap().wait_with_output().unwrap();
         let (code, _, err) = ended(output);
-        assert_eq!((code, err.as_str()), (0, ""), "{format}");
+        // What was found stays found.
+        assert_eq!((code, err.as_str()), (2, ""), "{format}");
+
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut program = common::program();
+        program.args(["check", "--root", dir, "--format", format]);
+        let output = program.stdout(full).output().unwrap();
+        let (code, _, err) = ended(output);
+        assert_eq!(code, 4, "{format}: {err}");
+        assert!(err.contains("cannot write the output"), "{err}");
     }
 }
 

@@ -240,6 +240,41 @@ fn an_image_that_the_transaction_brings_replaces_the_copies() {
 }
 
 #[test]
+fn an_image_that_comes_and_cannot_be_read_blocks_nothing() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    let new = kmp(&files, "new", &[("fine", Build::New)]);
+    let image = format!("/lib/modules/{RELEASE}/Image");
+    let foreign = files.package("foreign", &[(image.clone(), base(Build::New))]);
+    let answer = Transaction::on(&root).install(&new).install(&foreign);
+    let answer = answer.judge();
+    assert_eq!(answer.decision(), "allow");
+    assert_eq!(
+        answer.messages(),
+        [format!(
+            "warning btf-guard: kernel {RELEASE}: its image {image} comes with \
+             foreign-1-1.x86_64 and cannot be read; it was not judged"
+        )]
+    );
+
+    // The plan alone knows of the image.
+    let mut transaction = Transaction::on(&root).install(&new);
+    transaction.plan.elements.push(Element {
+        nevra: "kernel-1-1.x86_64".into(),
+        action: Action::Install,
+        file: None,
+        paths: vec![format!("/boot/vmlinuz-{RELEASE}").into()],
+    });
+    let answer = transaction.judge();
+    assert_eq!(answer.decision(), "allow");
+    assert!(
+        answer.says("the package file cannot be opened"),
+        "{:?}",
+        answer.messages()
+    );
+}
+
+#[test]
 fn modules_that_stay_are_held_against_the_image_that_comes() {
     let (root, files) = (Place::new(), Place::new());
     root.boot(Build::Old);
@@ -302,6 +337,41 @@ fn what_was_broken_before_is_a_note_and_repairs_go_through() {
         same.verdicts(),
         ["broken refused info", "mended refused info"]
     );
+}
+
+#[test]
+fn a_repair_of_an_image_that_cannot_be_read_is_not_stopped() {
+    let (root, files) = (Place::new(), Place::new());
+    let image = root.boot(Build::New);
+    root.install("kmp", Build::Old);
+    let whole = fs::read(&image).unwrap();
+    fs::write(&image, &whole[..whole.len() / 2]).unwrap();
+    let kernel = kernel(&files, "kernel", Build::New);
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused warn"]);
+    assert!(
+        answer.says("whether it was so before this transaction is not known: "),
+        "{:?}",
+        answer.messages()
+    );
+
+    // A kernel that took the module is made worse, whatever lies beside it.
+    let beside = root.file(&format!("lib/modules/{RELEASE}/vmlinuz"), base(Build::Old));
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused block"]);
+
+    // Where there was no image at all, none took it, and none refused it.
+    fs::remove_file(&beside).unwrap();
+    fs::remove_file(&image).unwrap();
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused block"]);
+
+    // A module that could not be read may have been refused as well.
+    fs::write(&image, &whole).unwrap();
+    root.file(&module_path("kmp"), b"\x7fELF");
+    let again = kmp(&files, "again", &[("kmp", Build::Old)]);
+    let answer = Transaction::on(&root).install(&again).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused warn"]);
 }
 
 #[test]
@@ -409,6 +479,70 @@ fn links_to_modules_elsewhere_in_the_root_are_followed() {
         "{:?}",
         answer.messages()
     );
+}
+
+#[test]
+fn what_was_broken_before_is_found_wherever_the_directory_is() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    root.install("kmp", Build::New);
+    fs::create_dir(root.path().join("srv")).unwrap();
+    let (modules, moved) = (
+        root.path().join("lib/modules"),
+        root.path().join("srv/modules"),
+    );
+    fs::rename(&modules, &moved).unwrap();
+    std::os::unix::fs::symlink("/srv/modules", &modules).unwrap();
+    // It stays, and is as bad before a kernel like the one that does not take it.
+    let kernel = kernel(&files, "kernel", Build::Old);
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused info"]);
+}
+
+#[test]
+fn what_was_broken_before_is_read_inside_the_root() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::New);
+    // Under this machine's `/` that would be another file, or none.
+    root.file("srv/vendor/kmp.ko", module("kmp", Build::Old));
+    let link = root.file(&module_path("other-name"), "");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("/srv/vendor/kmp.ko", &link).unwrap();
+    let file = (module_path("other-name"), module("kmp", Build::Old));
+    let same = files.package("same", &[file]);
+    let answer = Transaction::on(&root).install(&same).judge();
+    assert_eq!(answer.verdicts(), ["kmp refused info"]);
+}
+
+#[test]
+fn a_guess_about_before_makes_nothing_worse() {
+    let (root, files) = (Place::new(), Place::new());
+    let config = root.config(false);
+    root.boot(Build::New);
+    root.install("broken", Build::Old);
+    fs::remove_file(config).unwrap();
+    let kernel = kernel(&files, "kernel", Build::New);
+    let answer = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(answer.verdicts(), ["broken refused info"]);
+}
+
+#[test]
+fn a_module_whose_links_stay_can_be_removed() {
+    let (root, files) = (Place::new(), Place::new());
+    root.boot(Build::Old);
+    let target = "/lib/modules/6.0-other/extra/kmp.ko";
+    root.file(target, module("kmp", Build::Old));
+    let link = root.file(&format!("/lib/modules/{RELEASE}/weak-updates/kmp.ko"), "");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(target, &link).unwrap();
+    let kernel = kernel(&files, "kernel", Build::New);
+    let stays = Transaction::on(&root).install(&kernel).judge();
+    assert_eq!(stays.verdicts(), ["kmp refused block"]);
+    let goes = Transaction::on(&root)
+        .install(&kernel)
+        .erase(&[target.to_owned()])
+        .judge();
+    assert_eq!(goes.decision(), "allow", "{:?}", goes.messages());
 }
 
 #[test]

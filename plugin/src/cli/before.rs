@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use btf_guard::kernel::Kernel;
+use btf_guard::kernel::{Error, Kernel};
 use btf_guard::module::{Module, Reader};
-use btf_guard::place::Role;
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree;
 use btf_guard::policy::Severity;
@@ -18,15 +17,16 @@ use super::targets::Targets;
 
 /// Marks the verdicts that were as bad before: the same module, by path or else
 /// by name, before the same kernel, or before every image on the disk that the
-/// transaction's image replaces.
-pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targets<'_>) {
-    let found = modules
+/// transaction's image replaces. Where that cannot be known, because an image or
+/// the module cannot be read, a verdict warns at most: what may be a repair is
+/// not stopped.
+pub(crate) fn compare(modules: &mut [Placed], bench: &Bench, targets: &Targets<'_>) {
+    let releases: BTreeSet<String> = modules
         .iter()
-        .filter(|module| module.severity() >= Severity::Warn);
-    let releases: BTreeSet<String> = found
-        .filter_map(|module| Some(Place::of(module, targets.root)?.release))
+        .filter(|placed| placed.module.severity() >= Severity::Warn)
+        .map(|placed| placed.place.release.clone())
         .collect();
-    let disks: BTreeMap<String, Disk> = releases
+    let disks: BTreeMap<String, Disk<'_>> = releases
         .into_iter()
         .map(|release| {
             let disk = Disk::read(&release, targets);
@@ -35,59 +35,76 @@ pub(crate) fn compare(modules: &mut [ModuleEntry], bench: &Bench, targets: &Targ
         .collect();
     modules
         .par_iter_mut()
-        .for_each_init(Reader::new, |reader, module| {
+        .for_each_init(Reader::new, |reader, Placed { place, module }| {
             if module.severity() < Severity::Warn {
                 return;
             }
-            let Some(place) = Place::of(module, targets.root) else {
-                return;
-            };
             let Some(disk) = disks.get(&place.release) else {
                 return;
             };
-            let Some(before) = disk.module(&place, &module.name, reader) else {
+            let Some(before) = disk.module(place, &module.name, reader) else {
                 return;
             };
             for verdict in &mut module.verdicts {
-                if verdict.severity >= Severity::Warn && disk.was_as_bad(&before, verdict, bench) {
-                    verdict.was_so_before();
+                if verdict.severity < Severity::Warn {
+                    continue;
+                }
+                match disk.was(before.as_ref(), verdict, bench) {
+                    Before::Better => {}
+                    Before::AsBad => verdict.was_so_before(),
+                    Before::Unknown(why) => verdict.may_have_been_so_before(&why),
                 }
             }
         });
 }
 
 /// Where a module is, or will be.
-struct Place {
+#[derive(Debug)]
+pub(crate) struct Place {
     release: String,
+    /// Its path below the release's module directory.
     below: PathBuf,
 }
 
 impl Place {
-    fn of(module: &ModuleEntry, root: &Root) -> Option<Self> {
-        let path = Path::new(&module.path);
-        let inside = match module.package {
-            Some(_) => path.to_owned(),
-            None => root.inside(path)?,
-        };
-        match Role::of(&inside)? {
-            Role::Module { release, below } => Some(Self {
-                release: release.to_owned(),
-                below: below.to_owned(),
-            }),
-            _ => None,
+    pub(crate) fn new(release: &str, below: &Path) -> Self {
+        Self {
+            release: release.to_owned(),
+            below: below.to_owned(),
         }
     }
 }
 
+/// A module that was judged, and where it is.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) place: Place,
+    pub(crate) module: ModuleEntry,
+}
+
+/// How a module fared before the transaction.
+enum Before {
+    Better,
+    AsBad,
+    /// What could not be read, and why.
+    Unknown(String),
+}
+
 /// What the disk holds of a release before the transaction.
-struct Disk {
+struct Disk<'a> {
+    root: &'a Root,
+    /// The module directory, as a path inside the root.
     dir: Option<PathBuf>,
     by_name: BTreeMap<String, PathBuf>,
     kernels: Vec<Kernel>,
+    /// It has an image of a kernel without BTF, which takes every module's.
+    takes_all: bool,
+    /// An image that is no kernel, and why.
+    unreadable: Option<String>,
 }
 
-impl Disk {
-    fn read(release: &str, targets: &Targets<'_>) -> Self {
+impl<'a> Disk<'a> {
+    fn read(release: &str, targets: &Targets<'a>) -> Self {
         let dir = targets.root.module_dir(release);
         let modules = dir
             .as_ref()
@@ -97,34 +114,68 @@ impl Disk {
             let (stem, _) = file.split_once(".ko")?;
             Some((stem.replace('-', "_"), found.file))
         });
-        let images = targets.root.images(release).into_iter();
-        Self {
+        let mut this = Self {
             by_name: named.collect(),
-            kernels: images
-                .filter_map(|image| targets.open(&image.file, release).ok())
-                .collect(),
-            dir,
+            kernels: Vec::new(),
+            takes_all: false,
+            unreadable: None,
+            root: targets.root,
+            dir: dir.and_then(|dir| targets.root.inside(&dir)),
+        };
+        for image in targets.root.images(release) {
+            match targets.open(&image.file, release) {
+                Ok(kernel) => this.kernels.push(kernel),
+                Err(Error::NoBtf) => this.takes_all = true,
+                Err(error) => {
+                    let path = targets.root.outside(&image.inside);
+                    this.unreadable = Some(format!("{}: {error}", path.display()));
+                }
+            }
         }
+        this
     }
 
-    fn module(&self, place: &Place, name: &str, reader: &mut Reader) -> Option<Module> {
+    /// The module as it was, by path or else by name, or why it cannot be read;
+    /// `None` if there was none.
+    fn module(
+        &self,
+        place: &Place,
+        name: &str,
+        reader: &mut Reader,
+    ) -> Option<Result<Module, String>> {
         let same = self.dir.as_ref().map(|dir| dir.join(&place.below));
-        let file = same.filter(|file| file.exists());
+        // A link starts at the root's own `/`, not at ours.
+        let file = same.and_then(|inside| self.root.resolve(&inside).ok());
         let file = file.as_ref().or_else(|| self.by_name.get(name))?;
-        reader.open(file).ok()
+        let module = reader.open(file);
+        Some(module.map_err(|error| format!("{}: {error}", file.display())))
     }
 
-    fn was_as_bad(&self, module: &Module, now: &VerdictEntry, bench: &Bench) -> bool {
+    fn was(&self, module: Result<&Module, &String>, now: &VerdictEntry, bench: &Bench) -> Before {
         let Some(entry) = bench.entries().get(now.kernel) else {
-            return false;
+            return Before::Better;
+        };
+        let module = match module {
+            Ok(module) => module,
+            Err(why) => return Before::Unknown(why.clone()),
         };
         let bad = |kernel: &Kernel| {
-            let judgement = judge(module, kernel, bench.causes());
+            let mut judgement = judge(module, kernel, bench.causes());
+            // A guess warns at most; it is the refusals that are compared.
+            judgement.assumed.clear();
             VerdictEntry::new(entry.id, entry.moment, judgement).severity >= now.severity
         };
+        let before = |bad| match bad {
+            true => Before::AsBad,
+            false => Before::Better,
+        };
         match (&entry.package, bench.kernel(entry.id)) {
-            (None, Some(same)) => bad(same),
-            _ => !self.kernels.is_empty() && self.kernels.iter().all(bad),
+            (None, Some(same)) => before(bad(same)),
+            _ if self.takes_all || !self.kernels.iter().all(bad) => Before::Better,
+            _ => match &self.unreadable {
+                Some(why) => Before::Unknown(why.clone()),
+                None => before(!self.kernels.is_empty()),
+            },
         }
     }
 }

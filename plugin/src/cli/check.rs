@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::Context;
-use btf_guard::kernel::Config;
-use btf_guard::place::is_module_name;
+use btf_guard::kernel::{Config, Moment};
 use btf_guard::place::package::{Package, PackagedFile};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree::{self, Found};
+use btf_guard::place::{is_module_name, is_release};
 use btf_guard::policy::Mode;
 use btf_guard::report::{Detail, ErrorEntry, ModuleEntry, Report};
 
@@ -59,7 +59,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let report = Report::new(bench.into_entries(), modules, errors, args.mode);
     match args.format {
         Format::Json => output::json(&report)?,
-        Format::Text if args.mode == Mode::Off => {}
+        Format::Text if args.mode == Mode::Off => output::errors(&report, args.no_color)?,
         Format::Text => {
             let detail = match (args.quiet, args.verbose) {
                 (true, _) => Detail::Decision,
@@ -89,7 +89,8 @@ impl Work<'_> {
         let entries = self.bench.entries();
         let mut seen: Vec<&str> = Vec::new();
         for entry in entries {
-            let Some(release) = entry.release.as_deref() else {
+            let release = entry.release.as_deref();
+            let Some(release) = release.filter(|release| is_release(release)) else {
                 let error = "it does not tell its release: name modules for it";
                 self.errors.push(failed(entry.source.clone(), &error));
                 continue;
@@ -110,7 +111,8 @@ impl Work<'_> {
                 let base = Path::new("/lib/modules").join(release);
                 let gone = self.root.outside(&base).display().to_string();
                 for id in ids {
-                    if let Some(entry) = entries.get(id) {
+                    // Others need none to boot: the rescue kernel has none.
+                    if let Some(entry) = entries.get(id).filter(|e| e.moment == Moment::Now) {
                         self.modules.push(ModuleEntry::missing(gone.clone(), entry));
                     }
                 }

@@ -17,6 +17,7 @@ use btf_guard::report::{ErrorEntry, ModuleEntry, Report, messages};
 use btf_guard::verdict::Causes;
 use serde::Serialize;
 
+use super::before::{Place, Placed};
 use super::bench::{Bench, Case, Judged, failed};
 use super::progress::Progress;
 use super::targets::Targets;
@@ -100,6 +101,7 @@ fn judge(plan: &Plan, mode: Mode) -> anyhow::Result<Report> {
     let mut modules = installed(&transaction, &bench, &kernels, &mut errors);
     modules.extend(staying(&transaction, &root, &bench, &kernels, &mut errors));
     before::compare(&mut modules, &bench, &targets);
+    let mut modules: Vec<_> = modules.into_iter().map(|placed| placed.module).collect();
     modules.extend(emptied(&transaction, &root, &bench, &kernels));
     let mut report = Report::new(bench.into_entries(), modules, errors, mode);
     report.forget_the_healthy();
@@ -158,6 +160,14 @@ fn kernels(
     }
     for (release, change) in &transaction.releases {
         if !change.installs_modules() && change.brought.is_empty() {
+            continue;
+        }
+        if let Some((package, path)) = change.unknown_image() {
+            let path = path.display();
+            let why = format!("its image {path} comes with {package} and cannot be read");
+            targets
+                .errors
+                .push(failed(format!("kernel {release}"), &why));
             continue;
         }
         let known = &mut kernels.entry(release.clone()).or_default().boot;
@@ -231,7 +241,7 @@ fn installed(
     bench: &Bench,
     kernels: &BTreeMap<String, Kernels>,
     errors: &mut Vec<ErrorEntry>,
-) -> Vec<ModuleEntry> {
+) -> Vec<Placed> {
     let meets = |path: &Path| match Role::of(path) {
         Some(Role::Module { release, .. }) => {
             kernels.get(release).map(Kernels::all).unwrap_or_default()
@@ -245,7 +255,12 @@ fn installed(
             continue;
         }
         let (judged, result) = bench.package(package, meets);
-        sort_out(judged, &mut modules, errors);
+        for module in readable(judged, errors) {
+            if let Some(Role::Module { release, below }) = Role::of(Path::new(&module.path)) {
+                let place = Place::new(release, below);
+                modules.push(Placed { place, module });
+            }
+        }
         if let Err(error) = result {
             errors.push(failed(package.nevra().to_owned(), &error));
         }
@@ -260,21 +275,26 @@ fn staying(
     bench: &Bench,
     kernels: &BTreeMap<String, Kernels>,
     errors: &mut Vec<ErrorEntry>,
-) -> Vec<ModuleEntry> {
-    let mut cases = Vec::new();
+) -> Vec<Placed> {
+    let (mut places, mut cases) = (Vec::new(), Vec::new());
     for (release, change) in &transaction.releases {
         let boot = kernels.get(release).map(|kernels| kernels.boot.as_slice());
         let boot = boot.unwrap_or_default();
         if !change.brought.is_empty() && !boot.is_empty() {
-            let found = change.modules_that_stay(release, root);
-            cases.extend(found.into_iter().map(|found| Case {
-                found,
-                kernels: boot.to_vec(),
-            }));
+            for (below, found) in transaction.modules_that_stay(release, root) {
+                places.push(Place::new(release, &below));
+                let kernels = boot.to_vec();
+                cases.push(Case { found, kernels });
+            }
         }
     }
     let mut modules = Vec::new();
-    sort_out(bench.files(&cases), &mut modules, errors);
+    for (place, judged) in places.into_iter().zip(bench.files(&cases)) {
+        match judged {
+            Ok(module) => modules.push(Placed { place, module }),
+            Err(error) => errors.push(error),
+        }
+    }
     modules
 }
 
@@ -292,7 +312,7 @@ fn emptied(
         let empties = change.erases_modules() && !change.installs_modules();
         if let Some(entry) = entry
             && empties
-            && change.modules_that_stay(release, root).is_empty()
+            && transaction.modules_that_stay(release, root).is_empty()
         {
             let path = format!("/lib/modules/{release}");
             emptied.push(ModuleEntry::missing(path, entry));
@@ -301,11 +321,8 @@ fn emptied(
     emptied
 }
 
-fn sort_out(judged: Vec<Judged>, modules: &mut Vec<ModuleEntry>, errors: &mut Vec<ErrorEntry>) {
-    for judged in judged {
-        match judged {
-            Ok(module) => modules.push(module),
-            Err(error) => errors.push(error),
-        }
-    }
+/// The modules that could be judged; the others become errors.
+fn readable(judged: Vec<Judged>, errors: &mut Vec<ErrorEntry>) -> Vec<ModuleEntry> {
+    let sort_out = |judged: Judged| judged.map_err(|error| errors.push(error)).ok();
+    judged.into_iter().filter_map(sort_out).collect()
 }

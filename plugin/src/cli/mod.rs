@@ -53,10 +53,12 @@ pub(crate) fn main() -> ExitCode {
     }));
     match panic::catch_unwind(AssertUnwindSafe(|| run(args.command))) {
         Ok(Ok(outcome)) => code(outcome),
-        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");
-            USAGE_OR_INPUT.into()
+            match error.is::<output::Lost>() {
+                true => INTERNAL.into(),
+                false => USAGE_OR_INPUT.into(),
+            }
         }
         Err(_) => INTERNAL.into(),
     }
@@ -86,15 +88,7 @@ fn usage(answer: &clap::Error) -> ExitCode {
         return USAGE_OR_INPUT.into();
     }
     match printed {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => USAGE_OR_INPUT.into(),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => INTERNAL.into(),
         _ => ExitCode::SUCCESS,
     }
-}
-
-/// Whoever reads our output has seen enough.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
-use btf_guard::report::{Detail, Report, write_text};
+use btf_guard::report::{Detail, Report, write_errors, write_text};
 use btf_guard::verdict::Causes;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ pub(crate) fn text(
     detail: Detail,
     causes: &Causes,
     no_color: bool,
-) -> io::Result<()> {
+) -> Result<(), Lost> {
     let stdout = io::stdout();
     let choice = match no_color {
         true => ColorChoice::Never,
@@ -22,16 +22,46 @@ pub(crate) fn text(
     };
     // In one piece: lines of a report do not mix with others' on a terminal.
     let mut whole = AutoStream::new(Vec::new(), ColorChoice::AlwaysAnsi);
-    write_text(report, detail, causes, &mut whole)?;
     let mut out = AutoStream::new(stdout.lock(), choice);
-    out.write_all(&whole.into_inner())?;
-    out.flush()
+    read(
+        write_text(report, detail, causes, &mut whole)
+            .and_then(|()| out.write_all(&whole.into_inner()))
+            .and_then(|()| out.flush()),
+    )
+}
+
+/// Writes what could not be read to standard error: where nothing else is said,
+/// this is.
+pub(crate) fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
+    let stderr = io::stderr();
+    let choice = match no_color {
+        true => ColorChoice::Never,
+        false => AutoStream::choice(&stderr),
+    };
+    let mut out = AutoStream::new(stderr.lock(), choice);
+    read(write_errors(report, Detail::Everything, &mut out))
 }
 
 /// Writes one JSON object and a line break.
-pub(crate) fn json(what: &impl Serialize) -> io::Result<()> {
+pub(crate) fn json(what: &impl Serialize) -> Result<(), Lost> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    serde_json::to_writer(&mut out, what)?;
-    writeln!(out)?;
-    out.flush()
+    read(
+        serde_json::to_writer(&mut out, what)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out))
+            .and_then(|()| out.flush()),
+    )
+}
+
+/// Output that did not arrive.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the output")]
+pub(crate) struct Lost(#[source] io::Error);
+
+/// Whoever reads our output may have seen enough; what was found stays found.
+fn read(written: io::Result<()>) -> Result<(), Lost> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Lost(error)),
+        _ => Ok(()),
+    }
 }

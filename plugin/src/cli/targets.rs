@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use btf_guard::kernel::{Config, Error, Image, Kernel, config, image};
 use btf_guard::place::package::Package;
 use btf_guard::place::roots::Root;
-use btf_guard::place::{Role, is_package_name};
+use btf_guard::place::{Role, is_package_name, is_release};
 use btf_guard::report::ErrorEntry;
 
 use super::bench::{Bench, failed};
@@ -26,6 +26,7 @@ pub(crate) struct Targets<'a> {
 
 impl Targets<'_> {
     /// Puts the kernels that `words` name onto the bench; none mean the default.
+    /// A word that names none is an error among the others.
     pub(crate) fn add_all(
         &mut self,
         words: &[String],
@@ -36,7 +37,9 @@ impl Targets<'_> {
             return self.add_default(has_paths, bench);
         }
         for word in words {
-            self.add(word, bench)?;
+            if let Err(error) = self.add(word, bench) {
+                self.failed(format!("--kernel {word}"), &format!("{error:#}"));
+            }
         }
         Ok(())
     }
@@ -86,7 +89,7 @@ impl Targets<'_> {
             _ if word.contains('/') || path.exists() => self.add_file(path, bench),
             _ => {
                 let root = self.root.path().display();
-                bail!("no kernel {word} under {root}, and no file of that name");
+                bail!("no such kernel under {root}, and no file of that name");
             }
         }
         Ok(())
@@ -147,7 +150,7 @@ impl Targets<'_> {
 
     /// Where an image is reached through a link, its config may be beside the link.
     fn or_in_boot(&self, config: Config, release: &str) -> Config {
-        let unknown = config.allow_mismatch.is_none();
+        let unknown = config.allow_mismatch.is_none() && is_release(release);
         let boot = || {
             let path = PathBuf::from(format!("/boot/config-{release}"));
             Config::from_file(&self.root.resolve(&path).ok()?).ok()

@@ -13,8 +13,14 @@ pub enum Role<'a> {
         /// The path below the module directory.
         below: &'a Path,
     },
-    /// A kernel image of a release.
+    /// A kernel image of a release, under a name that is read.
     Image {
+        /// `uname -r` of the kernel.
+        release: &'a str,
+    },
+    /// A kernel image of a release, under another name: it is known to be one,
+    /// and not read.
+    OtherImage {
         /// `uname -r` of the kernel.
         release: &'a str,
     },
@@ -30,19 +36,27 @@ impl<'a> Role<'a> {
     ///
     /// `/lib/modules` and `/usr/lib/modules` are one place: where both exist, one
     /// is a link to the other. `None` for everything else, also for paths with
-    /// `..` in them.
+    /// `..` in them and for what is no release ([`is_release`]).
     pub fn of(path: &'a Path) -> Option<Self> {
+        Self::by_name(path).filter(|role| is_release(role.release()))
+    }
+
+    fn release(self) -> &'a str {
+        match self {
+            Self::Module { release, .. }
+            | Self::Image { release }
+            | Self::OtherImage { release }
+            | Self::Config { release } => release,
+        }
+    }
+
+    fn by_name(path: &'a Path) -> Option<Self> {
         if path.components().any(|part| part == Component::ParentDir) {
             return None;
         }
         if let Ok(file) = path.strip_prefix("/boot") {
             let name = file.to_str().filter(|name| !name.contains('/'))?;
-            return if let Some(release) = name.strip_prefix("vmlinuz-") {
-                Some(Self::Image { release })
-            } else {
-                name.strip_prefix("config-")
-                    .map(|release| Self::Config { release })
-            };
+            return Self::in_boot(name);
         }
         let rest = path
             .strip_prefix("/usr/lib/modules")
@@ -54,9 +68,43 @@ impl<'a> Role<'a> {
         match below.to_str() {
             Some("vmlinux" | "vmlinuz") => Some(Self::Image { release }),
             Some("config") => Some(Self::Config { release }),
+            Some(name) if is_other_image(name) => Some(Self::OtherImage { release }),
             _ => is_module_name(below.file_name()?).then_some(Self::Module { release, below }),
         }
     }
+
+    /// The role of a file of `/boot`.
+    fn in_boot(name: &'a str) -> Option<Self> {
+        if let Some(release) = name.strip_prefix("vmlinuz-") {
+            return Some(Self::Image { release });
+        }
+        if let Some(release) = name.strip_prefix("config-") {
+            return Some(Self::Config { release });
+        }
+        // SUSE's `vmlinux-RELEASE.gz`: the suffix is not the release's.
+        let others = ["vmlinux-", "Image-", "image-"];
+        let release = others.iter().find_map(|prefix| name.strip_prefix(prefix))?;
+        let packed = [".gz", ".xz", ".zst", ".bz2"];
+        let bare = packed
+            .iter()
+            .find_map(|suffix| release.strip_suffix(suffix));
+        let release = bare.unwrap_or(release);
+        Some(Self::OtherImage { release })
+    }
+}
+
+/// The other names under which distributions keep an image in its module
+/// directory: those that the rpm plugin knows, and EFI's.
+fn is_other_image(name: &str) -> bool {
+    let in_here = !name.contains('/');
+    let known = matches!(name, "Image" | "image" | "vmlinuz.efi");
+    known || in_here && name.starts_with("vmlinux.")
+}
+
+/// Can this be a release, which names a directory and parts of file names? An
+/// image says of itself what it is; `../..` it must not be.
+pub fn is_release(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 
 /// Is this the name of a module file, plain or compressed?
@@ -87,6 +135,7 @@ mod tests {
                 below: Path::new(below),
             })
         };
+        let other = Some(Role::OtherImage { release: "6.1.0" });
         for (path, role) in [
             (
                 "/usr/lib/modules/6.1.0/kernel/fs/x.ko.zst",
@@ -115,6 +164,21 @@ mod tests {
                 Some(Role::Image { release: "6.1.0" }),
             ),
             ("/boot/grub/vmlinuz-6.1.0", None),
+            ("/boot/vmlinuz-", None),
+            ("/boot/vmlinuz-..", None),
+            ("/boot/Image-.", None),
+            ("/boot/vmlinux-.gz", None),
+            ("/boot/config-..", None),
+            ("/lib/modules/6.1.0/Image", other),
+            ("/lib/modules/6.1.0/image", other),
+            ("/lib/modules/6.1.0/vmlinux.xz", other),
+            ("/lib/modules/6.1.0/vmlinuz.efi", other),
+            ("/lib/modules/6.1.0/kernel/Image", None),
+            ("/lib/modules/6.1.0/vmlinux.d/x", None),
+            ("/boot/Image-6.1.0", other),
+            ("/boot/image-6.1.0", other),
+            ("/boot/vmlinux-6.1.0", other),
+            ("/boot/vmlinux-6.1.0.gz", other),
             (
                 "/boot/config-6.1.0",
                 Some(Role::Config { release: "6.1.0" }),

@@ -10,4 +10,4 @@ pub mod transaction;
 pub mod tree;
 
 pub use file::open_module;
-pub use layout::{Role, is_module_name, is_package_name};
+pub use layout::{Role, is_module_name, is_package_name, is_release};

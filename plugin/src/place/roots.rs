@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use super::is_release;
+
 /// How many symbolic links one path may lead through: the kernel's own limit
 /// (`MAXSYMLINKS`, include/linux/namei.h).
 const MAX_LINKS: usize = 40;
@@ -97,8 +99,12 @@ impl Root {
         Ok(reached)
     }
 
-    /// The module directory of a release, links followed.
+    /// The module directory of a release, links followed; none for what is no
+    /// release ([`is_release`]).
     pub fn module_dir(&self, release: &str) -> Option<PathBuf> {
+        if !is_release(release) {
+            return None;
+        }
         ["/lib/modules", "/usr/lib/modules"]
             .into_iter()
             .filter_map(|base| self.resolve(&Path::new(base).join(release)).ok())
@@ -107,9 +113,13 @@ impl Root {
 
     /// The kernel images of a release, where they are looked for now: its module
     /// directory and `/boot`. Each as its path inside the root and the file that
-    /// it leads to, in a fixed order; a file is named once.
+    /// it leads to, in a fixed order; a file is named once. None for what is no
+    /// release ([`is_release`]).
     pub fn images(&self, release: &str) -> Vec<Image> {
         let mut images: Vec<Image> = Vec::new();
+        if !is_release(release) {
+            return images;
+        }
         for inside in image_paths(release) {
             let Ok(file) = self.resolve(&inside) else {
                 continue;
@@ -206,6 +216,22 @@ mod tests {
             root.resolve(Path::new("/loop")).unwrap_err().to_string(),
             "too many symbolic links"
         );
+    }
+
+    #[test]
+    fn what_is_no_release_leads_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path().join("usr/lib/modules/6.1/vmlinuz"));
+        touch(dir.path().join("usr/lib/modules/vmlinuz"));
+        touch(dir.path().join("boot/vmlinuz-"));
+        touch(dir.path().join("boot/vmlinuz-.."));
+        symlink("usr/lib", dir.path().join("lib")).unwrap();
+        let root = Root::new(dir.path()).unwrap();
+        assert_eq!(root.releases(), ["6.1"]);
+        for name in ["", ".", "..", "../modules", "6.1/..", "/lib", "6.1/"] {
+            assert_eq!(root.images(name), [], "{name}");
+            assert_eq!(root.module_dir(name), None, "{name}");
+        }
     }
 
     #[test]

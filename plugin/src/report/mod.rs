@@ -15,7 +15,7 @@ use crate::policy::{self, Decision, Mode, Severity};
 use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
 
 pub use messages::messages;
-pub use text::{Detail, write_text};
+pub use text::{Detail, write_errors, write_text};
 
 /// Everything that was judged, in the form of DESIGN's JSON schema 1.
 #[derive(Debug, Serialize)]
@@ -296,6 +296,14 @@ impl VerdictEntry {
     pub fn was_so_before(&mut self) {
         self.before = true;
         self.severity = self.severity.min(Severity::Info);
+    }
+
+    /// Marks what the transaction may not have brought about: a guess never
+    /// blocks. `why` is what could not be read.
+    pub fn may_have_been_so_before(&mut self, why: &str) {
+        self.severity = self.severity.min(Severity::Warn);
+        let note = format!("whether it was so before this transaction is not known: {why}");
+        self.notes.push(note);
     }
 }
 

@@ -189,7 +189,11 @@ fn notes(finding: &Finding<'_>) -> Vec<String> {
     notes
 }
 
-fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+/// Writes what could not be read, as [`write_text`] does.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io::Result<()> {
     let most = match detail {
         Detail::Everything => usize::MAX,
         _ => ERRORS,
@@ -297,6 +301,9 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
         )?;
         let config = kernel.config.as_deref().unwrap_or("not found");
         writeln!(out, "  config: {}", shown(config))?;
+        if kernel.judged == 0 {
+            writeln!(out, "  no modules were held against it")?;
+        }
         let mut without = report.modules.iter().flat_map(|module| {
             let verdicts = module.verdicts.iter();
             let of_this = verdicts.filter(|v| v.kernel == kernel.id);
