@@ -28,8 +28,10 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         None => None,
     };
     if let Some(jobs) = args.jobs {
+        // More than there are processors only costs.
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
         rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.get())
+            .num_threads(jobs.get().min(most))
             .build_global()?;
     }
     let mut bench = Bench::new(args.causes, Progress::new(!args.quiet));

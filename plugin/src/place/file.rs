@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::Malformed;
 use crate::module::source::Regular;
 use crate::module::{Error, MAX_MODULE, Module, Reader};
 
@@ -16,6 +17,10 @@ pub fn open_module(reader: &mut Reader, file: &Path) -> Result<Module, Error> {
     }
     let mut btf = Vec::new();
     Regular::open(file)?.read_all(MAX_MODULE as u64, &mut btf)?;
+    // The loader skips an empty section; an empty file is a failed extraction.
+    if btf.is_empty() {
+        return Err(Malformed::new(0_u64, "BTF, found an empty file").into());
+    }
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     Ok(Module::from_raw_btf(&name.replace('-', "_"), btf))
 }
@@ -35,6 +40,10 @@ mod tests {
         assert_eq!(module.name, "nf_nat");
         assert_eq!(module.btf.as_deref(), Some(&b"not checked here"[..]));
         assert!(module.target.is_none());
+
+        let empty = dir.path().join("empty.btf");
+        std::fs::write(&empty, "").unwrap();
+        assert!(open_module(&mut Reader::new(), &empty).is_err());
 
         let ko = dir.path().join("nf-nat.ko");
         std::fs::rename(&file, &ko).unwrap();

@@ -185,6 +185,7 @@ the kernel of base.btf
   20 BTF kinds, ignores .BTF.base, a mismatch is refused (assumed)
   config: not found
   loads without types: /lib/modules/6.18.15-cloud/kernel/z.ko.xz (the module has no BTF)
+not checked: signature, version magic, symbols and their CRCs (not in this version)
 not checked: architecture, for the kernel of base.btf: it does not say
 ",
             "5".repeat(64)

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::findings::{Finding, findings};
 use super::words::{self, shown};
-use super::{Kind, Report};
+use super::{Kind, ModuleEntry, Report};
 use crate::policy::{Decision, Severity};
 use crate::verdict::Causes;
 
@@ -49,6 +49,7 @@ pub fn write_text(
     }
     write_errors(report, detail, out)?;
     write_conclusion(report, &findings, out)?;
+    write_other_releases(report, out)?;
     if detail == Detail::Everything {
         write_everything(report, causes, out)?;
     }
@@ -268,6 +269,27 @@ fn write_conclusion(
     writeln!(out, "{judged}, {kernels}: {}", counts.join(", "))
 }
 
+/// A module may be refused for its version magic before its BTF is looked at.
+/// That is not judged, so an "ok" must not sound as if it were.
+fn write_other_releases(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let other = |module: &&ModuleEntry| {
+        module.verdicts.iter().any(|verdict| {
+            let kernel = report.kernels.get(verdict.kernel);
+            let release = kernel.and_then(|kernel| kernel.release.as_deref());
+            matches!((release, module.release.as_deref()), (Some(a), Some(b)) if a != b)
+        })
+    };
+    let count = report.modules.iter().filter(other).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let modules = words::counted(count, "module");
+    writeln!(
+        out,
+        "{HELP}note{HELP:#}: the version magic of {modules} names another release; whether the kernel minds is not checked"
+    )
+}
+
 fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> io::Result<()> {
     for kernel in &report.kernels {
         writeln!(out, "\n{}", shown(&words::kernel(kernel)))?;
@@ -322,6 +344,10 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
     for cause in causes.left_out() {
         writeln!(out, "not checked: {cause} (--causes)")?;
     }
+    writeln!(
+        out,
+        "not checked: signature, version magic, symbols and their CRCs (not in this version)"
+    )?;
     let machine = "not checked: architecture";
     for kernel in report.kernels.iter().filter(|kernel| !kernel.names_machine) {
         writeln!(
