@@ -410,6 +410,43 @@ fn packages_are_judged_and_kernels_are_found_in_packages() {
 }
 
 #[test]
+fn hard_links_are_one_module_and_one_image() {
+    let root = Place::new();
+    let link = |name: &str, paths: &[String], content: Vec<u8>| {
+        root.file(name, common::links(paths, &content))
+    };
+    let modules = link(
+        "modules.rpm",
+        &["c", "a", "b"].map(module_path),
+        module("stale", Build::Old),
+    );
+    let image = |number| format!("/boot/vmlinuz-6.{number}");
+    let few = link("few.rpm", &[image(1), image(2)], base(Build::New));
+    let many: Vec<String> = (10..27).map(image).collect();
+    let many = link("many.rpm", &many, base(Build::New));
+    let (modules, few, many) = (
+        modules.to_str().unwrap(),
+        few.to_str().unwrap(),
+        many.to_str().unwrap(),
+    );
+    let (code, report) = json(&root, &["--kernel", few, modules]);
+    assert_eq!(code, 1);
+    assert_eq!(report["summary"]["modules"], 1);
+    assert_eq!(report["modules"][0]["path"], module_path("a"));
+    assert_eq!(report["kernels"][0]["release"], "6.1");
+    assert_eq!(report["kernels"][1]["release"], "6.2");
+    assert_eq!(report["kernels"][1]["source"], image(2));
+
+    let (code, report) = json(&root, &["--kernel", many, modules]);
+    assert_eq!(code, 3);
+    assert_eq!(report["kernels"].as_array().unwrap().len(), 16);
+    assert_eq!(
+        report["errors"][0]["error"],
+        "more than 16 kernel images; the others are not read"
+    );
+}
+
+#[test]
 fn colors_are_for_terminals() {
     let root = Place::new();
     root.boot(Build::New);

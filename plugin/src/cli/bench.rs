@@ -1,5 +1,6 @@
 //! The bench before which modules appear: kernels, and many modules at a time.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,16 @@ pub(crate) struct Bench {
 pub(crate) struct Case {
     pub(crate) found: Found,
     pub(crate) kernels: Vec<usize>,
+}
+
+/// A module of a package.
+struct Packaged {
+    /// Of the paths that it is installed under, the first for each set of
+    /// kernels that it is held against.
+    places: BTreeMap<Vec<usize>, PathBuf>,
+    content: Vec<u8>,
+    /// How many paths there are.
+    links: usize,
 }
 
 /// What came of a module file.
@@ -105,13 +116,14 @@ impl Bench {
                     Ok(module) => Ok(self.judge(&module, path, None, &case.kernels)),
                     Err(error) => Err(failed(path, &error)),
                 };
-                self.progress.step();
+                self.progress.step(1);
                 judged
             })
             .collect()
     }
 
     /// Judges the modules of a package for which `kernels` has any, sorted by path.
+    /// Hard links that meet the same kernels are one module, under the first path.
     pub(crate) fn package(
         &self,
         package: &Package,
@@ -127,16 +139,27 @@ impl Bench {
             |path| !kernels(path).is_empty(),
             |paths, content| {
                 held += content.len();
-                let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-                batch.push((paths, content));
+                let mut places: BTreeMap<Vec<usize>, PathBuf> = BTreeMap::new();
+                for path in paths {
+                    let first = places.entry(kernels(path));
+                    let first = first.or_insert_with(|| path.to_path_buf());
+                    if *path < first.as_path() {
+                        *first = path.to_path_buf();
+                    }
+                }
+                batch.push(Packaged {
+                    places,
+                    content,
+                    links: paths.len(),
+                });
                 if held >= BATCH {
-                    judged.extend(self.batch(package, &kernels, std::mem::take(&mut batch)));
+                    judged.extend(self.batch(package, std::mem::take(&mut batch)));
                     held = 0;
                 }
                 ControlFlow::Continue(())
             },
         );
-        judged.extend(self.batch(package, &kernels, batch));
+        judged.extend(self.batch(package, batch));
         judged.sort_by(|(one, _), (other, _)| one.cmp(other));
         (
             judged.into_iter().map(|(_, judged)| judged).collect(),
@@ -144,27 +167,27 @@ impl Bench {
         )
     }
 
-    fn batch(
-        &self,
-        package: &Package,
-        kernels: &(impl Fn(&Path) -> Vec<usize> + Sync),
-        batch: Vec<(Vec<PathBuf>, Vec<u8>)>,
-    ) -> Vec<(PathBuf, Judged)> {
-        let judge = |reader: &mut Reader, (paths, content): (Vec<PathBuf>, Vec<u8>)| {
-            let judge = |path: PathBuf| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let shown = path.display().to_string();
-                let nevra = package.nevra();
-                let judged = match reader.parse(&content, &name) {
-                    Ok(module) => {
-                        Ok(self.judge(&module, shown, Some(nevra.to_owned()), &kernels(&path)))
-                    }
-                    Err(error) => Err(failed(format!("{nevra}: {shown}"), &error)),
-                };
-                self.progress.step();
-                (path, judged)
+    fn batch(&self, package: &Package, batch: Vec<Packaged>) -> Vec<(PathBuf, Judged)> {
+        let nevra = package.nevra();
+        let judge = |reader: &mut Reader, packaged: Packaged| {
+            let first = packaged.places.values().min().cloned().unwrap_or_default();
+            let name = first.file_name().unwrap_or_default().to_string_lossy();
+            let judged = match reader.parse(&packaged.content, &name) {
+                Ok(module) => {
+                    let judge = |(kernels, path): (Vec<usize>, PathBuf)| {
+                        let shown = path.display().to_string();
+                        let entry = self.judge(&module, shown, Some(nevra.to_owned()), &kernels);
+                        (path, Ok(entry))
+                    };
+                    packaged.places.into_iter().map(judge).collect()
+                }
+                Err(error) => {
+                    let shown = format!("{nevra}: {}", first.display());
+                    vec![(first, Err(failed(shown, &error)))]
+                }
             };
-            paths.into_iter().map(judge).collect::<Vec<_>>()
+            self.progress.step(packaged.links);
+            judged
         };
         batch
             .into_par_iter()

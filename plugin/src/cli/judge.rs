@@ -150,8 +150,7 @@ fn kernels(
         if !transaction.releases.values().any(brings) {
             continue;
         }
-        let is_image = |path: &Path| matches!(Role::of(path), Some(Role::Image { .. }));
-        for (release, id) in targets.add_from_package(package, is_image, bench) {
+        for (release, id) in targets.add_from_package(package, bench) {
             let known = &mut kernels.entry(release).or_default().boot;
             if !known.contains(&id) {
                 known.push(id);

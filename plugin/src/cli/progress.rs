@@ -39,13 +39,13 @@ impl Progress {
         self.bar.set_length(known + count as u64);
     }
 
-    /// One module is judged.
-    pub(crate) fn step(&self) {
+    /// `count` modules are judged.
+    pub(crate) fn step(&self, count: usize) {
         let due = self.terminal && self.started.elapsed() > PATIENCE;
         if due && self.hidden.swap(false, Ordering::Relaxed) {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        self.bar.inc(1);
+        self.bar.inc(count as u64);
     }
 }
 

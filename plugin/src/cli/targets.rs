@@ -1,17 +1,23 @@
 //! The kernels that were asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Context, bail};
-use btf_guard::kernel::{Config, Error, Image, Kernel, config, image};
+use btf_guard::kernel::{Config, Error, Kernel, Source, config, image};
 use btf_guard::place::package::Package;
 use btf_guard::place::roots::Root;
 use btf_guard::place::{Role, is_package_name, is_release};
 use btf_guard::report::ErrorEntry;
 
 use super::bench::{Bench, failed};
+
+/// Images of one package that are read. Kernel packages have one, under two or
+/// three names.
+const MAX_IMAGES: usize = 16;
 
 /// Where kernels come from.
 pub(crate) struct Targets<'a> {
@@ -145,7 +151,7 @@ impl Targets<'_> {
                 self.or_in_boot(config, release)
             }
         };
-        named(Kernel::from_image(image, file, config)?, release)
+        Ok(named(Kernel::from_image(image, file, config)?, release))
     }
 
     /// Where an image is reached through a link, its config may be beside the link.
@@ -165,81 +171,83 @@ impl Targets<'_> {
             Ok(package) => package,
             Err(error) => return self.failed(shown, &error),
         };
-        let is_image = |file: &Path| matches!(Role::of(file), Some(Role::Image { .. }));
         if !package.files().iter().any(|file| is_image(&file.path)) {
             let error = "no kernel image is in this package \
                          (/lib/modules/RELEASE/vmlinuz, /boot/vmlinuz-RELEASE)";
             return self.failed(shown, &error);
         }
-        self.add_from_package(&package, is_image, bench);
+        self.add_from_package(&package, bench);
     }
 
-    /// The images of a package that `wanted` asks for, with their release and id.
+    /// The images of a package, with their release and id.
     pub(crate) fn add_from_package(
         &mut self,
         package: &Package,
-        wanted: impl Fn(&Path) -> bool,
         bench: &mut Bench,
     ) -> Vec<(String, usize)> {
-        let mut images: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-        let mut configs: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-        let is_config = |path: &Path| matches!(Role::of(path), Some(Role::Config { .. }));
-        let files = package.files().iter().filter(|file| file.has_content());
-        let mut expected = files
-            .filter(|file| wanted(&file.path) || is_config(&file.path))
-            .count();
-        let result = package.extract(
-            |path| wanted(path) || is_config(path),
-            |paths, content| {
-                for path in paths {
-                    match is_config(path) {
-                        true => configs.push((path.to_path_buf(), content.clone())),
-                        false => images.push((path.to_path_buf(), content.clone())),
-                    }
-                }
-                expected = expected.saturating_sub(paths.len());
-                match expected {
-                    0 => ControlFlow::Break(()),
-                    _ => ControlFlow::Continue(()),
-                }
-            },
-        );
-        if let Err(error) = result {
-            self.failed(package.nevra().to_owned(), &error);
+        let nevra = package.nevra();
+        let with_content = || package.files().iter().filter(|file| file.has_content());
+        let mut images = with_content().filter(|file| is_image(&file.path));
+        let chosen: BTreeSet<&Path> = images
+            .by_ref()
+            .take(MAX_IMAGES)
+            .map(|file| file.path.as_path())
+            .collect();
+        if images.next().is_some() {
+            let error = format!("more than {MAX_IMAGES} kernel images; the others are not read");
+            self.failed(nevra.to_owned(), &error);
         }
-        images.sort();
+        let is_config = |path: &Path| matches!(Role::of(path), Some(Role::Config { .. }));
+        let wanted = |path: &Path| chosen.contains(path) || is_config(path);
+        let mut expected = with_content().filter(|file| wanted(&file.path)).count();
+        let mut images: BTreeMap<PathBuf, Rc<Result<Kernel, Error>>> = BTreeMap::new();
+        let mut configs: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        let result = package.extract(wanted, |paths, content| {
+            let (config_paths, image_paths): (Vec<&Path>, Vec<&Path>) =
+                paths.iter().partition(|path| is_config(path));
+            if !config_paths.is_empty()
+                && let Some(allow) = config::allow_mismatch(&String::from_utf8_lossy(&content))
+            {
+                configs.extend(config_paths.into_iter().map(|path| (path.into(), allow)));
+            }
+            if let Some(path) = image_paths.first() {
+                let kernel = Rc::new(parse(&content, path));
+                images.extend(
+                    image_paths
+                        .iter()
+                        .map(|path| ((*path).into(), kernel.clone())),
+                );
+            }
+            expected = expected.saturating_sub(paths.len());
+            match expected {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        if let Err(error) = result {
+            self.failed(nevra.to_owned(), &error);
+        }
         let mut ids = Vec::new();
-        for (path, content) in images {
+        for (path, kernel) in images {
             let Some(Role::Image { release }) = Role::of(&path) else {
                 continue;
             };
             let shown = path.display().to_string();
-            match self.parse(&path, &content, release, &configs, package.nevra()) {
+            match kernel.as_ref() {
                 Ok(kernel) => {
-                    let id = self.put(kernel, shown, Some(package.nevra()), bench);
+                    let mut kernel = named(kernel.clone(), release);
+                    kernel.source = Source::File(path.clone());
+                    if let Some(config) = config_in_package(release, &configs, nevra) {
+                        kernel.config = config;
+                    }
+                    let id = self.put(kernel, shown, Some(nevra), bench);
                     ids.push((release.to_owned(), id));
                 }
                 Err(Error::NoBtf) if self.lenient => {}
-                Err(error) => self.failed(format!("{}: {shown}", package.nevra()), &error),
+                Err(error) => self.failed(format!("{nevra}: {shown}"), error),
             }
         }
         ids
-    }
-
-    fn parse(
-        &self,
-        path: &Path,
-        content: &[u8],
-        release: &str,
-        configs: &[(PathBuf, Vec<u8>)],
-        nevra: &str,
-    ) -> Result<Kernel, Error> {
-        let image = image::parse(content)?;
-        let config = match &self.config {
-            Some(config) => config.clone(),
-            None => config_in_package(&image, release, configs, nevra),
-        };
-        named(Kernel::from_image(image, path, config)?, release)
     }
 
     /// Puts a kernel onto the bench.
@@ -261,33 +269,39 @@ impl Targets<'_> {
     }
 }
 
-/// An image that does not tell its release has that of its place.
-fn named(mut kernel: Kernel, release: &str) -> Result<Kernel, Error> {
-    kernel.release.get_or_insert_with(|| release.to_owned());
-    Ok(kernel)
+fn is_image(path: &Path) -> bool {
+    matches!(Role::of(path), Some(Role::Image { .. }))
 }
 
-/// The config of a kernel whose image is in a package: the one beside it, or inside it.
+/// The kernel of an image in a package, with the config inside the image.
+fn parse(content: &[u8], path: &Path) -> Result<Kernel, Error> {
+    let image = image::parse(content)?;
+    let embedded = image.config.as_deref();
+    let config = Config {
+        allow_mismatch: embedded.and_then(config::allow_mismatch),
+        source: embedded.map(|_| "the config inside the image".to_owned()),
+    };
+    Kernel::from_image(image, path, config)
+}
+
+/// An image that does not tell its release has that of its place.
+fn named(mut kernel: Kernel, release: &str) -> Kernel {
+    kernel.release.get_or_insert_with(|| release.to_owned());
+    kernel
+}
+
+/// The config of a release that lies in the image's package: its path, and
+/// whether it allows a mismatch.
 fn config_in_package(
-    image: &Image,
     release: &str,
-    configs: &[(PathBuf, Vec<u8>)],
+    configs: &BTreeMap<PathBuf, bool>,
     nevra: &str,
-) -> Config {
-    let beside = configs.iter().find_map(|(path, text)| {
-        let role = Role::of(path)?;
-        let allow = config::allow_mismatch(&String::from_utf8_lossy(text))?;
-        (role == Role::Config { release }).then(|| Config {
-            allow_mismatch: Some(allow),
-            source: Some(format!("{} in {nevra}", path.display())),
-        })
-    });
-    beside.unwrap_or_else(|| Config {
-        allow_mismatch: image.config.as_deref().and_then(config::allow_mismatch),
-        source: image
-            .config
-            .as_ref()
-            .map(|_| "the config inside the image".to_owned()),
+) -> Option<Config> {
+    let own = |path: &Path| Role::of(path) == Some(Role::Config { release });
+    let (path, allow) = configs.iter().find(|(path, _)| own(path))?;
+    Some(Config {
+        allow_mismatch: Some(*allow),
+        source: Some(format!("{} in {nevra}", path.display())),
     })
 }
 

@@ -108,13 +108,11 @@ impl Transaction {
         for change in this.releases.values_mut() {
             let (installed, erased) = (&change.installed, &mut change.erased);
             erased.retain(|path| !installed.contains(path));
-            let brought = &change.brought;
-            let is_brought = |path: &Path| {
-                brought
-                    .iter()
-                    .any(|(_, other)| normal(other) == normal(path))
-            };
-            change.unread.retain(|(_, path)| !is_brought(path));
+            let brought = change.brought.iter().map(|(_, path)| normal(path));
+            let brought: BTreeSet<PathBuf> = brought.collect();
+            change
+                .unread
+                .retain(|(_, path)| !brought.contains(&normal(path)));
         }
         this
     }

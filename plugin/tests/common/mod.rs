@@ -155,6 +155,19 @@ pub(crate) fn package(name: &str, files: &[(String, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
+/// A package whose files are hard links of one another.
+pub(crate) fn links(paths: &[String], content: &[u8]) -> Vec<u8> {
+    let mut builder = PackageBuilder::new("links", "1", "GPL-2.0", "x86_64", "links");
+    builder.using_config(BuildConfig::v4().compression(CompressionType::Gzip));
+    for path in paths {
+        let options = FileOptions::new(path).hardlink("one");
+        builder.with_file_contents(content, options).unwrap();
+    }
+    let mut bytes = Vec::new();
+    builder.build().unwrap().write(&mut bytes).unwrap();
+    bytes
+}
+
 /// The program that was built.
 pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_btf-guard"));

@@ -157,12 +157,18 @@ impl Package {
         );
         let mut archive = archive::Archive::new(input, &self.files, &links)?;
         while let Some(index) = archive.next()? {
+            // All entries of a set of hard links but one: not to be searched for
+            // the same names each time.
+            if !archive.has_content(index) {
+                archive.skip()?;
+                continue;
+            }
             let paths: Vec<&Path> = links
                 .members(index)
                 .filter(|member| wanted.get(*member).copied().unwrap_or(false))
                 .filter_map(|member| Some(self.files.get(member)?.path.as_path()))
                 .collect();
-            if paths.is_empty() || !archive.has_content(index) {
+            if paths.is_empty() {
                 archive.skip()?;
             } else if each(&paths, archive.read()?).is_break() {
                 return Ok(());

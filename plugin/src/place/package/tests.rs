@@ -343,6 +343,33 @@ fn the_content_of_hard_links_comes_once() {
 }
 
 #[test]
+fn many_hard_links_take_no_longer_than_as_many_files() {
+    const COUNT: u32 = 60_000;
+    let file = |number| PackagedFile {
+        inode: Some((1, 1)),
+        ..listed(&format!("/{number}.ko"), 2, Kind::Regular)
+    };
+    let mut payload = Vec::new();
+    for number in 0..COUNT {
+        let last = number + 1 == COUNT;
+        payload.extend(stripped(number, if last { b"ko" } else { b"" }));
+    }
+    payload.extend(newc("TRAILER!!!", b""));
+    let package = Package {
+        bytes: Bytes::Memory(payload),
+        nevra: "links".into(),
+        files: (0..COUNT).map(file).collect(),
+        payload: 0,
+    };
+    let start = std::time::Instant::now();
+    let content = extract(&package).unwrap();
+    assert_eq!((content.len(), content[0].0.len()), (1, COUNT as usize));
+    // Some hundredths of a second; tens of seconds if each looks for all others.
+    let took = start.elapsed();
+    assert!(took < std::time::Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
 fn a_module_of_unbelievable_size_is_not_read() {
     let files = [listed("/a.ko", 1 << 40, Kind::Regular)];
     let mut archive = stripped(0, b"");
