@@ -31,7 +31,7 @@ generated = $(CARGO_TARGET_DIR)/generated
 
 # The plugin learns here where its judge will be installed.
 build: deps
-	BTF_GUARD_BINDIR=$(bin_dir) $(CARGO) build --release --locked --workspace
+	BTF_GUARD_BINDIR=$(bin_dir) $(CARGO) build --release --locked -p btf-guard -p btf-guard-rpm
 
 deps:
 	@tests/setup/deps.sh build
