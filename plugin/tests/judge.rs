@@ -252,7 +252,7 @@ fn an_image_that_comes_and_cannot_be_read_blocks_nothing() {
     assert_eq!(
         answer.messages(),
         [format!(
-            "warning btf-guard: kernel {RELEASE}: its image {image} comes with \
+            "notice btf-guard: kernel {RELEASE}: its image {image} comes with \
              foreign-1-1.x86_64 and cannot be read; it was not judged"
         )]
     );

@@ -220,5 +220,6 @@ pub(crate) fn failed(path: String, error: &impl ToString) -> ErrorEntry {
     ErrorEntry {
         path,
         error: error.to_string(),
+        harmless: false,
     }
 }

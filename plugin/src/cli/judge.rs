@@ -164,9 +164,10 @@ fn kernels(
         if let Some((package, path)) = change.unknown_image() {
             let path = path.display();
             let why = format!("its image {path} comes with {package} and cannot be read");
-            targets
-                .errors
-                .push(failed(format!("kernel {release}"), &why));
+            targets.errors.push(ErrorEntry {
+                harmless: true,
+                ..failed(format!("kernel {release}"), &why)
+            });
             continue;
         }
         let known = &mut kernels.entry(release.clone()).or_default().boot;

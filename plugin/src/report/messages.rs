@@ -90,13 +90,17 @@ pub fn messages(report: &Report, mode: Mode) -> Vec<Message> {
         let headline = words::headline(finding, report);
         lines.say(format!("btf-guard: as before this transaction, {headline}"));
     }
-    lines.level = Level::Warning;
     for error in report.errors.iter().take(ERRORS) {
+        lines.level = match error.harmless {
+            true => Level::Notice,
+            false => Level::Warning,
+        };
         let (path, why) = (&error.path, &error.error);
         lines.say(format!("btf-guard: {path}: {why}; it was not judged"));
     }
     let more = report.errors.len().saturating_sub(ERRORS);
     if more > 0 {
+        lines.level = Level::Warning;
         lines.say(format!("btf-guard: {more} more could not be judged"));
     }
     lines.messages

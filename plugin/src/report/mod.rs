@@ -321,6 +321,9 @@ pub struct ErrorEntry {
     pub path: String,
     /// Why not.
     pub error: String,
+    /// Nothing is wrong with it; it is only not read here.
+    #[serde(skip)]
+    pub harmless: bool,
 }
 
 /// Counts: modules, and verdicts by name (one a module and kernel).

@@ -152,6 +152,7 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
             module("z", vec![no_btf]),
         ],
         vec![ErrorEntry {
+            harmless: false,
             path: "bad\u{1b}[2J.ko".into(),
             error: "at offset 0x0: expected an ELF header".into(),
         }],
@@ -295,6 +296,7 @@ fn what_was_so_before_is_a_notice() {
         }
     }
     let errors = vec![ErrorEntry {
+        harmless: false,
         path: "kmp-2-1.x86_64".into(),
         error: "the payload does not decompress: corrupt".into(),
     }];

@@ -1,0 +1,220 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::io::Write;
+
+use rpm::FileOptions;
+
+use super::*;
+use crate::place::plan::SCHEMA;
+
+fn package(paths: &[&str]) -> File {
+    let mut builder = rpm::PackageBuilder::new("p", "1", "GPL", "x86_64", "p");
+    builder.using_config(rpm::BuildConfig::v4().compression(rpm::CompressionType::None));
+    for path in paths {
+        builder
+            .with_file_contents("x", FileOptions::new(*path))
+            .unwrap();
+    }
+    let mut file = tempfile::tempfile().unwrap();
+    builder.build().unwrap().write(&mut file).unwrap();
+    file.flush().unwrap();
+    file
+}
+
+fn element(action: Action, paths: &[&str]) -> Element {
+    Element {
+        nevra: "p-1-1.x86_64".into(),
+        action,
+        file: None,
+        paths: paths.iter().map(PathBuf::from).collect(),
+    }
+}
+
+fn root(files: &[&str]) -> (tempfile::TempDir, Root) {
+    let dir = tempfile::tempdir().unwrap();
+    for file in files {
+        let file = dir.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "x").unwrap();
+    }
+    std::os::unix::fs::symlink("usr/lib", dir.path().join("lib")).unwrap();
+    let root = Root::new(dir.path()).unwrap();
+    (dir, root)
+}
+
+fn read(elements: Vec<Element>, files: Vec<Option<File>>) -> Transaction {
+    let plan = Plan {
+        schema: SCHEMA,
+        root: "/".into(),
+        test: false,
+        mode: None,
+        elements,
+    };
+    Transaction::read(&plan, files)
+}
+
+#[test]
+fn an_upgrade_replaces_what_comes_back_and_erases_the_rest() {
+    let (_dir, root) = root(&[
+        "usr/lib/modules/6.1/kernel/same.ko",
+        "usr/lib/modules/6.1/kernel/gone.ko",
+        "usr/lib/modules/6.1/updates/kmp.ko",
+        "usr/lib/modules/6.1/vmlinuz",
+        "boot/vmlinuz-6.1",
+    ]);
+    let old = element(
+        Action::Erase,
+        &[
+            "/lib/modules/6.1/kernel/same.ko",
+            "/lib/modules/6.1/kernel/gone.ko",
+            "/lib/modules/6.1/vmlinuz",
+        ],
+    );
+    let new = package(&[
+        "/usr/lib/modules/6.1/kernel/same.ko",
+        "/usr/lib/modules/6.1/kernel/new.ko.zst",
+        "/usr/share/doc/readme",
+    ]);
+    let transaction = read(
+        vec![element(Action::Install, &[]), old],
+        vec![Some(new), None],
+    );
+    assert_eq!(transaction.unreadable, []);
+    let change = &transaction.releases["6.1"];
+    assert!(change.installs_modules() && change.erases_modules());
+    let stay: Vec<_> = transaction
+        .modules_that_stay("6.1", &root)
+        .into_iter()
+        .map(|(_, found)| found.file)
+        .collect();
+    assert_eq!(
+        stay,
+        [root.path().join("usr/lib/modules/6.1/updates/kmp.ko")]
+    );
+    // The image goes with the old half; its copy in /boot is nobody's here.
+    let images: Vec<_> = change
+        .images_that_stay("6.1", &root)
+        .into_iter()
+        .map(|image| image.inside)
+        .collect();
+    assert_eq!(images, [Path::new("/boot/vmlinuz-6.1")]);
+}
+
+#[test]
+fn where_a_link_leads_decides_what_stays() {
+    let (dir, root) = root(&[
+        "usr/lib/modules/6.0/extra/replaced.ko",
+        "usr/lib/modules/6.0/extra/erased.ko",
+        "usr/lib/modules/6.0/extra/kept.ko",
+        "usr/lib/modules/6.1/updates/gone.ko",
+        "usr/lib/modules/6.1/updates/here.ko",
+    ]);
+    let link = |from: &str, to: &str| {
+        let from = dir.path().join("usr/lib/modules/6.1").join(from);
+        fs::create_dir_all(from.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, from).unwrap();
+    };
+    for name in ["replaced", "erased", "kept"] {
+        link(
+            &format!("weak-updates/{name}.ko"),
+            &format!("/lib/modules/6.0/extra/{name}.ko"),
+        );
+    }
+    link("extra/gone.ko", "../updates/gone.ko");
+    link("extra/here.ko", "../updates/here.ko");
+    let old = element(
+        Action::Erase,
+        &[
+            "/lib/modules/6.0/extra/replaced.ko",
+            "/lib/modules/6.0/extra/erased.ko",
+            "/lib/modules/6.1/updates/gone.ko",
+            "/lib/modules/6.1/extra/here.ko",
+        ],
+    );
+    let new = package(&["/lib/modules/6.0/extra/replaced.ko"]);
+    let transaction = read(
+        vec![element(Action::Install, &[]), old],
+        vec![Some(new), None],
+    );
+    let stay: Vec<_> = transaction
+        .modules_that_stay("6.1", &root)
+        .into_iter()
+        .map(|(_, found)| found.file)
+        .collect();
+    let real = |path: &str| root.path().join("usr/lib/modules").join(path);
+    assert_eq!(
+        stay,
+        [real("6.1/updates/here.ko"), real("6.0/extra/kept.ko")]
+    );
+}
+
+#[test]
+fn copies_follow_the_image_that_is_brought() {
+    let (_dir, root) = root(&["boot/vmlinuz-6.1", "usr/lib/modules/6.1/x.ko"]);
+    let transaction = read(
+        vec![element(Action::Install, &[])],
+        vec![Some(package(&["/usr/lib/modules/6.1/vmlinuz"]))],
+    );
+    let change = &transaction.releases["6.1"];
+    assert_eq!(
+        change.brought,
+        [(0, PathBuf::from("/usr/lib/modules/6.1/vmlinuz"))]
+    );
+    assert_eq!(change.images_that_stay("6.1", &root), []);
+    assert_eq!(transaction.modules_that_stay("6.1", &root).len(), 1);
+    assert!(!change.installs_modules());
+}
+
+#[test]
+fn an_image_that_comes_and_cannot_be_read_is_no_old_copy() {
+    let (_dir, root) = root(&["boot/vmlinuz-6.1", "usr/lib/modules/6.1/kernel/x.ko"]);
+    let named = |paths: &[&str], file| {
+        let transaction = read(vec![element(Action::Install, paths)], vec![file]);
+        let change = &transaction.releases["6.1"];
+        assert_eq!(change.images_that_stay("6.1", &root), [], "{paths:?}");
+        let image = change.unknown_image().map(|(_, path)| path.to_owned());
+        (image, transaction.modules_that_stay("6.1", &root).len())
+    };
+    // The package cannot be opened: the plan tells what it brings.
+    let (image, stay) = named(
+        &[
+            "/usr/lib/modules/6.1/vmlinuz",
+            "/lib/modules/6.1/kernel/x.ko",
+        ],
+        None,
+    );
+    assert_eq!(image.unwrap(), Path::new("/usr/lib/modules/6.1/vmlinuz"));
+    assert_eq!(stay, 0);
+    // The image is under a name that is not read.
+    let (image, _) = named(&[], Some(package(&["/lib/modules/6.1/Image"])));
+    assert_eq!(image.unwrap(), Path::new("/lib/modules/6.1/Image"));
+    // It is the package's, and not in it.
+    let (image, _) = named(&["/boot/vmlinuz-6.1"], Some(package(&["/opt/x"])));
+    assert_eq!(image.unwrap(), Path::new("/boot/vmlinuz-6.1"));
+    // One that can be read is enough.
+    let brings = package(&["/lib/modules/6.1/vmlinuz", "/lib/modules/6.1/vmlinux.xz"]);
+    let (image, _) = named(&["/usr/lib/modules/6.1/vmlinuz"], Some(brings));
+    assert_eq!(image, None);
+}
+
+#[test]
+fn a_package_that_cannot_be_read_is_named() {
+    let mut broken = tempfile::tempfile().unwrap();
+    broken.write_all(b"not a package").unwrap();
+    let install = || element(Action::Install, &[]);
+    let transaction = read(vec![install(), install()], vec![Some(broken), None]);
+    assert!(transaction.releases.is_empty());
+    let complaints: Vec<_> = transaction
+        .unreadable
+        .iter()
+        .map(|(nevra, error)| format!("{nevra}: {error}"))
+        .collect();
+    assert_eq!(
+        complaints,
+        [
+            "p-1-1.x86_64: at offset 0x0: expected the magic of an rpm package (ed ab ee db)",
+            "p-1-1.x86_64: the package file cannot be opened",
+        ]
+    );
+}
