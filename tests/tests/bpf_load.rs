@@ -68,15 +68,16 @@ fn agrees_with_the_running_kernel() {
     probe.int();
     let errno = bpf::load(&probe.build(), &mut log);
     let vmlinux = std::fs::read("/sys/kernel/btf/vmlinux");
-    let (0, Ok(vmlinux)) = (errno, vmlinux) else {
-        skipped(
-            "comparing with bpf(BPF_BTF_LOAD)",
-            &format!("not to be had here (errno {errno})"),
-        );
+    let (0, Ok(vmlinux)) = (errno, &vmlinux) else {
+        let why = match &vmlinux {
+            Err(error) => format!("/sys/kernel/btf/vmlinux: {error}"),
+            Ok(_) => format!("bpf(2) gives errno {errno}"),
+        };
+        skipped("comparing with bpf(BPF_BTF_LOAD)", &why);
         return;
     };
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let base = Base::parse(vmlinux).unwrap();
+    let base = Base::parse(vmlinux.clone()).unwrap();
     let abilities = Abilities::of(&base, Some(&release));
 
     let mut outcomes: BTreeMap<&str, u32> = BTreeMap::new();

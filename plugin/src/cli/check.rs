@@ -68,6 +68,10 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
                 (false, false) => Detail::Findings,
                 (false, true) => Detail::Everything,
             };
+            if args.quiet {
+                // One word must not hide what could not be judged.
+                output::errors(&report, args.no_color)?;
+            }
             output::text(&report, detail, &causes, args.no_color)?;
         }
     }
