@@ -8,7 +8,7 @@
 use super::log::Log;
 use super::meta::Metas;
 use super::raw::{ByteOrder, Type, kind};
-use super::verify::{Below, EINVAL, ELOOP, Stop};
+use super::scope::{Below, EINVAL, ELOOP, Stop};
 use crate::kernel::Abilities;
 
 /// Types that one chain may lead through.

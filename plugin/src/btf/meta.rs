@@ -4,9 +4,9 @@
 //! (`kernel/bpf/btf.c`, 6.1 to 7.3).
 
 use super::log::Log;
-use super::raw::{ByteOrder, TYPE_LEN, Type, appended, kind, words2, words3};
+use super::raw::{ByteOrder, TYPE_LEN, Type, appended, kind, words3};
+use super::scope::{E2BIG, EINVAL, ENOTSUPP, Fault, Item, Scope, Stop};
 use super::show;
-use super::verify::{E2BIG, EINVAL, ENOTSUPP, Scope, Stop};
 
 /// The types of one BTF, after every meta check passed.
 pub(super) struct Metas {
@@ -14,34 +14,9 @@ pub(super) struct Metas {
     pub(super) kinds: Vec<u8>,
 }
 
-/// Where and how a rule failed; becomes log lines in [`show`].
-pub(super) enum Fault {
-    /// `btf_verifier_log_type()`: the type with its details.
-    Type(i32, String),
-    /// `btf_verifier_log_basic()`: the type without its details.
-    Basic(String),
-    /// `btf_verifier_log_member()`: the member with this index.
-    Member(u32, String),
-    /// `btf_verifier_log_vsi()`: the variable with this index.
-    Variable(u32, &'static str),
-    /// `btf_verifier_log()`: a line of its own.
-    Plain(String),
-}
-
 /// A failed rule whose message is fixed and whose errno is `EINVAL`.
 fn fault<T>(message: &'static str) -> Result<T, Fault> {
     Err(Fault::Type(EINVAL, message.to_owned()))
-}
-
-/// One type with what it appends, its `info` taken apart by the kernel's masks.
-#[derive(Clone, Copy)]
-pub(super) struct Item<'a> {
-    pub(super) t: Type,
-    pub(super) kind: u8,
-    pub(super) vlen: u32,
-    /// Exactly the bytes that its kind and `vlen` call for, or, if `short`,
-    /// all that is left.
-    pub(super) appended: &'a [u8],
 }
 
 /// Checks every type and notes where it stands.
@@ -477,12 +452,4 @@ fn decl_tag<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Faul
         return fault("Invalid component_idx");
     }
     Ok(())
-}
-
-/// The parameters of a FUNC_PROTO: name offset and type id of each.
-pub(super) fn parameters<'a, O: ByteOrder + 'a>(
-    item: &Item<'a>,
-) -> impl ExactSizeIterator<Item = (u32, u32)> + 'a {
-    let (parameters, _) = item.appended.as_chunks::<8>();
-    parameters.iter().map(words2::<O>)
 }

@@ -13,6 +13,7 @@ mod meta;
 mod names;
 mod raw;
 mod relocate;
+mod scope;
 mod show;
 mod verify;
 

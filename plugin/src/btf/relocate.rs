@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::base::Base;
 use super::log::Log;
 use super::raw::{ByteOrder, TYPE_LEN, Type, kind, words2, words3};
-use super::verify::{EINVAL, ENOENT, Parsed, Stop};
+use super::scope::{EINVAL, ENOENT, Parsed, Stop};
 use crate::kernel::Abilities;
 
 /// What a distilled type is mapped to so far: `id_map[]`.

@@ -6,9 +6,8 @@
 //! in pieces.
 
 use super::log::Log;
-use super::meta::{Fault, Item, parameters};
 use super::raw::{ByteOrder, kind, words3};
-use super::verify::{EINVAL, Scope};
+use super::scope::{EINVAL, Fault, Item, Scope, parameters};
 
 /// Logs `fault` unless the kernel is `quiet` about it; returns its errno.
 #[cold]

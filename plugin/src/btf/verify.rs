@@ -8,21 +8,14 @@
 //! kernels each rule holds and how that was learned.
 
 use super::base::Base;
-use super::census::{Census, Starts};
+use super::census::Census;
 use super::chains;
-use super::log::{self, Log};
+use super::log::Log;
 use super::meta;
-use super::names::{self, c_string};
 use super::raw::{Be, ByteOrder, HEADER_LEN, HEADER_LEN_LAYOUT, Le, MAGIC, Order, kind};
 use super::relocate;
+use super::scope::{Below, E2BIG, EINVAL, ENOTSUPP, Parsed, Scope, Stop};
 use crate::kernel::Abilities;
-
-pub(super) const E2BIG: i32 = 7;
-pub(super) const EINVAL: i32 = 22;
-pub(super) const ENOENT: i32 = 2;
-pub(super) const ELOOP: i32 = 40;
-/// Not in userspace's errno.h; `finit_module(2)` returns it all the same.
-pub(super) const ENOTSUPP: i32 = 524;
 
 /// What the kernel says of BTF it does not take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +29,6 @@ pub struct Refusal {
     pub log: Vec<String>,
     /// Set if the kernel itself misbehaves on this input: what it does.
     pub kernel_bug: Option<String>,
-}
-
-/// Why parsing stopped; the log already holds the kernel's words.
-pub(super) enum Stop {
-    Errno(i32),
-    KernelBug(String),
 }
 
 /// Judges a module's `.BTF` (and `.BTF.base`) as the kernel with this `base`
@@ -127,155 +114,6 @@ fn run<O: ByteOrder>(
     relocate::relocate::<O>(&parsed, &own, base, abilities, log)
 }
 
-/// What a BTF continues: `btf->base_btf`.
-pub(super) struct Below<'a> {
-    /// The kind of each id below the first of its own, `void` included.
-    pub(super) kinds: &'a [u8],
-    /// The strings below the first of its own: a section that ends with a NUL.
-    strings: &'a [u8],
-    /// Where plain identifiers start in them, if that is known.
-    starts: Option<&'a Starts>,
-}
-
-impl Below<'_> {
-    /// Nothing but `void`: for a BTF that stands alone.
-    fn void() -> Below<'static> {
-        Below {
-            kinds: &[kind::VOID],
-            strings: &[],
-            starts: None,
-        }
-    }
-
-    /// Is there a base at all? (One has at least the empty string.)
-    pub(super) fn is_base(&self) -> bool {
-        !self.strings.is_empty()
-    }
-}
-
-/// A BTF that passed every rule so far.
-pub(super) struct Parsed<'a> {
-    pub(super) types: &'a [u8],
-    pub(super) string_bytes: &'a [u8],
-    /// Where each own type stands in `types`.
-    pub(super) offsets: Vec<u32>,
-    /// The kind of each own type.
-    pub(super) kinds: Vec<u8>,
-}
-
-/// Everything that the rules for one type look at.
-pub(super) struct Scope<'a> {
-    pub(super) below: &'a Below<'a>,
-    /// The own string section: one that ends with a NUL, or an empty one.
-    own: &'a [u8],
-    census: &'a Census,
-    pub(super) abilities: &'a Abilities,
-    /// Dots and 512 characters are allowed, so what [`Census::plain`] vouches
-    /// for is an identifier if it starts like one.
-    trusts_census: bool,
-    /// The first name offset that is not valid.
-    names_end: u32,
-}
-
-impl<'a> Scope<'a> {
-    /// `btf_str_by_offset()`: the bytes from `offset` to the end of its section;
-    /// none beyond the last string.
-    #[inline(always)]
-    fn from(&self, offset: u32) -> Option<&'a [u8]> {
-        let offset = offset as usize;
-        let below = self.below.strings;
-        let rest = match offset.checked_sub(below.len()) {
-            None => below.get(offset..),
-            Some(own) => self.own.get(own..),
-        };
-        rest.filter(|rest| !rest.is_empty())
-    }
-
-    /// `btf_name_offset_valid()`.
-    #[inline(always)]
-    pub(super) fn name_offset_valid(&self, offset: u32) -> bool {
-        offset < self.names_end
-    }
-
-    /// `btf_name_by_offset()`.
-    pub(super) fn name(&self, offset: u32) -> Option<&'a [u8]> {
-        self.from(offset).map(c_string)
-    }
-
-    /// Is there a name at `offset`, and is it not empty?
-    pub(super) fn has_name(&self, offset: u32) -> bool {
-        let first = self.from(offset).and_then(<[u8]>::first);
-        first.is_some_and(|&first| first != 0)
-    }
-
-    /// `__btf_name_by_offset()`: the name as log lines show it. No more of it
-    /// than one line holds, whatever its length: a type may be named a million
-    /// times.
-    pub(super) fn shown(&self, offset: u32) -> &'a [u8] {
-        if offset == 0 {
-            return b"(anon)";
-        }
-        let Some(rest) = self.from(offset) else {
-            return b"(invalid-name-offset)";
-        };
-        c_string(rest.get(..log::CALL_MAX).unwrap_or(rest))
-    }
-
-    /// `btf_name_valid_identifier()`.
-    #[inline(always)]
-    pub(super) fn identifier(&self, offset: u32) -> bool {
-        let at = offset as usize;
-        let plain = match at.checked_sub(self.below.strings.len()) {
-            None => self
-                .below
-                .starts
-                .is_some_and(|starts| starts.identifier(at)),
-            Some(own) => {
-                let first = self.own.get(own);
-                first.is_some_and(|&c| names::starts_identifier(c, true)) && self.census.plain(own)
-            }
-        };
-        (plain && self.trusts_census) || self.identifier_slow(offset)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn identifier_slow(&self, offset: u32) -> bool {
-        let dot = self.abilities.dot_in_identifiers;
-        // A name that is too long need not be read to its end for each of its uses.
-        self.from(offset).is_some_and(|rest| {
-            let enough = rest.get(..=self.abilities.name_max).unwrap_or(rest);
-            self.spelled_as_identifier(c_string(enough), dot)
-        })
-    }
-
-    fn spelled_as_identifier(&self, name: &[u8], dot: bool) -> bool {
-        name.len() <= self.abilities.name_max
-            && name
-                .first()
-                .is_some_and(|&c| names::starts_identifier(c, dot))
-            && name
-                .iter()
-                .skip(1)
-                .all(|&c| names::continues_identifier(c, dot))
-    }
-
-    /// `btf_name_valid_section()`: the rule for a DATASEC's name.
-    pub(super) fn section_name(&self, offset: u32) -> bool {
-        let Some(name) = self.name(offset) else {
-            return false;
-        };
-        if self.abilities.printable_sections {
-            !name.is_empty()
-                && name.len() <= self.abilities.name_max
-                && name.iter().all(|&c| names::is_print(c))
-        } else {
-            // Dots were always allowed here.
-            self.spelled_as_identifier(name, true)
-        }
-    }
-}
-
 struct Header {
     len: u32,
     type_off: u32,
@@ -304,16 +142,7 @@ pub(super) fn parse<'a, O: ByteOrder>(
         .unwrap_or(&[]);
 
     let census = Census::of(string_bytes);
-    let scope = Scope {
-        below,
-        own: string_bytes,
-        census: &census,
-        abilities,
-        trusts_census: abilities.dot_in_identifiers && abilities.name_max >= 512,
-        names_end: u32::try_from(below.strings.len() + string_bytes.len())
-            .unwrap_or(u32::MAX)
-            .min(abilities.max_name_offset.saturating_add(1)),
-    };
+    let scope = Scope::new(below, string_bytes, &census, abilities);
     let metas = meta::check_all::<O>(types, &scope, quiet, log)?;
     chains::check::<O>(types, &metas, below, abilities, log)?;
     Ok(Parsed {

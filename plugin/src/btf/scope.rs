@@ -1,0 +1,223 @@
+//! What the rules look at, and the ways in which one fails: the kernel's
+//! `struct btf` and `struct btf_verifier_env` (`kernel/bpf/btf.c`), as far as
+//! judging a module needs them.
+
+use super::census::{Census, Starts};
+use super::log;
+use super::names::{self, c_string};
+use super::raw::{ByteOrder, Type, kind, words2};
+use crate::kernel::Abilities;
+
+pub(super) const E2BIG: i32 = 7;
+pub(super) const EINVAL: i32 = 22;
+pub(super) const ENOENT: i32 = 2;
+pub(super) const ELOOP: i32 = 40;
+/// Not in userspace's errno.h; `finit_module(2)` returns it all the same.
+pub(super) const ENOTSUPP: i32 = 524;
+
+/// Why parsing stopped; the log already holds the kernel's words.
+pub(super) enum Stop {
+    Errno(i32),
+    KernelBug(String),
+}
+
+/// What a BTF continues: `btf->base_btf`.
+pub(super) struct Below<'a> {
+    /// The kind of each id below the first of its own, `void` included.
+    pub(super) kinds: &'a [u8],
+    /// The strings below the first of its own: a section that ends with a NUL.
+    pub(super) strings: &'a [u8],
+    /// Where plain identifiers start in them, if that is known.
+    pub(super) starts: Option<&'a Starts>,
+}
+
+impl Below<'_> {
+    /// Nothing but `void`: for a BTF that stands alone.
+    pub(super) fn void() -> Below<'static> {
+        Below {
+            kinds: &[kind::VOID],
+            strings: &[],
+            starts: None,
+        }
+    }
+
+    /// Is there a base at all? (One has at least the empty string.)
+    pub(super) fn is_base(&self) -> bool {
+        !self.strings.is_empty()
+    }
+}
+
+/// A BTF that passed every rule so far.
+pub(super) struct Parsed<'a> {
+    pub(super) types: &'a [u8],
+    pub(super) string_bytes: &'a [u8],
+    /// Where each own type stands in `types`.
+    pub(super) offsets: Vec<u32>,
+    /// The kind of each own type.
+    pub(super) kinds: Vec<u8>,
+}
+
+/// Everything that the rules for one type look at.
+pub(super) struct Scope<'a> {
+    pub(super) below: &'a Below<'a>,
+    /// The own string section: one that ends with a NUL, or an empty one.
+    own: &'a [u8],
+    census: &'a Census,
+    pub(super) abilities: &'a Abilities,
+    /// Dots and 512 characters are allowed, so what [`Census::plain`] vouches
+    /// for is an identifier if it starts like one.
+    trusts_census: bool,
+    /// The first name offset that is not valid.
+    names_end: u32,
+}
+
+impl<'a> Scope<'a> {
+    /// For the types of a BTF on `below` with the strings `own`.
+    pub(super) fn new(
+        below: &'a Below<'a>,
+        own: &'a [u8],
+        census: &'a Census,
+        abilities: &'a Abilities,
+    ) -> Self {
+        Self {
+            below,
+            own,
+            census,
+            abilities,
+            trusts_census: abilities.dot_in_identifiers && abilities.name_max >= 512,
+            names_end: u32::try_from(below.strings.len() + own.len())
+                .unwrap_or(u32::MAX)
+                .min(abilities.max_name_offset.saturating_add(1)),
+        }
+    }
+
+    /// `btf_str_by_offset()`: the bytes from `offset` to the end of its section;
+    /// none beyond the last string.
+    #[inline(always)]
+    fn from(&self, offset: u32) -> Option<&'a [u8]> {
+        let offset = offset as usize;
+        let below = self.below.strings;
+        let rest = match offset.checked_sub(below.len()) {
+            None => below.get(offset..),
+            Some(own) => self.own.get(own..),
+        };
+        rest.filter(|rest| !rest.is_empty())
+    }
+
+    /// `btf_name_offset_valid()`.
+    #[inline(always)]
+    pub(super) fn name_offset_valid(&self, offset: u32) -> bool {
+        offset < self.names_end
+    }
+
+    /// `btf_name_by_offset()`.
+    pub(super) fn name(&self, offset: u32) -> Option<&'a [u8]> {
+        self.from(offset).map(c_string)
+    }
+
+    /// Is there a name at `offset`, and is it not empty?
+    pub(super) fn has_name(&self, offset: u32) -> bool {
+        let first = self.from(offset).and_then(<[u8]>::first);
+        first.is_some_and(|&first| first != 0)
+    }
+
+    /// `__btf_name_by_offset()`: the name as log lines show it. No more of it
+    /// than one line holds, whatever its length: a type may be named a million
+    /// times.
+    pub(super) fn shown(&self, offset: u32) -> &'a [u8] {
+        if offset == 0 {
+            return b"(anon)";
+        }
+        let Some(rest) = self.from(offset) else {
+            return b"(invalid-name-offset)";
+        };
+        c_string(rest.get(..log::CALL_MAX).unwrap_or(rest))
+    }
+
+    /// `btf_name_valid_identifier()`.
+    #[inline(always)]
+    pub(super) fn identifier(&self, offset: u32) -> bool {
+        let at = offset as usize;
+        let plain = match at.checked_sub(self.below.strings.len()) {
+            None => self
+                .below
+                .starts
+                .is_some_and(|starts| starts.identifier(at)),
+            Some(own) => {
+                let first = self.own.get(own);
+                first.is_some_and(|&c| names::starts_identifier(c, true)) && self.census.plain(own)
+            }
+        };
+        (plain && self.trusts_census) || self.identifier_slow(offset)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn identifier_slow(&self, offset: u32) -> bool {
+        let dot = self.abilities.dot_in_identifiers;
+        // A name that is too long need not be read to its end for each of its uses.
+        self.from(offset).is_some_and(|rest| {
+            let enough = rest.get(..=self.abilities.name_max).unwrap_or(rest);
+            self.spelled_as_identifier(c_string(enough), dot)
+        })
+    }
+
+    fn spelled_as_identifier(&self, name: &[u8], dot: bool) -> bool {
+        name.len() <= self.abilities.name_max
+            && name
+                .first()
+                .is_some_and(|&c| names::starts_identifier(c, dot))
+            && name
+                .iter()
+                .skip(1)
+                .all(|&c| names::continues_identifier(c, dot))
+    }
+
+    /// `btf_name_valid_section()`: the rule for a DATASEC's name.
+    pub(super) fn section_name(&self, offset: u32) -> bool {
+        let Some(name) = self.name(offset) else {
+            return false;
+        };
+        if self.abilities.printable_sections {
+            !name.is_empty()
+                && name.len() <= self.abilities.name_max
+                && name.iter().all(|&c| names::is_print(c))
+        } else {
+            // Dots were always allowed here.
+            self.spelled_as_identifier(name, true)
+        }
+    }
+}
+
+/// Where and how a rule failed; becomes log lines in [`show`].
+pub(super) enum Fault {
+    /// `btf_verifier_log_type()`: the type with its details.
+    Type(i32, String),
+    /// `btf_verifier_log_basic()`: the type without its details.
+    Basic(String),
+    /// `btf_verifier_log_member()`: the member with this index.
+    Member(u32, String),
+    /// `btf_verifier_log_vsi()`: the variable with this index.
+    Variable(u32, &'static str),
+    /// `btf_verifier_log()`: a line of its own.
+    Plain(String),
+}
+
+/// One type with what it appends, its `info` taken apart by the kernel's masks.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) t: Type,
+    pub(super) kind: u8,
+    pub(super) vlen: u32,
+    /// Exactly the bytes that its kind and `vlen` call for, or, if `short`,
+    /// all that is left.
+    pub(super) appended: &'a [u8],
+}
+
+/// The parameters of a FUNC_PROTO: name offset and type id of each.
+pub(super) fn parameters<'a, O: ByteOrder + 'a>(
+    item: &Item<'a>,
+) -> impl ExactSizeIterator<Item = (u32, u32)> + 'a {
+    let (parameters, _) = item.appended.as_chunks::<8>();
+    parameters.iter().map(words2::<O>)
+}
