@@ -1,6 +1,7 @@
 //! A scratch root for the real rpm, with the plugin loaded.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
@@ -31,6 +32,11 @@ impl Root {
 
     /// As a machine where btf-guard is not installed.
     pub fn without_plugin() -> Self {
+        let user = std::fs::metadata("/proc/self").unwrap().uid();
+        assert_eq!(
+            user, 0,
+            "rpm --root changes the root directory: run this as root"
+        );
         let directory = tempfile::tempdir().unwrap();
         for sub in ["root", "packages"] {
             std::fs::create_dir(directory.path().join(sub)).unwrap();

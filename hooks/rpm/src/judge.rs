@@ -1,7 +1,8 @@
 //! The child process that judges: `btf-guard judge`.
 //!
 //! Plan on its standard input, packages as inherited descriptors, answer on
-//! its standard output. It may crash, hang, or write without end.
+//! its standard output. It ends with status 0 once it has answered, whatever
+//! the decision. It may also crash, hang, or write without end.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -275,6 +276,8 @@ impl Running {
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
         }
+        // Where it has left its group.
+        let _ = child.kill();
         self.end(Instant::now() + DEATH);
     }
 }

@@ -1,5 +1,7 @@
 //! A judge that fails costs one warning line, never the transaction.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -180,6 +182,57 @@ fn fills_standard_error_before_it_answers() {
     let package = root.build(&module_package("mod"));
     let outcome = root.rpm(["-U".as_ref(), package.as_os_str()]);
     assert_eq!(outcome.log(), ["warning: done"]);
+}
+
+#[test]
+fn a_root_that_no_plan_can_name() {
+    let judge = Judge::answering("block", &[("error", "no")]);
+    let root = Root::new(&judge.path());
+    let package = root.build(&module_package("mod"));
+    let odd = root.path().join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&odd).unwrap();
+    let mut options = root.options();
+    let position = options.iter().position(|option| *option == root.path());
+    options[position.unwrap()] = odd.into_os_string();
+    let mut command = Command::new("rpm");
+    command.args(options).args(["-U", "--test"]).arg(package);
+    let outcome = root.run(command);
+    assert!(outcome.status.success(), "{outcome:?}");
+    let expected = format!("warning: btf-guard: its root directory's name is not UTF-8{GOES_ON}");
+    assert_eq!(outcome.log(), [expected]);
+    assert!(!judge.was_started());
+}
+
+#[test]
+fn with_ever_fewer_descriptors_rpm_fares_no_worse() {
+    let judge = Judge::answering("allow", &[]);
+    let root = Root::new(&judge.path());
+    let package = root.build(&module_package("mod"));
+    let run = |limit: u32, mode: &str| {
+        let mut command = Command::new("sh");
+        command
+            .args([
+                "-c",
+                &format!("ulimit -n {limit}; exec \"$@\""),
+                "sh",
+                "rpm",
+            ])
+            .args(root.options())
+            .args(["-U", "--test"])
+            .arg(&package)
+            .env("BTF_GUARD", mode);
+        root.run(command)
+    };
+    let mut complaints = 0;
+    for limit in 4..40 {
+        let (with, without) = (run(limit, "block"), run(limit, "off"));
+        assert_eq!(with.status, without.status, "{limit}: {with:?}");
+        if with.status.success() {
+            assert!(with.log().len() <= 1, "{limit}: {with:?}");
+            complaints += with.log().len();
+        }
+    }
+    assert_ne!(complaints, 0, "no limit was low enough to matter");
 }
 
 /// btf-guard's own package: plugin, judge, nothing of a kernel.
