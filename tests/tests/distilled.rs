@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use btf_guard::btf::{Base, Refusal, verify_module};
+use btf_guard::btf::{Base, Order, Refusal, verify_base, verify_module};
 use btf_guard::kernel::Abilities;
 use btf_guard_tests::btf::{Btf, Era, KFLAG, kind};
 
@@ -410,6 +410,42 @@ fn where_the_kernel_itself_goes_wrong() {
     // The first id past the map, and the last inside.
     bug(|_| {}, |b, _| pointer(b, 3), past);
     case(|_| {}, |b, _| pointer(b, 2), 0, &[]);
+}
+
+/// `btf_add_type()` (read, not measured): a BTF that stands alone is refused at
+/// `BTF_MAX_TYPE` types, `void` among them; a split one that steps over the
+/// limit writes past the kernel's array.
+#[test]
+fn too_many_types() {
+    const MAX_TYPE: u32 = 0x000f_ffff;
+    let abilities = Abilities::of(&Base::parse(kernel().build()).unwrap(), Some("6.12.117"));
+    let pointers = |mut b: Btf, count: u32| {
+        for _ in 0..count {
+            b.add(0, kind::PTR, 0, 0, &[]);
+        }
+        b.build()
+    };
+    let most = pointers(Btf::base(), MAX_TYPE - 1);
+    assert_eq!(verify_base(&most, Order::Little, &abilities), Ok(()));
+    let refusal =
+        verify_base(&pointers(Btf::base(), MAX_TYPE), Order::Little, &abilities).unwrap_err();
+    assert_eq!((refusal.errno, refusal.kernel_bug), (-7, None));
+    assert_eq!(refusal.log, ["Exceeded max num of types"]);
+
+    let base = kernel();
+    let parsed = Base::parse(base.build()).unwrap();
+    let verdict = |count| {
+        verify_module(
+            &pointers(Btf::split(&base), count),
+            None,
+            &parsed,
+            &abilities,
+            false,
+        )
+    };
+    assert_eq!(verdict(MAX_TYPE), Ok(()));
+    let bug = verdict(MAX_TYPE + 1).unwrap_err().kernel_bug.unwrap();
+    assert!(bug.contains("writes past its array"), "{bug}");
 }
 
 #[test]
