@@ -65,6 +65,16 @@ impl Btf {
         }
     }
 
+    /// One that continues a base of so many types, `void` included, and bytes of strings.
+    pub fn continuing(types: u32, strings: u32) -> Self {
+        Self {
+            first_id: types,
+            first_string: strings,
+            strings: Vec::new(),
+            ..Self::base()
+        }
+    }
+
     /// Switches to the other byte order; only before anything was added.
     pub fn big_endian(mut self) -> Self {
         assert_eq!(self.count, 0);

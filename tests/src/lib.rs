@@ -15,14 +15,17 @@ mod artifacts;
 pub mod bpf;
 pub mod btf;
 pub mod elf;
+mod extracted;
 mod judge;
 pub mod mutate;
 mod package;
+pub mod parts;
 mod root;
 pub mod skip;
 mod snapshot;
 
 pub use artifacts::{kernels, plugin, program};
+pub use extracted::Extracted;
 pub use judge::Judge;
 pub use package::Package;
 pub use root::{Outcome, Root};
