@@ -27,7 +27,7 @@ program = $(release)/btf-guard
 plugin = $(release)/libbtf_guard_rpm.so
 generated = $(CARGO_TARGET_DIR)/generated
 
-.PHONY: build test demo bench fuzz deps install clean distclean help
+.PHONY: build test oracle demo bench fuzz deps install clean distclean help
 
 # The plugin learns here where its judge will be installed.
 build: deps
@@ -38,6 +38,9 @@ deps:
 
 test:
 	tests/setup/test.sh
+
+oracle:
+	tests/setup/oracle.sh all
 
 demo: build
 	tests/setup/demo.sh $(program) $(plugin)
@@ -81,6 +84,7 @@ distclean: clean
 help:
 	@echo 'make            build the program and the rpm plugin (release)'
 	@echo 'make test       everything that is checked, on real kernels and with the real rpm'
+	@echo 'make oracle     every case that real kernels are asked, in QEMU (docs/accuracy.md)'
 	@echo 'make demo       the main job on real input, command by command'
 	@echo 'make bench      speed and memory against libbpf, depmod, rpm'
 	@echo 'make fuzz       60 s of fuzzing for each target'

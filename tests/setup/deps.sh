@@ -37,6 +37,10 @@ test cmd:xz xz-utils xz xz
 test python:rpm python3-rpm python3-rpm python3-rpm
 test cmd:ps procps procps procps-ng
 test cmd:shellcheck shellcheck ShellCheck ShellCheck
+test header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
+test header:zlib.h zlib1g-dev zlib-devel zlib-devel
+test static:libc.a libc6-dev glibc-devel-static glibc-static
+test cmd:qemu-system-x86_64 qemu-system-x86 qemu-x86 qemu-system-x86-core
 demo cmd:rpm rpm rpm rpm
 demo cmd:rpmbuild rpm rpm-build rpm-build
 demo cmd:zstd zstd zstd zstd
@@ -82,6 +86,7 @@ is_there() {
                 if any_file "$dir/${1#lib:}".so* "$dir/${1#lib:}"-[0-9]*.so*; then return 0; fi
             done
             return 1 ;;
+        static:*) any_file /usr/lib/"${1#*:}" /usr/lib64/"${1#*:}" /usr/lib/*-linux-gnu*/"${1#*:}" ;;
         # bindgen parses with clang's own builtin headers.
         clang-header:*) any_file /usr/lib/llvm-*/lib/clang/*/include/"${1#*:}" \
             /usr/lib*/clang/*/include/"${1#*:}" ;;

@@ -25,6 +25,8 @@ mkdir -p "$cache"
 
 skips=$cache/skips
 : >"$skips"
+BTF_GUARD_SKIPS=$skips
+export BTF_GUARD_SKIPS
 passed=0
 failed=
 
@@ -78,8 +80,7 @@ run_tests() {
     BTF_GUARD_BIN=$target/debug/btf-guard
     BTF_GUARD_PLUGIN=$target/debug/libbtf_guard_rpm.so
     BTF_GUARD_KERNELS=$cache/kernels
-    BTF_GUARD_SKIPS=$skips
-    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_SKIPS
+    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
@@ -149,6 +150,7 @@ step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh
 step kernels fetch_kernels
 step build build
 step tests run_tests
+step oracle "$here/oracle.sh" slice
 step install install
 if has cargo-clippy; then
     step clippy clippy

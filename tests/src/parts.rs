@@ -45,7 +45,10 @@ impl Parts {
         }
         let section = |at: usize| {
             let start = 24 + word(raw, at) as usize;
-            Some(raw.get(start..start.checked_add(word(raw, at + 4) as usize)?)?.to_vec())
+            Some(
+                raw.get(start..start.checked_add(word(raw, at + 4) as usize)?)?
+                    .to_vec(),
+            )
         };
         let (types, strings) = (section(8)?, section(16)?);
         let mut starts = Vec::new();
@@ -94,8 +97,15 @@ impl Parts {
             let vlen = (self.word(start + 4) & 0xffff) as usize;
             let rest = start + 12;
             match self.kind(start) {
-                kind::PTR | kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT
-                | kind::FUNC | kind::VAR | kind::DECL_TAG | kind::TYPE_TAG => refer(start + 8),
+                kind::PTR
+                | kind::TYPEDEF
+                | kind::VOLATILE
+                | kind::CONST
+                | kind::RESTRICT
+                | kind::FUNC
+                | kind::VAR
+                | kind::DECL_TAG
+                | kind::TYPE_TAG => refer(start + 8),
                 kind::ARRAY => {
                     refer(rest);
                     refer(rest + 4);
@@ -139,7 +149,13 @@ impl Parts {
     pub fn build_with(&self, extra: &[u8]) -> Vec<u8> {
         let mut out = vec![0x9f, 0xeb, 1, 0];
         let types = self.types.len() as u32;
-        let words = [24 + extra.len() as u32, 0, types, types, self.strings.len() as u32];
+        let words = [
+            24 + extra.len() as u32,
+            0,
+            types,
+            types,
+            self.strings.len() as u32,
+        ];
         out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
         out.extend_from_slice(extra);
         out.extend_from_slice(&self.types);

@@ -3,18 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use btf_guard::kernel::Kernel;
 use btf_guard::module::{self, Module};
 use btf_guard::verdict::{Causes, Verdict, judge};
-use btf_guard_tests::kernels;
 use btf_guard_tests::skip::skipped;
+use btf_guard_tests::{Extracted, kernels};
 
-/// An extracted kernel package.
+/// An extracted kernel package, opened.
 struct Package {
     name: String,
     kernel: Kernel,
@@ -22,31 +21,21 @@ struct Package {
 }
 
 impl Package {
-    fn open(dir: &Path) -> Option<Self> {
-        let name = dir.file_name()?.to_str()?.to_owned();
-        let modules = ["usr/lib/modules", "lib/modules"]
-            .iter()
-            .filter_map(|place| fs::read_dir(dir.join(place)).ok()?.flatten().next())
-            .map(|entry| entry.path())
-            .find(|path| path.join("kernel").is_dir())?;
-        let release = modules.file_name()?.to_str()?.to_owned();
-        let image = [
-            dir.join(format!("boot/vmlinuz-{release}")),
-            modules.join("vmlinuz"),
-        ]
-        .into_iter()
-        .find(|path| path.is_file())?;
+    fn open(extracted: Extracted) -> Self {
+        let Extracted {
+            name,
+            release,
+            image,
+            modules,
+        } = extracted;
         let kernel = Kernel::open(&image, None).unwrap();
         assert_eq!(kernel.release.as_deref(), Some(&release[..]), "{name}");
         assert!(kernel.config.allow_mismatch.is_some(), "{name}: no config");
-        let mut files = Vec::new();
-        collect(&modules.join("kernel"), &mut files);
-        files.sort();
-        Some(Self {
+        Self {
             name,
             kernel,
-            modules: files,
-        })
+            modules,
+        }
     }
 
     /// Judges all of its modules before `kernel`: how many load, and how many are refused.
@@ -77,32 +66,12 @@ impl Package {
     }
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.to_str().unwrap().contains(".ko") {
-            files.push(path);
-        }
-    }
-}
-
 /// All kernels whose name begins with `prefix`, oldest first.
 fn packages(prefix: &str) -> Vec<Package> {
-    let mut dirs: Vec<PathBuf> = fs::read_dir(kernels())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with(prefix)
-        })
-        .collect();
-    dirs.sort();
-    dirs.iter().filter_map(|dir| Package::open(dir)).collect()
+    let all = Extracted::all(&kernels()).into_iter();
+    all.filter(|extracted| extracted.name.starts_with(prefix))
+        .map(Package::open)
+        .collect()
 }
 
 #[test]

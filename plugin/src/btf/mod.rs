@@ -15,6 +15,7 @@ mod raw;
 mod relocate;
 mod scope;
 mod show;
+mod sort;
 mod verify;
 
 pub use base::Base;

@@ -12,6 +12,7 @@ use super::base::Base;
 use super::log::Log;
 use super::raw::{ByteOrder, TYPE_LEN, Type, kind, words2, words3};
 use super::scope::{EINVAL, ENOENT, Parsed, Stop};
+use super::sort::kernel_sort;
 use crate::kernel::Abilities;
 
 /// What a distilled type is mapped to so far: `id_map[]`.
@@ -185,18 +186,16 @@ impl<'a> Relocation<'a> {
     /// The search of `btf_relocate_map_distilled_base()`: base types in order
     /// of their ids, each against all distilled types of its name.
     fn map_names<O: ByteOrder>(&mut self, log: &mut Log) -> Result<(), Stop> {
-        let mut by_name: Vec<(&'a [u8], u32, u32)> = (1..self.distilled_types())
-            .filter_map(|id| {
-                let (t, _) = self.distilled_type::<O>(id)?;
-                Some((self.distilled_name(t.name_off), t.size_or_type, id))
+        let mut by_name: Vec<(&'a [u8], u32, u32)> = (0..self.distilled_types())
+            .map(|id| match self.distilled_type::<O>(id) {
+                Some((t, _)) => (self.distilled_name(t.name_off), t.size_or_type, id),
+                // `void` is sorted with the rest.
+                None => (&[][..], 0, id),
             })
             .collect();
-        // cmp_btf_name_size(): by name, then the larger first. The kernel's sort
-        // is not stable, so the order of equal entries is a guess (by id).
-        by_name.sort_by(|a, b| {
-            a.0.cmp(b.0)
-                .then(size31(b.1).cmp(&size31(a.1)))
-                .then(a.2.cmp(&b.2))
+        // cmp_btf_name_size(): by name, then the larger first.
+        kernel_sort(&mut by_name, |a, b| {
+            a.0.cmp(b.0).then(size31(b.1).cmp(&size31(a.1)))
         });
 
         let mut candidates = BTreeSet::new();

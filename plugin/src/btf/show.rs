@@ -9,7 +9,8 @@ use super::log::Log;
 use super::raw::{ByteOrder, kind, words3};
 use super::scope::{EINVAL, Fault, Item, Scope, parameters};
 
-/// Logs `fault` unless the kernel is `quiet` about it; returns its errno.
+/// Logs `fault`; returns its errno. A `quiet` kernel leaves out types and members,
+/// but not the variables of a DATASEC: `btf_verifier_log_vsi()` does not ask.
 #[cold]
 pub(super) fn fault<O: ByteOrder>(
     fault: &Fault,
@@ -27,7 +28,7 @@ pub(super) fn fault<O: ByteOrder>(
         log.bpf(text.as_bytes());
         return errno;
     }
-    if quiet {
+    if quiet && !matches!(fault, Fault::Variable(..)) {
         return errno;
     }
     let message: &str = match fault {

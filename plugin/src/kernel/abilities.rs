@@ -40,7 +40,8 @@ pub struct Abilities {
     pub checks_chains: bool,
     /// Type tags must come before other modifiers (5.19 to 7.1).
     pub ordered_type_tags: bool,
-    /// Where mismatches are permitted, types and members are not logged (6.3).
+    /// Where mismatches are permitted, types and members are not logged (6.3);
+    /// variables of a DATASEC are.
     pub discards_quietly: bool,
     /// `btf_relocate()` marks embedded types of every split type (6.14, 6.12.13).
     pub marks_all_embedded: bool,

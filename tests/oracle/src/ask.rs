@@ -11,9 +11,9 @@ use anyhow::{Context, Result, ensure};
 use btf_guard::kernel::Kernel;
 use btf_guard_tests::Extracted;
 
-use crate::Args;
+use crate::Ask;
 use crate::carrier::Template;
-use crate::cases::{self, Case, Content, Material};
+use crate::cases::{self, Case, Content, Material, Subject};
 use crate::compare::{self, Outcome};
 use crate::guard::{self, Verdict};
 use crate::report::{KernelReport, Tally};
@@ -37,13 +37,14 @@ struct Asked {
 }
 
 pub(crate) fn ask(
-    kernel: &Extracted,
+    subject: &Subject,
     all: &[Extracted],
-    args: &Args,
+    args: &Ask,
     vm: &Vm,
 ) -> Result<KernelReport> {
+    let kernel = &*subject.runs;
     let opened = Kernel::open(&kernel.image, None)?;
-    let material = Material::new(kernel, all, &opened)?;
+    let material = Material::new(subject, all, &opened)?;
     let dir = args.out.join(&kernel.name);
     let files = dir.join("cases");
     if dir.exists() {
@@ -71,7 +72,14 @@ pub(crate) fn ask(
         });
     }
     let begun = Instant::now();
-    let answers = answers(&asked, kernel, &dir, args.jobs, vm, opened.base.bytes().len())?;
+    let answers = answers(
+        &asked,
+        kernel,
+        &dir,
+        args.jobs,
+        vm,
+        opened.base.bytes().len(),
+    )?;
     let seconds = begun.elapsed().as_secs_f64();
     let mut report = KernelReport {
         release: verdicts.release,
@@ -127,7 +135,9 @@ fn answers(
             let (work, done) = (&work, &done);
             move || -> Result<()> {
                 loop {
-                    let Some(batch) = lock(work).pop() else { return Ok(()) };
+                    let Some(batch) = lock(work).pop() else {
+                        return Ok(());
+                    };
                     let left = lock(work).len();
                     crate::say(&format!(
                         "{}: boot {} of {count}, {} cases",
@@ -144,11 +154,17 @@ fn answers(
         let workers: Vec<_> = (0..jobs.max(1)).map(|n| scope.spawn(worker(n))).collect();
         workers
             .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a worker panicked"))))
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|_| Err(anyhow::anyhow!("a worker panicked")))
+            })
             .collect()
     });
     results.into_iter().collect::<Result<()>>()?;
-    Ok(done.into_inner().unwrap_or_else(|poison| poison.into_inner()))
+    Ok(done
+        .into_inner()
+        .unwrap_or_else(|poison| poison.into_inner()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -189,14 +205,21 @@ fn boot(
     let mut left = batch;
     while !left.is_empty() {
         let run = vm.run(&kernel.image, left, scratch)?;
-        let booted = run.table.kernel.as_ref().context("a guest without a kernel")?;
+        let booted = run
+            .table
+            .kernel
+            .as_ref()
+            .context("a guest without a kernel")?;
         ensure!(
             booted.release == kernel.release && booted.btf == Some(base as u64),
             "the guest runs {booted:?}, not {} with {base} bytes of BTF",
             kernel.release
         );
         ensure!(
-            run.table.stuck.iter().all(|module| !module.starts_with("ts_")),
+            run.table
+                .stuck
+                .iter()
+                .all(|module| !module.starts_with("ts_")),
             "the carrier could not be unloaded"
         );
         let answered = run.table.answers.len();
@@ -204,11 +227,18 @@ fn boot(
             replies.push((name, Reply::Answered(answer)));
         }
         if run.table.done {
-            ensure!(answered == left.len(), "{answered} answers for {} cases", left.len());
+            ensure!(
+                answered == left.len(),
+                "{answered} answers for {} cases",
+                left.len()
+            );
             break;
         }
         let words = last_words(&run.console);
-        let fatal = run.table.pending.with_context(|| format!("the guest ended: {words}"))?;
+        let fatal = run
+            .table
+            .pending
+            .with_context(|| format!("the guest ended: {words}"))?;
         replies.push((fatal, Reply::Crashed(words)));
         left = left.get(answered + 1..).unwrap_or_default();
     }
@@ -230,7 +260,9 @@ fn fill(
 ) -> Result<()> {
     let mut before: Option<(&Asked, &Answer)> = None;
     for one in asked {
-        let reply = answers.get(&one.name).with_context(|| format!("no answer for {}", one.name))?;
+        let reply = answers
+            .get(&one.name)
+            .with_context(|| format!("no answer for {}", one.name))?;
         let tally = report.families.entry(one.case.family).or_default();
         let answer = match reply {
             Reply::Answered(answer) => answer,
@@ -250,7 +282,10 @@ fn fill(
             }
             Reply::Spared => {
                 tally.open += 1;
-                *report.open.entry("not asked: a dozen had been".to_owned()).or_default() += 1;
+                *report
+                    .open
+                    .entry("not asked: a dozen had been".to_owned())
+                    .or_default() += 1;
                 continue;
             }
         };
@@ -307,7 +342,11 @@ fn fill(
 }
 
 fn said(verdict: &Verdict) -> String {
-    let why = verdict.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let why = verdict
+        .why
+        .as_deref()
+        .map(|why| format!(" ({why})"))
+        .unwrap_or_default();
     format!(
         "{}{why}, errno {}, log {:?}",
         verdict.verdict,

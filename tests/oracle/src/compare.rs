@@ -59,7 +59,12 @@ const BEFORE: [&str; 4] = [
 ];
 
 /// Beginnings of what the relocation of a distilled base says, which has no prefix.
-const RELOCATION: [&str; 4] = ["distilled base BTF type", "string '", "type [", "split BTF "];
+const RELOCATION: [&str; 4] = [
+    "distilled base BTF type",
+    "string '",
+    "type [",
+    "split BTF ",
+];
 
 /// The lines of a log that a verdict repeats, in its form, and the errno of the
 /// line that ends a refusal.
@@ -68,7 +73,10 @@ fn about_btf(log: &[String], carried: bool) -> (Vec<String>, Option<i32>) {
     let mut failed = None;
     for line in log {
         let text = if let Some(rest) = line.strip_prefix("failed to validate module [") {
-            failed = rest.split("BTF: ").nth(1).and_then(|errno| errno.trim().parse().ok());
+            failed = rest
+                .split("BTF: ")
+                .nth(1)
+                .and_then(|errno| errno.trim().parse().ok());
             continue;
         } else if let Some(text) = line.strip_prefix("BPF:") {
             text.strip_prefix(' ').unwrap_or(text)
@@ -158,7 +166,9 @@ pub(crate) fn alike(as_is: &Answer, carried: &Answer, enforces: bool) -> bool {
 
 /// What the kernel did, for people.
 pub(crate) fn told(answer: &Answer) -> String {
-    let btf = answer.btf.map_or("no BTF".to_owned(), |bytes| format!("{bytes} bytes of BTF"));
+    let btf = answer
+        .btf
+        .map_or("no BTF".to_owned(), |bytes| format!("{bytes} bytes of BTF"));
     format!("errno {}, {btf}, log {:?}", -answer.errno, answer.log)
 }
 

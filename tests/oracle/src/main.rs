@@ -19,24 +19,48 @@ mod vm;
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use btf_guard::kernel::Kernel;
 use btf_guard_tests::Extracted;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
+use crate::cases::Subject;
 use crate::vm::Vm;
 
 /// Holds the verdicts of btf-guard against those of real kernels.
 #[derive(Debug, Parser)]
 struct Args {
+    #[command(subcommand)]
+    job: Job,
+}
+
+#[derive(Debug, Subcommand)]
+enum Job {
+    /// Ask kernels, and compare.
+    Ask(Ask),
+    /// Write the base BTF of a kernel image to a file.
+    Base {
+        /// The image.
+        image: PathBuf,
+        /// The file.
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Ask {
     /// Directory of extracted kernels.
     #[arg(long)]
     kernels: PathBuf,
-    /// Ask only these, by the names of their directories.
-    #[arg(long = "kernel")]
-    only: Vec<String>,
+    /// Ask these, by the names of their directories.
+    #[arg(long = "kernel", required_unless_present = "enforcing")]
+    asked: Vec<String>,
+    /// Ask as well the kernel in DIR, which was built around the base of KERNEL.
+    #[arg(long, value_name = "DIR=KERNEL", value_parser = enforcing)]
+    enforcing: Vec<(PathBuf, String)>,
     /// The program whose verdicts are examined.
     #[arg(long)]
     program: PathBuf,
@@ -54,34 +78,64 @@ struct Args {
     jobs: usize,
 }
 
+fn enforcing(pair: &str) -> Result<(PathBuf, String), String> {
+    let (dir, kernel) = pair.rsplit_once('=').ok_or("not of the form DIR=KERNEL")?;
+    Ok((dir.into(), kernel.to_owned()))
+}
+
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    let done = match Args::parse().job {
+        Job::Ask(args) => run(&args),
+        Job::Base { image, out } => base(&image, &out).map(|()| true),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "oracle: error: {error:#}");
+            say(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(args: &Args) -> Result<bool> {
+fn base(image: &Path, out: &Path) -> Result<()> {
+    let kernel = Kernel::open(image, None).with_context(|| image.display().to_string())?;
+    fs::write(out, kernel.base.bytes()).with_context(|| out.display().to_string())
+}
+
+fn run(args: &Ask) -> Result<bool> {
     let all = Extracted::all(&args.kernels);
-    let asked: Vec<&Extracted> = all
-        .iter()
-        .filter(|kernel| args.only.is_empty() || args.only.contains(&kernel.name))
-        .collect();
-    for name in &args.only {
-        let known = all.iter().any(|kernel| &kernel.name == name);
-        ensure!(known, "no kernel with modules in {}/{name}", args.kernels.display());
+    let find = |name: &String| {
+        all.iter()
+            .find(|kernel| &kernel.name == name)
+            .with_context(|| {
+                format!(
+                    "no kernel with modules in {}/{name}",
+                    args.kernels.display()
+                )
+            })
+    };
+    let mut subjects = Vec::new();
+    for name in &args.asked {
+        subjects.push(Subject::itself(find(name)?));
     }
-    let first = asked.first().context("no kernel to ask")?;
+    for (dir, name) in &args.enforcing {
+        let built =
+            Extracted::open(dir).with_context(|| format!("no kernel in {}", dir.display()))?;
+        subjects.push(Subject::around(built, find(name)?));
+    }
+    let first = subjects.first().context("no kernel to ask")?;
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let vm = Vm::probe(&args.init, &first.image, &args.out.join("probe"))?;
-    say(&format!("{} kernels, guests run by {}", asked.len(), vm.accel()));
+    let vm = Vm::probe(&args.init, &first.runs.image, &args.out.join("probe"))?;
+    say(&format!(
+        "{} kernels, guests run by {}",
+        subjects.len(),
+        vm.accel()
+    ));
     let mut reports = Vec::new();
-    for kernel in asked {
-        let report = ask::ask(kernel, &all, args, &vm).with_context(|| kernel.name.clone())?;
+    for subject in &subjects {
+        let name = &subject.runs.name;
+        let report = ask::ask(subject, &all, args, &vm).with_context(|| name.clone())?;
         let total = report.total();
         say(&format!(
             "{}: {} cases in {:.0} s, {} compared, {} different, {} left open",
@@ -96,10 +150,10 @@ fn run(args: &Args) -> Result<bool> {
             say(difference);
         }
         reports.push(report);
+        // As far as it came, should the next one not come to its end.
+        fs::write(args.out.join("report.md"), report::markdown(&reports))?;
     }
-    let text = report::markdown(&reports);
-    fs::write(args.out.join("report.md"), &text)?;
-    io::stdout().write_all(text.as_bytes())?;
+    io::stdout().write_all(report::markdown(&reports).as_bytes())?;
     Ok(reports.iter().all(report::KernelReport::agrees))
 }
 

@@ -94,7 +94,11 @@ pub(crate) fn markdown(reports: &[KernelReport]) -> String {
     for (family, _) in Family::ALL {
         let mut all = Tally::default();
         for report in reports {
-            report.families.get(&family).into_iter().for_each(|t| all.add(*t));
+            report
+                .families
+                .get(&family)
+                .into_iter()
+                .for_each(|t| all.add(*t));
         }
         let equal = all.same_verdict.min(all.same_errno).min(all.same_log);
         let _ = writeln!(

@@ -64,7 +64,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Table {
                 answer.errno = errno;
                 answer.btf = btf.parse().ok();
                 table.pending = None;
-                table.answers.insert(file.to_owned(), std::mem::take(&mut answer));
+                table
+                    .answers
+                    .insert(file.to_owned(), std::mem::take(&mut answer));
             }
             ["stuck", module, errno] => table.stuck.push(format!("{module} ({errno})")),
             ["done", _] => table.done = true,

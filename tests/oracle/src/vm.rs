@@ -15,7 +15,7 @@ use crate::table::{self, Table};
 /// init 20 s, and an emulated processor on a busy machine is slow.
 const SILENCE: Duration = Duration::from_secs(120);
 /// A guest that runs under KVM has booted in a second; one that does not never will.
-const PROBE: Duration = Duration::from_secs(20);
+const PROBE: Duration = Duration::from_secs(8);
 /// Memory of the guest, in MiB, beside what its initramfs takes.
 const MEMORY: u64 = 512;
 
@@ -81,7 +81,12 @@ impl Vm {
         let memory = MEMORY + 3 * (size >> 20);
         let errors = File::create(file("errors"))?;
         let mut qemu = Command::new(self.qemu)
-            .args(["-accel", self.accel, "-cpu", if self.accel == "kvm" { "host" } else { "max" }])
+            .args([
+                "-accel",
+                self.accel,
+                "-cpu",
+                if self.accel == "kvm" { "host" } else { "max" },
+            ])
             .args(["-smp", "1", "-m", &memory.to_string()])
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
             .args(["-serial", &format!("file:{}", console.display())])
@@ -130,9 +135,9 @@ impl Vm {
 
 /// `console` gets only what an emergency is; `oops=panic` and `panic=-1` end the
 /// guest at once, since `-no-reboot` is given; the log must hold what a case with
-/// thousands of lines says.
-const ARGUMENTS: &str =
-    "console=ttyS0 loglevel=1 panic=-1 oops=panic log_buf_len=4M mitigations=off rdinit=/init";
+/// thousands of lines says, and take a line of `/init` after each.
+const ARGUMENTS: &str = "console=ttyS0 loglevel=1 panic=-1 oops=panic log_buf_len=4M \
+    printk.devkmsg=on mitigations=off rdinit=/init";
 
 /// What came of one boot.
 pub(crate) struct Run {
@@ -142,7 +147,10 @@ pub(crate) struct Run {
 
 /// A text's end, for a report.
 pub(crate) fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let from = lines.len().saturating_sub(5);
     lines.get(from..).unwrap_or_default().join(" / ")
 }

@@ -4,15 +4,21 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 /// One record; the kernel's own limit is `PRINTK_MESSAGE_MAX`, 2048.
 const RECORD: usize = 8192;
 
+/// What is written into the log behind a case.
+const MARK: &str = "btf-guard oracle: end of case ";
+
 /// An open `/dev/kmsg`.
-pub(crate) struct Log(File);
+pub(crate) struct Log {
+    file: File,
+    marks: u32,
+}
 
 enum Record {
     Text(String),
@@ -23,33 +29,35 @@ enum Record {
 impl Log {
     pub(crate) fn open() -> io::Result<Self> {
         let flags = OFlags::NONBLOCK.bits() as i32;
-        File::options()
+        let file = File::options()
             .read(true)
+            .write(true)
             .custom_flags(flags)
-            .open("/dev/kmsg")
-            .map(Self)
+            .open("/dev/kmsg")?;
+        Ok(Self { file, marks: 0 })
     }
 
-    /// Passes over everything that is there.
-    pub(crate) fn skip(&mut self) -> Result<()> {
-        while !matches!(self.next()?, Record::None) {}
-        Ok(())
-    }
-
-    /// Writes everything that is there into the table.
-    pub(crate) fn copy(&mut self, table: &mut impl Write) -> Result<()> {
+    /// Hands every line up to now to `take`; `None` stands for lines that were lost.
+    ///
+    /// A line that the kernel did not end shows only when another begins, so a
+    /// line of our own is put behind it, and everything before that is read.
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(Option<&str>) -> Result<()>) -> Result<()> {
+        self.marks += 1;
+        let mark = format!("{MARK}{}", self.marks);
+        self.file.write_all(mark.as_bytes())?;
         loop {
             match self.next()? {
-                Record::Text(line) => writeln!(table, "log\t{line}")?,
-                Record::Lost => writeln!(table, "lost")?,
-                Record::None => return Ok(()),
+                Record::Text(line) if line == mark => return Ok(()),
+                Record::Text(line) => take(Some(&line))?,
+                Record::Lost => take(None)?,
+                Record::None => bail!("a line written to /dev/kmsg does not come back"),
             }
         }
     }
 
     fn next(&mut self) -> io::Result<Record> {
         let mut record = [0; RECORD];
-        match self.0.read(&mut record) {
+        match self.file.read(&mut record) {
             Ok(0) => Ok(Record::None),
             Ok(len) => {
                 let record = String::from_utf8_lossy(record.get(..len).unwrap_or_default());

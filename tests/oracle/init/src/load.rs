@@ -44,7 +44,11 @@ pub(crate) fn load(file: &Path) -> Result<Loaded> {
 /// The module that was loaded last: the list is in that order.
 pub(crate) fn newest() -> io::Result<Option<String>> {
     let list = fs::read_to_string("/proc/modules")?;
-    Ok(list.split(' ').next().filter(|n| !n.is_empty()).map(str::to_owned))
+    Ok(list
+        .split(' ')
+        .next()
+        .filter(|n| !n.is_empty())
+        .map(str::to_owned))
 }
 
 fn count() -> io::Result<usize> {

@@ -21,7 +21,7 @@ mod load;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount};
@@ -48,7 +48,7 @@ fn run() -> Result<()> {
     let table = File::options().write(true).open("/dev/ttyS1");
     let mut table = BufWriter::new(table.context("/dev/ttyS1")?);
     let mut log = Log::open().context("/dev/kmsg")?;
-    log.skip()?;
+    log.drain(|_| Ok(()))?;
 
     let kernel = uname();
     writeln!(
@@ -77,7 +77,7 @@ fn cases() -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn one(file: &PathBuf, log: &mut Log, table: &mut BufWriter<File>) -> Result<()> {
+fn one(file: &Path, log: &mut Log, table: &mut BufWriter<File>) -> Result<()> {
     let name = file
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
@@ -88,7 +88,13 @@ fn one(file: &PathBuf, log: &mut Log, table: &mut BufWriter<File>) -> Result<()>
     let loaded = load::load(file)?;
     let module = load::newest()?.filter(|_| loaded.added || loaded.errno == 0);
     let btf = module.as_deref().and_then(load::btf_bytes);
-    log.copy(table)?;
+    log.drain(|line| {
+        match line {
+            Some(line) => writeln!(table, "log\t{line}")?,
+            None => writeln!(table, "lost")?,
+        }
+        Ok(())
+    })?;
     writeln!(table, "end\t{name}\t{}\t{}", loaded.errno, or_dash(btf))?;
     if let Some(module) = module.filter(|_| loaded.errno == 0)
         && let Err(error) = load::unload(&module)
@@ -96,7 +102,7 @@ fn one(file: &PathBuf, log: &mut Log, table: &mut BufWriter<File>) -> Result<()>
         writeln!(table, "stuck\t{module}\t{}", error.raw_os_error())?;
     }
     // What unloading says is not the next file's.
-    log.skip()
+    log.drain(|_| Ok(()))
 }
 
 fn or_dash(bytes: Option<u64>) -> String {

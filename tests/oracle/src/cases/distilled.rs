@@ -17,7 +17,11 @@ const IGNORED: usize = 60;
 const LONGEST: usize = 60_000;
 
 pub(super) fn pairs(material: &Material, count: usize, random: &mut Random) -> Result<Vec<Case>> {
-    let count = if material.relocates { count } else { count.min(IGNORED) };
+    let count = if material.relocates {
+        count
+    } else {
+        count.min(IGNORED)
+    };
     let mut cases = Vec::new();
     // A third as libbpf made them: of its own modules, and of relatives' on their bases.
     let whole = count / 3;
@@ -34,8 +38,12 @@ pub(super) fn pairs(material: &Material, count: usize, random: &mut Random) -> R
         cases.push(Case::pair(Family::Distilled, label, split, base));
     }
     while cases.len() < count {
-        let Some((_, pair)) = pool.get(random.below(pool.len())) else { continue };
-        let Some((label, defect)) = DEFECTS.get(cases.len() % DEFECTS.len()) else { continue };
+        let Some((_, pair)) = pool.get(random.below(pool.len())) else {
+            continue;
+        };
+        let Some((label, defect)) = DEFECTS.get(cases.len() % DEFECTS.len()) else {
+            continue;
+        };
         let (Some(base), Some(split)) = (Parts::of(&pair.base), Parts::of(&pair.split)) else {
             continue;
         };
@@ -53,11 +61,15 @@ fn distill(kernel: &Extracted, base: &[u8], count: usize) -> Result<Vec<(String,
     let base = Base::parse(base).with_context(|| format!("libbpf on {}", kernel.name))?;
     let mut pairs = Vec::new();
     for path in spread(&kernel.modules, count) {
-        let Some(split) = btf_of(path)?.filter(|raw| raw.len() <= LONGEST) else { continue };
+        let Some(split) = btf_of(path)?.filter(|raw| raw.len() <= LONGEST) else {
+            continue;
+        };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let stem = name.split('.').next().unwrap_or_default();
         let label = format!("{}-{stem}", kernel.release);
-        let pair = base.distill(&split).with_context(|| format!("libbpf on {label}"))?;
+        let pair = base
+            .distill(&split)
+            .with_context(|| format!("libbpf on {label}"))?;
         pairs.push((label, pair));
     }
     Ok(pairs)
@@ -208,7 +220,9 @@ fn no_such_id(broken: &mut Broken, random: &mut Random) -> (Vec<u8>, Vec<u8>) {
     if !references.is_empty() {
         let reference = random.pick(&references);
         let all = (1 + broken.base.starts.len() + broken.split.starts.len()) as u32;
-        broken.split.set(reference.at, all + random.pick(&[0, 1, 50]));
+        broken
+            .split
+            .set(reference.at, all + random.pick(&[0, 1, 50]));
     }
     broken.build()
 }

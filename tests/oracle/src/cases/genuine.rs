@@ -70,14 +70,23 @@ pub(super) fn foreign(material: &Material, count: usize) -> Result<Vec<Case>> {
 /// Modules that need no other, as files; of the drivers only those that look
 /// for nothing to drive.
 fn as_is(modules: &[PathBuf]) -> Vec<&PathBuf> {
-    let quiet = ["/lib/", "/crypto/", "/net/netfilter/", "/net/sched/", "/fs/nls/", "/net/ipv4/"];
+    let quiet = [
+        "/lib/",
+        "/crypto/",
+        "/net/netfilter/",
+        "/net/sched/",
+        "/fs/nls/",
+        "/net/ipv4/",
+    ];
     modules
         .iter()
         .filter(|path| {
             let path = path.to_string_lossy();
             // Tests and benches work for minutes; the template is loaded all the time.
             quiet.iter().any(|dir| path.contains(dir))
-                && !["test", "bench", "tcrypt", "ts_"].iter().any(|word| path.contains(word))
+                && !["test", "bench", "tcrypt", "ts_"]
+                    .iter()
+                    .any(|word| path.contains(word))
         })
         .collect()
 }
@@ -88,7 +97,10 @@ const SIGNED: &[u8] = b"~Module signature appended~\n";
 /// The value of `key` in a module's `.modinfo`, found in the whole file.
 fn modinfo<'a>(elf: &'a [u8], key: &str) -> Option<(usize, &'a [u8])> {
     let needle = [b"\0", key.as_bytes(), b"="].concat();
-    let at = elf.windows(needle.len()).position(|window| window == needle)? + needle.len();
+    let at = elf
+        .windows(needle.len())
+        .position(|window| window == needle)?
+        + needle.len();
     let value = elf.get(at..)?;
     let end = value.iter().position(|&byte| byte == 0)?;
     Some((at, value.get(..end)?))
@@ -99,7 +111,10 @@ pub(super) fn own_as_is(material: &Material, count: usize) -> Result<Vec<Case>> 
 }
 
 pub(super) fn foreign_as_is(material: &Material, count: usize) -> Result<Vec<Case>> {
-    let other = material.others.first().context("there is only one kernel")?;
+    let other = material
+        .others
+        .first()
+        .context("there is only one kernel")?;
     files(Family::ForeignAsIs, material, &other.modules, count)
 }
 
@@ -119,8 +134,13 @@ fn files(
             continue;
         }
         if family == Family::ForeignAsIs && material.compares_release {
-            let Some((at, vermagic)) = modinfo(&elf, "vermagic") else { continue };
-            let release = vermagic.split(|&byte| byte == b' ').next().unwrap_or_default();
+            let Some((at, vermagic)) = modinfo(&elf, "vermagic") else {
+                continue;
+            };
+            let release = vermagic
+                .split(|&byte| byte == b' ')
+                .next()
+                .unwrap_or_default();
             let wanted = material.kernel.release.as_bytes();
             if release.len() != wanted.len() {
                 continue;

@@ -6,6 +6,7 @@ mod genuine;
 mod mutated;
 mod permuted;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use anyhow::{Context, Result};
@@ -17,10 +18,43 @@ use btf_guard_tests::mutate::Random;
 
 use crate::carrier::Template;
 
+/// A kernel that is asked, and whose modules it is asked about.
+pub(crate) struct Subject<'a> {
+    /// The kernel that boots; its template carries.
+    pub(crate) runs: Cow<'a, Extracted>,
+    /// The kernel whose base it has.
+    pub(crate) kernel: &'a Extracted,
+}
+
+impl<'a> Subject<'a> {
+    /// A distribution's kernel, as it is.
+    pub(crate) fn itself(kernel: &'a Extracted) -> Self {
+        Self {
+            runs: Cow::Borrowed(kernel),
+            kernel,
+        }
+    }
+
+    /// One that was built around the base of `kernel`.
+    pub(crate) fn around(built: Extracted, kernel: &'a Extracted) -> Self {
+        Self {
+            runs: Cow::Owned(built),
+            kernel,
+        }
+    }
+
+    /// Can it run the modules of the kernel whose base it has?
+    fn runs_them(&self) -> bool {
+        self.runs.name == self.kernel.name
+    }
+}
+
 /// Everything that cases are made of.
 pub(crate) struct Material<'a> {
-    /// The kernel that is asked.
+    /// The kernel that is asked, or whose base it has.
     pub(crate) kernel: &'a Extracted,
+    /// Can the modules be loaded as they are?
+    pub(crate) loadable: bool,
     /// Its base.
     pub(crate) base: &'a Base,
     /// Does it relocate `.BTF.base`?
@@ -32,7 +66,12 @@ pub(crate) struct Material<'a> {
 }
 
 impl<'a> Material<'a> {
-    pub(crate) fn new(kernel: &'a Extracted, all: &'a [Extracted], opened: &'a Kernel) -> Result<Self> {
+    pub(crate) fn new(
+        subject: &Subject<'a>,
+        all: &'a [Extracted],
+        opened: &'a Kernel,
+    ) -> Result<Self> {
+        let kernel = subject.kernel;
         let mut others: Vec<_> = all.iter().filter(|o| o.name != kernel.name).collect();
         let common = |other: &&Extracted| {
             let pairs = other.release.bytes().zip(kernel.release.bytes());
@@ -46,6 +85,7 @@ impl<'a> Material<'a> {
         });
         Ok(Self {
             kernel,
+            loadable: subject.runs_them(),
             base: &opened.base,
             relocates: opened.abilities.distilled_base,
             compares_release: !module_versions(kernel)?,
@@ -96,8 +136,8 @@ impl Family {
     pub(crate) const ALL: [(Self, usize); 9] = [
         (Self::Own, 500),
         (Self::Foreign, 900),
-        (Self::OwnAsIs, 150),
-        (Self::ForeignAsIs, 150),
+        (Self::OwnAsIs, 400),
+        (Self::ForeignAsIs, 400),
         (Self::Mutated, 1000),
         (Self::Generated, 400),
         (Self::Distilled, 800),
@@ -193,6 +233,7 @@ pub(crate) fn all(material: &Material, slice: Option<usize>) -> Result<Vec<Case>
         let made = match family {
             Family::Own => genuine::own(material, count),
             Family::Foreign => genuine::foreign(material, count),
+            Family::OwnAsIs | Family::ForeignAsIs if !material.loadable => continue,
             Family::OwnAsIs => genuine::own_as_is(material, count),
             Family::ForeignAsIs => genuine::foreign_as_is(material, count),
             Family::Mutated => mutated::real(material, count, &mut random),

@@ -16,15 +16,18 @@ const POOL: usize = 80;
 /// Bytes that make a difference in a name: what `isalnum()` of the kernel takes,
 /// what it does not, Latin-1, and what ends a string.
 const LETTERS: [u8; 22] = [
-    0, 9, b' ', b'"', b'%', b'-', b'.', b'0', b'9', b'A', b'\\', b'_', b'~', 0x7f, 0x80, 0xa0, 0xaa,
-    0xc0, 0xd7, 0xe9, 0xf7, 0xff,
+    0, 9, b' ', b'"', b'%', b'-', b'.', b'0', b'9', b'A', b'\\', b'_', b'~', 0x7f, 0x80, 0xa0,
+    0xaa, 0xc0, 0xd7, 0xe9, 0xf7, 0xff,
 ];
 
 pub(super) fn real(material: &Material, count: usize, random: &mut Random) -> Result<Vec<Case>> {
     let mut pool = Vec::new();
     for path in spread(&material.kernel.modules, POOL) {
         let raw = btf_of(path)?.filter(|raw| raw.len() <= LONGEST);
-        pool.extend(raw.and_then(|raw| Parts::of(&raw)).filter(|parts| !parts.starts.is_empty()));
+        pool.extend(
+            raw.and_then(|raw| Parts::of(&raw))
+                .filter(|parts| !parts.starts.is_empty()),
+        );
     }
     ensure!(!pool.is_empty(), "no module with a small BTF");
     let mut cases = Vec::new();
@@ -85,11 +88,39 @@ fn telling(parts: &Parts, material: &Material, random: &mut Random) -> u32 {
     let base_string = 1 + random.below(strings as usize - 1) as u32;
     let any = random.any();
     random.pick(&[
-        0, 1, 2, 3, 12, 16, 31, 32, 33, 128, 255, 0xffff, 0x1_0000, 0xf_ffff, 0x10_0000,
-        0xff_ffff, 0x100_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
-        strings - 1, strings, strings + 1, strings + own_strings - 1, strings + own_strings,
-        types - 1, types, types + own - 1, types + own, types + own + 5,
-        base_type, base_string, any,
+        0,
+        1,
+        2,
+        3,
+        12,
+        16,
+        31,
+        32,
+        33,
+        128,
+        255,
+        0xffff,
+        0x1_0000,
+        0xf_ffff,
+        0x10_0000,
+        0xff_ffff,
+        0x100_0000,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        strings - 1,
+        strings,
+        strings + 1,
+        strings + own_strings - 1,
+        strings + own_strings,
+        types - 1,
+        types,
+        types + own - 1,
+        types + own,
+        types + own + 5,
+        base_type,
+        base_string,
+        any,
     ])
 }
 
@@ -104,8 +135,26 @@ fn header(parts: &mut Parts, _: &Material, random: &mut Random) -> Vec<u8> {
         }
     } else {
         let value = random.pick(&[
-            0, 1, 4, 8, 20, 23, 25, 28, 32, types, strings, types + 4, types - 4, strings - 1,
-            strings + 1, len, len - 24, 0x7fff_ffff, 0xffff_ffff, 0xffff_ffe8,
+            0,
+            1,
+            4,
+            8,
+            20,
+            23,
+            25,
+            28,
+            32,
+            types,
+            strings,
+            types + 4,
+            types - 4,
+            strings - 1,
+            strings + 1,
+            len,
+            len - 24,
+            0x7fff_ffff,
+            0xffff_ffff,
+            0xffff_ffe8,
         ]);
         put(&mut raw, 4 + 4 * random.below(5), value);
     }
@@ -148,7 +197,7 @@ fn info(parts: &mut Parts, _: &Material, random: &mut Random) -> Vec<u8> {
         0 => old ^ KFLAG,
         1 => old ^ 1 << random.below(32),
         2 => old & 0xff00_0000 | random.pick(&[0, 1, 2, 3, 0xffff]),
-        _ => old & 0x80ff_ffff | random.below(32) as u32 * 0x100_0000,
+        _ => (old & 0x80ff_ffff) | (random.below(32) as u32 * 0x100_0000),
     };
     parts.set(at, new);
     parts.build()
@@ -174,7 +223,11 @@ fn name_or_size(parts: &mut Parts, material: &Material, random: &mut Random) -> 
 fn type_dropped(parts: &mut Parts, _: &Material, random: &mut Random) -> Vec<u8> {
     let which = random.below(parts.starts.len());
     let start = parts.starts.get(which).copied().unwrap_or_default();
-    let end = parts.starts.get(which + 1).copied().unwrap_or(parts.types.len());
+    let end = parts
+        .starts
+        .get(which + 1)
+        .copied()
+        .unwrap_or(parts.types.len());
     parts.types.drain(start..end);
     parts.build()
 }
@@ -220,14 +273,32 @@ fn type_added(parts: &mut Parts, material: &Material, random: &mut Random) -> Ve
         strings + 1,
         strings + parts.strings.len() as u32 - 1,
     ]);
-    let id = random.pick(&[0, 1, next - 1, next, next + 1, next + 2, types - 1, 0xf_ffff, 0x10_0000]);
+    let id = random.pick(&[
+        0,
+        1,
+        next - 1,
+        next,
+        next + 1,
+        next + 2,
+        types - 1,
+        0xf_ffff,
+        0x10_0000,
+    ]);
     let flag = if random.once_in(3) { KFLAG } else { 0 };
     let small = random.pick(&[0, 1, 2, 3, 4, 8, 12, 16]);
     let offset = random.pick(&[0, 1, 8, 32, 64]);
     let chain = random.pick(&[30, 31, 32, 33, 34, 40]);
     match random.below(20) {
         0 => _ = b.add(name, kind::FLOAT, flag, small, &[]),
-        1 => _ = b.add(name, kind::DECL_TAG, flag | small >> 3, id, &[random.pick(&[u32::MAX - 1, u32::MAX, 0, 5])]),
+        1 => {
+            _ = b.add(
+                name,
+                kind::DECL_TAG,
+                flag | small >> 3,
+                id,
+                &[random.pick(&[u32::MAX - 1, u32::MAX, 0, 5])],
+            )
+        }
         2 => _ = b.add(name, kind::TYPE_TAG, flag, id, &[]),
         3 => _ = b.add(name, kind::ENUM64, 1 | flag, small, &[name, 1, 2]),
         4 => _ = b.add(name, kind::ENUM, 2 | flag, small, &[name, 1, strings, 7]),
@@ -246,16 +317,65 @@ fn type_added(parts: &mut Parts, material: &Material, random: &mut Random) -> Ve
             b.add(0, kind::CONST, 0, next, &[]);
         }
         8 => (0..chain).for_each(|n| _ = b.add(0, kind::CONST, 0, next + n + 1, &[])),
-        9 => (0..chain).for_each(|n| _ = b.add(0, kind::CONST, 0, if n == 0 { 1 } else { next + n - 1 }, &[])),
-        10 => (0..chain).for_each(|n| _ = b.add(strings, kind::TYPEDEF, 0, if n + 1 == chain { 1 } else { next + n + 1 }, &[])),
+        9 => (0..chain).for_each(|n| {
+            _ = b.add(
+                0,
+                kind::CONST,
+                0,
+                if n == 0 { 1 } else { next + n - 1 },
+                &[],
+            )
+        }),
+        10 => (0..chain).for_each(|n| {
+            _ = b.add(
+                strings,
+                kind::TYPEDEF,
+                0,
+                if n + 1 == chain { 1 } else { next + n + 1 },
+                &[],
+            )
+        }),
         11 => _ = b.add(name, random.pick(&[0, 20, 31]), flag, small, &[]),
         12 => _ = b.add(name, kind::VAR, flag, id, &[random.pick(&[0, 1, 2, 3])]),
-        13 => _ = b.add(name, kind::DATASEC, 2 | flag, small, &[id, 0, small, 1, offset, small]),
-        14 => _ = b.add(name, kind::INT, flag, small, &[random.pick(&[32, 0x100_0020, 0x300_0020, 0x1000_0020, 0xff_0020, 0x1_0020, 200, 64])]),
+        13 => {
+            _ = b.add(
+                name,
+                kind::DATASEC,
+                2 | flag,
+                small,
+                &[id, 0, small, 1, offset, small],
+            )
+        }
+        14 => {
+            _ = b.add(
+                name,
+                kind::INT,
+                flag,
+                small,
+                &[random.pick(&[
+                    32,
+                    0x100_0020,
+                    0x300_0020,
+                    0x1000_0020,
+                    0xff_0020,
+                    0x1_0020,
+                    200,
+                    64,
+                ])],
+            )
+        }
         15 => _ = b.add(name, kind::FUNC, random.pick(&[0, 1, 2, 3]) | flag, id, &[]),
         16 => _ = b.add(name, kind::FUNC_PROTO, 2 | flag, id, &[name, 1, strings, 0]),
         17 => _ = b.add(name, kind::FWD, flag | small >> 3, small >> 2, &[]),
-        18 => _ = b.add(name, kind::ARRAY, flag, small >> 2, &[id, random.pick(&[0, 1, 0x10_0000]), 7]),
+        18 => {
+            _ = b.add(
+                name,
+                kind::ARRAY,
+                flag,
+                small >> 2,
+                &[id, random.pick(&[0, 1, 0x10_0000]), 7],
+            )
+        }
         _ => {
             let kind = random.pick(&[kind::STRUCT, kind::UNION]);
             b.add(name, kind, 2 | flag, small, &[strings, id, 0, 0, 1, offset]);

@@ -9,11 +9,7 @@ use btf_guard_tests::parts::Parts;
 use super::genuine::{btf_of, spread};
 use super::{Case, Family, Material};
 
-pub(super) fn modules(
-    material: &Material,
-    count: usize,
-    random: &mut Random,
-) -> Result<Vec<Case>> {
+pub(super) fn modules(material: &Material, count: usize, random: &mut Random) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     // A few types that change places, and all of them.
     for (swaps, count) in [(2, count / 4), (200, count / 4), (200_000, count / 2)] {

@@ -40,21 +40,45 @@ const REFUSED: [&str; 6] = [
     "BPF: ",
     "failed to validate module [aegis128] BTF: -22",
 ];
-const SAID: [&str; 3] = ["[114893] STRUCT aegis_block", "size=392 vlen=17", "Invalid name"];
+const SAID: [&str; 3] = [
+    "[114893] STRUCT aegis_block",
+    "size=392 vlen=17",
+    "Invalid name",
+];
 
 #[test]
 fn a_refusal_agrees_in_all_three() {
     let said = verdict("refused", Some(-22), &SAID);
     agrees(&said, &answer(22, None, &REFUSED), true, [true; 3]);
     // Each by itself can differ.
-    agrees(&said, &answer(0, Some(9), &REFUSED), true, [false, false, true]);
+    agrees(
+        &said,
+        &answer(0, Some(9), &REFUSED),
+        true,
+        [false, false, true],
+    );
     agrees(&said, &answer(7, None, &REFUSED), true, [true, false, true]);
-    let other = REFUSED.map(|line| if line.contains("name") { "BPF: Invalid kind:0" } else { line });
+    let other = REFUSED.map(|line| {
+        if line.contains("name") {
+            "BPF: Invalid kind:0"
+        } else {
+            line
+        }
+    });
     agrees(&said, &answer(22, None, &other), true, [true, true, false]);
     let unsaid = &REFUSED[..5];
     agrees(&said, &answer(22, None, unsaid), true, [true, false, true]);
-    let another = [&REFUSED[..5], &["failed to validate module [aegis128] BTF: -7"]].concat();
-    agrees(&said, &answer(22, None, &another), true, [true, false, true]);
+    let another = [
+        &REFUSED[..5],
+        &["failed to validate module [aegis128] BTF: -7"],
+    ]
+    .concat();
+    agrees(
+        &said,
+        &answer(22, None, &another),
+        true,
+        [true, false, true],
+    );
     // A line that nobody has accounted for.
     let more = [&["something else"], &REFUSED[..]].concat();
     agrees(&said, &answer(22, None, &more), true, [true, true, false]);
@@ -70,7 +94,11 @@ fn a_module_that_loads_shows_its_btf_or_does_not() {
     let none = verdict("loads-no-btf", None, &[]);
     agrees(&none, &answer(0, None, &[]), true, [true; 3]);
     agrees(&none, &answer(0, Some(700), &[]), true, [false, true, true]);
-    let tainted = answer(0, Some(1), &["x: module verification failed: signature missing"]);
+    let tainted = answer(
+        0,
+        Some(1),
+        &["x: module verification failed: signature missing"],
+    );
     agrees(&loads, &tainted, true, [true; 3]);
 }
 
@@ -78,8 +106,17 @@ fn a_module_that_loads_shows_its_btf_or_does_not() {
 fn discarded_btf_loads_and_may_name_its_errno() {
     let said = verdict("btf-discarded", Some(-22), &SAID);
     agrees(&said, &answer(0, None, &REFUSED), false, [true; 3]);
-    let another = [&REFUSED[..5], &["failed to validate module [aegis128] BTF: -7"]].concat();
-    agrees(&said, &answer(0, None, &another), false, [true, false, true]);
+    let another = [
+        &REFUSED[..5],
+        &["failed to validate module [aegis128] BTF: -7"],
+    ]
+    .concat();
+    agrees(
+        &said,
+        &answer(0, None, &another),
+        false,
+        [true, false, true],
+    );
     let silent = verdict("btf-discarded", Some(-22), &[]);
     let once = ["Kernel module BTF mismatch detected, BTF debug info may be unavailable"];
     agrees(&silent, &answer(0, None, &once), false, [true; 3]);
