@@ -70,7 +70,7 @@ slice() {
     else
         die 'there is only one kernel to ask'
     fi
-    ask --slice 430 --kernel "$stable" --kernel "$second"
+    ask --slice 600 --at-least 400 --kernel "$stable" --kernel "$second"
 }
 
 # Around the base of a kernel of this series that does not enforce.
@@ -105,7 +105,7 @@ all() {
             missing="$missing enforcing-$series"
         fi
     done
-    ask "$@" || failed=1
+    ask --at-least 3000 "$@" || failed=1
     [ -z "$missing" ] || die "not asked, because they could not be had:$missing"
     [ -z "${failed:-}" ] || die "differences; they lie in $out"
 }

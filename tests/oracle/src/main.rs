@@ -22,7 +22,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use btf_guard::kernel::Kernel;
 use btf_guard_tests::Extracted;
 use clap::{Parser, Subcommand};
@@ -73,6 +73,9 @@ struct Ask {
     /// About so many cases a kernel, instead of all.
     #[arg(long)]
     slice: Option<usize>,
+    /// Fewer cases than that for any kernel are a failure.
+    #[arg(long, default_value_t = 1)]
+    at_least: usize,
     /// Guests at once.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -150,6 +153,12 @@ fn run(args: &Ask) -> Result<bool> {
             say(difference);
         }
         reports.push(report);
+        ensure!(
+            total.compared >= args.at_least,
+            "{name}: only {} cases were compared, not {}",
+            total.compared,
+            args.at_least
+        );
         // As far as it came, should the next one not come to its end.
         fs::write(args.out.join("report.md"), report::markdown(&reports))?;
     }

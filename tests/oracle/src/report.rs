@@ -59,7 +59,7 @@ impl KernelReport {
 
     /// Is everything as we said?
     pub(crate) fn agrees(&self) -> bool {
-        self.differences.is_empty() && self.total().compared > 0
+        self.differences.is_empty()
     }
 }
 

@@ -44,7 +44,7 @@ impl Log {
     pub(crate) fn drain(&mut self, mut take: impl FnMut(Option<&str>) -> Result<()>) -> Result<()> {
         self.marks += 1;
         let mark = format!("{MARK}{}", self.marks);
-        self.file.write_all(mark.as_bytes())?;
+        self.file.write_all(format!("{mark}\n").as_bytes())?;
         loop {
             match self.next()? {
                 Record::Text(line) if line == mark => return Ok(()),
