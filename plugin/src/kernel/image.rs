@@ -66,7 +66,7 @@ pub fn parse(bytes: &[u8]) -> Result<Image, Error> {
     read(bytes)
 }
 
-fn read(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
+pub(super) fn read(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
     let head = source.read(0, source.size().min(bzimage::HEAD) as usize)?;
     if let Some(image) = plain(source, &head)? {
         return Ok(image);

@@ -1,6 +1,7 @@
 //! One kernel: its base BTF, its release, its config and what it supports.
 
 pub mod abilities;
+pub mod cache;
 pub mod config;
 pub mod image;
 pub mod running;

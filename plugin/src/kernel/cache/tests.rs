@@ -1,0 +1,199 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::btf::Order;
+use crate::module::Target;
+
+/// Raw BTF is an image too, and a small one.
+fn image(dir: &TempDir, name: &str, tail: &str) -> PathBuf {
+    let mut btf = vec![0x9f, 0xeb, 1, 0];
+    for word in [24_u32, 0, 0, 0, tail.len() as u32 + 2] {
+        btf.extend(word.to_le_bytes());
+    }
+    btf.push(0);
+    btf.extend(tail.as_bytes());
+    btf.push(0);
+    let path = dir.path().join(name);
+    fs::write(&path, btf).unwrap();
+    path
+}
+
+fn cache(dir: &TempDir) -> Cache {
+    Cache::open(&dir.path().join("var/cache")).unwrap()
+}
+
+fn entries(cache: &Cache) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = fs::read_dir(cache.dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn an_image_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, cache) = (image(&dir, "one", "one"), cache(&dir));
+    let first = cache.image(&path).unwrap();
+    let [entry] = &entries(&cache)[..] else {
+        panic!("one entry");
+    };
+    // What comes from the cache is what the cache holds.
+    let mut kept = image::open(&path).unwrap();
+    kept.release = Some("kept".to_owned());
+    fs::write(entry, entry::write(&kept).unwrap()).unwrap();
+    let second = cache.image(&path).unwrap();
+    assert_eq!(second.release.as_deref(), Some("kept"));
+    assert_eq!(second.base_btf, first.base_btf);
+    // A copy under another name is the same image; other bytes are another.
+    fs::copy(&path, dir.path().join("copy")).unwrap();
+    assert!(
+        cache
+            .image(&dir.path().join("copy"))
+            .unwrap()
+            .release
+            .is_some()
+    );
+    assert!(
+        cache
+            .image(&image(&dir, "two", "two"))
+            .unwrap()
+            .release
+            .is_none()
+    );
+    assert_eq!(entries(&cache).len(), 2);
+}
+
+#[test]
+fn everything_that_an_image_tells_is_kept() {
+    let image = Image {
+        base_btf: b"\0\n{\xff".to_vec(),
+        release: Some("6.1".to_owned()),
+        build: Some("#1 SMP".to_owned()),
+        target: Some(Target {
+            machine: 22,
+            is_64: true,
+            order: Order::Big,
+            elf_type: 1,
+        }),
+        config: Some("CONFIG_A=y\nCONFIG_B=m\n".to_owned()),
+    };
+    let bytes = entry::write(&image).unwrap();
+    let read = entry::read(&mut &bytes[..], bytes.len() as u64).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{image:?}"));
+}
+
+#[test]
+fn a_damaged_entry_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, cache) = (image(&dir, "one", "one"), cache(&dir));
+    let whole = cache.image(&path).unwrap();
+    let entry = entries(&cache).remove(0);
+    let good = fs::read(&entry).unwrap();
+    let mut damaged = vec![
+        Vec::new(),
+        good[..20].to_vec(),
+        good[..good.len() - 1].to_vec(),
+    ];
+    for at in [0, 40, good.len() - 1] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        damaged.push(bytes);
+    }
+    for bytes in damaged {
+        fs::write(&entry, bytes).unwrap();
+        assert_eq!(cache.image(&path).unwrap().base_btf, whole.base_btf);
+        assert_eq!(fs::read(&entry).unwrap(), good);
+    }
+}
+
+#[test]
+fn what_others_could_have_written_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, cache) = (image(&dir, "one", "one"), cache(&dir));
+    cache.image(&path).unwrap();
+    let entry = entries(&cache).remove(0);
+    let mut forged = image::open(&path).unwrap();
+    forged.release = Some("forged".to_owned());
+    let forged = entry::write(&forged).unwrap();
+
+    fs::write(&entry, &forged).unwrap();
+    fs::set_permissions(&entry, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(cache.image(&path).unwrap().release, None);
+
+    let elsewhere = dir.path().join("elsewhere");
+    fs::write(&elsewhere, &forged).unwrap();
+    fs::remove_file(&entry).unwrap();
+    symlink(&elsewhere, &entry).unwrap();
+    assert_eq!(cache.image(&path).unwrap().release, None);
+    assert_eq!(fs::read(&elsewhere).unwrap(), forged);
+
+    fs::set_permissions(cache.dir(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(Cache::open(cache.dir()).is_err());
+    let link = dir.path().join("link");
+    symlink(dir.path(), &link).unwrap();
+    assert!(Cache::open(&link).is_err());
+}
+
+#[test]
+fn what_was_not_used_for_longest_goes_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = cache(&dir);
+    let [a, b, c] = ["a", "b", "c"].map(|name| image(&dir, name, name));
+    cache.image(&a).unwrap();
+    let size = fs::metadata(&entries(&cache)[0]).unwrap().len();
+    let cache = cache.with_capacity(2 * size);
+    for path in [&b, &a] {
+        thread::sleep(Duration::from_millis(20));
+        cache.image(path).unwrap();
+    }
+    thread::sleep(Duration::from_millis(20));
+    cache.image(&c).unwrap();
+    let key = |path: &Path| cache.place(&digest(&Regular::open(path).unwrap()).unwrap());
+    let mut expected = vec![key(&a), key(&c)];
+    expected.sort();
+    assert_eq!(entries(&cache), expected);
+    // The one that was just made stays even if it alone is too much.
+    let cache = cache.clone().with_capacity(1);
+    cache.image(&b).unwrap();
+    assert_eq!(entries(&cache), [key(&b)]);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_costs_nothing_but_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, cache) = (image(&dir, "one", "one"), cache(&dir));
+    fs::remove_dir(cache.dir()).unwrap();
+    assert!(cache.image(&path).is_ok());
+}
+
+#[test]
+fn many_at_once_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = cache(&dir);
+    let paths: Vec<PathBuf> = (0..8)
+        .map(|n| image(&dir, &n.to_string(), &n.to_string()))
+        .collect();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for path in paths.iter().cycle().take(80) {
+                    let expected = image::open(path).unwrap().base_btf;
+                    assert_eq!(cache.image(path).unwrap().base_btf, expected);
+                }
+            });
+        }
+    });
+    assert!(
+        entries(&cache)
+            .iter()
+            .all(|path| path.extension().is_some())
+    );
+}
