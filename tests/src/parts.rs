@@ -38,13 +38,14 @@ fn appended(kind: u32, vlen: u32) -> (u32, u32) {
 }
 
 impl Parts {
-    /// Takes `raw` apart; `None` unless it has a header of 24 bytes and whole types.
+    /// Takes `raw` apart; `None` unless it is well-formed. What a header of more
+    /// than 24 bytes has there is forgotten.
     pub fn of(raw: &[u8]) -> Option<Self> {
-        if raw.len() < 24 || raw[..4] != [0x9f, 0xeb, 1, 0] || word(raw, 4) != 24 {
+        if raw.len() < 24 || raw[..4] != [0x9f, 0xeb, 1, 0] {
             return None;
         }
         let section = |at: usize| {
-            let start = 24 + word(raw, at) as usize;
+            let start = (word(raw, 4) as usize).checked_add(word(raw, at) as usize)?;
             Some(
                 raw.get(start..start.checked_add(word(raw, at + 4) as usize)?)?
                     .to_vec(),

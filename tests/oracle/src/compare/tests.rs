@@ -127,6 +127,8 @@ fn what_is_not_about_btf_is_not_compared() {
     let loads = verdict("loads", None, &[]);
     let symbol = answer(2, None, &["foo: Unknown symbol bar (err -2)"]);
     assert_eq!(compare(&loads, &symbol, false, true), Outcome::NotReached);
+    let twice = answer(17, None, &[]);
+    assert_eq!(compare(&loads, &twice, false, true), Outcome::NotReached);
     // Its own init failed, after its BTF had been accepted.
     let failed = answer(19, None, &["foo: no such device"]);
     let Outcome::Compared(agreement) = compare(&loads, &failed, false, true) else {
