@@ -30,14 +30,23 @@ pub(super) fn pairs(material: &Material, count: usize, random: &mut Random) -> R
         .filter(|(_, types)| types.len() > 1)
         .map(|(name, _)| name)
         .collect();
+    // The kernel compares a FWD's flag, "is a union", with a struct's, "has bitfields".
+    let flagged: Vec<&Vec<u8>> = named
+        .iter()
+        .filter(|(_, types)| types.iter().any(|real| real.flag != 0))
+        .map(|(name, _)| name)
+        .collect();
     let all: Vec<&Vec<u8>> = named.keys().collect();
     ensure!(several.len() > 10, "a base without names that occur twice");
     let mut cases = Vec::new();
     while cases.len() < count {
         let mut distilled = Btf::base();
         for _ in 0..1 + random.below(4) {
-            let from = if random.once_in(4) { &all } else { &several };
-            let name = random.pick(from);
+            let name = match random.below(6) {
+                0 => random.pick(&all),
+                1 if !flagged.is_empty() => random.pick(&flagged),
+                _ => random.pick(&several),
+            };
             let Some(types) = named.get(name) else {
                 continue;
             };

@@ -149,7 +149,7 @@ impl Family {
         (Self::Distilled, 800),
         (Self::Ambiguous, 500),
         (Self::Permuted, 200),
-        (Self::Edge, 21),
+        (Self::Edge, 24),
         (Self::Probe, 0),
     ];
 }
