@@ -50,6 +50,20 @@ const ASIDE: [&str; 4] = [
     "module license",
 ];
 
+/// Beginnings of what the kernel says of itself at any time, whatever is loaded.
+const ANY_TIME: [&str; 10] = [
+    "clocksource: ",
+    "tsc: ",
+    "random: ",
+    "hrtimer: ",
+    "perf: ",
+    "sched: ",
+    "workqueue: ",
+    "rcu: ",
+    "watchdog: ",
+    "input: ",
+];
+
 /// What the loader says when it stops before BTF.
 const BEFORE: [&str; 4] = [
     "Unknown symbol",
@@ -83,7 +97,9 @@ fn about_btf(log: &[String], carried: bool) -> (Vec<String>, Option<i32>) {
             continue;
         } else if let Some(text) = line.strip_prefix("BPF:") {
             text.strip_prefix(' ').unwrap_or(text)
-        } else if ASIDE.iter().any(|aside| line.contains(aside)) {
+        } else if ASIDE.iter().any(|aside| line.contains(aside))
+            || ANY_TIME.iter().any(|begin| line.starts_with(begin))
+        {
             continue;
         } else if carried || RELOCATION.iter().any(|begin| line.starts_with(begin)) {
             // A carrier's init says nothing, so all that is left is to be explained.

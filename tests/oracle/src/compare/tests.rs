@@ -94,6 +94,8 @@ fn a_module_that_loads_shows_its_btf_or_does_not() {
     let none = verdict("loads-no-btf", None, &[]);
     agrees(&none, &answer(0, None, &[]), true, [true; 3]);
     agrees(&none, &answer(0, Some(700), &[]), true, [false, true, true]);
+    let busy = answer(0, Some(1), &["clocksource: Switched to clocksource tsc"]);
+    agrees(&loads, &busy, true, [true; 3]);
     let tainted = answer(
         0,
         Some(1),
