@@ -2,6 +2,8 @@
 
 #![allow(
     clippy::unwrap_used,
+    unsafe_code,
+    clippy::undocumented_unsafe_blocks,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout
@@ -99,6 +101,46 @@ fn measure() {
     let start = Instant::now();
     let all = all();
     println!("read {} packages in {:?}", all.len(), start.elapsed());
+    if std::env::var("CAL").is_ok() {
+        for c in ["8"] {
+            for keep in ["none", "0", "1", "2", "3"] {
+                unsafe {
+                    std::env::set_var("CERTAIN", c);
+                    if keep == "none" {
+                        std::env::remove_var("STRIP")
+                    } else {
+                        std::env::set_var("STRIP", "1");
+                        std::env::set_var("KEEP", keep);
+                    }
+                }
+                let (mut e, mut u, mut w) = (0, 0, 0);
+                let mut bad = Vec::new();
+                for package in &all {
+                    let base = &package.kernel.base;
+                    for (name, s) in in_parallel(&package.modules, |module| {
+                        btf_guard::btf::STRIP_AT.with(|s| s.set(base.strings_len()));
+                        let split =
+                            Split::parse(module.btf.as_deref().unwrap(), base.order()).unwrap();
+                        (module.name.clone(), base_strings(&split))
+                    }) {
+                        match s {
+                            None => u += 1,
+                            Some(s) if s == base.strings_len() => e += 1,
+                            _ => {
+                                w += 1;
+                                bad.push(name);
+                            }
+                        }
+                    }
+                }
+                println!(
+                    "CAL c={c} keep={keep} exact {e} unknown {u} wrong {w} {:?}",
+                    &bad[..bad.len().min(6)]
+                );
+            }
+        }
+        return;
+    }
     // Genuine.
     for package in &all {
         let start = Instant::now();
@@ -141,6 +183,9 @@ fn measure() {
             &unknown[..unknown.len().min(12)],
             start.elapsed()
         );
+    }
+    if std::env::var("GENUINE").is_ok() {
+        return;
     }
     // Pairs.
     for one in &all {

@@ -38,7 +38,10 @@ pub struct Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, here, there } = self;
-        write!(f, "type [{id}] is not {here} as here, but {there}")
+        if here == there {
+            return write!(f, "[{id}] {here} has other elements");
+        }
+        write!(f, "[{id}] is {there}, but {here} here")
     }
 }
 

@@ -148,7 +148,7 @@ impl fmt::Display for Clue {
             Self::Meaning {
                 built_for,
                 difference,
-            } => write!(f, "on {built_for}, which it was built for, {difference}"),
+            } => write!(f, "on {built_for}, whose release it names, {difference}"),
         }
     }
 }
