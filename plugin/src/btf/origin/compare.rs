@@ -289,7 +289,12 @@ fn describe<O: ByteOrder>(side: &Side<'_>, id: u32) -> String {
     };
     let details = match t.wide_kind() {
         kind::STRUCT | kind::UNION | kind::ENUM | kind::ENUM64 => {
-            format!(" of {} bytes, {} members", t.size_or_type, t.wide_vlen())
+            let plural = if t.wide_vlen() == 1 { "" } else { "s" };
+            format!(
+                " of {} bytes with {} member{plural}",
+                t.size_or_type,
+                t.wide_vlen()
+            )
         }
         kind::INT | kind::FLOAT => format!(" of {} bytes", t.size_or_type),
         kind::FUNC_PROTO => format!(" of {} parameters", t.wide_vlen()),

@@ -143,7 +143,7 @@ impl fmt::Display for Clue {
             } => write!(f, "{of}: {by} is of type [{to}], here {found}: {problem}"),
             Self::Duplicate { of, to, found } => write!(
                 f,
-                "{of} leads to [{to}], here {found}, to which this base has one of its own"
+                "{of} leads to [{to}], here {found}: this base has such a type, and it would not be repeated"
             ),
             Self::Meaning {
                 built_for,

@@ -17,6 +17,7 @@ mod ground;
 mod scan;
 mod split;
 mod strings;
+mod tell;
 
 pub use compare::{Comparison, Difference, Known, same_meaning};
 pub use evidence::{Clue, Evidence, Holder};

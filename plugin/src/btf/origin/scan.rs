@@ -5,20 +5,17 @@
 //! types too, and the compiler had complete types where C asks for them.
 
 use super::super::base::Base;
-use super::super::names::c_string;
-use super::super::raw::{Be, ByteOrder, Le, Order, Type, kind, words2, words3};
-use super::evidence::{Clue, Evidence, Holder};
+use super::super::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind, words2, words3};
+use super::evidence::Evidence;
 use super::ground::{Ground, HUGE, NO_SIZE, Step, repeated, step};
 use super::split::Split;
-use super::strings::base_strings;
-use crate::module::printable;
 
 /// What stands for the kind of an id that no type has.
 const NOTHING: u8 = 31;
 
 /// Kinds that stand for themselves: nothing but FUNC's and DATASEC's own rules,
 /// and DECL_TAG, leads to one.
-const LAST: u32 =
+pub(super) const LAST: u32 =
     1 << kind::FUNC | 1 << kind::VAR | 1 << kind::DATASEC | 1 << kind::DECL_TAG | 1 << NOTHING;
 
 /// What a DECL_TAG may be attached to.
@@ -54,17 +51,17 @@ fn run(split: &Split<'_>, base: &Base, first_only: bool) -> Vec<Evidence> {
     }
 }
 
-struct Scan<'a, O> {
-    split: &'a Split<'a>,
-    base: &'a Base,
-    ground: &'a Ground,
+pub(super) struct Scan<'a, O> {
+    pub(super) split: &'a Split<'a>,
+    pub(super) base: &'a Base,
+    pub(super) ground: &'a Ground,
     /// The first own id.
-    first_id: u32,
+    pub(super) first_id: u32,
     /// The first own name offset.
-    first_name: u32,
-    /// The highest name offset met.
-    highest_name: u32,
-    found: Vec<Evidence>,
+    pub(super) first_name: u32,
+    /// Some name was one of the split BTF's own strings.
+    has_own_name: bool,
+    pub(super) found: Vec<Evidence>,
     order: std::marker::PhantomData<O>,
 }
 
@@ -76,27 +73,37 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             ground: base.ground(),
             first_id: base.types(),
             first_name: base.strings_len(),
-            highest_name: 0,
+            has_own_name: false,
             found: Vec::new(),
             order: std::marker::PhantomData,
         }
     }
 
     fn run(mut self, first_only: bool) -> Vec<Evidence> {
-        for index in 0..self.split.count() {
-            let Some((t, body)) = self.split.body::<O>(index) else {
-                break;
-            };
-            self.check(Item { index, t, body });
+        for item in self.items() {
+            self.check(item);
             if first_only && !self.found.is_empty() {
                 return self.found;
             }
         }
         // Any own name fixes the length, and was held against it above.
-        if self.highest_name < self.first_name && !self.split.strings.is_empty() {
+        if !self.has_own_name && !self.split.strings.is_empty() {
             self.length();
         }
         self.found
+    }
+
+    /// All own types in order. One slice after the other is cut off, so that no
+    /// offset has to be looked up.
+    fn items(&self) -> impl Iterator<Item = Item<'a>> + use<'a, O> {
+        let mut rest = self.split.types;
+        (0u32..).map_while(move |index| {
+            let t = Type::at::<O>(rest, 0)?;
+            let length = raw::appended(t.wide_kind(), t.wide_vlen())?;
+            let (body, next) = rest.get(TYPE_LEN..)?.split_at_checked(length)?;
+            rest = next;
+            Some(Item { index, t, body })
+        })
     }
 
     #[inline(always)]
@@ -142,12 +149,14 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     /// A name is the start of a string.
     #[inline(always)]
     fn name(&mut self, item: Item<'a>, offset: u32) {
-        self.highest_name = self.highest_name.max(offset);
-        let starts = match offset.checked_sub(self.first_name) {
-            None => self.ground.starts.get(offset),
-            Some(0) => true,
-            Some(own) => self.split.strings.get(own as usize - 1) == Some(&0),
-        };
+        // Own names and the base's come in no order that a processor could
+        // foresee: both are looked up, then one is taken.
+        let is_own = offset >= self.first_name;
+        let own = if is_own { offset - self.first_name } else { 0 };
+        let before = self.split.strings.get((own as usize).wrapping_sub(1));
+        let starts_own = before.is_none_or(|&before| before == 0);
+        let starts = (is_own & starts_own) | (!is_own & self.ground.starts.clamped(offset));
+        self.has_own_name |= is_own;
         if !starts {
             self.inside(item, offset);
         }
@@ -162,7 +171,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
     /// The kind of an id.
     #[inline(always)]
-    fn kind(&self, id: u32) -> u8 {
+    pub(super) fn kind(&self, id: u32) -> u8 {
         let kind = match id.checked_sub(self.first_id) {
             None => self.base.kinds().get(id as usize).copied(),
             Some(own) => self.split.kind(own),
@@ -180,7 +189,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
     /// The size of an id in bytes, [`NO_SIZE`] or [`HUGE`].
     #[inline(always)]
-    fn size(&self, id: u32) -> u32 {
+    pub(super) fn size(&self, id: u32) -> u32 {
         if id < self.first_id {
             return self
                 .ground
@@ -189,7 +198,10 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
                 .copied()
                 .unwrap_or(NO_SIZE);
         }
-        self.own_shape(id).0
+        match self.split.kind(id - self.first_id) {
+            Some(kind::PTR) => self.ground.pointer,
+            _ => self.own_shape(id).0,
+        }
     }
 
     /// The size of an own type, and its kind behind modifiers. Of what cannot be
@@ -337,7 +349,8 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             | 1 << kind::FWD
             | 1 << kind::FLOAT
             | 1 << kind::ENUM64;
-        VALUES >> self.bare(id) & 1 != 0
+        // Most are, before modifiers are looked behind.
+        VALUES >> self.kind(id) & 1 != 0 || VALUES >> self.bare(id) & 1 != 0
     }
 
     /// Its entries are variables, each with the size of its type.
@@ -365,174 +378,8 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
 /// A type in its place.
 #[derive(Clone, Copy)]
-struct Item<'a> {
-    index: u32,
-    t: Type,
-    body: &'a [u8],
-}
-
-/// Putting what was found into words.
-impl<'a, O: ByteOrder> Scan<'a, O> {
-    #[cold]
-    fn add(&mut self, clue: impl FnOnce(&Self) -> Clue, class: &str) {
-        let known = self.found.iter_mut().find(|e| e.clue.class() == class);
-        if let Some(known) = known {
-            known.count = known.count.saturating_add(1);
-            return;
-        }
-        let clue = clue(self);
-        self.found.push(Evidence { clue, count: 1 });
-    }
-
-    #[cold]
-    fn length(&mut self) {
-        let here = self.first_name;
-        if let Some(built_for) = base_strings(self.split).filter(|&length| length != here) {
-            self.add(|_| Clue::Length { built_for, here }, "length");
-        }
-    }
-
-    #[cold]
-    fn inside(&mut self, item: Item<'a>, offset: u32) {
-        self.add(
-            |this| {
-                let (strings, at, own) = match offset.checked_sub(this.first_name) {
-                    None => (this.base.strings(), offset, false),
-                    Some(at) => (this.split.strings, at, true),
-                };
-                let before = strings.get(..at as usize).unwrap_or(strings);
-                let start = before
-                    .iter()
-                    .rposition(|&c| c == 0)
-                    .map_or(0, |nul| nul + 1);
-                Clue::Name {
-                    of: this.holder(item),
-                    offset,
-                    inside: printable(c_string(strings.get(start..).unwrap_or(&[]))),
-                    own,
-                }
-            },
-            "name",
-        );
-    }
-
-    #[cold]
-    fn wrong_kind(&mut self, item: Item<'a>, by: &str, to: u32, wanted: &'static str) {
-        self.add(
-            |this| Clue::Kind {
-                of: this.holder(item),
-                by: by.to_owned(),
-                to,
-                found: this.describe(to),
-                wanted,
-            },
-            "kind",
-        );
-    }
-
-    #[cold]
-    fn misplaced(&mut self, item: Item<'a>, by: &str, to: u32, problem: &str) {
-        // Where the kind is impossible to begin with, the size is not the point.
-        if LAST >> self.kind(to) & 1 != 0 {
-            return self.wrong_kind(item, by, to, "a type");
-        }
-        self.add(
-            |this| {
-                let size = match this.size(to) {
-                    NO_SIZE => String::new(),
-                    size => format!(" of {size} bytes"),
-                };
-                Clue::Layout {
-                    of: this.holder(item),
-                    by: by.to_owned(),
-                    to,
-                    found: this.describe(to) + &size,
-                    problem: problem.to_owned(),
-                }
-            },
-            "layout",
-        );
-    }
-
-    #[cold]
-    fn no_size(&mut self, item: Item<'a>, member: u32, to: u32) {
-        self.misplaced(item, &self.member(item, member), to, "a member has a size");
-    }
-
-    #[cold]
-    fn runs_on(&mut self, item: Item<'a>, member: u32, next: u32) {
-        let to = member_word::<O>(item, member, 1);
-        let problem = format!("the next member begins at byte {}", next / 8);
-        self.misplaced(item, &self.member(item, member), to, &problem);
-    }
-
-    #[cold]
-    fn runs_out(&mut self, item: Item<'a>, member: u32, to: u32) {
-        let problem = format!("it ends behind the {} bytes of all", item.t.size_or_type);
-        self.misplaced(item, &self.member(item, member), to, &problem);
-    }
-
-    #[cold]
-    fn duplicate(&mut self, item: Item<'a>) {
-        let to = item.t.size_or_type;
-        self.add(
-            |this| Clue::Duplicate {
-                of: this.holder(item),
-                to,
-                found: this.describe(to),
-            },
-            "duplicate",
-        );
-    }
-
-    fn member(&self, item: Item<'a>, member: u32) -> String {
-        let place = member_word::<O>(item, member, 2);
-        let bits = if item.t.kflag() {
-            place & 0x00ff_ffff
-        } else {
-            place
-        };
-        match self.string(member_word::<O>(item, member, 0)).as_str() {
-            "" => format!("the member at byte {}", bits / 8),
-            name => format!("member {name} at byte {}", bits / 8),
-        }
-    }
-
-    fn holder(&self, item: Item<'a>) -> Holder {
-        Holder {
-            id: self.first_id.saturating_add(item.index),
-            is: self.titled(item.t),
-        }
-    }
-
-    /// What stands at an id: kind and name.
-    fn describe(&self, id: u32) -> String {
-        let t = match id.checked_sub(self.first_id) {
-            None if id == 0 => return "void".to_owned(),
-            None => self.base.type_at(id),
-            Some(own) => self.split.body::<O>(own).map(|(t, _)| t),
-        };
-        t.map_or_else(|| "no type at all".to_owned(), |t| self.titled(t))
-    }
-
-    fn titled(&self, t: Type) -> String {
-        let kind = kind::NAMES.get(usize::from(t.wide_kind())).copied();
-        let kind = kind.unwrap_or("UNKNOWN");
-        match self.string(t.name_off).as_str() {
-            "" => format!("{kind} (anon)"),
-            name => format!("{kind} {name}"),
-        }
-    }
-
-    fn string(&self, offset: u32) -> String {
-        printable(match offset.checked_sub(self.first_name) {
-            None => self.base.string(offset),
-            Some(own) => c_string(self.split.strings.get(own as usize..).unwrap_or(&[])),
-        })
-    }
-}
-
-/// Word `word` (name, type, place) of a member.
-fn member_word<O: ByteOrder>(item: Item<'_>, member: u32, word: usize) -> u32 {
-    O::u32_at(item.body, member as usize * 12 + word * 4).unwrap_or(0)
+pub(super) struct Item<'a> {
+    pub(super) index: u32,
+    pub(super) t: Type,
+    pub(super) body: &'a [u8],
 }
