@@ -47,15 +47,6 @@ impl Bits {
         }
     }
 
-    /// Like [`Bits::get`], but of what is beyond the last word anything, without
-    /// a branch.
-    #[inline(always)]
-    pub(super) fn clamped(&self, at: u32) -> bool {
-        let last = self.0.len().saturating_sub(1);
-        let word = self.0.get((at as usize / 64).min(last));
-        word.copied().unwrap_or(0) >> (at % 64) & 1 != 0
-    }
-
     /// `false` beyond the last.
     #[inline(always)]
     pub(super) fn get(&self, at: u32) -> bool {

@@ -59,8 +59,8 @@ pub(super) struct Scan<'a, O> {
     pub(super) first_id: u32,
     /// The first own name offset.
     pub(super) first_name: u32,
-    /// Some name was one of the split BTF's own strings.
-    has_own_name: bool,
+    /// The highest name offset met.
+    highest_name: u32,
     pub(super) found: Vec<Evidence>,
     order: std::marker::PhantomData<O>,
 }
@@ -73,7 +73,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             ground: base.ground(),
             first_id: base.types(),
             first_name: base.strings_len(),
-            has_own_name: false,
+            highest_name: 0,
             found: Vec::new(),
             order: std::marker::PhantomData,
         }
@@ -87,7 +87,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             }
         }
         // Any own name fixes the length, and was held against it above.
-        if !self.has_own_name && !self.split.strings.is_empty() {
+        if self.highest_name < self.first_name && !self.split.strings.is_empty() {
             self.length();
         }
         self.found
@@ -109,7 +109,10 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     #[inline(always)]
     fn check(&mut self, item: Item<'a>) {
         let t = item.t;
-        self.name(item, t.name_off);
+        // Where the kernel has a name at all.
+        if t.name_off != 0 {
+            self.name(item, t.name_off);
+        }
         match t.wide_kind() {
             kind::PTR | kind::VOLATILE | kind::CONST | kind::RESTRICT => {
                 self.reference(item);
@@ -120,7 +123,11 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             }
             kind::TYPEDEF | kind::TYPE_TAG => self.reference(item),
             kind::ARRAY => self.array(item),
-            kind::STRUCT => self.structure(item),
+            kind::STRUCT => {
+                if !self.sound_structure(item) {
+                    self.structure(item);
+                }
+            }
             kind::UNION => self.union(item),
             kind::ENUM => self.names(item, 8),
             kind::ENUM64 => self.names(item, 12),
@@ -129,7 +136,11 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
                     self.wrong_kind(item, "its prototype", t.size_or_type, "a FUNC_PROTO");
                 }
             }
-            kind::FUNC_PROTO => self.prototype(item),
+            kind::FUNC_PROTO => {
+                if !self.sound_prototype(item) {
+                    self.prototype(item);
+                }
+            }
             kind::VAR => {
                 if self.size(t.size_or_type) == NO_SIZE {
                     self.misplaced(item, "it", t.size_or_type, "a variable has a size");
@@ -146,18 +157,20 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    /// A name is the start of a string.
+    /// Is a name the start of a string?
+    #[inline(always)]
+    fn starts(&self, offset: u32) -> bool {
+        match offset.checked_sub(self.first_name) {
+            None => self.ground.starts.get(offset),
+            Some(0) => true,
+            Some(own) => self.split.strings.get(own as usize - 1) == Some(&0),
+        }
+    }
+
     #[inline(always)]
     fn name(&mut self, item: Item<'a>, offset: u32) {
-        // Own names and the base's come in no order that a processor could
-        // foresee: both are looked up, then one is taken.
-        let is_own = offset >= self.first_name;
-        let own = if is_own { offset - self.first_name } else { 0 };
-        let before = self.split.strings.get((own as usize).wrapping_sub(1));
-        let starts_own = before.is_none_or(|&before| before == 0);
-        let starts = (is_own & starts_own) | (!is_own & self.ground.starts.clamped(offset));
-        self.has_own_name |= is_own;
-        if !starts {
+        self.highest_name = self.highest_name.max(offset);
+        if !self.starts(offset) {
             self.inside(item, offset);
         }
     }
@@ -200,6 +213,11 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
         match self.split.kind(id - self.first_id) {
             Some(kind::PTR) => self.ground.pointer,
+            Some(kind::STRUCT | kind::UNION) => {
+                let own = self.split.offsets.get((id - self.first_id) as usize);
+                let size = own.and_then(|&at| O::u32_at(self.split.types, at as usize + 8));
+                size.unwrap_or(NO_SIZE).min(HUGE)
+            }
             _ => self.own_shape(id).0,
         }
     }
@@ -270,8 +288,37 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
+    /// [`Scan::structure`], as far as nothing is wrong: without a word to say,
+    /// the loop is short.
+    #[inline(never)]
+    fn sound_structure(&mut self, item: Item<'a>) -> bool {
+        let (members, _) = item.body.as_chunks::<12>();
+        let bits = u64::from(item.t.size_or_type) * 8;
+        let kflag = item.t.kflag();
+        let (mut sound, mut end, mut highest) = (true, 0u64, 0u32);
+        for member in members {
+            let (name_off, type_id, place) = words3::<O>(member);
+            highest = highest.max(name_off);
+            sound &= self.starts(name_off);
+            let (start, field) = match kflag {
+                true => (place & 0x00ff_ffff, place >> 24),
+                false => (place, 0),
+            };
+            sound &= u64::from(start) >= end;
+            let size = self.size(type_id);
+            sound &= size != NO_SIZE;
+            end = match field {
+                0 if start % 8 == 0 && size < HUGE => u64::from(start) + u64::from(size) * 8,
+                _ => 0,
+            };
+            sound &= end <= bits;
+        }
+        self.highest_name = self.highest_name.max(highest);
+        sound
+    }
+
     /// Members have a size, do not run into the next one and end inside.
-    #[inline(always)]
+    #[cold]
     fn structure(&mut self, item: Item<'a>) {
         let (members, _) = item.body.as_chunks::<12>();
         let bits = u64::from(item.t.size_or_type) * 8;
@@ -320,9 +367,26 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
+    /// [`Scan::prototype`], as far as nothing is wrong.
+    #[inline(never)]
+    fn sound_prototype(&mut self, item: Item<'a>) -> bool {
+        let (parameters, _) = item.body.as_chunks::<8>();
+        let returned = item.t.size_or_type;
+        let mut sound = returned == 0 || self.is_value(returned);
+        let mut highest = 0u32;
+        for parameter in parameters {
+            let (name_off, type_id) = words2::<O>(parameter);
+            highest = highest.max(name_off);
+            sound &= self.starts(name_off);
+            sound &= self.is_value(type_id);
+        }
+        self.highest_name = self.highest_name.max(highest);
+        sound
+    }
+
     /// Neither functions nor arrays are passed or returned; only the last
     /// parameter may be `void`, which stands for `...`.
-    #[inline(always)]
+    #[cold]
     fn prototype(&mut self, item: Item<'a>) {
         let (parameters, _) = item.body.as_chunks::<8>();
         let returned = item.t.size_or_type;
