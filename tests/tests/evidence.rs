@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use btf_guard::btf::{
-    Base, Comparison, Known, Order, Split, base_strings, evidence, fits, same_meaning,
+    Base, Comparison, Known, Order, Split, base_strings, evidence, fits, read_module, same_meaning,
 };
+use btf_guard::kernel::Abilities;
 use btf_guard_tests::btf::{Btf, KFLAG, kind};
 
 const INT: u32 = 1;
@@ -43,6 +44,12 @@ fn found<T>(build: impl FnOnce(&mut Btf) -> T) -> Vec<String> {
         .map(ToString::to_string)
         .collect();
     assert_eq!(fits(&split, &base), found.is_empty());
+    // What the kernel's rules were followed over is looked at by a shorter way.
+    let abilities = Abilities::of(&base, Some("6.18.15"));
+    match read_module(&raw, None, &base, &abilities, false) {
+        Ok(accepted) => assert_eq!(evidence(&accepted, &base), evidence(&split, &base)),
+        Err(refusal) => assert!(refusal.log.is_empty(), "{refusal:?}"),
+    }
     found
 }
 

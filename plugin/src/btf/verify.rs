@@ -167,6 +167,7 @@ pub(super) fn parse<'a, O: ByteOrder>(
         string_bytes,
         offsets: metas.offsets,
         kinds: metas.kinds,
+        names_inside: scope.met_name_inside(),
     })
 }
 

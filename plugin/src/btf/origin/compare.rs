@@ -55,6 +55,10 @@ pub struct Known {
     differences: Vec<Difference>,
 }
 
+/// Bytes of names that one comparison may read. Names that real BTF holds are
+/// short; those of a hostile one may be as long as the file.
+const NAMES: usize = 1 << 28;
+
 /// Pairs of types that one comparison may look at, as a multiple of the types
 /// there are. Where types are unique, each has one partner.
 const PARTNERS: usize = 4;
@@ -91,11 +95,13 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn string(&self, offset: u32) -> &'a [u8] {
-        match offset.checked_sub(self.base.strings_len()) {
-            None => self.base.string(offset),
-            Some(own) => c_string(self.split.strings.get(own as usize..).unwrap_or(&[])),
-        }
+    /// The strings from `offset` on.
+    fn strings(&self, offset: u32) -> &'a [u8] {
+        let rest = match offset.checked_sub(self.base.strings_len()) {
+            None => self.base.strings().get(offset as usize..),
+            Some(own) => self.split.strings.get(own as usize..),
+        };
+        rest.unwrap_or(&[])
     }
 
     fn is_base(&self, id: u32) -> bool {
@@ -112,6 +118,8 @@ struct Walk<'a, O> {
     /// Pairs in `queue`, by their first id where that has one partner only.
     partner: Vec<u32>,
     others: HashSet<(u32, u32)>,
+    /// Bytes of names that may still be read.
+    patience: usize,
     order: std::marker::PhantomData<O>,
 }
 
@@ -128,6 +136,7 @@ impl<'a, O: ByteOrder> Walk<'a, O> {
             queue: Vec::new(),
             partner: vec![ALONE; ids],
             others: HashSet::new(),
+            patience: NAMES,
             order: std::marker::PhantomData,
         }
     }
@@ -149,7 +158,11 @@ impl<'a, O: ByteOrder> Walk<'a, O> {
                 self.learn_difference(next, &difference);
                 return Comparison::Different(difference);
             }
-            if !self.alike(pair, next) {
+            let alike = self.alike(pair, next);
+            if self.patience == 0 {
+                return Comparison::Undecided;
+            }
+            if !alike {
                 let difference = self.difference(pair);
                 self.learn_difference(next, &difference);
                 return Comparison::Different(difference);
@@ -239,8 +252,13 @@ impl<'a, O: ByteOrder> Walk<'a, O> {
         true
     }
 
-    fn same_name(&self, here: u32, there: u32) -> bool {
-        self.here.string(here) == self.there.string(there)
+    fn same_name(&mut self, here: u32, there: u32) -> bool {
+        let (one, other) = (self.here.strings(here), self.there.strings(there));
+        let pairs = one.iter().zip(other);
+        let same = pairs.take_while(|(a, b)| a == b && **a != 0).count();
+        self.patience = self.patience.saturating_sub(same);
+        // Both end there, if the section does not end before.
+        one.get(same).unwrap_or(&0) == other.get(same).unwrap_or(&0)
     }
 
     /// Whatever led to a difference differs by it.
@@ -283,7 +301,7 @@ fn describe<O: ByteOrder>(side: &Side<'_>, id: u32) -> String {
         return if id == 0 { "void" } else { "no type at all" }.to_owned();
     };
     let kind = kind::NAMES.get(usize::from(t.wide_kind())).copied();
-    let name = match side.string(t.name_off) {
+    let name = match c_string(side.strings(t.name_off)) {
         b"" => "(anon)".to_owned(),
         name => printable(name),
     };

@@ -14,6 +14,7 @@
 mod compare;
 mod evidence;
 mod ground;
+mod lookup;
 mod scan;
 mod split;
 mod strings;

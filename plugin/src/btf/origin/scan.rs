@@ -7,11 +7,11 @@
 use super::super::base::Base;
 use super::super::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind, words2, words3};
 use super::evidence::Evidence;
-use super::ground::{Ground, HUGE, NO_SIZE, Step, repeated, step};
+use super::ground::{Ground, HUGE, NO_SIZE};
 use super::split::Split;
 
 /// What stands for the kind of an id that no type has.
-const NOTHING: u8 = 31;
+pub(super) const NOTHING: u8 = 31;
 
 /// Kinds that stand for themselves: nothing but FUNC's and DATASEC's own rules,
 /// and DECL_TAG, leads to one.
@@ -21,10 +21,6 @@ pub(super) const LAST: u32 =
 /// What a DECL_TAG may be attached to.
 const TAGGED: u32 =
     1 << kind::STRUCT | 1 << kind::UNION | 1 << kind::FUNC | 1 << kind::VAR | 1 << kind::TYPEDEF;
-
-/// Links of modifiers and arrays that are followed among own types. Real chains
-/// have a handful; of a longer one nothing is said.
-const LINKS: usize = 64;
 
 /// What shows that `split` was not built against `base`: the first of each
 /// class, with how many there are. Nothing if it may have been.
@@ -59,7 +55,7 @@ pub(super) struct Scan<'a, O> {
     pub(super) first_id: u32,
     /// The first own name offset.
     pub(super) first_name: u32,
-    /// The highest name offset met.
+    /// The highest name offset of a type.
     highest_name: u32,
     pub(super) found: Vec<Evidence>,
     order: std::marker::PhantomData<O>,
@@ -86,8 +82,8 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
                 return self.found;
             }
         }
-        // Any own name fixes the length, and was held against it above.
-        if self.highest_name < self.first_name && !self.split.strings.is_empty() {
+        // An own name fixes the length, and was held against it above.
+        if self.highest_name < self.first_name {
             self.length();
         }
         self.found
@@ -109,10 +105,15 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     #[inline(always)]
     fn check(&mut self, item: Item<'a>) {
         let t = item.t;
-        // Where the kernel has a name at all.
-        if t.name_off != 0 {
+        // The kernel looks at all but these; so did we, when we followed it.
+        let unseen = matches!(
+            t.wide_kind(),
+            kind::INT | kind::FLOAT | kind::DATASEC | kind::DECL_TAG | kind::TYPE_TAG
+        );
+        if unseen || !self.split.identifiers_start {
             self.name(item, t.name_off);
         }
+        self.highest_name = self.highest_name.max(t.name_off);
         match t.wide_kind() {
             kind::PTR | kind::VOLATILE | kind::CONST | kind::RESTRICT => {
                 self.reference(item);
@@ -123,53 +124,21 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             }
             kind::TYPEDEF | kind::TYPE_TAG => self.reference(item),
             kind::ARRAY => self.array(item),
-            kind::STRUCT => {
-                if !self.sound_structure(item) {
-                    self.structure(item);
-                }
-            }
+            kind::STRUCT => self.structure(item),
             kind::UNION => self.union(item),
-            kind::ENUM => self.names(item, 8),
-            kind::ENUM64 => self.names(item, 12),
-            kind::FUNC => {
-                if self.kind(t.size_or_type) != kind::FUNC_PROTO {
-                    self.wrong_kind(item, "its prototype", t.size_or_type, "a FUNC_PROTO");
-                }
-            }
-            kind::FUNC_PROTO => {
-                if !self.sound_prototype(item) {
-                    self.prototype(item);
-                }
-            }
-            kind::VAR => {
-                if self.size(t.size_or_type) == NO_SIZE {
-                    self.misplaced(item, "it", t.size_or_type, "a variable has a size");
-                }
-            }
+            kind::ENUM if !self.split.identifiers_start => self.names(item, 8),
+            kind::ENUM64 if !self.split.identifiers_start => self.names(item, 12),
+            kind::FUNC => self.function(item),
+            kind::FUNC_PROTO => self.prototype(item),
+            kind::VAR => self.variable(item),
             kind::DATASEC => self.data_section(item),
-            kind::DECL_TAG => {
-                if TAGGED >> self.kind(t.size_or_type) & 1 == 0 {
-                    let wanted = "a struct, union, typedef, function or variable";
-                    self.wrong_kind(item, "what it tags", t.size_or_type, wanted);
-                }
-            }
+            kind::DECL_TAG => self.decl_tag(item),
             _ => {}
-        }
-    }
-
-    /// Is a name the start of a string?
-    #[inline(always)]
-    fn starts(&self, offset: u32) -> bool {
-        match offset.checked_sub(self.first_name) {
-            None => self.ground.starts.get(offset),
-            Some(0) => true,
-            Some(own) => self.split.strings.get(own as usize - 1) == Some(&0),
         }
     }
 
     #[inline(always)]
     fn name(&mut self, item: Item<'a>, offset: u32) {
-        self.highest_name = self.highest_name.max(offset);
         if !self.starts(offset) {
             self.inside(item, offset);
         }
@@ -182,16 +151,6 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    /// The kind of an id.
-    #[inline(always)]
-    pub(super) fn kind(&self, id: u32) -> u8 {
-        let kind = match id.checked_sub(self.first_id) {
-            None => self.base.kinds().get(id as usize).copied(),
-            Some(own) => self.split.kind(own),
-        };
-        kind.unwrap_or(NOTHING)
-    }
-
     #[inline(always)]
     fn reference(&mut self, item: Item<'a>) {
         let to = item.t.size_or_type;
@@ -200,82 +159,27 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    /// The size of an id in bytes, [`NO_SIZE`] or [`HUGE`].
     #[inline(always)]
-    pub(super) fn size(&self, id: u32) -> u32 {
-        if id < self.first_id {
-            return self
-                .ground
-                .sizes
-                .get(id as usize)
-                .copied()
-                .unwrap_or(NO_SIZE);
-        }
-        match self.split.kind(id - self.first_id) {
-            Some(kind::PTR) => self.ground.pointer,
-            Some(kind::STRUCT | kind::UNION) => {
-                let own = self.split.offsets.get((id - self.first_id) as usize);
-                let size = own.and_then(|&at| O::u32_at(self.split.types, at as usize + 8));
-                size.unwrap_or(NO_SIZE).min(HUGE)
-            }
-            _ => self.own_shape(id).0,
+    fn function(&mut self, item: Item<'a>) {
+        let to = item.t.size_or_type;
+        if self.kind(to) != kind::FUNC_PROTO {
+            self.wrong_kind(item, "its prototype", to, "a FUNC_PROTO");
         }
     }
 
-    /// The size of an own type, and its kind behind modifiers. Of what cannot be
-    /// followed the size is 0, to which nothing objects.
-    fn own_shape(&self, mut id: u32) -> (u32, u8) {
-        let mut times = 1u32;
-        let mut outer = None;
-        for _ in 0..LINKS {
-            let (size, bare) = match id.checked_sub(self.first_id) {
-                None => (
-                    self.ground
-                        .sizes
-                        .get(id as usize)
-                        .copied()
-                        .unwrap_or(NO_SIZE),
-                    self.ground
-                        .bare
-                        .get(id as usize)
-                        .copied()
-                        .unwrap_or(NOTHING),
-                ),
-                Some(own) => {
-                    let Some((t, body)) = self.split.body::<O>(own) else {
-                        return (NO_SIZE, outer.unwrap_or(NOTHING));
-                    };
-                    match step::<O>(t, body, self.ground.pointer) {
-                        Step::Ends(size) => (size, t.wide_kind()),
-                        Step::Leads(to) => {
-                            id = to;
-                            continue;
-                        }
-                        Step::Repeats(element, count) => {
-                            times = repeated(times, count);
-                            outer = outer.or(Some(kind::ARRAY));
-                            id = element;
-                            continue;
-                        }
-                    }
-                }
-            };
-            return (repeated(size, times), outer.unwrap_or(bare));
+    fn variable(&mut self, item: Item<'a>) {
+        let to = item.t.size_or_type;
+        if self.size(to) == NO_SIZE {
+            self.misplaced(item, "it", to, "a variable has a size");
         }
-        (0, kind::INT)
     }
 
-    /// The kind of an id behind modifiers.
-    fn bare(&self, id: u32) -> u8 {
-        if id < self.first_id {
-            return self
-                .ground
-                .bare
-                .get(id as usize)
-                .copied()
-                .unwrap_or(NOTHING);
+    fn decl_tag(&mut self, item: Item<'a>) {
+        let to = item.t.size_or_type;
+        if TAGGED >> self.kind(to) & 1 == 0 {
+            let wanted = "a struct, union, typedef, function or variable";
+            self.wrong_kind(item, "what it tags", to, wanted);
         }
-        self.own_shape(id).1
     }
 
     fn array(&mut self, item: Item<'a>) {
@@ -288,18 +192,23 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    /// [`Scan::structure`], as far as nothing is wrong: without a word to say,
-    /// the loop is short.
+    /// Members have a size, do not run into the next one and end inside.
+    #[inline(always)]
+    fn structure(&mut self, item: Item<'a>) {
+        if !self.sound_structure(item) {
+            self.faults_of_structure(item);
+        }
+    }
+
+    /// Does all hold, the names included? With nothing to say, the loop is short.
     #[inline(never)]
-    fn sound_structure(&mut self, item: Item<'a>) -> bool {
+    fn sound_structure(&self, item: Item<'a>) -> bool {
         let (members, _) = item.body.as_chunks::<12>();
         let bits = u64::from(item.t.size_or_type) * 8;
         let kflag = item.t.kflag();
-        let (mut sound, mut end, mut highest) = (true, 0u64, 0u32);
+        let (mut sound, mut end) = (self.split.identifiers_start, 0u64);
         for member in members {
-            let (name_off, type_id, place) = words3::<O>(member);
-            highest = highest.max(name_off);
-            sound &= self.starts(name_off);
+            let (_, type_id, place) = words3::<O>(member);
             let (start, field) = match kflag {
                 true => (place & 0x00ff_ffff, place >> 24),
                 false => (place, 0),
@@ -313,13 +222,11 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             };
             sound &= end <= bits;
         }
-        self.highest_name = self.highest_name.max(highest);
         sound
     }
 
-    /// Members have a size, do not run into the next one and end inside.
     #[cold]
-    fn structure(&mut self, item: Item<'a>) {
+    fn faults_of_structure(&mut self, item: Item<'a>) {
         let (members, _) = item.body.as_chunks::<12>();
         let bits = u64::from(item.t.size_or_type) * 8;
         let kflag = item.t.kflag();
@@ -367,27 +274,31 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    /// [`Scan::prototype`], as far as nothing is wrong.
+    /// Neither functions nor arrays are passed or returned; only the last
+    /// parameter may be `void`, which stands for `...`.
+    #[inline(always)]
+    fn prototype(&mut self, item: Item<'a>) {
+        if !self.sound_prototype(item) {
+            self.faults_of_prototype(item);
+        }
+    }
+
+    /// Does all hold for sure?
     #[inline(never)]
-    fn sound_prototype(&mut self, item: Item<'a>) -> bool {
+    fn sound_prototype(&self, item: Item<'a>) -> bool {
         let (parameters, _) = item.body.as_chunks::<8>();
         let returned = item.t.size_or_type;
         let mut sound = returned == 0 || self.is_value(returned);
-        let mut highest = 0u32;
         for parameter in parameters {
             let (name_off, type_id) = words2::<O>(parameter);
-            highest = highest.max(name_off);
             sound &= self.starts(name_off);
             sound &= self.is_value(type_id);
         }
-        self.highest_name = self.highest_name.max(highest);
         sound
     }
 
-    /// Neither functions nor arrays are passed or returned; only the last
-    /// parameter may be `void`, which stands for `...`.
     #[cold]
-    fn prototype(&mut self, item: Item<'a>) {
+    fn faults_of_prototype(&mut self, item: Item<'a>) {
         let (parameters, _) = item.body.as_chunks::<8>();
         let returned = item.t.size_or_type;
         if returned != 0 && !self.is_value(returned) && self.bare(returned) != kind::VOID {
@@ -401,20 +312,6 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
                 self.wrong_kind(item, &format!("parameter {index}"), type_id, "a value");
             }
         }
-    }
-
-    #[inline(always)]
-    fn is_value(&self, id: u32) -> bool {
-        const VALUES: u32 = 1 << kind::INT
-            | 1 << kind::PTR
-            | 1 << kind::STRUCT
-            | 1 << kind::UNION
-            | 1 << kind::ENUM
-            | 1 << kind::FWD
-            | 1 << kind::FLOAT
-            | 1 << kind::ENUM64;
-        // Most are, before modifiers are looked behind.
-        VALUES >> self.kind(id) & 1 != 0 || VALUES >> self.bare(id) & 1 != 0
     }
 
     /// Its entries are variables, each with the size of its type.

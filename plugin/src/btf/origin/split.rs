@@ -15,6 +15,9 @@ pub struct Split<'a> {
     pub(super) kinds: Vec<u8>,
     /// Where each own type stands in `types`.
     pub(super) offsets: Vec<u32>,
+    /// The identifiers in it were all found to be the starts of strings. (Names
+    /// that need not be identifiers were not looked at.)
+    pub(super) identifiers_start: bool,
     /// Its ids belong to a distilled base, and the kernel rewrites them.
     relocated: bool,
 }
@@ -28,6 +31,7 @@ impl<'a> Split<'a> {
             strings: parsed.string_bytes,
             kinds: parsed.kinds,
             offsets: parsed.offsets,
+            identifiers_start: !parsed.names_inside,
             relocated,
         }
     }
@@ -60,6 +64,7 @@ impl<'a> Split<'a> {
             strings,
             kinds: Vec::new(),
             offsets: Vec::new(),
+            identifiers_start: false,
             relocated: false,
         };
         let mut at = 0usize;

@@ -10,6 +10,9 @@ use super::scan::{Item, LAST, Scan};
 use super::strings::base_strings;
 use crate::module::printable;
 
+/// Bytes of a name that are looked at to show it.
+const SHOWN: usize = 512;
+
 impl<'a, O: ByteOrder> Scan<'a, O> {
     #[cold]
     fn add(&mut self, clue: impl FnOnce(&Self) -> Clue, class: &str) {
@@ -25,6 +28,11 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     #[cold]
     pub(super) fn length(&mut self) {
         let here = self.first_name;
+        let mut highest = 0;
+        self.split.names(|name| highest = highest.max(name));
+        if self.split.strings.is_empty() || highest >= here {
+            return;
+        }
         if let Some(built_for) = base_strings(self.split).filter(|&length| length != here) {
             self.add(|_| Clue::Length { built_for, here }, "length");
         }
@@ -162,11 +170,15 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
+    /// A name for people; no more of it than is shown, for it may be as long as
+    /// its section and be borne a million times.
     fn string(&self, offset: u32) -> String {
-        printable(match offset.checked_sub(self.first_name) {
-            None => self.base.string(offset),
-            Some(own) => c_string(self.split.strings.get(own as usize..).unwrap_or(&[])),
-        })
+        let rest = match offset.checked_sub(self.first_name) {
+            None => self.base.strings().get(offset as usize..),
+            Some(own) => self.split.strings.get(own as usize..),
+        };
+        let rest = rest.unwrap_or(&[]);
+        printable(c_string(rest.get(..SHOWN).unwrap_or(rest)))
     }
 }
 
