@@ -4,7 +4,10 @@
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
-use btf_guard::btf::{Base, Order, verify_base, verify_module};
+use btf_guard::btf::{
+    Base, Known, Order, Split, base_strings, evidence, fits, same_meaning, verify_base,
+    verify_module,
+};
 use btf_guard::kernel::{Abilities, image};
 use btf_guard::module;
 use btf_guard::place::package::Package;
@@ -44,10 +47,31 @@ pub(crate) fn btf(data: &[u8]) {
         let _ = verify_module(split, Some(distilled), base, abilities, false);
     }
     let _ = verify_module(rest, None, base, abilities, era & 0x80 != 0);
+    origin(rest, all, Order::Little);
     if let Ok(base) = Base::parse(rest.to_vec()) {
         let abilities = Abilities::of(&base, None);
         let _ = verify_module(rest, None, &base, &abilities, false);
         let _ = verify_module(rest, Some(rest), &base, &abilities, false);
+        // A hostile base, and one that differs from it.
+        let order = base.order();
+        let Ok(other) = Base::parse(Era::V7_3.base().build()) else {
+            return;
+        };
+        let pair = [(base, abilities.clone()), (other, abilities)];
+        origin(rest, &pair, order);
+    }
+}
+
+/// Asks where a split BTF comes from, be it one that a kernel would take or not.
+fn origin(raw: &[u8], bases: &[(Base, Abilities)], order: Order) {
+    let Some(split) = Split::parse(raw, order) else {
+        return;
+    };
+    let _ = base_strings(&split);
+    for ((here, _), (there, _)) in bases.iter().zip(bases.iter().skip(1)) {
+        let found = evidence(&split, here);
+        assert_eq!(found.is_empty(), fits(&split, here));
+        let _ = same_meaning(&split, here, there, &mut Known::default());
     }
 }
 

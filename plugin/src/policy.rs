@@ -103,7 +103,7 @@ mod tests {
             ),
             (
                 Verdict::BtfWrong {
-                    evidence: String::new(),
+                    evidence: Vec::new(),
                 },
                 Severity::Warn,
                 Severity::Warn,

@@ -5,9 +5,13 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::btf::{self, Order};
+use crate::btf::{self, Evidence, Order};
 use crate::kernel::Kernel;
 use crate::module::{Module, Target};
+
+mod bases;
+
+pub use bases::{Bases, BuiltFor};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +25,11 @@ pub enum Verdict {
     },
     /// The BTF does not fit, and the kernel was built to load the module without it.
     BtfDiscarded(Refusal),
-    /// The kernel accepts the BTF, but it does not mean what it was built to mean.
+    /// The kernel accepts the BTF, but it was built against another base, where
+    /// what it refers to means something else.
     BtfWrong {
-        /// What gives it away, for a report.
-        evidence: String,
+        /// What gives it away, one of each class.
+        evidence: Vec<Evidence>,
     },
     /// The kernel will not load it.
     Refused(Refusal),
@@ -160,9 +165,14 @@ impl From<Verdict> for Judgement {
     }
 }
 
-/// What `kernel` will do with `module`, by the loader's checks in the loader's
-/// order (`load_module()`, kernel/module/main.c), as far as `causes` names them.
+/// What `kernel` will do with `module`, with no other kernel to compare it with.
+///
+/// See [`Bases::judge`].
 pub fn judge(module: &Module, kernel: &Kernel, causes: &Causes) -> Judgement {
+    Bases::default().judge(module, kernel, causes)
+}
+
+fn follow_loader(module: &Module, kernel: &Kernel, causes: &Causes, bases: &Bases) -> Judgement {
     if causes.contains(Cause::Architecture)
         && let (Some(module), Some(kernel)) = (module.target, kernel.target)
         && let Some(line) = foreign(module, kernel)
@@ -184,7 +194,7 @@ pub fn judge(module: &Module, kernel: &Kernel, causes: &Causes) -> Judgement {
     if !causes.contains(Cause::Btf) {
         return Verdict::Loads.into();
     }
-    judge_btf(module, kernel)
+    judge_btf(module, kernel, bases)
 }
 
 /// `-ENOEXEC` of asm-generic/errno-base.h.
@@ -222,8 +232,9 @@ fn foreign(module: Target, kernel: Target) -> Option<String> {
 
 /// `btf_module_notify()` (kernel/bpf/btf.c): `.BTF` absent or empty is skipped
 /// in silence; a refused one fails the load unless the kernel was built with
-/// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`.
-fn judge_btf(module: &Module, kernel: &Kernel) -> Judgement {
+/// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`. Whether what it accepts is what it takes
+/// it for, the kernel does not ask; `bases` does.
+fn judge_btf(module: &Module, kernel: &Kernel, bases: &Bases) -> Judgement {
     let Some(split) = module.btf.as_deref().filter(|btf| !btf.is_empty()) else {
         return Verdict::LoadsNoBtf { why: NoBtf::Absent }.into();
     };
@@ -234,14 +245,14 @@ fn judge_btf(module: &Module, kernel: &Kernel) -> Judgement {
         .into();
     }
     let allow_mismatch = kernel.config.allow_mismatch;
-    let refusal = match btf::verify_module(
+    let refusal = match btf::read_module(
         split,
         module.btf_base.as_deref(),
         &kernel.base,
         &kernel.abilities,
         allow_mismatch == Some(true),
     ) {
-        Ok(()) => return Verdict::Loads.into(),
+        Ok(split) => return bases.settle(module, kernel, &split).into(),
         Err(refusal) => refusal,
     };
     let stated = |cause| Refusal {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a part of the work needs, through the system's package manager.
 #
-#   deps.sh build|test|demo|pair|fuzz|bench …
+#   deps.sh build|test|demo|pair|fuzz|bench|oracle-enforcing …
 #
 # What is looked for are the commands, headers and libraries themselves, so
 # nothing is installed, and no root asked for, where they came from elsewhere.
@@ -47,6 +47,15 @@ demo cmd:zstd zstd zstd zstd
 pair cmd:cc gcc gcc gcc
 pair cmd:pahole dwarves dwarves dwarves
 pair cmd:objcopy binutils binutils binutils
+oracle-enforcing cmd:cc gcc gcc gcc
+oracle-enforcing cmd:make make make make
+oracle-enforcing cmd:objcopy binutils binutils binutils
+oracle-enforcing cmd:flex flex flex flex
+oracle-enforcing cmd:bison bison bison bison
+oracle-enforcing cmd:bc bc bc bc
+oracle-enforcing cmd:xz xz-utils xz xz
+oracle-enforcing header:gelf.h libelf-dev libelf-devel elfutils-libelf-devel
+oracle-enforcing header:zlib.h zlib1g-dev zlib-devel zlib-devel
 fuzz cmd:c++ g++ gcc-c++ gcc-c++
 bench cmd:depmod kmod kmod kmod
 bench header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
@@ -197,7 +206,7 @@ missing_of() {
     done
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh build|test|demo|pair|fuzz|bench …"
+[ $# -gt 0 ] || die "usage: deps.sh build|test|demo|pair|fuzz|bench|oracle-enforcing …"
 missing=$(missing_of "$@")
 [ -n "$missing" ] || exit 0
 

@@ -30,7 +30,7 @@ set_name=${1:-}
 case "$set_name" in all | slice) ;; *) die 'usage: oracle.sh all|slice' ;; esac
 
 [ "$(uname -m)" = x86_64 ] || die "the kernels are those of x86-64, and this is $(uname -m)"
-[ "$set_name" = slice ] || "$here/deps.sh" build test
+[ "$set_name" = slice ] || "$here/deps.sh" build test oracle-enforcing
 "$here/kernels.sh" test
 
 # The newest kernel that satisfied a want, if it came with modules.
@@ -73,15 +73,17 @@ slice() {
     ask --slice 600 --at-least 400 --kernel "$stable" --kernel "$second"
 }
 
-# Around the base of a kernel of this series that does not enforce.
+# Builds a kernel around the base of one of its series that does not enforce, and
+# says where it is.
 enforcing() {
-    series=$1
-    name=$2
+    name=$1
+    series=$(echo "$name" | sed -n 's/^image-\([0-9]*\.[0-9]*\)\..*/\1/p')
     image=$(find "$kernels/$name" -name 'vmlinuz*' -type f | head -n 1)
-    base=$cache/oracle-enforcing/$name.btf
-    mkdir -p "$cache/oracle-enforcing"
-    "$target/debug/oracle" base "$image" "$base" &&
-        "$here/enforcing-kernel.sh" "$series" "$base" "$cache/oracle-enforcing/$name"
+    dir=$cache/enforcing/kernel-${name#image-}
+    mkdir -p "$cache/enforcing"
+    "$target/debug/oracle" base "$image" "$dir.btf" &&
+        "$here/enforcing-kernel.sh" "$series" "$dir.btf" "$dir" >&2 &&
+        printf '%s\n' "$dir"
 }
 
 all() {
@@ -98,11 +100,10 @@ all() {
     done
     for want in stable-cloud 6.12; do
         name=$(newest_of "$want") || continue
-        series=$(echo "$name" | sed -n 's/^image-\([0-9]*\.[0-9]*\)\..*/\1/p')
-        if enforcing "$series" "$name"; then
-            set -- "$@" --enforcing "$cache/oracle-enforcing/$name=$name"
+        if dir=$(enforcing "$name"); then
+            set -- "$@" --enforcing "$dir=$name"
         else
-            missing="$missing enforcing-$series"
+            missing="$missing one-that-enforces-around-$name"
         fi
     done
     ask --at-least 3000 "$@" || failed=1

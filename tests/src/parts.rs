@@ -38,13 +38,14 @@ fn appended(kind: u32, vlen: u32) -> (u32, u32) {
 }
 
 impl Parts {
-    /// Takes `raw` apart; `None` unless it has a header of 24 bytes and whole types.
+    /// Takes `raw` apart; `None` unless it is well-formed. What a header of more
+    /// than 24 bytes has there is forgotten.
     pub fn of(raw: &[u8]) -> Option<Self> {
-        if raw.len() < 24 || raw[..4] != [0x9f, 0xeb, 1, 0] || word(raw, 4) != 24 {
+        if raw.len() < 24 || raw[..4] != [0x9f, 0xeb, 1, 0] {
             return None;
         }
         let section = |at: usize| {
-            let start = 24 + word(raw, at) as usize;
+            let start = (word(raw, 4) as usize).checked_add(word(raw, at) as usize)?;
             Some(
                 raw.get(start..start.checked_add(word(raw, at + 4) as usize)?)?
                     .to_vec(),
@@ -140,6 +141,33 @@ impl Parts {
         found
     }
 
+    /// Puts the types of a BTF that stands alone into another order, as a parallel
+    /// `pahole` may when a kernel is built twice. `order` lists the old ids (from 1)
+    /// in their new places.
+    pub fn renumber(&mut self, order: &[u32]) {
+        assert_eq!(order.len(), self.starts.len());
+        let mut new_id = vec![0; order.len() + 1];
+        for (place, &old) in (1..).zip(order) {
+            assert_eq!(new_id[old as usize], 0, "{old} comes twice");
+            new_id[old as usize] = place;
+        }
+        for reference in self.references() {
+            self.set(reference.at, new_id[reference.id as usize]);
+        }
+        let mut types = Vec::with_capacity(self.types.len());
+        let mut starts = Vec::with_capacity(self.starts.len());
+        for &old in order {
+            let index = old as usize - 1;
+            let end = self.starts.get(index + 1).copied();
+            starts.push(types.len());
+            types.extend_from_slice(
+                &self.types[self.starts[index]..end.unwrap_or(self.types.len())],
+            );
+        }
+        self.types = types;
+        self.starts = starts;
+    }
+
     /// Header, types, strings.
     pub fn build(&self) -> Vec<u8> {
         self.build_with(&[])
@@ -185,5 +213,26 @@ mod tests {
         // int; the struct and its members; the prototype and its parameters; the function.
         assert_eq!(parts.names().len(), 1 + 3 + 3 + 1);
         assert!(Parts::of(&raw[..raw.len() - 1]).is_none());
+    }
+
+    #[test]
+    fn types_in_another_order_are_the_same_types() {
+        let mut b = Btf::base();
+        let int = b.int();
+        b.structure("pair", 8, &[("a", int, 0), ("b", int, 32)]);
+        b.function("f", 1);
+        let mut parts = Parts::of(&b.build()).unwrap();
+        parts.renumber(&[4, 2, 1, 3]);
+        let kinds: Vec<u32> = parts.starts.iter().map(|&at| parts.kind(at)).collect();
+        assert_eq!(
+            kinds,
+            [kind::FUNC, kind::STRUCT, kind::INT, kind::FUNC_PROTO]
+        );
+        let ids: Vec<u32> = parts.references().iter().map(|r| r.id).collect();
+        // The function's prototype, two members, the prototype's result and parameter.
+        assert_eq!(ids, [4, 3, 3, 3, 3]);
+        assert_eq!(Parts::of(&parts.build()).unwrap().starts, parts.starts);
+        parts.renumber(&[3, 2, 4, 1]);
+        assert_eq!(parts.build(), b.build());
     }
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::census::{Census, Starts};
 use super::names::c_string;
+use super::origin::Ground;
 use super::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind};
 use crate::Malformed;
 
@@ -26,6 +27,7 @@ pub struct Base {
     offsets: Vec<u32>,
     starts: Starts,
     by_name: OnceLock<Vec<u32>>,
+    ground: OnceLock<Ground>,
 }
 
 impl Base {
@@ -95,6 +97,7 @@ impl Base {
             offsets,
             starts,
             by_name: OnceLock::new(),
+            ground: OnceLock::new(),
             raw,
         })
     }
@@ -132,6 +135,16 @@ impl Base {
         &self.kinds
     }
 
+    /// The kind of `id`; `void` also beyond the last.
+    pub(super) fn kind(&self, id: u32) -> u8 {
+        self.kinds.get(id as usize).copied().unwrap_or(kind::VOID)
+    }
+
+    /// What split BTF is held against; made on the first call.
+    pub(super) fn ground(&self) -> &Ground {
+        self.ground.get_or_init(|| Ground::of(self))
+    }
+
     fn type_bytes(&self) -> &[u8] {
         self.raw.get(self.types.clone()).unwrap_or(&[])
     }
@@ -150,6 +163,14 @@ impl Base {
             return None;
         }
         self.offsets.get(id as usize).map(|&at| at as usize)
+    }
+
+    /// The type `id` and the bytes that it appends to `struct btf_type`.
+    pub(super) fn body(&self, id: u32) -> Option<(Type, &[u8])> {
+        let t = self.type_at(id)?;
+        let start = self.offset(id)? + TYPE_LEN;
+        let length = raw::appended(t.wide_kind(), t.wide_vlen())?;
+        Some((t, self.type_bytes().get(start..start + length)?))
     }
 
     /// The word at index `word` of what type `id` appends to `struct btf_type`.

@@ -90,21 +90,27 @@ impl Census {
     }
 }
 
-/// A bit for each byte of a string section: does an identifier that
-/// [`Census::plain`] vouches for start here? For a base, whose strings do not
+/// A bit for each byte of a string section: is this the start of a string, and
+/// one that is an identifier by [`Census::plain`]'s word? For a base, whose strings do not
 /// fit into a processor's nearer caches while these bits do.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Starts(Vec<u64>);
 
 impl Starts {
     pub(super) fn of(strings: &[u8], census: &Census) -> Self {
+        // The byte before the first one counts as NUL.
+        let mut behind = 1u64;
         let words = strings.chunks(BLOCK).zip(0usize..).map(|(block, index)| {
-            if !census.plain(index * BLOCK) {
-                return 0;
+            let (first, nul) = block.iter().rev().fold((0u64, 0u64), |(first, nul), &c| {
+                let starts = u64::from(names::starts_identifier(c, true));
+                (first << 1 | starts, nul << 1 | u64::from(c == 0))
+            });
+            let starts = nul << 1 | behind;
+            behind = nul >> (BLOCK - 1);
+            match census.plain(index * BLOCK) {
+                true => first & starts,
+                false => 0,
             }
-            block.iter().rev().fold(0u64, |bits, &c| {
-                bits << 1 | u64::from(names::starts_identifier(c, true))
-            })
         });
         Self(words.collect())
     }
@@ -155,13 +161,14 @@ mod tests {
         let census = Census::of(&strings);
         let starts = Starts::of(&strings, &census);
         for (offset, &c) in strings.iter().enumerate() {
-            let expected = census.plain(offset) && names::starts_identifier(c, true);
+            let start = offset == 0 || strings[offset - 1] == 0;
+            let expected = start && census.plain(offset) && names::starts_identifier(c, true);
             assert_eq!(starts.identifier(offset), expected, "{offset}");
         }
         assert!(!starts.identifier(strings.len() + 64));
         let strings = b"abc_de.9\0".repeat(4000);
         let starts = Starts::of(&strings, &Census::of(&strings));
-        assert!(starts.identifier(0) && starts.identifier(6) && !starts.identifier(7));
+        assert!(starts.identifier(0) && starts.identifier(9) && !starts.identifier(1));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod log;
 mod lookup;
 mod meta;
 mod names;
+mod origin;
 mod raw;
 mod relocate;
 mod scope;
@@ -19,5 +20,9 @@ mod sort;
 mod verify;
 
 pub use base::Base;
+pub use origin::{
+    Clue, Comparison, Difference, Evidence, Holder, Known, Split, base_strings, evidence, fits,
+    same_meaning,
+};
 pub use raw::Order;
-pub use verify::{Refusal, verify_base, verify_module};
+pub use verify::{Refusal, read_module, verify_base, verify_module};

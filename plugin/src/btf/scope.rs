@@ -2,6 +2,8 @@
 //! `struct btf` and `struct btf_verifier_env` (`kernel/bpf/btf.c`), as far as
 //! judging a module needs them.
 
+use std::cell::Cell;
+
 use super::census::{Census, Starts};
 use super::log;
 use super::names::{self, c_string};
@@ -55,6 +57,8 @@ pub(super) struct Parsed<'a> {
     pub(super) offsets: Vec<u32>,
     /// The kind of each own type.
     pub(super) kinds: Vec<u8>,
+    /// Some identifier is not the start of a string, which the kernel permits.
+    pub(super) names_inside: bool,
 }
 
 /// Everything that the rules for one type look at.
@@ -69,6 +73,8 @@ pub(super) struct Scope<'a> {
     trusts_census: bool,
     /// The first name offset that is not valid.
     names_end: u32,
+    /// An identifier was looked at that is not the start of a string.
+    inside: Cell<bool>,
 }
 
 impl<'a> Scope<'a> {
@@ -88,7 +94,13 @@ impl<'a> Scope<'a> {
             names_end: u32::try_from(below.strings.len() + own.len())
                 .unwrap_or(u32::MAX)
                 .min(abilities.max_name_offset.saturating_add(1)),
+            inside: Cell::new(false),
         }
+    }
+
+    /// Was any of the identifiers so far not the start of a string?
+    pub(super) fn met_name_inside(&self) -> bool {
+        self.inside.get()
     }
 
     /// `btf_str_by_offset()`: the bytes from `offset` to the end of its section;
@@ -145,7 +157,10 @@ impl<'a> Scope<'a> {
                 .is_some_and(|starts| starts.identifier(at)),
             Some(own) => {
                 let first = self.own.get(own);
-                first.is_some_and(|&c| names::starts_identifier(c, true)) && self.census.plain(own)
+                let before = own.checked_sub(1).and_then(|before| self.own.get(before));
+                first.is_some_and(|&c| names::starts_identifier(c, true))
+                    && before.is_none_or(|&before| before == 0)
+                    && self.census.plain(own)
             }
         };
         (plain && self.trusts_census) || self.identifier_slow(offset)
@@ -154,12 +169,26 @@ impl<'a> Scope<'a> {
     #[cold]
     #[inline(never)]
     fn identifier_slow(&self, offset: u32) -> bool {
+        if !self.is_start(offset) {
+            self.inside.set(true);
+        }
         let dot = self.abilities.dot_in_identifiers;
         // A name that is too long need not be read to its end for each of its uses.
         self.from(offset).is_some_and(|rest| {
             let enough = rest.get(..=self.abilities.name_max).unwrap_or(rest);
             self.spelled_as_identifier(c_string(enough), dot)
         })
+    }
+
+    /// Is it the first byte of a string?
+    fn is_start(&self, offset: u32) -> bool {
+        let at = offset as usize;
+        let (strings, at) = match at.checked_sub(self.below.strings.len()) {
+            None => (self.below.strings, at),
+            Some(own) => (self.own, own),
+        };
+        let before = at.checked_sub(1).and_then(|before| strings.get(before));
+        before.is_none_or(|&before| before == 0)
     }
 
     fn spelled_as_identifier(&self, name: &[u8], dot: bool) -> bool {

@@ -12,6 +12,7 @@ use super::census::Census;
 use super::chains;
 use super::log::Log;
 use super::meta;
+use super::origin::Split;
 use super::raw::{Be, ByteOrder, HEADER_LEN, HEADER_LEN_LAYOUT, Le, MAGIC, Order, kind};
 use super::relocate;
 use super::scope::{Below, E2BIG, EINVAL, ENOTSUPP, Parsed, Scope, Stop};
@@ -47,6 +48,20 @@ pub fn verify_module(
     abilities: &Abilities,
     discards: bool,
 ) -> Result<(), Refusal> {
+    read_module(split, distilled, base, abilities, discards).map(drop)
+}
+
+/// [`verify_module`], and what was read of an accepted split BTF.
+///
+/// # Errors
+/// The kernel's [`Refusal`].
+pub fn read_module<'a>(
+    split: &'a [u8],
+    distilled: Option<&[u8]>,
+    base: &Base,
+    abilities: &Abilities,
+    discards: bool,
+) -> Result<Split<'a>, Refusal> {
     let mut log = Log::new(abilities.log_line_max);
     let result = match base.order() {
         Order::Little => run::<Le>(split, distilled, base, abilities, discards, &mut log),
@@ -81,14 +96,14 @@ fn refusal(stop: Stop, log: Log) -> Refusal {
     }
 }
 
-fn run<O: ByteOrder>(
-    split: &[u8],
+fn run<'a, O: ByteOrder>(
+    split: &'a [u8],
     distilled: Option<&[u8]>,
     base: &Base,
     abilities: &Abilities,
     discards: bool,
     log: &mut Log,
-) -> Result<(), Stop> {
+) -> Result<Split<'a>, Stop> {
     // __btf_verifier_log_type(): since Linux 6.3 silent where mismatches are
     // permitted, but only for BTF that has a base.
     let quiet = discards && abilities.discards_quietly;
@@ -98,7 +113,8 @@ fn run<O: ByteOrder>(
             strings: base.strings(),
             starts: Some(base.starts()),
         };
-        return parse::<O>(split, &below, abilities, quiet, log).map(drop);
+        let parsed = parse::<O>(split, &below, abilities, quiet, log)?;
+        return Ok(Split::accepted(parsed, base.order(), false));
     };
     let void = Below::void();
     let own = parse::<O>(distilled, &void, abilities, false, log)?;
@@ -111,7 +127,8 @@ fn run<O: ByteOrder>(
         starts: None,
     };
     let parsed = parse::<O>(split, &below, abilities, quiet, log)?;
-    relocate::relocate::<O>(&parsed, &own, base, abilities, log)
+    relocate::relocate::<O>(&parsed, &own, base, abilities, log)?;
+    Ok(Split::accepted(parsed, base.order(), true))
 }
 
 struct Header {
@@ -150,6 +167,7 @@ pub(super) fn parse<'a, O: ByteOrder>(
         string_bytes,
         offsets: metas.offsets,
         kinds: metas.kinds,
+        names_inside: scope.met_name_inside(),
     })
 }
 

@@ -9,7 +9,6 @@ use btf_guard::place::roots::Root;
 use btf_guard::place::tree;
 use btf_guard::policy::Severity;
 use btf_guard::report::{ModuleEntry, VerdictEntry};
-use btf_guard::verdict::judge;
 use rayon::prelude::*;
 
 use super::bench::Bench;
@@ -160,7 +159,7 @@ impl<'a> Disk<'a> {
             Err(why) => return Before::Unknown(why.clone()),
         };
         let bad = |kernel: &Kernel| {
-            let mut judgement = judge(module, kernel, bench.causes());
+            let mut judgement = bench.bases().judge(module, kernel, bench.causes());
             // A guess warns at most; it is the refusals that are compared.
             judgement.assumed.clear();
             VerdictEntry::new(entry.id, entry.moment, judgement).severity >= now.severity

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::module::{Module, Reader};
@@ -10,7 +11,7 @@ use btf_guard::place::open_module;
 use btf_guard::place::package::{self, Package};
 use btf_guard::place::tree::Found;
 use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
-use btf_guard::verdict::{Causes, judge};
+use btf_guard::verdict::{Bases, Cause, Causes, Verdict};
 use rayon::prelude::*;
 
 use super::progress::Progress;
@@ -25,6 +26,8 @@ pub(crate) struct Bench {
     entries: Vec<KernelEntry>,
     causes: Causes,
     progress: Progress,
+    /// The base BTF of each kernel; known once the first module is judged.
+    bases: OnceLock<Bases>,
 }
 
 /// A module file and the kernels that it is held against.
@@ -54,6 +57,7 @@ impl Bench {
             entries: Vec::new(),
             causes,
             progress,
+            bases: OnceLock::new(),
         }
     }
 
@@ -99,6 +103,21 @@ impl Bench {
 
     pub(crate) fn into_entries(self) -> Vec<KernelEntry> {
         self.entries
+    }
+
+    /// The bases of all kernels that are there when this is first asked for.
+    pub(crate) fn bases(&self) -> &Bases {
+        self.bases.get_or_init(|| {
+            let mut bases = Bases::default();
+            for (kernel, entry) in self.kernels.iter().zip(&self.entries) {
+                let source = match &entry.package {
+                    Some(package) => format!("{} in {package}", entry.source),
+                    None => entry.source.clone(),
+                };
+                bases.add(kernel, source);
+            }
+            bases
+        })
     }
 
     pub(crate) fn causes(&self) -> &Causes {
@@ -205,12 +224,19 @@ impl Bench {
         kernels: &[usize],
     ) -> ModuleEntry {
         let mut entry = ModuleEntry::new(path, package, module);
+        let mut loads_on = None;
         for id in kernels {
             if let Some(kernel) = self.kernels.get(*id) {
-                let judgement = judge(module, kernel, &self.causes);
+                let judgement = self.bases().judge(module, kernel, &self.causes);
+                if judgement.verdict == Verdict::Loads {
+                    loads_on = loads_on.or(Some(kernel));
+                }
                 let verdict = VerdictEntry::new(*id, kernel.moment, judgement);
                 entry.verdicts.push(verdict);
             }
+        }
+        if self.causes.contains(Cause::Btf) {
+            entry.btf.built_for = self.bases().built_for(module, loads_on);
         }
         entry
     }

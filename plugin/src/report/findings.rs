@@ -89,6 +89,9 @@ pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
 /// the same text, whatever their names and numbers are.
 fn complaint(verdict: &VerdictEntry) -> String {
     let Some(refusal) = &verdict.refusal else {
+        if verdict.verdict == Kind::BtfWrong {
+            return verdict.class.to_owned();
+        }
         return verdict.why.clone().unwrap_or_default();
     };
     let last = refusal.log.last().map(|line| shape(line));

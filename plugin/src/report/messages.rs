@@ -60,7 +60,14 @@ pub fn messages(report: &Report, mode: Mode) -> Vec<Message> {
                 format!("  modules: {names} (in {packages})")
             }
         });
+        for origin in words::origins(finding, report, 1) {
+            lines.say(format!("  {origin}"));
+        }
         if let Some(case) = finding.first() {
+            if let Some(evidence) = case.verdict.evidence.first() {
+                let name = &case.module.name;
+                lines.say(format!("  note: {name}: {evidence}"));
+            }
             let log = words::kernel_log(case);
             if !log.is_empty() {
                 lines.say(format!("  the kernel would log: {}", log.join(" | ")));

@@ -14,6 +14,8 @@ use crate::place::plan::SCHEMA;
 use crate::policy::{self, Decision, Mode, Severity};
 use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
 
+pub use crate::verdict::BuiltFor;
+
 pub use messages::messages;
 pub use text::{Detail, write_errors, write_text};
 
@@ -147,17 +149,8 @@ pub struct BtfEntry {
     pub distilled: bool,
     /// Bytes of `.BTF`.
     pub bytes: u64,
-    /// The base it was built against, where the BTF itself tells.
+    /// The base it was built against, as far as that is certain.
     pub built_for: Option<BuiltFor>,
-}
-
-/// A base BTF as a split BTF remembers it.
-#[derive(Debug, Clone, Serialize)]
-pub struct BuiltFor {
-    /// Bytes of its string section.
-    pub strings: u32,
-    /// How many types; `void` is not counted.
-    pub types: u32,
 }
 
 impl ModuleEntry {
@@ -216,9 +209,16 @@ pub struct VerdictEntry {
     /// Of a refusal, or of BTF that is discarded.
     #[serde(flatten)]
     pub refusal: Option<RefusalEntry>,
-    /// Why nothing else can be said, or why there are no types.
+    /// Why nothing else can be said, why there are no types, or why they are
+    /// wrong, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// What shows that the BTF belongs to another base, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+    /// The class of the first evidence.
+    #[serde(skip)]
+    pub(crate) class: &'static str,
     /// What was taken to be the kernel's default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<&'static str>,
@@ -271,11 +271,16 @@ impl VerdictEntry {
             let errno = (errno != 0).then_some(errno);
             Some(RefusalEntry { cause, errno, log })
         };
+        let (mut evidence, mut class) = (Vec::new(), "");
         let (verdict, refusal, why) = match judgement.verdict {
             Verdict::Loads => (Kind::Loads, None, None),
             Verdict::LoadsNoBtf { why } => (Kind::LoadsNoBtf, None, Some(no_btf(why).to_owned())),
             Verdict::BtfDiscarded(refusal) => (Kind::BtfDiscarded, stated(refusal), None),
-            Verdict::BtfWrong { evidence } => (Kind::BtfWrong, None, Some(evidence)),
+            Verdict::BtfWrong { evidence: found } => {
+                evidence = found.iter().map(ToString::to_string).collect();
+                class = found.first().map_or("", |first| first.clue.class());
+                (Kind::BtfWrong, None, evidence.first().cloned())
+            }
             Verdict::Refused(refusal) => (Kind::Refused, stated(refusal), None),
             Verdict::Missing => (Kind::Missing, None, None),
             Verdict::Unknown { why } => (Kind::Unknown, None, Some(why)),
@@ -285,6 +290,8 @@ impl VerdictEntry {
             verdict,
             refusal,
             why,
+            evidence,
+            class,
             assumed: judgement.assumed,
             notes: judgement.notes,
             severity,

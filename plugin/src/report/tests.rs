@@ -346,9 +346,12 @@ fn findings_speak_of_what_they_are() {
     assert_eq!(bug["cause"], "kernel-bug");
     assert_eq!(
         headline(Verdict::BtfWrong {
-            evidence: String::new()
+            evidence: Vec::new()
         }),
-        format!("warning: the module loads on {on}, but BPF programs will read wrong types")
+        format!(
+            "warning: the module loads on {on}, but BPF programs will read wrong types: its BTF \
+             was built for another build of it"
+        )
     );
     let gone = ModuleEntry::missing("/lib/modules/6.18.15-cloud".into(), &running);
     let report = Report::new(vec![running.clone()], vec![gone], Vec::new(), Mode::Block);

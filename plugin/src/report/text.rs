@@ -26,6 +26,8 @@ pub enum Detail {
 const COMPLAINTS: usize = 3;
 /// Modules of one complaint that are named.
 const NAMES: usize = 4;
+/// Pieces of evidence of one complaint that are shown.
+const EVIDENCE: usize = 2;
 /// Unreadable inputs that are named.
 const ERRORS: usize = 20;
 
@@ -95,6 +97,9 @@ fn write_finding(
     if finding.severity >= Severity::Warn || detail == Detail::Everything {
         write_place(finding, out)?;
         write_complaints(finding, detail, out)?;
+        for origin in words::origins(finding, report, COMPLAINTS) {
+            writeln!(out, " {FRAME}={FRAME:#} {}", shown(&origin))?;
+        }
         for note in notes(finding) {
             writeln!(out, " {FRAME}={FRAME:#} note: {}", shown(&note))?;
         }
@@ -152,8 +157,13 @@ fn write_complaints(finding: &Finding<'_>, detail: Detail, out: &mut impl Write)
         for line in words::kernel_log(*case) {
             writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(&line))?;
         }
-        if let Some(why) = &case.verdict.why {
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(why))?;
+        let reasons = match case.verdict.evidence.as_slice() {
+            [] => case.verdict.why.as_slice(),
+            evidence if all => evidence,
+            evidence => evidence.get(..EVIDENCE).unwrap_or(evidence),
+        };
+        for reason in reasons {
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(reason))?;
         }
     }
     let rest = finding.groups.get(most..).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What is said of a finding: the headline, and what to do.
 
 use super::findings::Finding;
-use super::{KernelEntry, Kind, Report};
+use super::{BuiltFor, KernelEntry, Kind, Report};
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::verdict::Cause;
@@ -76,7 +76,10 @@ pub(super) fn headline(finding: &Finding<'_>, report: &Report) -> String {
         }
         (Kind::BtfWrong, _) => {
             let load = if count == 1 { "loads" } else { "load" };
-            format!("{subject} {load} on {kernel}, but BPF programs will read wrong types")
+            format!(
+                "{subject} {load} on {kernel}, but BPF programs will read wrong types: {their} BTF {}",
+                misfit(finding, entry)
+            )
         }
         _ => format!("{subject} cannot be judged for {kernel}"),
     }
@@ -98,6 +101,58 @@ fn built_for<'a>(finding: &Finding<'a>) -> Option<&'a str> {
         .cases()
         .all(|case| case.module.release.as_deref() == Some(release))
         .then_some(release)
+}
+
+/// Which bases the modules of a finding were built for, each in a line and once,
+/// the most frequent complaint's first.
+pub(super) fn origins(finding: &Finding<'_>, report: &Report, most: usize) -> Vec<String> {
+    let mut origins: Vec<String> = Vec::new();
+    let Some(kernel) = report.kernels.get(finding.kernel) else {
+        return origins;
+    };
+    for case in finding.cases() {
+        let Some(built_for) = &case.module.btf.built_for else {
+            continue;
+        };
+        let origin = origin(built_for, kernel);
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+        if origins.len() == most {
+            break;
+        }
+    }
+    origins
+}
+
+/// What BTF was built for, and what not.
+fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
+    let own = kernel.release.as_deref();
+    let strings = built_for.strings;
+    let Some(source) = &built_for.source else {
+        let name = own.unwrap_or(&kernel.source);
+        return match kernel.base.strings {
+            here if here == strings => {
+                format!("built for another base with {strings} bytes of strings than {name}")
+            }
+            here => format!(
+                "built for a base with {strings} bytes of strings, not for {name} with {here}"
+            ),
+        };
+    };
+    match (built_for.release.as_deref(), own) {
+        (Some(theirs), Some(own)) if theirs != own => {
+            format!("built for {theirs} ({source}), not for {own}")
+        }
+        (Some(theirs), Some(own)) => {
+            let here = &kernel.source;
+            format!("built for {theirs} ({source}), not for {own} ({here})")
+        }
+        _ => format!(
+            "built for {source}, not for {}",
+            own.unwrap_or(&kernel.source)
+        ),
+    }
 }
 
 /// What to do about it.

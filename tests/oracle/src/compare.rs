@@ -50,6 +50,20 @@ const ASIDE: [&str; 4] = [
     "module license",
 ];
 
+/// Beginnings of what the kernel says of itself at any time, whatever is loaded.
+const ANY_TIME: [&str; 10] = [
+    "clocksource: ",
+    "tsc: ",
+    "random: ",
+    "hrtimer: ",
+    "perf: ",
+    "sched: ",
+    "workqueue: ",
+    "rcu: ",
+    "watchdog: ",
+    "input: ",
+];
+
 /// What the loader says when it stops before BTF.
 const BEFORE: [&str; 4] = [
     "Unknown symbol",
@@ -57,6 +71,9 @@ const BEFORE: [&str; 4] = [
     "version magic",
     "no symbol version for",
 ];
+
+/// `EEXIST` of asm-generic/errno-base.h.
+const EEXIST: i32 = 17;
 
 /// Beginnings of what the relocation of a distilled base says, which has no prefix.
 const RELOCATION: [&str; 4] = [
@@ -80,7 +97,9 @@ fn about_btf(log: &[String], carried: bool) -> (Vec<String>, Option<i32>) {
             continue;
         } else if let Some(text) = line.strip_prefix("BPF:") {
             text.strip_prefix(' ').unwrap_or(text)
-        } else if ASIDE.iter().any(|aside| line.contains(aside)) {
+        } else if ASIDE.iter().any(|aside| line.contains(aside))
+            || ANY_TIME.iter().any(|begin| line.starts_with(begin))
+        {
             continue;
         } else if carried || RELOCATION.iter().any(|begin| line.starts_with(begin)) {
             // A carrier's init says nothing, so all that is left is to be explained.
@@ -122,6 +141,10 @@ pub(crate) fn compare(
         return Outcome::Open;
     }
     let (lines, failed) = about_btf(&answer.log, carried);
+    // A module of that name is loaded and would not go.
+    if !carried && answer.errno == EEXIST {
+        return Outcome::NotReached;
+    }
     let stopped = |line: &String| BEFORE.iter().any(|word| line.contains(word));
     let own_failure = !carried && answer.errno != 0 && !(enforces && failed.is_some());
     // A module whose init fails is gone, and with it the sign that its BTF was

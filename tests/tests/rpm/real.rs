@@ -23,21 +23,23 @@ fn rebuilt() -> Btf {
     Era::V6_18.base_in(base)
 }
 
-fn split(base: &Btf) -> Vec<u8> {
+/// A module's BTF on `base`, where `int` has this id.
+fn split(base: &Btf, int: u32) -> Vec<u8> {
     let mut split = Btf::split(base);
-    split.structure("driver_state", 16, &[("a", 1, 0), ("b", 1, 32)]);
-    split.named("driver_open", kind::FUNC, 0, 0, &[]);
+    split.structure("driver_state", 16, &[("a", int, 0), ("b", int, 32)]);
+    let prototype = split.add(0, kind::FUNC_PROTO, 0, int, &[]);
+    split.named("driver_open", kind::FUNC, 0, prototype, &[]);
     split.build()
 }
 
 /// A module of the kernel in the root.
 fn fitting(name: &str) -> Vec<u8> {
-    elf::named_module(name, &split(&Era::V6_18.base()))
+    elf::named_module(name, &split(&Era::V6_18.base(), 1))
 }
 
 /// A module of the other build.
 fn foreign(name: &str) -> Vec<u8> {
-    elf::named_module(name, &split(&rebuilt()))
+    elf::named_module(name, &split(&rebuilt(), 2))
 }
 
 fn module_path(name: &str) -> String {

@@ -33,7 +33,16 @@ pub(super) fn all(material: &Material) -> Result<Vec<Case>> {
     let mut on_distilled = Btf::split(&distilled);
     on_distilled.add(0, kind::PTR, 0, 1, &[]);
 
-    let only: [(&str, Vec<u8>); 14] = [
+    let strings_first = |header: u32| {
+        let (types, strings) = (one.types.len() as u32, one.strings.len() as u32);
+        let mut out = one.header(header, [strings, types, 0, strings]);
+        out.resize(header as usize, 0);
+        out.extend_from_slice(&one.strings);
+        out.extend_from_slice(&one.types);
+        out
+    };
+
+    let only: [(&str, Vec<u8>); 17] = [
         ("size-0", Vec::new()),
         ("one-byte", vec![0x9f]),
         ("seven-bytes", header.iter().take(7).copied().collect()),
@@ -53,6 +62,9 @@ pub(super) fn all(material: &Material) -> Result<Vec<Case>> {
             one.build_with(32, &[0, 0, 0, 0, 1, 0, 0, 0]),
         ),
         ("header-of-64", one.build_with(64, &[0; 40])),
+        ("strings-first", strings_first(24)),
+        ("strings-first-header-of-28", strings_first(28)),
+        ("strings-first-header-of-32", strings_first(32)),
         ("big-endian", {
             let (types, strings) = (material.base.types(), material.base.strings_len());
             let mut b = Btf::continuing(types, strings).big_endian();

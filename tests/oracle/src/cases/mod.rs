@@ -1,10 +1,12 @@
 //! What the kernels are asked.
 
+mod ambiguous;
 mod distilled;
 mod edges;
 mod genuine;
 mod mutated;
 mod permuted;
+mod probes;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -125,15 +127,19 @@ pub(crate) enum Family {
     Generated,
     /// Distilled bases, whole and with defects.
     Distilled,
+    /// Distilled bases of names that the kernel has several times.
+    Ambiguous,
     /// The kernel's own modules as if its base had its types in another order.
     Permuted,
     /// None, empty, header only, something after the end, and the like.
     Edge,
+    /// One rule each, at its border.
+    Probe,
 }
 
 impl Family {
     /// All, with how many cases a whole run has of each at most.
-    pub(crate) const ALL: [(Self, usize); 9] = [
+    pub(crate) const ALL: [(Self, usize); 11] = [
         (Self::Own, 500),
         (Self::Foreign, 900),
         (Self::OwnAsIs, 400),
@@ -141,8 +147,10 @@ impl Family {
         (Self::Mutated, 1000),
         (Self::Generated, 400),
         (Self::Distilled, 800),
+        (Self::Ambiguous, 500),
         (Self::Permuted, 200),
-        (Self::Edge, 100),
+        (Self::Edge, 24),
+        (Self::Probe, 0),
     ];
 }
 
@@ -156,8 +164,10 @@ impl fmt::Display for Family {
             Self::Mutated => "mutated",
             Self::Generated => "generated",
             Self::Distilled => "distilled",
+            Self::Ambiguous => "ambiguous",
             Self::Permuted => "permuted",
             Self::Edge => "edge",
+            Self::Probe => "probe",
         })
     }
 }
@@ -239,9 +249,12 @@ pub(crate) fn all(material: &Material, slice: Option<usize>) -> Result<Vec<Case>
             Family::Mutated => mutated::real(material, count, &mut random),
             Family::Generated => mutated::generated(material, count, &mut random),
             Family::Distilled => distilled::pairs(material, count, &mut random),
+            Family::Ambiguous if !material.relocates => continue,
+            Family::Ambiguous => ambiguous::pairs(material, count, &mut random),
             Family::Permuted => permuted::modules(material, count, &mut random),
             // Few and dear: always all of them.
             Family::Edge => edges::all(material),
+            Family::Probe => Ok(probes::all(material)),
         };
         cases.extend(made.with_context(|| format!("the cases '{family}'"))?);
     }

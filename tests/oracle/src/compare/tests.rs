@@ -94,6 +94,8 @@ fn a_module_that_loads_shows_its_btf_or_does_not() {
     let none = verdict("loads-no-btf", None, &[]);
     agrees(&none, &answer(0, None, &[]), true, [true; 3]);
     agrees(&none, &answer(0, Some(700), &[]), true, [false, true, true]);
+    let busy = answer(0, Some(1), &["clocksource: Switched to clocksource tsc"]);
+    agrees(&loads, &busy, true, [true; 3]);
     let tainted = answer(
         0,
         Some(1),
@@ -127,6 +129,8 @@ fn what_is_not_about_btf_is_not_compared() {
     let loads = verdict("loads", None, &[]);
     let symbol = answer(2, None, &["foo: Unknown symbol bar (err -2)"]);
     assert_eq!(compare(&loads, &symbol, false, true), Outcome::NotReached);
+    let twice = answer(17, None, &[]);
+    assert_eq!(compare(&loads, &twice, false, true), Outcome::NotReached);
     // Its own init failed, after its BTF had been accepted.
     let failed = answer(19, None, &["foo: no such device"]);
     let Outcome::Compared(agreement) = compare(&loads, &failed, false, true) else {

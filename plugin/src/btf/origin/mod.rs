@@ -1,0 +1,28 @@
+//! Where a split BTF comes from: does it belong to this base?
+//!
+//! The kernel takes split BTF on trust: it checks names letter by letter and
+//! never asks what an id leads to. A module whose BTF was made for another build
+//! may pass, and BPF programs then read wrong types. Three things tell:
+//!
+//! - [`base_strings`]: the length of the string section that it continues, from
+//!   the split BTF alone;
+//! - [`evidence`]: what no split BTF on its own base does;
+//! - [`same_meaning`]: whether it means the same on two bases, exactly.
+//!
+//! `docs/kernel-rules.md` has the rules and how each was measured.
+
+mod compare;
+mod evidence;
+mod ground;
+mod lookup;
+mod scan;
+mod split;
+mod strings;
+mod tell;
+
+pub use compare::{Comparison, Difference, Known, same_meaning};
+pub use evidence::{Clue, Evidence, Holder};
+pub(super) use ground::Ground;
+pub use scan::{evidence, fits};
+pub use split::Split;
+pub use strings::base_strings;

@@ -1,0 +1,254 @@
+//! The base BTF of every kernel at hand: which of them a module was built for.
+//!
+//! The kernel accepts split BTF by its form. Whether it belongs to the base is
+//! found by evidence in it, which needs nothing else; and where several bases
+//! are at hand, by comparing what it means on them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::{Causes, Judgement, Verdict, follow_loader};
+use crate::btf::{self, Clue, Comparison, Difference, Evidence, Known, Split};
+use crate::kernel::Kernel;
+use crate::module::Module;
+
+/// The base that a split BTF was built against, as far as that is certain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuiltFor {
+    /// Bytes of its string section.
+    pub strings: u32,
+    /// How many types; `void` is not counted. From here on only if the base is
+    /// at hand.
+    pub types: Option<u32>,
+    /// `uname -r` of its kernel.
+    pub release: Option<String>,
+    /// Where that kernel is.
+    pub source: Option<String>,
+}
+
+/// One base, and the kernels that have it.
+#[derive(Debug)]
+struct AtHand {
+    /// One of the kernels.
+    kernel: Kernel,
+    /// Release and place of each.
+    names: Vec<(Option<String>, String)>,
+}
+
+impl AtHand {
+    fn is_of(&self, release: &str) -> bool {
+        self.names
+            .iter()
+            .any(|(name, _)| name.as_deref() == Some(release))
+    }
+
+    fn shown(&self) -> String {
+        match self.names.first() {
+            Some((Some(release), source)) => format!("{release} ({source})"),
+            Some((None, source)) => source.clone(),
+            None => String::new(),
+        }
+    }
+
+    /// Would its kernels take this BTF, and does nothing show that it is not theirs?
+    fn fits(&self, module: &Module, split: &Split<'_>) -> bool {
+        let Kernel {
+            base, abilities, ..
+        } = &self.kernel;
+        let relocates = abilities.distilled_base && module.btf_base.is_some();
+        // In this order: what does not fit mostly shows at once.
+        !relocates
+            && btf::fits(split, base)
+            && module
+                .btf
+                .as_deref()
+                .is_some_and(|raw| btf::verify_module(raw, None, base, abilities, false).is_ok())
+    }
+}
+
+type Shared = Arc<Mutex<Known>>;
+
+/// The bases of all kernels of one run, each once.
+#[derive(Debug, Default)]
+pub struct Bases {
+    all: Vec<AtHand>,
+    /// What comparisons have found, by the two places in `all`.
+    known: Mutex<HashMap<(usize, usize), Shared>>,
+}
+
+impl Bases {
+    /// Adds the base of a kernel; `source` says where that is, for people.
+    pub fn add(&mut self, kernel: &Kernel, source: String) {
+        let name = (kernel.release.clone(), source);
+        match self
+            .all
+            .iter_mut()
+            .find(|known| same(&known.kernel, kernel))
+        {
+            Some(known) => known.names.push(name),
+            None => self.all.push(AtHand {
+                kernel: kernel.clone(),
+                names: vec![name],
+            }),
+        }
+    }
+
+    /// What `kernel` will do with `module`, by the loader's checks in the loader's
+    /// order (`load_module()`, kernel/module/main.c), as far as `causes` names them.
+    ///
+    /// Where other bases are at hand, BTF that fits several of them is compared.
+    pub fn judge(&self, module: &Module, kernel: &Kernel, causes: &Causes) -> Judgement {
+        follow_loader(module, kernel, causes, self)
+    }
+
+    /// The verdict on `split`, the module's BTF, which `kernel` accepts.
+    pub(super) fn settle(&self, module: &Module, kernel: &Kernel, split: &Split<'_>) -> Verdict {
+        if split.is_relocated() {
+            return Verdict::Loads;
+        }
+        let evidence = btf::evidence(split, &kernel.base);
+        let rivals = self.rivals(module, kernel, split);
+        if !evidence.is_empty() {
+            // What means the same as where it fits does no harm.
+            let harmless = rivals.iter().any(|(_, met)| *met == Comparison::Same);
+            return match harmless {
+                true => Verdict::Loads,
+                false => Verdict::BtfWrong { evidence },
+            };
+        }
+        let differing: Vec<(&AtHand, Option<Difference>)> = rivals
+            .into_iter()
+            .filter_map(|(rival, met)| match met {
+                Comparison::Same => None,
+                Comparison::Different(difference) => Some((rival, Some(difference))),
+                Comparison::Undecided => Some((rival, None)),
+            })
+            .collect();
+        if differing.is_empty() {
+            return Verdict::Loads;
+        }
+        let own = self.all.iter().find(|known| same(&known.kernel, kernel));
+        let named = release(module).is_some_and(|release| {
+            kernel.release.as_deref() == Some(release) || own.is_some_and(|own| own.is_of(release))
+        });
+        choose(module, named, &differing)
+    }
+
+    /// The other bases that the module fits, and how its meaning there compares
+    /// with that on the base of `kernel`.
+    fn rivals(
+        &self,
+        module: &Module,
+        kernel: &Kernel,
+        split: &Split<'_>,
+    ) -> Vec<(&AtHand, Comparison)> {
+        let here = self
+            .all
+            .iter()
+            .position(|known| same(&known.kernel, kernel));
+        let others = self.all.iter().enumerate();
+        others
+            .filter(|(index, other)| Some(*index) != here && !same(&other.kernel, kernel))
+            .filter(|(_, other)| other.fits(module, split))
+            .map(|(index, other)| {
+                let known = here.map(|here| self.known(here, index)).unwrap_or_default();
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                let (here, there) = (&kernel.base, &other.kernel.base);
+                (other, btf::same_meaning(split, here, there, &mut known))
+            })
+            .collect()
+    }
+
+    fn known(&self, here: usize, there: usize) -> Shared {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry((here, there)).or_default().clone()
+    }
+
+    /// The base that `module` was built against; `loads_on` is a kernel that it
+    /// was found to load on. `None` where it cannot be told, or where it was
+    /// built for no base in particular.
+    pub fn built_for(&self, module: &Module, loads_on: Option<&Kernel>) -> Option<BuiltFor> {
+        let raw = module.btf.as_deref().filter(|raw| !raw.is_empty())?;
+        if module.btf_base.is_some() {
+            return None;
+        }
+        if let Some(kernel) = loads_on {
+            let known = self.all.iter().find(|known| same(&known.kernel, kernel));
+            return known.map(|known| whole(known, module));
+        }
+        let order = self.all.first()?.kernel.base.order();
+        let split = Split::parse(raw, order)?;
+        let strings = btf::base_strings(&split)?;
+        let mut fitting = self.all.iter().filter(|known| {
+            known.kernel.base.strings_len() == strings && known.fits(module, &split)
+        });
+        match (fitting.next(), fitting.next()) {
+            (Some(one), None) => Some(whole(one, module)),
+            // None, or no telling which.
+            _ => Some(BuiltFor {
+                strings,
+                types: None,
+                release: None,
+                source: None,
+            }),
+        }
+    }
+}
+
+/// Have two kernels the same base?
+fn same(one: &Kernel, other: &Kernel) -> bool {
+    Arc::ptr_eq(&one.base, &other.base) || one.sha256() == other.sha256()
+}
+
+fn release(module: &Module) -> Option<&str> {
+    module.vermagic.as_deref()?.split_whitespace().next()
+}
+
+/// All that is known of a base, under the name that the module calls it by.
+fn whole(base: &AtHand, module: &Module) -> BuiltFor {
+    let own = |(name, _): &&(Option<String>, String)| name.as_deref() == release(module);
+    let name = base.names.iter().find(own).or(base.names.first());
+    BuiltFor {
+        strings: base.kernel.base.strings_len(),
+        types: Some(base.kernel.base.types().saturating_sub(1)),
+        release: name.and_then(|(release, _)| release.clone()),
+        source: name.map(|(_, source)| source.clone()),
+    }
+}
+
+/// It fits this kernel's base and others, and means something else there: the
+/// release in its version magic decides, if it names one of them only. `here`
+/// says that it names this kernel.
+fn choose(module: &Module, here: bool, differing: &[(&AtHand, Option<Difference>)]) -> Verdict {
+    let release = release(module);
+    let named = |other: &AtHand| release.is_some_and(|release| other.is_of(release));
+    let mut there = differing.iter().filter(|(other, _)| named(other));
+    match (here, there.next(), there.next()) {
+        (true, None, _) => return Verdict::Loads,
+        (false, Some((other, Some(difference))), None) => {
+            let clue = Clue::Meaning {
+                built_for: other.shown(),
+                difference: difference.clone(),
+            };
+            let evidence = vec![Evidence { clue, count: 1 }];
+            return Verdict::BtfWrong { evidence };
+        }
+        _ => {}
+    }
+    let others: Vec<String> = differing.iter().map(|(other, _)| other.shown()).collect();
+    let how = match differing
+        .iter()
+        .find_map(|(_, difference)| difference.as_ref())
+    {
+        Some(difference) => difference.to_string(),
+        None => "which was too much to compare".to_owned(),
+    };
+    Verdict::Unknown {
+        why: format!(
+            "its BTF fits this kernel and {} alike, but does not mean the same: {how}",
+            others.join(", ")
+        ),
+    }
+}
