@@ -238,8 +238,8 @@ fn zstd_length(input: &[u8]) -> Option<usize> {
 
 /// A legacy LZ4 frame: the magic, then blocks, each behind its length in four
 /// little-endian bytes, up to the end of the input; the magic may stand
-/// between blocks again (frames appended to each other). A length of its own
-/// at the very end is the unpacked size that the kernel's build appends.
+/// between blocks again (frames appended to each other). The unpacked size that
+/// the kernel's build appends ends it; what follows that is ignored.
 fn lz4_legacy(input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
     let mut filled = 0;
     let ended = lz4_blocks(input, cap, out, &mut filled);
@@ -262,7 +262,10 @@ fn lz4_blocks(
             continue;
         }
         let packed = u32::from_le_bytes(*word) as usize;
-        if rest.is_empty() && packed == *filled {
+        // Only the last block is shorter than the others, and what follows it
+        // is no block.
+        let last = rest.is_empty() || !filled.is_multiple_of(LZ4_BLOCK);
+        if last && packed == *filled {
             *input = rest;
             return Ok(());
         }

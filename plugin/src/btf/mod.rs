@@ -7,6 +7,7 @@
 mod base;
 mod census;
 mod chains;
+mod embedded;
 mod log;
 mod lookup;
 mod meta;
@@ -19,5 +20,6 @@ mod sort;
 mod verify;
 
 pub use base::Base;
+pub use embedded::find_base;
 pub use raw::Order;
 pub use verify::{Refusal, verify_base, verify_module};
