@@ -119,7 +119,7 @@ impl Header {
         if strings.first() != Some(&0) || strings.last() != Some(&0) {
             return false;
         }
-        if !matches!(walk::<O>(types, types.len(), steps), Walk::Whole) {
+        if !matches!(walk::<O>(types, types.len(), steps), Walk::Whole(_)) {
             return false;
         }
         *steps = steps.saturating_sub(strings.len() / STRING_BYTES);
@@ -132,8 +132,7 @@ impl Header {
         let length = self.types.len();
         let types = types.get(..length).unwrap_or(types);
         match walk::<O>(types, length, steps) {
-            Walk::Whole => true,
-            Walk::Cut(count) => count >= NO_ACCIDENT,
+            Walk::Whole(count) | Walk::Cut(count) => count >= NO_ACCIDENT,
             Walk::Wrong => false,
         }
     }
@@ -141,8 +140,8 @@ impl Header {
 
 /// What a type section is.
 enum Walk {
-    /// Type after type up to its very end.
-    Whole,
+    /// So many types, up to its very end.
+    Whole(usize),
     /// So many types, the last of which goes beyond what is there of the section.
     Cut(usize),
     /// No type section; or no steps were left to tell.
@@ -171,11 +170,11 @@ fn walk<O: ByteOrder>(types: &[u8], length: usize, steps: &mut usize) -> Walk {
         at += TYPE_LEN + appended;
     }
     if at == length {
-        Walk::Whole
+        Walk::Whole(count)
     } else {
         Walk::Wrong
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

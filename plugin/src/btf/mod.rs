@@ -21,5 +21,7 @@ mod verify;
 
 pub use base::Base;
 pub use embedded::find_base;
+#[cfg(test)]
+pub(crate) use embedded::tests::btf as sample_btf;
 pub use raw::Order;
 pub use verify::{Refusal, verify_base, verify_module};

@@ -99,7 +99,11 @@ pub(crate) fn lzop(plain: &[u8], flags: u32) -> Vec<u8> {
         out.extend_from_slice(&(block.len() as u32).to_be_bytes());
         out.extend_from_slice(&(packed.len() as u32).to_be_bytes());
         let plain_sums = (flags & 0x101).count_ones();
-        let packed_sums = if stored { 0 } else { (flags & 0x202).count_ones() };
+        let packed_sums = if stored {
+            0
+        } else {
+            (flags & 0x202).count_ones()
+        };
         out.resize(out.len() + 4 * (plain_sums + packed_sums) as usize, 0);
         out.extend_from_slice(packed);
     }
@@ -315,7 +319,9 @@ fn lzop_with_every_checksum_and_a_filter() {
     // The second block cannot be packed and is stored.
     let mut state = 1_u64;
     for byte in &mut plain[256 << 10..512 << 10] {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         *byte = (state >> 56) as u8;
     }
     for flags in [0, 1, 2, 3, 0x100, 0x303, 0x800, 0xb03] {
@@ -343,11 +349,27 @@ fn an_lzop_block_must_keep_its_word() {
     // Behind magic, header and its name: the block's length, then its packed one.
     let block = 9 + 8 + 4 + 17;
     for (at, value, expected) in [
-        (block, 0x0004_0001_u32, "sound lzop data (a block of 262145 bytes)"),
+        (
+            block,
+            0x0004_0001_u32,
+            "sound lzop data (a block of 262145 bytes)",
+        ),
         (block, 999, "sound lzop data ("),
-        (block, 1001, "sound lzop data (1000 bytes in a block of 1001)"),
-        (block + 4, 0, "sound lzop data (0 bytes for a block of 1000)"),
-        (block + 4, 1001, "sound lzop data (1001 bytes for a block of 1000)"),
+        (
+            block,
+            1001,
+            "sound lzop data (1000 bytes in a block of 1001)",
+        ),
+        (
+            block + 4,
+            0,
+            "sound lzop data (0 bytes for a block of 1000)",
+        ),
+        (
+            block + 4,
+            1001,
+            "sound lzop data (1001 bytes for a block of 1000)",
+        ),
     ] {
         let mut bad = good.clone();
         bad[at..at + 4].copy_from_slice(&value.to_be_bytes());

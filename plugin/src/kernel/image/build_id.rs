@@ -1,9 +1,9 @@
 //! The build id that the linker leaves in a kernel, `NT_GNU_BUILD_ID`.
 
 use memchr::memmem;
+use object::Endianness;
 use object::elf::{ELF_NOTE_GNU, FileHeader64, NT_GNU_BUILD_ID};
 use object::read::elf::NoteIterator;
-use object::Endianness;
 
 use crate::btf::Order;
 
@@ -54,7 +54,9 @@ pub(super) fn alone_in(image: &[u8], order: Order) -> Option<String> {
         if !before.ends_with(&word(4)) || !LENGTHS.contains(&length) {
             continue;
         }
-        let id = image.get(at + mark.len()..).and_then(|rest| rest.get(..length));
+        let id = image
+            .get(at + mark.len()..)
+            .and_then(|rest| rest.get(..length));
         match (id, found) {
             (Some(id), Some(other)) if id != other => return None,
             (Some(id), _) => found = Some(id),

@@ -128,10 +128,22 @@ impl Outline {
             (None, zboot::payload(source.size(), &head))
         } else if let Some(content) = Content::of(source, &head)? {
             let form = Form::Plain(content);
-            (None, content.check(source)?.map(|()| Body { payload: whole, form }))
+            (
+                None,
+                content.check(source)?.map(|()| Body {
+                    payload: whole,
+                    form,
+                }),
+            )
         } else if Format::detect(&head).is_some() {
             let form = Form::Packed(Wrapper::Nothing);
-            (None, Ok(Body { payload: whole, form }))
+            (
+                None,
+                Ok(Body {
+                    payload: whole,
+                    form,
+                }),
+            )
         } else {
             return Ok(None);
         };
@@ -156,10 +168,7 @@ fn no_kernel(linux: &(impl Source + ?Sized)) -> Result<Malformed, Error> {
 impl Content {
     /// Tells what is in `source`, which begins with `head`; `None` if it is no
     /// kernel, or a compressed one.
-    pub(super) fn of(
-        source: &(impl Source + ?Sized),
-        head: &[u8],
-    ) -> Result<Option<Self>, Error> {
+    pub(super) fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
         if elf::is_elf(head) {
             return Ok(Some(Self::Vmlinux));
         }

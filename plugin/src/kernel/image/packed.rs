@@ -52,11 +52,7 @@ pub(super) fn read(
 }
 
 /// Decompresses `payload`.
-fn unpack(
-    payload: &(impl Source + ?Sized),
-    start: u64,
-    kernel: &mut Vec<u8>,
-) -> Result<(), Error> {
+fn unpack(payload: &(impl Source + ?Sized), start: u64, kernel: &mut Vec<u8>) -> Result<(), Error> {
     let payload = payload.range(0, payload.size(), "a payload")?;
     let format = Format::detect(&payload).ok_or_else(|| {
         let what = "a payload compressed by gzip, xz, zstd, lz4, lzma, bzip2 or lzop";

@@ -52,7 +52,9 @@ impl Section {
             return Ok(());
         }
         let short = end - size;
-        Err(self.expected(&format!("inside the file, which ends {short} bytes short of it")))
+        Err(self.expected(&format!(
+            "inside the file, which ends {short} bytes short of it"
+        )))
     }
 }
 
@@ -69,7 +71,10 @@ pub(super) struct Pe {
 /// # Errors
 /// [`Malformed`] if the section table is not inside the file.
 pub(super) fn read(source: &(impl Source + ?Sized)) -> Result<Option<Pe>, Error> {
-    let dos = source.read(0, source.size().min(size_of::<ImageDosHeader>() as u64) as usize)?;
+    let dos = source.read(
+        0,
+        source.size().min(size_of::<ImageDosHeader>() as u64) as usize,
+    )?;
     let Ok((dos, _)) = pod::from_bytes::<ImageDosHeader>(&dos) else {
         return Ok(None);
     };

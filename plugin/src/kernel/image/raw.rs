@@ -44,11 +44,9 @@ pub(super) struct Header {
 impl Header {
     /// Reads the header of a raw image, which begins with `head`; `None` if it
     /// is none.
-    pub(super) fn of(
-        source: &(impl Source + ?Sized),
-        head: &[u8],
-    ) -> Result<Option<Self>, Error> {
-        let at = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    pub(super) fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
+        let at =
+            |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
         let order = match head.get(FLAGS) {
             Some(flags) if flags & 1 != 0 => Order::Big,
             _ => Order::Little,
@@ -60,9 +58,7 @@ impl Header {
         if at(0x30, RISCV[0]) || at(0x38, RISCV[1]) {
             return header(elf::EM_RISCV, order);
         }
-        if at(0x38, LINUX_PE)
-            && pe::read(source)?.is_some_and(|pe| pe.machine == LOONGARCH64)
-        {
+        if at(0x38, LINUX_PE) && pe::read(source)?.is_some_and(|pe| pe.machine == LOONGARCH64) {
             return header(elf::EM_LOONGARCH, Order::Little);
         }
         let (offset, magic) = S390;

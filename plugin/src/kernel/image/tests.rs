@@ -1,10 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod assemble;
+mod peek;
+mod raw;
+mod uki;
+
 use std::fs;
 
 use super::*;
-use crate::btf::Order;
 use crate::Malformed;
+use crate::btf::Order;
 use crate::compression::Format;
 use crate::compression::tests::{ALL, pack};
 use crate::module::build::Elf;

@@ -70,13 +70,17 @@ pub(super) fn read(
         return Ok(None);
     };
     let size = source.size();
-    let mut damage = pe.sections.iter().find_map(|section| section.check(size).err());
+    let mut damage = pe
+        .sections
+        .iter()
+        .find_map(|section| section.check(size).err());
     if linux.size == 0 {
         damage.get_or_insert_with(|| linux.expected("that is not empty"));
     }
 
     let mut parts = pe.sections.chunk_by(|_, next| next.name != b".profile");
-    let is_profile = |part: &&[Section]| part.first().is_some_and(|first| first.name == b".profile");
+    let is_profile =
+        |part: &&[Section]| part.first().is_some_and(|first| first.name == b".profile");
     let base = parts.clone().next().filter(|part| !is_profile(part));
     if base.is_some() {
         parts.next();
@@ -85,7 +89,9 @@ pub(super) fn read(
     let base = base.unwrap_or_default();
     let mut uki = Uki {
         linux: linux.range(),
-        uname: words.text(base, b".uname")?.map(|text| printable(text.trim().as_bytes())),
+        uname: words
+            .text(base, b".uname")?
+            .map(|text| printable(text.trim().as_bytes())),
         cmdline: words.cmdline(base)?,
         initrd: words.initrd(base),
         os_release: words.text(base, b".osrel")?,
@@ -98,7 +104,9 @@ pub(super) fn read(
         }
         let text = words.text(part, b".profile")?.unwrap_or_default();
         let value = |key: &str| {
-            let value = text.lines().find_map(|line| line.trim().strip_prefix(key))?;
+            let value = text
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(key))?;
             Some(printable(value.trim_matches(['"', '\'']).as_bytes()))
         };
         uki.profiles.push(Profile {

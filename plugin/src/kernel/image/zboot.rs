@@ -23,7 +23,10 @@ pub(super) fn payload(size: u64, head: &[u8]) -> Result<Body, Malformed> {
     };
     let (start, length) = (word(8)?, word(0xc)?);
     if length == 0 {
-        return Err(Malformed::new(0xc_u64, "the length of the zboot payload, not 0"));
+        return Err(Malformed::new(
+            0xc_u64,
+            "the length of the zboot payload, not 0",
+        ));
     }
     let end = start + length;
     if end > size {
