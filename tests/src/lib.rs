@@ -16,6 +16,7 @@ pub mod bpf;
 pub mod btf;
 pub mod elf;
 mod extracted;
+pub mod image;
 mod judge;
 pub mod mutate;
 mod package;
