@@ -82,6 +82,7 @@ pub(crate) fn module(data: &[u8]) {
 
 /// A kernel image.
 pub(crate) fn image(data: &[u8]) {
+    let _ = image::payload_digest_of(data);
     if let Ok(image) = image::parse(data)
         && let Ok(base) = Base::parse(image.base_btf)
     {

@@ -5,6 +5,8 @@
 //! state unless that number is under the caller's cap, and a decoder's own
 //! memory is limited by [`WINDOW`].
 
+mod lzop;
+
 use std::io::{self, BufRead, Read};
 
 use crate::Malformed;
@@ -45,6 +47,8 @@ pub enum Format {
     Lzma,
     /// bzip2.
     Bzip2,
+    /// LZO in the file format of lzop.
+    Lzo,
 }
 
 impl Format {
@@ -59,6 +63,7 @@ impl Format {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
             [b'B', b'Z', b'h', ..] => Some(Self::Bzip2),
             [0x5d, 0, 0, ..] => Some(Self::Lzma),
+            [0x89, b'L', b'Z', b'O', 0, b'\r', ..] => Some(Self::Lzo),
             _ if head.starts_with(&LZ4_LEGACY) => Some(Self::Lz4),
             _ => None,
         }
@@ -73,6 +78,7 @@ impl Format {
             Self::Lz4 => "lz4",
             Self::Lzma => "lzma",
             Self::Bzip2 => "bzip2",
+            Self::Lzo => "lzop",
         }
     }
 }
@@ -83,7 +89,7 @@ impl Format {
 /// Frames (gzip members, xz and bzip2 streams, 4096 at most) that follow the first one
 /// directly are decompressed as well, as kmod does; anything else behind the
 /// last one is ignored, such as the size that the kernel's build appends to a
-/// payload. `.lzma` is one stream.
+/// payload. `.lzma` and lzop's format are one stream.
 ///
 /// # Errors
 /// [`Malformed`], at an offset into `input`, if it is cut short or corrupt, if
@@ -106,7 +112,7 @@ pub fn decompress(
             Format::Gzip | Format::Xz | Format::Zstd | Format::Bzip2 => {
                 Format::detect(rest) == Some(format)
             }
-            Format::Lz4 | Format::Lzma => false,
+            Format::Lz4 | Format::Lzma | Format::Lzo => false,
         };
         if !again {
             return Ok(());
@@ -164,6 +170,7 @@ fn frame(format: Format, input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Re
         }
         Format::Zstd => zstd_frame(input, cap, out),
         Format::Lz4 => lz4_legacy(input, cap, out),
+        Format::Lzo => lzop::unpack(input, cap, out),
     }
 }
 
@@ -231,8 +238,8 @@ fn zstd_length(input: &[u8]) -> Option<usize> {
 
 /// A legacy LZ4 frame: the magic, then blocks, each behind its length in four
 /// little-endian bytes, up to the end of the input; the magic may stand
-/// between blocks again (frames appended to each other). A length of its own
-/// at the very end is the unpacked size that the kernel's build appends.
+/// between blocks again (frames appended to each other). The unpacked size that
+/// the kernel's build appends ends it; what follows that is ignored.
 fn lz4_legacy(input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
     let mut filled = 0;
     let ended = lz4_blocks(input, cap, out, &mut filled);
@@ -255,7 +262,10 @@ fn lz4_blocks(
             continue;
         }
         let packed = u32::from_le_bytes(*word) as usize;
-        if rest.is_empty() && packed == *filled {
+        // Only the last block is shorter than the others, and what follows it
+        // is no block.
+        let last = rest.is_empty() || !filled.is_multiple_of(LZ4_BLOCK);
+        if last && packed == *filled {
             *input = rest;
             return Ok(());
         }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use btf_guard_tests::btf::{Btf, Era};
 use btf_guard_tests::elf;
+use btf_guard_tests::image;
 use btf_guard_tests::mutate::{Random, generate};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -74,6 +75,7 @@ fn main() -> Result<()> {
         dir.join("image/bzimage.gz"),
         elf::bzimage("6.18.15", &gzip(&vmlinux)?),
     )?;
+    images(&dir.join("image"))?;
     for (name, compression) in [
         ("none", rpm::CompressionType::None),
         ("gzip", rpm::CompressionType::Gzip),
@@ -88,6 +90,58 @@ fn main() -> Result<()> {
         let mut bytes = Vec::new();
         package.write(&mut bytes)?;
         fs::write(dir.join("package").join(name), bytes)?;
+    }
+    Ok(())
+}
+
+/// Raw kernels and those that wrap them, and UKIs.
+fn images(dir: &Path) -> Result<()> {
+    let put = |name: &str, bytes: &[u8]| fs::write(dir.join(name), bytes);
+    let mut base = Era::V6_18.base();
+    base.structure("task_struct", 8, &[("pid", 1, 0)]);
+    let memory = image::memory("6.18.15", &base.build());
+    let arm64 = image::arm64(&memory);
+    put("arm64", &arm64)?;
+    put("arm64.gz", &gzip(&arm64)?)?;
+    put("riscv64", &image::riscv64(&memory))?;
+    put("loongarch64", &image::loongarch64(&memory))?;
+    put("zboot", &image::zboot(&gzip(&arm64)?))?;
+    let mut base = Btf::base().big_endian();
+    base.int();
+    base.structure("task_struct", 8, &[("pid", 1, 0)]);
+    let memory = image::memory("6.18.15", &base.build());
+    put("s390x", &image::s390x(&memory))?;
+    put(
+        "s390x.zst",
+        &image::s390x(&zstd::encode_all(&memory[..], 3)?),
+    )?;
+    let kernel = elf::vmlinux("6.18.15", &Era::V6_18.base().build());
+    // One block that is stored as it is.
+    let mut lzop = b"\x89LZO\0\r\n\x1a\n\x10\x40\x20\xa0\x09\x40\x03\x09\x03\0\0\x01".to_vec();
+    lzop.extend_from_slice(&[0; 17]);
+    for length in [kernel.len(); 2] {
+        lzop.extend_from_slice(&(length as u32).to_be_bytes());
+    }
+    lzop.extend_from_slice(&[0; 4]);
+    lzop.extend_from_slice(&kernel);
+    lzop.extend_from_slice(&[0; 4]);
+    // And one that is not: 512 zeros.
+    let packed = b"\0\0\x02\0\0\0\0\x0a\0\0\0\0\x12\0\x20\0\xdf\0\0\x11\0\0\0\0\0\0";
+    lzop.truncate(lzop.len() - 4);
+    lzop.extend_from_slice(packed);
+    put("bzimage.lzo", &elf::bzimage("6.18.15", &lzop))?;
+    let bzimage = elf::bzimage("6.18.15", &gzip(&kernel)?);
+    for (name, linux) in [("bzimage", &bzimage), ("arm64", &arm64)] {
+        let sections: &[(&str, &[u8])] = &[
+            (".osrel", b"ID=x\n"),
+            (".uname", b"6.18.15"),
+            (".cmdline", b"quiet"),
+            (".linux", linux),
+            (".initrd", b"initrd"),
+            (".profile", b"ID=a\nTITLE=b\n"),
+            (".cmdline", b"single"),
+        ];
+        put(&format!("uki-{name}"), &image::uki(sections))?;
     }
     Ok(())
 }

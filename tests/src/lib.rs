@@ -17,6 +17,7 @@ pub mod btf;
 pub mod elf;
 mod extracted;
 pub mod fetched;
+pub mod image;
 mod judge;
 pub mod mutate;
 mod package;

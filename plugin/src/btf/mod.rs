@@ -7,6 +7,7 @@
 mod base;
 mod census;
 mod chains;
+mod embedded;
 mod log;
 mod lookup;
 mod meta;
@@ -20,6 +21,9 @@ mod sort;
 mod verify;
 
 pub use base::Base;
+pub use embedded::find_base;
+#[cfg(test)]
+pub(crate) use embedded::tests::btf as sample_btf;
 pub use origin::{
     Clue, Comparison, Difference, Evidence, Holder, Known, Split, base_strings, evidence, fits,
     same_meaning,

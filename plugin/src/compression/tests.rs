@@ -6,13 +6,14 @@ use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
 
 use super::*;
 
-const ALL: [Format; 6] = [
+pub(crate) const ALL: [Format; 7] = [
     Format::Gzip,
     Format::Xz,
     Format::Zstd,
     Format::Lz4,
     Format::Lzma,
     Format::Bzip2,
+    Format::Lzo,
 ];
 
 /// Text that repeats, but not too soon, and has x86 calls in it for the filter.
@@ -77,7 +78,37 @@ pub(crate) fn pack(format: Format, plain: &[u8]) -> Vec<u8> {
             }
             out
         }
+        Format::Lzo => lzop(plain, 0x0300_0001),
     }
+}
+
+/// A file as `lzop -9` writes it, with these flags: a checksum of whatever
+/// sort is zero, for nobody compares it.
+pub(crate) fn lzop(plain: &[u8], flags: u32) -> Vec<u8> {
+    // Version, the library's, the one needed; LZO1X, level 9.
+    let mut out = lzop::MAGIC.to_vec();
+    out.extend_from_slice(&[0x10, 0x40, 0x20, 0xa0, 0x09, 0x40, 3, 9]);
+    out.extend_from_slice(&flags.to_be_bytes());
+    out.extend_from_slice(if flags & 0x800 != 0 { &[0; 4] } else { &[] });
+    // Mode, time, a name of no letters, a checksum.
+    out.extend_from_slice(&[0; 12 + 1 + 4]);
+    for block in plain.chunks(256 << 10) {
+        let packed = lzokay::compress::compress(block).unwrap();
+        let stored = packed.len() >= block.len();
+        let packed = if stored { block } else { &packed[..] };
+        out.extend_from_slice(&(block.len() as u32).to_be_bytes());
+        out.extend_from_slice(&(packed.len() as u32).to_be_bytes());
+        let plain_sums = (flags & 0x101).count_ones();
+        let packed_sums = if stored {
+            0
+        } else {
+            (flags & 0x202).count_ones()
+        };
+        out.resize(out.len() + 4 * (plain_sums + packed_sums) as usize, 0);
+        out.extend_from_slice(packed);
+    }
+    out.extend_from_slice(&[0; 4]);
+    out
 }
 
 fn unpack(format: Format, input: &[u8], cap: usize) -> Result<Vec<u8>, Malformed> {
@@ -279,5 +310,71 @@ fn millions_of_empty_frames_are_refused() {
         assert_eq!(unpack(format, &frame.repeat(FRAMES), 0).unwrap(), b"");
         let error = unpack(format, &frame.repeat(FRAMES + 1), 0).unwrap_err();
         assert_eq!(error.offset, (frame.len() * FRAMES) as u64, "{error}");
+    }
+}
+
+#[test]
+fn lzop_with_every_checksum_and_a_filter() {
+    let mut plain = sample(600_000);
+    // The second block cannot be packed and is stored.
+    let mut state = 1_u64;
+    for byte in &mut plain[256 << 10..512 << 10] {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        *byte = (state >> 56) as u8;
+    }
+    for flags in [0, 1, 2, 3, 0x100, 0x303, 0x800, 0xb03] {
+        let packed = lzop(&plain, flags);
+        assert!(packed.len() > 256 << 10);
+        let unpacked = unpack(Format::Lzo, &packed, plain.len());
+        assert!(unpacked.unwrap() == plain, "{flags:#x}");
+    }
+}
+
+#[test]
+fn lzop_before_it_had_levels() {
+    let mut packed = lzop(b"some text, some text, some text", 1);
+    packed[9..11].copy_from_slice(&[0x09, 0x3f]);
+    // The level, and the upper half of the time.
+    packed.remove(16);
+    packed.drain(28..32);
+    let plain = unpack(Format::Lzo, &packed, 100).unwrap();
+    assert_eq!(plain, b"some text, some text, some text");
+}
+
+#[test]
+fn an_lzop_block_must_keep_its_word() {
+    let good = lzop(&sample(1000), 1);
+    // Behind magic, header and its name: the block's length, then its packed one.
+    let block = 9 + 8 + 4 + 17;
+    for (at, value, expected) in [
+        (
+            block,
+            0x0004_0001_u32,
+            "sound lzop data (a block of 262145 bytes)",
+        ),
+        (block, 999, "sound lzop data ("),
+        (
+            block,
+            1001,
+            "sound lzop data (1000 bytes in a block of 1001)",
+        ),
+        (
+            block + 4,
+            0,
+            "sound lzop data (0 bytes for a block of 1000)",
+        ),
+        (
+            block + 4,
+            1001,
+            "sound lzop data (1001 bytes for a block of 1000)",
+        ),
+    ] {
+        let mut bad = good.clone();
+        bad[at..at + 4].copy_from_slice(&value.to_be_bytes());
+        let error = unpack(Format::Lzo, &bad, 1 << 20).unwrap_err();
+        assert!(error.expected.starts_with(expected), "{error}");
+        assert_eq!(error.offset, block as u64);
     }
 }

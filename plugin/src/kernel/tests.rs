@@ -14,6 +14,7 @@ fn image(release: Option<&str>) -> Image {
         base_btf: SMALL.to_vec(),
         release: release.map(str::to_owned),
         build: Some("#1 SMP".to_owned()),
+        build_id: None,
         target: None,
         config: Some("CONFIG_MODULE_ALLOW_BTF_MISMATCH=y".to_owned()),
     }

@@ -21,6 +21,7 @@ struct Words {
     version: u32,
     release: Option<String>,
     build: Option<String>,
+    build_id: Option<String>,
     machine: Option<Machine>,
     config: Option<String>,
 }
@@ -39,6 +40,7 @@ pub(super) fn write(image: &Image) -> io::Result<Vec<u8>> {
         version: VERSION,
         release: image.release.clone(),
         build: image.build.clone(),
+        build_id: image.build_id.clone(),
         machine: image.target.map(|target| Machine {
             number: target.machine,
             is_64: target.is_64,
@@ -82,6 +84,7 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
         base_btf: base.get(1..).unwrap_or_default().to_vec(),
         release: words.release,
         build: words.build,
+        build_id: words.build_id,
         target: words.machine.map(|machine| Target {
             machine: machine.number,
             is_64: machine.is_64,

@@ -77,6 +77,7 @@ fn everything_that_an_image_tells_is_kept() {
         base_btf: b"\0\n{\xff".to_vec(),
         release: Some("6.1".to_owned()),
         build: Some("#1 SMP".to_owned()),
+        build_id: Some("00ff".to_owned()),
         target: Some(Target {
             machine: 22,
             is_64: true,

@@ -8,6 +8,9 @@ use crate::module::printable;
 /// and build have a few hundred.
 const LONGEST: usize = 1024;
 
+/// How many texts that begin like a banner are looked at. Kernels have a handful.
+const TEXTS: usize = 64;
+
 /// What a banner or a bzImage's version string says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Version {
@@ -40,12 +43,13 @@ impl Version {
     }
 }
 
-/// Finds `linux_banner` (`init/version-timestamp.c`) in a kernel's `.rodata`:
-/// of the texts that begin with `Linux version ` the one with a build number.
-/// The others are formats of the same sentence.
+/// Finds `linux_banner` (`init/version-timestamp.c`) in a kernel's `.rodata`,
+/// or in all of a raw kernel: of the texts that begin with `Linux version ` the
+/// one with a build number. The others are formats of the same sentence.
 pub(super) fn find(rodata: &[u8]) -> Option<Version> {
     let start = b"Linux version ";
     memmem::find_iter(rodata, start)
+        .take(TEXTS)
         .filter_map(|at| rodata.get(at + start.len()..))
         .map(Version::parse)
         .find(|version| version.build.is_some())

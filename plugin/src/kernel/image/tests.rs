@@ -1,20 +1,18 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod assemble;
+mod peek;
+mod raw;
+mod uki;
+
 use std::fs;
 
 use super::*;
+use crate::Malformed;
 use crate::btf::Order;
-use crate::compression::tests::pack;
+use crate::compression::Format;
+use crate::compression::tests::{ALL, pack};
 use crate::module::build::Elf;
-
-const FORMATS: [Format; 6] = [
-    Format::Gzip,
-    Format::Xz,
-    Format::Zstd,
-    Format::Lz4,
-    Format::Lzma,
-    Format::Bzip2,
-];
 
 const RODATA_TEXT: &[u8] = b"xx\0Linux version %s (%s)\0\
     Linux version 6.1.0-56-amd64 (b@h) (gcc, ld) #1 SMP Debian 6.1.192-2\n\0";
@@ -89,7 +87,7 @@ fn check(image: &Image) {
 fn a_vmlinux_plain_and_compressed() {
     let bytes = vmlinux_elf().bytes();
     check(&both(&bytes).unwrap());
-    for format in FORMATS {
+    for format in ALL {
         check(&both(&pack(format, &bytes)).unwrap());
     }
 }
@@ -115,7 +113,7 @@ fn a_vmlinux_of_another_kind() {
 fn a_bzimage_with_every_payload() {
     // Its version string is taken, not the banner inside.
     let version = b"6.18.15-x (a@b) #9 SMP y\0";
-    for format in FORMATS {
+    for format in ALL {
         let image = both(&bzimage(&payload(format), version)).unwrap();
         assert_eq!(image.base_btf, b"base btf", "{format:?}");
         assert_eq!(image.release.as_deref(), Some("6.18.15-x"));
@@ -174,13 +172,13 @@ fn the_config_inside() {
         assert_eq!(image.build.as_deref(), Some(BUILD));
     }
     // Cut short or too long, it is as if it were not there.
-    for text in [&b"CONFIG_X=y"[..], &vec![b'#'; CONFIG + 1]] {
+    for text in [&b"CONFIG_X=y"[..], &vec![b'#'; config::LONGEST + 1]] {
         let mut rodata = b"IKCFG_ST".to_vec();
         rodata.extend_from_slice(&pack(Format::Gzip, text));
         if text.len() < 100 {
             rodata.pop();
         }
-        assert_eq!(embedded_config(&rodata), None);
+        assert_eq!(config::embedded(&rodata), None);
     }
 }
 
@@ -256,7 +254,7 @@ fn every_truncation_is_an_error() {
     for length in 0..elf.len() {
         malformed(both(&elf[..length]));
     }
-    for format in FORMATS {
+    for format in ALL {
         let whole = bzimage(&payload(format), b"6.1 #1 x\0");
         for length in 0..whole.len() - 100 {
             malformed(parse(&whole[..length]));

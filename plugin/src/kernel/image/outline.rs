@@ -1,0 +1,204 @@
+//! What a file is, as far as its parts tell that are not compressed.
+//!
+//! A kernel may be wrapped twice: in a UKI, and in there by its own
+//! decompressor. The first pass, here, finds where the kernel lies in the
+//! file and what the wrappings say of it, and reads a few kilobytes at most;
+//! only the second, [`super::read`], looks inside.
+
+use std::ops::Range;
+
+use super::banner::Version;
+use super::uki::{self, Uki};
+use super::window::{Window, moved, placed};
+use super::{Error, Image, bzimage, packed, raw, vmlinux, zboot};
+use crate::Malformed;
+use crate::compression::Format;
+use crate::module::elf;
+use crate::module::source::Source;
+
+/// How much of a file's start tells what it is, in bytes: up to the end of the
+/// longest header.
+const HEAD: u64 = bzimage::HEAD;
+
+/// A kernel image, seen from outside.
+#[derive(Debug)]
+pub(super) struct Outline {
+    /// The UKI around the kernel, if there is one.
+    pub(super) uki: Option<Uki>,
+    /// What the outside says of release and build.
+    pub(super) version: Option<Version>,
+    /// Where the kernel is; or what is wrong with an image that could still be
+    /// told to be one.
+    pub(super) body: Result<Body, Malformed>,
+}
+
+/// A kernel inside its file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Body {
+    /// Where its bytes are in the file, as they stand there: compressed, or not.
+    pub(super) payload: Range<u64>,
+    /// What those bytes are.
+    pub(super) form: Form,
+}
+
+/// What the payload of an image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The kernel itself.
+    Plain(Content),
+    /// The kernel, compressed, as the payload of a decompressor or alone.
+    Packed(Wrapper),
+}
+
+/// What a compressed kernel comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrapper {
+    /// An x86 bzImage.
+    BzImage,
+    /// An EFI zboot image.
+    Zboot,
+    /// Nothing: the whole file is compressed.
+    Nothing,
+}
+
+/// A kernel that is not compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// An ELF executable.
+    Vmlinux,
+    /// A base BTF alone.
+    Btf,
+    /// A raw image, which begins with its architecture's header.
+    Raw(raw::Header),
+}
+
+impl Outline {
+    /// Tells what the file in `source` is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no
+    /// kernel image or its headers are cut short.
+    pub(super) fn of(source: &(impl Source + ?Sized)) -> Result<Self, Error> {
+        if let Some(outline) = Self::of_kernel(source)? {
+            return Ok(outline);
+        }
+        let Some((uki, damage)) = uki::read(source)? else {
+            return Err(Malformed::new(
+                0_u64,
+                "a kernel: a vmlinux (ELF, plain or compressed by gzip, xz, zstd, lz4, lzma, \
+                 bzip2 or lzop), an x86 bzImage, an arm64, riscv64, loongarch64 or s390x Image, \
+                 an EFI zboot image, a UKI, or raw BTF",
+            )
+            .into());
+        };
+        // A cut file may still show the start of its kernel.
+        let end = uki.linux.end.min(source.size());
+        let start = uki.linux.start.min(end);
+        let inside = Window::new(source, start..end);
+        let kernel = Self::of_kernel(&inside).and_then(|found| match found {
+            Some(kernel) => Ok(kernel),
+            None => Err(no_kernel(&inside)?.into()),
+        });
+        let (version, body) = match (kernel, damage) {
+            (Ok(kernel), Some(damage)) => (kernel.version, Err(damage)),
+            (Err(Error::Malformed(_)), Some(damage)) => (None, Err(damage)),
+            (Ok(kernel), None) => (kernel.version, kernel.body),
+            (Err(error), _) => return Err(moved(error, start)),
+        };
+        let body = body
+            .map(|body| Body {
+                payload: body.payload.start + start..body.payload.end + start,
+                form: body.form,
+            })
+            .map_err(|error| placed(error, start));
+        Ok(Self {
+            version,
+            body,
+            uki: Some(uki),
+        })
+    }
+
+    /// The outline of a kernel that is not in a UKI; `None` if it is none.
+    fn of_kernel(source: &(impl Source + ?Sized)) -> Result<Option<Self>, Error> {
+        let head = source.read(0, source.size().min(HEAD) as usize)?;
+        let whole = 0..source.size();
+        let (version, body) = if bzimage::is_bzimage(&head) {
+            bzimage::outline(source, &head)?
+        } else if zboot::is_zboot(&head) {
+            (None, zboot::payload(source.size(), &head))
+        } else if let Some(content) = Content::of(source, &head)? {
+            let form = Form::Plain(content);
+            (
+                None,
+                content.check(source)?.map(|()| Body {
+                    payload: whole,
+                    form,
+                }),
+            )
+        } else if Format::detect(&head).is_some() {
+            let form = Form::Packed(Wrapper::Nothing);
+            (
+                None,
+                Ok(Body {
+                    payload: whole,
+                    form,
+                }),
+            )
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            uki: None,
+            version,
+            body,
+        }))
+    }
+}
+
+/// What to say of a UKI's `.linux` that is no kernel.
+fn no_kernel(linux: &(impl Source + ?Sized)) -> Result<Malformed, Error> {
+    let nested = matches!(uki::read(linux), Ok(Some(_)) | Err(Error::Malformed(_)));
+    let what = match nested {
+        true => "a kernel as the UKI's .linux, not another UKI",
+        false => "a kernel as the UKI's .linux: a bzImage, an Image, a vmlinux or EFI zboot",
+    };
+    Ok(Malformed::new(0_u64, what))
+}
+
+impl Content {
+    /// Tells what is in `source`, which begins with `head`; `None` if it is no
+    /// kernel, or a compressed one.
+    pub(super) fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
+        if elf::is_elf(head) {
+            return Ok(Some(Self::Vmlinux));
+        }
+        // `BTF_MAGIC` of `include/uapi/linux/btf.h` in either byte order, and version 1.
+        if matches!(head, [0x9f, 0xeb, 1, ..] | [0xeb, 0x9f, 1, ..]) {
+            return Ok(Some(Self::Btf));
+        }
+        Ok(raw::Header::of(source, head)?.map(Self::Raw))
+    }
+
+    /// Is all of it there, as far as its headers tell?
+    fn check(self, source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, Error> {
+        match self {
+            Self::Raw(_) => raw::check(source),
+            // Their readers find out.
+            Self::Vmlinux | Self::Btf => Ok(Ok(())),
+        }
+    }
+
+    /// Reads the kernel in `source`. Its banner is only looked for if
+    /// `version` is not known yet.
+    pub(super) fn read(
+        self,
+        source: &(impl Source + ?Sized),
+        version: Option<Version>,
+    ) -> Result<Image, Error> {
+        match self {
+            Self::Vmlinux => vmlinux::read(source, version),
+            Self::Btf => packed::btf(source),
+            Self::Raw(header) => raw::read(source, header),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The compressed s390x image: a decompressor, then the kernel.
+//!
+//! `arch/s390/boot/vmlinux.lds.S` (Linux 6.12) puts the compressed kernel
+//! behind the decompressor, at a multiple of eight, and no header says where.
+//! It is searched for by its magic, and known by what it unpacks to: a kernel
+//! with a base BTF.
+
+use std::ops::Range;
+
+use super::{Error, MAX_KERNEL};
+use crate::Malformed;
+use crate::btf::{self, Order};
+use crate::compression::{self, Format};
+
+/// Where the decompressor's code begins; before it are the boot parameters.
+const CODE: usize = 0x1_1000;
+
+/// What the compressed kernel begins at a multiple of, in bytes.
+const ALIGN: usize = 8;
+
+/// How many places are tried. In the kernels seen, two or three more than the
+/// right one looked like the start of compressed data.
+const TRIES: usize = 64;
+
+/// A place that yields so many bytes before it turns out to be damaged was the
+/// right one.
+const NO_ACCIDENT: usize = 1 << 20;
+
+/// Unpacks the kernel in `image`; returns it, and where its base BTF is.
+///
+/// # Errors
+/// [`Error::NoBtf`] if no kernel with BTF is in there, [`Error::Malformed`]
+/// if there is one that is cut short or damaged. All tries together unpack no
+/// more than [`MAX_KERNEL`] bytes.
+pub(super) fn unpack(image: &[u8]) -> Result<(Vec<u8>, Range<usize>), Error> {
+    let mut left = MAX_KERNEL;
+    let mut kernel = Vec::new();
+    let places = (CODE..image.len()).step_by(ALIGN).filter_map(|at| {
+        let packed = image.get(at..)?;
+        Some((at, packed, Format::detect(packed)?))
+    });
+    for (at, packed, format) in places.take(TRIES) {
+        let result = compression::decompress(format, packed, left, &mut kernel);
+        left = left.saturating_sub(kernel.len());
+        let result = result.and_then(|()| btf::find_base(&kernel, Order::Big));
+        match result {
+            Ok(Some(base)) => return Ok((kernel, base)),
+            Err(error) if kernel.len() >= NO_ACCIDENT => {
+                let what = format!("{} (in the kernel that begins at {at:#x})", error.expected);
+                return Err(Malformed::new(at as u64 + error.offset, what).into());
+            }
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Err(Error::NoBtf)
+}
