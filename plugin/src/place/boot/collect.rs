@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 
 use super::problem::{Fault, Problem};
-use super::volume::Identity;
+use super::volume::{Identity, Place};
 use super::{BootDefault, Bootable, Found, Home, Via};
 use crate::place::roots::Root;
 
@@ -37,15 +36,10 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Takes an image: the path it was found under, the file that this leads
-    /// to, a release that may be its, and what led to it.
-    pub(super) fn take(
-        &mut self,
-        path: PathBuf,
-        file: PathBuf,
-        release: Option<&str>,
-        via: Via,
-    ) -> Option<Slot> {
+    /// Takes an image: where it is, a release that may be its, and what led to
+    /// it.
+    pub(super) fn take(&mut self, image: Place, release: Option<&str>, via: Via) -> Option<Slot> {
+        let Place { shown: path, file } = image;
         let metadata = match fs::metadata(&file) {
             Ok(metadata) => metadata,
             Err(error) => {

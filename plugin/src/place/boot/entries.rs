@@ -101,8 +101,8 @@ fn image(
     let path = entry.path()?;
     let source = via.source.clone();
     let fault = |line, what: String| -> Problem { Fault::at(line, what).of(&source) };
-    let file = match volume.find(path) {
-        Ok(file) => file,
+    let image = match volume.find(path) {
+        Ok(image) => image,
         Err(what) => {
             collector.problem(fault(entry.program.line, what));
             return None;
@@ -110,7 +110,7 @@ fn image(
     };
     let mut release = entry.release().map(str::to_owned);
     if let Program::Uki(_) = entry.program.value {
-        match read_uki(&file) {
+        match read_uki(&image.file) {
             Ok(uki) => {
                 // What the entry says is handed to the image in place of its own.
                 via.options = via.options.or(uki.options);
@@ -124,7 +124,7 @@ fn image(
     }
     for initrd in &entry.initrds {
         match volume.find(&initrd.value) {
-            Ok(file) => via.initrds.push(file),
+            Ok(initrd) => via.initrds.push(initrd.file),
             Err(what) => {
                 // One line is enough: without it, the entry does not boot.
                 collector.problem(fault(initrd.line, what));
@@ -133,7 +133,7 @@ fn image(
         }
     }
     let release = release.or_else(|| release_in_path(path).map(str::to_owned));
-    collector.take(volume.show(path), file, release.as_deref(), via)
+    collector.take(image, release.as_deref(), via)
 }
 
 /// The release in a path such as kernel-install and sdbootutil write:
@@ -143,12 +143,11 @@ fn release_in_path(path: &str) -> Option<&str> {
     if file == "linux" || file.starts_with("linux-") {
         let mut dirs = dirs.rsplit(['/', '\\']);
         let release = dirs.next()?;
-        return dirs
-            .next()
-            .is_some_and(|token| !token.is_empty())
-            .then_some(release);
+        let has_token = dirs.next().is_some_and(|token| !token.is_empty());
+        return has_token.then_some(release);
     }
-    sources::release_in_name(file)
+    // kernelstub's `vmlinuz-previous.efi` has none.
+    sources::release_in_name(file).filter(|release| !release.ends_with(".efi"))
 }
 
 /// The unified kernel images of a volume, which are entries themselves.
@@ -163,18 +162,18 @@ pub(super) fn ukis(
     for name in names.iter().filter_map(|name| Name::of(name, ".efi")) {
         let path = format!("{UKIS}/{}", name.file);
         let shown = volume.show(&path);
-        let read = volume.find(&path).and_then(|file| {
-            let uki = read_uki(&file).map_err(|e| format!("a unified kernel image: {e}"))?;
-            Ok((file, uki))
+        let read = volume.find(&path).and_then(|image| {
+            let uki = read_uki(&image.file).map_err(|e| format!("a unified kernel image: {e}"))?;
+            Ok((image, uki))
         });
-        let (file, uki) = match read {
+        let (image, uki) = match read {
             Ok(read) => read,
             Err(what) => {
                 collector.problem(Fault::whole(what).of(&shown));
                 continue;
             }
         };
-        let mut via = Via::new(Way::Uki, shown.clone());
+        let mut via = Via::new(Way::Uki, shown);
         via.id = Some(name.id.clone());
         via.title = uki.title();
         via.options.clone_from(&uki.options);
@@ -182,7 +181,7 @@ pub(super) fn ukis(
         offers.push(Offer {
             listed: title.is_some(),
             title,
-            slot: collector.take(shown, file, uki.release.as_deref(), via),
+            slot: collector.take(image, uki.release.as_deref(), via),
             item: Item {
                 name,
                 sort_key: uki.sort_key(),

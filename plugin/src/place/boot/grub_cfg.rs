@@ -6,7 +6,7 @@ use super::collect::{Collector, Slot};
 use super::grub::{self, Item, Menu};
 use super::problem::Fault;
 use super::sources::release_in_name;
-use super::volume::{Volume, identity};
+use super::volume::{Place, Volume, identity};
 use super::{Via, Way};
 use crate::place::roots::Root;
 
@@ -41,7 +41,7 @@ pub(super) fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_
     let mut configs = Vec::new();
     for (volume, dir) in dirs {
         let path = format!("{dir}/grub.cfg");
-        let Ok(file) = volume.find(&path) else {
+        let Ok(Place { shown, file }) = volume.find(&path) else {
             continue;
         };
         if identity(&file).is_ok_and(|file| seen.contains(&file)) {
@@ -59,7 +59,7 @@ pub(super) fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_
         };
         let env = grub::parse_grubenv(&env.unwrap_or_default());
         let menu = Menu::parse(&script.unwrap_or_default(), env);
-        let path = volume.show(&path);
+        let path = shown;
         for fault in &menu.faults {
             collector.problem(fault.clone().of(&path));
         }
@@ -94,16 +94,14 @@ fn kernel(
         return None;
     }
     let find = |path: &str| {
-        let found = places
-            .iter()
-            .map(|volume| (volume.show(path), volume.find(path)));
-        let mut found: Vec<_> = found.collect();
-        let good = found.iter().position(|(_, found)| found.is_ok());
-        found.swap_remove(good.unwrap_or(0))
+        let [first, second] = places.map(|volume| volume.find(path));
+        match second {
+            Ok(_) if first.is_err() => second,
+            _ => first,
+        }
     };
-    let (shown, found) = find(path);
-    let file = match found {
-        Ok(file) => file,
+    let image = match find(path) {
+        Ok(image) => image,
         Err(what) => {
             collector.problem(Fault::at(*line, what).of(config));
             return None;
@@ -122,8 +120,8 @@ fn kernel(
     via.initrds = item
         .initrds
         .iter()
-        .filter_map(|path| find(path).1.ok())
+        .filter_map(|path| Some(find(path).ok()?.file))
         .collect();
     let name = path.rsplit('/').next().unwrap_or_default();
-    collector.take(shown, file, release_in_name(name), via)
+    collector.take(image, release_in_name(name), via)
 }

@@ -125,7 +125,7 @@ mod tests {
             symlink("/usr/lib", base.join("lib")).unwrap();
         }
         let root = Root::new(dir.path()).unwrap();
-        let modules = |options| {
+        let modules = |options: &str| {
             let home = Home::of(&root, Some(options));
             home.module_dir(&root, "6.1")
                 .map(|dir| root.inside(&dir).unwrap())

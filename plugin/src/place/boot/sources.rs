@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::collect::Collector;
 use super::problem::Fault;
-use super::volume::Volume;
+use super::volume::{Place, Volume};
 use super::{Via, Way};
 use crate::place::is_release;
 use crate::place::roots::Root;
@@ -53,7 +53,7 @@ fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, wa
     match collector.root.resolve(inside) {
         Ok(file) if file.is_file() => {
             let via = Via::new(way, path.clone());
-            collector.take(path, file, release, via);
+            collector.take(Place { shown: path, file }, release, via);
         }
         Ok(_) => collector.problem(problem("a regular file".to_owned())),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -94,10 +94,9 @@ pub(super) fn kernelstub(volume: &Volume, collector: &mut Collector<'_>) {
     for dir in volume.list("EFI", is_kernelstub_dir, &mut collector.problems) {
         for name in ["vmlinuz.efi", "vmlinuz-previous.efi"] {
             let path = format!("EFI/{dir}/{name}");
-            if let Ok(file) = volume.find(&path) {
-                let shown: PathBuf = volume.show(&path);
-                let via = Via::new(Way::Kernelstub, shown.clone());
-                collector.take(shown, file, None, via);
+            if let Ok(image) = volume.find(&path) {
+                let via = Via::new(Way::Kernelstub, image.shown.clone());
+                collector.take(image, None, via);
             }
         }
     }

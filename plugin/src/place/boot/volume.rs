@@ -23,6 +23,15 @@ pub(super) fn identity(path: &Path) -> io::Result<Identity> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
+/// A file that a boot loader finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its path, links not followed, for a report.
+    pub(super) shown: PathBuf,
+    /// The file that it leads to.
+    pub(super) file: PathBuf,
+}
+
 /// A directory whose entries a boot loader reads: a mounted EFI system
 /// partition, or a directory `/boot` of the root's own file system.
 #[derive(Debug)]
@@ -80,7 +89,7 @@ impl Volume {
     ///
     /// # Errors
     /// What was expected, in words.
-    pub(super) fn find(&self, path: &str) -> Result<PathBuf, String> {
+    pub(super) fn find(&self, path: &str) -> Result<Place, String> {
         let path = path.replace('\\', "/");
         let inside = Path::new(relative(&path));
         if leaves(inside) {
@@ -90,24 +99,30 @@ impl Volume {
         }
         let mut places = vec![self.base.join(inside)];
         if self.in_root {
+            let root = Path::new("/");
+            places.push(root.join(inside));
             let mut parts = inside.components();
             parts.next();
             let below = parts.as_path();
-            let root = Path::new("/");
-            places.extend([root.join(inside), self.base.join(below), root.join(below)]);
-        }
-        for place in &places {
-            match self.resolve(place) {
-                Ok(found) if found.is_file() => return Ok(found),
-                Ok(_) => return Err(format!("a regular file at {}", self.show(&path).display())),
-                Err(error) if is_missing(&error) => {}
-                Err(error) => {
-                    let shown = self.show(&path);
-                    return Err(format!("a readable {}: {error}", shown.display()));
-                }
+            if !below.as_os_str().is_empty() {
+                places.extend([self.base.join(below), root.join(below)]);
             }
         }
         let shown = self.show(&path);
+        for place in &places {
+            match self.resolve(place) {
+                Ok(file) if file.is_file() => {
+                    let shown = match self.in_root {
+                        true => self.boundary.outside(place),
+                        false => shown,
+                    };
+                    return Ok(Place { shown, file });
+                }
+                Ok(_) => return Err(format!("a regular file at {}", shown.display())),
+                Err(error) if is_missing(&error) => {}
+                Err(error) => return Err(format!("a readable {}: {error}", shown.display())),
+            }
+        }
         Err(format!("{}, which does not exist", shown.display()))
     }
 
@@ -118,7 +133,7 @@ impl Volume {
         };
         let file = match self.resolve(&self.base.join(relative(path))) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => return Err(problem(&error)),
         };
         let mut bytes = Vec::new();

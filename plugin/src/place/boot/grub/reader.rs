@@ -189,7 +189,8 @@ impl Reader {
                     return self.fault(line, "a path without variables that only GRUB knows");
                 };
                 item.kernel = Some((line, path));
-                for word in arguments.iter().filter_map(|w| self.variables.expand(w)) {
+                let words = arguments.iter().filter_map(|w| self.variables.expand(w));
+                for word in words.filter(|word| !word.is_empty()) {
                     if item.options.len() + word.len() < LONGEST_VALUE {
                         let blank = if item.options.is_empty() { "" } else { " " };
                         item.options.extend([blank, &word]);
