@@ -2,6 +2,7 @@
 //! crashers (`tests/tests/crashers.rs`) calls the same functions.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use btf_guard::btf::{
@@ -10,8 +11,13 @@ use btf_guard::btf::{
 };
 use btf_guard::kernel::{Abilities, image};
 use btf_guard::module;
+use btf_guard::place::boot::bls::{Entry, Name};
+use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
+use btf_guard::place::boot::systemd_boot::{Item, Variables, choose, loader_conf_default, wishes};
+use btf_guard::place::boot::{Home, version};
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Plan;
+use btf_guard::place::roots::Root;
 use btf_guard::place::transaction::Transaction;
 use btf_guard_tests::btf::Era;
 
@@ -110,4 +116,49 @@ pub(crate) fn plan(data: &[u8]) {
         let files = plan.elements.iter().map(|_| None);
         let _ = Transaction::read(&plan, files);
     }
+}
+
+/// The texts that boot loaders read. The input is each of them: an entry, a
+/// `loader.conf`, an EFI variable; and up to a NUL a `grubenv`, behind it a
+/// `grub.cfg`.
+pub(crate) fn boot(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut items = Vec::new();
+    if let Ok(entry) = Entry::parse(&text) {
+        let _ = entry.release();
+        if let Ok(root) = Root::new(Path::new("/proc")) {
+            let _ = Home::of(&root, entry.options.as_deref());
+        }
+        let file = entry.title.as_deref().unwrap_or("a+1-2.conf");
+        items.extend(Name::of(file, ".conf").map(|name| Item {
+            name,
+            sort_key: entry.sort_key.clone(),
+            machine_id: entry.machine_id.clone(),
+            version: entry.version.clone(),
+        }));
+    }
+    items.extend(text.lines().filter_map(|line| {
+        Some(Item {
+            name: Name::of(line, ".efi").or_else(|| Name::of(line, ".conf"))?,
+            sort_key: None,
+            machine_id: None,
+            version: None,
+        })
+    }));
+    let variables = Variables {
+        default: Variables::text(data).ok(),
+        ..Variables::default()
+    };
+    let conf = loader_conf_default(&text);
+    let _ = choose(&items, &wishes(&variables, conf, Path::new("loader.conf")));
+    if let Some((one, two)) = text.split_once('\n') {
+        let order = version::compare(one, two);
+        assert_eq!(version::compare(two, one), order.reverse());
+    }
+
+    let (env, script) = text.split_once('\0').unwrap_or(("", &text));
+    let menu = Menu::parse(script, parse_grubenv(env));
+    let id = "0123456789abcdef0123456789abcdef-6.1".to_owned();
+    let title = "Fedora (6.1)".to_owned();
+    let _ = menu.default(&[BlsEntry { id, title }]);
 }

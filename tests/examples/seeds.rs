@@ -16,7 +16,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> Result<()> {
     let dir = std::env::args_os().nth(1).ok_or("usage: seeds DIR")?;
     let dir = Path::new(&dir);
-    for target in ["btf", "module", "image", "package", "plan"] {
+    for target in ["btf", "module", "image", "package", "plan", "boot"] {
         fs::create_dir_all(dir.join(target))?;
     }
     let mut split = Vec::new();
@@ -76,6 +76,9 @@ fn main() -> Result<()> {
         elf::bzimage("6.18.15", &gzip(&vmlinux)?),
     )?;
     images(&dir.join("image"))?;
+    for (name, text) in BOOT {
+        fs::write(dir.join("boot").join(name), text)?;
+    }
     for (name, compression) in [
         ("none", rpm::CompressionType::None),
         ("gzip", rpm::CompressionType::Gzip),
@@ -145,6 +148,36 @@ fn images(dir: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+/// What boot loaders read: an entry, a `loader.conf`, an EFI variable, and a
+/// `grubenv` with a `grub.cfg` behind a NUL.
+const BOOT: [(&str, &str); 5] = [
+    (
+        "entry",
+        "# comment\r\ntitle a+1-2.conf\r\nversion 5@6.1\nmachine-id 0\nsort-key debian\n\
+         options root=1 rootflags=subvol=@/.snapshots/5/snapshot\nlinux /id/6.1/linux\n\
+         initrd /id/6.1/initrd $tuned_initrd\narchitecture x64\n",
+    ),
+    (
+        "loader.conf",
+        "timeout 3\ndefault id-[0-9]*?.conf\nid-6.1+3.conf\nid-7.efi\n",
+    ),
+    ("variable", "\x07\0\0\0@\0s\0a\0v\0e\0d\0\0\0"),
+    (
+        "grub",
+        "# GRUB Environment Block\nsaved_entry=more>1\n######\0load_env\n\
+         if [ \"${next_entry}\" ] ; then set default=\"${next_entry}\"; set next_entry=\n\
+         elif [ ! -s $prefix/x -a $a != 1 ]; then set default=\"${saved_entry}\"; fi\n\
+         function f {\n if test -z $x; then x=y; fi\n}\n\
+         submenu 'more' --id=more {\n menuentry a $menuentry_id_option 'b' {\n\
+         linux ($root)/vmlinuz root=UUID=1\n initrd /initrd\n }\n}\n",
+    ),
+    (
+        "blscfg",
+        "# GRUB Environment Block\nsaved_entry=0\n\0load_env -f ${config_directory}/grubenv\n\
+         set default=${saved_entry}\nfor i in 1 2; do a=$i; done\nblscfg\n",
+    ),
+];
 
 fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -66,4 +66,5 @@ fn kept_inputs_crash_no_more() {
     replay("image", targets::image);
     replay("package", targets::package);
     replay("plan", targets::plan);
+    replay("boot", targets::boot);
 }

@@ -1,5 +1,6 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
+pub mod boot;
 mod file;
 mod layout;
 pub mod package;

@@ -1,0 +1,98 @@
+//! The kernels that were found so far, each once.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use super::problem::{Fault, Problem};
+use super::volume::{Identity, Place};
+use super::{BootDefault, Bootable, Found, Home, Via};
+use crate::place::roots::Root;
+
+/// Which [`Via`] of which kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot {
+    kernel: usize,
+    via: usize,
+}
+
+/// Collects kernels.
+#[derive(Debug)]
+pub(super) struct Collector<'a> {
+    pub(super) root: &'a Root,
+    pub(super) problems: Vec<Problem>,
+    kernels: Vec<Bootable>,
+    /// By the image's file, and the snapshot whose modules it uses.
+    known: HashMap<(Identity, Option<u64>), usize>,
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(root: &'a Root) -> Self {
+        Self {
+            root,
+            problems: Vec::new(),
+            kernels: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Takes an image: where it is, a release that may be its, and what led to
+    /// it.
+    pub(super) fn take(&mut self, image: Place, release: Option<&str>, via: Via) -> Option<Slot> {
+        let Place { shown: path, file } = image;
+        let metadata = match fs::metadata(&file) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let what = format!("a readable file: {error}");
+                self.problems.push(Fault::whole(what).of(&path));
+                return None;
+            }
+        };
+        let home = Home::of(self.root, via.options.as_deref());
+        let identity = (metadata.dev(), metadata.ino());
+        let key = (identity, home.snapshot());
+        let at = *self.known.entry(key).or_insert(self.kernels.len());
+        if at == self.kernels.len() {
+            self.kernels.push(Bootable {
+                path,
+                file,
+                release: None,
+                home,
+                via: Vec::new(),
+            });
+        }
+        let kernel = self.kernels.get_mut(at)?;
+        let release = release.filter(|release| !release.is_empty());
+        if kernel.release.is_none() {
+            kernel.release = release.map(str::to_owned);
+        }
+        kernel.via.push(via);
+        Some(Slot {
+            kernel: at,
+            via: kernel.via.len() - 1,
+        })
+    }
+
+    pub(super) fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Marks what boots by default.
+    pub(super) fn mark_default(&mut self, slot: Slot) {
+        let kernel = self.kernels.get_mut(slot.kernel);
+        if let Some(via) = kernel.and_then(|kernel| kernel.via.get_mut(slot.via)) {
+            via.default = true;
+        }
+    }
+
+    pub(super) fn finish(mut self, default: BootDefault) -> Found {
+        // Some directories are looked at for more than one reason.
+        let mut told = HashSet::new();
+        self.problems.retain(|problem| told.insert(problem.clone()));
+        Found {
+            kernels: self.kernels,
+            default,
+            problems: self.problems,
+        }
+    }
+}

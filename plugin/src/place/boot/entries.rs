@@ -1,0 +1,217 @@
+//! Entries of the Boot Loader Specification: files that name an image, and
+//! unified kernel images.
+
+use std::path::Path;
+
+use super::bls::{self, Entry, Name, Program};
+use super::collect::{Collector, Slot};
+use super::problem::{Fault, Problem};
+use super::systemd_boot::Item;
+use super::uki::Uki;
+use super::volume::Volume;
+use super::{Via, Way, sources};
+use crate::place::roots::Root;
+
+/// Reads a unified kernel image.
+type ReadUki<'a> = &'a dyn Fn(&Path) -> Result<Uki, String>;
+
+/// Where entries of type 1 lie.
+const ENTRIES: &str = "loader/entries";
+
+/// Where unified kernel images lie.
+const UKIS: &str = "EFI/Linux";
+
+/// An entry as the menu of a boot loader has it.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// What orders it, and names it.
+    pub(super) item: Item,
+    /// What a menu shows.
+    pub(super) title: Option<String>,
+    /// Is it a file `*.conf`?
+    pub(super) type1: bool,
+    /// What it boots; `None` if that is not on this machine or not there.
+    pub(super) slot: Option<Slot>,
+    /// Does systemd-boot list it? It leaves out what names a file that is not
+    /// there, and unified kernel images without os-release.
+    pub(super) listed: bool,
+}
+
+/// The entries of type 1 of a volume, their images taken.
+pub(super) fn type1(
+    volume: &Volume,
+    read_uki: ReadUki<'_>,
+    collector: &mut Collector<'_>,
+) -> Vec<Offer> {
+    let is_entry = |name: &str| Name::of(name, ".conf").is_some();
+    let names = volume.list(ENTRIES, is_entry, &mut collector.problems);
+    if names.is_empty() || !are_type1(volume, collector) {
+        return Vec::new();
+    }
+    let machine_id = machine_id(collector.root);
+    let mut offers = Vec::new();
+    for name in names.iter().filter_map(|name| Name::of(name, ".conf")) {
+        let path = format!("{ENTRIES}/{}", name.file);
+        let shown = volume.show(&path);
+        let entry = match volume.read(&path, bls::LONGEST_ENTRY) {
+            Err(problem) => Err(problem),
+            Ok(None) => Err(Fault::whole("a link that leads to a file").of(&shown)),
+            Ok(Some(text)) => Entry::parse(&text).map_err(|fault| fault.of(&shown)),
+        };
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(problem) => {
+                collector.problem(problem);
+                continue;
+            }
+        };
+        let mut via = Via::new(Way::Entry, shown);
+        via.line = Some(entry.program.line);
+        via.id = Some(name.id.clone());
+        via.title.clone_from(&entry.title);
+        via.options.clone_from(&entry.options);
+        via.certain = !matches!(entry.program.value, Program::Efi(_));
+        let others = entry.machine_id.as_ref().zip(machine_id.as_ref());
+        via.other_system = others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own));
+        let slot = image(volume, &entry, via, read_uki, collector);
+        offers.push(Offer {
+            item: Item {
+                name,
+                sort_key: entry.sort_key,
+                machine_id: entry.machine_id,
+                version: entry.version,
+            },
+            title: entry.title,
+            type1: true,
+            listed: slot.is_some() || matches!(entry.program.value, Program::UkiUrl(_)),
+            slot,
+        });
+    }
+    offers
+}
+
+/// Takes the image that an entry names.
+fn image(
+    volume: &Volume,
+    entry: &Entry,
+    mut via: Via,
+    read_uki: ReadUki<'_>,
+    collector: &mut Collector<'_>,
+) -> Option<Slot> {
+    let path = entry.path()?;
+    let source = via.source.clone();
+    let fault = |line, what: String| -> Problem { Fault::at(line, what).of(&source) };
+    let image = match volume.find(path) {
+        Ok(image) => image,
+        Err(what) => {
+            collector.problem(fault(entry.program.line, what));
+            return None;
+        }
+    };
+    let mut release = entry.release().map(str::to_owned);
+    if let Program::Uki(_) = entry.program.value {
+        match read_uki(&image.file) {
+            Ok(uki) => {
+                // What the entry says is handed to the image in place of its own.
+                via.options = via.options.or(uki.options);
+                release = uki.release.or(release);
+            }
+            Err(error) => {
+                let what = format!("a unified kernel image: {error}");
+                collector.problem(fault(entry.program.line, what));
+            }
+        }
+    }
+    for initrd in &entry.initrds {
+        match volume.find(&initrd.value) {
+            Ok(initrd) => via.initrds.push(initrd.file),
+            Err(what) => {
+                // One line is enough: without it, the entry does not boot.
+                collector.problem(fault(initrd.line, what));
+                break;
+            }
+        }
+    }
+    let release = release.or_else(|| release_in_path(path).map(str::to_owned));
+    collector.take(image, release.as_deref(), via)
+}
+
+/// The release in a path such as kernel-install and sdbootutil write:
+/// `<token>/<release>/linux`, `…/linux-<sha1>`; or in the file's name.
+fn release_in_path(path: &str) -> Option<&str> {
+    let (dirs, file) = path.rsplit_once(['/', '\\'])?;
+    if file == "linux" || file.starts_with("linux-") {
+        let mut dirs = dirs.rsplit(['/', '\\']);
+        let release = dirs.next()?;
+        let has_token = dirs.next().is_some_and(|token| !token.is_empty());
+        return has_token.then_some(release);
+    }
+    // kernelstub's `vmlinuz-previous.efi` has none.
+    sources::release_in_name(file).filter(|release| !release.ends_with(".efi"))
+}
+
+/// The unified kernel images of a volume, which are entries themselves.
+pub(super) fn ukis(
+    volume: &Volume,
+    read_uki: ReadUki<'_>,
+    collector: &mut Collector<'_>,
+) -> Vec<Offer> {
+    let is_uki = |name: &str| Name::of(name, ".efi").is_some();
+    let names = volume.list(UKIS, is_uki, &mut collector.problems);
+    let mut offers = Vec::new();
+    for name in names.iter().filter_map(|name| Name::of(name, ".efi")) {
+        let path = format!("{UKIS}/{}", name.file);
+        let shown = volume.show(&path);
+        let read = volume.find(&path).and_then(|image| {
+            let uki = read_uki(&image.file).map_err(|e| format!("a unified kernel image: {e}"))?;
+            Ok((image, uki))
+        });
+        let (image, uki) = match read {
+            Ok(read) => read,
+            Err(what) => {
+                collector.problem(Fault::whole(what).of(&shown));
+                continue;
+            }
+        };
+        let mut via = Via::new(Way::Uki, shown);
+        via.id = Some(name.id.clone());
+        via.title = uki.title();
+        via.options.clone_from(&uki.options);
+        let title = via.title.clone();
+        offers.push(Offer {
+            listed: title.is_some(),
+            title,
+            slot: collector.take(image, uki.release.as_deref(), via),
+            item: Item {
+                name,
+                sort_key: uki.sort_key(),
+                machine_id: None,
+                version: uki.version(),
+            },
+            type1: false,
+        });
+    }
+    offers
+}
+
+/// Are the entries of this volume those of the specification? Without
+/// `entries.srel` they are.
+fn are_type1(volume: &Volume, collector: &mut Collector<'_>) -> bool {
+    let path = "loader/entries.srel";
+    match volume.read(path, bls::LONGEST_ENTRY) {
+        Ok(text) => text.is_none_or(|text| bls::are_type1(&text)),
+        Err(problem) => {
+            collector.problem(problem);
+            true
+        }
+    }
+}
+
+/// `/etc/machine-id`, if it has one.
+fn machine_id(root: &Root) -> Option<String> {
+    let etc = Volume::part_of(root, Path::new("/etc"));
+    let text = etc.read("machine-id", 4096).ok()??;
+    let id = text.trim();
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.to_owned())
+}

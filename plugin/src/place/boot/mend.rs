@@ -1,0 +1,113 @@
+//! Which command brings a stale copy of a kernel up to date.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use super::uki::os_release_value;
+use super::volume::Volume;
+use super::{Bootable, Way, sources};
+use crate::place::roots::Root;
+
+/// The command that puts the present build of `release` in place of the image
+/// `kernel`, to be run inside `root`: that of the tool which made the copy, by
+/// its layout and by what is installed.
+pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
+    let version = quoted(release);
+    let image = module_image(root, kernel, release);
+    let file = kernel.path.file_name().and_then(|name| name.to_str());
+    let copied_by_sdbootutil = file.is_some_and(is_sdbootutil_name);
+    let is_entry = has(kernel, Way::Entry) || has(kernel, Way::Uki);
+
+    if copied_by_sdbootutil || has(kernel, Way::Entry) && has_tool(root, "sdbootutil") {
+        // Without the option, it takes a kernel of that release for installed.
+        let command = format!("sdbootutil --no-reuse-initrd add-kernel {version}");
+        return match kernel.home.snapshot() {
+            Some(number) => format!("{command} {number}"),
+            None => command,
+        };
+    }
+    if has(kernel, Way::Kernelstub) || is_entry && has_tool(root, "kernelstub") {
+        return "kernelstub".to_owned();
+    }
+    let shown = root
+        .inside(&kernel.path)
+        .unwrap_or_else(|| kernel.path.clone());
+    let path = shown.display().to_string();
+    let path = quoted(&path);
+    let in_boot = has(kernel, Way::Boot) || has(kernel, Way::Grub);
+    if in_boot && !is_entry && is_suse(root) {
+        // Its scripts leave a file alone where they would put a link.
+        return format!(
+            "rm {path} && zypper install --force \
+             \"$(rpm -qf --qf '%{{NAME}}=%{{VERSION}}-%{{RELEASE}}' {image})\""
+        );
+    }
+    if in_boot && !is_entry && has_tool(root, "dpkg") {
+        return format!(
+            "apt-get install --reinstall {}",
+            quoted(&format!("linux-image-{release}"))
+        );
+    }
+    if has_tool(root, "kernel-install") && (is_entry || in_boot) {
+        return format!("kernel-install add {version} {image}");
+    }
+    format!("cp {image} {path}")
+}
+
+fn has(kernel: &Bootable, way: Way) -> bool {
+    kernel.via.iter().any(|via| via.way == way)
+}
+
+/// `linux-<sha1 of the image>`.
+fn is_sdbootutil_name(name: &str) -> bool {
+    let hash = name.strip_prefix("linux-");
+    hash.is_some_and(|hash| hash.len() == 40 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Where the release's module directory has its image, inside the root.
+fn module_image(root: &Root, kernel: &Bootable, release: &str) -> String {
+    let dir = kernel.home.module_dir(root, release);
+    let image = dir.and_then(|dir| {
+        let mut names = sources::IN_MODULE_DIR.iter();
+        names.find_map(|name| {
+            let path = dir.join(name);
+            path.is_file().then(|| root.inside(&path)).flatten()
+        })
+    });
+    let usual = || Path::new("/usr/lib/modules").join(release).join("vmlinuz");
+    let image = image.unwrap_or_else(usual);
+    quoted(&image.display().to_string()).into_owned()
+}
+
+fn has_tool(root: &Root, name: &str) -> bool {
+    let mut dirs = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].iter();
+    dirs.any(|dir| {
+        let path = root.resolve(&Path::new(dir).join(name));
+        path.is_ok_and(|path| path.is_file())
+    })
+}
+
+fn is_suse(root: &Root) -> bool {
+    let whole = Volume::part_of(root, Path::new("/"));
+    let mut texts = ["etc/os-release", "usr/lib/os-release"]
+        .iter()
+        .filter_map(|path| whole.read(path, 64 << 10).ok()?);
+    let text = texts.next().unwrap_or_default();
+    let ids = [
+        os_release_value(&text, "ID"),
+        os_release_value(&text, "ID_LIKE"),
+    ];
+    let mut words = ids.iter().flatten().flat_map(|ids| ids.split_whitespace());
+    words.any(|id| matches!(id, "suse" | "opensuse" | "sles" | "sled"))
+}
+
+/// One word for a shell. A release comes from an image, which may say
+/// anything; what a terminal would act upon is left out.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-~@:/=,%".contains(c);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+        return word.into();
+    }
+    let printed: String = word.chars().filter(|c| !c.is_control()).collect();
+    format!("'{}'", printed.replace('\'', r"'\''")).into()
+}

@@ -1,0 +1,184 @@
+//! Every kernel that a root can boot: which images there are, what leads to
+//! them, whose modules they will use, and which one is the default.
+//!
+//! Looked at are the module directories, `/boot`, and what boot loaders read:
+//! entries of the Boot Loader Specification, unified kernel images, the
+//! layouts of kernelstub and of openSUSE's sdbootutil, and `grub.cfg`. Images
+//! themselves are not read here, and nothing is judged.
+//!
+//! A root may be a stranger's: no link is followed out of it or out of a boot
+//! partition, and sizes and counts have bounds.
+
+pub mod bls;
+mod collect;
+mod default;
+mod entries;
+mod glob;
+pub mod grub;
+mod grub_cfg;
+mod home;
+mod lines;
+mod mend;
+mod problem;
+mod sources;
+pub mod systemd_boot;
+mod uki;
+pub mod version;
+mod volume;
+
+use std::path::{Path, PathBuf};
+
+use super::roots::Root;
+use collect::Collector;
+
+pub use home::Home;
+pub use mend::mend;
+pub use problem::{Fault, Problem};
+pub use uki::Uki;
+pub use volume::MOST_FILES;
+
+/// A kernel image that can be booted, with one root's modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bootable {
+    /// Its path, links not followed, as a path of this process.
+    pub path: PathBuf,
+    /// The file that it leads to.
+    pub file: PathBuf,
+    /// The release as names and entries have it: a hint. The image knows better.
+    pub release: Option<String>,
+    /// The root whose modules it will use.
+    pub home: Home,
+    /// Everything that leads to it, in the order in which it was found; never
+    /// empty.
+    pub via: Vec<Via>,
+}
+
+impl Bootable {
+    /// Is it what boots by default?
+    pub fn is_default(&self) -> bool {
+        self.via.iter().any(|via| via.default)
+    }
+
+    /// Is it certainly a Linux kernel? If not, some entry starts a program
+    /// that may be one: what proves to be none is to be passed over.
+    pub fn is_certain(&self) -> bool {
+        self.via.iter().any(|via| via.certain)
+    }
+}
+
+/// One thing that leads to a kernel image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    /// What kind of thing.
+    pub way: Way,
+    /// The file that names the image (an entry, a `grub.cfg`), or the image
+    /// itself. A path of this process, links not followed.
+    pub source: PathBuf,
+    /// The line that names it, from 1.
+    pub line: Option<usize>,
+    /// The boot loader's id for it.
+    pub id: Option<String>,
+    /// What a menu shows.
+    pub title: Option<String>,
+    /// The kernel's command line, as far as it stands there.
+    pub options: Option<String>,
+    /// Its initrds, as paths of this process without links.
+    pub initrds: Vec<PathBuf>,
+    /// Does the entry say that it is another system's (`machine-id`)?
+    pub other_system: bool,
+    /// Is what it leads to certainly a Linux kernel?
+    pub certain: bool,
+    /// Is it what boots by default?
+    pub default: bool,
+}
+
+impl Via {
+    fn new(way: Way, source: PathBuf) -> Self {
+        Self {
+            way,
+            source,
+            line: None,
+            id: None,
+            title: None,
+            options: None,
+            initrds: Vec::new(),
+            other_system: false,
+            certain: true,
+            default: false,
+        }
+    }
+}
+
+/// In which way an image can be booted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// It lies in a module directory, from where tools copy it.
+    ModuleDir,
+    /// An entry of the Boot Loader Specification names it.
+    Entry,
+    /// It is a unified kernel image in `EFI/Linux`.
+    Uki,
+    /// kernelstub has put it on the EFI system partition.
+    Kernelstub,
+    /// An item of `grub.cfg` names it.
+    Grub,
+    /// It lies in `/boot` under a kernel's name.
+    Boot,
+}
+
+/// What boots when nobody chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootDefault {
+    /// The [`Via`] that is marked so; what made it the default, in words for a
+    /// report.
+    Known(String),
+    /// It cannot be told; why, in words for a report.
+    Unknown(String),
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The kernels, in a fixed order. An image is named once for each root
+    /// whose modules it will use.
+    pub kernels: Vec<Bootable>,
+    /// What boots by default.
+    pub default: BootDefault,
+    /// What cannot be read, or cannot boot.
+    pub problems: Vec<Problem>,
+}
+
+/// Where to look.
+pub struct Search<'a> {
+    /// The root.
+    pub root: &'a Root,
+    /// More file systems with boot entries, such as an EFI system partition
+    /// that is mounted elsewhere.
+    pub esps: &'a [PathBuf],
+    /// The directory of EFI variables, for a root that boots on this machine.
+    pub efivars: Option<&'a Path>,
+    /// Reads a unified kernel image; says in words why it cannot.
+    pub read_uki: &'a dyn Fn(&Path) -> Result<Uki, String>,
+}
+
+/// Looks for every kernel that can be booted.
+pub fn discover(search: &Search<'_>) -> Found {
+    let mut collector = Collector::new(search.root);
+    sources::module_dirs(&mut collector);
+    let volumes = volume::volumes(search.root, search.esps, &mut collector.problems);
+    let mut offers = Vec::new();
+    for volume in &volumes {
+        offers.extend(entries::type1(volume, search.read_uki, &mut collector));
+    }
+    for volume in &volumes {
+        offers.extend(entries::ukis(volume, search.read_uki, &mut collector));
+        sources::kernelstub(volume, &mut collector);
+    }
+    let configs = grub_cfg::read(search.root, &volumes, &mut collector);
+    sources::boot(search.root, &mut collector);
+    let default = default::choose(search, &volumes, &offers, &configs, &mut collector);
+    collector.finish(default)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Which entry systemd-boot starts when nobody chooses: `loader.conf`, EFI
+//! variables, and the order of its menu.
+
+use std::cmp::Ordering;
+use std::io;
+use std::path::Path;
+
+use super::bls::Name;
+use super::lines::lines;
+use super::problem::{Fault, Problem};
+use super::{glob, version};
+use crate::module::source::Regular;
+
+/// The vendor id of the boot loader interface's variables
+/// (<https://systemd.io/BOOT_LOADER_INTERFACE/>).
+const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+/// The longest variable that is read, in bytes.
+const LONGEST_VARIABLE: u64 = 64 << 10;
+
+/// The longest pattern that is matched, in bytes: entries are files of FAT,
+/// whose names have at most 255 characters.
+const LONGEST_PATTERN: usize = 1 << 10;
+
+/// The boot loader interface's variables that choose an entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variables {
+    /// `LoaderInfo`: which boot loader started this system, as `systemd-boot 257`.
+    pub info: Option<String>,
+    /// `LoaderEntryOneShot`: for the next boot alone.
+    pub one_shot: Option<String>,
+    /// `LoaderEntryDefault`.
+    pub default: Option<String>,
+    /// `LoaderEntryLastBooted`: what `@saved` means.
+    pub last_booted: Option<String>,
+}
+
+impl Variables {
+    /// Reads them from a directory such as `/sys/firmware/efi/efivars`; those
+    /// that are not there are not set.
+    pub fn read(dir: &Path) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut read = |name: &str| {
+            let path = dir.join(format!("{name}-{VENDOR}"));
+            let mut bytes = Vec::new();
+            let text = match Regular::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+                Err(error) => Err(format!("a readable variable: {error}")),
+                Ok(file) => match file.read_all(LONGEST_VARIABLE, &mut bytes) {
+                    Err(error) => Err(format!("a readable variable: {error}")),
+                    Ok(()) => Self::text(&bytes).map_err(str::to_owned),
+                },
+            };
+            text.map_err(|what| problems.push(Fault::whole(what).of(&path)))
+                .ok()
+        };
+        let variables = Self {
+            info: read("LoaderInfo"),
+            one_shot: read("LoaderEntryOneShot"),
+            default: read("LoaderEntryDefault"),
+            last_booted: read("LoaderEntryLastBooted"),
+        };
+        (variables, problems)
+    }
+
+    /// The text of a variable: four bytes of attributes, as efivarfs shows
+    /// them, then UTF-16 with a NUL at the end.
+    ///
+    /// # Errors
+    /// What was expected, if it is something else.
+    pub fn text(bytes: &[u8]) -> Result<String, &'static str> {
+        let what = "four bytes of attributes and a text in UTF-16";
+        let text = bytes.get(4..).ok_or(what)?;
+        let (units, rest) = text.as_chunks::<2>();
+        let units = units.iter().map(|unit| u16::from_le_bytes(*unit));
+        let text: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+        let text = String::from_utf16(&text).map_err(|_| what)?;
+        if rest.is_empty() { Ok(text) } else { Err(what) }
+    }
+}
+
+/// `default` of a `loader.conf`.
+pub fn loader_conf_default(text: &str) -> Option<&str> {
+    let usable = |value: &str| !value.starts_with('@') || value.eq_ignore_ascii_case("@saved");
+    let values = lines(text).filter(|line| line.key == "default" && !line.value.is_empty());
+    values
+        .map(|line| line.value)
+        .filter(|value| usable(value))
+        .last()
+}
+
+/// A pattern that is to name the default entry, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// An entry's id, or a pattern over ids.
+    pub pattern: String,
+    /// Where it stands, in words for a report.
+    pub by: String,
+}
+
+/// The wishes in the order in which they count
+/// (`config_select_default_entry()`, src/boot/boot.c, v258). `conf` is the
+/// `default` of `loader.conf`, `conf_path` where that is.
+pub fn wishes(variables: &Variables, conf: Option<&str>, conf_path: &Path) -> Vec<Wish> {
+    let saved = |value: &str| value.eq_ignore_ascii_case("@saved");
+    let wish = |pattern: &str, by: String| {
+        let (pattern, by) = match saved(pattern) {
+            true => (variables.last_booted.as_deref()?, by + ", the last booted"),
+            false => (pattern, by),
+        };
+        let pattern = pattern.to_owned();
+        Some(Wish { pattern, by })
+    };
+    let variable = |name: &str| format!("EFI variable {name}");
+    [
+        (
+            variables.one_shot.as_deref(),
+            variable("LoaderEntryOneShot"),
+        ),
+        (variables.default.as_deref(), variable("LoaderEntryDefault")),
+        (conf, conf_path.display().to_string()),
+    ]
+    .into_iter()
+    .filter_map(|(value, by)| wish(value?, by))
+    .collect()
+}
+
+/// What orders an entry in the menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The name of its file.
+    pub name: Name,
+    /// `sort-key`; of a UKI `IMAGE_ID` or `ID` of its os-release.
+    pub sort_key: Option<String>,
+    /// `machine-id`.
+    pub machine_id: Option<String>,
+    /// `version`; of a UKI one of its os-release.
+    pub version: Option<String>,
+}
+
+/// Which entry is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The one at this place of the list.
+    Entry {
+        /// Where in the list.
+        index: usize,
+        /// What chose it, in words for a report.
+        by: String,
+    },
+    /// It cannot be told; why, in words for a report.
+    Unknown(String),
+}
+
+/// Chooses among `items`, in any order: what the first wish that can be
+/// granted names, or the first of the menu.
+pub fn choose(items: &[Item], wishes: &[Wish]) -> Choice {
+    let mut menu: Vec<(usize, &Item)> = items.iter().enumerate().collect();
+    menu.sort_by(|(_, a), (_, b)| order(a, b));
+    for Wish { pattern, by } in wishes {
+        let pattern = pattern.to_ascii_lowercase();
+        if pattern.len() > LONGEST_PATTERN {
+            let why = format!("{by} has more than {LONGEST_PATTERN} characters");
+            return Choice::Unknown(why);
+        }
+        if let Some(index) = find(&menu, &pattern) {
+            let by = by.clone();
+            return Choice::Entry { index, by };
+        }
+        if pattern.starts_with("auto-") {
+            return Choice::Unknown(format!("{by} is {pattern}, which is no Linux entry"));
+        }
+    }
+    match menu.first() {
+        Some((index, _)) => Choice::Entry {
+            index: *index,
+            by: "the first entry".to_owned(),
+        },
+        None => Choice::Unknown("there is no entry".to_owned()),
+    }
+}
+
+/// The first of the menu that `pattern` names. systemd-boot matches the file
+/// name with its boot counter, `bootctl` writes ids without one, and versions
+/// before 250 knew ids without suffix, as kernelstub still writes them.
+fn find(menu: &[(usize, &Item)], pattern: &str) -> Option<usize> {
+    let stem = |id: &str| id.rsplit_once('.').map_or(id, |(stem, _)| stem).to_owned();
+    let names: [&dyn Fn(&Name) -> String; 3] = [
+        &|name| name.file.clone(),
+        &|name| name.id.clone(),
+        &|name| stem(&name.id),
+    ];
+    // The id of a UKI's further profile is that of the UKI, `@` and the profile.
+    let bare = pattern.rsplit_once('@').map(|(bare, _)| bare);
+    names.iter().find_map(|name| {
+        let named = |(_, item): &&(usize, &Item)| {
+            let name = name(&item.name).to_ascii_lowercase();
+            glob::matches(pattern, &name)
+                || bare.is_some_and(|bare| name.ends_with(".efi") && glob::matches(bare, &name))
+        };
+        menu.iter().find(named).map(|(index, _)| *index)
+    })
+}
+
+/// The order of the menu (`boot_entry_compare()`, src/boot/boot.c, v258).
+pub fn order(a: &Item, b: &Item) -> Ordering {
+    let exhausted = |item: &Item| item.name.tries.is_some_and(|tries| tries.left == 0);
+    let by_key = || match (&a.sort_key, &b.sort_key) {
+        (Some(one), Some(two)) => {
+            let version = |item: &Item| item.version.clone().unwrap_or_default();
+            one.cmp(two)
+                .then_with(|| a.machine_id.cmp(&b.machine_id))
+                .then_with(|| version::compare(&version(b), &version(a)))
+        }
+        (one, two) => one.is_none().cmp(&two.is_none()),
+    };
+    let by_tries = || match (a.name.tries, b.name.tries) {
+        (Some(one), Some(two)) => two.left.cmp(&one.left).then(one.done.cmp(&two.done)),
+        _ => Ordering::Equal,
+    };
+    let id = |item: &Item| item.name.file.to_ascii_lowercase();
+    exhausted(a)
+        .cmp(&exhausted(b))
+        .then_with(by_key)
+        .then_with(|| version::compare(&id(b), &id(a)))
+        .then_with(by_tries)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn item(file: &str, key_and_version: Option<(&str, &str)>) -> Item {
+    let suffix = if file.ends_with(".efi") {
+        ".efi"
+    } else {
+        ".conf"
+    };
+    Item {
+        name: Name::of(file, suffix).unwrap(),
+        sort_key: key_and_version.map(|(key, _)| key.to_owned()),
+        machine_id: None,
+        version: key_and_version.map(|(_, version)| version.to_owned()),
+    }
+}
+
+fn wish(pattern: &str) -> Wish {
+    Wish {
+        pattern: pattern.to_owned(),
+        by: "wish".to_owned(),
+    }
+}
+
+/// The file that is chosen.
+fn chosen(items: &[Item], patterns: &[&str]) -> String {
+    let wishes: Vec<Wish> = patterns.iter().map(|pattern| wish(pattern)).collect();
+    match choose(items, &wishes) {
+        Choice::Entry { index, by } => format!("{} by {by}", items.get(index).unwrap().name.file),
+        Choice::Unknown(why) => why,
+    }
+}
+
+#[test]
+fn the_menu_has_an_order() {
+    let sorted = [
+        item("z-6.2.conf", Some(("debian", "6.10"))),
+        item("y-6.1.conf", Some(("debian", "6.9"))),
+        item("x.conf", Some(("fedora", "6.11"))),
+        item("id-6.10.conf", None),
+        item("id-6.9.conf", None),
+        item("Id-6.8.efi", None),
+        item("tried+0-3.conf", Some(("debian", "6.20"))),
+        item("tried+0-2.conf", None),
+    ];
+    let mut items = sorted.to_vec();
+    items.reverse();
+    items.sort_by(order);
+    assert_eq!(items, sorted);
+
+    let more = item("a+3.conf", None);
+    let less = item("a+2-1.conf", None);
+    assert_eq!(order(&more, &less), Ordering::Less);
+    let mut other = sorted.first().unwrap().clone();
+    other.machine_id = Some("1".into());
+    assert_eq!(order(sorted.first().unwrap(), &other), Ordering::Less);
+}
+
+#[test]
+fn the_first_wish_that_names_something_wins() {
+    let items = [
+        item("Pop_OS-current.conf", None),
+        item("Pop_OS-oldkern.conf", None),
+        item("debian+3.conf", None),
+        item("debian-6.1.efi", None),
+    ];
+    for (patterns, expected) in [
+        (&[][..], "Pop_OS-oldkern.conf by the first entry"),
+        (
+            &["nothing*", "POP_os-CURRENT.conf"],
+            "Pop_OS-current.conf by wish",
+        ),
+        (&["Pop_OS-current"], "Pop_OS-current.conf by wish"),
+        (&["pop_os-*"], "Pop_OS-oldkern.conf by wish"),
+        (&["debian.conf"], "debian+3.conf by wish"),
+        (&["debian+3.conf"], "debian+3.conf by wish"),
+        (&["debian-6.1.efi@1"], "debian-6.1.efi by wish"),
+        (&["nothing"], "Pop_OS-oldkern.conf by the first entry"),
+        (
+            &["auto-windows"],
+            "wish is auto-windows, which is no Linux entry",
+        ),
+    ] {
+        assert_eq!(chosen(&items, patterns), expected, "{patterns:?}");
+    }
+    assert_eq!(chosen(&[], &["a"]), "there is no entry");
+    assert_eq!(
+        chosen(&items, &["a".repeat(2000).as_str()]),
+        "wish has more than 1024 characters"
+    );
+}
+
+#[test]
+fn the_order_of_the_wishes() {
+    let path = Path::new("/efi/loader/loader.conf");
+    let all = |one_shot: Option<&str>, default: Option<&str>, last: Option<&str>, conf| {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let variables = Variables {
+            info: None,
+            one_shot: own(one_shot),
+            default: own(default),
+            last_booted: own(last),
+        };
+        let wishes = wishes(&variables, conf, path);
+        let shown = wishes.iter().map(|w| format!("{}: {}", w.by, w.pattern));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        all(Some("a"), Some("b"), Some("c"), Some("d")),
+        [
+            "EFI variable LoaderEntryOneShot: a",
+            "EFI variable LoaderEntryDefault: b",
+            "/efi/loader/loader.conf: d"
+        ]
+    );
+    assert_eq!(
+        all(None, None, Some("c"), Some("@Saved")),
+        ["/efi/loader/loader.conf, the last booted: c"]
+    );
+    assert_eq!(all(None, Some("@saved"), None, None), [""; 0]);
+}
+
+#[test]
+fn loader_conf() {
+    assert_eq!(
+        loader_conf_default("timeout 3\r\ndefault a\r\ndefault b\r\n"),
+        Some("b")
+    );
+    assert_eq!(loader_conf_default("#default a\ndefault\n"), None);
+    assert_eq!(
+        loader_conf_default("default a\ndefault @other\n"),
+        Some("a")
+    );
+    assert_eq!(loader_conf_default("default @SAVED"), Some("@SAVED"));
+}
+
+#[test]
+fn variables_are_utf16() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(format!("{name}-{VENDOR}"));
+        std::fs::write(path, bytes).unwrap();
+    };
+    write("LoaderEntryDefault", b"\x07\0\0\0a\0-\0*\0\0\0");
+    write("LoaderInfo", b"\x06\0\0\0s\0d\0\0\0x\0");
+    write("LoaderEntryOneShot", b"\x06\0");
+    write("LoaderEntryLastBooted", b"\x06\0\0\0\0\xd8\0\0");
+    let (variables, problems) = Variables::read(dir.path());
+    assert_eq!(variables.default.as_deref(), Some("a-*"));
+    assert_eq!(variables.info.as_deref(), Some("sd"));
+    assert_eq!((variables.one_shot, variables.last_booted), (None, None));
+    let problems: Vec<String> = problems.iter().map(|p| p.fault.to_string()).collect();
+    assert_eq!(
+        problems,
+        ["expected four bytes of attributes and a text in UTF-16"; 2]
+    );
+    assert_eq!(
+        Variables::text(b"\0\0\0\0a"),
+        Err("four bytes of attributes and a text in UTF-16")
+    );
+    assert_eq!(
+        Variables::read(Path::new("/no/such/dir")),
+        (Variables::default(), vec![])
+    );
+}

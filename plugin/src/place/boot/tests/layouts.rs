@@ -1,0 +1,294 @@
+//! How distributions and tools lay kernels out.
+
+use super::*;
+
+/// What kernel-install writes for systemd-boot.
+fn kernel_install(place: &Place, esp: &str, release: &str) {
+    let dir = format!("id/{release}");
+    place.file(&format!("{esp}/{dir}/linux"), release);
+    place.file(&format!("{esp}/{dir}/initrd.img"), "");
+    place.file(
+        &format!("{esp}/loader/entries/id-{release}.conf"),
+        &format!(
+            "# Boot Loader Specification type#1 entry\n\
+             title      Debian GNU/Linux 13 (trixie)\n\
+             version    {release}\n\
+             machine-id 0123456789abcdef0123456789abcdef\n\
+             sort-key   debian\n\
+             options    root=UUID=1 ro\n\
+             linux      /{dir}/linux\n\
+             initrd     /{dir}/initrd.img\n"
+        ),
+    );
+}
+
+#[test]
+fn kernel_install_and_systemd_boot() {
+    for esp in ["efi", "boot/efi", "boot"] {
+        let place = Place::with_modules(&["6.12.9", "6.12.10"]);
+        kernel_install(&place, esp, "6.12.9");
+        kernel_install(&place, esp, "6.12.10");
+        place.file(&format!("{esp}/EFI/systemd/systemd-bootx64.efi"), "");
+        place.file("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        assert_eq!(
+            place.kernels(),
+            [
+                "/usr/lib/modules/6.12.10/vmlinuz 6.12.10: ModuleDir".to_owned(),
+                "/usr/lib/modules/6.12.9/vmlinuz 6.12.9: ModuleDir".to_owned(),
+                format!("/{esp}/id/6.12.10/linux 6.12.10: Entry* id-6.12.10.conf"),
+                format!("/{esp}/id/6.12.9/linux 6.12.9: Entry id-6.12.9.conf"),
+            ]
+        );
+        assert_eq!(place.default(), "the first entry");
+        assert_eq!(place.problems(), [""; 0]);
+
+        let found = place.discover();
+        let via = found.kernels.last().unwrap().via.first().unwrap();
+        assert_eq!(via.line, Some(7));
+        assert_eq!(via.options.as_deref(), Some("root=UUID=1 ro"));
+        assert_eq!(via.title.as_deref(), Some("Debian GNU/Linux 13 (trixie)"));
+        assert!(!via.other_system && via.certain);
+        let initrds: Vec<String> = via.initrds.iter().map(|i| place.inside(i)).collect();
+        assert_eq!(initrds, [format!("/{esp}/id/6.12.9/initrd.img")]);
+
+        place.file(
+            &format!("{esp}/loader/loader.conf"),
+            "default id-6.12.9*\r\n",
+        );
+        assert_eq!(place.default(), format!("/{esp}/loader/loader.conf"));
+        assert!(place.kernels().last().unwrap().contains("Entry*"));
+        place.variable("LoaderEntryDefault", "id-6.12.10.conf");
+        assert_eq!(place.default(), "EFI variable LoaderEntryDefault");
+        place.variable("LoaderEntryOneShot", "ID-6.12.9.CONF");
+        assert_eq!(place.default(), "EFI variable LoaderEntryOneShot");
+        assert!(place.kernels().last().unwrap().contains("Entry*"));
+
+        place.file("etc/machine-id", "fedcba9876543210fedcba9876543210\n");
+        let found = place.discover();
+        assert!(
+            found
+                .kernels
+                .last()
+                .unwrap()
+                .via
+                .first()
+                .unwrap()
+                .other_system
+        );
+    }
+}
+
+#[test]
+fn kernel_install_without_a_partition_writes_paths_of_the_root() {
+    let place = Place::new();
+    place.file("boot/id/6.1/linux", "6.1");
+    place.file(
+        "boot/loader/entries/id-6.1.conf",
+        "linux /boot/id/6.1/linux\n",
+    );
+    assert_eq!(
+        place.kernels(),
+        ["/boot/id/6.1/linux 6.1: Entry* id-6.1.conf"]
+    );
+}
+
+#[test]
+fn a_partition_that_is_mounted_elsewhere() {
+    let place = Place::with_modules(&["6.1"]);
+    let esp = Place::new();
+    kernel_install(&esp, ".", "6.1");
+    let esps = [esp.dir.path().to_owned()];
+    let found = discover(&Search {
+        root: &place.root(),
+        esps: &esps,
+        efivars: None,
+        read_uki: &read_uki,
+    });
+    let paths: Vec<_> = found.kernels.iter().map(|k| k.path.clone()).collect();
+    assert_eq!(
+        paths,
+        [
+            place.root().path().join("usr/lib/modules/6.1/vmlinuz"),
+            esp.dir.path().join("id/6.1/linux")
+        ]
+    );
+    assert!(found.kernels.last().unwrap().is_default());
+}
+
+#[test]
+fn boot_counters_and_unified_images() {
+    let place = Place::new();
+    let uki = |release: &str| format!("{release}\nroot=1 quiet\nID=debian\nVERSION_ID=\"13\"\n");
+    place.file("efi/EFI/Linux/debian-6.1.efi", &uki("6.1.0-1"));
+    place.file("efi/EFI/Linux/debian-6.2+0-3.efi", &uki("6.2.0-1"));
+    place.file("efi/EFI/Linux/debian-6.2.efi.extra.d/a.addon.efi", "");
+    place.file("efi/EFI/Linux/bad.efi", "broken");
+    place.file("efi/EFI/Linux/zz-no-osrel.efi", "6.9\nroot=1\n");
+    place.file("efi/EFI/custom/six.efi", "6.3\nroot=3\n");
+    place.file("efi/loader/entries/six+3.conf", "uki /EFI/custom/six.efi\n");
+    assert_eq!(
+        place.kernels(),
+        [
+            "/efi/EFI/custom/six.efi 6.3: Entry six.conf",
+            "/efi/EFI/Linux/debian-6.1.efi 6.1.0-1: Uki* debian-6.1.efi",
+            "/efi/EFI/Linux/debian-6.2+0-3.efi 6.2.0-1: Uki debian-6.2.efi",
+            "/efi/EFI/Linux/zz-no-osrel.efi 6.9: Uki zz-no-osrel.efi",
+        ]
+    );
+    assert_eq!(
+        place.problems(),
+        ["/efi/EFI/Linux/bad.efi: expected a unified kernel image: no section .linux"]
+    );
+    let found = place.discover();
+    let options = |at: usize| {
+        found
+            .kernels
+            .get(at)
+            .unwrap()
+            .via
+            .first()
+            .unwrap()
+            .options
+            .clone()
+    };
+    assert_eq!(options(0).as_deref(), Some("root=3"));
+    assert_eq!(options(1).as_deref(), Some("root=1 quiet"));
+}
+
+#[test]
+fn kernelstub() {
+    let place = Place::with_modules(&["6.9.3-76060903-generic"]);
+    let dir = "EFI/Pop_OS-1f0e1e54-3d52-4a5b-8a0f-6b1c2d3e4f50";
+    for (name, entry) in [
+        ("vmlinuz.efi", "current"),
+        ("vmlinuz-previous.efi", "oldkern"),
+    ] {
+        place.file(&format!("boot/efi/{dir}/{name}"), entry);
+        place.file(
+            &format!("boot/efi/loader/entries/Pop_OS-{entry}.conf"),
+            &format!(
+                "title Pop!_OS\nlinux /{dir}/{name}\ninitrd /{dir}/initrd.img\noptions root=1\n"
+            ),
+        );
+    }
+    place.file(&format!("boot/efi/{dir}/initrd.img"), "");
+    place.file("boot/efi/loader/loader.conf", "default Pop_OS-current\n");
+    let kernels = place.kernels();
+    let base = format!("/boot/efi/{dir}");
+    assert_eq!(
+        kernels.get(1..).unwrap(),
+        [
+            format!("{base}/vmlinuz.efi ?: Entry* Pop_OS-current.conf, Kernelstub"),
+            format!("{base}/vmlinuz-previous.efi ?: Entry Pop_OS-oldkern.conf, Kernelstub"),
+        ]
+    );
+    assert_eq!(place.default(), "/boot/efi/loader/loader.conf");
+    fs::remove_dir_all(place.dir.path().join("boot/efi/loader")).unwrap();
+    assert_eq!(
+        place.kernels().get(1..).unwrap(),
+        [
+            format!("{base}/vmlinuz.efi ?: Kernelstub"),
+            format!("{base}/vmlinuz-previous.efi ?: Kernelstub"),
+        ]
+    );
+}
+
+/// What sdbootutil writes for one snapshot.
+fn sdbootutil(place: &Place, snapshot: u32, release: &str, sha1: &str) {
+    let dir = format!("opensuse-tumbleweed/{release}");
+    place.file(&format!("boot/efi/{dir}/linux-{sha1}"), sha1);
+    place.file(
+        &format!("boot/efi/loader/entries/system-opensuse-tumbleweed-{release}-{snapshot}.conf"),
+        &format!(
+            "# Boot Loader Specification type#1 entry\n\
+             title      openSUSE Tumbleweed\n\
+             version    {snapshot}@{release}\n\
+             sort-key   opensuse-tumbleweed\n\
+             options    root=UUID=1 rootflags=subvol=@/.snapshots/{snapshot}/snapshot\n\
+             linux      /{dir}/linux-{sha1}\n"
+        ),
+    );
+}
+
+#[test]
+fn sdbootutil_and_snapshots() {
+    let place = Place::with_modules(&["6.16.3-1-default"]);
+    place.file(
+        ".snapshots/2/snapshot/usr/lib/modules/6.16.3-1-default/vmlinuz",
+        "",
+    );
+    let (old, new) = ("a".repeat(40), "b".repeat(40));
+    sdbootutil(&place, 1, "6.16.3-1-default", &old);
+    sdbootutil(&place, 2, "6.16.3-1-default", &old);
+    sdbootutil(&place, 3, "6.16.3-1-default", &new);
+    place.link(".snapshots/3/snapshot", "/");
+    place.file(
+        "boot/efi/EFI/opensuse/grubenv",
+        "# GRUB Environment Block\n####",
+    );
+    let base = "/boot/efi/opensuse-tumbleweed/6.16.3-1-default";
+    let id = |n| format!("system-opensuse-tumbleweed-6.16.3-1-default-{n}.conf");
+    let kernels = place.kernels();
+    let release = "6.16.3-1-default";
+    assert_eq!(
+        kernels.get(1..).unwrap(),
+        [
+            format!(
+                "{base}/linux-{old} {release} in no snapshot 1: Entry {}",
+                id(1)
+            ),
+            format!(
+                "{base}/linux-{old} {release} in snapshot 2: Entry {}",
+                id(2)
+            ),
+            format!("{base}/linux-{new} {release}: Entry* {}", id(3)),
+        ]
+    );
+    let found = place.discover();
+    let dirs: Vec<_> = found
+        .kernels
+        .iter()
+        .map(|k| k.home.module_dir(&place.root(), release))
+        .map(|dir| dir.map(|dir| place.inside(&dir)))
+        .collect();
+    let own = Some(format!("/usr/lib/modules/{release}"));
+    let snapshot = Some(format!("/.snapshots/2/snapshot/usr/lib/modules/{release}"));
+    assert_eq!(dirs, [own.clone(), None, snapshot, own]);
+
+    let env = format!("# GRUB Environment Block\ndefault={}\n####", id(2));
+    place.file("boot/efi/EFI/opensuse/grubenv", &env);
+    assert_eq!(place.default(), "/boot/efi/EFI/opensuse/grubenv");
+    assert!(place.kernels().get(2).unwrap().contains("Entry*"));
+}
+
+#[test]
+fn links_of_boot_are_the_image_itself() {
+    let place = Place::with_modules(&["6.4.0-1-default", "6.4.0-2-default"]);
+    place.link(
+        "boot/vmlinuz-6.4.0-1-default",
+        "../usr/lib/modules/6.4.0-1-default/vmlinuz",
+    );
+    place.file("boot/vmlinuz-6.4.0-2-default", "left over");
+    place.link("boot/vmlinuz", "vmlinuz-6.4.0-2-default");
+    place.file("boot/Image-6.4.0-3-default", "");
+    place.file("boot/image-6.4.0-4-default", "");
+    place.file("boot/vmlinux-6.4.0-5-default.xz", "");
+    place.file("boot/vmlinux-6.4.0-5-default.zst", "");
+    place.file("usr/lib/modules/6.4.0-2-default/vmlinux.zst", "");
+    place.file("usr/lib/modules/6.4.0-6-default/Image", "");
+    assert_eq!(
+        place.kernels(),
+        [
+            "/usr/lib/modules/6.4.0-1-default/vmlinuz 6.4.0-1-default: ModuleDir, Boot",
+            "/usr/lib/modules/6.4.0-2-default/vmlinuz 6.4.0-2-default: ModuleDir",
+            "/usr/lib/modules/6.4.0-2-default/vmlinux.zst 6.4.0-2-default: ModuleDir",
+            "/usr/lib/modules/6.4.0-6-default/Image 6.4.0-6-default: ModuleDir",
+            "/boot/Image-6.4.0-3-default 6.4.0-3-default: Boot",
+            "/boot/image-6.4.0-4-default 6.4.0-4-default: Boot",
+            "/boot/vmlinux-6.4.0-5-default.xz 6.4.0-5-default: Boot",
+            "/boot/vmlinux-6.4.0-5-default.zst 6.4.0-5-default: Boot",
+            "/boot/vmlinuz-6.4.0-2-default 6.4.0-2-default: Boot",
+        ]
+    );
+    assert_eq!(place.default(), "unknown: there is no entry");
+}

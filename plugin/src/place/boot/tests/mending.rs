@@ -1,0 +1,100 @@
+//! The command that mends a stale copy.
+
+use super::*;
+
+/// What mends the only kernel that is found outside the module directory.
+fn mended(place: &Place, release: &str) -> String {
+    let found = place.discover();
+    let copy = |k: &&Bootable| !k.via.iter().any(|via| via.way == Way::ModuleDir);
+    let mut copies = found.kernels.iter().filter(copy);
+    let kernel = copies.next().unwrap();
+    assert_eq!(copies.next(), None);
+    mend(&place.root(), kernel, release)
+}
+
+fn with_entry(path: &str, options: &str) -> Place {
+    let place = Place::with_modules(&["6.1"]);
+    place.file(&format!("efi/{path}"), "");
+    let text = format!("linux /{path}\noptions {options}\n");
+    place.file("efi/loader/entries/a.conf", &text);
+    place
+}
+
+#[test]
+fn entries() {
+    let place = with_entry("id/6.1/linux", "");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "cp /usr/lib/modules/6.1/vmlinuz /efi/id/6.1/linux"
+    );
+    place.file("usr/bin/kernel-install", "");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "kernel-install add 6.1 /usr/lib/modules/6.1/vmlinuz"
+    );
+    place.file("usr/bin/sdbootutil", "");
+    let sdbootutil = "sdbootutil --no-reuse-initrd add-kernel 6.1";
+    assert_eq!(mended(&place, "6.1"), sdbootutil);
+
+    let path = format!("opensuse/6.1/linux-{}", "0a".repeat(20));
+    assert_eq!(mended(&with_entry(&path, ""), "6.1"), sdbootutil);
+    let place = with_entry(&path, "rootflags=subvol=@/.snapshots/7/snapshot");
+    assert_eq!(mended(&place, "6.1"), format!("{sdbootutil} 7"));
+
+    let place = with_entry(
+        "EFI/Pop_OS-1f0e1e54-3d52-4a5b-8a0f-6b1c2d3e4f50/vmlinuz.efi",
+        "",
+    );
+    assert_eq!(mended(&place, "6.1"), "kernelstub");
+
+    let place = Place::with_modules(&["6.1"]);
+    place.file("efi/EFI/Linux/a.efi", "6.1\n");
+    place.file("usr/bin/kernel-install", "");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "kernel-install add 6.1 /usr/lib/modules/6.1/vmlinuz"
+    );
+}
+
+#[test]
+fn boot() {
+    let place = Place::with_modules(&["6.1"]);
+    place.file("boot/vmlinuz-6.1", "");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "cp /usr/lib/modules/6.1/vmlinuz /boot/vmlinuz-6.1"
+    );
+    place.file("usr/bin/kernel-install", "");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "kernel-install add 6.1 /usr/lib/modules/6.1/vmlinuz"
+    );
+    place.file("usr/bin/dpkg", "");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "apt-get install --reinstall linux-image-6.1"
+    );
+    place.file("usr/lib/os-release", "ID=\"sles\"\nID_LIKE=\"suse\"\n");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "rm /boot/vmlinuz-6.1 && zypper install --force \
+         \"$(rpm -qf --qf '%{NAME}=%{VERSION}-%{RELEASE}' /usr/lib/modules/6.1/vmlinuz)\""
+    );
+}
+
+#[test]
+fn a_release_cannot_become_a_command() {
+    let place = with_entry("id/6.1/linux", "");
+    place.file("usr/bin/kernel-install", "");
+    for (release, word) in [
+        ("6.1; reboot", "'6.1; reboot'"),
+        ("6.1'$(x)", r"'6.1'\''$(x)'"),
+        ("\x1b[2J6.1\n", "'[2J6.1'"),
+        ("-r", "'-r'"),
+        ("", "''"),
+    ] {
+        let command = mended(&place, release);
+        let start = format!("kernel-install add {word} ");
+        assert!(command.starts_with(&start), "{command}");
+    }
+}

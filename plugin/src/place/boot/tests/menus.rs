@@ -1,0 +1,115 @@
+//! Roots that GRUB boots.
+
+use super::*;
+
+#[test]
+fn grub_with_a_menu_of_its_own() {
+    let place = Place::with_modules(&["6.1.0-47-amd64", "6.1.0-55-amd64"]);
+    for release in ["6.1.0-47-amd64", "6.1.0-55-amd64"] {
+        place.file(&format!("boot/vmlinuz-{release}"), release);
+    }
+    place.file("boot/vmlinuz-6.1.0-40-amd64.dpkg-tmp", "");
+    place.file("boot/vmlinuz-6.1.0-40-amd64", "");
+    place.file("boot/memtest86+x64.bin", "");
+    let linux = |line: &str| format!("menuentry '{line}' {{\n linux {line}\n}}\n");
+    let script = [
+        "load_env\nset default=\"${saved_entry}\"\n".to_owned(),
+        linux("/boot/vmlinuz-6.1.0-55-amd64 root=UUID=1"),
+        "submenu 'more' {\n".to_owned(),
+        linux("/boot/vmlinuz-6.1.0-55-amd64 root=UUID=1 single"),
+        linux("/boot/vmlinuz-6.1.0-47-amd64 root=UUID=1"),
+        "}\n".to_owned(),
+        linux("/boot/memtest86+x64.bin"),
+        linux("/boot/vmlinuz-gone root=UUID=1"),
+        "menuentry 'other' --id osprober-gnulinux-1 {\n linux /boot/vmlinuz-gone root=2\n}\n"
+            .to_owned(),
+    ];
+    place.file("boot/grub/grub.cfg", &script.concat());
+    let env = "# GRUB Environment Block\nsaved_entry=more>1\n";
+    place.file("boot/grub/grubenv", env);
+    place.file(
+        "boot/efi/EFI/debian/grub.cfg",
+        "configfile ($root)/boot/grub/grub.cfg\n",
+    );
+    assert_eq!(
+        place.kernels().get(2..).unwrap(),
+        [
+            "/boot/vmlinuz-6.1.0-55-amd64 6.1.0-55-amd64: Grub, Grub, Boot",
+            "/boot/vmlinuz-6.1.0-47-amd64 6.1.0-47-amd64: Grub*, Boot",
+            "/boot/memtest86+x64.bin ?: Grub",
+            "/boot/vmlinuz-6.1.0-40-amd64 6.1.0-40-amd64: Boot",
+        ]
+    );
+    let found = place.discover();
+    let certain: Vec<bool> = found.kernels.iter().map(Bootable::is_certain).collect();
+    assert_eq!(certain, [true, true, true, true, false, true]);
+    assert_eq!(
+        place.problems(),
+        ["/boot/grub/grub.cfg: line 18: expected /boot/boot/vmlinuz-gone, which does not exist"]
+    );
+    assert_eq!(place.default(), "/boot/grub/grub.cfg");
+
+    place.file(
+        "boot/grub/grubenv",
+        "# GRUB Environment Block\nsaved_entry=3\n",
+    );
+    assert_eq!(
+        place.default(),
+        "unknown: the default item of GRUB, /boot/vmlinuz-gone root=UUID=1, \
+         starts no kernel that is here"
+    );
+    place.file("efi/EFI/systemd/systemd-bootx64.efi", "");
+    assert_eq!(
+        place.default(),
+        "unknown: both systemd-boot and GRUB are installed"
+    );
+    place.variable("LoaderInfo", "GRUB 2.12");
+    assert!(
+        place
+            .default()
+            .starts_with("unknown: the default item of GRUB")
+    );
+    place.variable("LoaderInfo", "systemd-boot 257");
+    assert_eq!(place.default(), "unknown: there is no entry");
+}
+
+#[test]
+fn grub_with_entries_of_the_specification() {
+    let place = Place::with_modules(&["6.9.12-200.fc40", "6.10.3-200.fc40"]);
+    let id = "0123456789abcdef0123456789abcdef";
+    for release in ["6.9.12-200.fc40", "6.10.3-200.fc40", "0-rescue"] {
+        place.file(&format!("boot/vmlinuz-{release}"), release);
+        place.file(&format!("boot/initramfs-{release}.img"), release);
+        place.file(
+            &format!("boot/loader/entries/{id}-{release}.conf"),
+            &format!(
+                "title Fedora Linux ({release})\nversion {release}\n\
+                 linux /vmlinuz-{release}\n\
+                 initrd /initramfs-{release}.img $tuned_initrd\n\
+                 options root=UUID=1 ro rootflags=subvol=root $tuned_params\n\
+                 grub_users $grub_users\n"
+            ),
+        );
+    }
+    place.file(
+        "boot/grub2/grub.cfg",
+        "load_env\nset default=\"${saved_entry}\"\nblscfg\n",
+    );
+    assert_eq!(place.problems(), [""; 0]);
+    let star = |line: &String| line.contains('*');
+    let default = || place.kernels().into_iter().find(star).unwrap();
+    assert!(
+        default().starts_with("/boot/vmlinuz-6.10.3-200.fc40 "),
+        "{}",
+        default()
+    );
+    let env = format!("# GRUB Environment Block\nsaved_entry={id}-6.9.12-200.fc40\n");
+    place.file("boot/grub2/grubenv", &env);
+    assert_eq!(
+        default(),
+        format!(
+            "/boot/vmlinuz-6.9.12-200.fc40 6.9.12-200.fc40: \
+             Entry* {id}-6.9.12-200.fc40.conf, Boot"
+        )
+    );
+}

@@ -1,0 +1,134 @@
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn touch(path: PathBuf) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, "x").unwrap();
+}
+
+#[test]
+fn paths_are_looked_for_as_boot_loaders_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path();
+    touch(base.join("boot/efi/EFI/Linux/A.efi"));
+    touch(base.join("boot/vmlinuz-6.1"));
+    touch(base.join("usr/lib/modules/6.1/vmlinuz"));
+    touch(base.join("etc/shadow"));
+    fs::create_dir(base.join("boot/dir")).unwrap();
+    symlink("../usr/lib/modules/6.1/vmlinuz", base.join("boot/link")).unwrap();
+    symlink("round", base.join("boot/round")).unwrap();
+    symlink("../../etc/shadow", base.join("boot/efi/out")).unwrap();
+    symlink("/EFI/Linux/A.efi", base.join("boot/efi/in")).unwrap();
+    let root = Root::new(base).unwrap();
+    let base = root.path();
+    let volumes = volumes(&root, &[], &mut Vec::new());
+    let [esp, boot] = volumes.as_slice() else {
+        panic!("{volumes:?}")
+    };
+
+    let find = |volume: &Volume, path: &str| match volume.find(path) {
+        Ok(found) => found.file.strip_prefix(base).unwrap().display().to_string(),
+        Err(what) => what.replace(&base.display().to_string(), ""),
+    };
+    let real = "usr/lib/modules/6.1/vmlinuz";
+    let out = "a path that stays on its file system, not one that leaves it by ..";
+    for (volume, path, expected) in [
+        (esp, "/EFI/Linux/A.efi", "boot/efi/EFI/Linux/A.efi"),
+        (esp, r"\efi\LINUX\a.EFI", "boot/efi/EFI/Linux/A.efi"),
+        (
+            esp,
+            "efi/./linux/../linux/a.efi",
+            "boot/efi/EFI/Linux/A.efi",
+        ),
+        (esp, "/in", "boot/efi/EFI/Linux/A.efi"),
+        (esp, "/out", "/boot/efi/out, which does not exist"),
+        (esp, "/../../etc/shadow", out),
+        (esp, "/EFI/../../../etc/shadow", out),
+        (
+            esp,
+            "/vmlinuz-6.1",
+            "/boot/efi/vmlinuz-6.1, which does not exist",
+        ),
+        (boot, "/vmlinuz-6.1", "boot/vmlinuz-6.1"),
+        (boot, "/boot/vmlinuz-6.1", "boot/vmlinuz-6.1"),
+        (boot, "/@/boot/vmlinuz-6.1", "boot/vmlinuz-6.1"),
+        (boot, "/@boot/vmlinuz-6.1", "boot/vmlinuz-6.1"),
+        (boot, "/link", real),
+        (boot, "/dir", "a regular file at /boot/dir"),
+        (boot, "/", "a regular file at /boot/"),
+        (boot, "/../etc/shadow", out),
+        (boot, "/no", "/boot/no, which does not exist"),
+        (boot, "/link/no", "/boot/link/no, which does not exist"),
+        (
+            boot,
+            "/round",
+            "a readable /boot/round: too many symbolic links",
+        ),
+    ] {
+        assert_eq!(find(volume, path), expected, "{path}");
+    }
+}
+
+#[test]
+fn volumes_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let more = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("boot/efi")).unwrap();
+    symlink("boot/efi", dir.path().join("efi")).unwrap();
+    let root = Root::new(dir.path()).unwrap();
+    let mut problems = Vec::new();
+    let esps = [
+        more.path().to_owned(),
+        more.path().join("."),
+        more.path().join("no"),
+    ];
+    let volumes = volumes(&root, &esps, &mut problems);
+    let shown: Vec<_> = volumes.iter().map(|volume| volume.shown.clone()).collect();
+    let inside = |path: &str| root.outside(Path::new(path));
+    assert_eq!(
+        shown,
+        [more.path().to_owned(), inside("/efi"), inside("/boot")]
+    );
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems.first().unwrap().path, more.path().join("no"));
+}
+
+#[test]
+fn files_and_directories_have_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path().join("small"));
+    fs::write(dir.path().join("long"), "x".repeat(100)).unwrap();
+    symlink("gone", dir.path().join("broken")).unwrap();
+    for n in 0..=MOST_FILES {
+        touch(dir.path().join(format!("many/{n}")));
+    }
+    let volume = Volume::mounted(dir.path()).unwrap();
+    assert_eq!(volume.read("small", 10), Ok(Some("x".to_owned())));
+    assert_eq!(volume.read("none", 10), Ok(None));
+    assert_eq!(volume.read("broken", 10), Ok(None));
+    assert_eq!(volume.read("small/none", 10), Ok(None));
+    let told = volume.read("LONG", 10).unwrap_err().fault.to_string();
+    assert!(told.contains("which may have 10 bytes"), "{told}");
+    let told = volume.read("many", 10).unwrap_err().fault.to_string();
+    assert!(told.contains("not a regular file"), "{told}");
+
+    let mut problems = Vec::new();
+    assert_eq!(
+        volume.list("many", |_| true, &mut problems).len(),
+        MOST_FILES
+    );
+    let told: Vec<String> = problems.iter().map(|p| p.fault.to_string()).collect();
+    assert_eq!(
+        told,
+        ["expected at most 10000 files; the others are not read"]
+    );
+    problems.clear();
+    assert_eq!(volume.list("none", |_| true, &mut problems).len(), 0);
+    assert_eq!(volume.list("small", |_| true, &mut problems).len(), 0);
+    assert_eq!(problems, []);
+    let some = volume.list("", |name| name.starts_with('s'), &mut problems);
+    assert_eq!(some, ["small"]);
+}
