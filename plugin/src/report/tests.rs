@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod origin;
+
 use super::samples::*;
 use super::*;
 use crate::place::plan::Level;
