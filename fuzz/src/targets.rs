@@ -13,7 +13,9 @@ use btf_guard::kernel::{Abilities, image};
 use btf_guard::module;
 use btf_guard::place::boot::bls::{Entry, Name};
 use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
-use btf_guard::place::boot::systemd_boot::{Item, Variables, choose, loader_conf_default, wishes};
+use btf_guard::place::boot::systemd_boot::{
+    Ids, Item, Variables, choose, loader_conf_default, wishes,
+};
 use btf_guard::place::boot::{Home, version};
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Plan;
@@ -150,7 +152,8 @@ pub(crate) fn boot(data: &[u8]) {
         ..Variables::default()
     };
     let conf = loader_conf_default(&text);
-    let _ = choose(&items, &wishes(&variables, conf, Path::new("loader.conf")));
+    let wishes = wishes(&variables, conf, Path::new("loader.conf"));
+    let _ = choose(&items, &wishes, Ids::possible(text.lines().next()));
     if let Some((one, two)) = text.split_once('\n') {
         let order = version::compare(one, two);
         assert_eq!(version::compare(two, one), order.reverse());

@@ -71,7 +71,7 @@ impl Entry {
     /// # Errors
     /// [`Fault`] if nothing is to be started, or two kinds of thing, or a value
     /// is missing: systemd-boot hides such an entry (`boot_entry_add_type1()`,
-    /// src/boot/boot.c, v258).
+    /// src/boot/boot.c).
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let mut entry = Self::starting(program(text)?);
         for line in lines(text).filter(|line| !line.value.is_empty()) {

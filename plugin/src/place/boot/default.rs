@@ -6,7 +6,7 @@ use super::collect::{Collector, Slot};
 use super::entries::Offer;
 use super::grub::{self, BlsEntry, Selected};
 use super::grub_cfg::Config;
-use super::systemd_boot::{self, Choice, Item, Variables, Wish};
+use super::systemd_boot::{self, Choice, Ids, Item, Variables, Wish};
 use super::volume::Volume;
 use super::{BootDefault, Search, bls, version};
 
@@ -99,7 +99,8 @@ fn of_specification(
 
     let listed: Vec<&Offer> = offers.iter().filter(|offer| offer.listed).collect();
     let items: Vec<Item> = listed.iter().map(|offer| offer.item.clone()).collect();
-    match systemd_boot::choose(&items, &wishes) {
+    let ids = Ids::possible(variables.info.as_deref());
+    match systemd_boot::choose(&items, &wishes, ids) {
         Choice::Unknown(why) => Err(why),
         Choice::Entry { index, by } => {
             let offer = listed.get(index);

@@ -3,7 +3,7 @@
 /// Does `pattern` match the whole of `text`?
 ///
 /// `*`, `?`, `[set]` with ranges, and `\`, as systemd-boot's `efi_fnmatch()`
-/// reads them (src/boot/efi-string.c, v257): a set is not negated, and a
+/// reads them (src/boot/efi-string.c): a set is not negated, and a
 /// pattern that ends inside a set or after `\` matches nothing. Both sides are
 /// to have their case folded.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {

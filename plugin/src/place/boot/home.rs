@@ -79,7 +79,7 @@ fn snapshot(options: &str) -> Option<u64> {
     let subvolume = flags
         .flat_map(|flags| flags.split(','))
         .filter_map(|flag| flag.strip_prefix("subvol="))
-        .last()?;
+        .next_back()?;
     let (_, place) = subvolume.rsplit_once(".snapshots/")?;
     let number = place.trim_end_matches('/').strip_suffix("/snapshot")?;
     number.parse().ok()

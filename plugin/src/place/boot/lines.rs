@@ -12,7 +12,7 @@ pub(super) struct Line<'a> {
 }
 
 /// The lines of a text, read as systemd-boot's `line_get_key_value()` does
-/// (src/boot/util.c, v257): a carriage return ends a line as well, `#` starts a
+/// (src/boot/efi-string.c): a carriage return ends a line as well, `#` starts a
 /// comment only as a line's first character, quotes around the whole value are
 /// no part of it, and a NUL ends the file.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
@@ -26,9 +26,9 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
         }
         let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let value = value.trim_start_matches([' ', '\t']);
-        let quoted = value
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'));
+        let quoted = ['"', '\'']
+            .iter()
+            .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
         Some(Line {
             number,
             key,
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_line_is_a_key_and_the_rest() {
         let text = "# comment\r\n\r\ntitle  A \"B\" c \r\n\tlinux\t/x # no comment\n\
-                    options \"a b\"\nalone\na 1\rb 2\n\0after the end";
+                    options \"a b\"\ntitle 'c'\ntitle \"d'\nalone\na 1\rb 2\n\0after the end";
         let found: Vec<_> = lines(text).map(|l| (l.number, l.key, l.value)).collect();
         assert_eq!(
             found,
@@ -52,9 +52,11 @@ mod tests {
                 (3, "title", "A \"B\" c"),
                 (4, "linux", "/x # no comment"),
                 (5, "options", "a b"),
-                (6, "alone", ""),
-                (7, "a", "1"),
-                (7, "b", "2"),
+                (6, "title", "c"),
+                (7, "title", "\"d'"),
+                (8, "alone", ""),
+                (9, "a", "1"),
+                (9, "b", "2"),
             ]
         );
     }

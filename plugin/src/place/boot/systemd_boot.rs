@@ -89,6 +89,47 @@ pub fn loader_conf_default(text: &str) -> Option<&str> {
         .last()
 }
 
+/// What a boot loader takes for the id of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// The name of its file without the suffix: systemd-boot before 245.
+    Stems,
+    /// The name of its file, boot counter and all: systemd-boot since 245
+    /// (6cd12ebcfe4594; seen with 252).
+    Files,
+    /// That without the boot counter, as `bootctl` has always had it: later
+    /// versions (systemd's pull request 38897, of September 2025), and others.
+    Plain,
+}
+
+impl Ids {
+    /// The id of the entry with this name, its case folded.
+    fn of(self, name: &Name) -> String {
+        let id = match self {
+            Self::Stems => name.file.rsplit_once('.').map_or("", |(stem, _)| stem),
+            Self::Files => &name.file,
+            Self::Plain => &name.id,
+        };
+        id.to_ascii_lowercase()
+    }
+
+    /// What it may be for a boot loader that calls itself so, as `LoaderInfo`
+    /// does; `None` if that is not known. Then it is taken to be younger than
+    /// BTF in modules, which came a year after systemd 245.
+    pub fn possible(info: Option<&str>) -> &'static [Self] {
+        let version = match info.map(|info| info.strip_prefix("systemd-boot ")) {
+            Some(None) => return &[Self::Plain],
+            Some(Some(version)) => version.split(|c: char| !c.is_ascii_digit()).next(),
+            None => None,
+        };
+        match version.and_then(|version| version.parse().ok()) {
+            Some(..245_u32) => &[Self::Stems],
+            Some(245..257) => &[Self::Files],
+            Some(_) | None => &[Self::Files, Self::Plain],
+        }
+    }
+}
+
 /// A pattern that is to name the default entry, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
@@ -99,7 +140,7 @@ pub struct Wish {
 }
 
 /// The wishes in the order in which they count
-/// (`config_select_default_entry()`, src/boot/boot.c, v258). `conf` is the
+/// (`config_select_default_entry()`, src/boot/boot.c). `conf` is the
 /// `default` of `loader.conf`, `conf_path` where that is.
 pub fn wishes(variables: &Variables, conf: Option<&str>, conf_path: &Path) -> Vec<Wish> {
     let saved = |value: &str| value.eq_ignore_ascii_case("@saved");
@@ -153,17 +194,37 @@ pub enum Choice {
 }
 
 /// Chooses among `items`, in any order: what the first wish that can be
-/// granted names, or the first of the menu.
-pub fn choose(items: &[Item], wishes: &[Wish]) -> Choice {
+/// granted names, or the first of the menu. With more than one way to read an
+/// id, they must all come to the same.
+pub fn choose(items: &[Item], wishes: &[Wish], ids: &[Ids]) -> Choice {
     let mut menu: Vec<(usize, &Item)> = items.iter().enumerate().collect();
     menu.sort_by(|(_, a), (_, b)| order(a, b));
+    let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
+    let Some(first) = choices.next() else {
+        return Choice::Unknown("no boot loader is known".to_owned());
+    };
+    let index = |choice: &Choice| match choice {
+        Choice::Entry { index, .. } => Some(*index),
+        Choice::Unknown(_) => None,
+    };
+    if choices.all(|other| index(&other) == index(&first)) {
+        return first;
+    }
+    let by: Vec<&str> = wishes.iter().map(|wish| wish.by.as_str()).collect();
+    let by = by.join(" and ");
+    Choice::Unknown(format!(
+        "which entry {by} names depends on systemd-boot's version"
+    ))
+}
+
+fn choose_by(menu: &[(usize, &Item)], wishes: &[Wish], ids: Ids) -> Choice {
     for Wish { pattern, by } in wishes {
         let pattern = pattern.to_ascii_lowercase();
         if pattern.len() > LONGEST_PATTERN {
             let why = format!("{by} has more than {LONGEST_PATTERN} characters");
             return Choice::Unknown(why);
         }
-        if let Some(index) = find(&menu, &pattern) {
+        if let Some(index) = find(menu, &pattern, ids) {
             let by = by.clone();
             return Choice::Entry { index, by };
         }
@@ -180,29 +241,19 @@ pub fn choose(items: &[Item], wishes: &[Wish]) -> Choice {
     }
 }
 
-/// The first of the menu that `pattern` names. systemd-boot matches the file
-/// name with its boot counter, `bootctl` writes ids without one, and versions
-/// before 250 knew ids without suffix, as kernelstub still writes them.
-fn find(menu: &[(usize, &Item)], pattern: &str) -> Option<usize> {
-    let stem = |id: &str| id.rsplit_once('.').map_or(id, |(stem, _)| stem).to_owned();
-    let names: [&dyn Fn(&Name) -> String; 3] = [
-        &|name| name.file.clone(),
-        &|name| name.id.clone(),
-        &|name| stem(&name.id),
-    ];
+/// The first of the menu that `pattern` names.
+fn find(menu: &[(usize, &Item)], pattern: &str, ids: Ids) -> Option<usize> {
     // The id of a UKI's further profile is that of the UKI, `@` and the profile.
     let bare = pattern.rsplit_once('@').map(|(bare, _)| bare);
-    names.iter().find_map(|name| {
-        let named = |(_, item): &&(usize, &Item)| {
-            let name = name(&item.name).to_ascii_lowercase();
-            glob::matches(pattern, &name)
-                || bare.is_some_and(|bare| name.ends_with(".efi") && glob::matches(bare, &name))
-        };
-        menu.iter().find(named).map(|(index, _)| *index)
-    })
+    let named = |(_, item): &&(usize, &Item)| {
+        let id = ids.of(&item.name);
+        glob::matches(pattern, &id)
+            || bare.is_some_and(|bare| id.ends_with(".efi") && glob::matches(bare, &id))
+    };
+    menu.iter().find(named).map(|(index, _)| *index)
 }
 
-/// The order of the menu (`boot_entry_compare()`, src/boot/boot.c, v258).
+/// The order of the menu (`boot_entry_compare()`, src/boot/boot.c).
 pub fn order(a: &Item, b: &Item) -> Ordering {
     let exhausted = |item: &Item| item.name.tries.is_some_and(|tries| tries.left == 0);
     let by_key = || match (&a.sort_key, &b.sort_key) {

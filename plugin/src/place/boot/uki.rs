@@ -19,7 +19,7 @@ impl Uki {
     }
 
     /// What a menu shows (`bootspec_pick_name_version_sort_key()`,
-    /// src/fundamental/bootspec.c of systemd, v257).
+    /// src/fundamental/bootspec-fundamental.c of systemd).
     pub(super) fn title(&self) -> Option<String> {
         self.first_of(&["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"])
     }
@@ -37,7 +37,7 @@ impl Uki {
 
 /// The value of a key in the text of an os-release(5); not empty.
 pub(super) fn os_release_value(text: &str, key: &str) -> Option<String> {
-    let values = text.lines().filter_map(|line| {
+    let mut values = text.lines().filter_map(|line| {
         let (name, value) = line.trim().split_once('=')?;
         let unquoted = ['"', '\'']
             .iter()
@@ -45,7 +45,7 @@ pub(super) fn os_release_value(text: &str, key: &str) -> Option<String> {
         (name == key).then(|| unquoted.unwrap_or(value))
     });
     values
-        .last()
+        .next_back()
         .filter(|value| !value.is_empty())
         .map(str::to_owned)
 }

@@ -252,35 +252,43 @@ fn leaves(path: &Path) -> bool {
 pub(super) fn volumes(root: &Root, more: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<Volume> {
     let mut volumes = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut offer = |dir: &Path, volume: io::Result<Volume>| -> io::Result<()> {
-        let volume = volume?;
-        if seen.insert(identity(dir)?) {
-            volumes.push(volume);
+    let mut offer = |shown: &Path, dir: io::Result<PathBuf>, mounted: bool| {
+        // One that this process may not look into is told once, here.
+        let volume = dir.and_then(|dir| {
+            fs::read_dir(&dir)?;
+            let volume = match mounted {
+                true => Volume::mounted(&dir)?,
+                false => Volume::part_of(root, Path::new("/boot")),
+            };
+            Ok((identity(&dir)?, volume))
+        });
+        match volume {
+            Ok((identity, volume)) if seen.insert(identity) => volumes.push(Volume {
+                shown: shown.to_owned(),
+                ..volume
+            }),
+            Ok(_) => {}
+            Err(error) => {
+                let what = format!("a readable directory: {error}");
+                problems.push(Fault::whole(what).of(shown));
+            }
         }
-        Ok(())
     };
     for dir in more {
-        if let Err(error) = offer(dir, Volume::mounted(dir)) {
-            let what = format!("a readable directory: {error}");
-            problems.push(Fault::whole(what).of(dir));
-        }
+        offer(dir, Ok(dir.clone()), true);
     }
     let boot = root.path().join("boot");
     let own_device = fs::metadata(root.path()).map(|m| m.dev()).ok();
     for inside in ["/efi", "/boot/efi", "/boot"].map(Path::new) {
-        let Ok(dir) = root.resolve(inside) else {
+        let dir = root.resolve(inside);
+        if dir.as_ref().is_err_and(is_missing) {
             continue;
-        };
-        let mounted = fs::metadata(&dir).is_ok_and(|m| Some(m.dev()) != own_device);
-        let volume = match mounted || dir != boot {
-            true => Volume::mounted(&dir).map(|volume| Volume {
-                shown: root.outside(inside),
-                ..volume
-            }),
-            false => Ok(Volume::part_of(root, Path::new("/boot"))),
-        };
-        // What cannot be read here is no volume; there need not be any.
-        let _ = offer(&dir, volume);
+        }
+        let device = |dir: &PathBuf| fs::metadata(dir).map(|m| m.dev()).ok();
+        let mounted = dir
+            .as_ref()
+            .is_ok_and(|dir| device(dir) != own_device || *dir != boot);
+        offer(&root.outside(inside), dir, mounted);
     }
     volumes
 }

@@ -172,7 +172,16 @@ fn kernelstub() {
         );
     }
     place.file(&format!("boot/efi/{dir}/initrd.img"), "");
+    // As it stands there, systemd-boot has not understood it since 2020.
     place.file("boot/efi/loader/loader.conf", "default Pop_OS-current\n");
+    assert_eq!(place.default(), "the first entry");
+    place.variable("LoaderInfo", "systemd-boot 244");
+    assert_eq!(place.default(), "/boot/efi/loader/loader.conf");
+    place.variable("LoaderInfo", "systemd-boot 249.11-0ubuntu3");
+    place.file(
+        "boot/efi/loader/loader.conf",
+        "default Pop_OS-current.conf\n",
+    );
     let kernels = place.kernels();
     let base = format!("/boot/efi/{dir}");
     assert_eq!(

@@ -97,6 +97,34 @@ fn volumes_are_told_apart() {
 }
 
 #[test]
+fn what_cannot_be_looked_into_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink("efi", dir.path().join("efi")).unwrap();
+    touch(dir.path().join("boot"));
+    let root = Root::new(dir.path()).unwrap();
+    let mut problems = Vec::new();
+    assert_eq!(volumes(&root, &[], &mut problems).len(), 0);
+    let told: Vec<_> = problems
+        .iter()
+        .map(|p| (&p.path, p.fault.to_string()))
+        .collect();
+    let directory = "expected a readable directory: ";
+    assert_eq!(
+        told,
+        [
+            (
+                &root.outside(Path::new("/efi")),
+                format!("{directory}too many symbolic links")
+            ),
+            (
+                &root.outside(Path::new("/boot")),
+                format!("{directory}Not a directory (os error 20)")
+            ),
+        ]
+    );
+}
+
+#[test]
 fn files_and_directories_have_bounds() {
     let dir = tempfile::tempdir().unwrap();
     touch(dir.path().join("small"));
