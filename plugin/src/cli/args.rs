@@ -22,6 +22,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(Check),
+    Kernels(Kernels),
     /// For hooks: reads the plan of a transaction, prints what to do (JSON both ways)
     Judge,
     #[command(subcommand, hide = true)]
@@ -55,6 +56,10 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
 
+    /// Another file system with boot entries, such as an EFI system partition; may be repeated
+    #[arg(long = "esp", value_name = "DIR")]
+    pub(crate) esps: Vec<PathBuf>,
+
     /// The checks of the kernel's loader to follow: architecture, btf
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub(crate) causes: Causes,
@@ -82,6 +87,27 @@ pub(crate) struct Check {
     /// No colors, not even on a terminal
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) no_color: bool,
+}
+
+/// List every kernel that a root can run or boot
+///
+/// Looks at module directories, /boot, entries of boot loaders, unified kernel
+/// images, and says of each kernel which build it is, whether it is the default,
+/// and whether it is a stale copy: the same release, but another build than the
+/// image that the release's modules belong to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kernels {
+    /// Where kernels and modules are looked for
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+
+    /// Another file system with boot entries, such as an EFI system partition; may be repeated
+    #[arg(long = "esp", value_name = "DIR")]
+    pub(crate) esps: Vec<PathBuf>,
+
+    /// text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
+    pub(crate) format: Format,
 }
 
 /// How a report is written.

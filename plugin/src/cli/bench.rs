@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::module::{Module, Reader};
+use btf_guard::place::inventory::Installed;
 use btf_guard::place::open_module;
 use btf_guard::place::package::{self, Package};
 use btf_guard::place::tree::Found;
@@ -69,15 +70,37 @@ impl Bench {
         let mut entry = KernelEntry::new(self.kernels.len(), &kernel);
         entry.source = source;
         entry.package = package.map(str::to_owned);
+        self.insert(kernel, entry)
+    }
+
+    /// Adds a kernel that the root can boot.
+    pub(crate) fn add_installed(&mut self, installed: Installed) -> usize {
+        let Installed {
+            kernel,
+            bootable,
+            stale,
+            ..
+        } = installed;
+        let mut entry = KernelEntry::new(self.kernels.len(), &kernel);
+        entry.source = bootable.path.display().to_string();
+        entry.default = bootable.is_default();
+        entry.stale = stale.as_ref().map(Into::into);
+        entry.home = bootable.home;
+        self.insert(kernel, entry)
+    }
+
+    fn insert(&mut self, kernel: Kernel, entry: KernelEntry) -> usize {
         let same = self.entries.iter_mut().find(|known| {
             known.moment == Moment::Boot
                 && entry.moment == Moment::Boot
                 && known.release == entry.release
                 && known.package == entry.package
                 && known.base.sha256 == entry.base.sha256
+                && known.home == entry.home
                 && known.abilities.allow_mismatch == entry.abilities.allow_mismatch
         });
         if let Some(same) = same {
+            same.default |= entry.default;
             if same.source != entry.source {
                 same.also.push(entry.source);
             }

@@ -4,16 +4,18 @@ use std::path::Path;
 
 use anyhow::Context;
 use btf_guard::kernel::{Config, Moment};
+use btf_guard::place::boot::Home;
 use btf_guard::place::package::{Package, PackagedFile};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree::{self, Found};
 use btf_guard::place::{is_module_name, is_release};
 use btf_guard::policy::Mode;
-use btf_guard::report::{Detail, ErrorEntry, ModuleEntry, Report};
+use btf_guard::report::{Detail, ErrorEntry, KernelEntry, ModuleEntry, Report};
 
 use super::Outcome;
 use super::args::{Check, Format};
 use super::bench::{Bench, Case, Judged, failed};
+use super::cached;
 use super::output;
 use super::progress::Progress;
 use super::targets::{Targets, is_package};
@@ -39,6 +41,8 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         root: &root,
         config,
         lenient: false,
+        esps: args.esps,
+        cache: cached::open(),
         errors: Vec::new(),
     };
     targets.add_all(&args.kernels, !args.paths.is_empty(), &mut bench)?;
@@ -93,7 +97,7 @@ impl Work<'_> {
     /// Holds each kernel against the modules of its own release.
     fn own_modules(&mut self) {
         let entries = self.bench.entries();
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: Vec<(&Home, &str)> = Vec::new();
         for entry in entries {
             let release = entry.release.as_deref();
             let Some(release) = release.filter(|release| is_release(release)) else {
@@ -101,17 +105,21 @@ impl Work<'_> {
                 self.errors.push(failed(entry.source.clone(), &error));
                 continue;
             };
-            if seen.contains(&release) {
+            let home = &entry.home;
+            if seen.contains(&(home, release)) {
                 continue;
             }
-            seen.push(release);
-            let same =
-                |other: &&btf_guard::report::KernelEntry| other.release.as_deref() == Some(release);
+            seen.push((home, release));
+            let same = |other: &&KernelEntry| {
+                other.release.as_deref() == Some(release) && other.home == *home
+            };
             let ids: Vec<usize> = entries.iter().filter(same).map(|entry| entry.id).collect();
-            let dir = self.root.module_dir(release);
-            let found = dir
-                .map(|dir| tree::walk(&dir, self.root))
-                .unwrap_or_default();
+            let dir = home.module_dir(self.root, release);
+            let inside = match home {
+                Home::Snapshot { root, .. } => root,
+                _ => self.root,
+            };
+            let found = dir.map(|dir| tree::walk(&dir, inside)).unwrap_or_default();
             self.unreadable(found.unreadable);
             if found.modules.is_empty() {
                 let base = Path::new("/lib/modules").join(release);

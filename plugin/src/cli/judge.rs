@@ -90,6 +90,8 @@ fn judge(plan: &Plan, mode: Mode) -> anyhow::Result<Report> {
         root: &root,
         config: None,
         lenient: true,
+        esps: Vec::new(),
+        cache: None,
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))
             .collect(),

@@ -3,9 +3,11 @@
 mod args;
 mod before;
 mod bench;
+mod cached;
 mod check;
 mod generate;
 mod judge;
+mod kernels;
 mod output;
 mod progress;
 mod sandbox;
@@ -67,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Check(args) => check::run(args),
+        Command::Kernels(args) => kernels::run(&args),
         Command::Judge => judge::run(),
         Command::Generate(what) => generate::run(&what),
     }

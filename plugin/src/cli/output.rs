@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
-use btf_guard::report::{Detail, Report, write_errors, write_text};
+use btf_guard::report::{Detail, ErrorEntry, Report, write_errors, write_inputs, write_text};
 use btf_guard::verdict::Causes;
 use serde::Serialize;
 
@@ -30,6 +30,12 @@ pub(crate) fn text(
     )
 }
 
+/// Writes plain text in one piece.
+pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Lost> {
+    let mut whole = Vec::new();
+    read(write(&mut whole).and_then(|()| io::stdout().lock().write_all(&whole)))
+}
+
 /// Writes what could not be read to standard error: where nothing else is said,
 /// this is.
 pub(crate) fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
@@ -40,6 +46,14 @@ pub(crate) fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
     };
     let mut out = AutoStream::new(stderr.lock(), choice);
     read(write_errors(report, Detail::Everything, &mut out))
+}
+
+/// Writes these to standard error, a line each.
+pub(crate) fn input_errors(errors: &[ErrorEntry]) -> Result<(), Lost> {
+    let stderr = io::stderr();
+    let choice = AutoStream::choice(&stderr);
+    let mut out = AutoStream::new(stderr.lock(), choice);
+    read(write_inputs(errors, &mut out))
 }
 
 /// Writes one JSON object and a line break.

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, bail};
+use btf_guard::kernel::cache::Cache;
 use btf_guard::kernel::{Config, Error, Kernel, Source, config, image};
+use btf_guard::place::boot::Home;
+use btf_guard::place::inventory::Place;
 use btf_guard::place::package::Package;
 use btf_guard::place::roots::Root;
-use btf_guard::place::{Role, is_package_name, is_release};
+use btf_guard::place::{Role, is_package_name};
 use btf_guard::report::ErrorEntry;
 
 use super::bench::{Bench, failed};
@@ -26,6 +29,10 @@ pub(crate) struct Targets<'a> {
     pub(crate) config: Option<Config>,
     /// A kernel without BTF takes every module's BTF: no need to speak of it.
     pub(crate) lenient: bool,
+    /// More file systems with boot entries.
+    pub(crate) esps: Vec<PathBuf>,
+    /// Keeps what images hold.
+    pub(crate) cache: Option<Cache>,
     /// What could not be read.
     pub(crate) errors: Vec<ErrorEntry>,
 }
@@ -65,19 +72,33 @@ impl Targets<'_> {
                 return Ok(());
             }
         }
-        self.add_releases(bench)
+        self.add_installed(bench)
     }
 
-    fn add_releases(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
-        let releases = self.root.releases();
-        if releases.is_empty() {
+    /// Every kernel that the root can boot.
+    fn add_installed(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
+        let inventory = self.place().inventory();
+        let broken = !inventory.problems.is_empty();
+        for (path, error) in inventory.problems {
+            self.failed(path.display().to_string(), &error);
+        }
+        if inventory.kernels.is_empty() && !broken {
             let root = self.root.path().display();
             bail!("no kernel was found under {root}: name one with --kernel");
         }
-        for release in releases {
-            self.add_release(&release, bench);
+        for installed in inventory.kernels {
+            bench.add_installed(installed);
         }
         Ok(())
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            root: self.root,
+            esps: &self.esps,
+            cache: self.cache.as_ref(),
+            config: self.config.as_ref(),
+        }
     }
 
     fn add(&mut self, word: &str, bench: &mut Bench) -> anyhow::Result<()> {
@@ -87,7 +108,7 @@ impl Targets<'_> {
                 let running = Kernel::running().context("cannot read the running kernel")?;
                 self.put(running, word.to_owned(), None, bench);
             }
-            "all" => self.add_releases(bench)?,
+            "all" => self.add_installed(bench)?,
             _ if !word.contains('/') && !self.root.images(word).is_empty() => {
                 self.add_release(word, bench);
             }
@@ -141,27 +162,8 @@ impl Targets<'_> {
 
     /// Opens an image of the root, with its config.
     pub(crate) fn open(&self, file: &Path, release: &str) -> Result<Kernel, Error> {
-        let image = image::open(file)?;
-        let config = match &self.config {
-            Some(config) => config.clone(),
-            None => {
-                let dir = self.root.module_dir(release);
-                let own = image.config.as_deref();
-                let config = Config::find(file, Some(release), dir.as_deref(), own);
-                self.or_in_boot(config, release)
-            }
-        };
-        Ok(named(Kernel::from_image(image, file, config)?, release))
-    }
-
-    /// Where an image is reached through a link, its config may be beside the link.
-    fn or_in_boot(&self, config: Config, release: &str) -> Config {
-        let unknown = config.allow_mismatch.is_none() && is_release(release);
-        let boot = || {
-            let path = PathBuf::from(format!("/boot/config-{release}"));
-            Config::from_file(&self.root.resolve(&path).ok()?).ok()
-        };
-        unknown.then(boot).flatten().unwrap_or(config)
+        let opened = self.place().open(file, Some(release), &Home::Root);
+        opened.map(|(kernel, _)| kernel)
     }
 
     /// The kernels inside a package file.

@@ -2,12 +2,12 @@
 
 pub mod boot;
 mod file;
+pub mod inventory;
 mod layout;
 pub mod package;
 pub mod plan;
 pub mod roots;
 pub mod transaction;
-
 pub mod tree;
 
 pub use file::open_module;

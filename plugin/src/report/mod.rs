@@ -2,6 +2,8 @@
 //! and as the few lines that fit into a package manager's output.
 
 mod findings;
+mod kernel;
+mod kernels;
 mod messages;
 mod text;
 mod words;
@@ -16,8 +18,10 @@ use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
 
 pub use crate::verdict::BuiltFor;
 
+pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
+pub use kernels::{KernelList, Listed, write_kernels};
 pub use messages::messages;
-pub use text::{Detail, write_errors, write_text};
+pub use text::{Detail, write_errors, write_inputs, write_text};
 
 /// Everything that was judged, in the form of DESIGN's JSON schema 1.
 #[derive(Debug, Serialize)]
@@ -34,90 +38,6 @@ pub struct Report {
     pub summary: Summary,
     /// What it all comes to.
     pub decision: Decision,
-}
-
-/// One kernel of a report.
-#[derive(Debug, Clone, Serialize)]
-pub struct KernelEntry {
-    /// Its place in [`Report::kernels`].
-    pub id: usize,
-    /// `uname -r`.
-    pub release: Option<String>,
-    /// `uname -v`.
-    pub build: Option<String>,
-    /// When it matters.
-    pub moment: Moment,
-    /// `running`, or the path of its image.
-    pub source: String,
-    /// Other images that hold the same kernel.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<String>,
-    /// The package that its image is in, if it is not on the disk.
-    pub package: Option<String>,
-    /// Its base BTF.
-    pub base: BaseEntry,
-    /// What it can do.
-    pub abilities: AbilitiesEntry,
-    /// Where its config was found, in words.
-    pub config: Option<String>,
-    /// How many modules were held against it.
-    pub judged: usize,
-    /// Does its image tell what machine it is for?
-    #[serde(skip)]
-    pub names_machine: bool,
-}
-
-/// A base BTF in a report.
-#[derive(Debug, Clone, Serialize)]
-pub struct BaseEntry {
-    /// How many types; `void` is not counted, as in bpftool.
-    pub types: u32,
-    /// Bytes of its string section.
-    pub strings: u32,
-    /// SHA-256 of all of it.
-    pub sha256: String,
-}
-
-/// What a kernel can do, as far as a report tells it.
-#[derive(Debug, Clone, Serialize)]
-pub struct AbilitiesEntry {
-    /// Number of BTF kinds it knows.
-    pub kinds: u32,
-    /// It relocates `.BTF.base`.
-    pub distilled_base: bool,
-    /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `null` if no config was found.
-    pub allow_mismatch: Option<bool>,
-}
-
-impl KernelEntry {
-    /// The entry of a kernel; where it was found is the kernel's own source.
-    pub fn new(id: usize, kernel: &Kernel) -> Self {
-        Self {
-            id,
-            release: kernel.release.clone(),
-            build: kernel.build.clone(),
-            moment: kernel.moment,
-            source: match &kernel.source {
-                Source::Running => "running".to_owned(),
-                Source::File(path) => path.display().to_string(),
-            },
-            also: Vec::new(),
-            package: None,
-            base: BaseEntry {
-                types: kernel.base.types().saturating_sub(1),
-                strings: kernel.base.strings_len(),
-                sha256: kernel.sha256(),
-            },
-            abilities: AbilitiesEntry {
-                kinds: kernel.abilities.kinds,
-                distilled_base: kernel.abilities.distilled_base,
-                allow_mismatch: kernel.config.allow_mismatch,
-            },
-            config: kernel.config.source.clone(),
-            judged: 0,
-            names_machine: kernel.target.is_some(),
-        }
-    }
 }
 
 /// One module of a report.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::place::boot::Home;
 use crate::verdict::{Cause, Refusal};
 
 pub(crate) const RELEASE: &str = "6.18.15-cloud";
@@ -17,6 +18,9 @@ pub(crate) fn kernel(id: usize, moment: Moment) -> KernelEntry {
             Moment::Now => "running".into(),
             Moment::Boot => format!("/boot/vmlinuz-{RELEASE}"),
         },
+        default: false,
+        stale: None,
+        home: Home::Root,
         also: Vec::new(),
         package: None,
         base: BaseEntry {

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::findings::{Finding, findings};
 use super::words::{self, shown};
-use super::{Kind, ModuleEntry, Report};
+use super::{ErrorEntry, Kind, ModuleEntry, Report};
 use crate::policy::{Decision, Severity};
 use crate::verdict::Causes;
 
@@ -210,10 +210,7 @@ pub fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io
         _ => ERRORS,
     };
     let style = style(Severity::Block);
-    for error in report.errors.iter().take(most) {
-        let (path, why) = (shown(&error.path), shown(&error.error));
-        writeln!(out, "{style}error{style:#}: {path}: {why}")?;
-    }
+    write_inputs(report.errors.iter().take(most), out)?;
     let rest = report.errors.len().saturating_sub(most);
     if rest > 0 {
         let inputs = words::counted(rest, "more input");
@@ -221,6 +218,22 @@ pub fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io
             out,
             "{style}error{style:#}: {inputs} cannot be read (-v names them)"
         )?;
+    }
+    Ok(())
+}
+
+/// Writes what could not be read, a line each.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_inputs<'e>(
+    errors: impl IntoIterator<Item = &'e ErrorEntry>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let style = style(Severity::Block);
+    for error in errors {
+        let (path, why) = (shown(&error.path), shown(&error.error));
+        writeln!(out, "{style}error{style:#}: {path}: {why}")?;
     }
     Ok(())
 }

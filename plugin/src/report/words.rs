@@ -179,6 +179,9 @@ pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
         (Kind::Refused, Some(Cause::KernelBug), _) => {
             "do not load them on this kernel; a corrected kernel or other modules are needed".into()
         }
+        (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if entry.stale.is_some() => {
+            stale(entry)
+        }
         (Kind::Refused, ..) if other.is_some() => format!(
             "install the modules that were built for {release}, or use them with {}",
             other.unwrap_or_default()
@@ -201,6 +204,26 @@ pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
         }
         _ => "see the reasons below".into(),
     }
+}
+
+/// What to do about an old copy.
+fn stale(kernel: &KernelEntry) -> String {
+    let Some(stale) = &kernel.stale else {
+        return String::new();
+    };
+    let boots = if kernel.default {
+        ", and it is what boots"
+    } else {
+        ""
+    };
+    let build = |build: &Option<String>| build.clone().unwrap_or_else(|| "another build".into());
+    format!(
+        "this copy is stale{boots}: it holds {}, and {} is {}; make it anew: {}",
+        build(&kernel.build),
+        stale.than,
+        build(&stale.build),
+        stale.mend
+    )
 }
 
 /// A kernel of the same release to boot that takes all of them.

@@ -1,0 +1,36 @@
+//! `btf-guard kernels`.
+
+use anyhow::Context;
+use btf_guard::kernel::Kernel;
+use btf_guard::place::inventory::Place;
+use btf_guard::place::roots::Root;
+use btf_guard::report::{KernelList, write_kernels};
+
+use super::args::{Format, Kernels};
+use super::{Outcome, cached, output};
+
+pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
+    let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
+    let cache = cached::open();
+    let inventory = Place {
+        root: &root,
+        esps: &args.esps,
+        cache: cache.as_ref(),
+        config: None,
+    }
+    .inventory();
+    // What runs is no kernel of any other root.
+    let running = root.is_system().then(Kernel::running).and_then(Result::ok);
+    let list = KernelList::new(&inventory, running.as_ref());
+    match args.format {
+        Format::Json => output::json(&list)?,
+        Format::Text => output::plain(|out| write_kernels(&list, out))?,
+    }
+    if args.format == Format::Text {
+        output::input_errors(&list.errors)?;
+    }
+    Ok(match list.kernels.is_empty() {
+        true => Outcome::Incomplete,
+        false => Outcome::Done,
+    })
+}

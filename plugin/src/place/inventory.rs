@@ -1,0 +1,203 @@
+//! Every kernel that a root can boot, opened, and held against the others: which
+//! of them are stale copies.
+
+use std::path::{Path, PathBuf};
+
+use super::boot::{self, BootDefault, Bootable, Home, Search, Uki, Way};
+use super::is_release;
+use super::roots::Root;
+use crate::kernel::cache::Cache;
+use crate::kernel::image::{self, Image};
+use crate::kernel::{Config, Error, Kernel};
+
+/// A kernel that can be booted.
+#[derive(Debug)]
+pub struct Installed {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Its GNU build id, where the image has one.
+    pub build_id: Option<String>,
+    /// Where it is and what leads there.
+    pub bootable: Bootable,
+    /// The module directory that it will use, if it is there.
+    pub module_dir: Option<PathBuf>,
+    /// It is an old copy.
+    pub stale: Option<Stale>,
+}
+
+/// Another build of a release than the one that the release's own image is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// The release's own image: in the module directory, or else the one in `/boot`.
+    pub than: PathBuf,
+    /// The build of that image.
+    pub build: Option<String>,
+    /// The command that makes the copy anew, inside the root.
+    pub mend: String,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Inventory {
+    /// In a fixed order.
+    pub kernels: Vec<Installed>,
+    /// What boots when nobody chooses.
+    pub default: BootDefault,
+    /// What cannot be read, or cannot boot: the file, and why.
+    pub problems: Vec<(PathBuf, String)>,
+}
+
+/// Where to look, and with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The root.
+    pub root: &'a Root,
+    /// More file systems with boot entries.
+    pub esps: &'a [PathBuf],
+    /// Keeps what images hold.
+    pub cache: Option<&'a Cache>,
+    /// The config of every kernel, instead of one found with each.
+    pub config: Option<&'a Config>,
+}
+
+impl Place<'_> {
+    /// Opens an image of a kernel that uses the modules of `home`.
+    ///
+    /// # Errors
+    /// Those of [`image::open`] and [`Kernel::from_image`].
+    pub fn open(
+        &self,
+        file: &Path,
+        release: Option<&str>,
+        home: &Home,
+    ) -> Result<(Kernel, Option<String>), Error> {
+        let mut image = match self.cache {
+            Some(cache) => cache.image(file)?,
+            None => image::open(file)?,
+        };
+        if image.release.is_none() {
+            image.release = release.map(str::to_owned);
+        }
+        let config = match self.config {
+            Some(config) => config.clone(),
+            None => self.config_of(file, &image, home),
+        };
+        let build_id = image.build_id.take();
+        Ok((Kernel::from_image(image, file, config)?, build_id))
+    }
+
+    /// The config in the module directory, beside the image, inside it, or in
+    /// `/boot`: where an image is reached through a link, it may be beside the link.
+    fn config_of(&self, file: &Path, image: &Image, home: &Home) -> Config {
+        let release = image.release.as_deref();
+        let dir = release.and_then(|release| home.module_dir(self.root, release));
+        let found = Config::find(file, release, dir.as_deref(), image.config.as_deref());
+        let in_boot = || {
+            let release = release.filter(|release| is_release(release))?;
+            let path = Path::new("/boot").join(format!("config-{release}"));
+            Config::from_file(&self.root.resolve(&path).ok()?).ok()
+        };
+        match found.allow_mismatch {
+            Some(_) => found,
+            None => in_boot().unwrap_or(found),
+        }
+    }
+
+    /// Looks for every kernel that can be booted, and opens it.
+    pub fn inventory(&self) -> Inventory {
+        let efivars = Path::new("/sys/firmware/efi/efivars");
+        let found = boot::discover(&Search {
+            root: self.root,
+            esps: self.esps,
+            efivars: self.root.is_system().then_some(efivars),
+            read_uki: &read_uki,
+        });
+        let mut problems: Vec<(PathBuf, String)> = found
+            .problems
+            .into_iter()
+            .map(|problem| (problem.path, problem.fault.to_string()))
+            .collect();
+        let mut kernels = Vec::new();
+        for bootable in found.kernels {
+            let release = bootable.release.as_deref();
+            match self.open(&bootable.file, release, &bootable.home) {
+                Ok((kernel, build_id)) => {
+                    let release = kernel.release.as_deref();
+                    let dir = release.and_then(|r| bootable.home.module_dir(self.root, r));
+                    kernels.push(Installed {
+                        module_dir: dir,
+                        kernel,
+                        build_id,
+                        bootable,
+                        stale: None,
+                    });
+                }
+                // A boot manager, a memory test, another system's loader.
+                Err(Error::Malformed(_)) if !bootable.is_certain() => {}
+                Err(error) => problems.push((bootable.path, error.to_string())),
+            }
+        }
+        self.find_stale(&mut kernels);
+        Inventory {
+            kernels,
+            default: found.default,
+            problems,
+        }
+    }
+
+    fn find_stale(&self, kernels: &mut [Installed]) {
+        let stale: Vec<Option<Stale>> = kernels
+            .iter()
+            .map(|copy| {
+                let release = copy.kernel.release.as_deref()?;
+                let own = own_image(copy, kernels)?;
+                (!same_build(copy, own)).then(|| Stale {
+                    than: own.bootable.path.clone(),
+                    build: own.kernel.build.clone(),
+                    mend: boot::mend(self.root, &copy.bootable, release),
+                })
+            })
+            .collect();
+        for (kernel, stale) in kernels.iter_mut().zip(stale) {
+            kernel.stale = stale;
+        }
+    }
+}
+
+/// The image that all copies of this one's release are made of: the one in the
+/// module directory, or else the one that the package puts into `/boot`.
+fn own_image<'k>(copy: &Installed, kernels: &'k [Installed]) -> Option<&'k Installed> {
+    let in_way = |way: Way| {
+        kernels.iter().find(|kernel| {
+            kernel.kernel.release == copy.kernel.release
+                && kernel.bootable.home.snapshot() == copy.bootable.home.snapshot()
+                && kernel.bootable.via.iter().any(|via| via.way == way)
+        })
+    };
+    in_way(Way::ModuleDir).or_else(|| in_way(Way::Boot))
+}
+
+/// Is it the same build, by content? Versions only prove a difference: a rebuild
+/// may keep its version. Signing a kernel anew changes its file and nothing else.
+fn same_build(one: &Installed, other: &Installed) -> bool {
+    if one.bootable.file == other.bootable.file {
+        return true;
+    }
+    if one.kernel.sha256() != other.kernel.sha256() {
+        return false;
+    }
+    let builds = (&one.kernel.build, &other.kernel.build);
+    !matches!(builds, (Some(one), Some(other)) if one != other)
+}
+
+fn read_uki(path: &Path) -> Result<Uki, String> {
+    let peek = image::peek(path).map_err(|error| error.to_string())?;
+    let uki = peek
+        .uki
+        .ok_or_else(|| "a PE file with a section .linux".to_owned())?;
+    Ok(Uki {
+        release: uki.uname.or(peek.release),
+        options: uki.cmdline,
+        os_release: uki.os_release,
+    })
+}
