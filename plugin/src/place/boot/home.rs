@@ -107,6 +107,10 @@ mod tests {
                 "rootflags=subvol=@/.snapshots/1/snapshot rootflags=subvol=@",
                 None,
             ),
+            (
+                "rootflags=subvol=/.snapshots/1/snapshot/.snapshots/2/snapshot",
+                Some(2),
+            ),
             ("rootflags=subvol=@", None),
             ("rootflags=subvol=@/.snapshots/../snapshot", None),
             ("rootflags=subvol=@/.snapshots/1", None),

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::problem::{Fault, Problem};
+use crate::module::Error;
 use crate::module::source::Regular;
 use crate::place::roots::Root;
 
@@ -138,9 +139,13 @@ impl Volume {
         };
         let mut bytes = Vec::new();
         let read = Regular::open(&file).map_err(|error| problem(&error))?;
-        read.read_all(cap, &mut bytes)
-            .map_err(|error| problem(&error))?;
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        match read.read_all(cap, &mut bytes) {
+            Ok(()) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(Error::Io(error)) => Err(problem(&error)),
+            Err(Error::Malformed(_)) => {
+                Err(Fault::whole(format!("at most {cap} bytes")).of(&self.show(path)))
+            }
+        }
     }
 
     /// The names in the directory `path` that are `wanted`, sorted; none if it

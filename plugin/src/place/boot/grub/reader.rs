@@ -26,13 +26,9 @@ impl Menu {
             items: Vec::new(),
             faults: Vec::new(),
         };
-        for command in Commands::of(script) {
-            if !reader.run(command) {
-                break;
-            }
-        }
+        let whole = Commands::of(script).all(|command| reader.run(command));
         Self {
-            default: reader.variables.get("default"),
+            default: reader.variables.get("default").filter(|_| whole),
             items: reader.items,
             faults: reader.faults,
         }
@@ -130,21 +126,23 @@ impl Reader {
     fn execute(&mut self, line: usize, words: &[Word]) {
         let [first, rest @ ..] = words else { return };
         let run = self.blocks.run();
+        if run == Truth::No {
+            return;
+        }
         let inside = self.blocks.item();
-        if let Some(index) = inside.filter(|index| !self.is_submenu(*index)) {
+        let is_blscfg = first.plain() == Some("blscfg");
+        if is_blscfg && inside.is_none_or(|index| self.is_submenu(index)) {
+            self.items.push(Item::new(Kind::Bls, line, inside, run));
+            return;
+        }
+        // What a menu sets is set when somebody opens it.
+        if let Some(index) = inside {
             return self.boot_command(index, line, first, rest);
         }
-        match first.plain() {
-            Some("blscfg") if run != Truth::No => {
-                self.items.push(Item::new(Kind::Bls, line, inside, run));
-            }
-            Some("load_env") if run != Truth::No => self.variables.load(rest),
-            Some("set") => {
-                if let Some(word) = rest.first() {
-                    self.assign(word, run);
-                }
-            }
-            _ if rest.is_empty() => self.assign(first, run),
+        match (first.plain(), rest) {
+            (Some("load_env"), _) => self.variables.load(rest),
+            (Some("set"), [word, ..]) => self.assign(word, run),
+            (_, []) => self.assign(first, run),
             _ => {}
         }
     }

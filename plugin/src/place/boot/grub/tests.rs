@@ -300,6 +300,7 @@ fn other_ways_to_write_it() {
         ),
         ("for i in 1 2; do\n echo\n done; set default=b", "b 1"),
         ("# set default=b", "a"),
+        ("submenu s { set default=b; menuentry t { } }", "t"),
         ("set de\\\nfault=b", "b 1"),
     ] {
         assert_eq!(
@@ -318,6 +319,27 @@ fn other_ways_to_write_it() {
     assert_eq!(kernels, [at(2, "/a"), at(2, "/b"), at(5, "/c")]);
     assert_eq!(menu.items().last().unwrap().initrds, ["/c.img"]);
     assert_eq!(menu.items().last().unwrap().options, "root=1");
+}
+
+#[test]
+fn only_what_is_run_boots() {
+    let script = "menuentry a {\n if false; then linux /no; fi\n linux /yes\n set default=1\n}\n";
+    let menu = menu(script, "");
+    let kernel = menu.items().first().unwrap().kernel.clone();
+    assert_eq!(kernel, Some((3, "/yes".to_owned())));
+    assert_eq!(menu.default(&[]), Selected::Item(0));
+}
+
+#[test]
+fn a_menu_without_end_has_no_default() {
+    let script = "set default=0\n".to_owned() + &"menuentry a { }\n".repeat(10_002);
+    let menu = menu(&script, "");
+    let told: Vec<String> = menu.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["line 10002: expected at most 10000 items and 100 blocks in each other"]
+    );
+    assert!(matches!(menu.default(&[]), Selected::Unknown(_)));
 }
 
 #[test]

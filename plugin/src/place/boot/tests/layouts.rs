@@ -139,6 +139,10 @@ fn boot_counters_and_unified_images() {
         place.problems(),
         ["/efi/EFI/Linux/bad.efi: expected a unified kernel image: no section .linux"]
     );
+    // systemd-boot does not show an image that has no os-release.
+    let other = Place::new();
+    other.file("efi/EFI/Linux/no-osrel.efi", "6.9\nroot=1\n");
+    assert_eq!(other.default(), "unknown: there is no entry");
     let found = place.discover();
     let options = |at: usize| {
         found
