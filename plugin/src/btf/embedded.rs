@@ -21,6 +21,10 @@ const LONGEST_HEADER: usize = 256;
 /// its own would be taken for its base.
 const OF_A_KERNEL: &[u8] = b"\0task_struct\0";
 
+/// How deep walks may lie over each other, on average over the image. In
+/// kernels, all walks together take a tenth of it at most.
+const DEPTH: usize = 2;
+
 /// How many bytes of strings are searched at the price of one step.
 const STRING_BYTES: usize = 16;
 
@@ -32,7 +36,7 @@ const NO_ACCIDENT: usize = 1000;
 /// there is none.
 ///
 /// The work is bounded by the length of the image, whatever it holds: walks
-/// may lie over each other twelve deep on average, which no kernel comes near.
+/// may lie over each other two deep from end to end, which no kernel comes near.
 ///
 /// # Errors
 /// [`Malformed`] if that bound is passed, or if none is whole, but the end of
@@ -46,8 +50,8 @@ pub fn find_base(image: &[u8], order: Order) -> Result<Option<Range<usize>>, Mal
 }
 
 fn find<O: ByteOrder>(image: &[u8], start: &[u8]) -> Result<Option<Range<usize>>, Malformed> {
-    // A sound type takes twelve bytes or more, a step of a walk is one type.
-    let mut steps = image.len();
+    // A step of a walk is one type, and types have twelve bytes or more.
+    let mut steps = image.len() / TYPE_LEN * DEPTH;
     let mut found = 0..0;
     let mut cut = None;
     for at in memmem::find_iter(image, start) {

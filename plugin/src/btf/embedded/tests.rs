@@ -103,6 +103,15 @@ fn what_is_not_sound_is_no_base() {
 }
 
 #[test]
+fn strings_begin_with_a_nul() {
+    let mut base = btf(Order::Little, 24, "x\0task_struct", 3);
+    assert!(find(&base).is_some());
+    let strings = base.len() - 15;
+    base[strings] = b'y';
+    assert_eq!(find(&base), None);
+}
+
+#[test]
 fn of_several_the_largest_of_a_kernel_counts() {
     let program = btf(Order::Little, 24, "bpf_iter", 90);
     let (small, large) = (kernel(10), kernel(20));

@@ -102,15 +102,9 @@ impl Outline {
         let (version, body) = match (kernel, damage) {
             (Ok(kernel), Some(damage)) => (kernel.version, Err(damage)),
             (Err(Error::Malformed(_)), Some(damage)) => (None, Err(damage)),
-            (Ok(kernel), None) => (kernel.version, kernel.body),
+            (Ok(kernel), None) => (kernel.version, moved_body(kernel.body, start)),
             (Err(error), _) => return Err(moved(error, start)),
         };
-        let body = body
-            .map(|body| Body {
-                payload: body.payload.start + start..body.payload.end + start,
-                form: body.form,
-            })
-            .map_err(|error| placed(error, start));
         Ok(Self {
             version,
             body,
@@ -152,6 +146,17 @@ impl Outline {
             version,
             body,
         }))
+    }
+}
+
+/// What a part of a file holds that begins at `start`, by offsets in the file.
+fn moved_body(body: Result<Body, Malformed>, start: u64) -> Result<Body, Malformed> {
+    match body {
+        Ok(Body { payload, form }) => Ok(Body {
+            payload: payload.start + start..payload.end + start,
+            form,
+        }),
+        Err(error) => Err(placed(error, start)),
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn read(
         return Err(too_long(MAX_KERNEL as u64).into());
     }
     let mut kernel = Vec::new();
-    unpack(payload, start, &mut kernel)?;
+    unpack(payload, start, wrapper, &mut kernel)?;
     let content = Content::of(&kernel[..], &kernel)?
         .filter(|&content| wrapper.may_hold(content))
         .ok_or_else(|| Malformed::new(start, wrapper.holds()))?;
@@ -52,18 +52,26 @@ pub(super) fn read(
 }
 
 /// Decompresses `payload`.
-fn unpack(payload: &(impl Source + ?Sized), start: u64, kernel: &mut Vec<u8>) -> Result<(), Error> {
+fn unpack(
+    payload: &(impl Source + ?Sized),
+    start: u64,
+    wrapper: Wrapper,
+    kernel: &mut Vec<u8>,
+) -> Result<(), Error> {
     let payload = payload.range(0, payload.size(), "a payload")?;
     let format = Format::detect(&payload).ok_or_else(|| {
         let what = "a payload compressed by gzip, xz, zstd, lz4, lzma, bzip2 or lzop";
         Malformed::new(start, what)
     })?;
-    // The kernel's build ends nearly every payload in its unpacked length;
+    // The kernel's build ends a bzImage's payload in its unpacked length;
     // gzip's own trailer ends in the same. To hold it from the start spares
     // the memory that growing would take. One byte more lets the end be seen.
-    let stated = payload
-        .last_chunk()
-        .map_or(0, |&last| u32::from_le_bytes(last)) as usize;
+    let stated = match payload.last_chunk() {
+        Some(&last) if wrapper == Wrapper::BzImage || format == Format::Gzip => {
+            u32::from_le_bytes(last) as usize
+        }
+        _ => 0,
+    };
     if stated <= MAX_KERNEL.min(payload.len().saturating_mul(RATIO)) {
         kernel
             .try_reserve_exact(stated + 1)
@@ -102,7 +110,7 @@ mod tests {
             let mut payload = pack(Format::Zstd, b"hello");
             payload.extend_from_slice(&stated.to_le_bytes());
             let mut kernel = Vec::new();
-            unpack(&payload[..], 0, &mut kernel).unwrap();
+            unpack(&payload[..], 0, Wrapper::BzImage, &mut kernel).unwrap();
             assert_eq!(kernel, b"hello");
             assert!(kernel.capacity() < 1 << 20, "{}", kernel.capacity());
         }

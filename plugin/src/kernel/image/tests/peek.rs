@@ -152,6 +152,20 @@ fn the_same_build_is_told_by_content() {
     rebuilt.sections[2].2 = b"other btf".to_vec();
     let payload = pack(Format::Zstd, &rebuilt.bytes());
     assert!(!same(&bzimage(&payload, VERSION)));
+    // Without BTF there is still the payload, and the file.
+    let bare = |byte| {
+        let mut kernel = vmlinux_elf();
+        kernel.sections.truncate(1);
+        kernel.sections[0].2[0] = byte;
+        bzimage(&pack(Format::Zstd, &kernel.bytes()), VERSION)
+    };
+    let (one_bare, other_bare) = (files.put("a", &bare(1)), files.put("b", &bare(1)));
+    assert!(same_build(&one_bare, &other_bare).unwrap());
+    let other_bare = files.put("b", &bare(2));
+    assert!(same_build(&one_bare, &other_bare).is_err());
+    let broken = files.put("broken", b"no kernel");
+    fs::hard_link(&broken, files.0.path().join("broken too")).unwrap();
+    assert!(same_build(&broken, &files.0.path().join("broken too")).unwrap());
     assert!(same_build(&one, &files.put("cut", &kernel(VERSION)[..1700])).is_err());
     assert!(same_build(&one, &files.0.path().join("missing")).is_err());
 }

@@ -202,6 +202,20 @@ fn a_pe_file_without_a_kernel_is_none() {
 }
 
 #[test]
+fn the_optional_header_says_its_own_length() {
+    // PE32, for 32-bit machines, has 16 bytes less than PE32+.
+    let mut bytes = pe(&[(".linux", &vmlinux_elf().bytes())]);
+    bytes[0x54] = 224;
+    let table = 0x40 + 24;
+    bytes.copy_within(table + 240..table + 280, table + 224);
+    check(&both(&bytes).unwrap());
+    // What does not begin as a DOS file is none.
+    bytes[0] = b'm';
+    let error = malformed(both(&bytes));
+    assert!(error.expected.starts_with("a kernel: a vmlinux"), "{error}");
+}
+
+#[test]
 fn errors_inside_are_placed_in_the_file() {
     let kernel = bzimage(&payload(Format::Xz), VERSION);
     let mut bytes = uki(&[(".linux", &kernel)]);
@@ -233,6 +247,9 @@ fn sections_must_be_in_the_file() {
         error.expected,
         "a section .initrd inside the file, which ends 1 bytes short of it"
     );
+    // Where its header is.
+    let header = &bytes[error.offset as usize..];
+    assert!(header.starts_with(b".initrd\0"));
     for length in 0..bytes.len() {
         malformed(parse(&bytes[..length]));
     }
