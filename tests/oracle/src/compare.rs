@@ -51,9 +51,11 @@ const ASIDE: [&str; 4] = [
 ];
 
 /// Beginnings of what the kernel says of itself at any time, whatever is loaded.
-const ANY_TIME: [&str; 10] = [
+const ANY_TIME: [&str; 12] = [
     "clocksource: ",
     "tsc: ",
+    "TSC found unstable",
+    "sched_clock: ",
     "random: ",
     "hrtimer: ",
     "perf: ",

@@ -135,9 +135,10 @@ impl Vm {
 
 /// `console` gets only what an emergency is; `oops=panic` and `panic=-1` end the
 /// guest at once, since `-no-reboot` is given; the log must hold what a case with
-/// thousands of lines says, and take a line of `/init` after each.
+/// thousands of lines says, and take a line of `/init` after each; an emulated
+/// clock is not to be checked all the time.
 const ARGUMENTS: &str = "console=ttyS0 loglevel=1 panic=-1 oops=panic log_buf_len=4M \
-    printk.devkmsg=on mitigations=off rdinit=/init";
+    printk.devkmsg=on tsc=reliable mitigations=off rdinit=/init";
 
 /// What came of one boot.
 pub(crate) struct Run {
