@@ -10,7 +10,7 @@ mod words;
 
 use serde::Serialize;
 
-use crate::kernel::{Kernel, Moment, Source};
+use crate::kernel::Moment;
 use crate::module::Module;
 use crate::place::plan::SCHEMA;
 use crate::policy::{self, Decision, Mode, Severity};
