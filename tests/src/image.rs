@@ -18,7 +18,19 @@ pub fn pe(head: &[u8], machine: u16, sections: &[(&str, &[u8])]) -> Vec<u8> {
     out[0x3c..0x40].copy_from_slice(&(start as u32).to_le_bytes());
     out.extend_from_slice(b"PE\0\0");
     let count = sections.len() as u16;
-    for half in [machine, count, 0, 0, 0, 0, 0, 0, OPTIONAL_HEADER as u16, 0x22e, 0x20b] {
+    for half in [
+        machine,
+        count,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        OPTIONAL_HEADER as u16,
+        0x22e,
+        0x20b,
+    ] {
         out.extend_from_slice(&half.to_le_bytes());
     }
     out.resize(start + 24 + OPTIONAL_HEADER, 0);
