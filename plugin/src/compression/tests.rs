@@ -335,6 +335,9 @@ fn lzop_with_every_checksum_and_a_filter() {
 #[test]
 fn lzop_before_it_had_levels() {
     let mut packed = lzop(b"some text, some text, some text", 1);
+    packed[9..11].copy_from_slice(&[0x09, 0x40]);
+    let plain = unpack(Format::Lzo, &packed, 100).unwrap();
+    assert_eq!(plain, b"some text, some text, some text");
     packed[9..11].copy_from_slice(&[0x09, 0x3f]);
     // The level, and the upper half of the time.
     packed.remove(16);
