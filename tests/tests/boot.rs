@@ -99,7 +99,8 @@ impl Root {
             .args(args)
             .arg("--root")
             .arg(self.dir.path())
-            .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
+            .arg("--cache")
+            .arg(self.at("var/cache"))
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -295,23 +296,15 @@ fn what_is_broken_is_said_and_the_rest_is_judged() {
 #[test]
 fn an_image_is_unpacked_once_and_a_damaged_cache_is_mended() {
     let root = Root::new();
-    let cache = match rustix::process::geteuid().is_root() {
-        // root's own place, whatever the environment says.
-        true => PathBuf::from("/var/cache/btf-guard"),
-        false => root.at("cache/btf-guard"),
-    };
     let before = root.kernels();
-    let newest = || {
-        let entries = fs::read_dir(&cache).unwrap();
-        let files = entries.map(|entry| entry.unwrap().path());
-        let images = files.filter(|path| path.extension().is_some_and(|end| end == "image"));
-        images
-            .max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap())
-            .unwrap()
-    };
-    let entry = newest();
+    let mut entries = fs::read_dir(root.at("var/cache")).unwrap();
+    let entry = entries.next().unwrap().unwrap().path();
+    assert!(entries.next().is_none());
     let good = fs::read(&entry).unwrap();
     fs::write(&entry, &good[..good.len() / 2]).unwrap();
     assert_eq!(root.kernels(), before);
     assert_eq!(fs::read(&entry).unwrap(), good);
+    // What is kept is what is used.
+    fs::remove_dir_all(root.at("var/cache")).unwrap();
+    assert_eq!(root.kernels(), before);
 }

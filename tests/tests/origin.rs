@@ -165,6 +165,7 @@ fn permuted(package: &Fetched, order: &[u32]) -> Kernel {
         base_btf: parts.build(),
         release: package.kernel.release.clone(),
         build: None,
+        build_id: None,
         target: package.kernel.target,
         config: None,
     };

@@ -64,6 +64,11 @@ pub(crate) struct Check {
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub(crate) causes: Causes,
 
+    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory); an empty DIR keeps nothing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+
     /// text or json
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
     pub(crate) format: Format,
@@ -104,6 +109,11 @@ pub(crate) struct Kernels {
     /// Another file system with boot entries, such as an EFI system partition; may be repeated
     #[arg(long = "esp", value_name = "DIR")]
     pub(crate) esps: Vec<PathBuf>,
+
+    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory); an empty DIR keeps nothing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
 
     /// text or json
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]

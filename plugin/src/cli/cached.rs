@@ -1,16 +1,21 @@
 //! Where the cache is.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use btf_guard::kernel::cache::Cache;
 
 /// root's own, wherever root works from.
 const SYSTEM: &str = "/var/cache/btf-guard";
 
-/// The cache of the user who runs; without one, everything is read anew.
-pub(crate) fn open() -> Option<Cache> {
-    let dir = place()?;
+/// The cache in `asked`, or that of the user who runs; without one, everything is
+/// read anew.
+pub(crate) fn open(asked: Option<&Path>) -> Option<Cache> {
+    let dir = match asked {
+        Some(dir) if dir.as_os_str().is_empty() => return None,
+        Some(dir) => dir.to_owned(),
+        None => place()?,
+    };
     match Cache::open(&dir) {
         Ok(cache) => Some(cache),
         Err(error) => {

@@ -42,7 +42,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         config,
         lenient: false,
         esps: args.esps,
-        cache: cached::open(),
+        cache: cached::open(args.cache.as_deref()),
         errors: Vec::new(),
     };
     targets.add_all(&args.kernels, !args.paths.is_empty(), &mut bench)?;

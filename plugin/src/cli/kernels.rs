@@ -11,7 +11,7 @@ use super::{Outcome, cached, output};
 
 pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let cache = cached::open();
+    let cache = cached::open(args.cache.as_deref());
     let inventory = Place {
         root: &root,
         esps: &args.esps,
