@@ -288,9 +288,20 @@ fn what_is_broken_is_said_and_the_rest_is_judged() {
         "{list:#}"
     );
     let (code, report) = root.check();
-    assert_eq!(code, 3);
+    assert_eq!(code, 0);
+    assert!(errors(&report).len() >= 5);
     assert_eq!(report["summary"]["loads"], report["summary"]["modules"]);
     assert!(report["summary"]["loads"].as_u64().unwrap() >= MODULES as u64);
+}
+
+#[test]
+fn a_root_with_nothing_but_broken_entries_cannot_be_judged() {
+    let root = Root {
+        dir: tempfile::tempdir().unwrap(),
+    };
+    root.entry("missing", "/token/nothing");
+    assert_eq!(root.check().0, 3);
+    assert_eq!(root.run(&["kernels"]).0, 3);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn judge(plan: &Plan, mode: Mode) -> anyhow::Result<Report> {
         lenient: true,
         esps: Vec::new(),
         cache: None,
+        unasked: 0,
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))
             .collect(),

@@ -35,6 +35,8 @@ pub(crate) struct Targets<'a> {
     pub(crate) cache: Option<Cache>,
     /// What could not be read.
     pub(crate) errors: Vec<ErrorEntry>,
+    /// How many of them nobody has named: they were found on the way.
+    pub(crate) unasked: usize,
 }
 
 impl Targets<'_> {
@@ -79,6 +81,7 @@ impl Targets<'_> {
     fn add_installed(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
         let inventory = self.place().inventory();
         let broken = !inventory.problems.is_empty();
+        self.unasked += inventory.problems.len();
         for (path, error) in inventory.problems {
             self.failed(path.display().to_string(), &error);
         }
