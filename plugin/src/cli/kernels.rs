@@ -1,6 +1,6 @@
 //! `btf-guard kernels`.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use btf_guard::kernel::Kernel;
 use btf_guard::place::inventory::Place;
 use btf_guard::place::roots::Root;
@@ -21,7 +21,15 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
     .inventory();
     // What runs is no kernel of any other root.
     let running = root.is_system().then(Kernel::running).and_then(Result::ok);
-    let list = KernelList::new(&inventory, running.as_ref());
+    let release = running
+        .as_ref()
+        .and_then(|kernel| kernel.release.as_deref());
+    let modules = release.and_then(|release| root.module_dir(release));
+    let running = running.as_ref().map(|kernel| (kernel, modules.as_deref()));
+    let list = KernelList::new(&inventory, running);
+    if list.kernels.is_empty() && list.errors.is_empty() {
+        bail!("no kernel was found under {}", root.path().display());
+    }
     match args.format {
         Format::Json => output::json(&list)?,
         Format::Text => output::plain(|out| write_kernels(&list, out))?,

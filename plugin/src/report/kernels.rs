@@ -1,6 +1,7 @@
 //! The kernels of a root, as data (and so as JSON) and as text.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -100,6 +101,21 @@ impl Listed {
     }
 }
 
+impl Listed {
+    /// The kernel that runs, of which no image is left.
+    fn running(id: usize, kernel: &Kernel, module_dir: Option<&Path>) -> Self {
+        Self {
+            entry: KernelEntry::new(id, kernel),
+            build_id: None,
+            module_dir: module_dir.map(|dir| dir.display().to_string()),
+            snapshot: None,
+            running: true,
+            orphan: module_dir.is_none(),
+            via: Vec::new(),
+        }
+    }
+}
+
 fn word(way: Way) -> &'static str {
     match way {
         Way::ModuleDir => "module-dir",
@@ -112,19 +128,26 @@ fn word(way: Way) -> &'static str {
 }
 
 impl KernelList {
-    /// The list of an inventory; `running` is the kernel that runs, where that is
-    /// of interest.
-    pub fn new(inventory: &Inventory, running: Option<&Kernel>) -> Self {
-        let listed = inventory.kernels.iter().enumerate();
+    /// The list of an inventory; `running` is the kernel that runs and its module
+    /// directory, where that is of interest.
+    pub fn new(inventory: &Inventory, running: Option<(&Kernel, Option<&Path>)>) -> Self {
+        let installed = inventory.kernels.iter().enumerate();
+        let kernel = running.map(|(kernel, _)| kernel);
+        let mut kernels: Vec<Listed> = installed
+            .map(|(id, installed)| Listed::new(id, installed, kernel))
+            .collect();
+        if let Some((kernel, dir)) = running
+            && !kernels.iter().any(|listed| listed.running)
+        {
+            kernels.push(Listed::running(kernels.len(), kernel, dir));
+        }
         let (known, why) = match &inventory.default {
             BootDefault::Known(why) => (true, why.clone()),
             BootDefault::Unknown(why) => (false, why.clone()),
         };
         Self {
             schema: SCHEMA,
-            kernels: listed
-                .map(|(id, installed)| Listed::new(id, installed, running))
-                .collect(),
+            kernels,
             default: DefaultEntry { known, why },
             errors: inventory
                 .problems
