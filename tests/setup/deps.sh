@@ -37,6 +37,7 @@ test cmd:xz xz-utils xz xz
 test python:rpm python3-rpm python3-rpm python3-rpm
 test cmd:ps procps procps procps-ng
 test cmd:shellcheck shellcheck ShellCheck ShellCheck
+test cmd:objcopy binutils binutils binutils
 test header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
 test header:zlib.h zlib1g-dev zlib-devel zlib-devel
 test static:libc.a libc6-dev glibc-devel-static glibc-static
