@@ -16,7 +16,7 @@ use serde_json::Value;
 /// Runs `check` with a root and further words.
 fn check(root: &Place, words: &[&str]) -> (i32, String) {
     let root = root.path().to_str().unwrap();
-    let args = [&["check", "--root", root], words].concat();
+    let args = [&["check", "--cache", "none", "--root", root], words].concat();
     let (code, out, err) = run(&args);
     (code, out + &err)
 }
@@ -195,7 +195,11 @@ fn a_kernel_that_is_none_leaves_the_others() {
     assert_eq!(report["errors"][1]["path"], garbage);
 
     let dir = root.path().to_str().unwrap();
-    let off = [&["check", "--root", dir, "--mode", "off"][..], &words].concat();
+    let off = [
+        &["check", "--cache", "none", "--root", dir, "--mode", "off"][..],
+        &words,
+    ]
+    .concat();
     let (code, out, err) = run(&off);
     assert_eq!((code, out.as_str()), (3, ""));
     assert!(
@@ -452,7 +456,7 @@ fn colors_are_for_terminals() {
     root.boot(Build::New);
     root.install("stale", Build::Old);
     let dir = root.path().to_str().unwrap();
-    let args = ["check", "--root", dir];
+    let args = ["check", "--cache", "none", "--root", dir];
     assert!(!run(&args).1.contains('\u{1b}'));
     let forced = |args: &[&str]| {
         ended(
@@ -465,7 +469,7 @@ fn colors_are_for_terminals() {
         .1
     };
     assert!(forced(&args).contains("\u{1b}["));
-    assert!(!forced(&["check", "--root", dir, "--no-color"]).contains('\u{1b}'));
+    assert!(!forced(&["check", "--cache", "none", "--root", dir, "--no-color"]).contains('\u{1b}'));
 }
 
 #[test]
@@ -480,7 +484,9 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut program = program();
-        program.args(["check", "--root", dir, "--format", format]);
+        program.args([
+            "check", "--cache", "none", "--root", dir, "--format", format,
+        ]);
         program.stdout(writer).stderr(Stdio::piped());
         let output = program.spawn().unwrap().wait_with_output().unwrap();
         let (code, _, err) = ended(output);
@@ -489,7 +495,9 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let mut program = common::program();
-        program.args(["check", "--root", dir, "--format", format]);
+        program.args([
+            "check", "--cache", "none", "--root", dir, "--format", format,
+        ]);
         let output = program.stdout(full).output().unwrap();
         let (code, _, err) = ended(output);
         assert_eq!(code, 4, "{format}: {err}");

@@ -65,7 +65,7 @@ pub(crate) struct Check {
     pub(crate) causes: Causes,
 
     /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory); an empty DIR keeps nothing
+    /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
@@ -111,7 +111,7 @@ pub(crate) struct Kernels {
     pub(crate) esps: Vec<PathBuf>,
 
     /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory); an empty DIR keeps nothing
+    /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 

@@ -12,7 +12,7 @@ const SYSTEM: &str = "/var/cache/btf-guard";
 /// read anew.
 pub(crate) fn open(asked: Option<&Path>) -> Option<Cache> {
     let dir = match asked {
-        Some(dir) if dir.as_os_str().is_empty() => return None,
+        Some(dir) if dir == Path::new("none") => return None,
         Some(dir) => dir.to_owned(),
         None => place()?,
     };

@@ -47,29 +47,18 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// A cache in `dir`, which is made if it is not there.
+    /// A cache in `dir`, which is made when there is something to keep.
     ///
     /// # Errors
-    /// If it cannot be made, or others could write into it.
+    /// If others could write into it.
     pub fn open(dir: &Path) -> io::Result<Self> {
-        if let Err(error) = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(dir)
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(error);
+        match check(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Self {
+                dir: dir.to_owned(),
+                capacity: CAPACITY,
+            }),
         }
-        let found = fs::symlink_metadata(dir)?;
-        if !found.is_dir() || !is_ours(&found) {
-            let what =
-                "not a directory that belongs to this user and that only this user can write";
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
-        }
-        Ok(Self {
-            dir: dir.to_owned(),
-            capacity: CAPACITY,
-        })
     }
 
     /// The same, holding at most so many bytes.
@@ -142,6 +131,9 @@ impl Cache {
     }
 
     fn store(&self, key: &str, image: &Image) -> io::Result<()> {
+        let mut maker = fs::DirBuilder::new();
+        maker.recursive(true).mode(0o755).create(&self.dir)?;
+        check(&self.dir)?;
         let bytes = entry::write(image)?;
         let draft = self.dir.join(format!(".{key}.{}", std::process::id()));
         let written = File::options()
@@ -193,6 +185,16 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// Is this a directory that only we can write?
+fn check(dir: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(dir)?;
+    if found.is_dir() && is_ours(&found) {
+        return Ok(());
+    }
+    let what = "not a directory that belongs to this user and that only this user can write";
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
 }
 
 /// Owned by the user who runs, and writable by nobody else.
