@@ -177,17 +177,10 @@ fn own_image<'k>(copy: &Installed, kernels: &'k [Installed]) -> Option<&'k Insta
     in_way(Way::ModuleDir).or_else(|| in_way(Way::Boot))
 }
 
-/// Is it the same build, by content? Versions only prove a difference: a rebuild
-/// may keep its version. Signing a kernel anew changes its file and nothing else.
+/// Is it the same build? Where the files cannot tell, what was read of them does.
 fn same_build(one: &Installed, other: &Installed) -> bool {
-    if one.bootable.file == other.bootable.file {
-        return true;
-    }
-    if one.kernel.sha256() != other.kernel.sha256() {
-        return false;
-    }
-    let builds = (&one.kernel.build, &other.kernel.build);
-    !matches!(builds, (Some(one), Some(other)) if one != other)
+    image::same_build(&one.bootable.file, &other.bootable.file)
+        .unwrap_or_else(|_| one.kernel.sha256() == other.kernel.sha256())
 }
 
 fn read_uki(path: &Path) -> Result<Uki, String> {
