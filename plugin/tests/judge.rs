@@ -15,7 +15,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use btf_guard::place::plan::{Action, Element, Plan, SCHEMA};
+use btf_guard::place::plan::{Action, Element, Plan};
 use btf_guard::policy::Mode;
 use common::{Build, Place, RELEASE, base, config, ended, module, module_path, program};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -30,13 +30,7 @@ struct Transaction {
 impl Transaction {
     fn on(root: &Place) -> Self {
         Self {
-            plan: Plan {
-                schema: SCHEMA,
-                root: root.path().to_owned(),
-                test: false,
-                mode: None,
-                elements: Vec::new(),
-            },
+            plan: Plan::new(root.path().to_owned()),
             files: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
-use btf_guard::place::plan::{Action, Element as Entry, Plan, SCHEMA};
+use btf_guard::place::plan::{Action, Element as Entry, Plan};
 use btf_guard::policy::Mode;
 use rustix::process::{Resource, getrlimit};
 
@@ -143,11 +143,10 @@ pub(crate) fn plan(
         packages.extend(package);
     }
     let plan = Plan {
-        schema: SCHEMA,
-        root: PathBuf::from(root),
         test: transaction.is_test(),
         mode,
         elements,
+        ..Plan::new(PathBuf::from(root))
     };
     Ok((plan, packages))
 }

@@ -20,12 +20,51 @@ pub struct Plan {
     pub schema: u32,
     /// The root that the transaction works on, `/` on a running machine.
     pub root: PathBuf,
+    /// Before the first change, or after the last.
+    #[serde(default)]
+    pub stage: Stage,
     /// `rpm --test`, or a client's own test run: nothing will change.
     pub test: bool,
     /// What the environment or the rpm macro asks for, if anything.
     pub mode: Option<Mode>,
+    /// When the transaction began, in seconds since 1970: what changed later
+    /// than that is its work. For [`Stage::After`].
+    #[serde(default)]
+    pub since: Option<u64>,
+    /// What was told of this transaction already: the [`Answer::keys`] of
+    /// earlier answers. It is not told again.
+    #[serde(default)]
+    pub said: Vec<String>,
     /// The transaction's elements that carry or remove module or kernel files.
     pub elements: Vec<Element>,
+}
+
+impl Plan {
+    /// A transaction on `root` that does nothing yet, before its first change.
+    pub fn new(root: PathBuf) -> Self {
+        Self {
+            schema: SCHEMA,
+            root,
+            stage: Stage::Before,
+            test: false,
+            mode: None,
+            since: None,
+            said: Vec::new(),
+            elements: Vec::new(),
+        }
+    }
+}
+
+/// When a plan is judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Before the first change: the packages tell what will be, and a block is
+    /// still possible.
+    #[default]
+    Before,
+    /// After the last change: the disk tells what is, scriptlets' work included.
+    After,
 }
 
 /// One transaction element.
@@ -62,6 +101,10 @@ pub struct Answer {
     pub decision: Decision,
     /// What to tell the admin, a line each, ready to print.
     pub messages: Vec<Message>,
+    /// A word for each module and kernel that the messages are about, the same
+    /// before and after a transaction: for [`Plan::said`].
+    #[serde(default)]
+    pub keys: Vec<String>,
 }
 
 /// One line for the admin.

@@ -6,7 +6,6 @@ use std::io::Write;
 use rpm::FileOptions;
 
 use super::*;
-use crate::place::plan::SCHEMA;
 
 fn package(paths: &[&str]) -> File {
     let mut builder = rpm::PackageBuilder::new("p", "1", "GPL", "x86_64", "p");
@@ -45,11 +44,8 @@ fn root(files: &[&str]) -> (tempfile::TempDir, Root) {
 
 fn read(elements: Vec<Element>, files: Vec<Option<File>>) -> Transaction {
     let plan = Plan {
-        schema: SCHEMA,
-        root: "/".into(),
-        test: false,
-        mode: None,
         elements,
+        ..Plan::new("/".into())
     };
     Transaction::read(&plan, files)
 }
