@@ -4,12 +4,13 @@ use std::io::Write;
 
 use btf_guard::place::plan::{Answer, Level};
 use btf_guard::policy::{Decision, Mode};
+use btf_guard_hooks::judge::{self, Failure};
+use btf_guard_hooks::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
 use crate::door;
-use crate::judge::{self, Failure};
 use crate::librpm::{Librpm, Transaction};
-use crate::settings::{self, Wish};
+use crate::settings;
 use crate::survey::{self, Touched, Undescribable};
 
 /// The environment variable that overrides the rpm macro `%_btf_guard`.
@@ -42,7 +43,7 @@ pub(crate) fn before(
     options: impl FnOnce() -> String,
 ) -> Outcome {
     let environment = environment();
-    let mut wish = settings::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
+    let mut wish = wish::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
     if is_part_of_a_commit() && wish.mode != Some(Mode::Off) {
         wish.mode = Some(Mode::Warn);
     }
@@ -75,7 +76,7 @@ fn ask(
         rpm.log(Level::Warning, &format!("btf-guard: {complaint}"));
     }
     let (plan, packages) = survey::plan(transaction, wish.mode, touched)?;
-    Ok(judge::ask(&options, &plan, packages)?)
+    Ok(judge::ask(&options.judge, &plan, packages)?)
 }
 
 /// Shows the answer and does what it says. Where the admin asked for warnings
@@ -112,7 +113,7 @@ pub(crate) fn complain(rpm: &Librpm, what: &str) {
 /// Without librpm there is no log: standard error must do.
 pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
     let _ = door::behind(|| {
-        if settings::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
+        if wish::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
             let line = format!("warning: {}\n", unjudged(what));
             let _ = std::io::stderr().write_all(line.as_bytes());
         }

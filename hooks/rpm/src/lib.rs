@@ -3,19 +3,16 @@
 //!
 //! It lives inside rpm, dnf, zypper's rpm or PackageKit, so it does next to
 //! nothing itself: [`survey`] finds the packages that carry modules or kernel
-//! images, [`judge`] hands them to a child process, [`hook`] turns the answer
-//! into log lines and a return code. Whatever goes wrong on the way costs one
-//! warning line, never the transaction.
+//! images, [`btf_guard_hooks::judge`] hands them to a child process, [`hook`]
+//! turns the answer into log lines and a return code. Whatever goes wrong on
+//! the way costs one warning line, never the transaction.
 //!
 //! The plugin keeps no state: dnf calls it twice with one instance, first for
 //! its test run, and each call stands for itself.
 
-mod child;
 mod door;
 mod hook;
-mod judge;
 mod librpm;
-mod paths;
 mod settings;
 mod survey;
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use btf_guard::place::plan::{Action, Element as Entry, Plan};
 use btf_guard::policy::Mode;
+use btf_guard_hooks::paths::{self, Place};
 use rustix::process::{Resource, getrlimit};
 
 use crate::librpm::{Direction, Element, Files, Transaction};
-use crate::paths::{self, Place};
 
 /// Bytes of paths in one plan. A kernel package has half a megabyte; a header
 /// can make gigabytes of a few long directories and many short names.

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,6 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::child;
-use crate::settings::Options;
 
 /// A report on every module of a few kernels has some megabytes.
 const MAX_ANSWER: usize = 16 << 20;
@@ -32,9 +31,39 @@ const MAX_SAID: usize = 4 << 10;
 /// cannot be reaped, and rpm need not wait for that disk.
 const DEATH: Duration = Duration::from_secs(2);
 
+/// Where the judge is installed; the build may name another directory.
+const DIRECTORY: &str = match option_env!("BTF_GUARD_BINDIR") {
+    Some(directory) => directory,
+    None => "/usr/bin",
+};
+
+/// How long the judge may take. A 4,000-module kernel takes it a few seconds;
+/// an admin waits a minute, not longer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The judge that is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Judge {
+    /// The `btf-guard` program.
+    pub program: PathBuf,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// The judge as it is installed.
+impl Default for Judge {
+    fn default() -> Self {
+        Self {
+            program: Path::new(DIRECTORY).join("btf-guard"),
+            timeout: TIMEOUT,
+        }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+#[allow(missing_docs)]
+pub enum Failure {
     #[error("the plan cannot be handed over: {0}")]
     HandOver(io::Error),
     #[error("{} does not start: {source}", program.display())]
@@ -52,20 +81,22 @@ pub(crate) enum Failure {
 }
 
 /// Asks the judge. Whatever happens, the child is gone when this returns.
-pub(crate) fn ask(
-    options: &Options,
-    plan: &Plan,
-    packages: Vec<OwnedFd>,
-) -> Result<Answer, Failure> {
-    let deadline = Instant::now() + options.timeout;
+///
+/// The plan names the packages by their descriptors' numbers.
+///
+/// # Errors
+///
+/// Where the judge cannot be started or listened to, or its answer is not one.
+pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer, Failure> {
+    let deadline = Instant::now() + judge.timeout;
     let input = memory(plan).map_err(Failure::HandOver)?;
-    let mut running = start(options, input, packages)?;
+    let mut running = start(judge, input, packages)?;
     let heard = listen(&mut running, deadline);
     let said = running.last_words();
     let (answer, status) = match heard {
         Ok(heard) => heard,
         Err(Deaf::Late) => {
-            let timeout = options.timeout;
+            let timeout = judge.timeout;
             return Err(Failure::Late { timeout, said });
         }
         Err(Deaf::TooLong) => return Err(Failure::TooLong { said }),
@@ -89,8 +120,8 @@ fn memory(plan: &Plan) -> io::Result<File> {
     Ok(file)
 }
 
-fn start(options: &Options, input: File, packages: Vec<OwnedFd>) -> Result<Running, Failure> {
-    let mut command = Command::new(&options.judge);
+fn start(judge: &Judge, input: File, packages: Vec<OwnedFd>) -> Result<Running, Failure> {
+    let mut command = Command::new(&judge.program);
     command
         .arg("judge")
         .env_clear()
@@ -110,7 +141,7 @@ fn start(options: &Options, input: File, packages: Vec<OwnedFd>) -> Result<Runni
             child: Some(child),
         }),
         Err(source) => Err(Failure::Start {
-            program: options.judge.clone(),
+            program: judge.program.clone(),
             source,
         }),
     }
@@ -290,7 +321,7 @@ impl Drop for Running {
 
 /// The last line of the judge's standard error, ready to follow a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Said(Option<String>);
+pub struct Said(Option<String>);
 
 impl Said {
     fn last_line(bytes: &[u8]) -> Self {
