@@ -1,6 +1,7 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
 pub mod boot;
+pub mod fetch;
 mod file;
 pub mod inventory;
 mod layout;
