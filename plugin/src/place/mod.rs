@@ -7,6 +7,7 @@ pub mod inventory;
 mod layout;
 pub mod package;
 pub mod plan;
+pub mod private;
 pub mod roots;
 pub mod transaction;
 pub mod tree;
