@@ -57,17 +57,24 @@ mod tests {
     /// Lines of `/proc/PID/maps` of the real programs.
     #[test]
     fn clients_are_told_by_what_they_map() {
-        let line = |path: &str| format!("7f0c6a600000-7f0c6a68f000 r--p 00000000 fe:00 42 {path}\n");
+        let line =
+            |path: &str| format!("7f0c6a600000-7f0c6a68f000 r--p 00000000 fe:00 42 {path}\n");
         let maps = |paths: &[&str]| paths.iter().map(|path| line(path)).collect::<String>();
         let libdnf = "/usr/lib/x86_64-linux-gnu/libdnf.so.2";
         let python = "/usr/lib/python3/dist-packages/rpm/_rpm.cpython-311-x86_64-linux-gnu.so";
         for (paths, expected) in [
-            (&["/usr/lib64/libdnf5.so.2.0.0", "/usr/lib64/librpm.so.10"][..], Client::Libdnf5),
+            (
+                &["/usr/lib64/libdnf5.so.2.0.0", "/usr/lib64/librpm.so.10"][..],
+                Client::Libdnf5,
+            ),
             (&["/usr/lib64/libdnf5.so.2 (deleted)"], Client::Libdnf5),
             (&[python, libdnf], Client::Dnf4),
             (&[python], Client::Other),
             (&[libdnf], Client::Other),
-            (&["/usr/bin/rpm", "/home/libdnf5.so.d/x", "[stack]"], Client::Other),
+            (
+                &["/usr/bin/rpm", "/home/libdnf5.so.d/x", "[stack]"],
+                Client::Other,
+            ),
             (&[], Client::Other),
         ] {
             assert_eq!(Client::of(maps(paths).as_bytes()), expected, "{paths:?}");

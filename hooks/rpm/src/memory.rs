@@ -13,10 +13,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use btf_guard::place::plan::{Answer, Plan};
-use btf_guard_hooks::judge::Judge;
 use rustix::fs::fstat;
 use sha2::{Digest, Sha256};
 
+use crate::after::After;
 use crate::voice::Told;
 
 /// How long the judgement of a test run holds. A client goes on at once; one
@@ -30,51 +30,38 @@ static MEMORY: Mutex<Memory> = Mutex::new(Memory {
 });
 
 struct Memory {
-    test: Option<Test>,
-    real: Option<Real>,
+    test: Option<(Instant, Test)>,
+    real: Option<After>,
 }
 
 /// A test run that is over.
+#[derive(Default)]
 pub(crate) struct Test {
-    /// What was judged, where it got so far.
-    pub(crate) key: Option<Key>,
-    /// The answer, or why there is none.
-    pub(crate) answer: Result<Answer, String>,
-    /// What was told of it.
-    pub(crate) told: Told,
-    /// When.
-    pub(crate) at: Instant,
-}
-
-/// A real run that was judged and goes on.
-pub(crate) struct Real {
-    /// The judge to ask after it.
-    pub(crate) judge: Judge,
-    /// What to ask.
-    pub(crate) plan: Plan,
-    /// What was told of it.
+    /// What was judged, and the answer or why there is none.
+    pub(crate) judged: Option<(Key, Result<Answer, String>)>,
+    /// What was shown of it.
     pub(crate) told: Told,
 }
 
 /// Keeps a test run, in place of any before it.
 pub(crate) fn keep_test(test: Test) {
-    memory().test = Some(test);
+    memory().test = Some((Instant::now(), test));
 }
 
 /// The last test run, unless it was long ago. A real run takes it: the next one
 /// stands for itself.
 pub(crate) fn take_test() -> Option<Test> {
-    let test = memory().test.take();
-    test.filter(|test| test.at.elapsed() < HOLDS)
+    let (at, test) = memory().test.take()?;
+    (at.elapsed() < HOLDS).then_some(test)
 }
 
-/// Keeps a real run until its end.
-pub(crate) fn keep_real(real: Real) {
-    memory().real = Some(real);
+/// Keeps what to ask after a real run, until its end.
+pub(crate) fn keep_real(after: After) {
+    memory().real = Some(after);
 }
 
-/// The real run that was judged, if there is one.
-pub(crate) fn take_real() -> Option<Real> {
+/// What to ask after the real run that ends, if anything.
+pub(crate) fn take_real() -> Option<After> {
     memory().real.take()
 }
 

@@ -54,8 +54,9 @@ impl<'r> Voice<'r> {
         }
     }
 
-    /// Shows lines that belong together, unless they were shown before.
-    pub(crate) fn say(&mut self, occasion: Occasion, mut lines: Vec<Message>) {
+    /// Shows lines that belong together, unless they were shown before. Were
+    /// they shown now?
+    pub(crate) fn say(&mut self, occasion: Occasion, mut lines: Vec<Message>) -> bool {
         let more = lines.len().saturating_sub(MAX_LINES);
         lines.truncate(MAX_LINES);
         if more > 0 {
@@ -64,7 +65,7 @@ impl<'r> Voice<'r> {
             lines.push(Message { level, text });
         }
         if lines.is_empty() || self.told.0.contains(&lines) {
-            return;
+            return false;
         }
         let client = *self.client.get_or_init(Client::of_this_process);
         let (log, stderr) = channels(client, occasion);
@@ -77,6 +78,7 @@ impl<'r> Voice<'r> {
             }
         }
         self.told.0.push(lines);
+        true
     }
 
     /// Shows one line.

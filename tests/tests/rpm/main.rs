@@ -8,9 +8,11 @@
     clippy::indexing_slicing
 )]
 
+mod after;
 mod decisions;
 mod failures;
 mod host;
+mod memory;
 mod plans;
 mod real;
 mod symbols;
