@@ -13,6 +13,7 @@
 mod after;
 mod client;
 mod door;
+mod farewell;
 mod hook;
 mod librpm;
 mod memory;
