@@ -1,5 +1,6 @@
 //! `tsm_pre`, step by step.
 
+use std::cell::LazyCell;
 use std::io::Write;
 
 use btf_guard::place::plan::{Answer, Level};
@@ -8,9 +9,10 @@ use btf_guard_hooks::judge::{self, Failure};
 use btf_guard_hooks::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
+use crate::commit::Part;
 use crate::door;
 use crate::librpm::{Librpm, Transaction};
-use crate::settings;
+use crate::settings::{self, Options};
 use crate::survey::{self, Touched, Undescribable};
 
 /// The environment variable that overrides the rpm macro `%_btf_guard`.
@@ -44,15 +46,33 @@ pub(crate) fn before(
 ) -> Outcome {
     let environment = environment();
     let mut wish = wish::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
-    if is_part_of_a_commit() && wish.mode != Some(Mode::Off) {
-        wish.mode = Some(Mode::Warn);
-    }
     if wish.mode == Some(Mode::Off) || transaction.is_database_only() {
         return Outcome::GoesOn;
     }
+    let options = LazyCell::new(|| settings::options(&options()));
+    let part = Part::of(transaction, || options.handoff.clone());
+    if !part.may_block() {
+        wish.mode = Some(Mode::Warn);
+    }
+    wish.complaints.extend(part.complaint().map(str::to_owned));
+    let outcome = match part.decided(transaction) {
+        Some(answer) => follow(rpm, wish.mode, answer),
+        None => judged(rpm, transaction, &wish, &options),
+    };
+    part.ends(outcome);
+    outcome
+}
+
+/// Has the transaction judged, and follows the answer.
+fn judged(
+    rpm: &Librpm,
+    transaction: &Transaction<'_>,
+    wish: &Wish,
+    options: &LazyCell<Options, impl FnOnce() -> Options>,
+) -> Outcome {
     let answer = match survey::touched(transaction) {
         Ok(touched) if touched.is_empty() => return Outcome::GoesOn,
-        Ok(touched) => ask(rpm, transaction, &wish, touched, &options()),
+        Ok(touched) => ask(rpm, transaction, wish, touched, options),
         Err(error) => Err(error.into()),
     };
     match answer {
@@ -69,9 +89,8 @@ fn ask(
     transaction: &Transaction<'_>,
     wish: &Wish,
     touched: Vec<Touched<'_>>,
-    options: &str,
+    options: &Options,
 ) -> Result<Answer, Unjudged> {
-    let options = settings::options(options);
     for complaint in wish.complaints.iter().chain(&options.complaints) {
         rpm.log(Level::Warning, &format!("btf-guard: {complaint}"));
     }
@@ -126,15 +145,6 @@ fn unjudged(what: &str) -> String {
         "btf-guard: {what}; the transaction goes on, its kernel modules are not judged; \
          run 'btf-guard check' after it"
     )
-}
-
-/// Is this one of the many rpm processes of zypper's classic back end? They
-/// install one package each, so that what is seen here is a part of what is
-/// going to happen, and what came before has already changed the system: to
-/// block now would make it worse.
-fn is_part_of_a_commit() -> bool {
-    std::env::var_os("ZYPP_IS_RUNNING").is_some()
-        && std::env::var_os("ZYPP_SINGLE_RPMTRANS").is_none_or(|value| value != "1")
 }
 
 fn environment() -> Option<String> {

@@ -10,6 +10,7 @@
 //! The plugin keeps no state: dnf calls it twice with one instance, first for
 //! its test run, and each call stands for itself.
 
+mod commit;
 mod door;
 mod hook;
 mod librpm;

@@ -60,6 +60,15 @@ pub struct Handoff {
     pub judged: Vec<String>,
 }
 
+impl Handoff {
+    /// Was this package judged? An epoch of 0 counts as none: rpm writes both.
+    pub fn has_judged(&self, nevra: &str) -> bool {
+        let plain = |nevra: &str| nevra.replacen("-0:", "-", 1);
+        let nevra = plain(nevra);
+        self.judged.iter().any(|judged| plain(judged) == nevra)
+    }
+}
+
 /// Why a hand-off is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {

@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod commit;
 mod decisions;
 mod failures;
 mod host;

@@ -69,6 +69,8 @@ fn a_decision_arrives() {
     assert_eq!(handoff.messages[0].text, "because");
     assert_eq!(handoff.keys, ["k"]);
     assert_eq!(handoff.judged, ["a-1-1.noarch"]);
+    assert!(handoff.has_judged("a-1-1.noarch") && handoff.has_judged("a-0:1-1.noarch"));
+    assert!(!handoff.has_judged("a-1:1-1.noarch") && !handoff.has_judged("a-1-1.x86_64"));
     assert_eq!(handoff.root, Path::new("/"));
     assert!(scene.path().exists(), "it is there for the next call too");
     scene.commit().forget().unwrap();
