@@ -192,6 +192,7 @@ build_in() {
         cp -a --reflink=auto "$roots/$suite/root" "$part/root"
     fi
     shorten_dpkg "$part/root"
+    mkdir -p "$part/root/var/cache/apt/archives/partial"
     # shellcheck disable=SC2086 # one word a package
     apt_in "$part/root" install $packages >>"$log" 2>&1 || {
         reason="apt failed ($(grep -m1 '^E:' "$log" || tail -n 1 "$log"))"
@@ -207,8 +208,10 @@ build_in() {
 
 # ---- The cache -------------------------------------------------------------
 
+# What of this script decides on a root's content.
 recipe_of() {
-    { cat "$here/roots.sh"; echo "$1"; } | sha256sum | cut -d' ' -f1
+    { sed -n '/^recipe()/,/^# ---- The cache/p' "$here/roots.sh"; echo "$1"; } |
+        sha256sum | cut -d' ' -f1
 }
 
 is_cached() {
