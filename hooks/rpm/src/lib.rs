@@ -12,6 +12,7 @@
 
 mod after;
 mod client;
+mod commit;
 mod door;
 mod farewell;
 mod hook;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use btf_guard::place::private;
 use btf_guard_hooks::judge::Judge;
 
 /// The plugin's options.
@@ -10,15 +11,18 @@ use btf_guard_hooks::judge::Judge;
 pub(crate) struct Options {
     /// The `btf-guard` program, and how long it may take.
     pub(crate) judge: Judge,
+    /// Where the hand-offs of zypper's commits lie.
+    pub(crate) handoff: PathBuf,
     /// A line for the admin each.
     pub(crate) complaints: Vec<String>,
 }
 
-/// Reads `--judge PATH` and `--timeout SECONDS`. What means nothing is
+/// Reads `--judge PATH`, `--timeout SECONDS` and `--handoff PATH`. What means nothing is
 /// complained of and ignored.
 pub(crate) fn options(text: &str) -> Options {
     let mut options = Options {
         judge: Judge::default(),
+        handoff: PathBuf::from(private::RUN),
         complaints: Vec::new(),
     };
     let mut words = text.split_ascii_whitespace();
@@ -28,6 +32,10 @@ pub(crate) fn options(text: &str) -> Options {
                 .next()
                 .filter(|path| path.starts_with('/'))
                 .map(|path| options.judge.program = PathBuf::from(path)),
+            "--handoff" => words
+                .next()
+                .filter(|path| path.starts_with('/'))
+                .map(|path| options.handoff = PathBuf::from(path)),
             "--timeout" => words
                 .next()
                 .and_then(|seconds| seconds.parse().ok())
@@ -37,8 +45,8 @@ pub(crate) fn options(text: &str) -> Options {
         };
         if understood.is_none() {
             options.complaints.push(format!(
-                "%__transaction_btf_guard: {word:?} is not --judge /PATH or \
-                 --timeout 1..3600: ignored"
+                "%__transaction_btf_guard: {word:?} is not --judge /PATH, \
+                 --timeout 1..3600 or --handoff /PATH: ignored"
             ));
         }
     }
@@ -54,12 +62,11 @@ mod tests {
         let plain = options("");
         assert!(plain.judge.program.ends_with("btf-guard") && plain.judge.program.is_absolute());
         assert_eq!((plain.judge, plain.complaints.len()), (Judge::default(), 0));
-        let both = options("--timeout 5  --judge /opt/btf-guard");
-        assert_eq!(both.judge.program, PathBuf::from("/opt/btf-guard"));
-        assert_eq!(
-            (both.judge.timeout.as_secs(), both.complaints.len()),
-            (5, 0)
-        );
+        assert_eq!(plain.handoff, PathBuf::from("/run/btf-guard"));
+        let all = options("--timeout 5  --judge /opt/btf-guard --handoff /opt/run");
+        assert_eq!(all.judge.program, PathBuf::from("/opt/btf-guard"));
+        assert_eq!(all.handoff, PathBuf::from("/opt/run"));
+        assert_eq!((all.judge.timeout.as_secs(), all.complaints.len()), (5, 0));
     }
 
     #[test]
@@ -71,6 +78,8 @@ mod tests {
             "--timeout 0",
             "--timeout x",
             "--timeout 3601",
+            "--handoff",
+            "--handoff relative",
             "--verbose",
         ] {
             let read = options(text);

@@ -1,5 +1,6 @@
 //! What of a transaction matters, from the packages' file lists alone.
 
+use std::borrow::Cow;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
@@ -31,6 +32,13 @@ pub(crate) enum Undescribable {
 pub(crate) struct Touched<'t> {
     element: Element<'t>,
     paths: Vec<PathBuf>,
+}
+
+impl Touched<'_> {
+    /// The package's name, epoch, version, release, architecture.
+    pub(crate) fn nevra(&self) -> Cow<'_, str> {
+        self.element.nevra()
+    }
 }
 
 /// The packages that matter. Where there are none, next to nothing is done:

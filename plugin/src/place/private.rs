@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{
@@ -106,11 +107,13 @@ impl Private {
             return Err(Refused::Kind("file"));
         }
         mine(&stat)?;
-        if stat.st_nlink != 1 {
-            return Err(Refused::Links(stat.st_nlink.into()));
+        let file = File::from(file);
+        let names = file.metadata()?.nlink();
+        if names != 1 {
+            return Err(Refused::Links(names));
         }
         let mut bytes = Vec::new();
-        File::from(file).take(limit + 1).read_to_end(&mut bytes)?;
+        file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(Refused::TooLong(limit));
         }
@@ -192,7 +195,7 @@ fn mine(stat: &Stat) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
     use std::path::PathBuf;
 
     use super::*;

@@ -9,6 +9,7 @@
 )]
 
 mod after;
+mod commit;
 mod decisions;
 mod failures;
 mod host;
