@@ -5,7 +5,7 @@
 # not spoil what the suite of this machine has:
 #   own      this machine's own suite and its security suite
 #   moving   the next suite, and the backports, which carry newer kernels
-# Both are made from this machine's own apt configuration with the suite
+# A state root-SUITE is for a root of that suite: see roots.sh. All are made from this machine's own apt configuration with the suite
 # replaced, so the mirror, the proxy and the keys are those of the machine.
 #
 # state, say: see the scripts that source this, and say.sh.
@@ -67,11 +67,17 @@ entry_as() {
 sources_for() {
     main="$codename|stable|oldstable"
     security="($main)-security"
-    if [ "$1" = own ]; then
-        entry_as "$main" "$codename"
-        entry_as "$security" "$codename-security"
-        return
-    fi
+    case "$1" in
+        own)
+            entry_as "$main" "$codename"
+            entry_as "$security" "$codename-security"
+            return
+            ;;
+        root-*)
+            entry_as "$main" "${1#root-}"
+            return
+            ;;
+    esac
     case "$codename" in
         bookworm) next=trixie ;;
         *) next=$codename ;;

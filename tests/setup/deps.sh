@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a part of the work needs, through the system's package manager.
 #
-#   deps.sh build|test|demo|pair|fuzz|bench|oracle-enforcing …
+#   deps.sh build|test|roots|demo|pair|fuzz|bench|oracle-enforcing …
 #
 # What is looked for are the commands, headers and libraries themselves, so
 # nothing is installed, and no root asked for, where they came from elsewhere.
@@ -42,6 +42,10 @@ test header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
 test header:zlib.h zlib1g-dev zlib-devel zlib-devel
 test static:libc.a libc6-dev glibc-devel-static glibc-static
 test cmd:qemu-system-x86_64 qemu-system-x86 qemu-x86 qemu-system-x86-core
+roots cmd:debootstrap debootstrap debootstrap debootstrap
+roots cmd:createrepo_c createrepo-c createrepo_c createrepo_c
+roots cmd:unshare util-linux util-linux util-linux
+roots cmd:nsenter util-linux util-linux util-linux
 demo cmd:rpm rpm rpm rpm
 demo cmd:rpmbuild rpm rpm-build rpm-build
 demo cmd:zstd zstd zstd zstd
@@ -207,7 +211,7 @@ missing_of() {
     done
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh build|test|demo|pair|fuzz|bench|oracle-enforcing …"
+[ $# -gt 0 ] || die "usage: deps.sh build|test|roots|demo|pair|fuzz|bench|oracle-enforcing …"
 missing=$(missing_of "$@")
 [ -n "$missing" ] || exit 0
 

@@ -4,6 +4,7 @@
 #
 # What the tests get to know:
 #   BTF_GUARD_KERNELS   directory of extracted kernels (kernels.sh)
+#   BTF_GUARD_ROOTS     directory of distributions' roots (roots.sh)
 #   BTF_GUARD_BIN       the program, BTF_GUARD_PLUGIN  the rpm plugin, both as
 #                       built from this tree in the profile of the tests
 #   BTF_GUARD_SKIPS     a file: a test that has to leave something out, because
@@ -72,6 +73,11 @@ fetch_kernels() {
     cat "$cache/kernels/SKIPPED" >>"$skips"
 }
 
+build_roots() {
+    "$here/roots.sh" test || return 1
+    [ ! -e "$cache/roots/SKIPPED" ] || cat "$cache/roots/SKIPPED" >>"$skips"
+}
+
 build() {
     "$cargo" build --locked --workspace
 }
@@ -80,7 +86,8 @@ run_tests() {
     BTF_GUARD_BIN=$target/debug/btf-guard
     BTF_GUARD_PLUGIN=$target/debug/libbtf_guard_rpm.so
     BTF_GUARD_KERNELS=$cache/kernels
-    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS
+    BTF_GUARD_ROOTS=$cache/roots
+    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
@@ -148,6 +155,7 @@ else
 fi
 step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh
 step kernels fetch_kernels
+step roots build_roots
 step build build
 step tests run_tests
 step oracle "$here/oracle.sh" slice

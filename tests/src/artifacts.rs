@@ -17,6 +17,11 @@ pub fn kernels() -> PathBuf {
     required("BTF_GUARD_KERNELS")
 }
 
+/// A directory with one subdirectory per root of a distribution.
+pub(crate) fn roots() -> PathBuf {
+    required("BTF_GUARD_ROOTS")
+}
+
 fn required(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable).map(PathBuf::from);
     let path = path.unwrap_or_else(|| panic!("{variable} is not set: run `make test`"));

@@ -14,6 +14,7 @@
 mod artifacts;
 pub mod bpf;
 pub mod btf;
+pub mod client;
 pub mod elf;
 mod extracted;
 pub mod fetched;

@@ -26,8 +26,14 @@ impl Root {
         let plugins = root.directory.path().join("plugins");
         std::fs::create_dir(&plugins).unwrap();
         std::os::unix::fs::symlink(plugin(), plugins.join("btf_guard.so")).unwrap();
-        let judge = judge.display();
-        root.with_plugins_from(&plugins, &format!("--judge {judge}"))
+        let (judge, handoffs) = (judge.display(), root.handoffs());
+        let options = format!("--judge {judge} --handoff {}", handoffs.display());
+        root.with_plugins_from(&plugins, &options)
+    }
+
+    /// Where the plugin looks for the hand-offs of zypper's commits.
+    pub fn handoffs(&self) -> PathBuf {
+        self.directory.path().join("handoffs")
     }
 
     /// As a machine where btf-guard is not installed.

@@ -1,38 +1,32 @@
 //! `tsm_pre`, step by step.
 
-use std::io::Write;
+use std::cell::LazyCell;
+use std::os::fd::OwnedFd;
+use std::time::SystemTime;
 
-use btf_guard::place::plan::{Answer, Level};
+use btf_guard::place::plan::{Answer, Level, Message, Plan};
 use btf_guard::policy::{Decision, Mode};
+use btf_guard_hooks::judge::{self, Judge};
+use btf_guard_hooks::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
+use crate::after::After;
+use crate::commit::Part;
 use crate::door;
-use crate::judge::{self, Failure};
 use crate::librpm::{Librpm, Transaction};
-use crate::settings::{self, Wish};
-use crate::survey::{self, Touched, Undescribable};
+use crate::memory::{self, Key, Test};
+use crate::settings::{self, Options};
+use crate::survey;
+use crate::voice::{self, Moment, Occasion, Told, Voice};
 
 /// The environment variable that overrides the rpm macro `%_btf_guard`.
 const VARIABLE: &str = "BTF_GUARD";
-
-/// Lines of one answer that are shown. The judge groups what it found; more
-/// than this is noise, and the rest is in `btf-guard check`.
-const MAX_LINES: usize = 200;
 
 /// What becomes of the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     GoesOn,
     Stops,
-}
-
-/// Why a transaction was not judged.
-#[derive(Debug, thiserror::Error)]
-enum Unjudged {
-    #[error(transparent)]
-    Undescribable(#[from] Undescribable),
-    #[error(transparent)]
-    Failure(#[from] Failure),
 }
 
 /// Judges a transaction before its first change.
@@ -42,98 +36,171 @@ pub(crate) fn before(
     options: impl FnOnce() -> String,
 ) -> Outcome {
     let environment = environment();
-    let mut wish = settings::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
-    if is_part_of_a_commit() && wish.mode != Some(Mode::Off) {
-        wish.mode = Some(Mode::Warn);
-    }
+    let mut wish = wish::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
     if wish.mode == Some(Mode::Off) || transaction.is_database_only() {
         return Outcome::GoesOn;
     }
-    let answer = match survey::touched(transaction) {
-        Ok(touched) if touched.is_empty() => return Outcome::GoesOn,
-        Ok(touched) => ask(rpm, transaction, &wish, touched, &options()),
-        Err(error) => Err(error.into()),
-    };
-    match answer {
-        Ok(answer) => follow(rpm, wish.mode, answer),
-        Err(error) => {
-            complain(rpm, &error.to_string());
-            Outcome::GoesOn
+    let options = LazyCell::new(|| settings::options(&options()));
+    let part = Part::of(transaction, || options.handoff.clone());
+    if !part.may_block() {
+        wish.mode = Some(Mode::Warn);
+    }
+    wish.complaints.extend(part.complaint().map(str::to_owned));
+    let outcome = match part.decided(transaction) {
+        Some(answer) => {
+            let mut voice = Voice::new(rpm, moment(transaction), Told::default());
+            follow(&mut voice, wish.mode, &answer)
         }
+        None => judged(rpm, transaction, &wish, &part, &options),
+    };
+    part.ends(outcome);
+    outcome
+}
+
+fn moment(transaction: &Transaction<'_>) -> Moment {
+    match transaction.is_test() {
+        true => Moment::Test,
+        false => Moment::Real,
     }
 }
 
-fn ask(
+/// Has the transaction judged, and follows the answer.
+fn judged(
     rpm: &Librpm,
     transaction: &Transaction<'_>,
     wish: &Wish,
-    touched: Vec<Touched<'_>>,
-    options: &str,
-) -> Result<Answer, Unjudged> {
-    let options = settings::options(options);
+    part: &Part,
+    options: &LazyCell<Options, impl FnOnce() -> Options>,
+) -> Outcome {
+    let begun = SystemTime::now();
+    let touched = match survey::touched(transaction) {
+        Ok(touched) if touched.is_empty() => return Outcome::GoesOn,
+        touched => touched,
+    };
+    let moment = moment(transaction);
+    let earlier = match moment {
+        Moment::Test => None,
+        Moment::Real => memory::take_test(),
+    };
+    let earlier = earlier.unwrap_or_default();
+    let mut voice = Voice::new(rpm, moment, earlier.told);
     for complaint in wish.complaints.iter().chain(&options.complaints) {
-        rpm.log(Level::Warning, &format!("btf-guard: {complaint}"));
+        voice.remark(Level::Warning, format!("btf-guard: {complaint}"));
     }
-    let (plan, packages) = survey::plan(transaction, wish.mode, touched)?;
-    Ok(judge::ask(&options, &plan, packages)?)
+    let plan = touched.and_then(|touched| survey::plan(transaction, wish.mode, touched));
+    let case = plan.map(|(mut plan, packages)| {
+        plan.image = is_image_update();
+        Case::judged(&options.judge, plan, packages, earlier.judged)
+    });
+    let answer = match &case {
+        Ok(case) => case.answer.as_ref().map_err(ToString::to_string),
+        Err(error) => Err(error.to_string()),
+    };
+    let outcome = match answer {
+        Ok(answer) => follow(&mut voice, wish.mode, answer),
+        Err(why) => {
+            voice.remark(Level::Warning, not_judged(&why));
+            Outcome::GoesOn
+        }
+    };
+    let told = voice.into_told();
+    match (moment, case) {
+        (Moment::Test, case) => {
+            let judged = case.ok().and_then(|case| Some((case.key?, case.answer)));
+            memory::keep_test(Test { judged, told });
+        }
+        (Moment::Real, Ok(case)) if outcome == Outcome::GoesOn && part.is_whole() => {
+            if let Ok(Answer { keys, .. }) = case.answer {
+                let judge = options.judge.clone();
+                memory::keep_real(After::new(judge, case.plan, begun, keys, told));
+            }
+        }
+        (Moment::Real, _) => {}
+    }
+    outcome
+}
+
+/// A plan that was judged.
+struct Case {
+    plan: Plan,
+    key: Option<Key>,
+    /// The answer, or why there is none.
+    answer: Result<Answer, String>,
+}
+
+impl Case {
+    /// Takes the answer of before, if it was given to the same plan, and asks
+    /// for one otherwise.
+    fn judged(
+        judge: &Judge,
+        plan: Plan,
+        packages: Vec<OwnedFd>,
+        earlier: Option<(Key, Result<Answer, String>)>,
+    ) -> Self {
+        let key = Key::of(&plan, &packages);
+        let answer = match earlier {
+            Some((same, answer)) if key.as_ref() == Some(&same) => answer,
+            _ => judge::ask(judge, &plan, packages).map_err(|failure| failure.to_string()),
+        };
+        Self { plan, key, answer }
+    }
 }
 
 /// Shows the answer and does what it says. Where the admin asked for warnings
 /// only, an error is shown as one.
-fn follow(rpm: &Librpm, mode: Option<Mode>, answer: Answer) -> Outcome {
-    let stops = answer.decision == Decision::Block && mode != Some(Mode::Warn);
-    let total = answer.messages.len();
-    for message in answer.messages.into_iter().take(MAX_LINES) {
-        let level = match message.level {
-            Level::Error if !stops => Level::Warning,
-            level => level,
-        };
-        rpm.log(level, &message.text);
+fn follow(voice: &mut Voice<'_>, mode: Option<Mode>, answer: &Answer) -> Outcome {
+    if answer.decision != Decision::Block || mode == Some(Mode::Warn) {
+        voice.say(Occasion::Remark, as_warnings(answer.messages.clone()));
+        return Outcome::GoesOn;
     }
-    if total > MAX_LINES {
-        let rest = total - MAX_LINES;
-        rpm.log(
-            Level::Notice,
-            &format!("btf-guard: {rest} more lines not shown"),
-        );
+    // rpm's own line that a hook failed must not stand alone.
+    if !voice.say(Occasion::Stop, answer.messages.clone()) {
+        let text = "btf-guard: blocked, as in the test run; nothing was changed".to_owned();
+        let level = Level::Error;
+        voice.say(Occasion::Stop, vec![Message { level, text }]);
     }
-    if stops {
-        Outcome::Stops
-    } else {
-        Outcome::GoesOn
-    }
+    Outcome::Stops
 }
 
-/// The one line for whatever went wrong on our side.
-pub(crate) fn complain(rpm: &Librpm, what: &str) {
-    rpm.log(Level::Warning, &unjudged(what));
+/// Lines that stop nothing.
+pub(crate) fn as_warnings(mut lines: Vec<Message>) -> Vec<Message> {
+    for line in &mut lines {
+        if line.level == Level::Error {
+            line.level = Level::Warning;
+        }
+    }
+    lines
+}
+
+/// The one line after a panic, of which it is not known how far it got.
+pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
+    let mut voice = Voice::new(rpm, Moment::Real, Told::default());
+    let line = not_judged(&format!("internal error: {panic}"));
+    voice.remark(Level::Warning, line);
 }
 
 /// Without librpm there is no log: standard error must do.
 pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
     let _ = door::behind(|| {
-        if settings::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
-            let line = format!("warning: {}\n", unjudged(what));
-            let _ = std::io::stderr().write_all(line.as_bytes());
+        if wish::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
+            voice::to_stderr(Level::Warning, &not_judged(what));
         }
     });
     RPMRC_OK
 }
 
-fn unjudged(what: &str) -> String {
+/// The one line for whatever went wrong on our side.
+fn not_judged(what: &str) -> String {
     format!(
         "btf-guard: {what}; the transaction goes on, its kernel modules are not judged; \
          run 'btf-guard check' after it"
     )
 }
 
-/// Is this one of the many rpm processes of zypper's classic back end? They
-/// install one package each, so that what is seen here is a part of what is
-/// going to happen, and what came before has already changed the system: to
-/// block now would make it worse.
-fn is_part_of_a_commit() -> bool {
-    std::env::var_os("ZYPP_IS_RUNNING").is_some()
-        && std::env::var_os("ZYPP_SINGLE_RPMTRANS").is_none_or(|value| value != "1")
+/// Does openSUSE's transactional-update run this, in a snapshot that is booted
+/// later? It may be the root of this process, without a chroot to tell it by.
+fn is_image_update() -> bool {
+    std::env::var_os("TRANSACTIONAL_UPDATE").is_some_and(|value| !value.is_empty())
 }
 
 fn environment() -> Option<String> {

@@ -1,14 +1,15 @@
 //! What of a transaction matters, from the packages' file lists alone.
 
+use std::borrow::Cow;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use btf_guard::place::plan::{Action, Element as Entry, Plan};
 use btf_guard::policy::Mode;
+use btf_guard_hooks::paths::{self, Place};
 use rustix::process::{Resource, getrlimit};
 
 use crate::librpm::{Direction, Element, Files, Transaction};
-use crate::paths::{self, Place};
 
 /// Bytes of paths in one plan. A kernel package has half a megabyte; a header
 /// can make gigabytes of a few long directories and many short names.
@@ -31,6 +32,13 @@ pub(crate) enum Undescribable {
 pub(crate) struct Touched<'t> {
     element: Element<'t>,
     paths: Vec<PathBuf>,
+}
+
+impl Touched<'_> {
+    /// The package's name, epoch, version, release, architecture.
+    pub(crate) fn nevra(&self) -> Cow<'_, str> {
+        self.element.nevra()
+    }
 }
 
 /// The packages that matter. Where there are none, next to nothing is done:

@@ -7,9 +7,10 @@ use std::path::Path;
 use btf_guard::place::roots::Root;
 
 /// The release of the running kernel, where it will meet what is in `root`: not
-/// in another root, and not in a container or chroot.
-pub(crate) fn running_release(root: &Root) -> Option<String> {
-    let here = root.is_system() && !is_chroot();
+/// in another root or an `image` that is booted later, and not in a container or
+/// chroot.
+pub(crate) fn running_release(root: &Root, image: bool) -> Option<String> {
+    let here = root.is_system() && !image && !is_chroot();
     let uname = rustix::system::uname();
     here.then(|| uname.release().to_string_lossy().into_owned())
 }

@@ -73,7 +73,7 @@ fn judge(plan: &Plan, mode: Mode, args: &Judge) -> anyhow::Result<(Report, Vec<S
     sandbox::limit(highest + files.len() as u64);
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // Looks at the first process, which a confined one cannot.
-    let running = here::running_release(&root);
+    let running = here::running_release(&root, plan.image);
     let cache = cached::open(args.cache.as_deref()).filter(|cache| match cache.make() {
         Ok(()) => true,
         Err(error) => {

@@ -83,7 +83,7 @@ impl Targets<'_> {
         let loads_modules = |release: &String| {
             self.root.module_dir(release).is_some() || Path::new("/proc/modules").exists()
         };
-        if here::running_release(self.root)
+        if here::running_release(self.root, false)
             .as_ref()
             .is_some_and(loads_modules)
         {

@@ -1,11 +1,15 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
 pub mod boot;
+pub mod fetch;
 mod file;
+pub mod handoff;
 pub mod inventory;
 mod layout;
 pub mod package;
 pub mod plan;
+pub mod private;
+pub mod process;
 pub mod roots;
 pub mod transaction;
 pub mod tree;

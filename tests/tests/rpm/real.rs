@@ -169,20 +169,24 @@ fn the_admin_may_know_better() {
     assert_silent(&root.run(off));
 }
 
-/// zypper's classic back end runs rpm once a package: a block would come in the
-/// middle of its commit. With `ZYPP_SINGLE_RPMTRANS` there is one transaction.
+/// zypper's classic back end runs rpm once a package: once one is installed, a
+/// block would come in the middle of its commit. With `ZYPP_SINGLE_RPMTRANS`
+/// there is one transaction.
 #[test]
 fn in_the_middle_of_a_commit_nothing_is_blocked() {
     let root = root_with(Some(ENFORCING));
     let package = root.build(&bad());
-    let mut single = root.command(["-U".as_ref(), package.as_os_str()]);
-    single
-        .env("ZYPP_IS_RUNNING", "1")
-        .env("ZYPP_SINGLE_RPMTRANS", "1");
+    let in_commit = |package: &Path| {
+        let mut command = root.command(["-U".as_ref(), package.as_os_str()]);
+        command.env("ZYPP_IS_RUNNING", std::process::id().to_string());
+        command
+    };
+    let mut single = in_commit(&package);
+    single.env("ZYPP_SINGLE_RPMTRANS", "1");
     assert!(!root.run(single).status.success());
-    let mut classic = root.command(["-U".as_ref(), package.as_os_str()]);
-    classic.env("ZYPP_IS_RUNNING", "1");
-    let outcome = root.run(classic);
+    let first = root.build(&Package::new("first").file("/usr/share/first", "text"));
+    assert_silent(&root.run(in_commit(&first)));
+    let outcome = root.run(in_commit(&package));
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(
         outcome.log()[0].starts_with("warning: btf-guard: "),

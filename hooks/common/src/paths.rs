@@ -2,7 +2,7 @@
 
 /// What a directory may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// `/lib/modules/<release>/`: modules and kernel images.
     Release,
     /// Anything below that: modules.
@@ -12,7 +12,7 @@ pub(crate) enum Place {
 }
 
 /// What the directory `path`, absolute and with a `/` at its end, may hold.
-pub(crate) fn place(path: &[u8]) -> Option<Place> {
+pub fn place(path: &[u8]) -> Option<Place> {
     if path == b"/boot/" {
         return Some(Place::Boot);
     }
@@ -27,7 +27,7 @@ pub(crate) fn place(path: &[u8]) -> Option<Place> {
 }
 
 /// Whether the file `name` in such a directory is a module or a kernel image.
-pub(crate) fn matters(place: Place, name: &[u8]) -> bool {
+pub fn matters(place: Place, name: &[u8]) -> bool {
     match place {
         Place::Modules => is_module(name),
         Place::Release => is_module(name) || is_image(name),

@@ -1,8 +1,7 @@
-//! The child process that judges: `btf-guard judge`.
+//! A child process that is listened to: until its end, a deadline, or too much.
 //!
-//! Plan on its standard input, packages as inherited descriptors, answer on
-//! its standard output. It ends with status 0 once it has answered, whatever
-//! the decision. It may also crash, hang, or write without end.
+//! It may crash, hang, or write without end; whatever happens, it is gone when
+//! the caller goes on.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -12,120 +11,181 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btf_guard::place::plan::{Answer, Plan, SCHEMA};
-use btf_guard::policy::Decision;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Serialize;
 
 use crate::child;
-use crate::settings::Options;
 
-/// A report on every module of a few kernels has some megabytes.
-const MAX_ANSWER: usize = 16 << 20;
-
-/// What is kept of the end of the judge's standard error.
+/// What is kept of the end of a child's standard error.
 const MAX_SAID: usize = 4 << 10;
 
-/// How long a killed judge may take to die. One that waits for a dead disk
-/// cannot be reaped, and rpm need not wait for that disk.
+/// How long a killed child may take to die. One that waits for a dead disk
+/// cannot be reaped, and the caller need not wait for that disk.
 const DEATH: Duration = Duration::from_secs(2);
+
+/// On what terms a child runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What messages call it, as in "the judge".
+    pub who: &'static str,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// How much it may write to standard output, in bytes.
+    pub limit: usize,
+}
+
+/// A child that came to its own end.
+#[derive(Debug)]
+pub struct Ended {
+    /// All of its standard output.
+    pub output: Vec<u8>,
+    /// `None` where the client ignores `SIGCHLD` or reaps every child itself.
+    pub status: Option<ExitStatus>,
+    /// The end of its standard error.
+    pub said: Said,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("the plan cannot be handed over: {0}")]
-    HandOver(io::Error),
+#[allow(missing_docs)]
+pub enum Failure {
+    #[error("what {who} is to read cannot be handed over: {source}")]
+    HandOver {
+        who: &'static str,
+        source: io::Error,
+    },
     #[error("{} does not start: {source}", program.display())]
     Start { program: PathBuf, source: io::Error },
-    #[error("the judge cannot be listened to: {0}")]
-    Listen(io::Error),
-    #[error("the judge gave no answer within {} s and was stopped{said}", .timeout.as_secs())]
-    Late { timeout: Duration, said: Said },
-    #[error("the judge's answer is longer than {} MiB{said}", MAX_ANSWER >> 20)]
-    TooLong { said: Said },
-    #[error("the judge ended with {status}{said}")]
-    Ended { status: ExitStatus, said: Said },
-    #[error("the judge's answer is not understood ({reason}){said}")]
-    Answer { reason: String, said: Said },
+    #[error("{who} cannot be listened to: {source}")]
+    Listen {
+        who: &'static str,
+        source: io::Error,
+    },
+    #[error("{who} gave no answer within {} s and was stopped{said}", .timeout.as_secs())]
+    Late {
+        who: &'static str,
+        timeout: Duration,
+        said: Said,
+    },
+    #[error("{who}'s answer is longer than {} MiB{said}", .limit >> 20)]
+    TooLong {
+        who: &'static str,
+        limit: usize,
+        said: Said,
+    },
+    #[error("{who} ended with {status}{said}")]
+    Ended {
+        who: &'static str,
+        status: ExitStatus,
+        said: Said,
+    },
+    #[error("{who}'s answer is not understood ({reason}){said}")]
+    Answer {
+        who: &'static str,
+        reason: String,
+        said: Said,
+    },
 }
 
-/// Asks the judge. Whatever happens, the child is gone when this returns.
-pub(crate) fn ask(
-    options: &Options,
-    plan: &Plan,
-    packages: Vec<OwnedFd>,
-) -> Result<Answer, Failure> {
-    let deadline = Instant::now() + options.timeout;
-    let input = memory(plan).map_err(Failure::HandOver)?;
-    let mut running = start(options, input, packages)?;
-    let heard = listen(&mut running, deadline);
-    let said = running.last_words();
-    let (answer, status) = match heard {
-        Ok(heard) => heard,
-        Err(Deaf::Late) => {
-            let timeout = options.timeout;
-            return Err(Failure::Late { timeout, said });
+impl Ended {
+    /// The output of a child that succeeded.
+    ///
+    /// # Errors
+    /// [`Failure::Ended`].
+    pub fn success(self, terms: &Terms) -> Result<(Vec<u8>, Said), Failure> {
+        match self.status.filter(|status| !status.success()) {
+            None => Ok((self.output, self.said)),
+            Some(status) => Err(Failure::Ended {
+                who: terms.who,
+                status,
+                said: self.said,
+            }),
         }
-        Err(Deaf::TooLong) => return Err(Failure::TooLong { said }),
-        Err(Deaf::System(error)) => return Err(Failure::Listen(error)),
-    };
-    if let Some(status) = status.filter(|status| !status.success()) {
-        return Err(Failure::Ended { status, said });
     }
-    understand(&answer).map_err(|reason| Failure::Answer { reason, said })
 }
 
-/// The plan as a file without a name: of any length, and nobody has to write
-/// while the judge reads.
-fn memory(plan: &Plan) -> io::Result<File> {
-    let mut file = File::from(memfd_create(c"btf-guard plan", MemfdFlags::CLOEXEC)?);
+/// Runs the command with `input` on its standard input and these descriptors
+/// open under the numbers that they have here. Whatever happens, the child is
+/// gone when this returns.
+///
+/// # Errors
+/// Where it cannot be started or listened to, is late, or writes too much.
+pub fn run(
+    mut command: Command,
+    input: File,
+    inherited: Vec<OwnedFd>,
+    terms: &Terms,
+) -> Result<Ended, Failure> {
+    let deadline = Instant::now() + terms.timeout;
+    command
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    child::isolate(&mut command, &inherited);
+    let child = command.spawn();
+    drop(inherited);
+    let mut child = child.map_err(|source| Failure::Start {
+        program: command.get_program().into(),
+        source,
+    })?;
+    let mut running = Running {
+        stdout: child.stdout.take(),
+        stderr: child.stderr.take(),
+        said: Vec::new(),
+        child: Some(child),
+    };
+    let heard = listen(&mut running, deadline, terms.limit);
+    let said = running.last_words();
+    let who = terms.who;
+    match heard {
+        Ok((output, status)) => Ok(Ended {
+            output,
+            status,
+            said,
+        }),
+        Err(Deaf::Late) => {
+            let timeout = terms.timeout;
+            Err(Failure::Late { who, timeout, said })
+        }
+        Err(Deaf::TooLong) => {
+            let limit = terms.limit;
+            Err(Failure::TooLong { who, limit, said })
+        }
+        Err(Deaf::System(source)) => Err(Failure::Listen { who, source }),
+    }
+}
+
+/// A value as JSON in a file without a name: of any length, and nobody has to
+/// write while the child reads.
+///
+/// # Errors
+/// Those of the system.
+pub fn memory(value: &impl Serialize) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"btf-guard input", MemfdFlags::CLOEXEC)?);
     let mut writer = io::BufWriter::new(&file);
-    serde_json::to_writer(&mut writer, plan)?;
+    serde_json::to_writer(&mut writer, value)?;
     writer.flush()?;
     drop(writer);
     file.rewind()?;
     Ok(file)
 }
 
-fn start(options: &Options, input: File, packages: Vec<OwnedFd>) -> Result<Running, Failure> {
-    let mut command = Command::new(&options.judge);
-    command
-        .arg("judge")
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8")
-        .stdin(input)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    child::isolate(&mut command, &packages);
-    let child = command.spawn();
-    drop(packages);
-    match child {
-        Ok(mut child) => Ok(Running {
-            stdout: child.stdout.take(),
-            stderr: child.stderr.take(),
-            said: Vec::new(),
-            child: Some(child),
-        }),
-        Err(source) => Err(Failure::Start {
-            program: options.judge.clone(),
-            source,
-        }),
-    }
-}
-
-/// Why the judge was not heard to the end.
+/// Why a child was not heard to the end.
 enum Deaf {
     Late,
     TooLong,
     System(io::Error),
 }
 
-/// Reads the answer to its end and waits for the judge's. No status where the
-/// client ignores `SIGCHLD` or reaps every child itself.
-fn listen(running: &mut Running, deadline: Instant) -> Result<(Vec<u8>, Option<ExitStatus>), Deaf> {
+/// Reads the output to its end and waits for the child's.
+fn listen(
+    running: &mut Running,
+    deadline: Instant,
+    limit: usize,
+) -> Result<(Vec<u8>, Option<ExitStatus>), Deaf> {
     let mut answer = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     while let Some(stdout) = &mut running.stdout {
@@ -134,12 +194,12 @@ fn listen(running: &mut Running, deadline: Instant) -> Result<(Vec<u8>, Option<E
         if ready.stderr {
             running.hear_stderr(&mut buffer);
         }
-        // What is there at the deadline still counts: rpm may have been
-        // suspended while the judge was not.
+        // What is there at the deadline still counts: this process may have
+        // been suspended while the child was not.
         if ready.stdout {
             let read = running.hear_stdout(&mut buffer).map_err(Deaf::System)?;
             answer.extend_from_slice(buffer.get(..read).unwrap_or_default());
-            if answer.len() > MAX_ANSWER {
+            if answer.len() > limit {
                 return Err(Deaf::TooLong);
             }
         } else if left.is_zero() {
@@ -178,18 +238,7 @@ fn wait(stdout: &ChildStdout, stderr: Option<&ChildStderr>, left: Duration) -> i
     })
 }
 
-fn understand(answer: &[u8]) -> Result<Answer, String> {
-    let answer: Answer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
-    if answer.schema != SCHEMA {
-        return Err(format!("schema {}, not {SCHEMA}", answer.schema));
-    }
-    if answer.decision == Decision::Block && answer.messages.is_empty() {
-        return Err("a block without a reason".to_owned());
-    }
-    Ok(answer)
-}
-
-/// A judge that was started. Dropping it kills and reaps it.
+/// A child that was started. Dropping it kills and reaps it.
 struct Running {
     child: Option<Child>,
     stdout: Option<ChildStdout>,
@@ -230,7 +279,7 @@ impl Running {
         read
     }
 
-    /// Waits for the judge's end, until the deadline.
+    /// Waits for the child's end, until the deadline.
     fn end(&mut self, deadline: Instant) -> End {
         let Some(child) = &mut self.child else {
             return End::Unknown;
@@ -253,10 +302,10 @@ impl Running {
         }
     }
 
-    /// Stops the judge if it still runs, and returns what it said last.
+    /// Stops the child if it still runs, and returns what it said last.
     fn last_words(&mut self) -> Said {
         self.stop();
-        // What is in the pipe now, and no more: something the judge started
+        // What is in the pipe now, and no more: something the child started
         // may still write.
         let mut buffer = vec![0; 64 << 10];
         if let Some(stderr) = &self.stderr {
@@ -288,9 +337,9 @@ impl Drop for Running {
     }
 }
 
-/// The last line of the judge's standard error, ready to follow a sentence.
+/// The last line of a child's standard error, ready to follow a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Said(Option<String>);
+pub struct Said(Option<String>);
 
 impl Said {
     fn last_line(bytes: &[u8]) -> Self {

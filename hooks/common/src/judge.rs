@@ -1,0 +1,84 @@
+//! The child process that judges: `btf-guard judge`.
+//!
+//! Plan on its standard input, packages as inherited descriptors, answer on
+//! its standard output. It ends with status 0 once it has answered, whatever
+//! the decision.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use btf_guard::place::plan::{Answer, Plan, SCHEMA};
+use btf_guard::policy::Decision;
+
+pub use crate::run::Failure;
+use crate::run::{self, Terms};
+
+/// A report on every module of a few kernels has some megabytes.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// Where the judge is installed; the build may name another directory.
+const DIRECTORY: &str = match option_env!("BTF_GUARD_BINDIR") {
+    Some(directory) => directory,
+    None => "/usr/bin",
+};
+
+/// How long the judge may take. A 4,000-module kernel takes it a few seconds;
+/// an admin waits a minute, not longer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The judge that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judge {
+    /// The `btf-guard` program.
+    pub program: PathBuf,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// The judge as it is installed.
+impl Default for Judge {
+    fn default() -> Self {
+        Self {
+            program: Path::new(DIRECTORY).join("btf-guard"),
+            timeout: TIMEOUT,
+        }
+    }
+}
+
+/// Asks the judge. Whatever happens, the child is gone when this returns.
+///
+/// The plan names the packages by their descriptors' numbers.
+///
+/// # Errors
+///
+/// Where the judge cannot be started or listened to, or its answer is not one.
+pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer, Failure> {
+    let who = "the judge";
+    let terms = Terms {
+        who,
+        timeout: judge.timeout,
+        limit: MAX_ANSWER,
+    };
+    let input = run::memory(plan).map_err(|source| Failure::HandOver { who, source })?;
+    let mut command = Command::new(&judge.program);
+    command
+        .arg("judge")
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8");
+    let (answer, said) = run::run(command, input, packages, &terms)?.success(&terms)?;
+    understand(&answer).map_err(|reason| Failure::Answer { who, reason, said })
+}
+
+fn understand(answer: &[u8]) -> Result<Answer, String> {
+    let answer: Answer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    if answer.schema != SCHEMA {
+        return Err(format!("schema {}, not {SCHEMA}", answer.schema));
+    }
+    if answer.decision == Decision::Block && answer.messages.is_empty() {
+        return Err("a block without a reason".to_owned());
+    }
+    Ok(answer)
+}

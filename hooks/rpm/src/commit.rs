@@ -1,0 +1,167 @@
+//! zypper's commit, of which this transaction may be a part.
+//!
+//! The classic back end starts one rpm process for each package. What is seen
+//! here is then a part of what is going to happen, and what came before has
+//! already changed the system: only the first call may block, later ones would
+//! make it worse. The commit plugin sees the whole commit and leaves its
+//! decision for that first call ([`handoff`]); without one, the first call is
+//! judged by itself.
+//!
+//! A call that was stopped has changed nothing, so the next one is the first
+//! again: neither `retry` nor `ignore` at zypper's prompt leads around a block.
+//! Which call is the first is noted by the calls themselves, so that it is
+//! known without a commit plugin too, for other roots than `/` for one. The note
+//! costs a call some ten system calls, and only under zypper.
+
+use std::path::{Path, PathBuf};
+
+use btf_guard::place::handoff::{self, Commit, Handoff};
+use btf_guard::place::plan::{Answer, Level, Message, SCHEMA};
+use btf_guard::place::private::Private;
+use btf_guard::place::process::Process;
+use btf_guard::policy::Decision;
+
+use crate::hook::Outcome;
+use crate::librpm::Transaction;
+use crate::survey;
+
+/// libzypp sets it to its own process id while it commits.
+const COMMITTER: &str = "ZYPP_IS_RUNNING";
+
+/// libzypp sets it to 1 in its other back end, where rpm sees the whole commit.
+const SINGLE: &str = "ZYPP_SINGLE_RPMTRANS";
+
+/// What the commit means for this transaction.
+#[derive(Default)]
+pub(crate) struct Part {
+    /// Where the commit's files are; `None` outside of a commit, and where they
+    /// cannot be used.
+    place: Option<(Private, Process)>,
+    handoff: Option<Handoff>,
+    /// The classic back end: a part is all that is seen here.
+    is_partial: bool,
+    /// Something may have changed already.
+    is_late: bool,
+    is_test: bool,
+    /// A line for the admin.
+    complaint: Option<String>,
+}
+
+impl Part {
+    /// Finds out; `directory` is where hand-offs lie.
+    pub(crate) fn of(transaction: &Transaction<'_>, directory: impl FnOnce() -> PathBuf) -> Self {
+        let Some(committer) = std::env::var_os(COMMITTER) else {
+            return Self::default();
+        };
+        let mut part = Self {
+            is_partial: std::env::var_os(SINGLE).is_none_or(|value| value != "1"),
+            is_test: transaction.is_test(),
+            ..Self::default()
+        };
+        // Where nothing can be known of the commit, it may have begun.
+        part.is_late = part.is_partial;
+        let process = committer.to_str().and_then(|pid| pid.parse().ok());
+        let process = process.and_then(|pid| Process::find(pid).ok());
+        if let Some(process) = process {
+            // None for a user's own rpm, who has no hand-offs either.
+            if let Err(refused) = part.look_up(process, &directory(), transaction) {
+                part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
+            }
+        }
+        part
+    }
+
+    fn look_up(
+        &mut self,
+        process: Process,
+        directory: &Path,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), handoff::Refused> {
+        let dir = Private::create(directory)?;
+        let commit = Commit::of(&dir, process);
+        let begun = commit.has_begun()?;
+        let read = commit.handed_over();
+        if !self.is_test && !begun && commit.begin()? {
+            // Once in a commit.
+            let _ = handoff::clean(&dir);
+        }
+        self.is_late = self.is_partial && begun;
+        self.place = Some((dir, process));
+        let root = transaction.root().to_str().ok().map(Path::new);
+        self.handoff = read?.filter(|handoff| root == Some(&handoff.root));
+        Ok(())
+    }
+
+    /// May this call still be stopped?
+    pub(crate) fn may_block(&self) -> bool {
+        !self.is_late
+    }
+
+    /// Is what is seen here all that happens? Otherwise what its scriptlets leave
+    /// is for the commit plugin to look at, once, when all is done.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.is_partial
+    }
+
+    /// What is to be logged as a warning, where kernel modules are concerned.
+    pub(crate) fn complaint(&self) -> Option<&str> {
+        self.complaint.as_deref()
+    }
+
+    /// What the hand-off says of this transaction. `None` where it must be
+    /// judged here.
+    ///
+    /// In the classic back end a block is for any call. Otherwise the hand-off
+    /// speaks for the packages that were judged, and for no others.
+    pub(crate) fn decided(&self, transaction: &Transaction<'_>) -> Option<Answer> {
+        let handoff = self.handoff.as_ref()?;
+        let blocks = handoff.decision == Decision::Block;
+        if !(blocks && self.is_partial && self.may_block()) {
+            let touched = survey::touched(transaction).ok()?;
+            if !touched
+                .iter()
+                .all(|touched| handoff.has_judged(&touched.nevra()))
+            {
+                return None;
+            }
+        }
+        let messages = if self.tells() {
+            handoff.messages.clone()
+        } else if blocks && self.may_block() {
+            vec![Message {
+                level: Level::Error,
+                text: "btf-guard: this commit is blocked, for the reasons given before".to_owned(),
+            }]
+        } else {
+            Vec::new()
+        };
+        Some(Answer {
+            schema: SCHEMA,
+            decision: handoff.decision,
+            messages,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Is this the first call to show the hand-off's messages?
+    fn tells(&self) -> bool {
+        self.commit()
+            .is_none_or(|commit| self.is_test || commit.tell().unwrap_or(true))
+    }
+
+    fn commit(&self) -> Option<Commit<'_>> {
+        let (dir, process) = self.place.as_ref()?;
+        Some(Commit::of(dir, *process))
+    }
+
+    /// Notes what became of this call.
+    pub(crate) fn ends(&self, outcome: Outcome) {
+        if outcome == Outcome::Stops
+            && !self.is_test
+            && let Some(commit) = self.commit()
+        {
+            // Where that fails the next call only warns.
+            let _ = commit.take_back();
+        }
+    }
+}

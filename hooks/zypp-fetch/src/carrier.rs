@@ -1,0 +1,228 @@
+//! Which packages may carry modules or a kernel, by what repositories say of
+//! them.
+//!
+//! Repositories list few of a package's files (`/etc`, `bin`), so the evidence
+//! is what packages provide, require and supplement. A miss means that a
+//! package is not looked into before the transaction; a hit costs a download
+//! that was about to happen. So in doubt it is a hit, but for packages whose
+//! names say what they hold instead: sources of a kernel alone have hundreds
+//! of megabytes, and a commit waits for half a minute only.
+
+use zypp_sys::Word;
+
+/// Whether the word `word` of the package `name` speaks of modules or a kernel.
+pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
+    match kind {
+        Word::Provides => provides(name, word),
+        Word::Requires => requires(name, word),
+        Word::Supplements => !is_other(name) && word.starts_with(b"modalias(kernel-"),
+        Word::File => is_carried(word),
+    }
+}
+
+/// Whether the name alone does: module packages of SUSE (`foo-kmp-default`) and
+/// of Red Hat and ELRepo (`kmod-foo`), kernels of all.
+pub(crate) fn is_telling(name: &str) -> bool {
+    !is_other(name)
+        && (is_kernel(name.as_bytes())
+            || name.starts_with("kmod-")
+            || name.ends_with("-kmp")
+            || name.contains("-kmp-"))
+}
+
+fn provides(name: &str, word: &[u8]) -> bool {
+    // Generated from the modules themselves: `kmod(xfs.ko)` by rpm's module
+    // generators of SUSE, Fedora and RHEL, `ksym(default:printk) = crc` by
+    // SUSE's and `kernel(printk) = crc` by RHEL's from the symbols they export.
+    if [b"kmod(".as_slice(), b"ksym(", b"kernel("]
+        .iter()
+        .any(|generated| word.starts_with(generated))
+    {
+        return true;
+    }
+    // Written in spec files: `kernel`, `kernel-uname-r`, `kernel-modules-core-uname-r`,
+    // `installonlypkg(kernel-module)` (Fedora), `multiversion(kernel)` (SUSE).
+    !is_other(name)
+        && (is_kernel(word)
+            || word.starts_with(b"installonlypkg(kernel")
+            || word.starts_with(b"multiversion(kernel"))
+}
+
+/// What module packages need: the kernel they were built for, by one of its
+/// symbols or its release, and what their scriptlets run.
+fn requires(name: &str, word: &[u8]) -> bool {
+    !is_other(name)
+        && ([b"ksym(".as_slice(), b"kernel(", b"kernel-uname-r"]
+            .iter()
+            .any(|prefix| word.starts_with(prefix))
+            || [
+                b"/sbin/depmod".as_slice(),
+                b"/usr/sbin/depmod",
+                b"/usr/bin/kernel-install",
+                b"/bin/kernel-install",
+                b"suse-kernel-rpm-scriptlets",
+            ]
+            .contains(&word))
+}
+
+/// `kernel` or `kernel-…`, with or without a version behind it.
+fn is_kernel(word: &[u8]) -> bool {
+    word.strip_prefix(b"kernel")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'-')))
+}
+
+fn is_carried(path: &[u8]) -> bool {
+    let below_usr = path.strip_prefix(b"/usr").unwrap_or(path);
+    below_usr.starts_with(b"/lib/modules/")
+        || [b"/boot/vmlinu".as_slice(), b"/boot/Image-", b"/boot/image-"]
+            .iter()
+            .any(|image| path.starts_with(image))
+}
+
+/// Packages around a kernel that hold neither modules nor an image: what is
+/// needed to build modules, sources, firmware, debugging data. What was
+/// generated from modules, and their paths, counts all the same.
+fn is_other(name: &str) -> bool {
+    [
+        "kernel-source",
+        "kernel-devel",
+        "kernel-docs",
+        "kernel-doc",
+        "kernel-headers",
+        "kernel-macros",
+        "kernel-syms",
+        "kernel-firmware",
+        "kernel-obs-qa",
+        "kernel-rpm-macros",
+        "kernel-srpm-macros",
+        "kernel-tools",
+    ]
+    .iter()
+    .any(|other| {
+        name.strip_prefix(other)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }) || ["-devel", "-debuginfo", "-debugsource", "-headers"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
+        || name.contains("-debuginfo-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_of_kernels_and_modules_are_hit() {
+        for (name, kind, word) in [
+            ("kernel-default", Word::Provides, "kernel = 6.4.0-1.1"),
+            (
+                "kernel-default",
+                Word::Provides,
+                "kernel-uname-r = 6.4.0-1-default",
+            ),
+            (
+                "kernel-default",
+                Word::Provides,
+                "ksym(default:printk) = 92997ed8",
+            ),
+            ("kernel-default-extra", Word::Provides, "kmod(xfs.ko)"),
+            (
+                "kernel-core",
+                Word::Provides,
+                "kernel-core-uname-r = 6.1-1.x86_64",
+            ),
+            (
+                "kernel-modules",
+                Word::Provides,
+                "installonlypkg(kernel-module)",
+            ),
+            (
+                "kernel",
+                Word::Provides,
+                "kernel(vmlinux_printk) = 0x92997ed8",
+            ),
+            ("linux-own", Word::Requires, "/usr/bin/kernel-install"),
+            ("crash-kmp-default", Word::Provides, "multiversion(kernel)"),
+            (
+                "crash-kmp-default",
+                Word::Requires,
+                "suse-kernel-rpm-scriptlets",
+            ),
+            ("drbd", Word::Requires, "ksym(default:printk) = 92997ed8"),
+            ("kmod-wl", Word::Requires, "kernel-uname-r = 6.1-1.x86_64"),
+            ("kmod-ext4", Word::Requires, "kernel(printk) = 0x92997ed8"),
+            ("kmod-ext4", Word::Requires, "/sbin/depmod"),
+            (
+                "nvidia",
+                Word::Supplements,
+                "modalias(kernel-default:pci:v000010DEd*sv*sd*bc03sc0[02]i00*)",
+            ),
+            ("oddly-named", Word::File, "/usr/lib/modules/6.1/extra/a.ko"),
+            ("oddly-named", Word::File, "/lib/modules/6.1/a.ko.xz"),
+            ("oddly-named", Word::File, "/boot/vmlinuz-6.1"),
+            ("kernel-devel", Word::Provides, "kmod(surprise.ko)"),
+        ] {
+            assert!(speaks(name, kind, word.as_bytes()), "{name}: {word}");
+        }
+        for name in [
+            "kernel",
+            "kernel-default",
+            "kmod-nvidia",
+            "a-kmp-default",
+            "a-kmp",
+        ] {
+            assert!(is_telling(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_packages_are_missed() {
+        for (name, kind, word) in [
+            ("bash", Word::Provides, "/bin/sh"),
+            ("kernelshark", Word::Provides, "kernelshark = 2"),
+            ("kernel-source", Word::Provides, "kernel-source = 6.4.0-1.1"),
+            ("kernel-source", Word::Provides, "multiversion(kernel)"),
+            ("kernel-devel", Word::Provides, "installonlypkg(kernel)"),
+            (
+                "kernel-default-devel",
+                Word::Provides,
+                "multiversion(kernel)",
+            ),
+            (
+                "kernel-firmware-amdgpu",
+                Word::Supplements,
+                "modalias(pci:v00001002d*)",
+            ),
+            (
+                "kernel-firmware-amdgpu",
+                Word::Provides,
+                "kernel-firmware-amdgpu = 1",
+            ),
+            (
+                "kernel-default-debuginfo",
+                Word::Provides,
+                "kernel-default-debuginfo = 6",
+            ),
+            (
+                "xorg-x11-driver",
+                Word::Supplements,
+                "modalias(pci:v000010DEd*)",
+            ),
+            ("dracut", Word::Requires, "kmod >= 27"),
+            ("glibc", Word::Requires, "kernel >= 3.2"),
+            ("a", Word::File, "/usr/lib/modules-load.d/a.conf"),
+            ("a", Word::File, "/usr/share/lib/modules/a"),
+        ] {
+            assert!(!speaks(name, kind, word.as_bytes()), "{name}: {word}");
+        }
+        for name in [
+            "kmodtool",
+            "kernelshark",
+            "kernel-docs",
+            "kernel-macros",
+            "a-kmpx",
+        ] {
+            assert!(!is_telling(name), "{name}");
+        }
+    }
+}

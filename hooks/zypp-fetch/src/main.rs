@@ -1,0 +1,44 @@
+//! `btf-guard-zypp-fetch`: asks libzypp which packages a transaction brings,
+//! and brings them into its cache.
+//!
+//! A program of its own, because libzypp may hang or crash, and who asks must
+//! not: one request on standard input, lines of JSON on standard output, as
+//! [`btf_guard::place::fetch`] says. It installs nothing.
+//!
+//! [`carrier`] tells which packages matter, [`work`] talks to libzypp,
+//! [`answer`] holds what is to be said, and [`deadline`] says it in time even
+//! if libzypp does not come back.
+
+mod answer;
+mod carrier;
+mod deadline;
+mod failure;
+mod output;
+mod request;
+mod work;
+
+use std::process::ExitCode;
+
+use answer::Answer;
+use deadline::Deadline;
+use output::Output;
+
+fn main() -> ExitCode {
+    let output = match Output::of_this_process() {
+        Ok(output) => output,
+        // There is nowhere to say it.
+        Err(_) => return ExitCode::from(output::FAILED),
+    };
+    let answer = Answer::new(output);
+    let request = match request::read(std::io::stdin().lock()) {
+        Ok(request) => request,
+        Err(failure) => return ExitCode::from(answer.fail(&failure)),
+    };
+    let deadline = Deadline::of(&request);
+    let result = deadline::watch_over(&deadline, &answer)
+        .and_then(|()| work::answer(&request, &deadline, &answer));
+    ExitCode::from(match result {
+        Ok(()) => answer.finish(),
+        Err(failure) => answer.fail(&failure),
+    })
+}

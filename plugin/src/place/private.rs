@@ -1,0 +1,308 @@
+//! A directory that only root writes: what one hook leaves for another.
+//!
+//! What lies there makes a root process block or let pass a transaction, so
+//! nothing is believed that anybody else could have written, linked or placed.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, renameat, unlinkat,
+};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+/// Where it is: gone after a reboot, as everything in it is meant to be.
+pub const RUN: &str = "/run/btf-guard";
+
+/// Names that are looked at; nobody but root can put more there.
+const MAX_NAMES: usize = 4096;
+
+/// Why a file or directory is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The system refused.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// A link, pipe, device, or a directory for a file.
+    #[error("it is not a {0}")]
+    Kind(&'static str),
+    /// Somebody else's.
+    #[error("it belongs to user {0}")]
+    Owner(u32),
+    /// Others may write it.
+    #[error("others can write it (mode {0:o})")]
+    Writable(u32),
+    /// It has another name, somewhere.
+    #[error("it has {0} names")]
+    Links(u64),
+    /// It is longer than the reader allows.
+    #[error("it is longer than {0} bytes")]
+    TooLong(u64),
+}
+
+impl From<Errno> for Refused {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            // What O_NOFOLLOW and O_DIRECTORY say of a link.
+            Errno::LOOP => Self::Kind("file of its own"),
+            Errno::NOTDIR => Self::Kind("directory"),
+            errno => Self::System(errno.into()),
+        }
+    }
+}
+
+/// The directory, checked and open: what its path names later does not matter.
+#[derive(Debug)]
+pub struct Private {
+    dir: OwnedFd,
+}
+
+impl Private {
+    /// Opens the directory; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Refused`] where it is not this user's alone.
+    pub fn open(path: &Path) -> Result<Option<Self>, Refused> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = match openat(CWD, path, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        mine(&fstat(&dir)?)?;
+        Ok(Some(Self { dir }))
+    }
+
+    /// Opens the directory, and makes it first where there is none. Its parent
+    /// must be there.
+    ///
+    /// # Errors
+    /// [`Refused`] where it cannot be made, or is not this user's alone.
+    pub fn create(path: &Path) -> Result<Self, Refused> {
+        match mkdirat(CWD, path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        Self::open(path)?.ok_or_else(|| Errno::NOENT.into())
+    }
+
+    /// Reads a file of at most `limit` bytes; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Refused`] where it is not a file of this user's alone, or is longer.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Refused> {
+        // Without NONBLOCK a pipe in its place would hold the reader.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&self.dir, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        let stat = fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Refused::Kind("file"));
+        }
+        mine(&stat)?;
+        let file = File::from(file);
+        let names = file.metadata()?.nlink();
+        if names != 1 {
+            return Err(Refused::Links(names));
+        }
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(Refused::TooLong(limit));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Writes a file: whoever reads `name` sees all of it or what was before.
+    ///
+    /// # Errors
+    /// Those of the system; then nothing new is there.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let temporary = format!(".{name}.{}", std::process::id());
+        // One of a process that had this number before and was killed.
+        self.remove(&temporary)?;
+        let written = self
+            .new_file(&temporary)
+            .and_then(|mut file| file.write_all(bytes))
+            .and_then(|()| Ok(renameat(&self.dir, &temporary, &self.dir, name)?));
+        if written.is_err() {
+            let _ = self.remove(&temporary);
+        }
+        written
+    }
+
+    /// Makes an empty file; `false` where something has that name already.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn mark(&self, name: &str) -> io::Result<bool> {
+        match self.new_file(name) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn new_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        Ok(File::from(openat(&self.dir, name, flags, mode)?))
+    }
+
+    /// Removes a file; there need be none.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The names in the directory, without those that are not UTF-8.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.dir)?.take(MAX_NAMES) {
+            names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
+        }
+        Ok(names)
+    }
+}
+
+/// Does this user own it, and may nobody else write it?
+fn mine(stat: &Stat) -> Result<(), Refused> {
+    if stat.st_uid != geteuid().as_raw() {
+        return Err(Refused::Owner(stat.st_uid));
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if mode.intersects(Mode::WGRP | Mode::WOTH) {
+        return Err(Refused::Writable(mode.as_raw_mode()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A directory and its path; gone with the first.
+    fn private() -> (tempfile::TempDir, PathBuf, Private) {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("private");
+        let private = Private::create(&path).unwrap();
+        (parent, path, private)
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn is_root() -> bool {
+        geteuid().is_root()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (_parent, path, private) = private();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assert!(private.read("a", 9).unwrap().is_none());
+        private.write("a", b"one").unwrap();
+        private.write("a", b"two").unwrap();
+        assert_eq!(private.read("a", 3).unwrap().unwrap(), b"two");
+        assert!(matches!(private.read("a", 2), Err(Refused::TooLong(2))));
+        assert_eq!(fs::metadata(path.join("a")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(private.names().unwrap().len(), 3, "., .., a");
+        private.remove("a").unwrap();
+        private.remove("a").unwrap();
+        assert!(private.read("a", 9).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_mark_is_made_once() {
+        let (_parent, path, private) = private();
+        assert!(private.mark("m").unwrap());
+        assert!(!private.mark("m").unwrap());
+        symlink("nowhere", path.join("link")).unwrap();
+        assert!(!private.mark("link").unwrap());
+        assert!(!path.join("nowhere").exists());
+    }
+
+    #[test]
+    fn a_half_written_file_of_a_killed_process_is_in_nobodys_way() {
+        let (_parent, path, private) = private();
+        let left = path.join(format!(".a.{}", std::process::id()));
+        fs::write(&left, "half").unwrap();
+        private.write("a", b"whole").unwrap();
+        assert_eq!(private.read("a", 9).unwrap().unwrap(), b"whole");
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused() {
+        let (parent, path, _) = private();
+        for mode in [0o720, 0o702, 0o777] {
+            chmod(&path, mode);
+            assert!(
+                matches!(Private::create(&path), Err(Refused::Writable(found)) if found == mode),
+                "{mode:o}"
+            );
+        }
+        chmod(&path, 0o755);
+        Private::create(&path).unwrap();
+        let link = parent.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert!(matches!(Private::create(&link), Err(Refused::Kind(_))));
+        let file = parent.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(Private::create(&file), Err(Refused::Kind(_))));
+        assert!(Private::open(Path::new("/nonexistent")).unwrap().is_none());
+        if is_root() {
+            chown(&path, Some(12345), None).unwrap();
+            assert!(matches!(Private::create(&path), Err(Refused::Owner(12345))));
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_could_have_made_is_refused() {
+        let (parent, path, private) = private();
+        let file = path.join("a");
+        private.write("a", b"text").unwrap();
+        for mode in [0o620, 0o602] {
+            chmod(&file, mode);
+            assert!(
+                matches!(private.read("a", 9), Err(Refused::Writable(found)) if found == mode),
+                "{mode:o}"
+            );
+        }
+        chmod(&file, 0o644);
+        private.read("a", 9).unwrap();
+        fs::hard_link(&file, parent.path().join("elsewhere")).unwrap();
+        assert!(matches!(private.read("a", 9), Err(Refused::Links(2))));
+        fs::remove_file(parent.path().join("elsewhere")).unwrap();
+        symlink("a", path.join("link")).unwrap();
+        assert!(matches!(private.read("link", 9), Err(Refused::Kind(_))));
+        fs::create_dir(path.join("dir")).unwrap();
+        assert!(matches!(private.read("dir", 9), Err(Refused::Kind(_))));
+        rustix::fs::mkfifoat(CWD, path.join("pipe"), Mode::RUSR).unwrap();
+        assert!(matches!(private.read("pipe", 9), Err(Refused::Kind(_))));
+        if is_root() {
+            chown(&file, Some(12345), None).unwrap();
+            assert!(matches!(private.read("a", 9), Err(Refused::Owner(12345))));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! btf-guard as `make install` lays it out, to be put between a root and what a
+//! test writes.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex, Weak};
+
+use tempfile::TempDir;
+
+use super::namespace::{As, Namespace};
+use super::run::ENVIRONMENT;
+use super::suite::Suite;
+use crate::{plugin, program};
+
+/// Shared by the roots of a suite, and deleted with the last of them.
+static LAYERS: LazyLock<Mutex<HashMap<Suite, Weak<TempDir>>>> = LazyLock::new(Mutex::default);
+
+/// The layer for a suite whose root is `base`.
+pub(crate) fn installed(suite: Suite, base: &Path) -> Arc<TempDir> {
+    // A test that failed in here has said so; the map is whole all the same.
+    let mut layers = LAYERS
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(layer) = layers.get(&suite).and_then(Weak::upgrade) {
+        return layer;
+    }
+    let layer = Arc::new(install(base));
+    layers.insert(suite, Arc::downgrade(&layer));
+    layer
+}
+
+/// Installs the binaries of this build where the root's own rpm looks for them.
+fn install(base: &Path) -> TempDir {
+    let layer = tempfile::tempdir().unwrap();
+    let generated = tempfile::tempdir().unwrap();
+    let root = Namespace::new(&[base, layer.path()], As::Chroot);
+    let output = Command::new("make")
+        .args(["--no-print-directory", "--silent", "install", "PREFIX=/usr"])
+        .arg(format!("DESTDIR={}", layer.path().display()))
+        .arg(format!(
+            "RPM_PLUGIN_DIR={}",
+            expand(&root, "%{__plugindir}")
+        ))
+        .arg(format!(
+            "RPM_MACRO_DIR={}",
+            expand(&root, "%{_rpmmacrodir}")
+        ))
+        .arg(format!("program={}", program().display()))
+        .arg(format!("plugin={}", plugin().display()))
+        .arg(format!("generated={}", generated.path().display()))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .env_remove("MAKEFLAGS")
+        .output()
+        .expect("make starts");
+    assert!(
+        output.status.success(),
+        "make install: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    layer
+}
+
+fn expand(root: &Namespace, value: &str) -> String {
+    let output = root
+        .enter(ENVIRONMENT)
+        .args(["rpm", "--eval", value])
+        .output();
+    let text = String::from_utf8(output.expect("nsenter starts").stdout).unwrap();
+    assert!(text.starts_with('/'), "rpm --eval {value}: {text}");
+    text.trim().to_owned()
+}

@@ -1,0 +1,20 @@
+//! Real package managers in real roots.
+//!
+//! `tests/setup/roots.sh` builds a root for each suite of Debian, once. A
+//! [`ClientRoot`] is a layer above one of them, gone with the test: in it run
+//! that suite's own rpm, zypper and dnf, with btf-guard installed as `make
+//! install` does it, against repositories of packages that the test made.
+
+mod client_root;
+mod layer;
+mod namespace;
+mod repository;
+mod run;
+mod suite;
+mod terminal;
+mod wrapped;
+
+pub use client_root::ClientRoot;
+pub use run::Run;
+pub use suite::Suite;
+pub use wrapped::{Build, kernel, kmp, release};
