@@ -2,6 +2,7 @@
 
 pub mod boot;
 mod file;
+pub mod initrd;
 pub mod inventory;
 mod layout;
 pub mod package;
