@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::before::{Place, Placed};
 use super::bench::{Bench, Case, Judged, failed};
+use super::initrds::Initrds;
 use super::progress::Progress;
 use super::targets::Targets;
 use super::{Outcome, before, output, sandbox};
@@ -92,6 +93,7 @@ fn judge(plan: &Plan, mode: Mode) -> anyhow::Result<Report> {
         lenient: true,
         esps: Vec::new(),
         cache: None,
+        initrds: Initrds::default(),
         unasked: 0,
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))

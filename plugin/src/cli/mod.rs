@@ -6,6 +6,7 @@ mod bench;
 mod cached;
 mod check;
 mod generate;
+mod initrds;
 mod judge;
 mod kernels;
 mod output;
