@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -61,8 +61,8 @@ pub struct Root {
 }
 
 impl Root {
-    /// A new one.
-    pub fn new() -> Self {
+    /// One with kernel and modules of the newer build.
+    pub fn fresh() -> Self {
         let root = Self::empty();
         let tree = format!("usr/lib/modules/{}", PAIR.release);
         root.put(

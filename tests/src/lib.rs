@@ -19,6 +19,7 @@ pub mod elf;
 mod extracted;
 pub mod fetched;
 pub mod image;
+pub mod initrd;
 mod judge;
 pub mod mutate;
 mod package;

@@ -17,7 +17,7 @@ fn copy_of(image: &Path) -> Vec<u8> {
 
 #[test]
 fn a_fresh_copy_is_the_same_kernel() {
-    let root = Root::new();
+    let root = Root::fresh();
     root.put("efi/token/linux", &copy_of(&PAIR.new.image));
     root.entry("fresh", "/token/linux");
     root.put("efi/loader/loader.conf", b"default fresh.conf\n");
@@ -37,7 +37,7 @@ fn a_fresh_copy_is_the_same_kernel() {
 
 #[test]
 fn a_stale_copy_is_found_by_its_content() {
-    let root = Root::new();
+    let root = Root::fresh();
     root.put("efi/token/linux", &PAIR.old);
     root.entry("old", "/token/linux");
     root.put("efi/loader/loader.conf", b"default old.conf\n");
@@ -72,7 +72,7 @@ fn a_stale_copy_is_found_by_its_content() {
 
 #[test]
 fn a_left_over_file_in_boot_is_a_stale_copy_too() {
-    let root = Root::new();
+    let root = Root::fresh();
     root.put(&format!("boot/vmlinuz-{}", PAIR.release), &PAIR.old);
     let list = root.kernels();
     let copy = of(&list, &format!("boot/vmlinuz-{}", PAIR.release));
@@ -83,7 +83,7 @@ fn a_left_over_file_in_boot_is_a_stale_copy_too() {
 /// As ukify builds one, but by objcopy.
 #[test]
 fn a_unified_kernel_image_is_looked_into() {
-    let root = Root::new();
+    let root = Root::fresh();
     root.put("linux", &PAIR.old);
     root.put("uname", PAIR.release.as_bytes());
     root.put("cmdline", b"quiet splash");
@@ -126,7 +126,7 @@ fn a_unified_kernel_image_is_looked_into() {
 
 #[test]
 fn what_is_broken_is_said_and_the_rest_is_judged() {
-    let root = Root::new();
+    let root = Root::fresh();
     let whole = copy_of(&PAIR.new.image);
     root.put("efi/token/cut", &whole[..whole.len() / 2]);
     root.put("outside", &PAIR.old);
@@ -169,7 +169,7 @@ fn a_root_with_nothing_but_broken_entries_cannot_be_judged() {
 
 #[test]
 fn an_image_is_unpacked_once_and_a_damaged_cache_is_mended() {
-    let root = Root::new();
+    let root = Root::fresh();
     let before = root.kernels();
     let mut entries = fs::read_dir(root.at("var/cache")).unwrap();
     let entry = entries.next().unwrap().unwrap().path();

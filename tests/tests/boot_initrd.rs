@@ -76,7 +76,7 @@ fn new(compressor: &[&str]) -> Vec<u8> {
 
 /// A root whose kernel is booted by an entry with initrds.
 fn with_entry(initrds: &[(&str, &[u8])]) -> Root {
-    let root = Root::new();
+    let root = Root::fresh();
     root.put("efi/token/linux", &fs::read(&PAIR.new.image).unwrap());
     let mut lines = String::new();
     for (name, bytes) in initrds {
@@ -188,7 +188,7 @@ fn the_report_names_the_initrd_and_what_mends_it() {
 #[test]
 fn grub_and_debians_names() {
     let release = &PAIR.release;
-    let root = Root::new();
+    let root = Root::fresh();
     root.put(
         &format!("boot/vmlinuz-{release}"),
         &fs::read(&PAIR.new.image).unwrap(),
@@ -319,7 +319,7 @@ fn one_initrd_of_two_kernels_is_read_once() {
 #[test]
 fn a_unified_kernel_image_has_its_initrd_inside() {
     for (initrd, expected) in [(old(&["zstd", "-q"]), 2), (new(&["zstd", "-q"]), 0)] {
-        let root = Root::new();
+        let root = Root::fresh();
         root.put("linux", &fs::read(&PAIR.new.image).unwrap());
         root.put("osrel", b"ID=test\nPRETTY_NAME=\"Test\"\n");
         root.put("uname", PAIR.release.as_bytes());

@@ -38,7 +38,7 @@ pub struct Report {
     pub summary: Summary,
     /// What it all comes to.
     pub decision: Decision,
-    /// The initrds that were looked into.
+    /// The initrds that the kernels are booted with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub initrds: Vec<InitrdEntry>,
     /// What was not looked at, and why.

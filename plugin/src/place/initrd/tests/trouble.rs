@@ -65,7 +65,7 @@ fn errors_say_where() {
     let junk = "expected an entry of a cpio archive (at a multiple of four bytes), padding, or data \
                 compressed by gzip, xz, zstd, lz4 -l, lzma, bzip2 or lzop";
     let length = good.len();
-    for end in [&b"junk"[..], b"j", b"\0070701"] {
+    for end in [&b"junk"[..], b"j", b"\x00070701"] {
         let bad = [&good, end].concat();
         let start = length + usize::from(end[0] == 0);
         assert_eq!(error(&bad), format!("at offset {start:#x}: {junk}"));
