@@ -1,5 +1,5 @@
 //! What the end-to-end tests share: BTF, modules and kernels made to measure,
-//! real packages, a scratch root for the real rpm, and test doubles for a judge
+//! real packages, roots that can boot, a scratch root for the real rpm, and test doubles for a judge
 //! that fails.
 //!
 //! Everything panics on surprise: a set-up that does not work is a failed test.
@@ -12,6 +12,7 @@
 )]
 
 mod artifacts;
+pub mod bootable;
 pub mod bpf;
 pub mod btf;
 pub mod client;
@@ -19,6 +20,7 @@ pub mod elf;
 mod extracted;
 pub mod fetched;
 pub mod image;
+pub mod initrd;
 mod judge;
 pub mod mutate;
 mod package;
