@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # Kernels from a Debian archive, by a private apt state; sourced by kernels.sh.
 #
-# The mandatory kernels come from the state "own", all others from "moving":
-# see apt-state.sh.
+# The mandatory kernels come from the state "own", all others from "moving" or
+# "testing": see apt-state.sh. Of other architectures' kernels the image and a
+# handful of modules are kept.
 #
 # here, state, say: see kernels.sh and say.sh.
 # shellcheck disable=SC2154
@@ -19,10 +20,25 @@ archive_reason() {
 archive_wants() {
     printf '%s mandatory\n' stable-cloud stable
     printf '%s optional\n' enforcing 6.12 6.16 7.0 7.1 newest
+    foreign_wants | while read -r want need; do
+        [ "$want" = "foreign-$arch" ] || printf '%s %s\n' "$want" "$need"
+    done
+}
+
+# riscv64 and loong64 are younger than the oldest suite that this runs on.
+foreign_wants() {
+    printf 'foreign-%s mandatory\n' arm64 ppc64el s390x
+    printf 'foreign-%s optional\n' riscv64 loong64
 }
 
 state_of() {
-    case "$1" in stable*) echo own ;; *) echo moving ;; esac
+    case "$1" in
+        stable*) echo own ;;
+        foreign-loong64) echo testing-loong64 ;;
+        foreign-riscv64) echo moving-riscv64 ;;
+        foreign-*) echo "own-${1#foreign-}" ;;
+        *) echo moving ;;
+    esac
 }
 
 opened=
@@ -84,8 +100,20 @@ archive_sets() {
         enforcing) enforcing_pairs ;;
         6.12) releases moving '6\.12' -cloud | newest_pair ;;
         newest) moving_complete | tail -n 1 ;;
+        foreign-*) foreign_release "${1#foreign-}" "$(state_of "$1")" ;;
         *) releases moving "$(printf '%s' "$1" | sed 's/\./\\./')" -cloud | tail -n 1 ;;
     esac
+}
+
+# The release that an architecture's meta package names, of the smallest flavour.
+foreign_release() {
+    case "$1" in
+        arm64) flavour=cloud-arm64 ;;
+        ppc64el) flavour=powerpc64le ;;
+        *) flavour=$1 ;;
+    esac
+    in_state "$2" apt-cache depends "linux-image-$flavour" 2>/dev/null |
+        sed -n 's/^ *Depends: linux-image-\([0-9].*\)/\1/p' | head -n 1
 }
 
 moving_complete() {
@@ -139,4 +167,11 @@ archive_get() {
         }
     done
     rm -rf "$debs"
+    case "$1" in foreign-*) thin_out "$3" ;; esac
+}
+
+# Modules that every architecture has; the others are only a matter of size.
+thin_out() {
+    find "$1" -type f -name '*.ko*' ! -name 'nf_conntrack.ko*' ! -name 'veth.ko*' \
+        ! -name 'vfat.ko*' ! -name 'wireguard.ko*' ! -name 'xfs.ko*' -exec rm -f {} +
 }
