@@ -117,7 +117,7 @@ get_release() {
     if archive_get "$1" "$2" "$part" && image_of "$part" >/dev/null; then
         name=image
         module_dir "$part" >/dev/null || name=binary
-        case "$1" in foreign-*) name=$1 ;; esac
+        case "$1" in foreign-*) name=foreign-${1##*-} ;; esac
         mv "$part" "$kernels/$name-$2"
         say "fetched $name-$2 ($(du -sh "$kernels/$name-$2" | cut -f1))"
     else
