@@ -12,8 +12,10 @@
 )]
 
 mod artifacts;
+pub mod bootable;
 pub mod bpf;
 pub mod btf;
+mod compressor;
 pub mod elf;
 mod extracted;
 pub mod fetched;
@@ -27,7 +29,8 @@ pub mod skip;
 mod snapshot;
 
 pub use artifacts::{kernels, plugin, program};
-pub use extracted::Extracted;
+pub use compressor::{COMPRESSORS, Compressor};
+pub use extracted::{Extracted, Foreign};
 pub use judge::Judge;
 pub use package::Package;
 pub use root::{Outcome, Root};
