@@ -13,6 +13,7 @@
 
 mod artifacts;
 pub mod bootable;
+pub mod borrowed;
 pub mod bpf;
 pub mod btf;
 mod compressor;

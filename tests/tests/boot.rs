@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use btf_guard_tests::bootable::{BootRoot, MODULES, errors, of, pair};
+use btf_guard_tests::bootable::{BootRoot, MODULES, Stale, errors, of, pair};
 use serde_json::Value;
 
 #[test]
@@ -119,7 +119,13 @@ fn a_unified_kernel_image_is_looked_into() {
     assert_ne!(uki["stale"], Value::Null, "{list:#}");
     assert_eq!(uki["via"][0]["way"], "uki");
     assert_eq!(uki["via"][0]["title"], "Test 1");
-    assert_eq!(root.check().0, 2);
+    let stale = Stale {
+        image: "/efi/EFI/Linux/test.efi",
+        default: true,
+        mend: "ukify build --linux=/usr/lib/modules/REL/vmlinuz --initrd=INITRD \
+               --cmdline='quiet splash' --output=/efi/EFI/Linux/test.efi",
+    };
+    root.assert_stale(stale, &[]);
 }
 
 #[test]
