@@ -34,10 +34,14 @@ test cmd:rpm2cpio rpm2cpio rpm rpm
 test cmd:cpio cpio cpio cpio
 test cmd:zstd zstd zstd zstd
 test cmd:xz xz-utils xz xz
+test cmd:lzma xz-utils xz xz-lzma-compat
 test cmd:gzip gzip gzip gzip
 test cmd:bzip2 bzip2 bzip2 bzip2
 test cmd:lz4 lz4 lz4 lz4
 test cmd:lzop lzop lzop lzop
+test cmd:mkfs.fat dosfstools dosfstools dosfstools
+test cmd:mcopy mtools mtools mtools
+test cmd:mount mount util-linux util-linux-core
 test python:rpm python3-rpm python3-rpm python3-rpm
 test cmd:ps procps procps procps-ng
 test cmd:shellcheck shellcheck ShellCheck ShellCheck

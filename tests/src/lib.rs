@@ -13,9 +13,11 @@
 
 mod artifacts;
 pub mod bootable;
+pub mod borrowed;
 pub mod bpf;
 pub mod btf;
 pub mod client;
+mod compressor;
 pub mod elf;
 mod extracted;
 pub mod fetched;
@@ -30,7 +32,8 @@ pub mod skip;
 mod snapshot;
 
 pub use artifacts::{kernels, plugin, program};
-pub use extracted::Extracted;
+pub use compressor::{COMPRESSORS, Compressor};
+pub use extracted::{Extracted, Foreign};
 pub use judge::Judge;
 pub use package::Package;
 pub use root::{Outcome, Root};

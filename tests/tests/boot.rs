@@ -5,20 +5,15 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
 
-use btf_guard_tests::bootable::{MODULES, PAIR, Root, errors, of};
+use btf_guard_tests::bootable::{BootRoot, MODULES, Stale, errors, of, pair};
 use serde_json::Value;
-
-fn copy_of(image: &Path) -> Vec<u8> {
-    fs::read(image).unwrap()
-}
 
 #[test]
 fn a_fresh_copy_is_the_same_kernel() {
-    let root = Root::fresh();
-    root.put("efi/token/linux", &copy_of(&PAIR.new.image));
+    let root = BootRoot::new();
+    root.put("efi/token/linux", &pair().new_image);
     root.entry("fresh", "/token/linux");
     root.put("efi/loader/loader.conf", b"default fresh.conf\n");
     let list = root.kernels();
@@ -37,8 +32,8 @@ fn a_fresh_copy_is_the_same_kernel() {
 
 #[test]
 fn a_stale_copy_is_found_by_its_content() {
-    let root = Root::fresh();
-    root.put("efi/token/linux", &PAIR.old);
+    let root = BootRoot::new();
+    root.put("efi/token/linux", &pair().old_image);
     root.entry("old", "/token/linux");
     root.put("efi/loader/loader.conf", b"default old.conf\n");
     root.put("usr/bin/kernel-install", b"");
@@ -49,7 +44,7 @@ fn a_stale_copy_is_found_by_its_content() {
     assert_eq!(own.get("stale"), None);
     let stale = &copy["stale"];
     assert!(stale["than"].as_str().unwrap().ends_with("/vmlinuz"));
-    let release = &PAIR.release;
+    let release = &pair().release;
     let mend = format!("kernel-install add {release} /usr/lib/modules/{release}/vmlinuz");
     assert_eq!(stale["mend"], mend);
     assert_eq!(copy["default"], true);
@@ -72,10 +67,13 @@ fn a_stale_copy_is_found_by_its_content() {
 
 #[test]
 fn a_left_over_file_in_boot_is_a_stale_copy_too() {
-    let root = Root::fresh();
-    root.put(&format!("boot/vmlinuz-{}", PAIR.release), &PAIR.old);
+    let root = BootRoot::new();
+    root.put(
+        &format!("boot/vmlinuz-{}", pair().release),
+        &pair().old_image,
+    );
     let list = root.kernels();
-    let copy = of(&list, &format!("boot/vmlinuz-{}", PAIR.release));
+    let copy = of(&list, &format!("boot/vmlinuz-{}", pair().release));
     assert_ne!(copy["stale"], Value::Null);
     assert_eq!(root.check().0, 2);
 }
@@ -83,13 +81,13 @@ fn a_left_over_file_in_boot_is_a_stale_copy_too() {
 /// As ukify builds one, but by objcopy.
 #[test]
 fn a_unified_kernel_image_is_looked_into() {
-    let root = Root::fresh();
-    root.put("linux", &PAIR.old);
-    root.put("uname", PAIR.release.as_bytes());
+    let root = BootRoot::new();
+    root.put("linux", &pair().old_image);
+    root.put("uname", pair().release.as_bytes());
     root.put("cmdline", b"quiet splash");
     root.put("osrel", b"ID=test\nVERSION_ID=1\nPRETTY_NAME=\"Test 1\"\n");
     // Any PE file will do for what comes before the sections; a kernel is one.
-    root.put("stub", &copy_of(&PAIR.new.image));
+    root.put("stub", &pair().new_image);
     let section = |name: &str, at: &str| {
         let path = root.at(name);
         [
@@ -117,19 +115,25 @@ fn a_unified_kernel_image_is_looked_into() {
     fs::rename(root.at("made.efi"), root.at("efi/EFI/Linux/test.efi")).unwrap();
     let list = root.kernels();
     let uki = of(&list, "EFI/Linux/test.efi");
-    assert_eq!(uki["release"], PAIR.release);
+    assert_eq!(uki["release"], pair().release);
     assert_ne!(uki["stale"], Value::Null, "{list:#}");
     assert_eq!(uki["via"][0]["way"], "uki");
     assert_eq!(uki["via"][0]["title"], "Test 1");
-    assert_eq!(root.check().0, 2);
+    let stale = Stale {
+        image: "/efi/EFI/Linux/test.efi",
+        default: true,
+        mend: "ukify build --linux=/usr/lib/modules/REL/vmlinuz --initrd=INITRD \
+               --cmdline='quiet splash' --output=/efi/EFI/Linux/test.efi",
+    };
+    root.assert_stale(stale, &[]);
 }
 
 #[test]
 fn what_is_broken_is_said_and_the_rest_is_judged() {
-    let root = Root::fresh();
-    let whole = copy_of(&PAIR.new.image);
+    let root = BootRoot::new();
+    let whole = &pair().new_image;
     root.put("efi/token/cut", &whole[..whole.len() / 2]);
-    root.put("outside", &PAIR.old);
+    root.put("outside", &pair().old_image);
     root.entry("cut", "/token/cut");
     root.entry("missing", "/token/nothing");
     root.entry("out", "/token/../../outside");
@@ -161,7 +165,7 @@ fn what_is_broken_is_said_and_the_rest_is_judged() {
 
 #[test]
 fn a_root_with_nothing_but_broken_entries_cannot_be_judged() {
-    let root = Root::empty();
+    let root = BootRoot::empty();
     root.entry("missing", "/token/nothing");
     assert_eq!(root.check().0, 3);
     assert_eq!(root.run(&["kernels"]).0, 3);
@@ -169,7 +173,7 @@ fn a_root_with_nothing_but_broken_entries_cannot_be_judged() {
 
 #[test]
 fn an_image_is_unpacked_once_and_a_damaged_cache_is_mended() {
-    let root = Root::fresh();
+    let root = BootRoot::new();
     let before = root.kernels();
     let mut entries = fs::read_dir(root.at("var/cache")).unwrap();
     let entry = entries.next().unwrap().unwrap().path();

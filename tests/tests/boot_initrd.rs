@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use btf_guard_tests::bootable::{MODULES, PAIR, Root, errors};
+use btf_guard_tests::bootable::{BootRoot, MODULES, errors, pair};
 use serde_json::Value;
 
 /// What compresses an initrd, as the tools that make initrds call it.
@@ -67,17 +67,17 @@ fn output(command: &mut Command) -> Vec<u8> {
 
 /// The initrd of the older build's modules, under the release of the newer.
 fn old(compressor: &[&str]) -> Vec<u8> {
-    initrd(&PAIR.older.modules, &PAIR.release, compressor)
+    initrd(&pair().old.modules, &pair().release, compressor)
 }
 
 fn new(compressor: &[&str]) -> Vec<u8> {
-    initrd(&PAIR.new.modules, &PAIR.release, compressor)
+    initrd(&pair().new.modules, &pair().release, compressor)
 }
 
 /// A root whose kernel is booted by an entry with initrds.
-fn with_entry(initrds: &[(&str, &[u8])]) -> Root {
-    let root = Root::fresh();
-    root.put("efi/token/linux", &fs::read(&PAIR.new.image).unwrap());
+fn with_entry(initrds: &[(&str, &[u8])]) -> BootRoot {
+    let root = BootRoot::new();
+    root.put("efi/token/linux", &pair().new_image);
     let mut lines = String::new();
     for (name, bytes) in initrds {
         root.put(&format!("efi/token/{name}"), bytes);
@@ -85,7 +85,7 @@ fn with_entry(initrds: &[(&str, &[u8])]) -> Root {
     }
     let text = format!(
         "title t\nversion {}\nlinux /token/linux\n{lines}",
-        PAIR.release
+        pair().release
     );
     root.put("efi/loader/entries/t.conf", text.as_bytes());
     root
@@ -117,7 +117,7 @@ fn old_modules_are_found_whatever_the_compression() {
         assert_eq!(code, 2, "{compressor:?}");
         assert_eq!(report.get("notes"), None, "{compressor:?}: {report:#}");
         let (inside, outside) = parted(&report);
-        assert_eq!(inside.len(), some(&PAIR.older.modules).count());
+        assert_eq!(inside.len(), some(&pair().old.modules).count());
         let refused = verdicts(&inside, 0)
             .iter()
             .filter(|v| **v == "refused")
@@ -153,7 +153,7 @@ fn the_report_names_the_initrd_and_what_mends_it() {
     assert_eq!(inside[0]["initrd"], shown);
     let path = inside[0]["path"].as_str().unwrap();
     let within = path.strip_prefix(shown).unwrap();
-    let tree = format!("!usr/lib/modules/{}/kernel/drivers/", PAIR.release);
+    let tree = format!("!usr/lib/modules/{}/kernel/drivers/", pair().release);
     assert!(
         within.starts_with(&tree) && within.ends_with(".ko"),
         "{path}"
@@ -161,7 +161,7 @@ fn the_report_names_the_initrd_and_what_mends_it() {
     let entry = &report["initrds"][0];
     assert_eq!(entry["path"], shown);
     assert_eq!(entry["kernels"], serde_json::json!([0]));
-    let mend = format!("dracut --force --kver {}", PAIR.release);
+    let mend = format!("dracut --force --kver {}", pair().release);
     assert_eq!(entry["mend"], mend);
 
     let (code, text, _) = root.run(&["check", "--kernel", "all", "--no-color"]);
@@ -187,12 +187,9 @@ fn the_report_names_the_initrd_and_what_mends_it() {
 
 #[test]
 fn grub_and_debians_names() {
-    let release = &PAIR.release;
-    let root = Root::fresh();
-    root.put(
-        &format!("boot/vmlinuz-{release}"),
-        &fs::read(&PAIR.new.image).unwrap(),
-    );
+    let release = &pair().release;
+    let root = BootRoot::new();
+    root.put(&format!("boot/vmlinuz-{release}"), &pair().new_image);
     root.put(
         &format!("boot/initrd.img-{release}"),
         &old(&["xz", "--check=crc32"]),
@@ -232,7 +229,7 @@ fn a_fresh_initrd_is_quiet() {
     let (code, report) = root.check();
     assert_eq!(code, 0, "{report:#}");
     let (inside, outside) = parted(&report);
-    assert_eq!(inside.len(), some(&PAIR.new.modules).count());
+    assert_eq!(inside.len(), some(&pair().new.modules).count());
     assert_eq!(report["summary"]["loads"], inside.len() + outside.len());
     assert_eq!(report["summary"]["loads"], report["summary"]["modules"]);
     let (code, text, _) = root.run(&["check", "--kernel", "all", "--no-color"]);
@@ -247,17 +244,17 @@ fn a_fresh_initrd_is_quiet() {
 /// weak-modules leads to another release's module.
 #[test]
 fn parts_links_and_other_releases() {
-    let release = &PAIR.release;
-    let older = &PAIR.older.release;
-    let orphans = initrd(&PAIR.older.modules, older, &["cat"]);
+    let release = &pair().release;
+    let older = &pair().old.release;
+    let orphans = initrd(&pair().old.modules, older, &["cat"]);
     let fresh = new(&["gzip"]);
     let root = with_entry(&[("initrd", &[&orphans[..], &fresh].concat())]);
     let (code, report) = root.check();
     assert_eq!(code, 0, "{report:#}");
-    assert_eq!(parted(&report).0.len(), some(&PAIR.new.modules).count());
+    assert_eq!(parted(&report).0.len(), some(&pair().new.modules).count());
 
-    let module = PAIR
-        .older
+    let module = pair()
+        .old
         .modules
         .iter()
         .find(|path| path.ends_with("xfs.ko"))
@@ -295,7 +292,7 @@ fn parts_links_and_other_releases() {
 fn one_initrd_of_two_kernels_is_read_once() {
     let root = with_entry(&[("initrd", &old(&["zstd", "-q"]))]);
     // A stale copy: the initrd fits it, the module directory does not.
-    root.put("efi/old/linux", &PAIR.old);
+    root.put("efi/old/linux", &pair().old_image);
     for id in ["again", "more"] {
         let text = format!("title {id}\nlinux /old/linux\ninitrd /token/initrd\n");
         root.put(&format!("efi/loader/entries/{id}.conf"), text.as_bytes());
@@ -305,7 +302,7 @@ fn one_initrd_of_two_kernels_is_read_once() {
     assert_eq!(report["initrds"].as_array().unwrap().len(), 1);
     let kernels = report["kernels"].as_array().unwrap();
     let (inside, _) = parted(&report);
-    assert_eq!(inside.len(), some(&PAIR.older.modules).count());
+    assert_eq!(inside.len(), some(&pair().old.modules).count());
     for kernel in kernels {
         let id = kernel["id"].as_u64().unwrap() as usize;
         let verdicts = verdicts(&inside, id);
@@ -319,10 +316,10 @@ fn one_initrd_of_two_kernels_is_read_once() {
 #[test]
 fn a_unified_kernel_image_has_its_initrd_inside() {
     for (initrd, expected) in [(old(&["zstd", "-q"]), 2), (new(&["zstd", "-q"]), 0)] {
-        let root = Root::fresh();
-        root.put("linux", &fs::read(&PAIR.new.image).unwrap());
+        let root = BootRoot::new();
+        root.put("linux", &pair().new_image);
         root.put("osrel", b"ID=test\nPRETTY_NAME=\"Test\"\n");
-        root.put("uname", PAIR.release.as_bytes());
+        root.put("uname", pair().release.as_bytes());
         root.put("initrd", &initrd);
         root.put("usr/bin/kernel-install", b"");
         let mut objcopy = Command::new("objcopy");
@@ -337,19 +334,19 @@ fn a_unified_kernel_image_has_its_initrd_inside() {
         // Any PE file will do for what comes before the sections.
         output(
             objcopy
-                .arg(&PAIR.new.image)
+                .arg(&pair().new.image)
                 .arg(root.at("efi/EFI/Linux/t.efi")),
         );
         let (code, report) = root.check();
         assert_eq!(code, expected, "{report:#}");
         let (inside, _) = parted(&report);
-        assert_eq!(inside.len(), some(&PAIR.older.modules).count());
+        assert_eq!(inside.len(), some(&pair().old.modules).count());
         let path = inside[0]["path"].as_str().unwrap();
         assert!(
             path.contains("efi/EFI/Linux/t.efi!usr/lib/modules/"),
             "{path}"
         );
-        let release = &PAIR.release;
+        let release = &pair().release;
         let mend = format!("kernel-install add {release} /usr/lib/modules/{release}/vmlinuz");
         assert_eq!(report["initrds"][0]["mend"], mend);
     }
@@ -365,7 +362,7 @@ fn what_cannot_be_read_is_a_note() {
     assert_eq!(code, 2);
     let inside = parted(&report).0.len();
     assert!(
-        inside > 0 && inside < some(&PAIR.older.modules).count(),
+        inside > 0 && inside < some(&pair().old.modules).count(),
         "{inside}"
     );
     assert_eq!(errors(&report), [""; 0]);
@@ -390,11 +387,11 @@ fn what_cannot_be_read_is_a_note() {
     assert_eq!(notes.len(), 1, "{text}");
     assert!(notes[0].starts_with("note: modules inside initrds were not looked at"));
     // A kernel that is named has no entry to ask.
-    let (code, text, _) = root.run(&["check", "--kernel", &PAIR.release, "--no-color"]);
+    let (code, text, _) = root.run(&["check", "--kernel", &pair().release, "--no-color"]);
     assert_eq!(code, 0);
     assert!(text.contains("which only --kernel all looks for"), "{text}");
     // Nor does a module that is named lie in one.
-    let module = PAIR.new.modules[0].display().to_string();
+    let module = pair().new.modules[0].display().to_string();
     let (code, text, _) = root.run(&["check", &module, "--kernel", "all", "--no-color"]);
     assert_eq!(code, 0);
     assert!(!text.contains("initrd"), "{text}");

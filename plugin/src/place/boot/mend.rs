@@ -51,6 +51,13 @@ pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
     if has_tool(root, "kernel-install") && (is_entry || in_boot) {
         return format!("kernel-install add {version} {image}");
     }
+    if let Some(uki) = kernel.via.iter().find(|via| via.way == Way::Uki) {
+        // A kernel alone in its place would boot without command line and initrd.
+        let options = quoted(uki.options.as_deref().unwrap_or_default());
+        return format!(
+            "ukify build --linux={image} --initrd=INITRD --cmdline={options} --output={path}"
+        );
+    }
     format!("cp {image} {path}")
 }
 

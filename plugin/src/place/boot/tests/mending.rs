@@ -48,7 +48,12 @@ fn entries() {
     assert_eq!(mended(&place, "6.1"), "kernelstub");
 
     let place = Place::with_modules(&["6.1"]);
-    place.file("efi/EFI/Linux/a.efi", "6.1\n");
+    place.file("efi/EFI/Linux/a.efi", "6.1\nroot=1 'x'\n");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "ukify build --linux=/usr/lib/modules/6.1/vmlinuz --initrd=INITRD \
+         --cmdline='root=1 '\\''x'\\''' --output=/efi/EFI/Linux/a.efi"
+    );
     place.file("usr/bin/kernel-install", "");
     assert_eq!(
         mended(&place, "6.1"),
