@@ -314,6 +314,30 @@ fn one_initrd_of_two_kernels_is_read_once() {
 }
 
 #[test]
+fn one_initrd_of_two_releases_has_modules_for_each() {
+    let both = [
+        initrd(&PAIR.older.modules, &PAIR.older.release, &["zstd", "-q"]),
+        new(&["zstd", "-q"]),
+    ];
+    let root = with_entry(&[("initrd", &both.concat())]);
+    root.put("efi/older/linux", &fs::read(&PAIR.older.image).unwrap());
+    let text = "title older\nlinux /older/linux\ninitrd /token/initrd\n";
+    root.put("efi/loader/entries/older.conf", text.as_bytes());
+    let (code, report) = root.check();
+    let (inside, _) = parted(&report);
+    let modules = some(&PAIR.older.modules).count() + some(&PAIR.new.modules).count();
+    assert_eq!(inside.len(), modules);
+    for module in inside {
+        let verdicts = module["verdicts"].as_array().unwrap();
+        assert_eq!(verdicts.len(), 1, "{module:#}");
+        assert_eq!(verdicts[0]["verdict"], "loads");
+        let kernel = &report["kernels"][verdicts[0]["kernel"].as_u64().unwrap() as usize];
+        assert_eq!(kernel["release"], module["release"]);
+    }
+    assert_eq!(code, 0);
+}
+
+#[test]
 fn a_unified_kernel_image_has_its_initrd_inside() {
     for (initrd, expected) in [(old(&["zstd", "-q"]), 2), (new(&["zstd", "-q"]), 0)] {
         let root = BootRoot::new();
@@ -375,6 +399,24 @@ fn what_cannot_be_read_is_a_note() {
         "{note}"
     );
     assert!(note.contains("/efi/token/initrd: in the zstd stream at offset 0x0, unpacked, at"));
+
+    // A module that is none: it is said, and nobody had asked for it.
+    let module = PAIR.release.clone() + "/kernel/drivers/none.ko";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lib/modules").join(module);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, "none").unwrap();
+    let find = "find . | cpio --quiet -o -H newc";
+    let initrd = output(
+        Command::new("sh")
+            .args(["-c", find])
+            .current_dir(dir.path()),
+    );
+    let (code, report) = with_entry(&[("initrd", &initrd)]).check();
+    assert_eq!(code, 0);
+    let errors = errors(&report);
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].contains("/kernel/drivers/none.ko: at offset 0x0: expected a kernel module"));
 
     let root = with_entry(&[("garbage", b"not an initrd")]);
     let (code, text, err) = root.run(&["check", "--kernel", "all", "--no-color"]);
