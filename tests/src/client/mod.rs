@@ -17,4 +17,4 @@ mod wrapped;
 pub use client_root::ClientRoot;
 pub use run::Run;
 pub use suite::Suite;
-pub use wrapped::{Build, kernel, kmp, release};
+pub use wrapped::{Build, kernel, kmp, module, release};

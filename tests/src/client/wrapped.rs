@@ -1,7 +1,7 @@
 //! Packages around real modules, of two builds of a kernel under one release.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use crate::{Extracted, Package, kernels};
@@ -70,20 +70,23 @@ pub fn kernel(name: &str, version: &str, build: Build) -> Package {
 pub fn kmp(name: &str, version: &str, build: Build) -> Package {
     let mut package = Package::new(name).version(version);
     for name in KMP {
-        let modules = &build.kernel().modules;
-        let is_it = |path: &&std::path::PathBuf| {
-            path.file_stem()
-                .is_some_and(|stem| Path::new(stem).with_extension("") == Path::new(name))
-        };
-        let module = modules
-            .iter()
-            .find(is_it)
-            .unwrap_or_else(|| panic!("no module {name}"));
+        let module = &module(build, name);
         let file = module.file_name().unwrap().to_str().unwrap();
         let path = format!("/usr/lib/modules/{}/extra/{file}", release());
         package = package.copy(path, module);
     }
     package
+}
+
+/// A module of a build, by its name.
+pub fn module(build: Build, name: &str) -> PathBuf {
+    let modules = build.kernel().modules.iter();
+    let mut with_name = modules.filter(|path| {
+        path.file_stem()
+            .is_some_and(|stem| Path::new(stem).with_extension("") == Path::new(name))
+    });
+    let module = with_name.next();
+    module.unwrap_or_else(|| panic!("no module {name}")).clone()
 }
 
 /// A bzImage whose version string names the common release, which has the length

@@ -10,5 +10,6 @@
 )]
 
 mod harness;
+mod hooks;
 mod once;
 mod trouble;
