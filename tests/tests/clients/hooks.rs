@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use btf_guard_tests::client::{Build, ClientRoot, Suite, kernel, kmp, module, release};
-use btf_guard_tests::{Extracted, Outcome, Package};
+use btf_guard_tests::{Outcome, Package};
+
+use crate::once::screen;
 
 fn shown(outcome: &Outcome) -> String {
     format!("{}{}", outcome.stdout, outcome.stderr)
@@ -243,22 +245,31 @@ fn dkms_inside_kernel_install_leaves_it_to_the_last_plugin() {
     install(&root, &kernel("kernel", "1", Build::New));
     boots_from_esp(&root, "one", false);
     dkms_module(&root, Build::Old);
-    assert!(root.run(["dkms", "add", "demo/1"]).status.success());
+    // dkms 3.2.2 itself runs no command after `dkms autoinstall`.
+    let own = "/etc/kernel/install.d/40-dkms.install";
+    let script = format!(
+        "#!/bin/sh\nexec dkms install demo/1 -k {}/x86_64\n",
+        release()
+    );
+    root.put(own, script);
+    assert!(root.run(["chmod", "755", own]).status.success());
     let outcome = root.run(add_kernel());
     assert!(
         outcome.stdout.contains("Executing post-transaction"),
         "{outcome:?}"
     );
-    let told = [
-        "1 of 21 modules will not load",
-        &format!("/efi/one/{}", release()),
-    ];
-    assert_says(&outcome, &told);
+    assert_says(&outcome, &["1 of 22 modules will not load", &image()]);
 }
 
 /// The dnf of a suite that has plugins of its own. Debian 12 has none for its dnf
 /// where zypper is.
 const DNFS: [(Suite, &str); 2] = [(Suite::Trixie, "dnf"), (Suite::Forky, "dnf5")];
+
+/// What dnf's hook says of a module that will not load.
+const LEFT: [&str; 2] = [
+    "after this transaction, ",
+    "modules will not load on kernel",
+];
 
 #[test]
 fn without_the_rpm_plugin_dnf_tells_of_what_is_left() {
@@ -277,7 +288,6 @@ fn without_the_rpm_plugin_dnf_tells_of_what_is_left() {
         for quiet in [&[][..], &["-q"]] {
             let command = [&[dnf, "-y"], quiet, &["install", "demo"]].concat();
             let outcome = root.run(command);
-            println!("{outcome:?}");
             assert_says(
                 &outcome,
                 &["after this transaction", "will not load", &image()],
@@ -287,4 +297,77 @@ fn without_the_rpm_plugin_dnf_tells_of_what_is_left() {
         let off = root.client([dnf, "-y", "install", "demo"]);
         assert_silent(&off.env("BTF_GUARD", "off").run());
     }
+}
+
+#[test]
+fn what_dnf_tells_at_a_terminal_stays_there() {
+    for (suite, dnf) in DNFS {
+        let Some(root) = ClientRoot::new(suite) else {
+            continue;
+        };
+        switch_plugin_off(&root);
+        install(&root, &kernel("kernel", "1", Build::New));
+        let demo = kmp("demo", "1", Build::Old).lua("%post", "print('from a scriptlet')");
+        root.offer("repo", &[&demo]);
+        let command = root
+            .client([dnf, "-y", "install", "demo"])
+            .env("TERM", "xterm");
+        let outcome = command.answering(&[]);
+        let screen = screen(&outcome);
+        for words in [
+            LEFT[1],
+            "help: ",
+            "modules: nf_conntrack",
+            "the kernel would log: ",
+        ] {
+            assert_eq!(screen.matches(words).count(), 1, "{words}: {screen}");
+        }
+    }
+}
+
+/// The package has no module of its own, so the rpm plugin does not look.
+#[test]
+fn dnf_tells_of_what_a_scriptlet_builds() {
+    for (suite, dnf) in DNFS {
+        let Some(root) = ClientRoot::new(suite) else {
+            continue;
+        };
+        install(&root, &kernel("kernel", "1", Build::New));
+        root.copy("/srv/wireguard.ko", &module(Build::Old, "wireguard"));
+        let script = format!(
+            "os.execute('install -D -m 644 /srv/wireguard.ko \
+             /usr/lib/modules/{}/extra/wireguard.ko')",
+            release()
+        );
+        let builder = Package::new("builder")
+            .file("/usr/share/builder", "")
+            .lua("%post", &script);
+        root.offer("repo", &[&builder, &kmp("other", "1", Build::New)]);
+        let outcome = root.run([dnf, "-y", "install", "builder"]);
+        assert_says(
+            &outcome,
+            &["after this transaction, ", " will not load on kernel"],
+        );
+        // It is not the next one's.
+        assert_silent(&root.run([dnf, "-y", "remove", "builder"]));
+    }
+}
+
+#[test]
+fn what_rpm_told_of_a_root_is_not_told_of_another() {
+    let Some(root) = ClientRoot::new(Suite::Forky) else {
+        return;
+    };
+    switch_plugin_off(&root);
+    root.offer(
+        "repo",
+        &[
+            &kernel("kernel", "1", Build::New),
+            &kmp("demo", "1", Build::Old),
+        ],
+    );
+    let options = ["dnf5", "-y", "--installroot=/inside", "--use-host-config"];
+    let outcome = root.run([&options[..], &["install", "kernel", "demo"]].concat());
+    let line = assert_says(&outcome, &LEFT);
+    assert!(line.contains(&format!("(/inside{}", image())), "{line}");
 }
