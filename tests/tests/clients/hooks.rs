@@ -133,6 +133,38 @@ fn what_goes_wrong_in_the_hook_does_not_end_kernel_install() {
     }
 }
 
+/// It is one of the machine that runs, not of a root or an image made on it.
+#[test]
+fn the_running_kernel_counts_where_it_runs() {
+    if !fs::exists("/sys/kernel/btf/vmlinux").unwrap() {
+        btf_guard_tests::skip::skipped("the running kernel and hooks", "it shows no BTF");
+        return;
+    }
+    let running = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let running = running.trim();
+    let path = format!("/usr/lib/modules/{running}/extra/xfs.ko");
+    // Any file will do: nothing is copied in this layout.
+    let add = ["kernel-install", "add", running, "/usr/bin/rpm"];
+    for suite in Suite::ALL {
+        let (Some(chroot), Some(machine)) = (ClientRoot::new(suite), ClientRoot::as_machine(suite))
+        else {
+            continue;
+        };
+        for root in [&chroot, &machine] {
+            root.put("/etc/kernel/install.conf", "layout=other\n");
+            root.put("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+            root.copy(&path, &module(Build::Old, "xfs"));
+        }
+        assert_silent(&chroot.run(add));
+        let image = machine.client(add).env("TRANSACTIONAL_UPDATE", "1");
+        assert_silent(&image.run());
+        let check = ["btf-guard", "check", "-q", "--kernel", "running", &path];
+        if machine.run(check).status.code() == Some(1) {
+            assert_says(&machine.run(add), &["kernel", "running"]);
+        }
+    }
+}
+
 /// rpm's plugin sees what is left, and clients show what it says.
 #[test]
 fn a_hook_in_a_scriptlet_leaves_it_to_the_rpm_plugin() {
