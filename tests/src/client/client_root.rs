@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::namespace::{As, Namespace};
 use super::run::Run;
 use super::suite::Suite;
+use super::wrapped::{self, Build};
 use super::{layer, repository};
 use crate::{Outcome, Package, Snapshot};
 
@@ -121,6 +122,22 @@ impl ClientRoot {
         assert!(made.status.success(), "{made:?}");
         let mounted = self.run(["mount", "-t", "tmpfs", "-o", &options, "tmpfs", path]);
         assert!(mounted.status.success(), "{mounted:?}");
+    }
+
+    /// Shows a build as if it were the running kernel, under the release of the one
+    /// that runs here: a stand-in, because which kernel runs is not the tests' to
+    /// choose. `false` where this machine shows none in whose place it could be.
+    pub fn stand_in(&self, build: Build) -> bool {
+        let (types, config) = wrapped::shown(build);
+        let shown = [
+            ("/sys/kernel/btf/vmlinux", types),
+            ("/proc/config.gz", config),
+        ];
+        shown.into_iter().all(|(place, bytes)| {
+            let name = format!("/run/stand-in{}", place.replace('/', "-"));
+            self.put(&name, bytes);
+            self.run(["mount", "--bind", &name, place]).status.success()
+        })
     }
 
     /// A program and its arguments, to be run in the root.

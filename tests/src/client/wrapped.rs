@@ -1,8 +1,13 @@
 //! Packages around real modules, of two builds of a kernel under one release.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+
+use btf_guard::kernel::image;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::{Extracted, Package, kernels};
 
@@ -76,6 +81,16 @@ pub fn kmp(name: &str, version: &str, build: Build) -> Package {
         package = package.copy(path, module);
     }
     package
+}
+
+/// What a running kernel would show of itself: its types as
+/// `/sys/kernel/btf/vmlinux`, its configuration as `/proc/config.gz`.
+pub(crate) fn shown(build: Build) -> (Vec<u8>, Vec<u8>) {
+    let kernel = build.kernel();
+    let types = image::open(&kernel.image).unwrap().base_btf;
+    let mut config = GzEncoder::new(Vec::new(), Compression::fast());
+    config.write_all(enforcing(kernel).as_bytes()).unwrap();
+    (types, config.finish().unwrap())
 }
 
 /// A module of a build, by its name.
