@@ -134,6 +134,24 @@ fn what_goes_wrong_in_the_hook_does_not_end_kernel_install() {
     }
 }
 
+#[test]
+fn a_boot_partition_at_an_uncommon_place_is_looked_at() {
+    let Some(root) = ClientRoot::new(Suite::Trixie) else {
+        return;
+    };
+    boots_from_esp(&root, "one", false);
+    root.mount_small("/srv/esp", 64 << 10);
+    root.put(
+        "/etc/kernel/install.conf",
+        "layout=bls\nBOOT_ROOT=/srv/esp\n",
+    );
+    install(&root, &kernel("kernel", "1", Build::Old));
+    assert_silent(&root.run(add_kernel()));
+    install(&root, &kernel("kernel", "2", Build::New));
+    root.put("/etc/kernel/entry-token", "two\n");
+    assert_says(&root.run(add_kernel()), &["will not load", "/srv/esp/one/"]);
+}
+
 /// What lasts until the reboot is a matter of the machine that runs, not of a root
 /// or an image that is made on it.
 #[test]
