@@ -316,16 +316,16 @@ fn one_initrd_of_two_kernels_is_read_once() {
 #[test]
 fn one_initrd_of_two_releases_has_modules_for_each() {
     let both = [
-        initrd(&PAIR.older.modules, &PAIR.older.release, &["zstd", "-q"]),
+        initrd(&pair().old.modules, &pair().old.release, &["zstd", "-q"]),
         new(&["zstd", "-q"]),
     ];
     let root = with_entry(&[("initrd", &both.concat())]);
-    root.put("efi/older/linux", &fs::read(&PAIR.older.image).unwrap());
+    root.put("efi/older/linux", &fs::read(&pair().old.image).unwrap());
     let text = "title older\nlinux /older/linux\ninitrd /token/initrd\n";
     root.put("efi/loader/entries/older.conf", text.as_bytes());
     let (code, report) = root.check();
     let (inside, _) = parted(&report);
-    let modules = some(&PAIR.older.modules).count() + some(&PAIR.new.modules).count();
+    let modules = some(&pair().old.modules).count() + some(&pair().new.modules).count();
     assert_eq!(inside.len(), modules);
     for module in inside {
         let verdicts = module["verdicts"].as_array().unwrap();
@@ -401,7 +401,7 @@ fn what_cannot_be_read_is_a_note() {
     assert!(note.contains("/efi/token/initrd: in the zstd stream at offset 0x0, unpacked, at"));
 
     // A module that is none: it is said, and nobody had asked for it.
-    let module = PAIR.release.clone() + "/kernel/drivers/none.ko";
+    let module = pair().release.clone() + "/kernel/drivers/none.ko";
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lib/modules").join(module);
     fs::create_dir_all(file.parent().unwrap()).unwrap();

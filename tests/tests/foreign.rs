@@ -6,8 +6,8 @@ use std::fs;
 
 use btf_guard::btf::Order;
 use btf_guard::compression::{Format, decompress};
-use btf_guard::kernel::image::{self, Image};
 use btf_guard::kernel::Kernel;
+use btf_guard::kernel::image::{self, Image};
 use btf_guard::module;
 use btf_guard::verdict::{Cause, Causes, Verdict, judge};
 use btf_guard_tests::fetched::in_parallel;
