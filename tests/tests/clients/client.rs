@@ -73,9 +73,9 @@ impl Client {
         }
     }
 
-    /// The command for it, to run without a question.
-    pub(crate) fn command(self, act: Act<'_>) -> Vec<String> {
-        let line = match self.tool {
+    /// The shell's command line for it, to run without a question.
+    pub(crate) fn command(self, act: Act<'_>) -> String {
+        match self.tool {
             Tool::Rpm => rpm(act),
             Tool::Dnf4 => format!("dnf -y {}", dnf(act)),
             Tool::Dnf5 => format!("dnf5 -y {}", dnf(act)),
@@ -88,9 +88,7 @@ impl Client {
                 };
                 format!("zypper --non-interactive {}", zypper(act, option))
             }
-        };
-        // A shell, for the names of rpm's files.
-        ["sh", "-c", &line].map(str::to_owned).to_vec()
+        }
     }
 }
 

@@ -65,11 +65,8 @@ pub(crate) fn modules_of_another_build_are_refused(client: Client) {
         return;
     }
     // Whoever knows better says so.
-    let mut run = scene.root.client(client.command(Act::Install(&[MODULES])));
-    for (name, value) in client.variables().iter().chain(&[("BTF_GUARD", "warn")]) {
-        run = run.env(name, value);
-    }
-    let outcome = run.run();
+    let run = scene.shell(&client.command(Act::Install(&[MODULES])));
+    let outcome = run.env("BTF_GUARD", "warn").run();
     assert!(outcome.status.success(), "{outcome:?}");
     if client.shows() {
         let text = said(&outcome);
@@ -98,7 +95,7 @@ pub(crate) fn a_kernel_that_leaves_its_modules_behind_is_refused(client: Client)
 pub(crate) fn kernel_and_modules_are_updated_together(client: Client) {
     for repository in ["new", "kernel-first", "modules-first"] {
         let Some(scene) = Scene::old(client) else {
-            return;
+            continue;
         };
         scene.offer(repository);
         let outcome = scene.run(Act::Update(repository));
@@ -308,11 +305,19 @@ pub(crate) fn the_running_kernel(client: Client) {
         let warned = text.contains("warning: btf-guard: ") && text.contains("(running)");
         assert_eq!(warned, warns, "{client:?}: {text}");
     }
+    let outcome = machine.run(Act::Remove(&["foreign-kmp"]));
+    assert!(outcome.status.success(), "{client:?}: {outcome:?}");
+    if client.shows() {
+        let text = said(&outcome);
+        let gone = "warning: btf-guard: after this transaction, the running kernel";
+        assert!(text.contains(gone), "{client:?}: {text}");
+    }
     let Some(chroot) = Scene::empty(client) else {
         return;
     };
     chroot.offer("running");
     chroot.quiet(Act::Install(&[("foreign-kmp", "1")]));
+    chroot.quiet(Act::Remove(&["foreign-kmp"]));
 }
 
 pub(crate) fn a_judge_that_is_killed(client: Client) {

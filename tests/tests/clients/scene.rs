@@ -1,7 +1,7 @@
 //! A root, packages on offer, and a client at work.
 
-use btf_guard_tests::Outcome;
-use btf_guard_tests::client::{ClientRoot, KMP, release};
+use btf_guard_tests::client::{ClientRoot, KMP, Run, release};
+use btf_guard_tests::{Outcome, Snapshot};
 
 use crate::client::{Act, Client};
 use crate::shelf;
@@ -61,11 +61,7 @@ impl Scene {
     }
 
     pub(crate) fn run(&self, act: Act<'_>) -> Outcome {
-        let mut run = self.root.client(self.client.command(act));
-        for (name, value) in self.client.variables() {
-            run = run.env(name, value);
-        }
-        run.run()
+        self.shell(&self.client.command(act)).run()
     }
 
     /// Does it, and neither client nor btf-guard has anything to object to.
@@ -89,15 +85,43 @@ impl Scene {
             assert_names_the_modules(&text, "warning: btf-guard: would have blocked: ");
             return false;
         }
-        let changes = before.changes(&self.root.snapshot());
-        assert_eq!(changes, [""; 0], "{client:?}: {text}");
-        let status = Some(client.blocked(packages));
-        assert_eq!(outcome.status.code(), status, "{client:?}: {text}");
+        self.assert_stopped(&before, &outcome, client.blocked(packages));
         if client.shows() {
-            assert_names_the_modules(&text, "error: btf-guard: blocked: ");
-            assert!(text.contains("nothing was changed; to go on all the same: BTF_GUARD=warn"));
+            assert_blocked(&text);
         }
         true
+    }
+
+    /// Runs a shell's command line, which is to end with this status and to change
+    /// nothing. With answers, it is run at a terminal. Returns what was said.
+    #[track_caller]
+    pub(crate) fn stopped(&self, line: &str, answers: &[(&str, &str)], status: i32) -> String {
+        let before = self.root.snapshot();
+        let run = self.shell(line);
+        let outcome = match answers {
+            [] => run.run(),
+            answers => run.answering(answers),
+        };
+        self.assert_stopped(&before, &outcome, status);
+        said(&outcome)
+    }
+
+    /// A shell's command line, with what this client has in its environment.
+    pub(crate) fn shell(&self, line: &str) -> Run<'_> {
+        let run = self.root.client(["sh", "-c", line]);
+        let variables = self.client.variables().iter();
+        variables.fold(run, |run, (name, value)| run.env(name, value))
+    }
+
+    #[track_caller]
+    fn assert_stopped(&self, before: &Snapshot, outcome: &Outcome, status: i32) {
+        let (client, text) = (self.client, said(outcome));
+        assert_eq!(
+            before.changes(&self.root.snapshot()),
+            [""; 0],
+            "{client:?}: {text}"
+        );
+        assert_eq!(outcome.status.code(), Some(status), "{client:?}: {text}");
     }
 
     /// The packages that are installed, without release and architecture.
@@ -115,6 +139,14 @@ impl Scene {
 /// What the user saw, wherever it was written to.
 pub(crate) fn said(outcome: &Outcome) -> String {
     format!("{}\n{}", outcome.stdout, outcome.stderr)
+}
+
+/// The whole of a block's words.
+#[track_caller]
+pub(crate) fn assert_blocked(text: &str) {
+    assert_names_the_modules(text, "error: btf-guard: blocked: ");
+    let way_out = "nothing was changed; to go on all the same: BTF_GUARD=warn";
+    assert!(text.contains(way_out), "{text}");
 }
 
 /// Kernel, modules, and the log to expect.
