@@ -9,4 +9,12 @@
     clippy::indexing_slicing
 )]
 
+mod client;
+mod dnf4;
+mod dnf5;
 mod harness;
+mod rpm;
+mod scenarios;
+mod scene;
+mod shelf;
+mod zypper;
