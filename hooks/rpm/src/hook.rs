@@ -111,8 +111,7 @@ fn judged(
         }
         (Moment::Real, Ok(case)) if outcome == Outcome::GoesOn && part.is_whole() => {
             if let Ok(Answer { keys, .. }) = case.answer {
-                let judge = options.judge.clone();
-                memory::keep_real(After::new(judge, case.plan, begun, keys, told));
+                memory::keep_real(After::new(options, case.plan, begun, keys, told));
             }
         }
         (Moment::Real, _) => {}
