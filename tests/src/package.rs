@@ -7,10 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A package to build: version 1, release 1, no dependencies, no scriptlets.
+/// A package to build: version 1, release 1, no scriptlets, and no dependencies
+/// but those that are written out.
 pub struct Package {
     name: String,
     version: String,
+    tags: String,
     files: Vec<File>,
     ghosts: Vec<PathBuf>,
 }
@@ -27,6 +29,7 @@ impl Package {
         Self {
             name: name.to_owned(),
             version: "1".to_owned(),
+            tags: String::new(),
             files: Vec::new(),
             ghosts: Vec::new(),
         }
@@ -35,6 +38,12 @@ impl Package {
     /// Another version than 1.
     pub fn version(mut self, version: &str) -> Self {
         version.clone_into(&mut self.version);
+        self
+    }
+
+    /// A line of the spec file's header, such as `Provides` with what it provides.
+    pub fn tag(mut self, name: &str, value: &str) -> Self {
+        self.tags.push_str(&format!("{name}: {value}\n"));
         self
     }
 
@@ -115,7 +124,12 @@ impl Package {
     /// Nothing but the files as they are: no stripping, no dependency
     /// generators, names of any bytes, this machine's programs too.
     fn spec(&self, top: &Path) -> String {
-        let Self { name, version, .. } = self;
+        let Self {
+            name,
+            version,
+            tags,
+            ..
+        } = self;
         let top = top.display();
         format!(
             "%global __os_install_post %{{nil}}\n\
@@ -124,6 +138,7 @@ impl Package {
              %global _binary_payload w1.gzdio\n\
              Name: {name}\nVersion: {version}\nRelease: 1\nSummary: test\n\
              License: none\nBuildArch: noarch\nAutoReqProv: no\n\
+             {tags}\
              %description\ntest\n\
              %install\nmkdir -p %{{buildroot}}\ncp -a {top}/staged/. %{{buildroot}}\n\
              %files -f {top}/files\n"

@@ -10,3 +10,5 @@
 )]
 
 mod harness;
+mod zypp_ask;
+mod zypp_fetch;
