@@ -124,6 +124,37 @@ fn within_a_commit_packages_come_into_the_cache_that_zypper_then_uses() {
 }
 
 #[test]
+fn of_two_builds_under_one_name_the_better_priority_is_taken_and_it_is_said() {
+    for root in roots() {
+        let other = btf_guard_tests::Package::new("drbd")
+            .version("2")
+            .tag("Provides", "kmod(drbd.ko)")
+            .file("/usr/lib/modules/2/drbd.ko", "another build");
+        root.offer("second", &[&other]);
+        // Where nothing prefers one, it must be the one that zypper takes.
+        let alone = root.fetch(&commit());
+        let solved = root.fetch(&up());
+        assert_eq!(
+            alone.coming("drbd-2-1.noarch").repository,
+            solved.coming("drbd-2-1.noarch").repository,
+        );
+        root.put(
+            "/etc/zypp/repos.d/second.repo",
+            "[second]\nname=second\nenabled=1\nbaseurl=file:///srv/second\ngpgcheck=0\n\
+             autorefresh=1\npriority=10\n",
+        );
+        let fetched = root.fetch(&commit());
+        let step = fetched.coming("drbd-2-1.noarch");
+        assert_eq!(step.repository.as_deref(), Some("second"));
+        let path = "/var/cache/zypp/packages/second/drbd-2-1.noarch.rpm";
+        assert_eq!(step.path.as_deref(), Some(path.as_ref()));
+        let problem = "drbd-2-1.noarch is offered with different contents; taken is that of second";
+        let problems = &fetched.outcome().problems;
+        assert!(problems.iter().any(|text| text == problem), "{problems:?}");
+    }
+}
+
+#[test]
 fn a_libzypp_that_does_not_come_back_is_left_behind_at_the_deadline() {
     for root in roots() {
         // libzypp waits half a minute for the answer of such a program.
