@@ -3,6 +3,8 @@
 //!
 //!   zypp_probe SHIM ROOT
 
+#![allow(clippy::panic)]
+
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let second = Zypp::open(shim, root, Lock::Take).err();
     writeln!(out, "second: {second:?}")?;
 
-    let panicked = zypp.load(true, &mut |_| std::panic::panic_any("as a test does"));
+    let panicked = zypp.load(true, &mut |_| panic!("as a test does"));
     writeln!(out, "panicked: {panicked:?}")?;
     zypp.load(true, &mut |_| true)?;
     let stopped = zypp.load(true, &mut |_| false);

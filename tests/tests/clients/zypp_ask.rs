@@ -289,8 +289,7 @@ fn a_full_disk_costs_the_packages_that_do_not_fit_and_no_others() {
     for root in roots() {
         let big = Package::new("big-kmp")
             .tag("Provides", "kmod(big.ko)")
-            .file("/usr/lib/modules/1/big.ko", vec![b'x'; 1 << 20]);
-        // Stored as it is, so that it does not fit into what is left.
+            .file("/usr/lib/modules/1/big.ko", noise(1 << 20));
         root.offer("first", &[&big]);
         root.mount_small("/var/cache/zypp/packages", 64);
         root.run([
@@ -334,4 +333,16 @@ fn the_handle_stands_two_opens_panics_and_many_questions() {
         assert!(beyond.starts_with("beyond: Err(Failed("), "{beyond}");
         assert_eq!(reopened, "reopened: 6");
     }
+}
+
+/// Bytes that do not compress.
+pub(crate) fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state.to_le_bytes()[7]
+    };
+    (0..count).map(|_| next()).collect()
 }

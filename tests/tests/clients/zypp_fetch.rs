@@ -10,7 +10,7 @@ use std::time::Instant;
 use btf_guard::place::fetch::{Ask, Commit, CommitAction, CommitStep, Extent, Request};
 use btf_guard_tests::client::{ClientRoot, FETCHER, Fetched, Suite};
 
-use super::zypp_ask::{roots, up};
+use super::zypp_ask::{noise, roots, up};
 
 /// Stands for the commit plugin: while zypper waits for its answer to
 /// COMMITBEGIN, it has the request answered.
@@ -257,16 +257,4 @@ fn what_a_slow_server_has_sent_by_the_deadline_is_told_and_the_rest_is_named() {
             assert!(line.done < line.total, "{line:?}");
         }
     }
-}
-
-/// Bytes that do not compress.
-fn noise(count: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        state.to_le_bytes()[7]
-    };
-    (0..count).map(|_| next()).collect()
 }
