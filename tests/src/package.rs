@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A package to build: version 1, release 1, no scriptlets, and no dependencies
-/// but those that are written out.
+/// but for those that are given.
 pub struct Package {
     name: String,
     version: String,
-    tags: String,
+    tags: Vec<String>,
     files: Vec<File>,
     ghosts: Vec<PathBuf>,
 }
@@ -29,7 +29,7 @@ impl Package {
         Self {
             name: name.to_owned(),
             version: "1".to_owned(),
-            tags: String::new(),
+            tags: Vec::new(),
             files: Vec::new(),
             ghosts: Vec::new(),
         }
@@ -41,9 +41,9 @@ impl Package {
         self
     }
 
-    /// A line of the spec file's header, such as `Provides` with what it provides.
-    pub fn tag(mut self, name: &str, value: &str) -> Self {
-        self.tags.push_str(&format!("{name}: {value}\n"));
+    /// A line of the specfile's head, such as `Obsoletes: other < 2`.
+    pub fn tag(mut self, line: &str) -> Self {
+        self.tags.push(line.to_owned());
         self
     }
 
@@ -124,12 +124,8 @@ impl Package {
     /// Nothing but the files as they are: no stripping, no dependency
     /// generators, names of any bytes, this machine's programs too.
     fn spec(&self, top: &Path) -> String {
-        let Self {
-            name,
-            version,
-            tags,
-            ..
-        } = self;
+        let Self { name, version, .. } = self;
+        let tags: String = self.tags.iter().map(|tag| format!("{tag}\n")).collect();
         let top = top.display();
         format!(
             "%global __os_install_post %{{nil}}\n\
@@ -137,8 +133,7 @@ impl Package {
              %global _binaries_in_noarch_packages_terminate_build 0\n\
              %global _binary_payload w1.gzdio\n\
              Name: {name}\nVersion: {version}\nRelease: 1\nSummary: test\n\
-             License: none\nBuildArch: noarch\nAutoReqProv: no\n\
-             {tags}\
+             License: none\nBuildArch: noarch\nAutoReqProv: no\n{tags}\
              %description\ntest\n\
              %install\nmkdir -p %{{buildroot}}\ncp -a {top}/staged/. %{{buildroot}}\n\
              %files -f {top}/files\n"
