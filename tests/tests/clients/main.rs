@@ -19,4 +19,6 @@ mod scenarios;
 mod scene;
 mod shelf;
 mod trouble;
+mod zypp_ask;
+mod zypp_fetch;
 mod zypper;
