@@ -39,18 +39,58 @@ impl Judge {
         Self { directory }
     }
 
-    /// Keeps the plan and answers with a decision and messages, each a level and a text.
+    /// Runs `body` before the first change, with the plan in `$E/plan`, and has
+    /// nothing to say after the last. Keeps both plans, the last of each, and
+    /// counts how often it was asked before.
+    pub fn before(body: &str) -> Self {
+        Self::both(
+            body,
+            "echo '{\"schema\":1,\"decision\":\"allow\",\"messages\":[]}'",
+        )
+    }
+
+    fn both(before: &str, after: &str) -> Self {
+        Self::script(&format!(
+            "plan=$(cat)
+             case $plan in *'\"stage\":\"after\"'*)
+                 echo \"$plan\" > $E/after
+                 {after}
+                 exit
+             esac
+             echo \"$plan\" > $E/plan; echo . >> $E/asked
+             {before}"
+        ))
+    }
+
+    /// Answers with a decision and messages, each a level and a text, before the
+    /// first change; says nothing after the last.
     pub fn answering(decision: &str, messages: &[(&str, &str)]) -> Self {
         let messages: Vec<_> = messages
             .iter()
             .map(|(level, text)| serde_json::json!({"level": level, "text": text}))
             .collect();
         // Keys of the whole report, which a hook must ignore, stand around them.
-        let answer = serde_json::json!({
+        Self::before(&say(&serde_json::json!({
             "schema": 1, "kernels": [{"id": 0}], "decision": decision, "messages": messages,
             "summary": {"modules": 1},
-        });
-        Self::script(&format!("cat > $E/plan\ncat <<'END'\n{answer}\nEND"))
+        })))
+    }
+
+    /// Answers one thing before the first change and another after the last,
+    /// each the JSON of an answer.
+    pub fn staged(before: &serde_json::Value, after: &serde_json::Value) -> Self {
+        Self::both(&say(before), &say(after))
+    }
+
+    /// How often it was asked before the first change.
+    pub fn times_asked(&self) -> usize {
+        fs::read_to_string(self.evidence("asked")).map_or(0, |asked| asked.lines().count())
+    }
+
+    /// The plan it was given after the last change, if any.
+    pub fn plan_after(&self) -> Option<Plan> {
+        let plan = fs::read_to_string(self.evidence("after")).ok()?;
+        Some(serde_json::from_str(&plan).unwrap())
     }
 
     /// The script.
@@ -74,8 +114,12 @@ impl Judge {
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The plan it was given.
+    /// The plan it was given before the first change.
     pub fn plan(&self) -> Plan {
         serde_json::from_str(&self.read("plan")).unwrap()
     }
+}
+
+fn say(answer: &serde_json::Value) -> String {
+    format!("cat <<'END'\n{answer}\nEND")
 }

@@ -7,12 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A package to build: version 1, release 1, no dependencies, no scriptlets.
+/// A package to build: version 1, release 1, no dependencies.
 pub struct Package {
     name: String,
     version: String,
     files: Vec<File>,
     ghosts: Vec<PathBuf>,
+    scriptlets: String,
 }
 
 struct File {
@@ -29,6 +30,7 @@ impl Package {
             version: "1".to_owned(),
             files: Vec::new(),
             ghosts: Vec::new(),
+            scriptlets: String::new(),
         }
     }
 
@@ -61,6 +63,14 @@ impl Package {
     /// A path that the package owns but does not bring.
     pub fn ghost(mut self, path: impl AsRef<Path>) -> Self {
         self.ghosts.push(path.as_ref().to_owned());
+        self
+    }
+
+    /// A scriptlet in Lua, which needs no program in the root: `section` is
+    /// `%post` or another.
+    pub fn lua(mut self, section: &str, script: &str) -> Self {
+        self.scriptlets
+            .push_str(&format!("{section} -p <lua>\n{script}\n"));
         self
     }
 
@@ -115,7 +125,12 @@ impl Package {
     /// Nothing but the files as they are: no stripping, no dependency
     /// generators, names of any bytes, this machine's programs too.
     fn spec(&self, top: &Path) -> String {
-        let Self { name, version, .. } = self;
+        let Self {
+            name,
+            version,
+            scriptlets,
+            ..
+        } = self;
         let top = top.display();
         format!(
             "%global __os_install_post %{{nil}}\n\
@@ -126,7 +141,7 @@ impl Package {
              License: none\nBuildArch: noarch\nAutoReqProv: no\n\
              %description\ntest\n\
              %install\nmkdir -p %{{buildroot}}\ncp -a {top}/staged/. %{{buildroot}}\n\
-             %files -f {top}/files\n"
+             {scriptlets}%files -f {top}/files\n"
         )
     }
 }

@@ -1,5 +1,7 @@
 //! The table of functions that librpm looks up in a plugin.
 
+use std::ffi::c_int;
+
 use crate::{rpmPlugin, rpmRC, rpmts};
 
 /// A hook that this project does not implement: its signature does not matter.
@@ -25,8 +27,10 @@ pub struct PluginHooks {
     pub cleanup: Option<unsafe extern "C" fn(plugin: rpmPlugin)>,
     /// Called before the first change; `RPMRC_FAIL` ends the transaction.
     pub tsm_pre: Option<unsafe extern "C" fn(plugin: rpmPlugin, ts: rpmts) -> rpmRC>,
-    /// After the transaction.
-    pub tsm_post: Hook,
+    /// After the transaction, its test run or its refusal; `res` is 0 where all
+    /// went well, above 0 where problems kept it from starting, and below 0
+    /// where it failed. What is returned changes nothing.
+    pub tsm_post: Option<unsafe extern "C" fn(plugin: rpmPlugin, ts: rpmts, res: c_int) -> rpmRC>,
     /// Before a transaction element.
     pub psm_pre: Hook,
     /// After a transaction element.

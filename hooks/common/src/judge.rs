@@ -29,7 +29,7 @@ const DIRECTORY: &str = match option_env!("BTF_GUARD_BINDIR") {
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The judge that is asked.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judge {
     /// The `btf-guard` program.
     pub program: PathBuf,

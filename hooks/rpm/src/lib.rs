@@ -1,21 +1,27 @@
 //! `btf_guard.so`: asks `btf-guard judge` about a transaction before rpm
-//! changes anything.
+//! changes anything, and about the disk when all is done.
 //!
 //! It lives inside rpm, dnf, zypper's rpm or PackageKit, so it does next to
 //! nothing itself: [`survey`] finds the packages that carry modules or kernel
 //! images, [`btf_guard_hooks::judge`] hands them to a child process, [`hook`]
-//! turns the answer into log lines and a return code. Whatever goes wrong on
-//! the way costs one warning line, never the transaction.
+//! and [`after`] turn the answer into lines for [`voice`] and a return code.
+//! Whatever goes wrong on the way costs one warning line, never the transaction.
 //!
-//! The plugin keeps no state: dnf calls it twice with one instance, first for
-//! its test run, and each call stands for itself.
+//! [`memory`] has what one call leaves for the next: dnf calls with its test run
+//! first, and nothing is asked or told twice.
 
+mod after;
+mod client;
 mod commit;
 mod door;
 mod hook;
 mod librpm;
+mod memory;
 mod settings;
 mod survey;
+mod voice;
+
+use std::ffi::c_int;
 
 use rpm_plugin_sys::{PluginHooks, RPMRC_FAIL, RPMRC_OK, rpmPlugin, rpmRC, rpmts};
 
@@ -28,6 +34,7 @@ use librpm::{Librpm, Transaction};
 #[unsafe(no_mangle)]
 pub static btf_guard_hooks: PluginHooks = PluginHooks {
     tsm_pre: Some(tsm_pre),
+    tsm_post: Some(tsm_post),
     ..PluginHooks::NONE
 };
 
@@ -53,8 +60,28 @@ unsafe extern "C" fn tsm_pre(plugin: rpmPlugin, ts: rpmts) -> rpmRC {
         Ok(Outcome::GoesOn) => RPMRC_OK,
         Ok(Outcome::Stops) => RPMRC_FAIL,
         Err(panic) => {
-            let _ = door::behind(|| hook::complain(&rpm, &format!("internal error: {panic}")));
+            let _ = door::behind(|| hook::panicked(&rpm, &panic));
             RPMRC_OK
         }
     }
+}
+
+/// After a transaction, its test run, or its refusal.
+#[allow(unsafe_code)]
+unsafe extern "C" fn tsm_post(_plugin: rpmPlugin, _ts: rpmts, res: c_int) -> rpmRC {
+    let Some(after) = memory::take_real() else {
+        return RPMRC_OK;
+    };
+    // Above 0, problems were found before the first change (`rpmtsRun()`,
+    // lib/transaction.c of rpm); below 0, some of it was done.
+    if res > 0 {
+        return RPMRC_OK;
+    }
+    let Ok(Ok(rpm)) = door::behind(Librpm::of_this_process) else {
+        return RPMRC_OK;
+    };
+    if let Err(panic) = door::behind(|| after.run(&rpm)) {
+        let _ = door::behind(|| after::panicked(&rpm, &panic));
+    }
+    RPMRC_OK
 }

@@ -70,7 +70,7 @@ fn judge(plan: &Plan, mode: Mode) -> anyhow::Result<Report> {
     sandbox::limit(highest + files.len() as u64);
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // Looks at the first process, which a confined one cannot.
-    let running = running_release(&root);
+    let running = running_release(&root, plan.image);
     // The whole root: modules may be links to anywhere inside it.
     let readable = [
         root.path(),
@@ -218,9 +218,9 @@ fn follow(release: &str, root: &Root, brought: &[usize], bench: &mut Bench) {
 }
 
 /// The release of the running kernel, where it will meet what is installed:
-/// not in another root, and not in a container or chroot.
-fn running_release(root: &Root) -> Option<String> {
-    let here = root.is_system() && !is_chroot();
+/// not in another root or an image, and not in a container or chroot.
+fn running_release(root: &Root, image: bool) -> Option<String> {
+    let here = root.is_system() && !image && !is_chroot();
     let uname = rustix::system::uname();
     here.then(|| uname.release().to_string_lossy().into_owned())
 }

@@ -27,6 +27,10 @@ pub struct Plan {
     pub test: bool,
     /// What the environment or the rpm macro asks for, if anything.
     pub mode: Option<Mode>,
+    /// What is changed is an image of a system, to be booted later, even if the
+    /// root is `/`: the running kernel will not meet it.
+    #[serde(default)]
+    pub image: bool,
     /// When the transaction began, in seconds since 1970: what changed later
     /// than that is its work. For [`Stage::After`].
     #[serde(default)]
@@ -48,6 +52,7 @@ impl Plan {
             stage: Stage::Before,
             test: false,
             mode: None,
+            image: false,
             since: None,
             said: Vec::new(),
             elements: Vec::new(),

@@ -58,9 +58,8 @@ fn a_client_that_never_reaps_is_served() {
 
 #[test]
 fn the_judge_starts_clean() {
-    let judge = Judge::script(
-        "cat > $E/plan
-         env > $E/environment
+    let judge = Judge::before(
+        "env > $E/environment
          ps -o pgid= -p $$ > $E/group; echo $$ > $E/pid
          cat /proc/self/status > $E/status
          echo \"$@\" > $E/arguments

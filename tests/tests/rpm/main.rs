@@ -8,10 +8,12 @@
     clippy::indexing_slicing
 )]
 
+mod after;
 mod commit;
 mod decisions;
 mod failures;
 mod host;
+mod memory;
 mod plans;
 mod real;
 mod symbols;

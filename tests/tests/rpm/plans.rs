@@ -78,9 +78,8 @@ fn modules_and_images_are_named_and_nothing_else() {
 
 #[test]
 fn the_judge_reads_each_package_from_its_start() {
-    let judge = Judge::script(
-        "cat > $E/plan
-         for n in $(tr ',' '\\n' < $E/plan | sed -n 's/.*\"file\":\\([0-9]*\\)$/\\1/p'); do
+    let judge = Judge::before(
+        "for n in $(tr ',' '\\n' < $E/plan | sed -n 's/.*\"file\":\\([0-9]*\\)$/\\1/p'); do
              cat <&$n > $E/package-$n
          done
          echo '{\"schema\":1,\"decision\":\"allow\",\"messages\":[]}'",

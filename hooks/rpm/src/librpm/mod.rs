@@ -101,7 +101,8 @@ impl Librpm {
     }
 }
 
-fn printable(line: &str) -> String {
+/// Escapes what steers a terminal.
+pub(crate) fn printable(line: &str) -> String {
     let mut safe = String::with_capacity(line.len());
     for character in line.chars() {
         if character.is_control() {

@@ -1,0 +1,70 @@
+//! `tsm_post`: what scriptlets made of the transaction, which no plan foresees.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use btf_guard::place::plan::{Level, Plan, Stage};
+use btf_guard_hooks::judge::{self, Failure, Judge};
+
+use crate::hook::as_warnings;
+use crate::librpm::Librpm;
+use crate::voice::{Occasion, Told, Voice};
+
+/// What to ask after a real run that was judged before.
+pub(crate) struct After {
+    judge: Judge,
+    plan: Plan,
+    told: Told,
+}
+
+impl After {
+    /// After the plan that was judged when it had `begun`; `keys` are those of
+    /// the answer, `told` is what was shown of it.
+    pub(crate) fn new(
+        judge: Judge,
+        mut plan: Plan,
+        begun: SystemTime,
+        keys: Vec<String>,
+        told: Told,
+    ) -> Self {
+        plan.stage = Stage::After;
+        // Whole seconds, downwards: not every file system keeps more of a
+        // file's time, and what changed in the same second is to be seen.
+        let since = begun.duration_since(UNIX_EPOCH);
+        plan.since = since.ok().map(|since| since.as_secs());
+        plan.said = keys;
+        for element in &mut plan.elements {
+            // Read and closed, and perhaps gone by then.
+            element.file = None;
+        }
+        Self { judge, plan, told }
+    }
+
+    /// Has the disk judged, and shows what is new. Nothing is stopped any more.
+    pub(crate) fn run(self, rpm: &Librpm) {
+        let mut voice = Voice::new(rpm, self.told);
+        match judge::ask(&self.judge, &self.plan, Vec::new()) {
+            Ok(answer) => {
+                voice.say(Occasion::Remark, as_warnings(answer.messages));
+            }
+            // It has judged before: the transaction has removed it.
+            Err(Failure::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(failure) => unjudged(&mut voice, &failure.to_string()),
+        }
+    }
+}
+
+/// The one line for whatever went wrong on our side.
+fn unjudged(voice: &mut Voice<'_>, what: &str) {
+    let text = format!(
+        "btf-guard: {what}; what the transaction left on the disk is not judged; \
+         run 'btf-guard check'"
+    );
+    voice.remark(Level::Warning, text);
+}
+
+/// The same after a panic, of which it is not known how far it got.
+pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
+    let mut voice = Voice::new(rpm, Told::default());
+    unjudged(&mut voice, &format!("internal error: {panic}"));
+}

@@ -1,0 +1,114 @@
+//! How what the plugin has to say reaches the admin: once.
+//!
+//! Clients show parts of rpm's log and hide others (tried, see `tests/tests`):
+//!
+//! | client | in its test run | before the first change | after the last |
+//! |---|---|---|---|
+//! | rpm, zypper | shown | shown | shown |
+//! | dnf 4 | shown if the run fails | shown late, and not with `-q` | hidden |
+//! | dnf 5 | hidden | hidden | hidden |
+//!
+//! Standard error is shown by both dnfs, and hidden by zypper. So rpm's log is
+//! what everything goes to, and standard error has it for dnf 5 as well; for
+//! dnf 4 it has instead what the log would hide.
+
+use std::cell::OnceCell;
+use std::io::Write;
+
+use btf_guard::place::plan::{Level, Message};
+
+use crate::client::Client;
+use crate::librpm::{Librpm, printable};
+
+/// Lines of one answer that are shown. The judge groups what it found; more
+/// than this is noise, and the rest is in `btf-guard check`.
+const MAX_LINES: usize = 200;
+
+/// What lines are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The transaction is stopped: the client shows why.
+    Stop,
+    /// It goes on, or is over.
+    Remark,
+}
+
+/// What was told of a transaction: the lines of one thing after another.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Vec<Vec<Message>>);
+
+/// Speaks to the admin of one transaction.
+pub(crate) struct Voice<'r> {
+    rpm: &'r Librpm,
+    client: OnceCell<Client>,
+    told: Told,
+}
+
+impl<'r> Voice<'r> {
+    /// Where this was `told` of the transaction before.
+    pub(crate) fn new(rpm: &'r Librpm, told: Told) -> Self {
+        Self {
+            rpm,
+            client: OnceCell::new(),
+            told,
+        }
+    }
+
+    /// Shows lines that belong together, unless they were shown before. Were
+    /// they shown now?
+    pub(crate) fn say(&mut self, occasion: Occasion, mut lines: Vec<Message>) -> bool {
+        let more = lines.len().saturating_sub(MAX_LINES);
+        lines.truncate(MAX_LINES);
+        if more > 0 {
+            let text = format!("btf-guard: {more} more lines not shown");
+            let level = Level::Notice;
+            lines.push(Message { level, text });
+        }
+        if lines.is_empty() || self.told.0.contains(&lines) {
+            return false;
+        }
+        let client = *self.client.get_or_init(Client::of_this_process);
+        let (log, stderr) = channels(client, occasion);
+        for line in &lines {
+            if log {
+                self.rpm.log(line.level, &line.text);
+            }
+            if stderr {
+                to_stderr(line.level, &line.text);
+            }
+        }
+        self.told.0.push(lines);
+        true
+    }
+
+    /// Shows one line.
+    pub(crate) fn remark(&mut self, level: Level, text: String) {
+        self.say(Occasion::Remark, vec![Message { level, text }]);
+    }
+
+    /// Everything that was told of the transaction.
+    pub(crate) fn into_told(self) -> Told {
+        self.told
+    }
+}
+
+/// Do lines go to rpm's log, and to standard error?
+fn channels(client: Client, occasion: Occasion) -> (bool, bool) {
+    match (client, occasion) {
+        (Client::Other, _) | (Client::Dnf4, Occasion::Stop) => (true, false),
+        (Client::Dnf4, Occasion::Remark) => (false, true),
+        (Client::Libdnf5, _) => (true, true),
+    }
+}
+
+/// Writes a line as rpm's log would. A standard error that is closed or full
+/// takes no line; there is nobody to tell that to.
+pub(crate) fn to_stderr(level: Level, text: &str) {
+    let mark = match level {
+        Level::Error => "error: ",
+        Level::Warning => "warning: ",
+        Level::Notice => "",
+    };
+    let line = format!("{mark}{}\n", printable(text));
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
