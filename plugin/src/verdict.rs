@@ -47,7 +47,8 @@ pub enum Verdict {
 pub enum NoBtf {
     /// The module carries no `.BTF`, or an empty one.
     Absent,
-    /// The kernel ignores modules' BTF (no `btf_data` in its `struct module`).
+    /// The kernel ignores modules' BTF: no `btf_data` in its `struct module`, or
+    /// no BTF and no `CONFIG_DEBUG_INFO_BTF_MODULES`.
     Unsupported,
 }
 
@@ -238,7 +239,12 @@ fn judge_btf(module: &Module, kernel: &Kernel, bases: &Bases) -> Judgement {
     let Some(split) = module.btf.as_deref().filter(|btf| !btf.is_empty()) else {
         return Verdict::LoadsNoBtf { why: NoBtf::Absent }.into();
     };
-    if !kernel.abilities.module_btf {
+    if kernel.base.is_none() && kernel.config.module_btf != Some(false) {
+        // It may be there in a form that is not understood here.
+        let why = "no base BTF was found in this kernel".to_owned();
+        return Verdict::Unknown { why }.into();
+    }
+    if kernel.base.is_none() || !kernel.abilities.module_btf {
         return Verdict::LoadsNoBtf {
             why: NoBtf::Unsupported,
         }

@@ -8,7 +8,7 @@ use btf_guard_hooks::judge::{self, Failure, Judge};
 
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;
-use crate::voice::{Occasion, Told, Voice};
+use crate::voice::{Moment, Occasion, Told, Voice};
 
 /// What to ask after a real run that was judged before.
 pub(crate) struct After {
@@ -42,7 +42,7 @@ impl After {
 
     /// Has the disk judged, and shows what is new. Nothing is stopped any more.
     pub(crate) fn run(self, rpm: &Librpm) {
-        let mut voice = Voice::new(rpm, self.told);
+        let mut voice = Voice::new(rpm, Moment::Real, self.told);
         match judge::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(answer) => {
                 voice.say(Occasion::Remark, as_warnings(answer.messages));
@@ -65,6 +65,6 @@ fn unjudged(voice: &mut Voice<'_>, what: &str) {
 
 /// The same after a panic, of which it is not known how far it got.
 pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
-    let mut voice = Voice::new(rpm, Told::default());
+    let mut voice = Voice::new(rpm, Moment::Real, Told::default());
     unjudged(&mut voice, &format!("internal error: {panic}"));
 }

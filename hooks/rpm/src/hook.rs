@@ -17,7 +17,7 @@ use crate::librpm::{Librpm, Transaction};
 use crate::memory::{self, Key, Test};
 use crate::settings;
 use crate::survey;
-use crate::voice::{self, Occasion, Told, Voice};
+use crate::voice::{self, Moment, Occasion, Told, Voice};
 
 /// The environment variable that overrides the rpm macro `%_btf_guard`.
 const VARIABLE: &str = "BTF_GUARD";
@@ -52,11 +52,12 @@ pub(crate) fn before(
         touched => touched,
     };
     let test = transaction.is_test();
-    let earlier = match test {
-        true => Test::default(),
-        false => memory::take_test().unwrap_or_default(),
+    let (moment, earlier) = match test {
+        true => (Moment::Test, None),
+        false => (Moment::Real, memory::take_test()),
     };
-    let mut voice = Voice::new(rpm, earlier.told);
+    let earlier = earlier.unwrap_or_default();
+    let mut voice = Voice::new(rpm, moment, earlier.told);
     let complaints = wish.complaints.iter().chain(&options.complaints);
     for complaint in complaints.chain(part.complaint()) {
         voice.remark(Level::Warning, format!("btf-guard: {complaint}"));
@@ -172,7 +173,7 @@ fn unjudged(voice: &mut Voice<'_>, what: &str) {
 
 /// The same after a panic, of which it is not known how far it got.
 pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
-    let mut voice = Voice::new(rpm, Told::default());
+    let mut voice = Voice::new(rpm, Moment::Real, Told::default());
     unjudged(&mut voice, &format!("internal error: {panic}"));
 }
 

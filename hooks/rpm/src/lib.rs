@@ -14,6 +14,7 @@ mod after;
 mod client;
 mod commit;
 mod door;
+mod farewell;
 mod hook;
 mod librpm;
 mod memory;

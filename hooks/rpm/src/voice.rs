@@ -10,14 +10,16 @@
 //!
 //! Standard error is shown by both dnfs, and hidden by zypper. So rpm's log is
 //! what everything goes to, and standard error has it for dnf 5 as well; for
-//! dnf 4 it has instead what the log would hide.
+//! dnf 4 it has instead what the log would hide. On a terminal, dnf 5 wipes out
+//! what is written while its real run draws its progress: see [`farewell`].
 
 use std::cell::OnceCell;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use btf_guard::place::plan::{Level, Message};
 
 use crate::client::Client;
+use crate::farewell;
 use crate::librpm::{Librpm, printable};
 
 /// Lines of one answer that are shown. The judge groups what it found; more
@@ -33,6 +35,15 @@ pub(crate) enum Occasion {
     Remark,
 }
 
+/// When it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// In a client's test run.
+    Test,
+    /// In the transaction itself, from just before it to just after it.
+    Real,
+}
+
 /// What was told of a transaction: the lines of one thing after another.
 #[derive(Debug, Default)]
 pub(crate) struct Told(Vec<Vec<Message>>);
@@ -40,15 +51,17 @@ pub(crate) struct Told(Vec<Vec<Message>>);
 /// Speaks to the admin of one transaction.
 pub(crate) struct Voice<'r> {
     rpm: &'r Librpm,
+    moment: Moment,
     client: OnceCell<Client>,
     told: Told,
 }
 
 impl<'r> Voice<'r> {
     /// Where this was `told` of the transaction before.
-    pub(crate) fn new(rpm: &'r Librpm, told: Told) -> Self {
+    pub(crate) fn new(rpm: &'r Librpm, moment: Moment, told: Told) -> Self {
         Self {
             rpm,
+            moment,
             client: OnceCell::new(),
             told,
         }
@@ -69,11 +82,15 @@ impl<'r> Voice<'r> {
         }
         let client = *self.client.get_or_init(Client::of_this_process);
         let (log, stderr) = channels(client, occasion);
-        for line in &lines {
-            if log {
+        if log {
+            for line in &lines {
                 self.rpm.log(line.level, &line.text);
             }
-            if stderr {
+        }
+        let drawing = client == Client::Libdnf5 && self.moment == Moment::Real;
+        let wiped = || drawing && std::io::stderr().is_terminal();
+        if stderr && !(wiped() && farewell::say(&lines)) {
+            for line in &lines {
                 to_stderr(line.level, &line.text);
             }
         }

@@ -102,6 +102,26 @@ impl Base {
         })
     }
 
+    /// No base at all: of a kernel that shows none.
+    pub fn none() -> Self {
+        Self {
+            raw: Vec::new(),
+            order: Order::Little,
+            types: 0..0,
+            strings: 0..0,
+            kinds: vec![kind::VOID],
+            offsets: vec![0],
+            starts: Starts::of(&[], &Census::of(&[])),
+            by_name: OnceLock::new(),
+            ground: OnceLock::new(),
+        }
+    }
+
+    /// Is there none?
+    pub fn is_none(&self) -> bool {
+        self.raw.is_empty()
+    }
+
     /// The bytes it was made of.
     pub fn bytes(&self) -> &[u8] {
         &self.raw

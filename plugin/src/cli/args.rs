@@ -23,8 +23,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Check(Check),
     Kernels(Kernels),
-    /// For hooks: reads the plan of a transaction, prints what to do (JSON both ways)
-    Judge,
+    Judge(Judge),
     #[command(subcommand, hide = true)]
     Generate(Generate),
 }
@@ -118,6 +117,15 @@ pub(crate) struct Kernels {
     /// text or json
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
     pub(crate) format: Format,
+}
+
+/// For hooks: reads the plan of a transaction, prints what to do (JSON both ways)
+#[derive(Debug, clap::Args)]
+pub(crate) struct Judge {
+    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory); "none" keeps nothing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
 }
 
 /// How a report is written.

@@ -1,25 +1,27 @@
 //! What was broken before a transaction is not its doing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use btf_guard::kernel::{Error, Kernel};
+use btf_guard::kernel::Kernel;
 use btf_guard::module::{Module, Reader};
+use btf_guard::place::boot::{Bootable, Home};
+use btf_guard::place::inventory::{Installed, Inventory};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree;
 use btf_guard::policy::Severity;
-use btf_guard::report::{ModuleEntry, VerdictEntry};
+use btf_guard::report::VerdictEntry;
 use rayon::prelude::*;
 
 use super::bench::Bench;
-use super::targets::Targets;
+use super::placed::{Place, Placed};
 
 /// Marks the verdicts that were as bad before: the same module, by path or else
 /// by name, before the same kernel, or before every image on the disk that the
 /// transaction's image replaces. Where that cannot be known, because an image or
 /// the module cannot be read, a verdict warns at most: what may be a repair is
 /// not stopped.
-pub(crate) fn compare(modules: &mut [Placed], bench: &Bench, targets: &Targets<'_>) {
+pub(crate) fn compare(modules: &mut [Placed], bench: &Bench, inventory: &Inventory, root: &Root) {
     let releases: BTreeSet<String> = modules
         .iter()
         .filter(|placed| placed.module.severity() >= Severity::Warn)
@@ -28,7 +30,7 @@ pub(crate) fn compare(modules: &mut [Placed], bench: &Bench, targets: &Targets<'
     let disks: BTreeMap<String, Disk<'_>> = releases
         .into_iter()
         .map(|release| {
-            let disk = Disk::read(&release, targets);
+            let disk = Disk::read(&release, inventory, root);
             (release, disk)
         })
         .collect();
@@ -57,28 +59,26 @@ pub(crate) fn compare(modules: &mut [Placed], bench: &Bench, targets: &Targets<'
         });
 }
 
-/// Where a module is, or will be.
-#[derive(Debug)]
-pub(crate) struct Place {
-    release: String,
-    /// Its path below the release's module directory.
-    below: PathBuf,
+/// The kernels of a release that use this root's modules.
+pub(crate) fn kernels<'i>(
+    inventory: &'i Inventory,
+    release: &str,
+) -> impl Iterator<Item = &'i Installed> {
+    inventory.kernels.iter().filter(move |installed| {
+        installed.kernel.release.as_deref() == Some(release)
+            && installed.bootable.home == Home::Root
+    })
 }
 
-impl Place {
-    pub(crate) fn new(release: &str, below: &Path) -> Self {
-        Self {
-            release: release.to_owned(),
-            below: below.to_owned(),
-        }
-    }
-}
-
-/// A module that was judged, and where it is.
-#[derive(Debug)]
-pub(crate) struct Placed {
-    pub(crate) place: Place,
-    pub(crate) module: ModuleEntry,
+/// The images that cannot be read and, by their names, are of a release; each
+/// with the reason.
+pub(crate) fn unreadable<'i>(
+    inventory: &'i Inventory,
+    release: &str,
+) -> impl Iterator<Item = (&'i Bootable, &'i String)> {
+    let all = inventory.unreadable.iter();
+    let own = move |(image, _): &&(Bootable, String)| image.release.as_deref() == Some(release);
+    all.filter(own).map(|(image, why)| (image, why))
 }
 
 /// How a module fared before the transaction.
@@ -95,43 +95,28 @@ struct Disk<'a> {
     /// The module directory, as a path inside the root.
     dir: Option<PathBuf>,
     by_name: BTreeMap<String, PathBuf>,
-    kernels: Vec<Kernel>,
-    /// It has an image of a kernel without BTF, which takes every module's.
-    takes_all: bool,
+    kernels: Vec<&'a Kernel>,
     /// An image that is no kernel, and why.
     unreadable: Option<String>,
 }
 
 impl<'a> Disk<'a> {
-    fn read(release: &str, targets: &Targets<'a>) -> Self {
-        let dir = targets.root.module_dir(release);
-        let modules = dir
-            .as_ref()
-            .map(|dir| tree::walk(dir, targets.root).modules);
+    fn read(release: &str, inventory: &'a Inventory, root: &'a Root) -> Self {
+        let dir = root.module_dir(release);
+        let modules = dir.as_ref().map(|dir| tree::walk(dir, root).modules);
         let named = modules.into_iter().flatten().filter_map(|found| {
             let file = found.path.file_name()?.to_string_lossy();
             let (stem, _) = file.split_once(".ko")?;
             Some((stem.replace('-', "_"), found.file))
         });
-        let mut this = Self {
+        let unreadable = unreadable(inventory, release).next();
+        Self {
             by_name: named.collect(),
-            kernels: Vec::new(),
-            takes_all: false,
-            unreadable: None,
-            root: targets.root,
-            dir: dir.and_then(|dir| targets.root.inside(&dir)),
-        };
-        for image in targets.root.images(release) {
-            match targets.open(&image.file, release) {
-                Ok(kernel) => this.kernels.push(kernel),
-                Err(Error::NoBtf) => this.takes_all = true,
-                Err(error) => {
-                    let path = targets.root.outside(&image.inside);
-                    this.unreadable = Some(format!("{}: {error}", path.display()));
-                }
-            }
+            kernels: kernels(inventory, release).map(|i| &i.kernel).collect(),
+            unreadable: unreadable.map(|(image, why)| format!("{}: {why}", image.path.display())),
+            root,
+            dir: dir.and_then(|dir| root.inside(&dir)),
         }
-        this
     }
 
     /// The module as it was, by path or else by name, or why it cannot be read;
@@ -170,7 +155,7 @@ impl<'a> Disk<'a> {
         };
         match (&entry.package, bench.kernel(entry.id)) {
             (None, Some(same)) => before(bad(same)),
-            _ if self.takes_all || !self.kernels.iter().all(bad) => Before::Better,
+            _ if !self.kernels.iter().all(|kernel| bad(kernel)) => Before::Better,
             _ => match &self.unreadable {
                 Some(why) => Before::Unknown(why.clone()),
                 None => before(!self.kernels.is_empty()),

@@ -95,7 +95,7 @@ impl Bench {
                 && entry.moment == Moment::Boot
                 && known.release == entry.release
                 && known.package == entry.package
-                && known.base.sha256 == entry.base.sha256
+                && known.base == entry.base
                 && known.home == entry.home
                 && known.abilities.allow_mismatch == entry.abilities.allow_mismatch
         });

@@ -40,7 +40,6 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let mut targets = Targets {
         root: &root,
         config,
-        lenient: false,
         esps: args.esps,
         cache: cached::open(args.cache.as_deref()),
         errors: Vec::new(),

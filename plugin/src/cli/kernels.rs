@@ -17,6 +17,7 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
         esps: &args.esps,
         cache: cache.as_ref(),
         config: None,
+        releases: None,
     }
     .inventory();
     // What runs is no kernel of any other root.

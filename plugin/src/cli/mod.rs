@@ -1,14 +1,18 @@
 //! The program: what was typed, what it means, and how it ends.
 
+mod after;
 mod args;
 mod before;
 mod bench;
 mod cached;
 mod check;
 mod generate;
+mod here;
 mod judge;
 mod kernels;
 mod output;
+mod placed;
+mod planned;
 mod progress;
 mod sandbox;
 mod targets;
@@ -70,7 +74,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Check(args) => check::run(args),
         Command::Kernels(args) => kernels::run(&args),
-        Command::Judge => judge::run(),
+        Command::Judge(args) => judge::run(&args),
         Command::Generate(what) => generate::run(&what),
     }
 }

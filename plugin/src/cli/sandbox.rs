@@ -41,25 +41,30 @@ pub(crate) fn limit(inherited: u64) {
 }
 
 /// From here on this thread, and every thread it starts, can read below
-/// `readable` and do nothing else to files, and nothing to the network.
-pub(crate) fn confine<P: AsRef<Path>>(readable: &[P]) {
-    match landlock(readable) {
+/// `readable`, write files into `cache`, and do nothing else to files, and
+/// nothing to the network.
+pub(crate) fn confine<P: AsRef<Path>>(readable: &[P], cache: Option<&Path>) {
+    match landlock(readable, cache) {
         Ok(status) => log::debug!("Landlock: {status:?}"),
         Err(error) => log::info!("no Landlock: {error}"),
     }
 }
 
-fn landlock<P: AsRef<Path>>(readable: &[P]) -> Result<landlock::RulesetStatus, RulesetError> {
+fn landlock<P: AsRef<Path>>(
+    readable: &[P],
+    cache: Option<&Path>,
+) -> Result<landlock::RulesetStatus, RulesetError> {
     let abi = ABI::V6;
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let replace = AccessFs::WriteFile | AccessFs::Truncate;
+    let write = read | replace | AccessFs::MakeReg | AccessFs::RemoveFile;
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(abi))?
         .handle_access(AccessNet::from_all(abi))?
         .scope(Scope::from_all(abi))?
         .create()?
-        .add_rules(path_beneath_rules(
-            readable,
-            AccessFs::ReadFile | AccessFs::ReadDir,
-        ))?
+        .add_rules(path_beneath_rules(readable, read))?
+        .add_rules(path_beneath_rules(cache, write))?
         .restrict_self()?;
     Ok(status.ruleset)
 }

@@ -1,6 +1,6 @@
 //! The kernels that were asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,12 @@ use std::rc::Rc;
 
 use anyhow::{Context, bail};
 use btf_guard::kernel::cache::Cache;
-use btf_guard::kernel::{Config, Error, Kernel, Source, config, image};
+use btf_guard::kernel::{Config, Error, Kernel, Source, image};
 use btf_guard::place::boot::Home;
 use btf_guard::place::inventory::Place;
 use btf_guard::place::package::Package;
 use btf_guard::place::roots::Root;
+use btf_guard::place::transaction::images;
 use btf_guard::place::{Role, is_package_name};
 use btf_guard::report::ErrorEntry;
 
@@ -27,8 +28,6 @@ pub(crate) struct Targets<'a> {
     pub(crate) root: &'a Root,
     /// `--kernel-config`.
     pub(crate) config: Option<Config>,
-    /// A kernel without BTF takes every module's BTF: no need to speak of it.
-    pub(crate) lenient: bool,
     /// More file systems with boot entries.
     pub(crate) esps: Vec<PathBuf>,
     /// Keeps what images hold.
@@ -80,12 +79,13 @@ impl Targets<'_> {
     /// Every kernel that the root can boot.
     fn add_installed(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
         let inventory = self.place().inventory();
-        let broken = !inventory.problems.is_empty();
-        self.unasked += inventory.problems.len();
-        for (path, error) in inventory.problems {
-            self.failed(path.display().to_string(), &error);
+        let troubles = self.errors.len();
+        for (path, why) in inventory.troubles() {
+            self.failed(path.display().to_string(), &why);
         }
-        if inventory.kernels.is_empty() && !broken {
+        let troubles = self.errors.len() - troubles;
+        self.unasked += troubles;
+        if inventory.kernels.is_empty() && troubles == 0 {
             let root = self.root.path().display();
             bail!("no kernel was found under {root}: name one with --kernel");
         }
@@ -101,6 +101,7 @@ impl Targets<'_> {
             esps: &self.esps,
             cache: self.cache.as_ref(),
             config: self.config.as_ref(),
+            releases: None,
         }
     }
 
@@ -155,7 +156,6 @@ impl Targets<'_> {
             let shown = self.root.outside(inside).display().to_string();
             match self.open(file, release) {
                 Ok(kernel) => ids.push(self.put(kernel, shown, None, bench)),
-                Err(Error::NoBtf) if self.lenient => {}
                 Err(error) => self.failed(shown, &error),
             }
         }
@@ -176,87 +176,19 @@ impl Targets<'_> {
             Ok(package) => package,
             Err(error) => return self.failed(shown, &error),
         };
-        if !package.files().iter().any(|file| is_image(&file.path)) {
+        if images(&package).is_empty() {
             let error = "no kernel image is in this package \
                          (/lib/modules/RELEASE/vmlinuz, /boot/vmlinuz-RELEASE)";
             return self.failed(shown, &error);
         }
-        self.add_from_package(&package, bench);
-    }
-
-    /// The images of a package, with their release and id.
-    pub(crate) fn add_from_package(
-        &mut self,
-        package: &Package,
-        bench: &mut Bench,
-    ) -> Vec<(String, usize)> {
-        let nevra = package.nevra();
-        let with_content = || package.files().iter().filter(|file| file.has_content());
-        let mut images = with_content().filter(|file| is_image(&file.path));
-        let chosen: BTreeSet<&Path> = images
-            .by_ref()
-            .take(MAX_IMAGES)
-            .map(|file| file.path.as_path())
-            .collect();
-        if images.next().is_some() {
-            let error = format!("more than {MAX_IMAGES} kernel images; the others are not read");
-            self.failed(nevra.to_owned(), &error);
+        for (_, path, kernel) in in_package(&package, &mut self.errors) {
+            let source = path.display().to_string();
+            self.put(kernel, source, Some(package.nevra()), bench);
         }
-        let is_config = |path: &Path| matches!(Role::of(path), Some(Role::Config { .. }));
-        let wanted = |path: &Path| chosen.contains(path) || is_config(path);
-        let mut expected = with_content().filter(|file| wanted(&file.path)).count();
-        let mut images: BTreeMap<PathBuf, Rc<Result<Kernel, Error>>> = BTreeMap::new();
-        let mut configs: BTreeMap<PathBuf, bool> = BTreeMap::new();
-        let result = package.extract(wanted, |paths, content| {
-            let (config_paths, image_paths): (Vec<&Path>, Vec<&Path>) =
-                paths.iter().partition(|path| is_config(path));
-            if !config_paths.is_empty()
-                && let Some(allow) = config::allow_mismatch(&String::from_utf8_lossy(&content))
-            {
-                configs.extend(config_paths.into_iter().map(|path| (path.into(), allow)));
-            }
-            if let Some(path) = image_paths.first() {
-                let kernel = Rc::new(parse(&content, path));
-                images.extend(
-                    image_paths
-                        .iter()
-                        .map(|path| ((*path).into(), kernel.clone())),
-                );
-            }
-            expected = expected.saturating_sub(paths.len());
-            match expected {
-                0 => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        });
-        if let Err(error) = result {
-            self.failed(nevra.to_owned(), &error);
-        }
-        let mut ids = Vec::new();
-        for (path, kernel) in images {
-            let Some(Role::Image { release }) = Role::of(&path) else {
-                continue;
-            };
-            let shown = path.display().to_string();
-            match kernel.as_ref() {
-                Ok(kernel) => {
-                    let mut kernel = named(kernel.clone(), release);
-                    kernel.source = Source::File(path.clone());
-                    if let Some(config) = config_in_package(release, &configs, nevra) {
-                        kernel.config = config;
-                    }
-                    let id = self.put(kernel, shown, Some(nevra), bench);
-                    ids.push((release.to_owned(), id));
-                }
-                Err(Error::NoBtf) if self.lenient => {}
-                Err(error) => self.failed(format!("{nevra}: {shown}"), error),
-            }
-        }
-        ids
     }
 
     /// Puts a kernel onto the bench.
-    pub(crate) fn put(
+    fn put(
         &self,
         mut kernel: Kernel,
         source: String,
@@ -274,18 +206,85 @@ impl Targets<'_> {
     }
 }
 
-fn is_image(path: &Path) -> bool {
-    matches!(Role::of(path), Some(Role::Image { .. }))
+/// The kernels in a package, each with its release and its image's path. What
+/// cannot be read is added to the errors.
+pub(crate) fn in_package(
+    package: &Package,
+    errors: &mut Vec<ErrorEntry>,
+) -> Vec<(String, PathBuf, Kernel)> {
+    let nevra = package.nevra();
+    let with_content = || package.files().iter().filter(|file| file.has_content());
+    let images = images(package);
+    if images.len() > MAX_IMAGES {
+        let error = format!("more than {MAX_IMAGES} kernel images; the others are not read");
+        errors.push(failed(nevra.to_owned(), &error));
+    }
+    let releases: BTreeMap<&Path, &str> = images
+        .into_iter()
+        .take(MAX_IMAGES)
+        .map(|(release, path)| (path, release))
+        .collect();
+    let is_config = |path: &Path| matches!(Role::of(path), Some(Role::Config { .. }));
+    let wanted = |path: &Path| releases.contains_key(path) || is_config(path);
+    let mut expected = with_content().filter(|file| wanted(&file.path)).count();
+    let mut found: BTreeMap<PathBuf, Rc<Result<Kernel, Error>>> = BTreeMap::new();
+    let mut configs: BTreeMap<PathBuf, Config> = BTreeMap::new();
+    let result = package.extract(wanted, |paths, content| {
+        let (config_paths, image_paths): (Vec<&Path>, Vec<&Path>) =
+            paths.iter().partition(|path| is_config(path));
+        let text = String::from_utf8_lossy(&content);
+        for path in config_paths {
+            let source = format!("{} in {nevra}", path.display());
+            if let Some(config) = Config::of_text(&text, source) {
+                configs.insert(path.into(), config);
+            }
+        }
+        if let Some(path) = image_paths.first() {
+            let kernel = Rc::new(parse(&content, path));
+            found.extend(
+                image_paths
+                    .iter()
+                    .map(|path| ((*path).into(), kernel.clone())),
+            );
+        }
+        expected = expected.saturating_sub(paths.len());
+        match expected {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    if let Err(error) = result {
+        errors.push(failed(nevra.to_owned(), &error));
+    }
+    let mut kernels = Vec::new();
+    for (path, kernel) in found {
+        let Some(release) = releases.get(path.as_path()) else {
+            continue;
+        };
+        match kernel.as_ref() {
+            Ok(kernel) => {
+                let mut kernel = named(kernel.clone(), release);
+                kernel.source = Source::File(path.clone());
+                let own = |path: &Path| Role::of(path) == Some(Role::Config { release });
+                if let Some((_, config)) = configs.iter().find(|(path, _)| own(path)) {
+                    kernel.config = config.clone();
+                }
+                kernels.push(((*release).to_owned(), path, kernel));
+            }
+            Err(error) => {
+                let path = format!("{nevra}: {}", path.display());
+                errors.push(failed(path, error));
+            }
+        }
+    }
+    kernels
 }
 
 /// The kernel of an image in a package, with the config inside the image.
 fn parse(content: &[u8], path: &Path) -> Result<Kernel, Error> {
     let image = image::parse(content)?;
     let embedded = image.config.as_deref();
-    let config = Config {
-        allow_mismatch: embedded.and_then(config::allow_mismatch),
-        source: embedded.map(|_| "the config inside the image".to_owned()),
-    };
+    let config = Config::embedded(embedded);
     Kernel::from_image(image, path, config)
 }
 
@@ -293,21 +292,6 @@ fn parse(content: &[u8], path: &Path) -> Result<Kernel, Error> {
 fn named(mut kernel: Kernel, release: &str) -> Kernel {
     kernel.release.get_or_insert_with(|| release.to_owned());
     kernel
-}
-
-/// The config of a release that lies in the image's package: its path, and
-/// whether it allows a mismatch.
-fn config_in_package(
-    release: &str,
-    configs: &BTreeMap<PathBuf, bool>,
-    nevra: &str,
-) -> Option<Config> {
-    let own = |path: &Path| Role::of(path) == Some(Role::Config { release });
-    let (path, allow) = configs.iter().find(|(path, _)| own(path))?;
-    Some(Config {
-        allow_mismatch: Some(*allow),
-        source: Some(format!("{} in {nevra}", path.display())),
-    })
 }
 
 /// Is this a file of a module package, by its name alone?

@@ -130,10 +130,18 @@ impl Cache {
         Ok(Some(image))
     }
 
-    fn store(&self, key: &str, image: &Image) -> io::Result<()> {
+    /// Makes the directory, where there is none.
+    ///
+    /// # Errors
+    /// If it cannot be made, or others could write into it.
+    pub fn make(&self) -> io::Result<()> {
         let mut maker = fs::DirBuilder::new();
         maker.recursive(true).mode(0o755).create(&self.dir)?;
-        check(&self.dir)?;
+        check(&self.dir)
+    }
+
+    fn store(&self, key: &str, image: &Image) -> io::Result<()> {
+        self.make()?;
         let bytes = entry::write(image)?;
         let draft = self.dir.join(format!(".{key}.{}", std::process::id()));
         let written = File::options()

@@ -15,28 +15,19 @@ const LONGEST: usize = 8 << 20;
 /// (`kernel/bpf/btf.c`, since Linux 5.18).
 const ALLOW_MISMATCH: &str = "CONFIG_MODULE_ALLOW_BTF_MISMATCH";
 
+/// The option without which modules' BTF is not looked at (`kernel/bpf/btf.c`,
+/// since Linux 5.11).
+const MODULE_BTF: &str = "CONFIG_DEBUG_INFO_BTF_MODULES";
+
 /// What is known of a kernel's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `None` where no config was found.
     pub allow_mismatch: Option<bool>,
+    /// `CONFIG_DEBUG_INFO_BTF_MODULES`; `None` where no config was found.
+    pub module_btf: Option<bool>,
     /// Where the config was found, in words for a report.
     pub source: Option<String>,
-}
-
-/// Is `CONFIG_MODULE_ALLOW_BTF_MISMATCH=y` in the text of a kernel config?
-/// A config without it means no: so it is in kernels older than the option.
-/// `None` if the text is no kernel config.
-pub fn allow_mismatch(text: &str) -> Option<bool> {
-    let mut found = None;
-    for (name, value) in text.lines().filter_map(option) {
-        // Any option makes it a config; of several settings the last counts.
-        found.get_or_insert(false);
-        if name == ALLOW_MISMATCH {
-            found = Some(value == "y");
-        }
-    }
-    found
 }
 
 /// A line's option and value: `CONFIG_X=value`, or `# CONFIG_X is not set`,
@@ -52,6 +43,34 @@ fn option(line: &str) -> Option<(&str, &str)> {
 }
 
 impl Config {
+    /// The config in a text that was found in `source`. An option that the text
+    /// does not have is not set: so it is in kernels older than the option.
+    /// `None` if the text is no kernel config.
+    pub fn of_text(text: &str, source: impl Into<String>) -> Option<Self> {
+        let (mut is_config, mut allow, mut module_btf) = (false, false, false);
+        for (name, value) in text.lines().filter_map(option) {
+            // Any option makes it a config; of several settings the last counts.
+            is_config = true;
+            match name {
+                ALLOW_MISMATCH => allow = value == "y",
+                MODULE_BTF => module_btf = value == "y",
+                _ => {}
+            }
+        }
+        is_config.then(|| Self {
+            allow_mismatch: Some(allow),
+            module_btf: Some(module_btf),
+            source: Some(source.into()),
+        })
+    }
+
+    /// The config inside an image, if it holds one (`CONFIG_IKCONFIG`); else
+    /// unknown.
+    pub fn embedded(text: Option<&str>) -> Self {
+        text.and_then(|text| Self::of_text(text, "the config inside the image"))
+            .unwrap_or_default()
+    }
+
     /// Reads the kernel config in the file `path`, plain or compressed.
     ///
     /// # Errors
@@ -64,15 +83,12 @@ impl Config {
             let packed = std::mem::take(&mut text);
             compression::decompress(format, &packed, LONGEST, &mut text)?;
         }
-        let allow = allow_mismatch(&String::from_utf8_lossy(&text));
-        if allow.is_none() {
-            let what = "a kernel config: lines such as CONFIG_MODULES=y";
-            return Err(Malformed::new(0_u64, what).into());
-        }
-        Ok(Self {
-            allow_mismatch: allow,
-            source: Some(path.display().to_string()),
-        })
+        Self::of_text(&String::from_utf8_lossy(&text), path.display().to_string()).ok_or_else(
+            || {
+                let what = "a kernel config: lines such as CONFIG_MODULES=y";
+                Malformed::new(0_u64, what).into()
+            },
+        )
     }
 
     /// Looks for the config of the kernel in the file `image`, in this order:
@@ -100,13 +116,7 @@ impl Config {
         });
         places.extend(module_dir.or(own).map(|modules| modules.join("config")));
 
-        Self::first_of(&places).unwrap_or_else(|| match embedded.and_then(allow_mismatch) {
-            Some(allow) => Self {
-                allow_mismatch: Some(allow),
-                source: Some("the config inside the image".to_owned()),
-            },
-            None => Self::default(),
-        })
+        Self::first_of(&places).unwrap_or_else(|| Self::embedded(embedded))
     }
 
     /// The config of the running kernel, whose `uname -r` is `release`:

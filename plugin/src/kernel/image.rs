@@ -44,7 +44,8 @@ pub const MAX_BTF: u64 = 256 << 20;
 #[derive(Debug, Clone)]
 pub struct Image {
     /// The base BTF: section `.BTF`, what was found in a raw kernel, or the
-    /// whole of a raw BTF file.
+    /// whole of a raw BTF file. Empty if the kernel shows none: mostly it was
+    /// built without `CONFIG_DEBUG_INFO_BTF`.
     pub base_btf: Vec<u8>,
     /// `uname -r` of this kernel. `None` if the image does not say.
     pub release: Option<String>,
@@ -64,7 +65,7 @@ pub struct Image {
 /// # Errors
 /// [`Error::Io`] if the file cannot be read or is no regular file,
 /// [`Error::Malformed`] if it is not of a format read here, cut short or
-/// corrupt, [`Error::NoBtf`] if it is a kernel without BTF.
+/// corrupt.
 pub fn open(path: &Path) -> Result<Image, Error> {
     read(&Regular::open(path)?)
 }

@@ -50,7 +50,8 @@ pub struct Kernel {
     pub moment: Moment,
     /// Where it was found.
     pub source: Source,
-    /// The base BTF that split BTF of its modules continues.
+    /// The base BTF that split BTF of its modules continues; none where the
+    /// kernel shows none.
     pub base: Arc<Base>,
     /// What it can do.
     pub abilities: Abilities,
@@ -87,7 +88,10 @@ impl Kernel {
     /// # Errors
     /// [`Error::Malformed`], at an offset into the base BTF, if that is not sound.
     pub fn from_image(image: Image, path: &Path, config: Config) -> Result<Self, Error> {
-        let base = Base::parse(image.base_btf)?;
+        let base = match image.base_btf.is_empty() {
+            true => Base::none(),
+            false => Base::parse(image.base_btf)?,
+        };
         Ok(Self {
             abilities: Abilities::of(&base, image.release.as_deref()),
             release: image.release,
@@ -105,8 +109,8 @@ impl Kernel {
     /// uname(2) and [`Config::running`].
     ///
     /// # Errors
-    /// [`Error::NoBtf`] if it shows no BTF, [`Error::Io`] if that cannot be
-    /// read, [`Error::Malformed`] if it is not sound.
+    /// [`Error::Io`] if its BTF cannot be read, [`Error::Malformed`] if that is
+    /// not sound.
     pub fn running() -> Result<Self, Error> {
         running::read()
     }
@@ -131,9 +135,6 @@ pub enum Error {
     /// The bytes are not a kernel.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// A kernel, but one that carries no BTF (`CONFIG_DEBUG_INFO_BTF` is not set).
-    #[error("no BTF in this kernel: it was built without CONFIG_DEBUG_INFO_BTF")]
-    NoBtf,
 }
 
 impl From<module::Error> for Error {

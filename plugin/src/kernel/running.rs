@@ -20,15 +20,17 @@ pub(super) fn release() -> String {
     uname.release().to_string_lossy().into_owned()
 }
 
-/// The running kernel, its BTF from [`BTF`].
+/// The running kernel, its BTF from [`BTF`]; without one where it shows none.
 pub(super) fn read() -> Result<Kernel, Error> {
     let mut btf = Vec::new();
-    match Regular::open(Path::new(BTF)) {
-        Ok(file) => file.read_all(image::MAX_BTF, &mut btf)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::NoBtf),
+    let base = match Regular::open(Path::new(BTF)) {
+        Ok(file) => {
+            file.read_all(image::MAX_BTF, &mut btf)?;
+            Base::parse(btf)?
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Base::none(),
         Err(error) => return Err(error.into()),
-    }
-    let base = Base::parse(btf)?;
+    };
     let uname = rustix::system::uname();
     let release = release();
     Ok(Kernel {

@@ -1,6 +1,7 @@
 //! Every kernel that a root can boot, opened, and held against the others: which
 //! of them are stale copies.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::boot::{self, BootDefault, Bootable, Home, Search, Uki, Way};
@@ -11,7 +12,7 @@ use crate::kernel::image::{self, Image};
 use crate::kernel::{Config, Error, Kernel};
 
 /// A kernel that can be booted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Installed {
     /// The kernel.
     pub kernel: Kernel,
@@ -37,14 +38,26 @@ pub struct Stale {
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inventory {
     /// In a fixed order.
     pub kernels: Vec<Installed>,
     /// What boots when nobody chooses.
     pub default: BootDefault,
-    /// What cannot be read, or cannot boot: the file, and why.
+    /// Images that cannot be read, and why.
+    pub unreadable: Vec<(Bootable, String)>,
+    /// What else cannot be read, or cannot boot: the file, and why.
     pub problems: Vec<(PathBuf, String)>,
+}
+
+impl Inventory {
+    /// Everything that cannot be read or cannot boot, images first.
+    pub fn troubles(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let images = self.unreadable.iter();
+        let images = images.map(|(image, why)| (image.path.as_path(), why.as_str()));
+        let others = self.problems.iter();
+        images.chain(others.map(|(path, why)| (path.as_path(), why.as_str())))
+    }
 }
 
 /// Where to look, and with what.
@@ -58,6 +71,8 @@ pub struct Place<'a> {
     pub cache: Option<&'a Cache>,
     /// The config of every kernel, instead of one found with each.
     pub config: Option<&'a Config>,
+    /// Only kernels of these releases; the others are not even opened.
+    pub releases: Option<&'a BTreeSet<String>>,
 }
 
 impl Place<'_> {
@@ -105,24 +120,36 @@ impl Place<'_> {
 
     /// Looks for every kernel that can be booted, and opens it.
     pub fn inventory(&self) -> Inventory {
+        self.open_all(self.discover())
+    }
+
+    /// Looks for every kernel that can be booted.
+    pub fn discover(&self) -> boot::Found {
         let efivars = Path::new("/sys/firmware/efi/efivars");
-        let found = boot::discover(&Search {
+        boot::discover(&Search {
             root: self.root,
             esps: self.esps,
             efivars: self.root.is_system().then_some(efivars),
             read_uki: &read_uki,
-        });
-        let mut problems: Vec<(PathBuf, String)> = found
-            .problems
-            .into_iter()
-            .map(|problem| (problem.path, problem.fault.to_string()))
-            .collect();
-        let mut kernels = Vec::new();
+        })
+    }
+
+    /// Opens the kernels that were found.
+    pub fn open_all(&self, found: boot::Found) -> Inventory {
+        let problems = found.problems.into_iter();
+        let problems = problems.map(|problem| (problem.path, problem.fault.to_string()));
+        let (mut kernels, mut unreadable) = (Vec::new(), Vec::new());
         for bootable in found.kernels {
+            if self.is_another(&bootable) {
+                continue;
+            }
             let release = bootable.release.as_deref();
             match self.open(&bootable.file, release, &bootable.home) {
                 Ok((kernel, build_id)) => {
                     let release = kernel.release.as_deref();
+                    if !self.wants(release) {
+                        continue;
+                    }
                     let dir = release.and_then(|r| bootable.home.module_dir(self.root, r));
                     kernels.push(Installed {
                         module_dir: dir,
@@ -134,15 +161,46 @@ impl Place<'_> {
                 }
                 // A boot manager, a memory test, another system's loader.
                 Err(Error::Malformed(_)) if !bootable.is_certain() => {}
-                Err(error) => problems.push((bootable.path, error.to_string())),
+                Err(error) => unreadable.push((bootable, error.to_string())),
             }
         }
         self.find_stale(&mut kernels);
         Inventory {
             kernels,
             default: found.default,
-            problems,
+            unreadable,
+            problems: problems.collect(),
         }
+    }
+
+    fn wants(&self, release: Option<&str>) -> bool {
+        self.releases
+            .is_none_or(|wanted| release.is_some_and(|release| wanted.contains(release)))
+    }
+
+    /// Is this certainly a kernel of a release that is not wanted? Mostly the
+    /// outside of an image tells; a name is only believed of an image that
+    /// cannot be looked at.
+    fn is_another(&self, bootable: &Bootable) -> bool {
+        if self.releases.is_none() {
+            return false;
+        }
+        let release = match image::peek(&bootable.file) {
+            Ok(peek) => peek.release,
+            Err(_) => bootable.release.clone(),
+        };
+        release.is_some() && !self.wants(release.as_deref())
+    }
+
+    /// The release of an image: as its outside tells it, or else its name, or
+    /// else what is inside.
+    pub fn release_of(&self, bootable: &Bootable) -> Option<String> {
+        let peek = image::peek(&bootable.file).ok();
+        let shown = peek.and_then(|peek| peek.release);
+        shown.or_else(|| bootable.release.clone()).or_else(|| {
+            let opened = self.open(&bootable.file, None, &bootable.home);
+            opened.ok()?.0.release
+        })
     }
 
     fn find_stale(&self, kernels: &mut [Installed]) {

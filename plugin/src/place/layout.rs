@@ -18,8 +18,8 @@ pub enum Role<'a> {
         /// `uname -r` of the kernel.
         release: &'a str,
     },
-    /// A kernel image of a release, under another name: it is known to be one,
-    /// and not read.
+    /// A kernel image of a release, under another name: read where there is none
+    /// under the usual ones. Mostly it is another form of the same kernel.
     OtherImage {
         /// `uname -r` of the kernel.
         release: &'a str,
@@ -94,11 +94,16 @@ impl<'a> Role<'a> {
 }
 
 /// The other names under which distributions keep an image in its module
-/// directory: those that the rpm plugin knows, and EFI's.
+/// directory: those of other architectures, compressed ones, and EFI's.
 fn is_other_image(name: &str) -> bool {
     let in_here = !name.contains('/');
-    let known = matches!(name, "Image" | "image" | "vmlinuz.efi");
-    known || in_here && name.starts_with("vmlinux.")
+    let known = matches!(name, "Image" | "image");
+    known || in_here && (name.starts_with("vmlinux.") || is_unified(name))
+}
+
+/// A unified kernel image, as Fedora's `vmlinuz-virt.efi`.
+fn is_unified(name: &str) -> bool {
+    name.starts_with("vmlinuz") && name.ends_with(".efi")
 }
 
 /// Can this be a release, which names a directory and parts of file names? An
@@ -173,6 +178,8 @@ mod tests {
             ("/lib/modules/6.1.0/image", other),
             ("/lib/modules/6.1.0/vmlinux.xz", other),
             ("/lib/modules/6.1.0/vmlinuz.efi", other),
+            ("/lib/modules/6.1.0/vmlinuz-virt.efi", other),
+            ("/lib/modules/6.1.0/kernel/vmlinuz.efi", None),
             ("/lib/modules/6.1.0/kernel/Image", None),
             ("/lib/modules/6.1.0/vmlinux.d/x", None),
             ("/boot/Image-6.1.0", other),

@@ -146,6 +146,16 @@ impl Root {
         names.into_iter().collect()
     }
 
+    /// Every release that has a module directory here, sorted.
+    pub fn module_releases(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for base in ["/lib/modules", "/usr/lib/modules"] {
+            names.extend(self.names_in(base));
+        }
+        names.retain(|release| self.module_dir(release).is_some());
+        names.into_iter().collect()
+    }
+
     fn names_in(&self, dir: &str) -> Vec<String> {
         let Ok(entries) = self.resolve(Path::new(dir)).and_then(fs::read_dir) else {
             return Vec::new();

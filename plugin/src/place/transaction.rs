@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::boot::{Home, Way};
+use super::inventory::Installed;
 use super::package::{self, Package};
 use super::plan::{Action, Element, Plan};
-use super::roots::{Image, Root};
+use super::roots::Root;
 use super::tree::{self, Found};
 use super::{Role, is_module_name};
 
@@ -51,6 +53,11 @@ impl Change {
         !self.erased.is_empty()
     }
 
+    /// Does it erase modules of the kernel's own, not only some that were added?
+    pub fn erases_own_modules(&self) -> bool {
+        self.erased.iter().any(|below| below.starts_with("kernel"))
+    }
+
     /// An image that comes and cannot be read, as its package and path, where
     /// none comes that can be: which kernel the modules will meet is unknown.
     pub fn unknown_image(&self) -> Option<(&str, &Path)> {
@@ -58,18 +65,47 @@ impl Change {
         Some((package, path))
     }
 
-    /// The images on the disk that stay what they are.
+    /// Does it erase images?
+    pub fn erases_images(&self) -> bool {
+        !self.erased_images.is_empty()
+    }
+
+    /// Of the kernels of the release that the disk has, those that stay what they
+    /// are, with this root's modules.
     ///
     /// Where the transaction brings an image, the copies on the disk are taken
     /// to follow it: scriptlets refresh them. They do so too where that image
-    /// cannot be read here.
-    pub fn images_that_stay(&self, release: &str, root: &Root) -> Vec<Image> {
+    /// cannot be read here; and where the image goes from which they were made,
+    /// they go with it.
+    pub fn kernels_that_stay<'k>(
+        &self,
+        release: &str,
+        root: &Root,
+        on_disk: &'k [Installed],
+    ) -> Vec<&'k Installed> {
         if !self.brought.is_empty() || !self.unread.is_empty() {
             return Vec::new();
         }
-        let mut images = root.images(release);
-        images.retain(|image| !self.erased_images.contains(&normal(&image.inside)));
-        images
+        let goes = |kernel: &Installed| {
+            let inside = root.inside(&kernel.bootable.path);
+            inside.is_some_and(|inside| self.erased_images.contains(&normal(&inside)))
+        };
+        let stay: Vec<&Installed> = on_disk
+            .iter()
+            .filter(|kernel| {
+                kernel.kernel.release.as_deref() == Some(release)
+                    && kernel.bootable.home == Home::Root
+                    && !goes(kernel)
+            })
+            .collect();
+        let is_own = |kernel: &&Installed| {
+            let mut ways = kernel.bootable.via.iter().map(|via| via.way);
+            ways.any(|way| matches!(way, Way::ModuleDir | Way::Boot))
+        };
+        match self.erases_images() && !stay.iter().any(is_own) {
+            true => Vec::new(),
+            false => stay,
+        }
     }
 }
 
@@ -117,6 +153,47 @@ impl Transaction {
         this
     }
 
+    /// Modules of one release that others reach by links of their own on the disk,
+    /// as `weak-updates/` has them, and that come with this transaction: what
+    /// comes will be their module, too. Each with the path that comes, the other
+    /// release and the link's path below its module directory.
+    pub fn linked_modules(&self, root: &Root) -> Vec<Linked> {
+        let touched = self.touched_files(root);
+        let comes = |path: &Path| match Role::of(path) {
+            Some(Role::Module { release, below }) => {
+                let change = self.releases.get(release);
+                change.is_some_and(|change| change.installed.contains(below))
+            }
+            _ => false,
+        };
+        let coming: BTreeMap<&Path, &Path> = touched
+            .iter()
+            .filter(|(_, path)| comes(path))
+            .map(|(file, path)| (file.as_path(), *path))
+            .collect();
+        if coming.is_empty() {
+            return Vec::new();
+        }
+        let mut linked = Vec::new();
+        for release in root.module_releases() {
+            let Some(dir) = root.module_dir(&release) else {
+                continue;
+            };
+            for link in tree::links(&dir.join("weak-updates"), root) {
+                if let Some(path) = coming.get(link.file.as_path())
+                    && let Ok(below) = link.path.strip_prefix(&dir)
+                {
+                    linked.push(Linked {
+                        path: path.to_path_buf(),
+                        release: release.clone(),
+                        below: below.to_owned(),
+                    });
+                }
+            }
+        }
+        linked
+    }
+
     /// The modules on the disk that a release keeps as they are, links followed.
     ///
     /// What a link leads to may come or go while the link stays, as those in
@@ -135,21 +212,22 @@ impl Transaction {
             let named = change.is_some_and(|change| {
                 change.installed.contains(&below) || change.erased.contains(&below)
             });
-            (!touched.contains(&found.file) && (is_own || !named)).then_some((below, found))
+            (!touched.contains_key(&found.file) && (is_own || !named)).then_some((below, found))
         };
         let modules = tree::walk(&dir, root).modules.into_iter();
         modules.filter_map(stays).collect()
     }
 
-    /// The files of the disk that come or go, without links in their directories.
-    fn touched_files(&self, root: &Root) -> BTreeSet<PathBuf> {
+    /// The files of the disk that come or go, without links in their directories,
+    /// each with its path in the transaction.
+    fn touched_files(&self, root: &Root) -> BTreeMap<PathBuf, &Path> {
         let mut dirs: BTreeMap<&Path, Option<PathBuf>> = BTreeMap::new();
-        let mut files = BTreeSet::new();
+        let mut files = BTreeMap::new();
         for path in &self.touched {
             if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
                 && let Some(dir) = dirs.entry(dir).or_insert_with(|| root.resolve(dir).ok())
             {
-                files.insert(dir.join(name));
+                files.insert(dir.join(name), path.as_path());
             }
         }
         files
@@ -168,10 +246,10 @@ impl Transaction {
                 Some(Role::Module { release, below }) => {
                     self.change(release).erased.insert(below.to_owned());
                 }
-                Some(Role::Image { release }) => {
+                Some(Role::Image { release } | Role::OtherImage { release }) => {
                     self.change(release).erased_images.insert(normal(path));
                 }
-                Some(Role::OtherImage { .. } | Role::Config { .. }) | None => {}
+                Some(Role::Config { .. }) | None => {}
             }
         }
     }
@@ -206,13 +284,13 @@ impl Transaction {
                 self.touch(&file.path);
             }
             match Role::of(&file.path) {
-                Some(Role::Image { release }) if file.has_content() => {
-                    let image = (index, file.path.clone());
-                    self.change(release).brought.push(image);
-                }
                 Some(Role::Module { .. }) if !file.has_content() => {}
                 _ => self.comes(package.nevra(), &file.path),
             }
+        }
+        for (release, path) in images(&package) {
+            let image = (index, path.to_owned());
+            self.change(release).brought.push(image);
         }
         self.packages.push(package);
     }
@@ -220,6 +298,36 @@ impl Transaction {
     fn change(&mut self, release: &str) -> &mut Change {
         self.releases.entry(release.to_owned()).or_default()
     }
+}
+
+/// A module that comes, and that another release reaches by a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// The path under which it comes.
+    pub path: PathBuf,
+    /// The other release.
+    pub release: String,
+    /// The link, below the other release's module directory.
+    pub below: PathBuf,
+}
+
+/// The kernel images in a package that are to be read, with their releases:
+/// those under the usual names; of a release that has none of them, those under
+/// others.
+pub fn images(package: &Package) -> Vec<(&str, &Path)> {
+    let with_content = package.files().iter().filter(|file| file.has_content());
+    let (mut usual, mut others) = (Vec::new(), Vec::new());
+    for file in with_content {
+        match Role::of(&file.path) {
+            Some(Role::Image { release }) => usual.push((release, file.path.as_path())),
+            Some(Role::OtherImage { release }) => others.push((release, file.path.as_path())),
+            _ => {}
+        }
+    }
+    let known: BTreeSet<&str> = usual.iter().map(|(release, _)| *release).collect();
+    others.retain(|(release, _)| !known.contains(release));
+    usual.extend(others);
+    usual
 }
 
 /// `/usr/lib` and `/lib` are one place.

@@ -88,6 +88,20 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
     tree
 }
 
+/// The links below `dir`, which need not exist, that are called like modules and
+/// lead to a file inside `root`.
+pub fn links(dir: &Path, root: &Root) -> Vec<Found> {
+    let walk = WalkDir::new(dir).into_iter().filter_map(Result::ok);
+    let links = walk.filter(|e| e.path_is_symlink() && is_module_name(e.file_name()));
+    links
+        .filter_map(|entry| {
+            let path = entry.into_path();
+            let file = root.resolve(&root.inside(&path)?).ok()?;
+            Some(Found { path, file })
+        })
+        .collect()
+}
+
 /// A file or directory under the path that led to it.
 #[derive(Debug, Clone)]
 struct Place {

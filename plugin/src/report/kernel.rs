@@ -33,8 +33,8 @@ pub struct KernelEntry {
     pub also: Vec<String>,
     /// The package that its image is in, if it is not on the disk.
     pub package: Option<String>,
-    /// Its base BTF.
-    pub base: BaseEntry,
+    /// Its base BTF; `null` where none was found.
+    pub base: Option<BaseEntry>,
     /// What it can do.
     pub abilities: AbilitiesEntry,
     /// Where its config was found, in words.
@@ -47,7 +47,7 @@ pub struct KernelEntry {
 }
 
 /// A base BTF in a report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BaseEntry {
     /// How many types; `void` is not counted, as in bpftool.
     pub types: u32,
@@ -106,11 +106,11 @@ impl KernelEntry {
             home: Home::Root,
             also: Vec::new(),
             package: None,
-            base: BaseEntry {
+            base: (!kernel.base.is_none()).then(|| BaseEntry {
                 types: kernel.base.types().saturating_sub(1),
                 strings: kernel.base.strings_len(),
                 sha256: kernel.sha256(),
-            },
+            }),
             abilities: AbilitiesEntry {
                 kinds: kernel.abilities.kinds,
                 distilled_base: kernel.abilities.distilled_base,

@@ -150,11 +150,10 @@ impl KernelList {
             kernels,
             default: DefaultEntry { known, why },
             errors: inventory
-                .problems
-                .iter()
+                .troubles()
                 .map(|(path, error)| ErrorEntry {
                     path: path.display().to_string(),
-                    error: error.clone(),
+                    error: error.to_owned(),
                     harmless: false,
                 })
                 .collect(),
@@ -191,13 +190,16 @@ pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> 
         if let Some(build) = &kernel.entry.build {
             writeln!(out, "  build    {}", shown(build))?;
         }
-        let base = &kernel.entry.base;
-        let digest = base.sha256.get(..12).unwrap_or(&base.sha256);
-        writeln!(
-            out,
-            "  base     {} types, {} bytes of strings, sha256 {digest}…",
-            base.types, base.strings
-        )?;
+        match &kernel.entry.base {
+            Some(base) => writeln!(
+                out,
+                "  base     {} types, {} bytes of strings, sha256 {}…",
+                base.types,
+                base.strings,
+                base.sha256.get(..12).unwrap_or(&base.sha256)
+            )?,
+            None => writeln!(out, "  base     none was found")?,
+        }
         match (kernel.entry.abilities.allow_mismatch, &kernel.entry.config) {
             (Some(allow), Some(config)) => {
                 let what = if allow {

@@ -3,7 +3,7 @@
 use super::findings::findings;
 use super::words::{self, shown};
 use super::{Kind, Report};
-use crate::place::plan::{Level, Message};
+use crate::place::plan::{Level, Message, Stage};
 use crate::policy::{Decision, Mode, Severity};
 
 /// Findings that get lines of their own.
@@ -13,9 +13,9 @@ const NAMES: usize = 3;
 /// Unreadable packages and kernels that are named.
 const ERRORS: usize = 3;
 
-/// What to tell the admin of a transaction, under `mode`: the worst first, and
-/// first of all what is broken and what to do.
-pub fn messages(report: &Report, mode: Mode) -> Vec<Message> {
+/// What to tell the admin of a transaction, under `mode`, before or after it: the
+/// worst first, and first of all what is broken and what to do.
+pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
     if mode == Mode::Off {
         return Vec::new();
     }
@@ -38,8 +38,10 @@ pub fn messages(report: &Report, mode: Mode) -> Vec<Message> {
         let after = "after this transaction";
         lines.say(match (blocks, report.decision) {
             (true, Decision::Block) => format!("btf-guard: blocked: {after}, {headline}"),
-            (true, _) => format!("btf-guard: would have blocked: {after}, {headline}"),
-            (false, _) => format!("btf-guard: {after}, {headline}"),
+            (true, _) if stage == Stage::Before => {
+                format!("btf-guard: would have blocked: {after}, {headline}")
+            }
+            _ => format!("btf-guard: {after}, {headline}"),
         });
         lines.say(format!("  help: {}", words::help(finding, report)));
         if finding.kind == Kind::Missing {
@@ -92,7 +94,8 @@ pub fn messages(report: &Report, mode: Mode) -> Vec<Message> {
              environment, or rpm -D '_btf_guard warn'",
         );
     }
-    for finding in rest {
+    // After it, they have been told.
+    for finding in rest.into_iter().filter(|_| stage == Stage::Before) {
         lines.level = Level::Notice;
         let headline = words::headline(finding, report);
         lines.say(format!("btf-guard: as before this transaction, {headline}"));

@@ -23,11 +23,11 @@ pub(crate) fn kernel(id: usize, moment: Moment) -> KernelEntry {
         home: Home::Root,
         also: Vec::new(),
         package: None,
-        base: BaseEntry {
+        base: Some(BaseEntry {
             types: 114_822,
             strings: 2_092_587,
             sha256: "5".repeat(64),
-        },
+        }),
         abilities: AbilitiesEntry {
             kinds: 20,
             distilled_base: true,

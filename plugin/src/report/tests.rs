@@ -4,7 +4,7 @@ mod origin;
 
 use super::samples::*;
 use super::*;
-use crate::place::plan::Level;
+use crate::place::plan::{Level, Stage};
 use crate::verdict::Causes;
 
 fn text(report: &Report, detail: Detail) -> String {
@@ -19,7 +19,7 @@ fn lines(report: &Report, mode: Mode) -> Vec<String> {
         Level::Warning => "W ",
         Level::Notice => "N ",
     };
-    let messages = messages(report, mode).into_iter();
+    let messages = messages(report, mode, Stage::Before).into_iter();
     messages
         .map(|m| prefix(m.level).to_owned() + &m.text)
         .collect()

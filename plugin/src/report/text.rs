@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::findings::{Finding, findings};
 use super::words::{self, shown};
-use super::{ErrorEntry, Kind, ModuleEntry, Report};
+use super::{BaseEntry, ErrorEntry, Kind, ModuleEntry, Report};
 use crate::policy::{Decision, Severity};
 use crate::verdict::Causes;
 
@@ -322,12 +322,17 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
         for also in &kernel.also {
             writeln!(out, "  also: {}", shown(also))?;
         }
-        let base = &kernel.base;
-        let (types, strings, sha256) = (base.types, base.strings, &base.sha256);
-        writeln!(
-            out,
-            "  base BTF: {types} types, {strings} bytes of strings, sha256 {sha256}"
-        )?;
+        match &kernel.base {
+            Some(BaseEntry {
+                types,
+                strings,
+                sha256,
+            }) => writeln!(
+                out,
+                "  base BTF: {types} types, {strings} bytes of strings, sha256 {sha256}"
+            )?,
+            None => writeln!(out, "  base BTF: none was found")?,
+        }
         let abilities = &kernel.abilities;
         let distilled = if abilities.distilled_base {
             "relocates"

@@ -129,15 +129,14 @@ pub(super) fn origins(finding: &Finding<'_>, report: &Report, most: usize) -> Ve
 fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
     let own = kernel.release.as_deref();
     let strings = built_for.strings;
+    let here = kernel.base.as_ref().map(|base| base.strings);
     let Some(source) = &built_for.source else {
         let name = own.unwrap_or(&kernel.source);
-        return match kernel.base.strings {
-            here if here == strings => {
-                format!("built for another base with {strings} bytes of strings than {name}")
-            }
-            here => format!(
+        return match here {
+            Some(here) if here != strings => format!(
                 "built for a base with {strings} bytes of strings, not for {name} with {here}"
             ),
+            _ => format!("built for another base with {strings} bytes of strings than {name}"),
         };
     };
     match (built_for.release.as_deref(), own) {

@@ -81,6 +81,9 @@ pub struct Bases {
 impl Bases {
     /// Adds the base of a kernel; `source` says where that is, for people.
     pub fn add(&mut self, kernel: &Kernel, source: String) {
+        if kernel.base.is_none() {
+            return;
+        }
         let name = (kernel.release.clone(), source);
         match self
             .all

@@ -1,6 +1,8 @@
-//! A small world: two builds of a kernel, modules for them, roots, packages.
+//! A small world: three builds of a kernel, modules for them, roots, packages.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub(crate) mod judge;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +12,15 @@ use object::write::{Object, StandardSegment};
 use object::{Architecture, BinaryFormat, Endianness, SectionKind};
 use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
 
-/// The release of both builds.
+/// The release of all builds.
 pub(crate) const RELEASE: &str = "6.18.1-test";
 
-/// One of two builds of the same release.
+/// One of the builds of the same release. None takes a module of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Build {
     Old,
     New,
+    Odd,
 }
 
 /// A BTF blob: header, types, strings.
@@ -38,12 +41,13 @@ fn btf(types: &[u32], strings: &[u8]) -> Vec<u8> {
 const INT: u32 = 1 << 24;
 const STRUCT: u32 = 4 << 24;
 
-/// The strings of a build's base: the new one has more of them, and where a
-/// module of the old build has its names, the new base has a blank.
+/// The strings of a build's base: of two, one has more of them, and where a
+/// module of the other has its names, it has a blank.
 fn base_strings(build: Build) -> Vec<u8> {
     match build {
         Build::Old => b"\0int\0".to_vec(),
         Build::New => b"\0int\0     \0".to_vec(),
+        Build::Odd => b"\0int\0                \0".to_vec(),
     }
 }
 

@@ -8,6 +8,22 @@ use super::*;
 const YES: &str = "CONFIG_MODULES=y\nCONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n";
 const NO: &str = "CONFIG_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n";
 
+fn allow_mismatch(text: &str) -> Option<bool> {
+    Config::of_text(text, "here")?.allow_mismatch
+}
+
+#[test]
+fn whether_modules_btf_is_read() {
+    let of = |text| Config::of_text(text, "here").unwrap().module_btf;
+    assert_eq!(of("CONFIG_DEBUG_INFO_BTF_MODULES=y\n"), Some(true));
+    assert_eq!(
+        of("# CONFIG_DEBUG_INFO_BTF_MODULES is not set\n"),
+        Some(false)
+    );
+    assert_eq!(of("CONFIG_DEBUG_INFO_BTF=y\n"), Some(false));
+    assert_eq!(Config::default().module_btf, None);
+}
+
 #[test]
 fn the_option() {
     assert_eq!(allow_mismatch(YES), Some(true));

@@ -85,7 +85,8 @@ fn digest(source: &(impl Source + ?Sized)) -> Result<String, Error> {
 /// end the search.
 ///
 /// # Errors
-/// Those of [`open`], of either image.
+/// Those of [`open`], of either image; [`Error::Malformed`] too if it cannot be
+/// told, because neither has a base BTF.
 pub fn same_build(one: &Path, other: &Path) -> Result<bool, Error> {
     let (file, other_file) = (fs::metadata(one)?, fs::metadata(other)?);
     if (file.dev(), file.ino()) == (other_file.dev(), other_file.ino()) {
@@ -99,5 +100,10 @@ pub fn same_build(one: &Path, other: &Path) -> Result<bool, Error> {
     if differ(shown.build, other_shown.build) {
         return Ok(false);
     }
-    Ok(open(one)?.base_btf == open(other)?.base_btf)
+    let (one, other) = (open(one)?.base_btf, open(other)?.base_btf);
+    if one.is_empty() && other.is_empty() {
+        let what = "a base BTF that tells two kernels of one version apart";
+        return Err(Malformed::new(0_u64, what).into());
+    }
+    Ok(one == other)
 }

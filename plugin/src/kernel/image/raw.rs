@@ -103,15 +103,22 @@ pub(super) fn read(source: &(impl Source + ?Sized), header: Header) -> Result<Im
     if let Some(base) = btf::find_base(&bytes, header.order)? {
         return Ok(header.image(&bytes, base));
     }
-    if header.machine == elf::EM_S390 {
-        let (kernel, base) = s390x::unpack(&bytes)?;
-        return Ok(header.image(&kernel, base));
+    if header.machine == elf::EM_S390
+        && let Some(unpacked) = s390x::unpack(&bytes)?
+    {
+        return Ok(header.image(&unpacked.kernel, unpacked.base));
     }
-    Err(Error::NoBtf)
+    let image = header.image(&bytes, 0..0);
+    if image.release.is_none() {
+        let what = "a kernel, known by its base BTF or its banner (Linux version …)";
+        return Err(Malformed::new(0_u64, what).into());
+    }
+    Ok(image)
 }
 
 impl Header {
-    /// What the raw bytes of a kernel tell, whose base BTF is at `base`.
+    /// What the raw bytes of a kernel tell, whose base BTF is at `base`; nowhere
+    /// if that is empty.
     fn image(self, kernel: &[u8], base: Range<usize>) -> Image {
         let version = banner::find(kernel).unwrap_or_default();
         Image {

@@ -26,13 +26,20 @@ const TRIES: usize = 64;
 /// right one.
 const NO_ACCIDENT: usize = 1 << 20;
 
-/// Unpacks the kernel in `image`; returns it, and where its base BTF is.
+/// A kernel that was unpacked.
+pub(super) struct Unpacked {
+    /// Its bytes.
+    pub(super) kernel: Vec<u8>,
+    /// Where its base BTF is.
+    pub(super) base: Range<usize>,
+}
+
+/// Unpacks the kernel in `image`. `None` if no kernel with BTF is in there.
 ///
 /// # Errors
-/// [`Error::NoBtf`] if no kernel with BTF is in there, [`Error::Malformed`]
-/// if there is one that is cut short or damaged. All tries together unpack no
+/// [`Error::Malformed`] if there is one that is cut short or damaged. All tries together unpack no
 /// more than [`MAX_KERNEL`] bytes.
-pub(super) fn unpack(image: &[u8]) -> Result<(Vec<u8>, Range<usize>), Error> {
+pub(super) fn unpack(image: &[u8]) -> Result<Option<Unpacked>, Error> {
     let mut left = MAX_KERNEL;
     let mut kernel = Vec::new();
     let places = (CODE..image.len()).step_by(ALIGN).filter_map(|at| {
@@ -44,7 +51,7 @@ pub(super) fn unpack(image: &[u8]) -> Result<(Vec<u8>, Range<usize>), Error> {
         left = left.saturating_sub(kernel.len());
         let result = result.and_then(|()| btf::find_base(&kernel, Order::Big));
         match result {
-            Ok(Some(base)) => return Ok((kernel, base)),
+            Ok(Some(base)) => return Ok(Some(Unpacked { kernel, base })),
             Err(error) if kernel.len() >= NO_ACCIDENT => {
                 let what = format!("{} (in the kernel that begins at {at:#x})", error.expected);
                 return Err(Malformed::new(at as u64 + error.offset, what).into());
@@ -52,5 +59,5 @@ pub(super) fn unpack(image: &[u8]) -> Result<(Vec<u8>, Range<usize>), Error> {
             Ok(None) | Err(_) => {}
         }
     }
-    Err(Error::NoBtf)
+    Ok(None)
 }

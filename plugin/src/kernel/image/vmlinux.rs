@@ -27,12 +27,14 @@ pub(super) fn read(
         return Err(Malformed::new(0x10_u64, what).into());
     }
     let [btf, rodata, notes] = header.find(source, [b".BTF", b".rodata", b".notes"])?;
-    let btf = btf.filter(holds_bytes).ok_or(Error::NoBtf)?;
-    if btf.size > MAX_BTF {
-        let what = format!("a .BTF of at most {MAX_BTF} bytes, not {}", btf.size);
-        return Err(Malformed::new(btf.offset, what).into());
-    }
-    let base_btf = source.range(btf.offset, btf.size, ".BTF")?.into_owned();
+    let base_btf = match btf.filter(holds_bytes) {
+        Some(btf) if btf.size > MAX_BTF => {
+            let what = format!("a .BTF of at most {MAX_BTF} bytes, not {}", btf.size);
+            return Err(Malformed::new(btf.offset, what).into());
+        }
+        Some(btf) => source.range(btf.offset, btf.size, ".BTF")?.into_owned(),
+        None => Vec::new(),
+    };
 
     let rodata = up_to(RODATA, source, rodata, ".rodata")?;
     let version = version

@@ -136,6 +136,12 @@ pub enum BootDefault {
     Unknown(String),
 }
 
+impl Default for BootDefault {
+    fn default() -> Self {
+        Self::Unknown("nothing was looked at".to_owned())
+    }
+}
+
 /// What was found.
 #[derive(Debug)]
 pub struct Found {

@@ -1,0 +1,255 @@
+//! A transaction after its last change: what the disk says, scriptlets' work
+//! included.
+//!
+//! Only what changed since the transaction began is judged: modules that are
+//! new, before every kernel; kernels that are new, with every module.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use btf_guard::kernel::Kernel;
+use btf_guard::place::Role;
+use btf_guard::place::boot::Bootable;
+use btf_guard::place::inventory::{Inventory, Place as Search};
+use btf_guard::place::plan::{Action, Plan};
+use btf_guard::place::tree::{self, Found as File};
+use btf_guard::report::{ErrorEntry, ModuleEntry};
+use btf_guard::verdict::Causes;
+
+use super::before;
+use super::bench::{Bench, Case, failed};
+use super::judge::{Found, Scene};
+use super::placed::{Place, Placed};
+use super::progress::Progress;
+
+/// Judges what a plan's transaction has left on the disk. What the plan says was
+/// told is marked as known.
+pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
+    let since = Since(plan.since);
+    let lost = lost_own_modules(plan);
+    let mut trees = Vec::new();
+    let mut releases = lost.clone();
+    for release in scene.root.module_releases() {
+        let dir = scene.root.module_dir(&release);
+        let modules = dir.map(|dir| (tree::walk(&dir, scene.root).modules, dir));
+        let Some((modules, dir)) = modules else {
+            continue;
+        };
+        if modules.iter().any(|module| since.changed(module)) {
+            releases.insert(release.clone());
+        }
+        trees.push(Tree {
+            release,
+            dir,
+            modules,
+        });
+    }
+    let inventory = inventory(scene, &mut releases, since);
+    let mut work = Work {
+        scene,
+        since,
+        inventory: &inventory,
+        bench: Bench::new(Causes::all(), Progress::new(false)),
+        places: Vec::new(),
+        cases: Vec::new(),
+        errors: broken(&inventory, since),
+    };
+    let mut modules = Vec::new();
+    for release in &releases {
+        let tree = trees.iter().find(|tree| tree.release == *release);
+        let is_empty = tree.is_none_or(|tree| tree.modules.is_empty());
+        match tree {
+            Some(tree) if !is_empty => work.release(tree),
+            _ if lost.contains(release) => modules.extend(work.missing(release)),
+            _ => {}
+        }
+    }
+    modules.extend(work.files());
+    let said: BTreeSet<&str> = plan.said.iter().map(String::as_str).collect();
+    let kernels = work.bench.into_entries();
+    for placed in &mut modules {
+        let known: Vec<bool> = placed
+            .module
+            .verdicts
+            .iter()
+            .map(|verdict| {
+                let kernel = kernels.get(verdict.kernel);
+                kernel.is_some_and(|kernel| said.contains(placed.key(verdict, kernel).as_str()))
+            })
+            .collect();
+        let verdicts = placed.module.verdicts.iter_mut().zip(known);
+        for (verdict, _) in verdicts.filter(|(_, known)| *known) {
+            verdict.was_so_before();
+        }
+    }
+    Found {
+        kernels,
+        modules,
+        errors: work.errors,
+    }
+}
+
+/// When the transaction began, in seconds since 1970. Where that is not known,
+/// everything counts as its work.
+#[derive(Debug, Clone, Copy)]
+struct Since(Option<u64>);
+
+impl Since {
+    /// Was this file or link made, replaced or changed since then? A package
+    /// manager sets a file's modification time; nobody can set the other.
+    fn touched(self, path: &Path) -> bool {
+        let Some(since) = self.0 else { return true };
+        let found = fs::symlink_metadata(path);
+        found.is_ok_and(|found| u64::try_from(found.ctime()).is_ok_and(|when| when >= since))
+    }
+
+    fn changed(self, module: &File) -> bool {
+        self.touched(&module.path) || self.touched(&module.file)
+    }
+
+    /// Is this another kernel than before, or reached by another way?
+    fn changed_kernel(self, kernel: &Bootable) -> bool {
+        let entries = kernel.via.iter().map(|via| via.source.as_path());
+        self.touched(&kernel.file) || entries.into_iter().any(|entry| self.touched(entry))
+    }
+}
+
+/// The releases whose own modules the transaction has taken away.
+fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
+    let erased = plan.elements.iter().filter(|e| e.action == Action::Erase);
+    let roles = erased.flat_map(|element| &element.paths);
+    roles
+        .filter_map(|path| match Role::of(path) {
+            Some(Role::Module { release, below }) if below.starts_with("kernel") => {
+                Some(release.to_owned())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The kernels of these releases and of every kernel that changed, whose releases
+/// are added.
+fn inventory(scene: &Scene<'_>, releases: &mut BTreeSet<String>, since: Since) -> Inventory {
+    let mut search = Search {
+        root: scene.root,
+        esps: &[],
+        cache: scene.cache.as_ref(),
+        config: None,
+        releases: None,
+    };
+    let found = search.discover();
+    let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
+    releases.extend(changed.filter_map(|kernel| search.release_of(kernel)));
+    search.releases = Some(releases);
+    search.open_all(found)
+}
+
+/// Images that the transaction has left behind and that cannot be read: they will
+/// not boot.
+fn broken(inventory: &Inventory, since: Since) -> Vec<ErrorEntry> {
+    let all = inventory.unreadable.iter();
+    all.filter(|(image, _)| since.changed_kernel(image))
+        .map(|(image, why)| failed(image.path.display().to_string(), why))
+        .collect()
+}
+
+/// The modules of one release.
+struct Tree {
+    release: String,
+    dir: PathBuf,
+    modules: Vec<File>,
+}
+
+struct Work<'a> {
+    scene: &'a Scene<'a>,
+    since: Since,
+    inventory: &'a Inventory,
+    bench: Bench,
+    places: Vec<Place>,
+    cases: Vec<Case>,
+    errors: Vec<ErrorEntry>,
+}
+
+impl Work<'_> {
+    /// Sorts out which modules of a release meet which kernels for the first time.
+    fn release(&mut self, tree: &Tree) {
+        let (mut new, mut all) = (Vec::new(), Vec::new());
+        for installed in before::kernels(self.inventory, &tree.release) {
+            let id = self.bench.add_installed(installed.clone());
+            let ids = match self.since.changed_kernel(&installed.bootable) {
+                true => &mut new,
+                false => &mut all,
+            };
+            ids.push(id);
+        }
+        all.extend(self.running(&tree.release));
+        all.extend(&new);
+        // Two images may hold one kernel.
+        for ids in [&mut new, &mut all] {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        for found in &tree.modules {
+            let kernels = match self.since.changed(found) {
+                true => &all,
+                false => &new,
+            };
+            if kernels.is_empty() {
+                continue;
+            }
+            let below = found.path.strip_prefix(&tree.dir).unwrap_or(&found.path);
+            self.places.push(Place::new(&tree.release, below));
+            self.cases.push(Case {
+                found: found.clone(),
+                kernels: kernels.clone(),
+            });
+        }
+    }
+
+    /// The running kernel, if this is its release.
+    fn running(&mut self, release: &str) -> Option<usize> {
+        if self.scene.running.as_deref() != Some(release) {
+            return None;
+        }
+        match Kernel::running() {
+            Ok(kernel) => Some(self.bench.add(kernel, "running".to_owned(), None)),
+            Err(error) => {
+                log::warn!("the running kernel: {error}");
+                None
+            }
+        }
+    }
+
+    /// The kernels of a release of which no module is left.
+    fn missing(&mut self, release: &str) -> Vec<Placed> {
+        let mut ids: Vec<usize> = self.running(release).into_iter().collect();
+        for installed in before::kernels(self.inventory, release) {
+            ids.push(self.bench.add_installed(installed.clone()));
+        }
+        ids.dedup();
+        let entries = ids.into_iter();
+        let entries = entries.filter_map(|id| self.bench.entries().get(id));
+        entries
+            .map(|entry| Placed {
+                place: Place::new(release, Path::new("")),
+                module: ModuleEntry::missing(format!("/lib/modules/{release}"), entry),
+            })
+            .collect()
+    }
+
+    /// Judges the cases.
+    fn files(&mut self) -> Vec<Placed> {
+        let judged = self.bench.files(&self.cases);
+        let mut modules = Vec::new();
+        for (place, judged) in std::mem::take(&mut self.places).into_iter().zip(judged) {
+            match judged {
+                Ok(module) => modules.push(Placed { place, module }),
+                Err(error) => self.errors.push(error),
+            }
+        }
+        modules
+    }
+}

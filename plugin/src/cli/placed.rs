@@ -1,0 +1,62 @@
+//! A module that was judged, and where in a root it is or will be.
+
+use std::path::{Path, PathBuf};
+
+use btf_guard::policy::Severity;
+use btf_guard::report::{KernelEntry, ModuleEntry, VerdictEntry};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a digest that make a key: enough to tell a few thousand apart.
+const KEY: usize = 8;
+
+/// Where a module is, or will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) release: String,
+    /// Its path below the release's module directory; empty for the directory.
+    pub(crate) below: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn new(release: &str, below: &Path) -> Self {
+        Self {
+            release: release.to_owned(),
+            below: below.to_owned(),
+        }
+    }
+}
+
+/// A module that was judged, and where it is.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) place: Place,
+    pub(crate) module: ModuleEntry,
+}
+
+impl Placed {
+    /// The key of one of its verdicts: the same for the same verdict of the same
+    /// build of a kernel on a module in the same place, before a transaction as
+    /// after it.
+    pub(crate) fn key(&self, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
+        let base = kernel.base.as_ref().map(|base| base.sha256.as_str());
+        let Place { release, below } = &self.place;
+        let of = (kernel.moment, base, release, below, verdict.verdict);
+        let digest = Sha256::digest(format!("{of:?}"));
+        let bytes = digest.iter().take(KEY);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The keys of all that a report tells.
+pub(crate) fn keys(modules: &[Placed], kernels: &[KernelEntry]) -> Vec<String> {
+    let mut keys = Vec::new();
+    for placed in modules {
+        for verdict in &placed.module.verdicts {
+            let told = verdict.severity >= Severity::Warn || verdict.before;
+            if let Some(kernel) = kernels.get(verdict.kernel).filter(|_| told) {
+                keys.push(placed.key(verdict, kernel));
+            }
+        }
+    }
+    keys
+}
