@@ -1,18 +1,24 @@
 //! `tsm_post`: what scriptlets made of the transaction, which no plan foresees.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard::place::plan::{Level, Plan, Stage};
+use btf_guard::place::private::{Private, Refused};
+use btf_guard::place::told;
 use btf_guard_hooks::judge::{self, Failure, Judge};
 
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;
+use crate::settings::Options;
 use crate::voice::{Moment, Occasion, Told, Voice};
 
 /// What to ask after a real run that was judged before.
 pub(crate) struct After {
     judge: Judge,
+    /// Where hooks leave something for one another.
+    directory: PathBuf,
     plan: Plan,
     told: Told,
 }
@@ -21,7 +27,7 @@ impl After {
     /// After the plan that was judged when it had `begun`; `keys` are those of
     /// the answer, `told` is what was shown of it.
     pub(crate) fn new(
-        judge: Judge,
+        options: &Options,
         mut plan: Plan,
         begun: SystemTime,
         keys: Vec<String>,
@@ -37,7 +43,12 @@ impl After {
             // Read and closed, and perhaps gone by then.
             element.file = None;
         }
-        Self { judge, plan, told }
+        Self {
+            judge: options.judge.clone(),
+            directory: options.handoff.clone(),
+            plan,
+            told,
+        }
     }
 
     /// Has the disk judged, and shows what is new. Nothing is stopped any more.
@@ -46,12 +57,27 @@ impl After {
         match judge::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(answer) => {
                 voice.say(Occasion::Remark, as_warnings(answer.messages));
+                let mut keys = self.plan.said;
+                keys.extend(answer.keys);
+                // Where it cannot be left, the next hook tells it again.
+                let _ = leave(&self.directory, self.plan.root, self.plan.since, keys);
             }
             // It has judged before: the transaction has removed it.
             Err(Failure::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(failure) => unjudged(&mut voice, &failure.to_string()),
         }
     }
+}
+
+/// Leaves word of what was told, for the client's own hooks.
+fn leave(
+    directory: &Path,
+    root: PathBuf,
+    begun: Option<u64>,
+    keys: Vec<String>,
+) -> Result<(), Refused> {
+    let told = told::Told::of_this_process(root, begun.unwrap_or(0), keys)?;
+    Ok(told.leave(&Private::create(directory)?)?)
 }
 
 /// The one line for whatever went wrong on our side.

@@ -97,15 +97,15 @@ impl Part {
         !self.is_late
     }
 
-    /// Is this one of many calls, each for one package? What all of them leave
-    /// on the disk is for the commit plugin to look at, once, when all is done.
-    pub(crate) fn is_partial(&self) -> bool {
-        self.is_partial
+    /// Is what is seen here all that happens? Otherwise what its scriptlets leave
+    /// is for the commit plugin to look at, once, when all is done.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.is_partial
     }
 
     /// What is to be logged as a warning, where kernel modules are concerned.
-    pub(crate) fn complaint(&self) -> Option<&String> {
-        self.complaint.as_ref()
+    pub(crate) fn complaint(&self) -> Option<&str> {
+        self.complaint.as_deref()
     }
 
     /// What the hand-off says of this transaction. `None` where it must be

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use btf_guard::place::plan::{Answer, Level, Message, Plan};
 use btf_guard::policy::{Decision, Mode};
 use btf_guard_hooks::judge::{self, Judge};
-use btf_guard_hooks::wish;
+use btf_guard_hooks::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
 use crate::after::After;
@@ -15,7 +15,7 @@ use crate::commit::Part;
 use crate::door;
 use crate::librpm::{Librpm, Transaction};
 use crate::memory::{self, Key, Test};
-use crate::settings;
+use crate::settings::{self, Options};
 use crate::survey;
 use crate::voice::{self, Moment, Occasion, Told, Voice};
 
@@ -35,7 +35,6 @@ pub(crate) fn before(
     transaction: &Transaction<'_>,
     options: impl FnOnce() -> String,
 ) -> Outcome {
-    let begun = SystemTime::now();
     let environment = environment();
     let mut wish = wish::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
     if wish.mode == Some(Mode::Off) || transaction.is_database_only() {
@@ -46,53 +45,101 @@ pub(crate) fn before(
     if !part.may_block() {
         wish.mode = Some(Mode::Warn);
     }
-    let handed_over = part.decided(transaction);
+    wish.complaints.extend(part.complaint().map(str::to_owned));
+    let outcome = match part.decided(transaction) {
+        Some(answer) => {
+            let moment = moment(transaction);
+            let mut voice = Voice::new(rpm, moment, Told::default());
+            let outcome = follow(&mut voice, wish.mode, &answer);
+            if outcome == Outcome::GoesOn && moment == Moment::Real && part.is_whole() {
+                look_back(transaction, &wish, &options, answer.keys, voice.into_told());
+            }
+            outcome
+        }
+        None => judged(rpm, transaction, &wish, &part, &options),
+    };
+    part.ends(outcome);
+    outcome
+}
+
+/// Has the disk judged after a transaction that is not judged here before it.
+fn look_back(
+    transaction: &Transaction<'_>,
+    wish: &Wish,
+    options: &Options,
+    keys: Vec<String>,
+    told: Told,
+) {
+    let begun = SystemTime::now();
+    let plan = survey::touched(transaction)
+        .and_then(|touched| survey::plan(transaction, wish.mode, touched));
+    if let Ok((mut plan, _)) = plan
+        && !plan.elements.is_empty()
+    {
+        plan.image = is_image_update();
+        memory::keep_real(After::new(options, plan, begun, keys, told));
+    }
+}
+
+fn moment(transaction: &Transaction<'_>) -> Moment {
+    match transaction.is_test() {
+        true => Moment::Test,
+        false => Moment::Real,
+    }
+}
+
+/// Has the transaction judged, and follows the answer.
+fn judged(
+    rpm: &Librpm,
+    transaction: &Transaction<'_>,
+    wish: &Wish,
+    part: &Part,
+    options: &LazyCell<Options, impl FnOnce() -> Options>,
+) -> Outcome {
+    let begun = SystemTime::now();
     let touched = match survey::touched(transaction) {
-        Ok(touched) if touched.is_empty() && handed_over.is_none() => return Outcome::GoesOn,
+        Ok(touched) if touched.is_empty() => return Outcome::GoesOn,
         touched => touched,
     };
-    let test = transaction.is_test();
-    let (moment, earlier) = match test {
-        true => (Moment::Test, None),
-        false => (Moment::Real, memory::take_test()),
+    let moment = moment(transaction);
+    let earlier = match moment {
+        Moment::Test => None,
+        Moment::Real => memory::take_test(),
     };
     let earlier = earlier.unwrap_or_default();
     let mut voice = Voice::new(rpm, moment, earlier.told);
-    let complaints = wish.complaints.iter().chain(&options.complaints);
-    for complaint in complaints.chain(part.complaint()) {
+    for complaint in wish.complaints.iter().chain(&options.complaints) {
         voice.remark(Level::Warning, format!("btf-guard: {complaint}"));
     }
     let plan = touched.and_then(|touched| survey::plan(transaction, wish.mode, touched));
-    let (outcome, case) = match (plan, handed_over) {
-        (plan, Some(answer)) => {
-            let plan = plan.map_or_else(|_| Plan::new("/".into()), |(plan, _)| plan);
-            let case = Case::settled(plan, wish.mode, answer);
-            (case.follow(&mut voice), Some(case))
-        }
-        (Ok((mut plan, packages)), None) => {
-            plan.image = is_image_update();
-            let case = Case::judged(&options.judge, plan, packages, earlier.judged);
-            (case.follow(&mut voice), Some(case))
-        }
-        (Err(error), None) => {
-            unjudged(&mut voice, &error.to_string());
-            (Outcome::GoesOn, None)
+    let case = plan.map(|(mut plan, packages)| {
+        plan.image = is_image_update();
+        Case::judged(&options.judge, plan, packages, earlier.judged)
+    });
+    let answer = match &case {
+        Ok(case) => case.answer.as_ref().map_err(ToString::to_string),
+        Err(error) => Err(error.to_string()),
+    };
+    let outcome = match answer {
+        Ok(answer) => follow(&mut voice, wish.mode, answer),
+        Err(why) => {
+            voice.remark(Level::Warning, not_judged(&why));
+            Outcome::GoesOn
         }
     };
     let told = voice.into_told();
-    if test {
-        let judged = case.and_then(|case| Some((case.key?, case.answer)));
-        memory::keep_test(Test { judged, told });
-    } else if let Some(Case { plan, answer, .. }) = case
-        && let Ok(answer) = answer
-        && outcome == Outcome::GoesOn
-        && !part.is_partial()
-        && !plan.elements.is_empty()
-    {
-        let judge = LazyCell::force(&options).judge.clone();
-        memory::keep_real(After::new(judge, plan, begun, answer.keys, told));
+    match (moment, case) {
+        (Moment::Test, case) => {
+            let judged = case.ok().and_then(|case| Some((case.key?, case.answer)));
+            memory::keep_test(Test { judged, told });
+        }
+        (Moment::Real, Ok(case)) if outcome == Outcome::GoesOn && part.is_whole() => {
+            if let Ok(Answer { keys, .. }) = case.answer {
+                memory::keep_real(After::new(options, case.plan, begun, keys, told));
+            }
+        }
+        (Moment::Real, _) => {}
     }
-    part.ends(outcome);
     outcome
 }
 
@@ -105,17 +152,6 @@ struct Case {
 }
 
 impl Case {
-    /// Takes an answer that was given to the whole that this plan is a part of.
-    fn settled(mut plan: Plan, mode: Option<Mode>, answer: Answer) -> Self {
-        plan.mode = mode;
-        plan.image = is_image_update();
-        Self {
-            plan,
-            key: None,
-            answer: Ok(answer),
-        }
-    }
-
     /// Takes the answer of before, if it was given to the same plan, and asks
     /// for one otherwise.
     fn judged(
@@ -131,29 +167,22 @@ impl Case {
         };
         Self { plan, key, answer }
     }
+}
 
-    /// Shows the answer and does what it says. Where the admin asked for
-    /// warnings only, an error is shown as one.
-    fn follow(&self, voice: &mut Voice<'_>) -> Outcome {
-        let answer = match &self.answer {
-            Ok(answer) => answer,
-            Err(why) => {
-                unjudged(voice, why);
-                return Outcome::GoesOn;
-            }
-        };
-        if answer.decision != Decision::Block || self.plan.mode == Some(Mode::Warn) {
-            voice.say(Occasion::Remark, as_warnings(answer.messages.clone()));
-            return Outcome::GoesOn;
-        }
-        // rpm's own line that a hook failed must not stand alone.
-        if !voice.say(Occasion::Stop, answer.messages.clone()) {
-            let text = "btf-guard: blocked, as in the test run; nothing was changed".to_owned();
-            let level = Level::Error;
-            voice.say(Occasion::Stop, vec![Message { level, text }]);
-        }
-        Outcome::Stops
+/// Shows the answer and does what it says. Where the admin asked for warnings
+/// only, an error is shown as one.
+fn follow(voice: &mut Voice<'_>, mode: Option<Mode>, answer: &Answer) -> Outcome {
+    if answer.decision != Decision::Block || mode == Some(Mode::Warn) {
+        voice.say(Occasion::Remark, as_warnings(answer.messages.clone()));
+        return Outcome::GoesOn;
     }
+    // rpm's own line that a hook failed must not stand alone.
+    if !voice.say(Occasion::Stop, answer.messages.clone()) {
+        let text = "btf-guard: blocked, as in the test run; nothing was changed".to_owned();
+        let level = Level::Error;
+        voice.say(Occasion::Stop, vec![Message { level, text }]);
+    }
+    Outcome::Stops
 }
 
 /// Lines that stop nothing.
@@ -166,15 +195,11 @@ pub(crate) fn as_warnings(mut lines: Vec<Message>) -> Vec<Message> {
     lines
 }
 
-/// The one line for whatever went wrong on our side.
-fn unjudged(voice: &mut Voice<'_>, what: &str) {
-    voice.remark(Level::Warning, not_judged(what));
-}
-
-/// The same after a panic, of which it is not known how far it got.
+/// The one line after a panic, of which it is not known how far it got.
 pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
     let mut voice = Voice::new(rpm, Moment::Real, Told::default());
-    unjudged(&mut voice, &format!("internal error: {panic}"));
+    let line = not_judged(&format!("internal error: {panic}"));
+    voice.remark(Level::Warning, line);
 }
 
 /// Without librpm there is no log: standard error must do.
@@ -187,6 +212,7 @@ pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
     RPMRC_OK
 }
 
+/// The one line for whatever went wrong on our side.
 fn not_judged(what: &str) -> String {
     format!(
         "btf-guard: {what}; the transaction goes on, its kernel modules are not judged; \

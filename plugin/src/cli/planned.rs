@@ -11,7 +11,7 @@ use btf_guard::place::inventory::{Inventory, Place as Search};
 use btf_guard::place::plan::Plan;
 use btf_guard::place::transaction::{Change, Linked, Transaction};
 use btf_guard::policy::Severity;
-use btf_guard::report::{ErrorEntry, KernelEntry, Kind, ModuleEntry};
+use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry};
 use btf_guard::verdict::Causes;
 
 use super::before;
@@ -336,11 +336,10 @@ fn spare(modules: &mut [Placed], kernels: &[KernelEntry]) {
                 .get(id)
                 .filter(|kernel| kernel.moment == Moment::Boot)
         };
-        let takes = |kind| matches!(kind, Kind::Loads | Kind::LoadsNoBtf | Kind::BtfDiscarded);
         let verdicts = &mut placed.module.verdicts;
         let taken = verdicts
             .iter()
-            .any(|v| takes(v.verdict) && boots(v.kernel).is_some());
+            .any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
         for verdict in verdicts.iter_mut().filter(|_| taken) {
             if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
                 verdict.severity = verdict.severity.min(Severity::Warn);

@@ -18,6 +18,7 @@ use btf_guard::place::{Role, is_package_name};
 use btf_guard::report::ErrorEntry;
 
 use super::bench::{Bench, failed};
+use super::here;
 
 /// Images of one package that are read. Kernel packages have one, under two or
 /// three names.
@@ -76,6 +77,26 @@ impl Targets<'_> {
         self.add_installed(bench)
     }
 
+    /// The running kernel, where the root is this machine's, and every kernel that
+    /// the root can boot. A kernel that has everything built in is no target.
+    fn add_everything(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
+        let loads_modules = |release: &String| {
+            self.root.module_dir(release).is_some() || Path::new("/proc/modules").exists()
+        };
+        if here::running_release(self.root, false)
+            .as_ref()
+            .is_some_and(loads_modules)
+        {
+            match Kernel::running() {
+                Ok(running) => {
+                    self.put(running, "running".to_owned(), None, bench);
+                }
+                Err(error) => self.failed("running".to_owned(), &error),
+            }
+        }
+        self.add_installed(bench)
+    }
+
     /// Every kernel that the root can boot.
     fn add_installed(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
         let inventory = self.place().inventory();
@@ -112,7 +133,7 @@ impl Targets<'_> {
                 let running = Kernel::running().context("cannot read the running kernel")?;
                 self.put(running, word.to_owned(), None, bench);
             }
-            "all" => self.add_installed(bench)?,
+            "all" => self.add_everything(bench)?,
             _ if !word.contains('/') && !self.root.images(word).is_empty() => {
                 self.add_release(word, bench);
             }

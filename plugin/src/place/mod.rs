@@ -11,6 +11,7 @@ pub mod plan;
 pub mod private;
 pub mod process;
 pub mod roots;
+pub mod told;
 pub mod transaction;
 pub mod tree;
 

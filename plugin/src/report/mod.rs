@@ -1,12 +1,15 @@
 //! Reports: what was found, as data (and so as JSON), as text for an admin,
 //! and as the few lines that fit into a package manager's output.
 
+mod conclusion;
 mod findings;
 mod kernel;
 mod kernels;
 mod messages;
 mod text;
 mod words;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -36,6 +39,9 @@ pub struct Report {
     pub errors: Vec<ErrorEntry>,
     /// Counts.
     pub summary: Summary,
+    /// The same for the running kernel and for what boots, as far as either was
+    /// held against anything.
+    pub moments: BTreeMap<Moment, Tally>,
     /// What it all comes to.
     pub decision: Decision,
 }
@@ -183,6 +189,16 @@ pub enum Kind {
     Unknown,
 }
 
+impl Kind {
+    /// Does the kernel load the module, whatever becomes of its BTF?
+    pub fn is_loaded(self) -> bool {
+        matches!(
+            self,
+            Self::Loads | Self::LoadsNoBtf | Self::BtfDiscarded | Self::BtfWrong
+        )
+    }
+}
+
 impl VerdictEntry {
     /// The entry of a judgement by the kernel `id`, rated by the default policy.
     pub fn new(id: usize, moment: Moment, judgement: Judgement) -> Self {
@@ -268,12 +284,32 @@ pub struct Summary {
     pub unknown: usize,
 }
 
+/// What a part of a report comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Counts.
+    pub summary: Summary,
+    /// The decision by these verdicts alone.
+    pub decision: Decision,
+}
+
 impl Summary {
-    fn count(&mut self, module: &ModuleEntry) {
-        self.modules += usize::from(!module.is_directory());
-        for verdict in &module.verdicts {
+    /// Counts a module and those of its verdicts that are `wanted`, if there are
+    /// any; returns the worst of them.
+    fn count(
+        &mut self,
+        module: &ModuleEntry,
+        wanted: impl Fn(&VerdictEntry) -> bool,
+    ) -> Option<Severity> {
+        let mut worst = None;
+        for verdict in module.verdicts.iter().filter(|verdict| wanted(verdict)) {
             *self.of(verdict.verdict) += 1;
+            worst = worst.max(Some(verdict.severity));
         }
+        if !module.is_directory() && worst.is_some() {
+            self.modules += 1;
+        }
+        worst
     }
 
     fn of(&mut self, kind: Kind) -> &mut usize {
@@ -297,11 +333,22 @@ impl Report {
         errors: Vec<ErrorEntry>,
         mode: Mode,
     ) -> Self {
+        let mut moments = BTreeMap::new();
+        for moment in [Moment::Now, Moment::Boot] {
+            let of = |id: usize| kernels.get(id).is_some_and(|k| k.moment == moment);
+            let mut summary = Summary::default();
+            let counted = modules
+                .iter()
+                .filter_map(|module| summary.count(module, |verdict| of(verdict.kernel)));
+            if let Some(worst) = counted.max() {
+                let decision = policy::decide(worst, mode);
+                moments.insert(moment, Tally { summary, decision });
+            }
+        }
         let mut summary = Summary::default();
         let mut worst = Severity::None;
         for module in &modules {
-            summary.count(module);
-            worst = worst.max(module.severity());
+            worst = worst.max(summary.count(module, |_| true).unwrap_or(Severity::None));
             for verdict in module.verdicts.iter().filter(|_| !module.is_directory()) {
                 if let Some(kernel) = kernels.get_mut(verdict.kernel) {
                     kernel.judged += 1;
@@ -314,6 +361,7 @@ impl Report {
             modules,
             errors,
             summary,
+            moments,
             decision: policy::decide(worst, mode),
         }
     }

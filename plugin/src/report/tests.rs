@@ -76,12 +76,31 @@ fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
     let reboot = report(&kernels, &modules);
     assert_eq!(
         head(&reboot),
-        format!(
-            "{headline}\nhelp: reboot: kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud) takes \
-             them; until then they cannot be loaded"
-        )
+        "warning: 3 of 5 modules will not load on the running kernel 6.18.15-cloud until you \
+         reboot: their BTF was built for another build of it\n\
+         help: reboot: after it all of them load, on kernel 6.18.15-cloud \
+         (/boot/vmlinuz-6.18.15-cloud)"
     );
     assert_eq!(reboot.decision, Decision::Warn);
+    // Now and later are told apart.
+    let text = text(&reboot, Detail::Findings);
+    let last: Vec<&str> = text.lines().rev().take(2).collect();
+    assert_eq!(
+        last,
+        [
+            "ok: after a reboot: all 5 modules load on kernel 6.18.15-cloud \
+             (/boot/vmlinuz-6.18.15-cloud)",
+            "now: 5 modules, the running kernel 6.18.15-cloud: 1 load, 1 load without BTF, \
+             3 refused",
+        ]
+    );
+    let of = |moment| reboot.moments[&moment];
+    let now = of(Moment::Now);
+    assert_eq!((now.summary.refused, now.summary.loads), (3, 1));
+    assert_eq!(now.decision, Decision::Warn);
+    let boot = of(Moment::Boot);
+    assert_eq!((boot.summary.refused, boot.summary.loads), (0, 5));
+    assert_eq!(boot.decision, Decision::Allow);
 }
 
 #[test]
@@ -231,6 +250,11 @@ fn the_schema_of_the_json() {
             "errors": [],
             "summary": {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
                         "btf-wrong": 0, "refused": 1, "missing": 0, "unknown": 0},
+            "moments": {"boot": {
+                "summary": {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
+                            "btf-wrong": 0, "refused": 1, "missing": 0, "unknown": 0},
+                "decision": "block",
+            }},
             "decision": "block",
         })
     );

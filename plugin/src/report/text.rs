@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::conclusion::{write_conclusion, write_other_releases};
 use super::findings::{Finding, findings};
 use super::words::{self, shown};
-use super::{BaseEntry, ErrorEntry, Kind, ModuleEntry, Report};
+use super::{BaseEntry, ErrorEntry, Kind, Report};
 use crate::policy::{Decision, Severity};
 use crate::verdict::Causes;
 
@@ -75,7 +76,7 @@ fn style(severity: Severity) -> Style {
     color.on_default().bold()
 }
 
-const HELP: Style = AnsiColor::Green.on_default().bold();
+pub(super) const HELP: Style = AnsiColor::Green.on_default().bold();
 const FRAME: Style = AnsiColor::Blue.on_default().bold();
 
 fn write_finding(
@@ -236,81 +237,6 @@ pub fn write_inputs<'e>(
         writeln!(out, "{style}error{style:#}: {path}: {why}")?;
     }
     Ok(())
-}
-
-fn write_conclusion(
-    report: &Report,
-    findings: &[Finding<'_>],
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let summary = &report.summary;
-    let modules = summary.modules;
-    let kernels = match report.kernels.as_slice() {
-        [one] => words::kernel(one),
-        several => words::counted(several.len(), "kernel"),
-    };
-    let quiet = findings.iter().all(|f| f.severity < Severity::Warn);
-    if quiet && summary.unknown == 0 {
-        if modules == 0 && report.errors.is_empty() && findings.is_empty() {
-            return writeln!(out, "{HELP}ok{HELP:#}: there are no modules to judge");
-        }
-        if modules == 0 {
-            return Ok(());
-        }
-        let (all, load) = match modules {
-            1 => ("the module".to_owned(), "loads"),
-            _ => (format!("all {modules} modules"), "load"),
-        };
-        let without = summary.loads_no_btf + summary.btf_discarded;
-        let without = match without {
-            0 => String::new(),
-            // A count of verdicts says nothing of modules where there are several kernels.
-            n if report.kernels.len() == 1 => format!(" ({n} without types)"),
-            _ => " (some without types)".to_owned(),
-        };
-        let kernels = shown(&kernels);
-        return writeln!(out, "{HELP}ok{HELP:#}: {all} {load} on {kernels}{without}");
-    }
-    let counts = [
-        (summary.loads, "load"),
-        (summary.loads_no_btf, "load without BTF"),
-        (summary.btf_discarded, "load, their BTF discarded"),
-        (summary.btf_wrong, "load with wrong types"),
-        (summary.refused, "refused"),
-        (summary.unknown, "unknown"),
-    ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    let judged = words::counted(modules, "module");
-    let kernels = shown(&kernels);
-    if counts.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "{judged}, {kernels}: {}", counts.join(", "))
-}
-
-/// A module may be refused for its version magic before its BTF is looked at.
-/// That is not judged, so an "ok" must not sound as if it were.
-fn write_other_releases(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let other = |module: &&ModuleEntry| {
-        module.verdicts.iter().any(|verdict| {
-            let kernel = report.kernels.get(verdict.kernel);
-            let release = kernel.and_then(|kernel| kernel.release.as_deref());
-            matches!((release, module.release.as_deref()), (Some(a), Some(b)) if a != b)
-        })
-    };
-    let count = report.modules.iter().filter(other).count();
-    if count == 0 {
-        return Ok(());
-    }
-    let modules = words::counted(count, "module");
-    writeln!(
-        out,
-        "{HELP}note{HELP:#}: the version magic of {modules} names another release; whether the kernel minds is not checked"
-    )
 }
 
 fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> io::Result<()> {

@@ -63,10 +63,14 @@ pub(super) fn headline(finding: &Finding<'_>, report: &Report) -> String {
         (Kind::Refused, Some(Cause::KernelBug)) => {
             format!("{subject} may crash {kernel}: it mishandles {their} BTF")
         }
-        (Kind::Refused, _) => format!(
-            "{subject} will not load on {kernel}: {their} BTF {}",
-            misfit(finding, entry)
-        ),
+        (Kind::Refused, _) => {
+            let until = match successor(finding, entry, report) {
+                Some(_) => " until you reboot",
+                None => "",
+            };
+            let misfit = misfit(finding, entry);
+            format!("{subject} will not load on {kernel}{until}: {their} BTF {misfit}")
+        }
         (Kind::BtfDiscarded, _) => {
             let load = if count == 1 { "loads" } else { "load" };
             format!(
@@ -186,10 +190,7 @@ pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
             other.unwrap_or_default()
         ),
         (Kind::Refused, _, Moment::Now) => match successor(finding, entry, report) {
-            Some(next) => format!(
-                "reboot: {} takes them; until then they cannot be loaded",
-                kernel(next)
-            ),
+            Some(next) => format!("reboot: after it all of them load, on {}", kernel(next)),
             None => "reboot into the kernel that they were built with; until then they cannot be \
                      loaded"
                 .into(),
@@ -225,7 +226,7 @@ fn stale(kernel: &KernelEntry) -> String {
     )
 }
 
-/// A kernel of the same release to boot that takes all of them.
+/// Of the same release as the running kernel, one to boot that takes all of them.
 fn successor<'a>(
     finding: &Finding<'_>,
     running: &KernelEntry,
@@ -234,9 +235,10 @@ fn successor<'a>(
     report.kernels.iter().find(|next| {
         let takes = |case: super::findings::Case<'_>| {
             let mut verdicts = case.module.verdicts.iter();
-            verdicts.any(|v| v.kernel == next.id && v.verdict == Kind::Loads)
+            verdicts.any(|v| v.kernel == next.id && v.verdict.is_loaded())
         };
-        next.moment == Moment::Boot
+        running.moment == Moment::Now
+            && next.moment == Moment::Boot
             && next.release.is_some()
             && next.release == running.release
             && finding.cases().all(takes)

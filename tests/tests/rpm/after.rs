@@ -4,6 +4,8 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard::place::plan::{Action, Stage};
+use btf_guard::place::private::Private;
+use btf_guard::place::told::Told;
 use btf_guard::policy::Mode;
 use btf_guard_tests::{Judge, Outcome, Package, Root};
 use serde_json::{Value, json};
@@ -61,6 +63,30 @@ fn what_is_found_on_the_disk_is_told() {
     };
     assert_eq!(element.paths, before.elements[0].paths);
     assert_eq!((element.action, element.file), (Action::Install, None));
+}
+
+#[test]
+fn what_was_told_is_left_for_the_hooks_that_follow() {
+    let judge = Judge::staged(
+        &answer("warn", "warning", "before"),
+        &answer("warn", "warning", "after"),
+    );
+    let root = Root::new(&judge.path());
+    let told = || Told::last(&Private::create(&root.handoffs()).unwrap()).unwrap();
+    for options in [&["-U", "--test"][..], &["-U", "--justdb"]] {
+        let mut command = root.command(options);
+        command.arg(root.build(&module_package("mod")));
+        assert!(root.run(command).status.success());
+    }
+    assert_eq!(told(), None);
+
+    let begun = now();
+    install(&root, &[module_package("other")]);
+    let told = told().unwrap();
+    assert_eq!(told.keys, ["before", "after"]);
+    assert_eq!(told.root, root.path().join(""));
+    assert!((begun..=now()).contains(&told.begun), "{told:?}");
+    assert!(!told.is_of_my_client(), "rpm's process is gone");
 }
 
 #[test]

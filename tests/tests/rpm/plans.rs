@@ -115,6 +115,23 @@ fn an_upgrade_names_both_halves() {
 }
 
 #[test]
+fn an_image_of_a_system_is_named_as_one() {
+    let judge = recorder();
+    let root = Root::new(&judge.path());
+    let package = root.build(&module_package("mod"));
+    for (value, expected) in [(None, false), (Some(""), false), (Some("true"), true)] {
+        let mut command = root.command(["-U", "--force"]);
+        command.arg(&package).env_remove("TRANSACTIONAL_UPDATE");
+        if let Some(value) = value {
+            command.env("TRANSACTIONAL_UPDATE", value);
+        }
+        assert!(root.run(command).status.success());
+        assert_eq!(judge.plan().image, expected, "{value:?}");
+        assert_eq!(judge.plan_after().unwrap().image, expected, "{value:?}");
+    }
+}
+
+#[test]
 fn an_erase_names_what_goes() {
     let judge = recorder();
     let root = Root::new(&judge.path());

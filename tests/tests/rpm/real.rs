@@ -314,6 +314,10 @@ fn the_running_kernel_counts_in_the_real_root_only() {
     let outcome = root.run(real);
     // Until the reboot only, so it warns or, where mismatches are permitted, notes.
     assert!(outcome.status.success(), "{outcome:?}");
+    let mut image = root.command(["--root", "/", "-U", "--test"]);
+    image.arg("--dbpath").arg(database.path()).arg(&package);
+    image.env("TRANSACTIONAL_UPDATE", "1");
+    assert_silent(&root.run(image));
     let checked = std::process::Command::new(program())
         .args(["check", "--quiet"])
         .arg(&package)

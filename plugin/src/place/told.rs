@@ -1,0 +1,147 @@
+//! What the rpm plugin has told of a transaction, for hooks that come after it:
+//! a client's own plugin, which sees the same disk, is not to tell it again.
+//!
+//! The file `told` in [`private::RUN`](super::private::RUN) is about the last
+//! transaction whose disk the rpm plugin had judged to the end. Where the plugin
+//! is off, was kept from judging or saw no module, there is no file or an older
+//! one, and nothing was told.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::private::{Private, Refused};
+use super::process::Process;
+
+/// The version of [`Told`].
+pub const SCHEMA: u32 = 1;
+
+/// Its name in the directory.
+const NAME: &str = "told";
+
+/// The longest that is read, in bytes: tens of thousands of keys.
+const MAX_TOLD: u64 = 8 << 20;
+
+/// What was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The process that did the transaction, by its number…
+    pub pid: u32,
+    /// …and when it started, in the kernel's clock ticks since boot.
+    pub started: u64,
+    /// The root that the transaction worked on.
+    pub root: PathBuf,
+    /// When the transaction began, in seconds since 1970.
+    pub begun: u64,
+    /// What was told of it, before it and after: for
+    /// [`Plan::said`](super::plan::Plan::said).
+    pub keys: Vec<String>,
+}
+
+impl Told {
+    /// What this process has told of its transaction on `root`.
+    ///
+    /// # Errors
+    /// Where `/proc` does not tell of this process.
+    pub fn of_this_process(root: PathBuf, begun: u64, keys: Vec<String>) -> io::Result<Self> {
+        let Process { pid, started, .. } = Process::find(std::process::id())?;
+        Ok(Self {
+            schema: SCHEMA,
+            pid,
+            started,
+            root,
+            begun,
+            keys,
+        })
+    }
+
+    /// Leaves it, in place of what was told of an earlier transaction.
+    ///
+    /// # Errors
+    /// Those of the system; then there is nothing new.
+    pub fn leave(&self, dir: &Private) -> io::Result<()> {
+        dir.write(NAME, &serde_json::to_vec(self)?)
+    }
+
+    /// What was told of the last transaction. `None` where nothing was, and where
+    /// it is of another version.
+    ///
+    /// # Errors
+    /// [`Refused`] where it is not this user's own file, or is too long.
+    pub fn last(dir: &Private) -> Result<Option<Self>, Refused> {
+        let text = dir.read(NAME, MAX_TOLD)?;
+        let told = text.and_then(|text| serde_json::from_slice::<Self>(&text).ok());
+        Ok(told.filter(|told| told.schema == SCHEMA))
+    }
+
+    /// Was it told by this process or one that it descends from, as a client's
+    /// plugins descend from it?
+    pub fn is_of_my_client(&self) -> bool {
+        Process::find(self.pid).is_ok_and(|client| {
+            client.started == self.started && client.is_ancestor_of_mine().unwrap_or(false)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_found() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        let dir = Private::create(&path).unwrap();
+        assert_eq!(Told::last(&dir).unwrap(), None);
+        let keys = vec!["a".to_owned()];
+        let told = Told::of_this_process("/".into(), 7, keys).unwrap();
+        told.leave(&dir).unwrap();
+        assert_eq!(Told::last(&dir).unwrap().as_ref(), Some(&told));
+        assert!(told.is_of_my_client());
+
+        for text in [
+            "",
+            "{}",
+            &serde_json::to_string(&told)
+                .unwrap()
+                .replace("schema\":1", "schema\":2"),
+        ] {
+            fs::write(path.join("told"), text).unwrap();
+            assert_eq!(Told::last(&dir).unwrap(), None, "{text}");
+        }
+        fs::remove_file(path.join("told")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", path.join("told")).unwrap();
+        assert!(Told::last(&dir).is_err());
+    }
+
+    #[test]
+    fn another_client_is_told_apart() {
+        let told = Told::of_this_process("/".into(), 7, Vec::new()).unwrap();
+        let started = told.started + 1;
+        assert!(
+            !Told {
+                started,
+                ..told.clone()
+            }
+            .is_of_my_client()
+        );
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let Process { pid, started, .. } = Process::find(child.id()).unwrap();
+        assert!(
+            !Told {
+                pid,
+                started,
+                ..told
+            }
+            .is_of_my_client()
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
