@@ -27,7 +27,7 @@ mod root;
 pub mod skip;
 mod snapshot;
 
-pub use artifacts::{kernels, plugin, program};
+pub use artifacts::{committer, fetcher, kernels, plugin, program, shim};
 pub use extracted::Extracted;
 pub use judge::Judge;
 pub use package::Package;

@@ -8,9 +8,9 @@ use btf_guard::place::private;
 use btf_guard_hooks::judge::Judge;
 
 /// Where the fetch program is installed; the build may name another directory.
-const DIRECTORY: &str = match option_env!("BTF_GUARD_LIBEXECDIR") {
+const DIRECTORY: &str = match option_env!("BTF_GUARD_LIBDIR") {
     Some(directory) => directory,
-    None => "/usr/libexec/btf-guard",
+    None => "/usr/lib/btf-guard",
 };
 
 /// Where everything is. The defaults are those of an installed system; tests

@@ -9,5 +9,6 @@
     clippy::indexing_slicing
 )]
 
+mod commit;
 mod harness;
 mod once;
