@@ -216,14 +216,13 @@ impl Work {
 
     /// COMMITEND: has the disk judged.
     pub(crate) fn end(&mut self, body: &[u8]) -> Result<(), Error> {
-        let has_changed = steps::is_any_done(body) || self.has_begun();
-        self.look_back(has_changed)
+        self.look_back(steps::is_any_done(body))
     }
 
     /// PLUGINEND, or the end of libzypp: the same where there was no COMMITEND,
     /// and nothing is left for the rpm plugin.
     pub(crate) fn leave(&mut self) -> Result<(), Error> {
-        let looked = self.look_back(self.has_begun());
+        let looked = self.look_back(false);
         if let Some(dir) = Private::open(&self.places.handoff)?
             && let Some(process) = self.committer()
         {
@@ -240,18 +239,22 @@ impl Work {
             .is_some_and(|(dir, process)| Commit::of(&dir, process).has_begun().unwrap_or(true))
     }
 
-    fn look_back(&mut self, has_changed: bool) -> Result<(), Error> {
+    /// libzypp also says that it has `done` a step whose failure its user has
+    /// ignored. Where the rpm plugin has let nothing through, because of a block
+    /// or because it is switched off, the disk alone tells what happened.
+    fn look_back(&mut self, done: bool) -> Result<(), Error> {
         let Some(begun) = self.begun.take() else {
             return Ok(());
         };
+        let was_let_through = self.has_begun();
         let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
-        if !has_changed {
+        if !done && !was_let_through {
             return match notice {
                 Some(notice) => notice.remove().map_err(Error::Notice),
                 None => Ok(()),
             };
         }
-        let (mut told, said) = match begun.answer {
+        let (mut told, said) = match begun.answer.filter(|_| was_let_through) {
             Some(answer) => (answer.messages, answer.keys),
             None => (Vec::new(), Vec::new()),
         };
