@@ -22,6 +22,7 @@ export CARGO CARGO_TARGET_DIR
 
 bin_dir = $(PREFIX)/bin
 lib_dir = $(PREFIX)/lib/btf-guard
+commit_dir = $(PREFIX)/lib/zypp/plugins/commit
 man_dir = $(PREFIX)/share/man/man1
 bash_dir = $(PREFIX)/share/bash-completion/completions
 zsh_dir = $(PREFIX)/share/zsh/site-functions
@@ -32,15 +33,17 @@ program = $(release)/btf-guard
 plugin = $(release)/libbtf_guard_rpm.so
 fetcher = $(release)/btf-guard-zypp-fetch
 shim = $(release)/libbtf_guard_zypp.so
-zypp_parts = $(if $(ZYPP),$(fetcher) $(shim))
+committer = $(release)/btf-guard-zypp
+zypp_parts = $(if $(ZYPP),$(fetcher) $(shim) $(committer))
 generated = $(CARGO_TARGET_DIR)/generated
 
 .PHONY: build test oracle demo bench fuzz deps install clean distclean help
 
-# The plugin learns here where its judge will be installed.
+# The plugins learn here where what they start will be installed.
 build: deps $(if $(ZYPP),$(shim))
-	BTF_GUARD_BINDIR=$(bin_dir) $(CARGO) build --release --locked -p btf-guard -p btf-guard-rpm \
-		$(if $(ZYPP),-p btf-guard-zypp-fetch)
+	BTF_GUARD_BINDIR=$(bin_dir) BTF_GUARD_LIBDIR=$(lib_dir) \
+		$(CARGO) build --release --locked -p btf-guard -p btf-guard-rpm \
+		$(if $(ZYPP),-p btf-guard-zypp-fetch -p btf-guard-zypp)
 
 # Around the libzypp that is installed here.
 $(release)/libbtf_guard_zypp.so: $(wildcard ffi/zypp-sys/shim/*) | deps
@@ -86,6 +89,7 @@ install:
 	$(if $(ZYPP),install -d -m 755 $(DESTDIR)$(lib_dir))
 	$(if $(ZYPP),install -m 755 $(fetcher) $(DESTDIR)$(lib_dir)/btf-guard-zypp-fetch)
 	$(if $(ZYPP),install -m 755 $(shim) $(DESTDIR)$(lib_dir)/libbtf_guard_zypp.so)
+	$(if $(ZYPP),install -D -m 755 $(committer) $(DESTDIR)$(commit_dir)/btf-guard)
 	install -D -m 755 $(plugin) $(DESTDIR)$(RPM_PLUGIN_DIR)/btf_guard.so
 	sed -e 's|@PLUGIN_DIR@|$(RPM_PLUGIN_DIR)|' -e 's|@BIN_DIR@|$(bin_dir)|' \
 		specfile/macros.transaction_btf_guard.in > $(generated)/macros.transaction_btf_guard

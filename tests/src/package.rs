@@ -12,10 +12,10 @@ use std::process::Command;
 pub struct Package {
     name: String,
     version: String,
-    tags: Vec<String>,
     files: Vec<File>,
     ghosts: Vec<PathBuf>,
     scriptlets: String,
+    tags: String,
 }
 
 struct File {
@@ -30,22 +30,16 @@ impl Package {
         Self {
             name: name.to_owned(),
             version: "1".to_owned(),
-            tags: Vec::new(),
             files: Vec::new(),
             ghosts: Vec::new(),
             scriptlets: String::new(),
+            tags: String::new(),
         }
     }
 
     /// Another version than 1.
     pub fn version(mut self, version: &str) -> Self {
         version.clone_into(&mut self.version);
-        self
-    }
-
-    /// A line of the specfile's head, such as `Obsoletes: other < 2`.
-    pub fn tag(mut self, line: &str) -> Self {
-        self.tags.push(line.to_owned());
         self
     }
 
@@ -80,6 +74,12 @@ impl Package {
     pub fn lua(mut self, section: &str, script: &str) -> Self {
         self.scriptlets
             .push_str(&format!("{section} -p <lua>\n{script}\n"));
+        self
+    }
+
+    /// A line of the spec file's header, such as `Provides` with what it provides.
+    pub fn tag(mut self, name: &str, value: &str) -> Self {
+        self.tags.push_str(&format!("{name}: {value}\n"));
         self
     }
 
@@ -138,9 +138,9 @@ impl Package {
             name,
             version,
             scriptlets,
+            tags,
             ..
         } = self;
-        let tags: String = self.tags.iter().map(|tag| format!("{tag}\n")).collect();
         let top = top.display();
         format!(
             "%global __os_install_post %{{nil}}\n\

@@ -139,7 +139,7 @@ impl Part {
             schema: SCHEMA,
             decision: handoff.decision,
             messages,
-            keys: Vec::new(),
+            keys: handoff.keys.clone(),
         })
     }
 

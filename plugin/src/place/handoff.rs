@@ -61,12 +61,17 @@ pub struct Handoff {
 }
 
 impl Handoff {
-    /// Was this package judged? An epoch of 0 counts as none: rpm writes both.
+    /// Was this package judged?
     pub fn has_judged(&self, nevra: &str) -> bool {
-        let plain = |nevra: &str| nevra.replacen("-0:", "-", 1);
-        let nevra = plain(nevra);
-        self.judged.iter().any(|judged| plain(judged) == nevra)
+        self.judged.iter().any(|judged| same_package(judged, nevra))
     }
+}
+
+/// Do these two name one package? An epoch of 0 is as none: rpm writes it where
+/// the spec file has it, libzypp never does.
+pub fn same_package(one: &str, other: &str) -> bool {
+    let plain = |nevra: &str| nevra.replacen("-0:", "-", 1);
+    plain(one) == plain(other)
 }
 
 /// Why a hand-off is not believed.

@@ -11,7 +11,7 @@ use super::namespace::{As, Namespace};
 use super::run::ENVIRONMENT;
 use super::shared::Shared;
 use super::suite::Suite;
-use crate::{fetcher, plugin, program, shim};
+use crate::{committer, fetcher, plugin, program, shim};
 
 /// One for each suite.
 static LAYERS: [Shared<TempDir>; Suite::ALL.len()] = [const { Shared::new() }; Suite::ALL.len()];
@@ -60,6 +60,7 @@ fn zypp_parts(suite: Suite) -> Vec<String> {
             "ZYPP=yes".to_owned(),
             format!("fetcher={}", fetcher().display()),
             format!("shim={}", shim.display()),
+            format!("committer={}", committer().display()),
         ],
         None => vec!["ZYPP=".to_owned()],
     }

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod commit;
 mod dnf4;
 mod dnf5;
 mod harness;

@@ -58,7 +58,7 @@ fn repositories() -> Vec<(&'static str, Vec<Package>)> {
     let new_kernel = || kernel("kernel-default", "2", Build::New);
     let new_modules = || kmp("driver-kmp", "2", Build::New);
     let other = |version| kmp_in("updates", "other-kmp", version, Build::New);
-    let instead = |version| other(version).tag("Obsoletes: driver-kmp < 3");
+    let instead = |version| other(version).tag("Obsoletes", "driver-kmp < 3");
     vec![
         (
             "old",
@@ -70,12 +70,15 @@ fn repositories() -> Vec<(&'static str, Vec<Package>)> {
             "kernel-first",
             vec![
                 new_kernel(),
-                new_modules().tag("Requires: kernel-default = 2"),
+                new_modules().tag("Requires", "kernel-default = 2"),
             ],
         ),
         (
             "modules-first",
-            vec![new_kernel().tag("Requires: driver-kmp = 2"), new_modules()],
+            vec![
+                new_kernel().tag("Requires", "driver-kmp = 2"),
+                new_modules(),
+            ],
         ),
         // Built again without a change of version or release.
         ("respun", vec![kernel("kernel-default", "1", Build::New)]),

@@ -21,13 +21,13 @@ fn offer() -> Offer {
     let kernel = |version: &str| {
         Package::new("kernel-default")
             .version(version)
-            .tag("Provides: multiversion(kernel)")
+            .tag("Provides", "multiversion(kernel)")
             .file(format!("/usr/lib/modules/{version}/vmlinuz"), "image")
     };
     let kmp = |version: &str| {
         Package::new("drbd")
             .version(version)
-            .tag("Provides: kmod(drbd.ko)")
+            .tag("Provides", "kmod(drbd.ko)")
             .file(format!("/usr/lib/modules/{version}/drbd.ko"), "module")
     };
     let tool = |version: &str| {
@@ -41,9 +41,9 @@ fn offer() -> Offer {
         new: vec![
             kernel("2"),
             kmp("2"),
-            tool("2").tag("Obsoletes: relic < 2"),
+            tool("2").tag("Obsoletes", "relic < 2"),
             Package::new("fresh")
-                .tag("Requires: kmod(drbd.ko)")
+                .tag("Requires", "kmod(drbd.ko)")
                 .file("/usr/share/fresh", ""),
         ],
     }
@@ -169,7 +169,7 @@ fn packages_by_name_glob_version_and_capability() {
         assert!(fetched.outcome().steps.is_empty());
         // What cannot be solved has the solver's words.
         let broken = Package::new("broken")
-            .tag("Requires: what-nobody-has")
+            .tag("Requires", "what-nobody-has")
             .file("/usr/share/broken", "");
         root.offer("first", &[&broken]);
         let fetched = root.fetch(&request(Verb::In, &["broken"], Extent::All));
@@ -288,7 +288,7 @@ fn what_goes_wrong_is_said_in_words() {
 fn a_full_disk_costs_the_packages_that_do_not_fit_and_no_others() {
     for root in roots() {
         let big = Package::new("big-kmp")
-            .tag("Provides: kmod(big.ko)")
+            .tag("Provides", "kmod(big.ko)")
             .file("/usr/lib/modules/1/big.ko", noise(1 << 20));
         root.offer("first", &[&big]);
         root.mount_small("/var/cache/zypp/packages", 64);

@@ -128,7 +128,7 @@ fn of_two_builds_under_one_name_the_better_priority_is_taken_and_it_is_said() {
     for root in roots() {
         let other = btf_guard_tests::Package::new("drbd")
             .version("2")
-            .tag("Provides: kmod(drbd.ko)")
+            .tag("Provides", "kmod(drbd.ko)")
             .file("/usr/lib/modules/2/drbd.ko", "another build");
         root.offer("second", &[&other]);
         // Where nothing prefers one, it must be the one that zypper takes.
@@ -216,7 +216,7 @@ fn what_a_slow_server_has_sent_by_the_deadline_is_told_and_the_rest_is_named() {
     for root in roots() {
         let big = btf_guard_tests::Package::new("kernel-default")
             .version("3")
-            .tag("Provides: multiversion(kernel)")
+            .tag("Provides", "multiversion(kernel)")
             .file("/usr/lib/modules/3/vmlinuz", noise(200_000));
         root.offer("first", &[&big]);
         root.put("/tmp/server.pl", SERVER);
