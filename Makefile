@@ -14,9 +14,14 @@ CARGO_TARGET_DIR ?= target
 RPM_PLUGIN_DIR ?= $(shell rpm --eval '%{__plugindir}')
 RPM_MACRO_DIR ?= $(shell rpm --eval '%{_rpmmacrodir}')
 
+# Whether the part for zypper is built and installed: where libzypp's headers
+# are. ZYPP= leaves it out.
+ZYPP ?= $(shell pkg-config --exists libzypp 2>/dev/null && echo yes)
+
 export CARGO CARGO_TARGET_DIR
 
 bin_dir = $(PREFIX)/bin
+lib_dir = $(PREFIX)/lib/btf-guard
 man_dir = $(PREFIX)/share/man/man1
 bash_dir = $(PREFIX)/share/bash-completion/completions
 zsh_dir = $(PREFIX)/share/zsh/site-functions
@@ -25,16 +30,25 @@ fish_dir = $(PREFIX)/share/fish/vendor_completions.d
 release = $(CARGO_TARGET_DIR)/release
 program = $(release)/btf-guard
 plugin = $(release)/libbtf_guard_rpm.so
+fetcher = $(release)/btf-guard-zypp-fetch
+shim = $(release)/libbtf_guard_zypp.so
+zypp_parts = $(if $(ZYPP),$(fetcher) $(shim))
 generated = $(CARGO_TARGET_DIR)/generated
 
 .PHONY: build test oracle demo bench fuzz deps install clean distclean help
 
 # The plugin learns here where its judge will be installed.
-build: deps
-	BTF_GUARD_BINDIR=$(bin_dir) $(CARGO) build --release --locked -p btf-guard -p btf-guard-rpm
+build: deps $(if $(ZYPP),$(shim))
+	BTF_GUARD_BINDIR=$(bin_dir) $(CARGO) build --release --locked -p btf-guard -p btf-guard-rpm \
+		$(if $(ZYPP),-p btf-guard-zypp-fetch)
+
+# Around the libzypp that is installed here.
+$(release)/libbtf_guard_zypp.so: $(wildcard ffi/zypp-sys/shim/*) | deps
+	mkdir -p $(@D)
+	ffi/zypp-sys/shim/build.sh $@
 
 deps:
-	@tests/setup/deps.sh build
+	@tests/setup/deps.sh build $(if $(ZYPP),zypp)
 
 test:
 	tests/setup/test.sh
@@ -55,7 +69,9 @@ fuzz: deps
 # `make` does not compile as root. The macro comes last: rpm loads the plugin
 # only once it is there, and then all else is in place.
 install:
-	test -x $(program) -a -f $(plugin) || $(MAKE) build
+	for part in $(program) $(plugin) $(zypp_parts); do \
+		test -f $$part || { $(MAKE) build && break; } || exit 1; \
+	done
 	test -n "$(RPM_PLUGIN_DIR)" -a -n "$(RPM_MACRO_DIR)"
 	rm -rf $(generated)
 	mkdir -p $(generated)/man $(generated)/completions
@@ -67,6 +83,9 @@ install:
 	install -D -m 644 $(generated)/completions/btf-guard.bash $(DESTDIR)$(bash_dir)/btf-guard
 	install -D -m 644 $(generated)/completions/_btf-guard $(DESTDIR)$(zsh_dir)/_btf-guard
 	install -D -m 644 $(generated)/completions/btf-guard.fish $(DESTDIR)$(fish_dir)/btf-guard.fish
+	$(if $(ZYPP),install -d -m 755 $(DESTDIR)$(lib_dir))
+	$(if $(ZYPP),install -m 755 $(fetcher) $(DESTDIR)$(lib_dir)/btf-guard-zypp-fetch)
+	$(if $(ZYPP),install -m 755 $(shim) $(DESTDIR)$(lib_dir)/libbtf_guard_zypp.so)
 	install -D -m 755 $(plugin) $(DESTDIR)$(RPM_PLUGIN_DIR)/btf_guard.so
 	sed -e 's|@PLUGIN_DIR@|$(RPM_PLUGIN_DIR)|' -e 's|@BIN_DIR@|$(bin_dir)|' \
 		specfile/macros.transaction_btf_guard.in > $(generated)/macros.transaction_btf_guard
@@ -88,6 +107,6 @@ help:
 	@echo 'make demo       the main job on real input, command by command'
 	@echo 'make bench      speed and memory against libbpf, depmod, rpm'
 	@echo 'make fuzz       60 s of fuzzing for each target'
-	@echo 'make install    DESTDIR= PREFIX=/usr RPM_PLUGIN_DIR= RPM_MACRO_DIR='
+	@echo 'make install    DESTDIR= PREFIX=/usr RPM_PLUGIN_DIR= RPM_MACRO_DIR= ZYPP='
 	@echo 'make deps       what building needs, by the system package manager'
 	@echo 'make clean      remove what was built; distclean: what was fetched too'

@@ -7,10 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A package to build: version 1, release 1, no dependencies.
+/// A package to build: version 1, release 1, no dependencies and no scriptlets but
+/// for those that are given.
 pub struct Package {
     name: String,
     version: String,
+    tags: Vec<String>,
     files: Vec<File>,
     ghosts: Vec<PathBuf>,
     scriptlets: String,
@@ -28,6 +30,7 @@ impl Package {
         Self {
             name: name.to_owned(),
             version: "1".to_owned(),
+            tags: Vec::new(),
             files: Vec::new(),
             ghosts: Vec::new(),
             scriptlets: String::new(),
@@ -37,6 +40,12 @@ impl Package {
     /// Another version than 1.
     pub fn version(mut self, version: &str) -> Self {
         version.clone_into(&mut self.version);
+        self
+    }
+
+    /// A line of the specfile's head, such as `Obsoletes: other < 2`.
+    pub fn tag(mut self, line: &str) -> Self {
+        self.tags.push(line.to_owned());
         self
     }
 
@@ -131,6 +140,7 @@ impl Package {
             scriptlets,
             ..
         } = self;
+        let tags: String = self.tags.iter().map(|tag| format!("{tag}\n")).collect();
         let top = top.display();
         format!(
             "%global __os_install_post %{{nil}}\n\
@@ -138,7 +148,7 @@ impl Package {
              %global _binaries_in_noarch_packages_terminate_build 0\n\
              %global _binary_payload w1.gzdio\n\
              Name: {name}\nVersion: {version}\nRelease: 1\nSummary: test\n\
-             License: none\nBuildArch: noarch\nAutoReqProv: no\n\
+             License: none\nBuildArch: noarch\nAutoReqProv: no\n{tags}\
              %description\ntest\n\
              %install\nmkdir -p %{{buildroot}}\ncp -a {top}/staged/. %{{buildroot}}\n\
              {scriptlets}%files -f {top}/files\n"
