@@ -62,11 +62,10 @@ impl Part {
         part.is_late = part.is_partial;
         let process = committer.to_str().and_then(|pid| pid.parse().ok());
         let process = process.and_then(|pid| Process::find(pid).ok());
-        if let Some(process) = process {
-            // None for a user's own rpm, who has no hand-offs either.
-            if let Err(refused) = part.look_up(process, &directory(), transaction) {
-                part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
-            }
+        if let Some(process) = process
+            && let Err(refused) = part.look_up(process, &directory(), transaction)
+        {
+            part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
         }
         part
     }
