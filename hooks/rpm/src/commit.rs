@@ -11,7 +11,7 @@
 //! again: neither `retry` nor `ignore` at zypper's prompt leads around a block.
 //! Which call is the first is noted by the calls themselves, so that it is
 //! known without a commit plugin too, for other roots than `/` for one. The note
-//! costs a call some ten system calls, and only under zypper.
+//! costs a call some twenty system calls, and only under zypper.
 
 use std::path::{Path, PathBuf};
 
