@@ -46,12 +46,12 @@ build: deps $(if $(ZYPP),$(shim))
 		$(if $(ZYPP),-p btf-guard-zypp-fetch -p btf-guard-zypp)
 
 # Around the libzypp that is installed here.
-$(release)/libbtf_guard_zypp.so: $(wildcard ffi/zypp-sys/shim/*)
+$(release)/libbtf_guard_zypp.so: $(wildcard ffi/zypp-sys/shim/*) | deps
 	mkdir -p $(@D)
 	ffi/zypp-sys/shim/build.sh $@
 
 deps:
-	@tests/setup/deps.sh build
+	@tests/setup/deps.sh build $(if $(ZYPP),zypp)
 
 test:
 	tests/setup/test.sh

@@ -17,6 +17,7 @@ use btf_guard::place::boot::systemd_boot::{
     Ids, Item, Variables, choose, loader_conf_default, wishes,
 };
 use btf_guard::place::boot::{Home, version};
+use btf_guard::place::initrd::{self, Contents};
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Plan;
 use btf_guard::place::roots::Root;
@@ -111,6 +112,19 @@ pub(crate) fn package(data: &[u8]) {
             ControlFlow::Continue(())
         },
     );
+}
+
+/// An initrd, its modules read.
+pub(crate) fn initrd(data: &[u8]) {
+    let mut contents = Contents::default();
+    let _ = initrd::parse(data, &mut |item| match item {
+        initrd::Item::Module { path, content } => {
+            let name = module::parse(&content, &path).map(|module| module.name);
+            contents.file(path, name.ok());
+        }
+        initrd::Item::Link { path, target } => contents.link(path, &target),
+    });
+    let _ = contents.of_release("6.1");
 }
 
 /// A plan, as a hook would hand it over.

@@ -1,11 +1,13 @@
 //! Decompression of what kernels and modules come in: one call, one buffer,
-//! and a cap on every byte and on every window.
+//! and a cap on every byte and on every window. [`stream`] is for what is not
+//! held as a whole.
 //!
 //! The compressed bytes are hostile. No allocation follows a number that they
 //! state unless that number is under the caller's cap, and a decoder's own
 //! memory is limited by [`WINDOW`].
 
 mod lzop;
+pub(crate) mod stream;
 
 use std::io::{self, BufRead, Read};
 

@@ -8,11 +8,13 @@
 pub mod btf;
 pub mod compression;
 mod error;
+pub mod judge;
 pub mod kernel;
 pub mod module;
 pub mod place;
 pub mod policy;
 pub mod report;
 pub mod verdict;
+pub mod wish;
 
 pub use error::Malformed;

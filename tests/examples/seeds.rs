@@ -8,8 +8,8 @@ use std::path::Path;
 
 use btf_guard_tests::btf::{Btf, Era};
 use btf_guard_tests::elf;
-use btf_guard_tests::image;
 use btf_guard_tests::mutate::{Random, generate};
+use btf_guard_tests::{image, initrd};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let dir = std::env::args_os().nth(1).ok_or("usage: seeds DIR")?;
     let dir = Path::new(&dir);
     for target in [
-        "btf", "module", "image", "package", "plan", "boot", "frames",
+        "btf", "module", "image", "initrd", "package", "plan", "boot", "frames",
     ] {
         fs::create_dir_all(dir.join(target))?;
     }
@@ -84,6 +84,11 @@ fn main() -> Result<()> {
         elf::bzimage("6.18.15", &gzip(&vmlinux)?),
     )?;
     images(&dir.join("image"))?;
+    let plain = initrd::archive(&ko);
+    fs::write(dir.join("initrd/plain"), &plain)?;
+    fs::write(dir.join("initrd/gzip"), gzip(&plain)?)?;
+    fs::write(dir.join("initrd/zstd"), zstd::encode_all(&plain[..], 3)?)?;
+    fs::write(dir.join("initrd/joined"), initrd::joined(&ko))?;
     for (name, text) in BOOT {
         fs::write(dir.join("boot").join(name), text)?;
     }

@@ -5,7 +5,10 @@
 # not spoil what the suite of this machine has:
 #   own      this machine's own suite and its security suite
 #   moving   the next suite, and the backports, which carry newer kernels
-# A state root-SUITE is for a root of that suite: see roots.sh. All are made from this machine's own apt configuration with the suite
+#   testing  what is to become the suite after that
+# A state root-SUITE is for a root of that suite: see roots.sh. The others may be
+# had for another architecture than this machine's: own-arm64.
+# All are made from this machine's own apt configuration with the suite
 # replaced, so the mirror, the proxy and the keys are those of the machine.
 #
 # state, say: see the scripts that source this, and say.sh.
@@ -67,24 +70,21 @@ entry_as() {
 sources_for() {
     main="$codename|stable|oldstable"
     security="($main)-security"
-    case "$1" in
-        own)
-            entry_as "$main" "$codename"
-            entry_as "$security" "$codename-security"
-            return
-            ;;
-        root-*)
-            entry_as "$main" "${1#root-}"
-            return
-            ;;
-    esac
     case "$codename" in
         bookworm) next=trixie ;;
         *) next=$codename ;;
     esac
-    entry_as "$main" "$next"
-    entry_as "$main" "$next-backports"
-    entry_as "$security" "$next-security"
+    case "$1" in
+        own)
+            entry_as "$main" "$codename"
+            entry_as "$security" "$codename-security" ;;
+        moving)
+            entry_as "$main" "$next"
+            entry_as "$main" "$next-backports"
+            entry_as "$security" "$next-security" ;;
+        testing) entry_as "$main" testing ;;
+        root-*) entry_as "$main" "${1#root-}" ;;
+    esac
 }
 
 # Runs an apt tool in a private state. The machine's configuration is kept,
@@ -99,7 +99,12 @@ in_state() {
 make_state() {
     private=$state/$1
     mkdir -p "$private/lists/partial" "$private/cache/archives/partial" "$private/none"
-    sources_for "$1" >"$private/sources.list"
+    case "$1" in
+        root-*) sources_for "$1" ;;
+        # An entry that names this machine's architecture would hide the other.
+        *-*) sources_for "${1%%-*}" | sed 's/\([[ ]\)arch=[^] ]*/\1/' ;;
+        *) sources_for "$1" ;;
+    esac >"$private/sources.list"
     [ -s "$private/sources.list" ] || {
         reason="no source of suite $codename in this machine's apt configuration"
         return 1
@@ -127,6 +132,16 @@ Acquire::Check-Valid-Until "false";
 // The checkout may lie where apt's own user cannot look.
 APT::Sandbox::User "root";
 CONF
+        case "$1" in
+            root-*) ;;
+            *-*) cat <<CONF ;;
+#clear APT::Architectures;
+APT::Architecture "${1#*-}";
+APT::Architectures:: "${1#*-}";
+// What is installed here is of this machine's architecture.
+Dir::State::status "/dev/null";
+CONF
+        esac
     } >"$private/apt.conf"
 }
 

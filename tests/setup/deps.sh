@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a part of the work needs, through the system's package manager.
 #
-#   deps.sh build|test|roots|demo|pair|fuzz|bench|oracle-enforcing …
+#   deps.sh build|zypp|test|roots|demo|pair|fuzz|bench|oracle-enforcing …
 #
 # What is looked for are the commands, headers and libraries themselves, so
 # nothing is installed, and no root asked for, where they came from elsewhere.
@@ -26,6 +26,8 @@ build lib:libclang clang clang-devel clang-devel
 build clang-header:stddef.h clang clang-devel clang-devel
 build certificates ca-certificates ca-certificates ca-certificates
 build rust:cargo - - -
+zypp cmd:g++ g++ gcc-c++ gcc-c++
+zypp header:zypp/ZYpp.h libzypp-dev libzypp-devel libzypp-devel
 test cmd:cargo-fmt - - -
 test cmd:cargo-clippy - - -
 test cmd:rpm rpm rpm rpm
@@ -34,6 +36,14 @@ test cmd:rpm2cpio rpm2cpio rpm rpm
 test cmd:cpio cpio cpio cpio
 test cmd:zstd zstd zstd zstd
 test cmd:xz xz-utils xz xz
+test cmd:lzma xz-utils xz xz-lzma-compat
+test cmd:gzip gzip gzip gzip
+test cmd:bzip2 bzip2 bzip2 bzip2
+test cmd:lz4 lz4 lz4 lz4
+test cmd:lzop lzop lzop lzop
+test cmd:mkfs.fat dosfstools dosfstools dosfstools
+test cmd:mcopy mtools mtools mtools
+test cmd:mount mount util-linux util-linux-core
 test python:rpm python3-rpm python3-rpm python3-rpm
 test cmd:ps procps procps procps-ng
 test cmd:shellcheck shellcheck ShellCheck ShellCheck
@@ -211,7 +221,7 @@ missing_of() {
     done
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh build|test|roots|demo|pair|fuzz|bench|oracle-enforcing …"
+[ $# -gt 0 ] || die "usage: deps.sh build|zypp|test|roots|demo|pair|fuzz|bench|oracle-enforcing …"
 missing=$(missing_of "$@")
 [ -n "$missing" ] || exit 0
 

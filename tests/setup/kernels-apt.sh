@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # Kernels from a Debian archive, by a private apt state; sourced by kernels.sh.
 #
-# The mandatory kernels come from the state "own", all others from "moving":
-# see apt-state.sh.
+# The mandatory kernels come from the state "own", all others from "moving" or
+# "testing": see apt-state.sh. Of other architectures' kernels the image and a
+# handful of modules are kept.
 #
 # here, state, say: see kernels.sh and say.sh.
 # shellcheck disable=SC2154
@@ -19,10 +20,29 @@ archive_reason() {
 archive_wants() {
     printf '%s mandatory\n' stable-cloud stable
     printf '%s optional\n' enforcing 6.12 6.16 7.0 7.1 newest
+    foreign_wants | while read -r want need; do
+        [ "$(arch_of "$want")" = "$arch" ] || printf '%s %s\n' "$want" "$need"
+    done
+}
+
+# Debian has kernels with BTF for ppc64el and s390x only since trixie, and for
+# loong64 not yet: the others show that a kernel without BTF is told to be one.
+foreign_wants() {
+    printf 'foreign-%s mandatory\n' arm64 ppc64el s390x
+    printf 'foreign-%s optional\n' moving-ppc64el moving-riscv64 moving-s390x testing-loong64
+}
+
+arch_of() {
+    printf '%s\n' "${1##*-}"
 }
 
 state_of() {
-    case "$1" in stable*) echo own ;; *) echo moving ;; esac
+    case "$1" in
+        stable*) echo own ;;
+        foreign-*-*) echo "${1#foreign-}" ;;
+        foreign-*) echo "own-${1#foreign-}" ;;
+        *) echo moving ;;
+    esac
 }
 
 opened=
@@ -84,8 +104,23 @@ archive_sets() {
         enforcing) enforcing_pairs ;;
         6.12) releases moving '6\.12' -cloud | newest_pair ;;
         newest) moving_complete | tail -n 1 ;;
+        foreign-*) foreign_releases "$(state_of "$1")" ;;
         *) releases moving "$(printf '%s' "$1" | sed 's/\./\\./')" -cloud | tail -n 1 ;;
     esac
+}
+
+# Releases of an architecture's smallest flavour: the one that the meta package
+# names, then the newest; on the day of an update the archive may not have it yet.
+foreign_releases() {
+    case "$1" in
+        *-arm64) flavour=cloud-arm64 ;;
+        *-ppc64el) flavour=powerpc64le ;;
+        *) flavour=$(arch_of "$1") ;;
+    esac
+    in_state "$1" apt-cache depends "linux-image-$flavour" 2>/dev/null |
+        sed -n 's/^ *Depends: linux-image-\([0-9].*\)/\1/p' | head -n 1
+    sed -n "s/^linux-image-\([0-9][^-]*\(-[0-9]*\)\{0,1\}-$flavour\)$/\1/p" "$state/$1/names" |
+        sort -Vr | head -n 3
 }
 
 moving_complete() {
@@ -139,4 +174,11 @@ archive_get() {
         }
     done
     rm -rf "$debs"
+    case "$1" in foreign-*) thin_out "$3" ;; esac
+}
+
+# Modules that every architecture has; the others are only a matter of size.
+thin_out() {
+    find "$1" -type f -name '*.ko*' ! -name 'nf_conntrack.ko*' ! -name 'veth.ko*' \
+        ! -name 'vfat.ko*' ! -name 'wireguard.ko*' ! -name 'xfs.ko*' -exec rm -f {} +
 }

@@ -7,7 +7,8 @@
 #
 # Each kernel becomes .cache/kernels/image-<release>/, laid out as its packages
 # would lay it out under / (boot/vmlinuz-*, lib/modules/<release>/ or
-# usr/lib/modules/<release>/…). A binary-<release>/ is an image without modules.
+# usr/lib/modules/<release>/…). A binary-<release>/ is an image without modules, a
+# foreign-<architecture>-<release>/ another architecture's, with a few of its modules.
 # Nothing on the system is changed and no root is needed.
 #
 # What is cached is used as it is, without asking any archive. --refresh asks
@@ -66,9 +67,9 @@ is_cached() {
 
 # The directory in which a release lies, if it does.
 dir_of() {
-    for dir in "image-$1" "binary-$1"; do
-        if [ -d "$kernels/$dir" ]; then
-            printf '%s\n' "$dir"
+    for dir in "$kernels/image-$1" "$kernels/binary-$1" "$kernels"/foreign-*-"$1"; do
+        if [ -d "$dir" ]; then
+            printf '%s\n' "${dir##*/}"
             return 0
         fi
     done
@@ -86,7 +87,7 @@ module_dir() {
 }
 
 image_of() {
-    for image in "$1"/boot/vmlinuz-* "$1"/usr/lib/modules/*/vmlinuz "$1"/lib/modules/*/vmlinuz; do
+    for image in "$1"/boot/vmlinu[xz]-* "$1"/usr/lib/modules/*/vmlinuz "$1"/lib/modules/*/vmlinuz; do
         if [ -f "$image" ]; then
             printf '%s\n' "$image"
             return 0
@@ -116,6 +117,7 @@ get_release() {
     if archive_get "$1" "$2" "$part" && image_of "$part" >/dev/null; then
         name=image
         module_dir "$part" >/dev/null || name=binary
+        case "$1" in foreign-*) name=foreign-${1##*-} ;; esac
         mv "$part" "$kernels/$name-$2"
         say "fetched $name-$2 ($(du -sh "$kernels/$name-$2" | cut -f1))"
     else
@@ -154,7 +156,7 @@ satisfy() {
 
 # After a refresh, what no want names any more is only in the way.
 prune() {
-    for dir in "$kernels"/image-* "$kernels"/binary-*; do
+    for dir in "$kernels"/image-* "$kernels"/binary-* "$kernels"/foreign-*; do
         [ -d "$dir" ] || continue
         if ! cat "$kernels"/.wants/* | grep -qxF "${dir##*/}"; then
             say "dropping ${dir##*/}"
@@ -192,7 +194,7 @@ test_set() {
 
     [ "$ask_optional" = 0 ] || mv "$skipped.new" "$skipped"
     [ "$refresh" = '' ] || prune
-    say "$(find "$kernels" -mindepth 1 -maxdepth 1 -type d -name '[bi]*-*' | wc -l) kernels in $kernels"
+    say "$(find "$kernels" -mindepth 1 -maxdepth 1 -type d -name '[bfi]*-*' | wc -l) kernels in $kernels"
     if [ -s "$skipped" ]; then
         say "SKIPPED: $(wc -l <"$skipped") optional ($skipped):"
         sed 's/^/    /' "$skipped" >&2

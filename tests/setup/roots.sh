@@ -37,16 +37,17 @@ skipped=$roots/SKIPPED
 #   versions   "package version" pairs; the tests rely on these
 #   need       mandatory, or optional where the suite moves
 recipe() {
-    clients='rpm zypper'
+    # systemd has kernel-install, which wants depmod.
+    clients='rpm zypper systemd kmod'
     case "$1" in
         bookworm*)
-            packages="$clients dnf"
-            versions='rpm 4.18. dnf 4.14. libzypp1722 17.25.'
+            packages="$clients dnf dnf-plugins-core"
+            versions='rpm 4.18. dnf 4.14. libzypp1722 17.25. systemd 252.'
             need=mandatory
             ;;
         trixie*)
-            packages="$clients dnf libzypp-bin libzypp-config"
-            versions='rpm 4.20. dnf 4.23. libzypp1735 17.36.'
+            packages="$clients dnf dnf-plugins-core dkms libzypp-bin libzypp-config"
+            versions='rpm 4.20. dnf 4.23. libzypp1735 17.36. systemd 257. dkms 3.2.'
             need=mandatory
             ;;
         forky*)
@@ -161,7 +162,7 @@ SPEC
 # What was installed; fails if it is not what the tests were written for.
 note_versions() {
     dpkg-query --admindir="$1/root/var/lib/dpkg" -W -f '${Package} ${Version}\n' \
-        'rpm' 'dnf*' 'zypper' 'libzypp17*' 2>/dev/null | grep ' .' >"$1/versions"
+        'rpm' 'dnf*' 'zypper' 'libzypp17*' 'systemd' 'dkms' 2>/dev/null | grep ' .' >"$1/versions"
     # shellcheck disable=SC2086 # one word each
     set -- "$1/versions" $versions
     file=$1

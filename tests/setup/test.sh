@@ -11,6 +11,7 @@
 #   BTF_GUARD_SKIPS     a file: a test that has to leave something out, because
 #                       this machine does not permit it, appends one line saying
 #                       what and why. All such lines are shown at the end.
+#   BTF_GUARD_BORROWED  directory of programs that nothing needs (borrow.sh)
 set -eu
 
 ME='make test'
@@ -93,8 +94,10 @@ run_tests() {
     BTF_GUARD_PLUGIN=$target/debug/libbtf_guard_rpm.so
     BTF_GUARD_KERNELS=$cache/kernels
     BTF_GUARD_ROOTS=$cache/roots
+    BTF_GUARD_BORROWED=$cache/borrowed
     BTF_GUARD_SHIMS=$cache/shims
-    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS BTF_GUARD_SHIMS
+    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS \
+        BTF_GUARD_BORROWED BTF_GUARD_SHIMS
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
@@ -166,6 +169,8 @@ step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh \
 step kernels fetch_kernels
 step roots build_roots
 step shims build_shims
+# What it cannot bring, the tests that use it report.
+"$here/borrow.sh" || say 'borrow.sh failed'
 step build build
 step tests run_tests
 step oracle "$here/oracle.sh" slice

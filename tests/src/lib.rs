@@ -1,5 +1,5 @@
 //! What the end-to-end tests share: BTF, modules and kernels made to measure,
-//! real packages, a scratch root for the real rpm, and test doubles for a judge
+//! real packages, roots that can boot, a scratch root for the real rpm, and test doubles for a judge
 //! that fails.
 //!
 //! Everything panics on surprise: a set-up that does not work is a failed test.
@@ -12,13 +12,17 @@
 )]
 
 mod artifacts;
+pub mod bootable;
+pub mod borrowed;
 pub mod bpf;
 pub mod btf;
 pub mod client;
+mod compressor;
 pub mod elf;
 mod extracted;
 pub mod fetched;
 pub mod image;
+pub mod initrd;
 mod judge;
 pub mod mutate;
 mod package;
@@ -28,7 +32,8 @@ pub mod skip;
 mod snapshot;
 
 pub use artifacts::{committer, fetcher, kernels, plugin, program, shim};
-pub use extracted::Extracted;
+pub use compressor::{COMPRESSORS, Compressor};
+pub use extracted::{Extracted, Foreign};
 pub use judge::Judge;
 pub use package::Package;
 pub use root::{Outcome, Root};

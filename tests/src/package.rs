@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A package to build: version 1, release 1, and no dependencies but those that
-/// are written out.
+/// A package to build: version 1, release 1, no dependencies and no scriptlets but
+/// for those that are given.
 pub struct Package {
     name: String,
     version: String,
@@ -148,8 +148,7 @@ impl Package {
              %global _binaries_in_noarch_packages_terminate_build 0\n\
              %global _binary_payload w1.gzdio\n\
              Name: {name}\nVersion: {version}\nRelease: 1\nSummary: test\n\
-             License: none\nBuildArch: noarch\nAutoReqProv: no\n\
-             {tags}\
+             License: none\nBuildArch: noarch\nAutoReqProv: no\n{tags}\
              %description\ntest\n\
              %install\nmkdir -p %{{buildroot}}\ncp -a {top}/staged/. %{{buildroot}}\n\
              {scriptlets}%files -f {top}/files\n"

@@ -10,8 +10,8 @@
 use std::path::Path;
 
 use btf_guard_tests::btf::{Btf, Era};
-use btf_guard_tests::elf;
 use btf_guard_tests::mutate::{Random, generate};
+use btf_guard_tests::{elf, initrd};
 
 #[path = "../../fuzz/src/targets.rs"]
 mod targets;
@@ -43,9 +43,13 @@ fn seeds_and_their_prefixes_crash_nothing() {
     generate(&mut split, 40, &mut Random::new(7));
     let split = split.build();
     let vmlinux = elf::vmlinux("6.18.15-test", &base.build());
-    let seeds: [(Target, Vec<u8>); 4] = [
+    let seeds: [(Target, Vec<u8>); 5] = [
         (targets::btf, [&[3, 0], &split[..]].concat()),
         (targets::module, elf::named_module("seed", &split)),
+        (
+            targets::initrd,
+            initrd::joined(&elf::named_module("seed", &split)),
+        ),
         (targets::image, vmlinux.clone()),
         (
             targets::image,
@@ -64,6 +68,7 @@ fn kept_inputs_crash_no_more() {
     replay("btf", targets::btf);
     replay("module", targets::module);
     replay("image", targets::image);
+    replay("initrd", targets::initrd);
     replay("package", targets::package);
     replay("plan", targets::plan);
     replay("boot", targets::boot);

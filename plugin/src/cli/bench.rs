@@ -17,8 +17,8 @@ use rayon::prelude::*;
 
 use super::progress::Progress;
 
-/// Content of a package that is held in memory while it is judged, in bytes.
-const BATCH: usize = 16 << 20;
+/// Content of an archive that is held in memory while it is judged, in bytes.
+pub(crate) const BATCH: usize = 16 << 20;
 
 /// The kernels, and what is checked.
 #[derive(Debug)]
@@ -46,6 +46,15 @@ struct Packaged {
     content: Vec<u8>,
     /// How many paths there are.
     links: usize,
+}
+
+/// A module that was read from an archive.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// What a report shows as its path; the name in it names the module where it
+    /// does not name itself.
+    pub(crate) path: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What came of a module file.
@@ -162,6 +171,21 @@ impl Bench {
                 judged
             })
             .collect()
+    }
+
+    /// Judges modules by all of these kernels, in the order given.
+    pub(crate) fn contents(&self, contents: &[Content], kernels: &[usize]) -> Vec<Judged> {
+        self.progress.expect(contents.len());
+        let judge = |reader: &mut Reader, content: &Content| {
+            let path = content.path.clone();
+            let judged = match reader.parse(&content.bytes, &path) {
+                Ok(module) => Ok(self.judge(&module, path, None, kernels)),
+                Err(error) => Err(failed(path, &error)),
+            };
+            self.progress.step(1);
+            judged
+        };
+        contents.par_iter().map_init(Reader::new, judge).collect()
     }
 
     /// Judges the modules of a package for which `kernels` has any, sorted by path.

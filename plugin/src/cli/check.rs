@@ -16,6 +16,7 @@ use super::Outcome;
 use super::args::{Check, Format};
 use super::bench::{Bench, Case, Judged, failed};
 use super::cached;
+use super::initrds::{Initrds, Inside};
 use super::output;
 use super::progress::Progress;
 use super::targets::{Targets, is_package};
@@ -42,20 +43,26 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         config,
         esps: args.esps,
         cache: cached::open(args.cache.as_deref()),
+        initrds: Initrds::default(),
         errors: Vec::new(),
         unasked: 0,
     };
     targets.add_all(&args.kernels, !args.paths.is_empty(), &mut bench)?;
 
-    let unasked = targets.unasked;
+    let mut unasked = targets.unasked;
     let mut work = Work {
         bench: &bench,
         root: &root,
         modules: Vec::new(),
         errors: targets.errors,
     };
+    let mut inside = Inside::default();
     if args.paths.is_empty() {
         work.own_modules();
+        inside = targets.initrds.judge(&bench);
+        unasked += inside.errors.len();
+        work.modules.append(&mut inside.modules);
+        work.errors.append(&mut inside.errors);
     } else if !bench.entries().is_empty() {
         for path in &args.paths {
             work.path(path);
@@ -63,7 +70,9 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     }
     let (modules, errors) = (work.modules, work.errors);
     let causes = bench.causes().clone();
-    let report = Report::new(bench.into_entries(), modules, errors, args.mode);
+    let mut report = Report::new(bench.into_entries(), modules, errors, args.mode);
+    report.initrds = inside.initrds;
+    report.notes.extend(inside.note);
     match args.format {
         Format::Json => output::json(&report)?,
         Format::Text if args.mode == Mode::Off => output::errors(&report, args.no_color)?,

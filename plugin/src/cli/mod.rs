@@ -8,6 +8,7 @@ mod cached;
 mod check;
 mod generate;
 mod here;
+mod initrds;
 mod judge;
 mod kernels;
 mod output;

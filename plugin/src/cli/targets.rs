@@ -19,6 +19,7 @@ use btf_guard::report::ErrorEntry;
 
 use super::bench::{Bench, failed};
 use super::here;
+use super::initrds::Initrds;
 
 /// Images of one package that are read. Kernel packages have one, under two or
 /// three names.
@@ -33,6 +34,8 @@ pub(crate) struct Targets<'a> {
     pub(crate) esps: Vec<PathBuf>,
     /// Keeps what images hold.
     pub(crate) cache: Option<Cache>,
+    /// What the kernels are booted with.
+    pub(crate) initrds: Initrds,
     /// What could not be read.
     pub(crate) errors: Vec<ErrorEntry>,
     /// How many of them nobody has named: they were found on the way.
@@ -110,9 +113,8 @@ impl Targets<'_> {
             let root = self.root.path().display();
             bail!("no kernel was found under {root}: name one with --kernel");
         }
-        for installed in inventory.kernels {
-            bench.add_installed(installed);
-        }
+        self.initrds
+            .add_installed(inventory.kernels, self.root, bench);
         Ok(())
     }
 

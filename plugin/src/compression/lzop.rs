@@ -5,6 +5,8 @@
 //! checksums that stand before a block's bytes are counted by lzop's flags,
 //! where the kernel takes it that there is one. None is compared, as there.
 
+use std::io::{self, Read};
+
 use super::Trouble;
 
 /// What the file begins with, up to the version.
@@ -25,41 +27,69 @@ const OF_PACKED: [u32; 2] = [0x2, 0x200];
 /// The longest block, unpacked (`LZO_BLOCK_SIZE`).
 const BLOCK: usize = 256 << 10;
 
+/// How many bytes of checksums a block has: of its unpacked bytes, and of its
+/// packed ones.
+pub(super) struct Sums {
+    of_plain: usize,
+    of_packed: usize,
+}
+
 /// Unpacks one file from the start of `input`, as [`super::frame`] does.
 pub(super) fn unpack(input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
-    let flags = header(input)?;
-    let checksums = |kinds: [u32; 2]| 4 * kinds.iter().filter(|&kind| flags & kind != 0).count();
-    let (of_plain, of_packed) = (checksums(OF_PLAIN), checksums(OF_PACKED));
+    let mut rest = *input;
+    let sums = header(&mut rest)?;
+    let mut packed = Vec::new();
     loop {
-        let mut rest = *input;
-        let length = word(&mut rest)? as usize;
-        if length == 0 {
+        *input = rest;
+        let room = cap - out.len();
+        if !block(&mut rest, &sums, room, &mut packed, out)? {
             *input = rest;
             return Ok(());
         }
-        if length > BLOCK {
-            return Err(Trouble::Corrupt(format!("a block of {length} bytes")));
-        }
-        let packed = word(&mut rest)? as usize;
-        if packed == 0 || packed > length {
-            let what = format!("{packed} bytes for a block of {length}");
-            return Err(Trouble::Corrupt(what));
-        }
-        let stored = packed == length;
-        take(&mut rest, of_plain + if stored { 0 } else { of_packed })?;
-        let block = take(&mut rest, packed)?;
-        if length > cap - out.len() {
-            return Err(Trouble::TooLong);
-        }
-        out.try_reserve(length)
-            .map_err(|error| Trouble::Corrupt(error.to_string()))?;
-        if stored {
-            out.extend_from_slice(block);
-        } else {
-            unpack_block(block, length, out)?;
-        }
-        *input = rest;
     }
+}
+
+/// Appends the next block, of `room` bytes at most, and says whether there was
+/// one. `packed` is a buffer to work in.
+pub(super) fn block(
+    input: &mut impl Read,
+    sums: &Sums,
+    room: usize,
+    packed: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<bool, Trouble> {
+    let length = word(input)? as usize;
+    if length == 0 {
+        return Ok(false);
+    }
+    if length > BLOCK {
+        return Err(Trouble::Corrupt(format!("a block of {length} bytes")));
+    }
+    let stated = word(input)? as usize;
+    if stated == 0 || stated > length {
+        let what = format!("{stated} bytes for a block of {length}");
+        return Err(Trouble::Corrupt(what));
+    }
+    let stored = stated == length;
+    skip(
+        input,
+        sums.of_plain + if stored { 0 } else { sums.of_packed },
+    )?;
+    packed.clear();
+    if input.take(stated as u64).read_to_end(packed)? < stated {
+        return Err(Trouble::Short);
+    }
+    if length > room {
+        return Err(Trouble::TooLong);
+    }
+    out.try_reserve(length)
+        .map_err(|error| Trouble::Corrupt(error.to_string()))?;
+    if stored {
+        out.extend_from_slice(packed);
+    } else {
+        unpack_block(packed, length, out)?;
+    }
+    Ok(true)
 }
 
 /// Appends the `length` bytes that `block` holds.
@@ -76,42 +106,42 @@ fn unpack_block(block: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), Tr
     Err(Trouble::Corrupt(why))
 }
 
-/// Passes over the header; returns its flags.
-fn header(input: &mut &[u8]) -> Result<u32, Trouble> {
-    let mut rest = *input;
-    take(&mut rest, MAGIC.len())?;
-    let version = half(&mut rest)?;
+/// Passes over the header, which tells of checksums.
+pub(super) fn header(input: &mut impl Read) -> Result<Sums, Trouble> {
+    skip(input, MAGIC.len())?;
+    let version = u16::from_be_bytes(array(input)?);
     // The library's version, the version needed, and the method.
-    take(&mut rest, 2 + 2 + 1)?;
+    skip(input, 2 + 2 + 1)?;
     let levels = version >= LEVELS;
-    take(&mut rest, usize::from(levels))?;
-    let flags = word(&mut rest)?;
-    take(&mut rest, if flags & FILTER != 0 { 4 } else { 0 })?;
+    skip(input, usize::from(levels))?;
+    let flags = word(input)?;
+    skip(input, if flags & FILTER != 0 { 4 } else { 0 })?;
     // Mode and time, whose upper half came with the level.
-    take(&mut rest, if levels { 12 } else { 8 })?;
-    let [name] = array(&mut rest)?;
+    skip(input, if levels { 12 } else { 8 })?;
+    let [name] = array(input)?;
     // The name, and the header's checksum.
-    take(&mut rest, usize::from(name) + 4)?;
-    *input = rest;
-    Ok(flags)
+    skip(input, usize::from(name) + 4)?;
+    let bytes = |kinds: [u32; 2]| 4 * kinds.iter().filter(|&kind| flags & kind != 0).count();
+    Ok(Sums {
+        of_plain: bytes(OF_PLAIN),
+        of_packed: bytes(OF_PACKED),
+    })
 }
 
-fn take<'i>(input: &mut &'i [u8], length: usize) -> Result<&'i [u8], Trouble> {
-    let (taken, rest) = input.split_at_checked(length).ok_or(Trouble::Short)?;
-    *input = rest;
-    Ok(taken)
+fn skip(input: &mut impl Read, length: usize) -> Result<(), Trouble> {
+    let passed = io::copy(&mut input.take(length as u64), &mut io::sink())?;
+    match passed == length as u64 {
+        true => Ok(()),
+        false => Err(Trouble::Short),
+    }
 }
 
-fn array<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], Trouble> {
-    let (taken, rest) = input.split_first_chunk().ok_or(Trouble::Short)?;
-    *input = rest;
-    Ok(*taken)
+fn array<const N: usize>(input: &mut impl Read) -> Result<[u8; N], Trouble> {
+    let mut bytes = [0; N];
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
-fn half(input: &mut &[u8]) -> Result<u16, Trouble> {
-    Ok(u16::from_be_bytes(array(input)?))
-}
-
-fn word(input: &mut &[u8]) -> Result<u32, Trouble> {
+fn word(input: &mut impl Read) -> Result<u32, Trouble> {
     Ok(u32::from_be_bytes(array(input)?))
 }

@@ -17,7 +17,7 @@ pub(crate) const ALL: [Format; 7] = [
 ];
 
 /// Text that repeats, but not too soon, and has x86 calls in it for the filter.
-fn sample(length: usize) -> Vec<u8> {
+pub(crate) fn sample(length: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(length + 16);
     let mut state = 1_u32;
     while out.len() < length {

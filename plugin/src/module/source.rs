@@ -84,6 +84,11 @@ impl Regular {
         })
     }
 
+    /// The file itself, at its start.
+    pub(crate) fn into_file(self) -> File {
+        self.file
+    }
+
     /// The whole file, in place of what `out` held.
     ///
     /// # Errors

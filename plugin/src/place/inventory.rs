@@ -2,6 +2,7 @@
 //! of them are stale copies.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::boot::{self, BootDefault, Bootable, Home, Search, Uki, Way};
@@ -35,6 +36,50 @@ pub struct Stale {
     pub build: Option<String>,
     /// The command that makes the copy anew, inside the root.
     pub mend: String,
+}
+
+/// An initrd that a kernel is booted with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Initrd {
+    /// The file, as a path of this process without links.
+    pub file: PathBuf,
+    /// Which part of it, in bytes: a section of a unified kernel image. `None`
+    /// if it is all of it.
+    pub part: Option<Range<u64>>,
+}
+
+impl Installed {
+    /// The initrds that entries name, and those inside a unified kernel image,
+    /// each once.
+    pub fn initrds(&self) -> Vec<Initrd> {
+        let named = self.bootable.via.iter().flat_map(|via| &via.initrds);
+        let mut initrds: Vec<Initrd> = Vec::new();
+        let mut add = |file: &PathBuf, part| {
+            let file = file.clone();
+            let initrd = Initrd { file, part };
+            if !initrds.contains(&initrd) {
+                initrds.push(initrd);
+            }
+        };
+        for file in named {
+            add(file, None);
+        }
+        // What cannot be read now was read a moment ago.
+        let file = &self.bootable.file;
+        if let Some(uki) = image::peek(file).ok().and_then(|peek| peek.uki) {
+            let parts = uki.profiles.into_iter().map(|profile| profile.initrd);
+            for part in std::iter::once(uki.initrd).chain(parts).flatten() {
+                add(file, Some(part));
+            }
+        }
+        initrds
+    }
+
+    /// Does anything tell which initrds it is booted with, or that there is none?
+    pub fn initrds_are_known(&self) -> bool {
+        let tells = |way| matches!(way, Way::Entry | Way::Uki | Way::Grub);
+        self.bootable.via.iter().any(|via| tells(via.way))
+    }
 }
 
 /// All of them.

@@ -4,6 +4,7 @@ pub mod boot;
 pub mod fetch;
 mod file;
 pub mod handoff;
+pub mod initrd;
 pub mod inventory;
 mod layout;
 pub mod package;

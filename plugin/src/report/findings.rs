@@ -6,12 +6,15 @@ use super::{Kind, ModuleEntry, Report, VerdictEntry};
 use crate::policy::Severity;
 use crate::verdict::Cause;
 
-/// One kernel's same verdict on a number of modules, for the same cause.
+/// One kernel's same verdict on a number of modules, for the same cause: those
+/// of one initrd, or all others.
 pub(super) struct Finding<'a> {
     /// The kernel's id.
     pub(super) kernel: usize,
     pub(super) kind: Kind,
     pub(super) cause: Option<Cause>,
+    /// The initrd that they are in.
+    pub(super) initrd: Option<&'a str>,
     pub(super) severity: Severity,
     /// It was so before the transaction.
     pub(super) before: bool,
@@ -44,14 +47,15 @@ impl<'a> Finding<'a> {
 
 /// The findings of a report, the worst first; what simply loads is none.
 pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
-    type Key = (
+    type Key<'a> = (
         std::cmp::Reverse<Severity>,
         bool,
         usize,
         Kind,
         Option<Cause>,
+        Option<&'a str>,
     );
-    let mut found: BTreeMap<Key, BTreeMap<String, Vec<Case<'_>>>> = BTreeMap::new();
+    let mut found: BTreeMap<Key<'_>, BTreeMap<String, Vec<Case<'_>>>> = BTreeMap::new();
     for module in &report.modules {
         for verdict in &module.verdicts {
             if matches!(verdict.verdict, Kind::Loads | Kind::LoadsNoBtf) {
@@ -63,6 +67,7 @@ pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
                 verdict.kernel,
                 verdict.verdict,
                 verdict.refusal.as_ref().map(|refusal| refusal.cause),
+                module.initrd.as_deref(),
             );
             let groups = found.entry(key).or_default();
             let group = groups.entry(complaint(verdict)).or_default();
@@ -70,13 +75,14 @@ pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
         }
     }
     let mut findings = Vec::new();
-    for ((severity, before, kernel, kind, cause), groups) in found {
+    for ((severity, before, kernel, kind, cause, initrd), groups) in found {
         let mut groups: Vec<_> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
         findings.push(Finding {
             kernel,
             kind,
             cause,
+            initrd,
             severity: severity.0,
             before,
             groups,

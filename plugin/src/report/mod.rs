@@ -44,17 +44,38 @@ pub struct Report {
     pub moments: BTreeMap<Moment, Tally>,
     /// What it all comes to.
     pub decision: Decision,
+    /// The initrds that the kernels are booted with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub initrds: Vec<InitrdEntry>,
+    /// What was not looked at, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// An initrd of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InitrdEntry {
+    /// The file.
+    pub path: String,
+    /// The kernels that are booted with it.
+    pub kernels: Vec<usize>,
+    /// The command that makes it anew, if one is known.
+    pub mend: Option<String>,
 }
 
 /// One module of a report.
 #[derive(Debug, Clone, Serialize)]
 pub struct ModuleEntry {
-    /// The file; inside a package, the path it is installed under.
+    /// The file; inside a package, the path it is installed under; inside an
+    /// initrd, the initrd's, `!`, and the path in there.
     pub path: String,
     /// The module's own name; empty where a whole module directory is meant.
     pub name: String,
     /// The package it is in, if it is not on the disk.
     pub package: Option<String>,
+    /// The initrd it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
     pub release: Option<String>,
     /// Its BTF.
@@ -88,6 +109,7 @@ impl ModuleEntry {
             path,
             name: module.name.clone(),
             package,
+            initrd: None,
             release: vermagic.split_whitespace().next().map(str::to_owned),
             btf: BtfEntry {
                 present: bytes > 0,
@@ -107,6 +129,7 @@ impl ModuleEntry {
             path,
             name: String::new(),
             package: None,
+            initrd: None,
             release: kernel.release.clone(),
             btf: BtfEntry::default(),
             verdicts: vec![VerdictEntry::new(kernel.id, kernel.moment, judgement)],
@@ -363,6 +386,8 @@ impl Report {
             summary,
             moments,
             decision: policy::decide(worst, mode),
+            initrds: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
         path: format!("/lib/modules/{RELEASE}/kernel/{name}.ko.xz"),
         name: name.into(),
         package: None,
+        initrd: None,
         release: Some(RELEASE.into()),
         btf: BtfEntry {
             present: true,

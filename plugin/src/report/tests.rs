@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod initrd;
 mod origin;
 
 use super::samples::*;

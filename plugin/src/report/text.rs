@@ -53,6 +53,9 @@ pub fn write_text(
     write_errors(report, detail, out)?;
     write_conclusion(report, &findings, out)?;
     write_other_releases(report, out)?;
+    for note in &report.notes {
+        writeln!(out, "{HELP}note{HELP:#}: {}", shown(note))?;
+    }
     if detail == Detail::Everything {
         write_everything(report, causes, out)?;
     }

@@ -1,7 +1,7 @@
 //! What is said of a finding: the headline, and what to do.
 
 use super::findings::Finding;
-use super::{BuiltFor, KernelEntry, Kind, Report};
+use super::{BuiltFor, InitrdEntry, KernelEntry, Kind, ModuleEntry, Report};
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::verdict::Cause;
@@ -48,10 +48,25 @@ pub(super) fn headline(finding: &Finding<'_>, report: &Report) -> String {
         let places: Vec<_> = finding.cases().map(|c| c.module.path.as_str()).collect();
         return format!("{kernel} has no modules: {}", places.join(", "));
     }
-    let of = entry.judged.max(count);
+    let in_initrd = |module: &&ModuleEntry| match finding.initrd {
+        None => module.initrd.is_some(),
+        this => module.initrd.as_deref() == this,
+    };
+    let by_it = |module: &&ModuleEntry| module.verdicts.iter().any(|v| v.kernel == entry.id);
+    let inside = report
+        .modules
+        .iter()
+        .filter(in_initrd)
+        .filter(by_it)
+        .count();
+    let (of, place) = match finding.initrd {
+        None => (entry.judged.saturating_sub(inside), String::new()),
+        Some(initrd) => (inside, format!(" in initrd {initrd}")),
+    };
+    let of = of.max(count);
     let subject = match (count, of) {
-        (1, 1) => "the module".to_owned(),
-        _ => format!("{count} of {}", counted(of, "module")),
+        (1, 1) => format!("the module{place}"),
+        _ => format!("{count} of {}{place}", counted(of, "module")),
     };
     let many = of > 1 && count > 1;
     let their = if many { "their" } else { "its" };
@@ -185,6 +200,9 @@ pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
         (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if entry.stale.is_some() => {
             stale(entry)
         }
+        (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if finding.initrd.is_some() => {
+            anew(finding, report)
+        }
         (Kind::Refused, ..) if other.is_some() => format!(
             "install the modules that were built for {release}, or use them with {}",
             other.unwrap_or_default()
@@ -203,6 +221,16 @@ pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
             "where BPF programs need these types, install kernel and modules from one build".into()
         }
         _ => "see the reasons below".into(),
+    }
+}
+
+/// What to do about an old initrd.
+fn anew(finding: &Finding<'_>, report: &Report) -> String {
+    let this = |entry: &&InitrdEntry| Some(entry.path.as_str()) == finding.initrd;
+    let entry = report.initrds.iter().find(this);
+    match entry.and_then(|entry| entry.mend.as_deref()) {
+        Some(command) => format!("make the initrd anew before it is booted: {command}"),
+        None => "make the initrd anew before it is booted, with the tool that made it".into(),
     }
 }
 

@@ -1,33 +1,24 @@
 //! btf-guard as `make install` lays it out, to be put between a root and what a
 //! test writes.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::namespace::{As, Namespace};
 use super::run::ENVIRONMENT;
+use super::shared::Shared;
 use super::suite::Suite;
 use crate::{committer, fetcher, plugin, program, shim};
 
-/// Shared by the roots of a suite, and deleted with the last of them.
-static LAYERS: LazyLock<Mutex<HashMap<Suite, Weak<TempDir>>>> = LazyLock::new(Mutex::default);
+/// One for each suite.
+static LAYERS: [Shared<TempDir>; Suite::ALL.len()] = [const { Shared::new() }; Suite::ALL.len()];
 
 /// The layer for a suite whose root is `base`.
 pub(crate) fn installed(suite: Suite, base: &Path) -> Arc<TempDir> {
-    // A test that failed in here has said so; the map is whole all the same.
-    let mut layers = LAYERS
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(layer) = layers.get(&suite).and_then(Weak::upgrade) {
-        return layer;
-    }
-    let layer = Arc::new(install(suite, base));
-    layers.insert(suite, Arc::downgrade(&layer));
-    layer
+    LAYERS[suite as usize].get(|| install(suite, base))
 }
 
 /// Installs the binaries of this build where the root's own rpm looks for them,

@@ -1,7 +1,7 @@
 //! Packages around real modules, of two builds of a kernel under one release.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use crate::{Extracted, Package, kernels};
@@ -9,8 +9,8 @@ use crate::{Extracted, Package, kernels};
 /// Modules of a kernel package. What a distribution ships has thousands.
 const MODULES: usize = 20;
 
-/// Modules of a module package.
-const KMP: [&str; 4] = ["nf_conntrack", "xfs", "vfat", "wireguard"];
+/// Modules of a module package. All of the one build are refused by the other.
+pub const KMP: [&str; 4] = ["nf_conntrack", "xfs", "vfat", "wireguard"];
 
 /// Which of the two builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,20 +68,25 @@ pub fn kernel(name: &str, version: &str, build: Build) -> Package {
 
 /// A package of modules from outside the kernel's own.
 pub fn kmp(name: &str, version: &str, build: Build) -> Package {
+    kmp_in("extra", name, version, build)
+}
+
+/// The same in another directory of the module tree.
+pub fn kmp_in(directory: &str, name: &str, version: &str, build: Build) -> Package {
+    kmp_for(release(), directory, name, version, build)
+}
+
+/// The same for another release.
+pub fn kmp_for(release: &str, directory: &str, name: &str, version: &str, build: Build) -> Package {
     let mut package = Package::new(name).version(version);
     for name in KMP {
         let modules = &build.kernel().modules;
-        let is_it = |path: &&std::path::PathBuf| {
-            path.file_stem()
-                .is_some_and(|stem| Path::new(stem).with_extension("") == Path::new(name))
-        };
-        let module = modules
-            .iter()
-            .find(is_it)
-            .unwrap_or_else(|| panic!("no module {name}"));
-        let file = module.file_name().unwrap().to_str().unwrap();
-        let path = format!("/usr/lib/modules/{}/extra/{file}", release());
-        package = package.copy(path, module);
+        let file = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let named = |path: &&PathBuf| file(path).split(".ko").next() == Some(name);
+        let module = modules.iter().find(named);
+        let module = module.unwrap_or_else(|| panic!("no module {name}"));
+        let tree = format!("/usr/lib/modules/{release}/{directory}");
+        package = package.copy(format!("{tree}/{}", file(module)), module);
     }
     package
 }

@@ -117,11 +117,16 @@ fn kernel(
         .options
         .split_whitespace()
         .any(|word| word.starts_with("root="));
-    via.initrds = item
-        .initrds
-        .iter()
-        .filter_map(|path| Some(find(path).ok()?.file))
-        .collect();
+    for path in &item.initrds {
+        match find(path) {
+            Ok(initrd) => via.initrds.push(initrd.file),
+            Err(what) => {
+                let (config, line) = (config.display(), item.line);
+                let lost = format!("{what} (the item in line {line} of {config} names it)");
+                via.lost_initrds.push(lost);
+            }
+        }
+    }
     let name = path.rsplit('/').next().unwrap_or_default();
     collector.take(image, release_in_name(name), via)
 }

@@ -51,7 +51,44 @@ pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
     if has_tool(root, "kernel-install") && (is_entry || in_boot) {
         return format!("kernel-install add {version} {image}");
     }
+    if let Some(uki) = kernel.via.iter().find(|via| via.way == Way::Uki) {
+        // A kernel alone in its place would boot without command line and initrd.
+        let options = quoted(uki.options.as_deref().unwrap_or_default());
+        return format!(
+            "ukify build --linux={image} --initrd=INITRD --cmdline={options} --output={path}"
+        );
+    }
     format!("cp {image} {path}")
+}
+
+/// The command that makes the initrd in the file `initrd` of the kernel
+/// `kernel` anew, to be run inside `root`: that of the tool which is installed.
+/// `None` if none is known.
+pub fn mend_initrd(root: &Root, kernel: &Bootable, release: &str, initrd: &Path) -> Option<String> {
+    let version = quoted(release);
+    if has(kernel, Way::Entry) && has_tool(root, "sdbootutil") {
+        return Some(mend(root, kernel, release));
+    }
+    // It hands on what it makes to whatever copies it.
+    if has_tool(root, "update-initramfs") {
+        return Some(format!("update-initramfs -u -k {version}"));
+    }
+    // kernel-install names the file without the release, or makes it a part of
+    // a unified kernel image.
+    let name = initrd.file_name().unwrap_or_default().to_string_lossy();
+    let in_boot = name.contains(release) && !has(kernel, Way::Uki);
+    if !in_boot && has_tool(root, "kernel-install") {
+        let image = module_image(root, kernel, release);
+        return Some(format!("kernel-install add {version} {image}"));
+    }
+    if has_tool(root, "dracut") {
+        let inside = root.inside(initrd).filter(|_| in_boot);
+        return Some(match inside.map(|path| path.display().to_string()) {
+            Some(path) => format!("dracut --force {} {version}", quoted(&path)),
+            None => format!("dracut --force --kver {version}"),
+        });
+    }
+    has_tool(root, "mkinitcpio").then(|| "mkinitcpio -P".to_owned())
 }
 
 fn has(kernel: &Bootable, way: Way) -> bool {

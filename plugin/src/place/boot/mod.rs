@@ -32,7 +32,7 @@ use super::roots::Root;
 use collect::Collector;
 
 pub use home::Home;
-pub use mend::mend;
+pub use mend::{mend, mend_initrd};
 pub use problem::{Fault, Problem};
 pub use uki::Uki;
 pub use volume::MOST_FILES;
@@ -84,6 +84,8 @@ pub struct Via {
     pub options: Option<String>,
     /// Its initrds, as paths of this process without links.
     pub initrds: Vec<PathBuf>,
+    /// Those that are not there, each in words for a report.
+    pub lost_initrds: Vec<String>,
     /// Does the entry say that it is another system's (`machine-id`)?
     pub other_system: bool,
     /// Is what it leads to certainly a Linux kernel?
@@ -102,6 +104,7 @@ impl Via {
             title: None,
             options: None,
             initrds: Vec::new(),
+            lost_initrds: Vec::new(),
             other_system: false,
             certain: true,
             default: false,

@@ -1,4 +1,4 @@
-//! The command that mends a stale copy.
+//! The commands that mend a stale copy, and an old initrd.
 
 use super::*;
 
@@ -48,7 +48,12 @@ fn entries() {
     assert_eq!(mended(&place, "6.1"), "kernelstub");
 
     let place = Place::with_modules(&["6.1"]);
-    place.file("efi/EFI/Linux/a.efi", "6.1\n");
+    place.file("efi/EFI/Linux/a.efi", "6.1\nroot=1 'x'\n");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "ukify build --linux=/usr/lib/modules/6.1/vmlinuz --initrd=INITRD \
+         --cmdline='root=1 '\\''x'\\''' --output=/efi/EFI/Linux/a.efi"
+    );
     place.file("usr/bin/kernel-install", "");
     assert_eq!(
         mended(&place, "6.1"),
@@ -97,4 +102,58 @@ fn a_release_cannot_become_a_command() {
         let start = format!("kernel-install add {word} ");
         assert!(command.starts_with(&start), "{command}");
     }
+}
+
+/// What makes the only initrd that is named anew.
+fn initrd_mended(place: &Place) -> Option<String> {
+    let found = place.discover();
+    let named = |k: &&Bootable| k.via.iter().any(|via| !via.initrds.is_empty());
+    let kernel = found.kernels.iter().find(named).unwrap();
+    let initrds: Vec<_> = kernel.via.iter().flat_map(|via| &via.initrds).collect();
+    mend_initrd(&place.root(), kernel, "6.1", initrds.first().unwrap())
+}
+
+fn with_initrd(image: &str, initrd: &str, entries: &str) -> Place {
+    let place = Place::with_modules(&["6.1"]);
+    let volume = entries.split('/').next().unwrap();
+    place.file(&format!("{volume}/{image}"), "");
+    place.file(&format!("{volume}/{initrd}"), "");
+    let text = format!("linux /{image}\ninitrd /{initrd}\n");
+    place.file(&format!("{entries}/a.conf"), &text);
+    place
+}
+
+#[test]
+fn initrds() {
+    let place = with_initrd("id/6.1/linux", "id/6.1/initrd", "efi/loader/entries");
+    let command = |tool: &str| {
+        place.file(tool, "");
+        initrd_mended(&place)
+    };
+    assert_eq!(initrd_mended(&place), None);
+    assert_eq!(command("usr/bin/mkinitcpio").unwrap(), "mkinitcpio -P");
+    assert_eq!(
+        command("usr/bin/dracut").unwrap(),
+        "dracut --force --kver 6.1"
+    );
+    assert_eq!(
+        command("usr/bin/kernel-install").unwrap(),
+        "kernel-install add 6.1 /usr/lib/modules/6.1/vmlinuz"
+    );
+    assert_eq!(
+        command("usr/sbin/update-initramfs").unwrap(),
+        "update-initramfs -u -k 6.1"
+    );
+    assert_eq!(
+        command("usr/bin/sdbootutil").unwrap(),
+        "sdbootutil --no-reuse-initrd add-kernel 6.1"
+    );
+
+    let place = with_initrd("vmlinuz-6.1", "initramfs-6.1.img", "boot/loader/entries");
+    place.file("usr/bin/kernel-install", "");
+    place.file("usr/bin/dracut", "");
+    assert_eq!(
+        initrd_mended(&place).unwrap(),
+        "dracut --force /boot/initramfs-6.1.img 6.1"
+    );
 }

@@ -1,8 +1,8 @@
-//! The judge's process between `fork` and `exec`.
+//! The child's process between `fork` and `exec`.
 //!
 //! librpm blocks almost every signal while a transaction runs, and leaves
 //! descriptors open across `exec` (its database's lock, for one). None of that
-//! is the judge's.
+//! is the child's.
 
 #![allow(unsafe_code)]
 

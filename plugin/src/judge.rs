@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard::place::plan::{Answer, Plan, SCHEMA};
-use btf_guard::policy::Decision;
+pub use btf_guard_child::Failure;
+use btf_guard_child::{self as child, Terms};
 
-pub use crate::run::Failure;
-use crate::run::{self, Terms};
+use crate::place::plan::{Answer, Plan, SCHEMA};
+use crate::policy::Decision;
 
 /// A report on every module of a few kernels has some megabytes.
 const MAX_ANSWER: usize = 16 << 20;
@@ -61,14 +61,14 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
         timeout: judge.timeout,
         limit: MAX_ANSWER,
     };
-    let input = run::memory(plan).map_err(|source| Failure::HandOver { who, source })?;
+    let input = child::memory(plan).map_err(|source| Failure::HandOver { who, source })?;
     let mut command = Command::new(&judge.program);
     command
         .arg("judge")
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8");
-    let (answer, said) = run::run(command, input, packages, &terms)?.success(&terms)?;
+    let (answer, said) = child::run(command, input, packages, &terms)?.success(&terms)?;
     understand(&answer).map_err(|reason| Failure::Answer { who, reason, said })
 }
 

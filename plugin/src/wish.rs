@@ -1,6 +1,6 @@
 //! What the admin asked for: the environment and the rpm macro.
 
-use btf_guard::policy::Mode;
+use crate::policy::Mode;
 
 /// The mode asked for, and what could not be understood.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 
-use crate::child;
+use crate::isolation;
 
 /// What is kept of the end of a child's standard error.
 const MAX_SAID: usize = 4 << 10;
@@ -124,7 +124,7 @@ pub fn run(
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    child::isolate(&mut command, &inherited);
+    isolation::isolate(&mut command, &inherited);
     let child = command.spawn();
     drop(inherited);
     let mut child = child.map_err(|source| Failure::Start {

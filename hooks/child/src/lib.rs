@@ -1,0 +1,9 @@
+//! Child processes: whatever they do, they are gone when the caller goes on.
+//!
+//! It is linked into `btf_guard.so`, which lives inside rpm, dnf and PackageKit,
+//! and into the program: it prints nothing and reads no environment.
+
+mod isolation;
+mod run;
+
+pub use run::{Ended, Failure, Said, Terms, memory, run};

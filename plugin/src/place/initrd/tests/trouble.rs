@@ -1,0 +1,199 @@
+//! Initrds that are cut short, corrupt, or made to take long.
+
+use super::*;
+
+#[test]
+fn every_truncation_is_told() {
+    let plain = entries([
+        (&ko("a")[..], FILE, &b"12345"[..]),
+        ("init", FILE, b"#!/bin/sh"),
+    ]);
+    // Where an entry is whole but for its padding, the archive may end.
+    let mut whole = vec![0, plain.len()];
+    for (at, _) in plain
+        .windows(6)
+        .enumerate()
+        .filter(|(_, w)| *w == b"070701")
+    {
+        whole.extend(at.saturating_sub(3)..=at);
+    }
+    whole.extend(plain.len() - 3..plain.len());
+    for length in 0..plain.len() {
+        let (_, result) = items_of(&plain[..length]);
+        assert_eq!(result.is_ok(), whole.contains(&length), "{length}");
+        if let Err(error) = result {
+            let text = error.to_string();
+            assert!(
+                text.starts_with(&format!("at offset {length:#x}: ")),
+                "{text}"
+            );
+            assert!(text.ends_with("more bytes; it is cut off"), "{text}");
+        }
+    }
+    for format in ALL {
+        let early = archive(&[(&ko("early"), b"1")]);
+        let packed = pack(format, &plain);
+        let all = [&early[..], &packed].concat();
+        for length in early.len() + 1..all.len() {
+            let (items, result) = items_of(&all[..length]);
+            // What came before is there.
+            assert_eq!(items[0], module("early", b"1"));
+            // A legacy LZ4 frame ends with any block.
+            if format != Format::Lz4 || length > early.len() + 8 || length < early.len() + 4 {
+                result.unwrap_err();
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_say_where() {
+    let good = archive(&[(&ko("a"), b"1")]);
+    let at = |offset: usize, byte: u8| {
+        let mut bad = good.clone();
+        bad[offset] = byte;
+        bad
+    };
+    assert_eq!(
+        error(&at(5, b'7')),
+        "at offset 0x0: expected the magic of a cpio entry (070701, 070702)"
+    );
+    assert_eq!(
+        error(&at(6 + 8 * 6 + 3, b'+')),
+        "at offset 0x36: expected a number of eight hexadecimal digits"
+    );
+    let junk = "expected an entry of a cpio archive (at a multiple of four bytes), padding, or data \
+                compressed by gzip, xz, zstd, lz4 -l, lzma, bzip2 or lzop";
+    let length = good.len();
+    for end in [&b"junk"[..], b"j", b"\x00070701"] {
+        let bad = [&good, end].concat();
+        let start = length + usize::from(end[0] == 0);
+        assert_eq!(error(&bad), format!("at offset {start:#x}: {junk}"));
+    }
+    let inside = pack(
+        Format::Zstd,
+        &[&good[..], &pack(Format::Gzip, &good)].concat(),
+    );
+    let all = [&good[..], &inside].concat();
+    assert_eq!(
+        error(&all),
+        format!(
+            "in the zstd stream at offset {length:#x}, unpacked, at offset {length:#x}: \
+             expected an entry of a cpio archive, or padding"
+        )
+    );
+    let mut cut = pack(Format::Xz, &good);
+    cut.pop();
+    let text = error(&cut);
+    assert!(
+        text.starts_with("in the xz stream at offset 0x0, unpacked, at offset "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("expected more of it: the stream is cut short"),
+        "{text}"
+    );
+    let mut corrupt = pack(Format::Gzip, &good);
+    let end = corrupt.len();
+    corrupt[end - 6] ^= 1;
+    assert!(
+        error(&corrupt).contains("expected a sound stream ("),
+        "{}",
+        error(&corrupt)
+    );
+}
+
+#[test]
+fn names_that_the_kernel_passes_over() {
+    let mut long = archive(&[(&format!("{KERNEL}/{}.ko", "x".repeat(4096)), b"1")]);
+    long.extend_from_slice(&archive(&[(&ko("b"), b"2")]));
+    assert_eq!(items(&long), [module("b", b"2")]);
+    // A name without even a NUL, and one that is not UTF-8.
+    let mut none = archive(&[(&ko("a"), b"1")]);
+    let at = none
+        .windows(6)
+        .rposition(|window| window == b"070701")
+        .unwrap();
+    none[at + 6 + 8 * 11..at + 6 + 8 * 12].copy_from_slice(b"00000000");
+    none.truncate(at + 110);
+    none.extend_from_slice(&[0; 2]);
+    let mut odd = archive(&[(&ko("c"), b"3")]);
+    let dot = odd.windows(4).position(|window| window == b"c.ko").unwrap();
+    odd[dot] = 0xff;
+    let found = items(&[none, odd].concat());
+    assert_eq!(found[0], module("a", b"1"));
+    assert_eq!(found[1], module("\u{fffd}", b"3"));
+}
+
+#[test]
+fn nothing_is_longer_or_more_than_its_limit() {
+    let limits = Limits {
+        bytes: 1 << 20,
+        entries: 10,
+        modules: 5,
+        streams: 3,
+    };
+    let read_so = |bytes: &[u8]| read(bytes, limits, &mut |_| {});
+    let failed = |bytes: &[u8]| read_so(bytes).unwrap_err().to_string();
+
+    let zeros = vec![0; (1 << 20) + 1];
+    let limit = "at offset 0x100000: expected the end of an initrd, which may have 1048576 bytes";
+    assert_eq!(failed(&zeros), limit);
+    read_so(&zeros[1..]).unwrap();
+    for format in ALL {
+        let text = failed(&pack(format, &zeros));
+        assert!(text.ends_with(limit), "{format:?}: {text}");
+        // Several together are no way around it.
+        let half = pack(format, &zeros[..zeros.len() / 2 + 1]);
+        assert!(read_so(&half).is_ok(), "{format:?}");
+        let end: &[u8] = if format == Format::Lz4 { &[0; 4] } else { &[] };
+        let text = failed(&[&half, end, &half].concat());
+        assert!(
+            text.contains("expected the end of an initrd"),
+            "{format:?}: {text}"
+        );
+    }
+    // A bomb inside a file's content.
+    let big = archive(&[("x", &zeros)]);
+    assert!(failed(&pack(Format::Zstd, &big)).ends_with("may have 1048576 bytes"));
+
+    // With the directory and the trailer.
+    let files = |count: usize| archive(&vec![("x", &b""[..]); count]);
+    read_so(&files(8)).unwrap();
+    assert!(failed(&files(9)).ends_with("expected at most 10 entries"));
+    let modules = |count: usize| archive(&vec![(&ko("a")[..], &b"1"[..]); count]);
+    read_so(&modules(5)).unwrap();
+    assert!(failed(&modules(6)).ends_with("expected at most 5 modules"));
+    let empty = pack(Format::Gzip, b"");
+    read_so(&empty.repeat(3)).unwrap();
+    assert!(failed(&empty.repeat(4)).ends_with("expected at most 3 compressed streams"));
+}
+
+#[test]
+fn a_stated_size_is_not_taken_on_trust() {
+    let mut lie = archive(&[(&ko("a"), b"1")]);
+    let at = lie.windows(4).position(|window| window == b"a.ko").unwrap();
+    let header = lie[..at]
+        .windows(6)
+        .rposition(|window| window == b"070701")
+        .unwrap();
+    let mut size = |digits: &[u8; 8]| {
+        lie[header + 6 + 8 * 6..][..8].copy_from_slice(digits);
+        error(&lie)
+    };
+    assert!(size(b"0fffffff").contains("more bytes; it is cut off"));
+    assert!(size(b"10000001").ends_with("expected a module of at most 268435456 bytes"));
+    assert!(size(b"ffffffff").ends_with("expected a module of at most 268435456 bytes"));
+}
+
+#[test]
+fn every_flipped_bit_is_survived() {
+    let plain = archive(&[(&ko("a"), b"1"), (&ko("b"), b"22")]);
+    for bytes in [plain.clone(), pack(Format::Gzip, &plain)] {
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let _ = items_of(&bad);
+        }
+    }
+}
