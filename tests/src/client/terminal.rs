@@ -4,11 +4,16 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::Outcome;
+
+/// How long somebody thinks about an answer.
+const THOUGHT: Duration = Duration::from_millis(300);
 
 /// A text to wait for, and what to type then.
 pub(crate) type Answer<'a> = (&'a str, &'a str);
@@ -68,6 +73,8 @@ fn converse(mut terminal: File, answers: &[Answer<'_>]) -> Result<String, (Strin
                 break;
             }
             heard = shown.len();
+            // zypper discards what is typed before it reads.
+            thread::sleep(THOUGHT);
             terminal.write_all(reply.as_bytes()).unwrap();
             next = answers.next();
         }

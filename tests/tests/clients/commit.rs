@@ -338,6 +338,7 @@ fn a_commit_plugin_that_is_killed_takes_no_decision_back() {
                 assert!(shown.contains("btf-guard: would have blocked: "), "{what}");
             }
             // The next commit cleans up.
+            fs::rename(root.at(&format!("{path}-real")), root.at(&path)).unwrap();
             let next = zypper.run(&root, &["install", "--force", "first"]).run();
             assert!(next.status.success(), "{zypper:?}: {next:?}");
             assert_eq!(handoffs(&root), [""; 0], "{zypper:?}");
