@@ -41,7 +41,8 @@ recipe() {
     clients='rpm zypper systemd kmod'
     case "$1" in
         bookworm*)
-            packages="$clients dnf dnf-plugins-core"
+            # dnf's plugins break zypper here, as their package says.
+            packages="$clients dnf"
             versions='rpm 4.18. dnf 4.14. libzypp1722 17.25. systemd 252.'
             need=mandatory
             ;;

@@ -11,6 +11,7 @@ pub mod package;
 pub mod plan;
 pub mod private;
 pub mod process;
+pub mod promise;
 pub mod roots;
 pub mod told;
 pub mod transaction;
