@@ -438,16 +438,17 @@ fn a_silent_libzypp_is_waited_for() {
 
 #[test]
 fn where_the_judge_or_a_package_fails_there_is_no_hand_off() {
-    let cases: [(&str, &str, &dyn Fn(&Scene)); 4] = [
-        ("exit 3", "the judge ended with exit status: 3", &|_| ()),
-        ("echo garbage", "is not understood", &|_| ()),
-        ("exit 0", "is not in the cache", &|scene| {
+    type Spoil = fn(&Scene);
+    let cases: [(&str, &str, Spoil); 4] = [
+        ("exit 3", "the judge ended with exit status: 3", |_| ()),
+        ("echo garbage", "is not understood", |_| ()),
+        ("exit 0", "is not in the cache", |scene| {
             fs::remove_file(scene.at("cache/repo/demo-kmp-1-1.noarch.rpm")).unwrap();
         }),
         (
             "exit 0",
             "demo-kmp-1-1.noarch.rpm is first-1-1.noarch",
-            &|scene| {
+            |scene| {
                 let cache = scene.at("cache/repo");
                 fs::copy(
                     cache.join("first-1-1.noarch.rpm"),

@@ -85,13 +85,19 @@ impl Work {
 
     /// PLUGINBEGIN: what others have left goes, and what the same process has
     /// left of a commit before this.
+    ///
+    /// The note that this plugin is at work lets the rpm plugin stop a first
+    /// package of which nothing was handed over: by the next try, the others are
+    /// in the cache. In a transactional update there is no such next try.
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
         self.begun = None;
-        if let Some(dir) = Private::open(&self.places.handoff)? {
-            handoff::clean(&dir).map_err(Error::HandOver)?;
-            if let Some(process) = self.committer() {
-                let commit = Commit::of(&dir, process);
-                commit.forget().map_err(Error::HandOver)?;
+        let dir = Private::create(&self.places.handoff)?;
+        handoff::clean(&dir).map_err(Error::HandOver)?;
+        if let Some(process) = self.committer() {
+            let commit = Commit::of(&dir, process);
+            commit.forget().map_err(Error::HandOver)?;
+            if !self.surroundings.is_transactional {
+                commit.watch().map_err(Error::HandOver)?;
             }
         }
         Ok(())

@@ -10,6 +10,7 @@
 //!
 //! | name | made by | meaning |
 //! |---|---|---|
+//! | `zypp-PID-START.watched` | commit plugin | it is at work on this commit |
 //! | `zypp-PID-START.json` | commit plugin | the [`Handoff`] |
 //! | `zypp-PID-START.begun` | rpm plugin | a call of this commit was let through: the system may have changed, no later call may block |
 //! | `zypp-PID-START.told` | rpm plugin | the hand-off's messages were shown |
@@ -121,6 +122,22 @@ impl<'d> Commit<'d> {
         format!("zypp-{pid}-{started}.{suffix}")
     }
 
+    /// Notes that a commit plugin is at work on this commit.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn watch(&self) -> io::Result<()> {
+        self.dir.mark(&self.name("watched")).map(drop)
+    }
+
+    /// Is a commit plugin at work on this commit?
+    ///
+    /// # Errors
+    /// [`private::Refused`], where that cannot be known.
+    pub fn is_watched(&self) -> Result<bool, private::Refused> {
+        Ok(self.dir.read(&self.name("watched"), 0)?.is_some())
+    }
+
     /// Leaves the judge's answer on `judged`, the packages of a commit on `root`.
     ///
     /// # Errors
@@ -228,7 +245,7 @@ impl<'d> Commit<'d> {
     /// # Errors
     /// Those of the system.
     pub fn forget(&self) -> io::Result<()> {
-        for suffix in ["json", "begun", "told"] {
+        for suffix in ["json", "begun", "told", "watched"] {
             self.dir.remove(&self.name(suffix))?;
         }
         Ok(())

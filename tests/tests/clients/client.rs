@@ -1,6 +1,7 @@
 //! The clients, and how each is told the same thing.
 
 use btf_guard_tests::client::Suite;
+use btf_guard_tests::shim;
 
 /// One generation of one client.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +54,15 @@ impl Client {
         }
     }
 
-    /// Does it block? The classic back end has changed the system when the plugin
-    /// sees the second package.
-    pub(crate) fn blocks(self) -> bool {
+    /// Does it do all or nothing, whatever goes wrong?
+    pub(crate) fn is_at_once(self) -> bool {
         self.tool != Tool::ZypperClassic
+    }
+
+    /// Is all that happens judged as one? In the classic back end that takes a
+    /// commit plugin that can ask libzypp.
+    pub(crate) fn is_seen_whole(self) -> bool {
+        self.is_at_once() || shim(self.suite.name()).is_some()
     }
 
     /// Does it show what a plugin logs?
