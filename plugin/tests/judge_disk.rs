@@ -235,6 +235,92 @@ fn an_image_that_was_cut_short_is_said() {
 }
 
 #[test]
+fn what_cannot_be_read_is_said_once() {
+    let root = Place::new();
+    let image = root.boot(Build::New);
+    root.install("fine", Build::New);
+    fs::write(&image, "no kernel").unwrap();
+    let first = after(&root, changed(&image)).judge();
+    assert_eq!(first.messages().len(), 1, "{:?}", first.messages());
+    let mut again = after(&root, changed(&image));
+    again.plan.said = first.keys();
+    assert_eq!(again.judge().messages(), [""; 0]);
+    // What is wrong with it now is something else.
+    let whole = base(Build::New);
+    fs::write(&image, &whole[..whole.len() - 2]).unwrap();
+    let mut other = after(&root, changed(&image));
+    other.plan.said = first.keys();
+    assert_eq!(other.judge().messages().len(), 1);
+}
+
+#[test]
+fn a_time_may_have_been_rounded_to_the_even_second_before() {
+    let root = Place::new();
+    root.boot(Build::New);
+    let module = root.install("stale", Build::Old);
+    assert_eq!(
+        after(&root, changed(&module) + 1).judge().decision(),
+        "warn"
+    );
+    assert_eq!(
+        after(&root, changed(&module) + 2).judge().decision(),
+        "allow"
+    );
+}
+
+/// All of a release, and nothing else, without a transaction.
+fn now(root: &Place, release: &str) -> Transaction {
+    let mut transaction = Transaction::on(root);
+    transaction.plan.stage = Stage::Now;
+    transaction.plan.release = Some(release.to_owned());
+    transaction
+}
+
+#[test]
+fn of_one_release_all_is_judged_and_of_others_nothing() {
+    let root = with_stale_copy("default old.conf\n");
+    root.install("fresh", Build::New);
+    let other = "lib/modules/other";
+    root.file(&format!("{other}/vmlinuz"), base(Build::New));
+    root.file(&format!("{other}/config"), config(false));
+    root.file(
+        &format!("{other}/extra/stale.ko"),
+        module("stale", Build::Old),
+    );
+    root.file("boot/vmlinuz-broken", "no kernel");
+
+    let answer = now(&root, RELEASE).judge();
+    assert_eq!(
+        answer.verdicts(),
+        ["fresh loads none", "fresh refused block"]
+    );
+    assert_eq!(answer.decision(), "warn");
+    let messages = answer.messages();
+    let start = "warning btf-guard: the module will not load on kernel";
+    assert!(messages[0].starts_with(start), "{messages:?}");
+    assert!(!answer.says("broken"), "{messages:?}");
+
+    let answer = now(&root, "other").judge();
+    assert_eq!(answer.verdicts(), ["stale refused block"]);
+    assert!(now(&root, "broken").judge().says("/boot/vmlinuz-broken: "));
+    assert_eq!(now(&root, "none").judge().messages(), [""; 0]);
+}
+
+#[test]
+fn a_file_system_with_entries_that_is_named_is_looked_at() {
+    let (root, esp) = (Place::new(), Place::new());
+    root.config(false);
+    root.install("fresh", Build::New);
+    esp.file("token/old", base(Build::Old));
+    let entry = format!("title old\nversion {RELEASE}\nlinux /token/old\n");
+    esp.file("loader/entries/old.conf", entry);
+    assert_eq!(now(&root, RELEASE).judge().messages(), [""; 0]);
+    let mut with = now(&root, RELEASE);
+    with.plan.esps = vec![esp.path().to_owned()];
+    assert_eq!(with.judge().verdicts(), ["fresh refused block"]);
+}
+
+#[test]
 fn modules_that_are_gone_are_missed() {
     let root = Place::new();
     let image = root.boot(Build::New);

@@ -134,8 +134,10 @@ adapt() {
     if [ -e "$root/etc/zypp/systemCheck" ]; then
         sed -i 's/^requires:glibc/#&/' "$root/etc/zypp/systemCheck"
     fi
-    # This plugin offers what was installed once, again.
-    rm -f "$root/etc/dnf/libdnf5-plugins/local.conf"
+    # These plugins offer what was installed once, again, or lack what they import.
+    rm -f "$root/etc/dnf/libdnf5-plugins/local.conf" \
+        "$root"/usr/lib/python3/dist-packages/dnf-plugins/local.py \
+        "$root"/usr/lib/python3/dist-packages/dnf-plugins/system_upgrade.py
     # libzypp now and then fails to read a database without any package.
     cat >"$root/tmp/root-base.spec" <<'SPEC'
 Name: root-base

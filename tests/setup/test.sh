@@ -126,10 +126,14 @@ install() {
             /*) [ -x "$tree$word" ] || { say "$word is not installed"; return 1; } ;;
         esac
     done
-    for file in share/man/man1/btf-guard.1 share/man/man1/btf-guard-check.1 \
-        share/bash-completion/completions/btf-guard; do
-        [ -s "$tree/usr/$file" ] || { say "$file is not installed"; return 1; }
+    for file in usr/share/man/man1/btf-guard.1 usr/share/man/man1/btf-guard-check.1 \
+        usr/share/bash-completion/completions/btf-guard etc/dkms/framework.conf.d/btf-guard.conf \
+        etc/dnf/plugins/post-transaction-actions.d/btf-guard.action \
+        etc/dnf/libdnf5-plugins/actions.d/btf-guard.actions; do
+        [ -s "$tree/$file" ] || { say "$file is not installed"; return 1; }
     done
+    [ -x "$tree/usr/lib/kernel/install.d/98-btf-guard.install" ] ||
+        { say 'the plugin of kernel-install is not installed'; return 1; }
 }
 
 clippy() {
@@ -165,7 +169,7 @@ else
     skip 'cargo fmt: not installed'
 fi
 step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh \
-    "$here"/../../ffi/zypp-sys/shim/build.sh
+    "$here"/../../ffi/zypp-sys/shim/build.sh hooks/kernel-install/98-btf-guard.install.in
 step kernels fetch_kernels
 step roots build_roots
 step shims build_shims

@@ -10,7 +10,7 @@
 mod wishes;
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,6 +32,12 @@ use super::args::Hook;
 
 /// Lines that are shown. The judge groups what it found; more than this is noise.
 const MAX_LINES: usize = 200;
+
+/// Lines at the bottom of a terminal that dnf 5 wipes out: it draws its progress
+/// once more, over what was written below since (`operator<<` of
+/// libdnf5-cli/progressbar/multi_progress_bar.cpp). It may be more where a scriptlet
+/// has printed; then the last of ours are lost.
+const PROGRESS: usize = 8;
 
 /// Set by kernel-install for its plugins.
 const IN_KERNEL_INSTALL: &str = "KERNEL_INSTALL_LAYOUT";
@@ -62,12 +68,13 @@ pub(crate) fn run(hook: &Hook) -> Outcome {
             level: Level::Warning,
             text: format!("btf-guard: {complaint}"),
         });
-        // dkms has begun a line, and ends it when this one has ended.
-        let start = match hook {
-            Hook::Dkms { .. } => "\n",
-            Hook::KernelInstall { .. } | Hook::Dnf { .. } => "",
+        // dkms and, on a terminal, dnf 5 have begun a line.
+        let (before, behind) = match hook {
+            Hook::Dkms { .. } => (1, 0),
+            Hook::Dnf { .. } if io::stderr().is_terminal() => (1, PROGRESS),
+            Hook::KernelInstall { .. } | Hook::Dnf { .. } => (0, 0),
         };
-        say(start, complaints.chain(lines).collect());
+        say(before, complaints.chain(lines).collect(), behind);
     }
     Outcome::Done
 }
@@ -193,9 +200,9 @@ fn ask(plan: &Plan) -> Result<Answer, judge::Failure> {
     judge::ask(&judge, plan, Vec::new())
 }
 
-/// Writes lines as rpm's log would. A standard error that is closed or full takes
+/// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
 /// none; there is nobody to tell that to.
-fn say(start: &str, mut lines: Vec<Message>) {
+fn say(before: usize, mut lines: Vec<Message>, behind: usize) {
     let more = lines.len().saturating_sub(MAX_LINES);
     lines.truncate(MAX_LINES);
     if more > 0 {
@@ -203,7 +210,7 @@ fn say(start: &str, mut lines: Vec<Message>) {
         let level = Level::Notice;
         lines.push(Message { level, text });
     }
-    let mut all = start.to_owned();
+    let mut all = "\n".repeat(before);
     for Message { level, text } in lines {
         all.push_str(match level {
             Level::Error | Level::Warning => "warning: ",
@@ -212,5 +219,6 @@ fn say(start: &str, mut lines: Vec<Message>) {
         all.push_str(&shown(&text));
         all.push('\n');
     }
+    all.push_str(&"\n".repeat(behind));
     let _ = io::stderr().write_all(all.as_bytes());
 }

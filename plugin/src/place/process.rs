@@ -50,8 +50,8 @@ impl Process {
         })
     }
 
-    /// When it started, in whole seconds since 1970; up to two too early, never
-    /// too late.
+    /// When it started, in seconds since 1970: less than two too early, never too
+    /// late.
     ///
     /// # Errors
     /// Where `/proc` does not tell when the machine was started.
@@ -64,8 +64,8 @@ impl Process {
         let boot: Option<u64> = boot.and_then(|seconds| seconds.trim().parse().ok());
         let boot = boot.ok_or_else(|| io::Error::other("/proc/stat has no btime"))?;
         let since_boot = self.started / clock_ticks_per_second().max(1);
-        // The time of the boot is rounded as well.
-        Ok((boot + since_boot).saturating_sub(1))
+        // Both are rounded down.
+        Ok(boot.saturating_add(since_boot))
     }
 
     /// Does it live, and is it not another of the same number?

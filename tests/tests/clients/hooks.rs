@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
 
 use btf_guard_tests::client::{Build, ClientRoot, Suite, kernel, kmp, module, release};
-use btf_guard_tests::{Extracted, Outcome, Package};
+use btf_guard_tests::{Outcome, Package};
+
+use crate::once::screen;
 
 fn shown(outcome: &Outcome) -> String {
     format!("{}{}", outcome.stdout, outcome.stderr)
@@ -92,10 +96,9 @@ fn kernel_install_names_the_copy_that_it_leaves_behind() {
         let outcome = root.run(add_kernel());
         let line = assert_says(&outcome, &["modules will not load", &copy]);
         assert!(line.starts_with("warning: btf-guard: "), "{line}");
-        assert!(
-            outcome.stderr.contains("help: this copy is stale"),
-            "{outcome:?}"
-        );
+        let entry = format!("/efi/loader/entries/one-{}.conf", release());
+        let help = format!("make it anew: rm {entry} && {}", add_kernel().join(" "));
+        assert!(outcome.stderr.contains(&help), "{outcome:?}");
         assert!(!outcome.stderr.contains("/efi/two"), "{outcome:?}");
 
         let off = root.client(add_kernel()).env("BTF_GUARD", "off");
@@ -127,6 +130,38 @@ fn what_goes_wrong_in_the_hook_does_not_end_kernel_install() {
 
         fs::remove_file(root.at("/usr/bin/btf-guard")).unwrap();
         assert_silent(&root.run(add_kernel()));
+    }
+}
+
+/// It is one of the machine that runs, not of a root or an image made on it.
+#[test]
+fn the_running_kernel_counts_where_it_runs() {
+    if !fs::exists("/sys/kernel/btf/vmlinux").unwrap() {
+        btf_guard_tests::skip::skipped("the running kernel and hooks", "it shows no BTF");
+        return;
+    }
+    let running = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let running = running.trim();
+    let path = format!("/usr/lib/modules/{running}/extra/xfs.ko");
+    // Any file will do: nothing is copied in this layout.
+    let add = ["kernel-install", "add", running, "/usr/bin/rpm"];
+    for suite in Suite::ALL {
+        let (Some(chroot), Some(machine)) = (ClientRoot::new(suite), ClientRoot::as_machine(suite))
+        else {
+            continue;
+        };
+        for root in [&chroot, &machine] {
+            root.put("/etc/kernel/install.conf", "layout=other\n");
+            root.put("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+            root.copy(&path, &module(Build::Old, "xfs"));
+        }
+        assert_silent(&chroot.run(add));
+        let image = machine.client(add).env("TRANSACTIONAL_UPDATE", "1");
+        assert_silent(&image.run());
+        let check = ["btf-guard", "check", "-q", "--kernel", "running", &path];
+        if machine.run(check).status.code() == Some(1) {
+            assert_says(&machine.run(add), &["kernel", "running"]);
+        }
     }
 }
 
@@ -243,22 +278,31 @@ fn dkms_inside_kernel_install_leaves_it_to_the_last_plugin() {
     install(&root, &kernel("kernel", "1", Build::New));
     boots_from_esp(&root, "one", false);
     dkms_module(&root, Build::Old);
-    assert!(root.run(["dkms", "add", "demo/1"]).status.success());
+    // dkms 3.2.2 itself runs no command after `dkms autoinstall`.
+    let own = "/etc/kernel/install.d/40-dkms.install";
+    let script = format!(
+        "#!/bin/sh\nexec dkms install demo/1 -k {}/x86_64\n",
+        release()
+    );
+    root.put(own, script);
+    assert!(root.run(["chmod", "755", own]).status.success());
     let outcome = root.run(add_kernel());
     assert!(
         outcome.stdout.contains("Executing post-transaction"),
         "{outcome:?}"
     );
-    let told = [
-        "1 of 21 modules will not load",
-        &format!("/efi/one/{}", release()),
-    ];
-    assert_says(&outcome, &told);
+    assert_says(&outcome, &["1 of 22 modules will not load", &image()]);
 }
 
 /// The dnf of a suite that has plugins of its own. Debian 12 has none for its dnf
 /// where zypper is.
 const DNFS: [(Suite, &str); 2] = [(Suite::Trixie, "dnf"), (Suite::Forky, "dnf5")];
+
+/// What dnf's hook says of a module that will not load.
+const LEFT: [&str; 2] = [
+    "after this transaction, ",
+    "modules will not load on kernel",
+];
 
 #[test]
 fn without_the_rpm_plugin_dnf_tells_of_what_is_left() {
@@ -277,7 +321,6 @@ fn without_the_rpm_plugin_dnf_tells_of_what_is_left() {
         for quiet in [&[][..], &["-q"]] {
             let command = [&[dnf, "-y"], quiet, &["install", "demo"]].concat();
             let outcome = root.run(command);
-            println!("{outcome:?}");
             assert_says(
                 &outcome,
                 &["after this transaction", "will not load", &image()],
@@ -287,4 +330,78 @@ fn without_the_rpm_plugin_dnf_tells_of_what_is_left() {
         let off = root.client([dnf, "-y", "install", "demo"]);
         assert_silent(&off.env("BTF_GUARD", "off").run());
     }
+}
+
+#[test]
+fn what_dnf_tells_at_a_terminal_stays_there() {
+    for (suite, dnf) in DNFS {
+        let Some(root) = ClientRoot::new(suite) else {
+            continue;
+        };
+        switch_plugin_off(&root);
+        install(&root, &kernel("kernel", "1", Build::New));
+        let demo = kmp("demo", "1", Build::Old).lua("%post", "print('from a scriptlet')");
+        root.offer("repo", &[&demo]);
+        let command = root
+            .client([dnf, "-y", "install", "demo"])
+            .env("TERM", "xterm");
+        let outcome = command.answering(&[]);
+        let screen = screen(&outcome);
+        for words in [
+            LEFT[1],
+            "help: ",
+            "modules: nf_conntrack",
+            "the kernel would log: ",
+        ] {
+            assert_eq!(screen.matches(words).count(), 1, "{words}: {screen}");
+        }
+    }
+}
+
+/// The package has no module of its own, so the rpm plugin does not look.
+#[test]
+fn dnf_tells_of_what_a_scriptlet_builds() {
+    for (suite, dnf) in DNFS {
+        let Some(root) = ClientRoot::new(suite) else {
+            continue;
+        };
+        install(&root, &kernel("kernel", "1", Build::New));
+        root.copy("/srv/wireguard.ko", &module(Build::Old, "wireguard"));
+        let script = format!(
+            "os.execute('install -D -m 644 /srv/wireguard.ko \
+             /usr/lib/modules/{}/extra/wireguard.ko')",
+            release()
+        );
+        let builder = Package::new("builder")
+            .file("/usr/share/builder", "")
+            .lua("%post", &script);
+        root.offer("repo", &[&builder, &kmp("other", "1", Build::New)]);
+        let outcome = root.run([dnf, "-y", "install", "builder"]);
+        assert_says(
+            &outcome,
+            &["after this transaction, ", " will not load on kernel"],
+        );
+        // It is not the next one's, once that is later by what may have been rounded.
+        sleep(Duration::from_secs(4));
+        assert_silent(&root.run([dnf, "-y", "remove", "builder"]));
+    }
+}
+
+#[test]
+fn what_rpm_told_of_a_root_is_not_told_of_another() {
+    let Some(root) = ClientRoot::new(Suite::Forky) else {
+        return;
+    };
+    switch_plugin_off(&root);
+    root.offer(
+        "repo",
+        &[
+            &kernel("kernel", "1", Build::New),
+            &kmp("demo", "1", Build::Old),
+        ],
+    );
+    let options = ["dnf5", "-y", "--installroot=/inside", "--use-host-config"];
+    let outcome = root.run([&options[..], &["install", "kernel", "demo"]].concat());
+    let line = assert_says(&outcome, &LEFT);
+    assert!(line.contains(&format!("(/inside{}", image())), "{line}");
 }

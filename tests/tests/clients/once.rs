@@ -103,7 +103,7 @@ fn all(outcome: &Outcome) -> String {
 }
 
 /// What is on the screen in the end, after all drawing, and above it.
-fn screen(outcome: &Outcome) -> String {
+pub(crate) fn screen(outcome: &Outcome) -> String {
     let size = |cells| NonZero::new(cells).unwrap();
     let mut terminal = vt100::Parser::new(size(500), size(400), 0);
     terminal.process(outcome.stdout.replace('\n', "\r\n").as_bytes());

@@ -8,6 +8,9 @@ use super::volume::Volume;
 use super::{Bootable, Way, sources};
 use crate::place::roots::Root;
 
+/// The longest entry token that is read, in bytes: it is a part of file names.
+const MAX_TOKEN: u64 = 4096;
+
 /// The command that puts the present build of `release` in place of the image
 /// `kernel`, to be run inside `root`: that of the tool which made the copy, by
 /// its layout and by what is installed.
@@ -49,7 +52,11 @@ pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
         );
     }
     if has_tool(root, "kernel-install") && (is_entry || in_boot) {
-        return format!("kernel-install add {version} {image}");
+        let add = format!("kernel-install add {version} {image}");
+        return match left_entry(root, kernel, release) {
+            Some(entry) => format!("rm {entry} && {add}"),
+            None => add,
+        };
     }
     if let Some(uki) = kernel.via.iter().find(|via| via.way == Way::Uki) {
         // A kernel alone in its place would boot without command line and initrd.
@@ -89,6 +96,21 @@ pub fn mend_initrd(root: &Root, kernel: &Bootable, release: &str, initrd: &Path)
         });
     }
     has_tool(root, "mkinitcpio").then(|| "mkinitcpio -P".to_owned())
+}
+
+/// An entry that kernel-install has made under another entry token than the
+/// present one, and makes no more: kernel-install(8).
+fn left_entry(root: &Root, kernel: &Bootable, release: &str) -> Option<String> {
+    let whole = Volume::part_of(root, Path::new("/"));
+    let present = whole.read("etc/kernel/entry-token", MAX_TOKEN).ok()??;
+    let mut entries = kernel.via.iter().filter(|via| via.way == Way::Entry);
+    let left = entries.find(|via| {
+        let id = via.id.as_deref().and_then(|id| id.strip_suffix(".conf"));
+        let token = id.and_then(|id| id.strip_suffix(release)?.strip_suffix('-'));
+        !via.other_system && token.is_some_and(|token| !token.eq_ignore_ascii_case(present.trim()))
+    })?;
+    let entry = root.inside(&left.source)?.display().to_string();
+    Some(quoted(&entry).into_owned())
 }
 
 fn has(kernel: &Bootable, way: Way) -> bool {

@@ -62,6 +62,29 @@ fn entries() {
 }
 
 #[test]
+fn an_entry_that_kernel_install_makes_no_more() {
+    let place = Place::with_modules(&["6.1"]);
+    place.file("usr/bin/kernel-install", "");
+    place.file("efi/old/6.1/linux", "");
+    let entry = "title a\nlinux /old/6.1/linux\n";
+    place.file("efi/loader/entries/old-6.1+3-1.conf", entry);
+    let add = "kernel-install add 6.1 /usr/lib/modules/6.1/vmlinuz";
+    assert_eq!(mended(&place, "6.1"), add);
+    place.file("etc/kernel/entry-token", "Old\n");
+    assert_eq!(mended(&place, "6.1"), add);
+    place.file("etc/kernel/entry-token", "new\n");
+    assert_eq!(
+        mended(&place, "6.1"),
+        format!("rm /efi/loader/entries/old-6.1+3-1.conf && {add}")
+    );
+    // Another system's is not this one's to remove.
+    place.file("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    let others = format!("{entry}machine-id fedcba9876543210fedcba9876543210\n");
+    place.file("efi/loader/entries/old-6.1+3-1.conf", &others);
+    assert_eq!(mended(&place, "6.1"), add);
+}
+
+#[test]
 fn boot() {
     let place = Place::with_modules(&["6.1"]);
     place.file("boot/vmlinuz-6.1", "");
