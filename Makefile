@@ -14,6 +14,10 @@ CARGO_TARGET_DIR ?= target
 RPM_PLUGIN_DIR ?= $(shell rpm --eval '%{__plugindir}')
 RPM_MACRO_DIR ?= $(shell rpm --eval '%{_rpmmacrodir}')
 
+# Whether the part for zypper is built and installed: where libzypp's headers
+# are. ZYPP= leaves it out.
+ZYPP ?= $(shell pkg-config --exists libzypp 2>/dev/null && echo yes)
+
 # Where others look for what they are to run, whatever PREFIX is.
 KERNEL_INSTALL_DIR ?= /usr/lib/kernel/install.d
 DKMS_DIR ?= /etc/dkms/framework.conf.d
@@ -23,6 +27,8 @@ DNF5_DIR ?= /etc/dnf/libdnf5-plugins/actions.d
 export CARGO CARGO_TARGET_DIR
 
 bin_dir = $(PREFIX)/bin
+lib_dir = $(PREFIX)/lib/btf-guard
+commit_dir = $(PREFIX)/lib/zypp/plugins/commit
 man_dir = $(PREFIX)/share/man/man1
 bash_dir = $(PREFIX)/share/bash-completion/completions
 zsh_dir = $(PREFIX)/share/zsh/site-functions
@@ -31,16 +37,27 @@ fish_dir = $(PREFIX)/share/fish/vendor_completions.d
 release = $(CARGO_TARGET_DIR)/release
 program = $(release)/btf-guard
 plugin = $(release)/libbtf_guard_rpm.so
+fetcher = $(release)/btf-guard-zypp-fetch
+shim = $(release)/libbtf_guard_zypp.so
+committer = $(release)/btf-guard-zypp
+zypp_parts = $(if $(ZYPP),$(fetcher) $(shim) $(committer))
 generated = $(CARGO_TARGET_DIR)/generated
 
 .PHONY: build test oracle demo bench fuzz deps install clean distclean help
 
-# The plugin learns here where its judge will be installed.
-build: deps
-	BTF_GUARD_BINDIR=$(bin_dir) $(CARGO) build --release --locked -p btf-guard -p btf-guard-rpm
+# The plugins learn here where what they start will be installed.
+build: deps $(if $(ZYPP),$(shim))
+	BTF_GUARD_BINDIR=$(bin_dir) BTF_GUARD_LIBDIR=$(lib_dir) \
+		$(CARGO) build --release --locked -p btf-guard -p btf-guard-rpm \
+		$(if $(ZYPP),-p btf-guard-zypp-fetch -p btf-guard-zypp)
+
+# Around the libzypp that is installed here.
+$(release)/libbtf_guard_zypp.so: $(wildcard ffi/zypp-sys/shim/*) | deps
+	mkdir -p $(@D)
+	ffi/zypp-sys/shim/build.sh $@
 
 deps:
-	@tests/setup/deps.sh build
+	@tests/setup/deps.sh build $(if $(ZYPP),zypp)
 
 test:
 	tests/setup/test.sh
@@ -61,7 +78,9 @@ fuzz: deps
 # `make` does not compile as root. The macro comes last: rpm loads the plugin
 # only once it is there, and then all else is in place.
 install:
-	test -x $(program) -a -f $(plugin) || $(MAKE) build
+	for part in $(program) $(plugin) $(zypp_parts); do \
+		test -f $$part || { $(MAKE) build && break; } || exit 1; \
+	done
 	test -n "$(RPM_PLUGIN_DIR)" -a -n "$(RPM_MACRO_DIR)"
 	rm -rf $(generated)
 	mkdir -p $(generated)/man $(generated)/completions
@@ -73,6 +92,10 @@ install:
 	install -D -m 644 $(generated)/completions/btf-guard.bash $(DESTDIR)$(bash_dir)/btf-guard
 	install -D -m 644 $(generated)/completions/_btf-guard $(DESTDIR)$(zsh_dir)/_btf-guard
 	install -D -m 644 $(generated)/completions/btf-guard.fish $(DESTDIR)$(fish_dir)/btf-guard.fish
+	$(if $(ZYPP),install -d -m 755 $(DESTDIR)$(lib_dir))
+	$(if $(ZYPP),install -m 755 $(fetcher) $(DESTDIR)$(lib_dir)/btf-guard-zypp-fetch)
+	$(if $(ZYPP),install -m 755 $(shim) $(DESTDIR)$(lib_dir)/libbtf_guard_zypp.so)
+	$(if $(ZYPP),install -D -m 755 $(committer) $(DESTDIR)$(commit_dir)/btf-guard)
 	install -D -m 755 $(plugin) $(DESTDIR)$(RPM_PLUGIN_DIR)/btf_guard.so
 	for file in hooks/kernel-install/98-btf-guard.install hooks/dkms/btf-guard.conf \
 		hooks/dnf/btf-guard.action hooks/dnf/btf-guard.actions; do \
@@ -103,6 +126,6 @@ help:
 	@echo 'make demo       the main job on real input, command by command'
 	@echo 'make bench      speed and memory against libbpf, depmod, rpm'
 	@echo 'make fuzz       60 s of fuzzing for each target'
-	@echo 'make install    DESTDIR= PREFIX=/usr RPM_PLUGIN_DIR= RPM_MACRO_DIR='
+	@echo 'make install    DESTDIR= PREFIX=/usr RPM_PLUGIN_DIR= RPM_MACRO_DIR= ZYPP='
 	@echo 'make deps       what building needs, by the system package manager'
 	@echo 'make clean      remove what was built; distclean: what was fetched too'

@@ -1,6 +1,7 @@
 //! `make bench`: speed and memory, side by side with the peer that does the
 //! same or less, as a ratio of CPU times in one run. Nothing is asserted.
 
+mod images;
 mod libbpf;
 mod measure;
 
@@ -20,6 +21,26 @@ use rayon::prelude::*;
 struct Kernel {
     image: PathBuf,
     modules: PathBuf,
+}
+
+impl Kernel {
+    fn of(dir: &Path) -> Result<Self> {
+        let modules = ["usr/lib/modules", "lib/modules"]
+            .iter()
+            .filter_map(|place| fs::read_dir(dir.join(place)).ok()?.flatten().next())
+            .map(|entry| entry.path())
+            .find(|path| path.join("kernel").is_dir())
+            .context("a kernel without modules")?;
+        let release = modules.file_name().unwrap_or_default().to_string_lossy();
+        let image = [
+            dir.join(format!("boot/vmlinuz-{release}")),
+            modules.join("vmlinuz"),
+        ]
+        .into_iter()
+        .find(|path| path.is_file())
+        .context("a kernel without an image")?;
+        Ok(Self { image, modules })
+    }
 }
 
 struct Bench {
@@ -56,6 +77,8 @@ fn main() -> Result<()> {
     bench.rpm()?;
     bench.plain_tree()?;
     bench.packed_trees()?;
+    bench.many_kernels()?;
+    bench.cold_images()?;
     bench.engine()
 }
 
@@ -70,8 +93,9 @@ fn row(work: &str, ours: &Cost, peer: &Cost, ratio: f64, goal: &str) {
 }
 
 impl Bench {
-    /// The newest kernel whose directory begins with `prefix` and ends with `suffix`.
-    fn kernel(&self, prefix: &str, suffix: &str) -> Result<Option<Kernel>> {
+    /// The kernels whose directory begins with `prefix` and ends with `suffix`,
+    /// the newest last.
+    fn kernels(&self, prefix: &str, suffix: &str) -> Result<Vec<Kernel>> {
         let mut found: Vec<PathBuf> = fs::read_dir(&self.kernels)?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| {
@@ -82,24 +106,12 @@ impl Bench {
             })
             .collect();
         found.sort();
-        let Some(dir) = found.pop() else {
-            return Ok(None);
-        };
-        let modules = ["usr/lib/modules", "lib/modules"]
-            .iter()
-            .filter_map(|place| fs::read_dir(dir.join(place)).ok()?.flatten().next())
-            .map(|entry| entry.path())
-            .find(|path| path.join("kernel").is_dir())
-            .context("a kernel without modules")?;
-        let release = modules.file_name().unwrap_or_default().to_string_lossy();
-        let image = [
-            dir.join(format!("boot/vmlinuz-{release}")),
-            modules.join("vmlinuz"),
-        ]
-        .into_iter()
-        .find(|path| path.is_file())
-        .context("a kernel without an image")?;
-        Ok(Some(Kernel { image, modules }))
+        found.iter().map(|dir| Kernel::of(dir)).collect()
+    }
+
+    /// The newest of them.
+    fn kernel(&self, prefix: &str, suffix: &str) -> Result<Option<Kernel>> {
+        Ok(self.kernels(prefix, suffix)?.pop())
     }
 
     /// The mandatory kernel of all benches: some 4,000 modules, not compressed.

@@ -23,6 +23,7 @@ use btf_guard::place::plan::Plan;
 use btf_guard::place::roots::Root;
 use btf_guard::place::transaction::Transaction;
 use btf_guard_tests::btf::Era;
+use btf_guard_zypp::{frames, steps};
 
 fn bases() -> &'static [(Base, Abilities)] {
     static BASES: OnceLock<Vec<(Base, Abilities)>> = OnceLock::new();
@@ -178,4 +179,11 @@ pub(crate) fn boot(data: &[u8]) {
     let id = "0123456789abcdef0123456789abcdef-6.1".to_owned();
     let title = "Fedora (6.1)".to_owned();
     let _ = menu.default(&[BlsEntry { id, title }]);
+}
+
+/// What libzypp says to its commit plugin.
+pub(crate) fn frames(mut data: &[u8]) {
+    while let Ok(Some(frame)) = frames::read(&mut data) {
+        let _ = steps::parse(&frame.body);
+    }
 }

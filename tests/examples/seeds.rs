@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let dir = std::env::args_os().nth(1).ok_or("usage: seeds DIR")?;
     let dir = Path::new(&dir);
     for target in [
-        "btf", "module", "image", "initrd", "package", "plan", "boot",
+        "btf", "module", "image", "initrd", "package", "plan", "boot", "frames",
     ] {
         fs::create_dir_all(dir.join(target))?;
     }
@@ -68,6 +68,12 @@ fn main() -> Result<()> {
         {"nevra":"a-1-1.x86_64","action":"install","file":null,"paths":["/lib/modules/6.1/extra/a.ko"]},
         {"nevra":"b-1-1.x86_64","action":"erase","file":null,"paths":["/boot/vmlinuz-6.1"]}]}"#;
     fs::write(dir.join("plan/plan"), plan)?;
+    let transcripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol");
+    for transcript in fs::read_dir(transcripts)? {
+        let transcript = transcript?;
+        let said = fs::read_to_string(transcript.path())?.replace("^@\n", "\0");
+        fs::write(dir.join("frames").join(transcript.file_name()), said)?;
+    }
     let zst = zstd::encode_all(&vmlinux[..], 3)?;
     fs::write(dir.join("image/raw"), &base)?;
     fs::write(dir.join("image/vmlinux"), &vmlinux)?;

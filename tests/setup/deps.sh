@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a part of the work needs, through the system's package manager.
 #
-#   deps.sh build|test|roots|demo|pair|fuzz|bench|oracle-enforcing …
+#   deps.sh build|zypp|test|roots|demo|pair|fuzz|bench|oracle-enforcing …
 #
 # What is looked for are the commands, headers and libraries themselves, so
 # nothing is installed, and no root asked for, where they came from elsewhere.
@@ -26,6 +26,8 @@ build lib:libclang clang clang-devel clang-devel
 build clang-header:stddef.h clang clang-devel clang-devel
 build certificates ca-certificates ca-certificates ca-certificates
 build rust:cargo - - -
+zypp cmd:g++ g++ gcc-c++ gcc-c++
+zypp header:zypp/ZYpp.h libzypp-dev libzypp-devel libzypp-devel
 test cmd:cargo-fmt - - -
 test cmd:cargo-clippy - - -
 test cmd:rpm rpm rpm rpm
@@ -219,7 +221,7 @@ missing_of() {
     done
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh build|test|roots|demo|pair|fuzz|bench|oracle-enforcing …"
+[ $# -gt 0 ] || die "usage: deps.sh build|zypp|test|roots|demo|pair|fuzz|bench|oracle-enforcing …"
 missing=$(missing_of "$@")
 [ -n "$missing" ] || exit 0
 

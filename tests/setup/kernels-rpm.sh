@@ -17,9 +17,16 @@ archive_reason() {
 archive_wants() {
     echo stable mandatory
     echo enforcing optional
+    printf 'foreign-%s optional\n' arm64 loong64 ppc64el riscv64 s390x
 }
 
 archive_open() {
+    case "$1" in
+        foreign-*)
+            reason='kernels of other architectures are only fetched by apt'
+            return 1
+            ;;
+    esac
     mkdir -p "$state/rpm"
     if has dnf; then
         dnf -q repoquery --showduplicates --arch "$arch" \

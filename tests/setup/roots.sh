@@ -238,6 +238,8 @@ build() (
         say "built $name in $(($(date +%s) - begun)) s ($(du -sh "$roots/$name" | cut -f1)): $(tr '\n' ',' <"$roots/$name/versions" | sed 's/,$//; s/,/, /g')"
     else
         printf 'root %s: %s\n' "$name" "${reason:-unknown reason}" >"$roots/$name.reason"
+        # The log stays, to be read.
+        rm -rf "$part/root"
         return 1
     fi
 )
@@ -298,7 +300,7 @@ test_set() {
             cat "$roots/$name.reason" >>"$skipped"
         done
     fi
-    say "$(find "$roots" -mindepth 2 -maxdepth 2 -name root | wc -l) roots in $roots"
+    say "$(find "$roots" -mindepth 2 -maxdepth 2 -path '*/root' ! -path '*.part/*' | wc -l) roots in $roots"
     if [ -s "$skipped" ]; then
         say "SKIPPED: $(wc -l <"$skipped") optional ($skipped):"
         sed 's/^/    /' "$skipped" >&2

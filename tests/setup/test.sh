@@ -5,6 +5,7 @@
 # What the tests get to know:
 #   BTF_GUARD_KERNELS   directory of extracted kernels (kernels.sh)
 #   BTF_GUARD_ROOTS     directory of distributions' roots (roots.sh)
+#   BTF_GUARD_SHIMS     directory of shims around those roots' libzypp (shims.sh)
 #   BTF_GUARD_BIN       the program, BTF_GUARD_PLUGIN  the rpm plugin, both as
 #                       built from this tree in the profile of the tests
 #   BTF_GUARD_SKIPS     a file: a test that has to leave something out, because
@@ -79,6 +80,11 @@ build_roots() {
     [ ! -e "$cache/roots/SKIPPED" ] || cat "$cache/roots/SKIPPED" >>"$skips"
 }
 
+build_shims() {
+    "$here/shims.sh" || return 1
+    cat "$cache/shims/SKIPPED" >>"$skips"
+}
+
 build() {
     "$cargo" build --locked --workspace
 }
@@ -89,7 +95,9 @@ run_tests() {
     BTF_GUARD_KERNELS=$cache/kernels
     BTF_GUARD_ROOTS=$cache/roots
     BTF_GUARD_BORROWED=$cache/borrowed
-    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS BTF_GUARD_BORROWED
+    BTF_GUARD_SHIMS=$cache/shims
+    export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS \
+        BTF_GUARD_BORROWED BTF_GUARD_SHIMS
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
@@ -104,11 +112,12 @@ run_tests() {
 clippy_known=96
 
 # Laid out as a package would be, and found again by rpm: its macro names files
-# that are there.
+# that are there. Without the part for zypper, which the clients' tests install
+# around their own libzypp.
 install() {
     tree=$cache/installed
     rm -rf "$tree"
-    make --no-print-directory install DESTDIR="$tree" RPM_PLUGIN_DIR=/usr/lib64/rpm-plugins \
+    make --no-print-directory install DESTDIR="$tree" ZYPP= RPM_PLUGIN_DIR=/usr/lib64/rpm-plugins \
         RPM_MACRO_DIR=/usr/lib/rpm/macros.d program="$target/debug/btf-guard" \
         plugin="$target/debug/libbtf_guard_rpm.so" || return 1
     macro=$tree/usr/lib/rpm/macros.d/macros.transaction_btf_guard
@@ -160,9 +169,10 @@ else
     skip 'cargo fmt: not installed'
 fi
 step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh \
-    hooks/kernel-install/98-btf-guard.install.in
+    "$here"/../../ffi/zypp-sys/shim/build.sh hooks/kernel-install/98-btf-guard.install.in
 step kernels fetch_kernels
 step roots build_roots
+step shims build_shims
 # What it cannot bring, the tests that use it report.
 "$here/borrow.sh" || say 'borrow.sh failed'
 step build build

@@ -12,6 +12,22 @@ pub fn program() -> PathBuf {
     required("BTF_GUARD_BIN")
 }
 
+/// The built program that asks libzypp; it lies beside `btf-guard`.
+pub fn fetcher() -> PathBuf {
+    program().with_file_name("btf-guard-zypp-fetch")
+}
+
+/// The built commit plugin for zypper; it lies beside `btf-guard`.
+pub fn committer() -> PathBuf {
+    program().with_file_name("btf-guard-zypp")
+}
+
+/// The shim around the libzypp of a root of a distribution, if it could be built.
+pub fn shim(suite: &str) -> Option<PathBuf> {
+    let shim = roots().parent()?.join(format!("shims/{suite}.so"));
+    shim.exists().then_some(shim)
+}
+
 /// A directory with one subdirectory per extracted kernel package.
 pub fn kernels() -> PathBuf {
     required("BTF_GUARD_KERNELS")

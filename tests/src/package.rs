@@ -7,13 +7,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A package to build: version 1, release 1, no dependencies.
+/// A package to build: version 1, release 1, no dependencies and no scriptlets but
+/// for those that are given.
 pub struct Package {
     name: String,
     version: String,
     files: Vec<File>,
     ghosts: Vec<PathBuf>,
     scriptlets: String,
+    tags: String,
 }
 
 struct File {
@@ -31,6 +33,7 @@ impl Package {
             files: Vec::new(),
             ghosts: Vec::new(),
             scriptlets: String::new(),
+            tags: String::new(),
         }
     }
 
@@ -71,6 +74,12 @@ impl Package {
     pub fn lua(mut self, section: &str, script: &str) -> Self {
         self.scriptlets
             .push_str(&format!("{section} -p <lua>\n{script}\n"));
+        self
+    }
+
+    /// A line of the spec file's header, such as `Provides` with what it provides.
+    pub fn tag(mut self, name: &str, value: &str) -> Self {
+        self.tags.push_str(&format!("{name}: {value}\n"));
         self
     }
 
@@ -129,6 +138,7 @@ impl Package {
             name,
             version,
             scriptlets,
+            tags,
             ..
         } = self;
         let top = top.display();
@@ -138,7 +148,7 @@ impl Package {
              %global _binaries_in_noarch_packages_terminate_build 0\n\
              %global _binary_payload w1.gzdio\n\
              Name: {name}\nVersion: {version}\nRelease: 1\nSummary: test\n\
-             License: none\nBuildArch: noarch\nAutoReqProv: no\n\
+             License: none\nBuildArch: noarch\nAutoReqProv: no\n{tags}\
              %description\ntest\n\
              %install\nmkdir -p %{{buildroot}}\ncp -a {top}/staged/. %{{buildroot}}\n\
              {scriptlets}%files -f {top}/files\n"

@@ -5,67 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use btf_guard_tests::bootable::{BootRoot, MODULES, errors, pair};
+use btf_guard_tests::initrd::{COMPRESSORS, archive_of, initrd, output, some, with_file};
 use serde_json::Value;
 
-/// What compresses an initrd, as the tools that make initrds call it.
-const COMPRESSORS: [&[&str]; 7] = [
-    &["cat"],
-    &["gzip", "-n9"],
-    &["xz", "--check=crc32", "--lzma2=dict=1MiB"],
-    &["zstd", "-q", "-19", "-T0"],
-    &["lz4", "-l", "-9"],
-    &["bzip2"],
-    &["lzop"],
-];
-
-/// Some modules of each kind of directory.
-fn some(modules: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
-    modules.iter().step_by(modules.len() / MODULES)
-}
-
-/// Writes an initrd, its archive compressed by a program: these modules under
-/// `release`, and what every initrd has.
-fn initrd(modules: &[PathBuf], release: &str, compressor: &[&str]) -> Vec<u8> {
-    let dir = tempfile::tempdir().unwrap();
-    let tree = dir
-        .path()
-        .join("usr/lib/modules")
-        .join(release)
-        .join("kernel/drivers");
-    fs::create_dir_all(&tree).unwrap();
-    fs::write(dir.path().join("init"), "#!/bin/sh\n").unwrap();
-    std::os::unix::fs::symlink("usr/lib", dir.path().join("lib")).unwrap();
-    for module in some(modules) {
-        fs::copy(module, tree.join(module.file_name().unwrap())).unwrap();
-    }
-    let archive = output(
-        Command::new("sh")
-            .args(["-c", "find . | LC_ALL=C sort | cpio --quiet -o -H newc"])
-            .current_dir(dir.path()),
-    );
-    let plain = dir.path().join("archive");
-    fs::write(&plain, archive).unwrap();
-    let mut command = Command::new(compressor[0]);
-    output(
-        command
-            .args(&compressor[1..])
-            .stdin(fs::File::open(&plain).unwrap()),
-    )
-}
-
-fn output(command: &mut Command) -> Vec<u8> {
-    let output = command.stderr(Stdio::piped()).output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    output.stdout
-}
-
-/// The initrd of the older build's modules, under the release of the newer.
+/// The initrd of some of the older build's modules, under the release of the newer.
 fn old(compressor: &[&str]) -> Vec<u8> {
     initrd(&pair().old.modules, &pair().release, compressor)
 }
@@ -109,10 +56,13 @@ fn verdicts<'a>(modules: &[&'a Value], kernel: usize) -> Vec<&'a str> {
 
 #[test]
 fn old_modules_are_found_whatever_the_compression() {
-    let early = b"kernel/x86/microcode/AuthenticAMD.bin";
+    let early = "kernel/x86/microcode/AuthenticAMD.bin";
     for compressor in COMPRESSORS {
         let initrd = old(compressor);
-        let root = with_entry(&[("ucode.img", &microcode(early)), ("initrd", &initrd)]);
+        let root = with_entry(&[
+            ("ucode.img", &with_file(early, &[7; 5000])),
+            ("initrd", &initrd),
+        ]);
         let (code, report) = root.check();
         assert_eq!(code, 2, "{compressor:?}");
         assert_eq!(report.get("notes"), None, "{compressor:?}: {report:#}");
@@ -127,19 +77,6 @@ fn old_modules_are_found_whatever_the_compression() {
         let all = inside.len() + outside.len();
         assert_eq!(report["summary"]["modules"], all);
     }
-}
-
-/// An archive as it holds microcode, without modules.
-fn microcode(name: &[u8]) -> Vec<u8> {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join(std::str::from_utf8(name).unwrap());
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, [7; 5000]).unwrap();
-    output(
-        Command::new("sh")
-            .args(["-c", "find . | cpio --quiet -o -H newc"])
-            .current_dir(dir.path()),
-    )
 }
 
 #[test]
@@ -234,6 +171,9 @@ fn a_fresh_initrd_is_quiet() {
     assert_eq!(report["summary"]["loads"], report["summary"]["modules"]);
     let (code, text, _) = root.run(&["check", "--kernel", "all", "--no-color"]);
     assert_eq!(code, 0);
+    // What nothing boots has no initrd to ask for.
+    let (code, alone) = BootRoot::new().check();
+    assert_eq!((code, alone.get("notes")), (0, None));
     assert!(
         text.starts_with("ok: all ") && text.lines().count() == 1,
         "{text}"
@@ -271,12 +211,7 @@ fn parts_links_and_other_releases() {
     fs::copy(module, extra.join("xfs.ko")).unwrap();
     let target = Path::new("/lib/modules").join(older).join("extra/xfs.ko");
     std::os::unix::fs::symlink(target, weak.join("xfs.ko")).unwrap();
-    let linked = output(
-        Command::new("sh")
-            .args(["-c", "find . | cpio --quiet -o -H newc | zstd -q"])
-            .current_dir(dir.path()),
-    );
-    let root = with_entry(&[("initrd", &linked)]);
+    let root = with_entry(&[("initrd", &archive_of(dir.path()))]);
     let (code, report) = root.check();
     assert_eq!(code, 2, "{report:#}");
     let (inside, _) = parted(&report);
@@ -316,16 +251,16 @@ fn one_initrd_of_two_kernels_is_read_once() {
 #[test]
 fn one_initrd_of_two_releases_has_modules_for_each() {
     let both = [
-        initrd(&PAIR.older.modules, &PAIR.older.release, &["zstd", "-q"]),
+        initrd(&pair().old.modules, &pair().old.release, &["zstd", "-q"]),
         new(&["zstd", "-q"]),
     ];
     let root = with_entry(&[("initrd", &both.concat())]);
-    root.put("efi/older/linux", &fs::read(&PAIR.older.image).unwrap());
+    root.put("efi/older/linux", &fs::read(&pair().old.image).unwrap());
     let text = "title older\nlinux /older/linux\ninitrd /token/initrd\n";
     root.put("efi/loader/entries/older.conf", text.as_bytes());
     let (code, report) = root.check();
     let (inside, _) = parted(&report);
-    let modules = some(&PAIR.older.modules).count() + some(&PAIR.new.modules).count();
+    let modules = some(&pair().old.modules).count() + some(&pair().new.modules).count();
     assert_eq!(inside.len(), modules);
     for module in inside {
         let verdicts = module["verdicts"].as_array().unwrap();
@@ -401,17 +336,8 @@ fn what_cannot_be_read_is_a_note() {
     assert!(note.contains("/efi/token/initrd: in the zstd stream at offset 0x0, unpacked, at"));
 
     // A module that is none: it is said, and nobody had asked for it.
-    let module = PAIR.release.clone() + "/kernel/drivers/none.ko";
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("lib/modules").join(module);
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, "none").unwrap();
-    let find = "find . | cpio --quiet -o -H newc";
-    let initrd = output(
-        Command::new("sh")
-            .args(["-c", find])
-            .current_dir(dir.path()),
-    );
+    let module = format!("lib/modules/{}/kernel/drivers/none.ko", pair().release);
+    let initrd = with_file(&module, b"none");
     let (code, report) = with_entry(&[("initrd", &initrd)]).check();
     assert_eq!(code, 0);
     let errors = errors(&report);

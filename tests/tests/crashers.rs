@@ -72,4 +72,5 @@ fn kept_inputs_crash_no_more() {
     replay("package", targets::package);
     replay("plan", targets::plan);
     replay("boot", targets::boot);
+    replay("frames", targets::frames);
 }

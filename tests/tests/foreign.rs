@@ -198,5 +198,5 @@ fn s390x_payload(image: &[u8]) -> Vec<u8> {
         decompress(Format::detect(packed)?, packed, 1 << 28, &mut kernel).ok()?;
         Some(kernel)
     });
-    unpacked.max_by_key(Vec::len).expect("a payload")
+    unpacked.max_by_key(Vec::len).unwrap()
 }

@@ -1,6 +1,7 @@
 // A commit that another process has decided on: finding its packages.
 
 #include <set>
+#include <utility>
 
 #include <zypp/Package.h>
 #include <zypp/RepoInfo.h>
@@ -43,7 +44,7 @@ zypp::sat::Solvable find(bgz_session &session, const Step &step)
             continue;
         const unsigned priority = solvable.isSystem() ? 0 : solvable.repository().info().priority();
         contents.insert(describe(step.action, solvable).checksum);
-        if (!best || priority < best_priority) {
+        if (!best || std::make_pair(priority, solvable.id()) < std::make_pair(best_priority, best.id())) {
             best = solvable;
             best_priority = priority;
         }

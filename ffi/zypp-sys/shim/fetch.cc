@@ -20,6 +20,16 @@ bool is_offered(const Step &step)
     return step.solvable && !step.solvable.isSystem();
 }
 
+// What led to an exception, without its own words: here they are that the user
+// wanted it so, because nobody answered.
+std::string causes(const zypp::Exception &error)
+{
+    std::string text;
+    for (auto it = error.historyBegin(); it != error.historyEnd(); ++it)
+        text += (text.empty() ? "" : "; ") + *it;
+    return text;
+}
+
 }
 
 extern "C" {
@@ -55,11 +65,14 @@ BGZ_EXPORT int bgz_fetch(struct bgz_session *session, size_t index, const struct
             // It stays, whatever the repository's keeppackages says.
             file.resetDispose();
             step.path = file->asString();
-        } catch (const zypp::Exception &) {
+        } catch (const zypp::Exception &error) {
             asker.leave_if_stopped();
-            if (package.words.empty())
-                throw;
-            throw std::runtime_error(package.words);
+            const std::string cause = causes(error);
+            if (!cause.empty())
+                throw std::runtime_error(cause);
+            if (!package.words.empty())
+                throw std::runtime_error(package.words);
+            throw;
         }
         *path = step.path.c_str();
     });

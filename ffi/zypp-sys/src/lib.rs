@@ -20,6 +20,7 @@
     non_upper_case_globals,
     unreachable_pub,
     clippy::all,
+    clippy::indexing_slicing,
     clippy::undocumented_unsafe_blocks,
     clippy::unwrap_used
 )]

@@ -4,14 +4,14 @@
 //! here is then a part of what is going to happen, and what came before has
 //! already changed the system: only the first call may block, later ones would
 //! make it worse. The commit plugin sees the whole commit and leaves its
-//! decision for that first call ([`handoff`]); without one, the first call is
-//! judged by itself.
+//! decision for that first call ([`handoff`]). Where it could not, the first call
+//! is judged by itself and may be stopped too; without a commit plugin, which
+//! libzypp does not start for other roots than `/`, nothing is.
 //!
 //! A call that was stopped has changed nothing, so the next one is the first
 //! again: neither `retry` nor `ignore` at zypper's prompt leads around a block.
-//! Which call is the first is noted by the calls themselves, so that it is
-//! known without a commit plugin too, for other roots than `/` for one. The note
-//! costs a call some ten system calls, and only under zypper.
+//! Which call is the first is noted by the calls themselves. The note costs a
+//! call some twenty system calls, and only under zypper.
 
 use std::path::{Path, PathBuf};
 
@@ -62,11 +62,10 @@ impl Part {
         part.is_late = part.is_partial;
         let process = committer.to_str().and_then(|pid| pid.parse().ok());
         let process = process.and_then(|pid| Process::find(pid).ok());
-        if let Some(process) = process {
-            // None for a user's own rpm, who has no hand-offs either.
-            if let Err(refused) = part.look_up(process, &directory(), transaction) {
-                part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
-            }
+        if let Some(process) = process
+            && let Err(refused) = part.look_up(process, &directory(), transaction)
+        {
+            part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
         }
         part
     }
@@ -85,7 +84,9 @@ impl Part {
             // Once in a commit.
             let _ = handoff::clean(&dir);
         }
-        self.is_late = self.is_partial && begun;
+        // By itself a package may look worse than with those that follow it.
+        // Where a commit plugin is at work, a second try finds them in the cache.
+        self.is_late = self.is_partial && (begun || !commit.is_watched()?);
         self.place = Some((dir, process));
         let root = transaction.root().to_str().ok().map(Path::new);
         self.handoff = read?.filter(|handoff| root == Some(&handoff.root));
@@ -139,7 +140,7 @@ impl Part {
             schema: SCHEMA,
             decision: handoff.decision,
             messages,
-            keys: Vec::new(),
+            keys: handoff.keys.clone(),
         })
     }
 

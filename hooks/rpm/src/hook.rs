@@ -48,13 +48,37 @@ pub(crate) fn before(
     wish.complaints.extend(part.complaint().map(str::to_owned));
     let outcome = match part.decided(transaction) {
         Some(answer) => {
-            let mut voice = Voice::new(rpm, moment(transaction), Told::default());
-            follow(&mut voice, wish.mode, &answer)
+            let moment = moment(transaction);
+            let mut voice = Voice::new(rpm, moment, Told::default());
+            let outcome = follow(&mut voice, wish.mode, &answer);
+            if outcome == Outcome::GoesOn && moment == Moment::Real && part.is_whole() {
+                look_back(transaction, &wish, &options, answer.keys, voice.into_told());
+            }
+            outcome
         }
         None => judged(rpm, transaction, &wish, &part, &options),
     };
     part.ends(outcome);
     outcome
+}
+
+/// Has the disk judged after a transaction that is not judged here before it.
+fn look_back(
+    transaction: &Transaction<'_>,
+    wish: &Wish,
+    options: &Options,
+    keys: Vec<String>,
+    told: Told,
+) {
+    let begun = SystemTime::now();
+    let plan = survey::touched(transaction)
+        .and_then(|touched| survey::plan(transaction, wish.mode, touched));
+    if let Ok((mut plan, _)) = plan
+        && !plan.elements.is_empty()
+    {
+        plan.image = is_image_update();
+        memory::keep_real(After::new(options, plan, begun, keys, told));
+    }
 }
 
 fn moment(transaction: &Transaction<'_>) -> Moment {

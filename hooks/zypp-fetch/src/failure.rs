@@ -1,5 +1,8 @@
 //! Errors as the one who asked is told of them.
 
+use std::error::Error as _;
+use std::iter::successors;
+
 use btf_guard::place::fetch::Failure;
 use zypp_sys::Error;
 
@@ -8,10 +11,15 @@ use zypp_sys::Error;
 pub(crate) fn failure(error: &Error) -> Failure {
     let text = error.to_string();
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    let source = std::error::Error::source(error).map(ToString::to_string);
+    let causes: Vec<String> = successors(error.source(), |&cause| cause.source())
+        .map(ToString::to_string)
+        .collect();
     Failure {
         what: first.trim_end().to_owned(),
-        detail: source.unwrap_or_else(|| rest.trim().to_owned()),
+        detail: match &causes[..] {
+            [] => rest.trim().to_owned(),
+            causes => causes.join(": "),
+        },
     }
 }
 

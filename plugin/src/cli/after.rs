@@ -113,7 +113,8 @@ impl Since {
     }
 
     fn changed(self, module: &File) -> bool {
-        self.touched(&module.path) || self.touched(&module.file)
+        let is_link = module.file != module.path;
+        self.touched(&module.path) || is_link && self.touched(&module.file)
     }
 
     /// Is this another kernel than before, or reached by another way?

@@ -38,6 +38,9 @@ pub(crate) enum Command {
 /// Without PATH, the modules of each kernel chosen; without --kernel, the running
 /// kernel, or, where it has no modules here, every kernel of the root. With PATH
 /// and several kernels, each is held against each.
+///
+/// Where every kernel of the root is judged (--kernel all), so are the modules inside
+/// the initrds that boot entries name, by the kernels that are booted with them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// Modules (.ko, .ko.gz, .ko.xz, .ko.zst), raw split BTF (.btf), directories, packages (.rpm)

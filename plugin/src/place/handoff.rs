@@ -10,6 +10,7 @@
 //!
 //! | name | made by | meaning |
 //! |---|---|---|
+//! | `zypp-PID-START.watched` | commit plugin | it is at work on this commit |
 //! | `zypp-PID-START.json` | commit plugin | the [`Handoff`] |
 //! | `zypp-PID-START.begun` | rpm plugin | a call of this commit was let through: the system may have changed, no later call may block |
 //! | `zypp-PID-START.told` | rpm plugin | the hand-off's messages were shown |
@@ -61,12 +62,17 @@ pub struct Handoff {
 }
 
 impl Handoff {
-    /// Was this package judged? An epoch of 0 counts as none: rpm writes both.
+    /// Was this package judged?
     pub fn has_judged(&self, nevra: &str) -> bool {
-        let plain = |nevra: &str| nevra.replacen("-0:", "-", 1);
-        let nevra = plain(nevra);
-        self.judged.iter().any(|judged| plain(judged) == nevra)
+        self.judged.iter().any(|judged| same_package(judged, nevra))
     }
+}
+
+/// Do these two name one package? An epoch of 0 is as none: rpm writes it where
+/// the spec file has it, libzypp never does.
+pub fn same_package(one: &str, other: &str) -> bool {
+    let plain = |nevra: &str| nevra.replacen("-0:", "-", 1);
+    plain(one) == plain(other)
 }
 
 /// Why a hand-off is not believed.
@@ -114,6 +120,22 @@ impl<'d> Commit<'d> {
     fn name(&self, suffix: &str) -> String {
         let Process { pid, started, .. } = self.process;
         format!("zypp-{pid}-{started}.{suffix}")
+    }
+
+    /// Notes that a commit plugin is at work on this commit.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn watch(&self) -> io::Result<()> {
+        self.dir.mark(&self.name("watched")).map(drop)
+    }
+
+    /// Is a commit plugin at work on this commit?
+    ///
+    /// # Errors
+    /// [`private::Refused`], where that cannot be known.
+    pub fn is_watched(&self) -> Result<bool, private::Refused> {
+        Ok(self.dir.read(&self.name("watched"), 0)?.is_some())
     }
 
     /// Leaves the judge's answer on `judged`, the packages of a commit on `root`.
@@ -223,7 +245,7 @@ impl<'d> Commit<'d> {
     /// # Errors
     /// Those of the system.
     pub fn forget(&self) -> io::Result<()> {
-        for suffix in ["json", "begun", "told"] {
+        for suffix in ["json", "begun", "told", "watched"] {
             self.dir.remove(&self.name(suffix))?;
         }
         Ok(())

@@ -15,9 +15,11 @@ use crate::{Outcome, Package, Snapshot};
 
 /// What clients write whatever they do, and none of it is the system's: caches,
 /// logs, histories, and rpm's database, which is compared by its content.
-const OWN_BOOKS: [&str; 10] = [
+const OWN_BOOKS: [&str; 11] = [
     "root",
     "run",
+    // zypper links to the metadata of a repository in here.
+    "srv",
     "tmp",
     "usr/lib/sysimage/libdnf5",
     "var/cache",
@@ -108,11 +110,20 @@ impl ClientRoot {
 
     /// Puts packages into a repository that every client in the root knows.
     pub fn offer(&self, repository: &str, packages: &[&Package]) {
-        let built: Vec<_> = packages
-            .iter()
-            .map(|package| package.build(self.packages.path()))
-            .collect();
-        repository::add(&self.namespace.root(), repository, &built);
+        let built = packages.iter();
+        let built: Vec<_> = built.map(|p| p.build(self.packages.path())).collect();
+        self.offer_built(repository, &built);
+    }
+
+    /// The same with packages that are built already. They lie in
+    /// `/srv/<repository>`.
+    pub fn offer_built(&self, repository: &str, packages: &[PathBuf]) {
+        repository::add(&self.namespace.root(), repository, packages);
+    }
+
+    /// Takes a repository away again.
+    pub fn withdraw(&self, repository: &str) {
+        repository::remove(&self.namespace.root(), repository);
     }
 
     /// Mounts a file system of so many KiB on a directory, which is made.

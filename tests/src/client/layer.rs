@@ -1,37 +1,29 @@
 //! btf-guard as `make install` lays it out, to be put between a root and what a
 //! test writes.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::namespace::{As, Namespace};
 use super::run::ENVIRONMENT;
+use super::shared::Shared;
 use super::suite::Suite;
-use crate::{plugin, program};
+use crate::{committer, fetcher, plugin, program, shim};
 
-/// Shared by the roots of a suite, and deleted with the last of them.
-static LAYERS: LazyLock<Mutex<HashMap<Suite, Weak<TempDir>>>> = LazyLock::new(Mutex::default);
+/// One for each suite.
+static LAYERS: [Shared<TempDir>; Suite::ALL.len()] = [const { Shared::new() }; Suite::ALL.len()];
 
 /// The layer for a suite whose root is `base`.
 pub(crate) fn installed(suite: Suite, base: &Path) -> Arc<TempDir> {
-    // A test that failed in here has said so; the map is whole all the same.
-    let mut layers = LAYERS
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(layer) = layers.get(&suite).and_then(Weak::upgrade) {
-        return layer;
-    }
-    let layer = Arc::new(install(base));
-    layers.insert(suite, Arc::downgrade(&layer));
-    layer
+    LAYERS[suite as usize].get(|| install(suite, base))
 }
 
-/// Installs the binaries of this build where the root's own rpm looks for them.
-fn install(base: &Path) -> TempDir {
+/// Installs the binaries of this build where the root's own rpm looks for them,
+/// and the part for zypper if there is a shim for the root's libzypp.
+fn install(suite: Suite, base: &Path) -> TempDir {
     let layer = tempfile::tempdir().unwrap();
     let generated = tempfile::tempdir().unwrap();
     let root = Namespace::new(&[base, layer.path()], As::Chroot);
@@ -49,6 +41,7 @@ fn install(base: &Path) -> TempDir {
         .arg(format!("program={}", program().display()))
         .arg(format!("plugin={}", plugin().display()))
         .arg(format!("generated={}", generated.path().display()))
+        .args(zypp_parts(suite))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .env_remove("MAKEFLAGS")
         .output()
@@ -59,6 +52,18 @@ fn install(base: &Path) -> TempDir {
         String::from_utf8_lossy(&output.stderr)
     );
     layer
+}
+
+fn zypp_parts(suite: Suite) -> Vec<String> {
+    match shim(suite.name()) {
+        Some(shim) => vec![
+            "ZYPP=yes".to_owned(),
+            format!("fetcher={}", fetcher().display()),
+            format!("shim={}", shim.display()),
+            format!("committer={}", committer().display()),
+        ],
+        None => vec!["ZYPP=".to_owned()],
+    }
 }
 
 fn expand(root: &Namespace, value: &str) -> String {

@@ -6,15 +6,18 @@
 //! install` does it, against repositories of packages that the test made.
 
 mod client_root;
+mod fetch;
 mod layer;
 mod namespace;
 mod repository;
 mod run;
+mod shared;
 mod suite;
 mod terminal;
 mod wrapped;
 
 pub use client_root::ClientRoot;
+pub use fetch::{FETCHER, Fetched, SHIM, has_fetcher};
 pub use run::Run;
 pub use suite::Suite;
-pub use wrapped::{Build, kernel, kmp, module, release};
+pub use wrapped::{Build, KMP, kernel, kmp, kmp_for, kmp_in, module, release};

@@ -37,6 +37,19 @@ pub(crate) fn add(root: &Path, name: &str, packages: &[PathBuf]) {
         fs::create_dir_all(&configuration).unwrap();
         fs::write(configuration.join(format!("{name}.repo")), &text).unwrap();
     }
+    forget(root);
+}
+
+/// Takes a repository away, from its directory and from every client.
+pub(crate) fn remove(root: &Path, name: &str) {
+    fs::remove_dir_all(root.join("srv").join(name)).unwrap();
+    for configuration in CONFIGURATIONS {
+        fs::remove_file(root.join(configuration).join(format!("{name}.repo"))).unwrap();
+    }
+    forget(root);
+}
+
+fn forget(root: &Path) {
     for memory in MEMORIES {
         let memory = root.join(memory);
         if memory.exists() {

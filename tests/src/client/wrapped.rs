@@ -14,8 +14,8 @@ use crate::{Extracted, Package, kernels};
 /// Modules of a kernel package. What a distribution ships has thousands.
 const MODULES: usize = 20;
 
-/// Modules of a module package.
-const KMP: [&str; 4] = ["nf_conntrack", "xfs", "vfat", "wireguard"];
+/// Modules of a module package. All of the one build are refused by the other.
+pub const KMP: [&str; 4] = ["nf_conntrack", "xfs", "vfat", "wireguard"];
 
 /// Which of the two builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +73,22 @@ pub fn kernel(name: &str, version: &str, build: Build) -> Package {
 
 /// A package of modules from outside the kernel's own.
 pub fn kmp(name: &str, version: &str, build: Build) -> Package {
+    kmp_in("extra", name, version, build)
+}
+
+/// The same in another directory of the module tree.
+pub fn kmp_in(directory: &str, name: &str, version: &str, build: Build) -> Package {
+    kmp_for(release(), directory, name, version, build)
+}
+
+/// The same for another release.
+pub fn kmp_for(release: &str, directory: &str, name: &str, version: &str, build: Build) -> Package {
     let mut package = Package::new(name).version(version);
     for name in KMP {
         let module = &module(build, name);
         let file = module.file_name().unwrap().to_str().unwrap();
-        let path = format!("/usr/lib/modules/{}/extra/{file}", release());
-        package = package.copy(path, module);
+        let tree = format!("/usr/lib/modules/{release}/{directory}");
+        package = package.copy(format!("{tree}/{file}"), module);
     }
     package
 }

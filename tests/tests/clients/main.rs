@@ -9,7 +9,18 @@
     clippy::indexing_slicing
 )]
 
+mod client;
+mod commit;
+mod dnf4;
+mod dnf5;
 mod harness;
 mod hooks;
 mod once;
+mod rpm;
+mod scenarios;
+mod scene;
+mod shelf;
 mod trouble;
+mod zypp_ask;
+mod zypp_fetch;
+mod zypper;

@@ -3,11 +3,11 @@
 //! `arch/s390/boot/vmlinux.lds.S` (Linux 6.12) puts the compressed kernel
 //! behind the decompressor, at a multiple of eight, and no header says where.
 //! It is searched for by its magic, and known by what it unpacks to: a kernel
-//! with a base BTF.
+//! with a base BTF, or at least with a banner.
 
 use std::ops::Range;
 
-use super::{Error, MAX_KERNEL};
+use super::{Error, MAX_KERNEL, banner};
 use crate::Malformed;
 use crate::btf::{self, Order};
 use crate::compression::{self, Format};
@@ -30,11 +30,11 @@ const NO_ACCIDENT: usize = 1 << 20;
 pub(super) struct Unpacked {
     /// Its bytes.
     pub(super) kernel: Vec<u8>,
-    /// Where its base BTF is.
+    /// Where its base BTF is; nowhere if that is empty.
     pub(super) base: Range<usize>,
 }
 
-/// Unpacks the kernel in `image`. `None` if no kernel with BTF is in there.
+/// Unpacks the kernel in `image`. `None` if none is in there.
 ///
 /// # Errors
 /// [`Error::Malformed`] if there is one that is cut short or damaged. All tries together unpack no
@@ -55,6 +55,9 @@ pub(super) fn unpack(image: &[u8]) -> Result<Option<Unpacked>, Error> {
             Err(error) if kernel.len() >= NO_ACCIDENT => {
                 let what = format!("{} (in the kernel that begins at {at:#x})", error.expected);
                 return Err(Malformed::new(at as u64 + error.offset, what).into());
+            }
+            Ok(None) if banner::find(&kernel).is_some() => {
+                return Ok(Some(Unpacked { kernel, base: 0..0 }));
             }
             Ok(None) | Err(_) => {}
         }

@@ -163,6 +163,10 @@ fn a_reader_outside_the_commit_is_refused() {
 fn a_commit_begins_once_and_tells_once() {
     let scene = Scene::new();
     let commit = scene.commit();
+    assert!(!commit.is_watched().unwrap());
+    commit.watch().unwrap();
+    commit.watch().unwrap();
+    assert!(commit.is_watched().unwrap());
     assert!(!commit.has_begun().unwrap());
     assert!(commit.begin().unwrap());
     assert!(commit.has_begun().unwrap());
@@ -173,6 +177,7 @@ fn a_commit_begins_once_and_tells_once() {
     assert!(commit.tell().unwrap());
     assert!(!commit.tell().unwrap());
     commit.forget().unwrap();
+    assert!(!commit.is_watched().unwrap());
     assert!(!commit.has_begun().unwrap());
     assert!(commit.tell().unwrap());
 }

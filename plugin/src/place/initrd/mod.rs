@@ -41,9 +41,9 @@ struct Limits {
     streams: usize,
 }
 
-/// Generic initrds with all firmware unpack to half of the bytes, have some
-/// thousands of entries, half of the modules (those of a whole kernel), and one
-/// stream, or two where a boot loader joins them.
+/// A whole kernel of Debian has some 4,000 modules (6.12); an initrd has one
+/// stream, or one for each file that a boot loader joins. Bytes and entries
+/// have room.
 const LIMITS: Limits = Limits {
     bytes: 2 << 30,
     entries: 1 << 20,

@@ -1,0 +1,76 @@
+//! How long everything may take, so that libzypp has its answer in time.
+
+use std::ffi::OsStr;
+use std::time::{Duration, Instant};
+
+/// What libzypp waits where nobody says otherwise (`zypp/PluginScript.cc`).
+const PATIENCE: u64 = 30;
+
+/// A longer wait is nothing that a user would call one.
+const MOST: u64 = 600;
+
+/// The time for one answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    deadline: Instant,
+}
+
+impl Budget {
+    /// From now on; `patience` is what libzypp's environment says, in seconds.
+    ///
+    /// An eighth and a second stay free: for children that are slow to die, and
+    /// for a machine that is busy.
+    pub(crate) fn new(patience: Option<&OsStr>) -> Self {
+        let patience = patience.and_then(|seconds| seconds.to_str()?.trim().parse().ok());
+        // libzypp takes what is no positive number for nothing said.
+        let patience = patience.filter(|seconds| *seconds > 0).unwrap_or(PATIENCE);
+        let patience = Duration::from_secs(patience.min(MOST));
+        let free = patience / 8 + Duration::from_secs(1);
+        Self {
+            deadline: Instant::now() + patience.saturating_sub(free),
+        }
+    }
+
+    /// What is left of it.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The part of it that downloads may take: the judge needs the rest.
+    pub(crate) fn for_downloads(&self) -> Duration {
+        self.left() * 3 / 5
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(patience: Option<&str>) -> f64 {
+        Budget::new(patience.map(OsStr::new)).left().as_secs_f64()
+    }
+
+    #[test]
+    fn the_answer_is_due_before_libzypp_loses_its_patience() {
+        assert!((25.0..25.3).contains(&(seconds(None) + 0.05)));
+        assert!((51.0..51.6).contains(&(seconds(Some("60")) + 0.05)));
+        assert!((2.5..2.9).contains(&(seconds(Some("4")) + 0.05)));
+        assert!(seconds(Some("1")) < 0.01);
+    }
+
+    #[test]
+    fn what_libzypp_takes_for_nothing_is_nothing() {
+        for said in ["0", "-5", "x", ""] {
+            assert!(seconds(Some(said)) > 24.0, "{said}");
+        }
+        assert!(seconds(Some("99999999999999999999")) > 24.0);
+        assert!(seconds(Some("999999999999")) < 600.0);
+    }
+
+    #[test]
+    fn the_judge_has_time_left() {
+        let budget = Budget::new(None);
+        assert!(budget.for_downloads() < Duration::from_secs(16));
+        assert!(budget.left() - budget.for_downloads() > Duration::from_secs(9));
+    }
+}

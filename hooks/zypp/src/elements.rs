@@ -1,0 +1,180 @@
+//! The plan of a commit: packages that come, from their headers, and packages
+//! that go, from rpm's database.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use btf_guard::place::fetch::{Outcome, Step};
+use btf_guard::place::handoff::same_package;
+use btf_guard::place::package::{self, Package};
+use btf_guard::place::plan::{Action, Element};
+use btf_guard_hooks::paths;
+
+use crate::installed::Installed;
+
+/// Packages with modules in one commit. All are open at once, and a process may
+/// open 1,024 files where nobody has said otherwise.
+const MAX_OPEN: usize = 800;
+
+/// Bytes of paths in one plan, as in the rpm plugin.
+const MAX_PATH_BYTES: usize = 32 << 20;
+
+/// Why a commit cannot be judged as one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Incomplete {
+    #[error("{0} is not in the cache")]
+    NotFetched(String),
+    #[error("{}: {source}", path.display())]
+    Open { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: package::Error,
+    },
+    #[error("{} is {found}, not {expected}", path.display())]
+    Other {
+        path: PathBuf,
+        expected: String,
+        found: String,
+    },
+    #[error("more than {MAX_OPEN} packages carry modules")]
+    TooMany,
+    #[error("its packages name more than {} MiB of module paths", MAX_PATH_BYTES >> 20)]
+    TooManyPaths,
+}
+
+/// Elements of a plan, and the open packages that they name.
+#[derive(Debug, Default)]
+pub(crate) struct Elements {
+    pub(crate) elements: Vec<Element>,
+    pub(crate) packages: Vec<OwnedFd>,
+    path_bytes: usize,
+}
+
+impl Elements {
+    /// The elements of what comes. A package that speaks of modules or kernels
+    /// and is not there makes the whole unknown: what it brings may be what the
+    /// others need.
+    pub(crate) fn coming(outcome: &Outcome) -> Result<Self, Incomplete> {
+        let mut elements = Self::default();
+        let coming = |step: &&Step| step.action == Action::Install;
+        for step in outcome.steps.iter().filter(coming) {
+            match &step.path {
+                Some(path) => elements.open(step, path)?,
+                None if step.kernel => return Err(Incomplete::NotFetched(step.nevra.clone())),
+                None => {}
+            }
+        }
+        Ok(elements)
+    }
+
+    fn open(&mut self, step: &Step, path: &Path) -> Result<(), Incomplete> {
+        let opened = open(path).and_then(|file| Ok((file.try_clone()?, file)));
+        let (header, file) = opened.map_err(|source| Incomplete::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        let package = Package::of(header).map_err(|source| Incomplete::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        if !same_package(package.nevra(), &step.nevra) {
+            return Err(Incomplete::Other {
+                path: path.to_owned(),
+                expected: step.nevra.clone(),
+                found: package.nevra().to_owned(),
+            });
+        }
+        let files = package.files().iter();
+        let paths: Vec<PathBuf> = files
+            .filter(|file| file.has_content() && matters(&file.path))
+            .map(|file| utf8(&file.path))
+            .collect();
+        if paths.is_empty() {
+            return Ok(());
+        }
+        if self.packages.len() == MAX_OPEN {
+            return Err(Incomplete::TooMany);
+        }
+        self.add(Element {
+            nevra: package.nevra().to_owned(),
+            action: Action::Install,
+            file: Some(file.as_raw_fd()),
+            paths,
+        })?;
+        self.packages.push(file.into());
+        Ok(())
+    }
+
+    /// Adds what goes: of the installed packages with modules those that the
+    /// outcome, or `names` that are replaced as a whole, speak of.
+    pub(crate) fn going(
+        &mut self,
+        outcome: &Outcome,
+        replaced: &BTreeSet<&str>,
+        installed: Vec<Installed>,
+    ) -> Result<(), Incomplete> {
+        for Installed { nevra, paths } in installed {
+            let steps = || outcome.steps.iter();
+            let goes = steps()
+                .any(|step| step.action == Action::Erase && same_package(&step.nevra, &nevra));
+            let comes = steps()
+                .any(|step| step.action == Action::Install && same_package(&step.nevra, &nevra));
+            let name = nevra.rsplitn(3, '-').nth(2);
+            let is_replaced = !comes && name.is_some_and(|name| replaced.contains(name));
+            if goes || is_replaced {
+                self.add(Element {
+                    nevra,
+                    action: Action::Erase,
+                    file: None,
+                    paths: paths.iter().map(|path| utf8(path)).collect(),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, element: Element) -> Result<(), Incomplete> {
+        let paths = element.paths.iter();
+        self.path_bytes += paths.map(|path| path.as_os_str().len()).sum::<usize>();
+        if self.path_bytes > MAX_PATH_BYTES {
+            return Err(Incomplete::TooManyPaths);
+        }
+        self.elements.push(element);
+        Ok(())
+    }
+}
+
+/// Not a pipe in its place, which would hold this process.
+fn open(path: &Path) -> io::Result<File> {
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
+    let flags = i32::try_from(nonblocking).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    Ok(file)
+}
+
+fn matters(path: &Path) -> bool {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return false;
+    };
+    let directory = [directory.as_os_str().as_bytes(), b"/"].concat();
+    paths::place(&directory).is_some_and(|place| paths::matters(place, name.as_bytes()))
+}
+
+/// A plan is JSON, which holds text only: see the rpm plugin's own.
+fn utf8(path: &Path) -> PathBuf {
+    let text: &OsStr = path.as_os_str();
+    PathBuf::from(text.to_string_lossy().into_owned())
+}

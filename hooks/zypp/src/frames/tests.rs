@@ -1,0 +1,125 @@
+use super::*;
+
+/// Gives one byte at a time, as a slow writer does.
+struct Dripping<'a>(&'a [u8]);
+
+impl Read for Dripping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let one = buffer.len().min(1);
+        self.0.read(&mut buffer[..one])
+    }
+}
+
+fn all(mut bytes: &[u8]) -> Result<Vec<Frame>, Error> {
+    let mut frames = Vec::new();
+    while let Some(frame) = read(&mut bytes)? {
+        frames.push(frame);
+    }
+    Ok(frames)
+}
+
+const WITHOUT: &[u8] = b"PLUGINBEGIN\nuserdata:a\\cb\\\\c\\nd\n\n\0COMMITBEGIN\n\n{\"x\":1}\0";
+const WITH: &[u8] =
+    b"PLUGINBEGIN\ncontent-length:0\nuserdata:a:b\\\\c\\nd\n\n\0COMMITBEGIN\ncontent-length:7\n\n{\"\0\":1}\0";
+
+#[test]
+fn frames_are_read_with_and_without_their_length() {
+    let frames = all(WITHOUT).unwrap();
+    assert_eq!(frames.len(), 2);
+    assert_eq!(frames[0].command, "PLUGINBEGIN");
+    assert_eq!(frames[0].headers[0].1, "a:b\\c\nd");
+    assert_eq!(frames[0].body, b"");
+    assert_eq!(frames[1].body, b"{\"x\":1}");
+    let frames = all(WITH).unwrap();
+    assert_eq!(frames[0].headers[1].1, "a:b\\c\nd");
+    assert_eq!(
+        frames[1].body, b"{\"\0\":1}",
+        "a NUL within a body of known length"
+    );
+}
+
+#[test]
+fn it_does_not_matter_how_the_bytes_come() {
+    for stream in [WITHOUT, WITH] {
+        let mut slow = io::BufReader::with_capacity(1, Dripping(stream));
+        let mut frames = Vec::new();
+        while let Some(frame) = read(&mut slow).unwrap() {
+            frames.push(frame);
+        }
+        assert_eq!(frames, all(stream).unwrap());
+    }
+}
+
+#[test]
+fn an_end_at_any_byte_is_an_end_between_frames_or_an_error() {
+    for stream in [WITHOUT, WITH] {
+        let first = stream.iter().position(|byte| *byte == 0).unwrap() + 1;
+        for end in 0..stream.len() {
+            let cut = all(&stream[..end]);
+            match cut {
+                Ok(frames) if end == 0 => assert_eq!(frames.len(), 0),
+                Ok(frames) if end == first => assert_eq!(frames.len(), 1),
+                Err(Error::End) => {}
+                other => panic!("{end}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn empty_lines_between_frames_are_passed_over_but_not_for_ever() {
+    assert_eq!(all(b"\n\r\nA\r\nk:v\r\n\r\nbody\0\n\n").unwrap().len(), 1);
+    let endless = vec![b'\n'; 1000];
+    assert!(matches!(all(&endless), Err(Error::TooLong(_))));
+}
+
+#[test]
+fn garbage_is_no_frame() {
+    for garbage in [
+        &b"two words\n\n\0"[..],
+        b"\0\n\n\0",
+        b"\xff\xfe\n\n\0",
+        b"A\nno colon\n\n\0",
+        b"A\nk:\\t\n\n\0",
+        b"A\nk:\\",
+        b"A\nk:\\\n\n\0",
+        b"A\ncontent-length:-1\n\n\0",
+        b"A\ncontent-length:x\n\n\0",
+        b"A\ncontent-length:99999999999999999999\n\n\0",
+        b"A\ncontent-length:2\n\nabc\0",
+    ] {
+        let error = all(garbage).unwrap_err();
+        assert!(
+            matches!(error, Error::Malformed(_) | Error::End),
+            "{garbage:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_read_without_bound() {
+    let claims = b"A\ncontent-length:18446744073709551615\n\n";
+    assert!(matches!(all(claims), Err(Error::TooLong("the body"))));
+    let line = vec![b'x'; (MAX_LINE + 5) as usize];
+    assert!(matches!(all(&line), Err(Error::TooLong("a line"))));
+    let mut endless = io::BufReader::new(b"A\n\n".chain(io::repeat(b'x')));
+    assert!(matches!(
+        read(&mut endless),
+        Err(Error::TooLong("the body"))
+    ));
+    let mut headers = b"A\n".to_vec();
+    headers.extend(b"k:v\n".repeat(MAX_HEADERS + 1));
+    headers.extend(b"\n\0");
+    assert!(matches!(all(&headers), Err(Error::TooLong(_))));
+    headers.drain(2..6);
+    assert_eq!(all(&headers).unwrap()[0].headers.len(), MAX_HEADERS);
+}
+
+#[test]
+fn answers_are_frames_themselves() {
+    let mut bytes = Vec::new();
+    write(&mut bytes, "ACK", &[("exit", "0")]).unwrap();
+    assert_eq!(bytes, b"ACK\nexit:0\n\n\0");
+    write(&mut bytes, "_ENOMETHOD", &[]).unwrap();
+    assert_eq!(all(&bytes).unwrap()[1].command, "_ENOMETHOD");
+}

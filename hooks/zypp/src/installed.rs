@@ -1,0 +1,170 @@
+//! What installed packages hold, from rpm's own mouth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use btf_guard_hooks::paths;
+use btf_guard_hooks::run::{self, Failure, Terms};
+
+const WHO: &str = "rpm";
+
+/// Packages that are asked for at once: arguments are limited.
+const BATCH: usize = 2_000;
+
+/// The file names of a kernel are half a megabyte.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// rpm on one root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rpm<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) root: &'a Path,
+}
+
+/// An installed package's module and kernel-image files.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Installed {
+    pub(crate) nevra: String,
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+impl Rpm<'_> {
+    /// The installed packages of these names that hold modules or images.
+    ///
+    /// Asks for directories first: they are few, and most packages have none
+    /// that matters.
+    pub(crate) fn carriers(
+        self,
+        names: &[&str],
+        timeout: Duration,
+    ) -> Result<Vec<Installed>, Failure> {
+        let mut carriers = Vec::new();
+        for names in names.chunks(BATCH) {
+            let answer = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
+            let mut telling = BTreeSet::new();
+            for (nevra, directories) in parse(&answer) {
+                let matters = |path: &PathBuf| paths::place(path.as_os_str().as_bytes()).is_some();
+                if directories.iter().any(matters) {
+                    telling.extend(name(&nevra).map(str::to_owned));
+                }
+            }
+            if telling.is_empty() {
+                continue;
+            }
+            let telling: Vec<&str> = telling.iter().map(String::as_str).collect();
+            let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &telling, timeout)?;
+            for (nevra, mut paths) in parse(&answer) {
+                paths.retain(|path| matters(path));
+                if !paths.is_empty() {
+                    carriers.push(Installed { nevra, paths });
+                }
+            }
+        }
+        Ok(carriers)
+    }
+
+    /// The value of a macro, without blanks around it.
+    pub(crate) fn expand(self, value: &str, timeout: Duration) -> Result<String, Failure> {
+        let mut command = self.command();
+        command.args(["--eval", value]);
+        let terms = terms(timeout);
+        let (text, _) = run::run(command, nothing()?, Vec::new(), &terms)?.success(&terms)?;
+        Ok(String::from_utf8_lossy(&text).trim().to_owned())
+    }
+
+    /// Its exit status counts the names that are not installed, which are said
+    /// on standard output too, in words.
+    fn query(self, format: &str, names: &[&str], timeout: Duration) -> Result<Vec<u8>, Failure> {
+        let mut command = self.command();
+        command.args(["-q", "--qf", format, "--"]).args(names);
+        Ok(run::run(command, nothing()?, Vec::new(), &terms(timeout))?.output)
+    }
+
+    fn command(self) -> Command {
+        let mut command = Command::new(self.program);
+        command.env("LC_ALL", "C.UTF-8");
+        if self.root != Path::new("/") {
+            command.arg("--root").arg(self.root);
+        }
+        command
+    }
+}
+
+fn terms(timeout: Duration) -> Terms {
+    Terms {
+        who: WHO,
+        timeout,
+        limit: MAX_ANSWER,
+    }
+}
+
+fn nothing() -> Result<File, Failure> {
+    File::open("/dev/null").map_err(|source| Failure::HandOver { who: WHO, source })
+}
+
+/// A package's name, which rpm of any age finds it by.
+fn name(nevra: &str) -> Option<&str> {
+    nevra.rsplitn(3, '-').nth(2)
+}
+
+fn matters(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    let slash = bytes.iter().rposition(|&byte| byte == b'/');
+    let Some((directory, name)) = slash.and_then(|slash| bytes.split_at_checked(slash + 1)) else {
+        return false;
+    };
+    paths::place(directory).is_some_and(|place| paths::matters(place, name))
+}
+
+/// Lines that begin with N name a package, those with P a path of it. Whatever
+/// else rpm says begins with another letter.
+fn parse(answer: &[u8]) -> BTreeMap<String, Vec<PathBuf>> {
+    let mut packages = BTreeMap::new();
+    let mut last: Option<&mut Vec<PathBuf>> = None;
+    for line in answer.split(|byte| *byte == b'\n') {
+        match line.split_first() {
+            Some((b'N', nevra)) => {
+                let nevra = String::from_utf8_lossy(nevra).into_owned();
+                last = Some(packages.entry(nevra).or_default());
+            }
+            Some((b'P', path)) => {
+                if let Some(paths) = &mut last {
+                    paths.push(PathBuf::from(OsStr::from_bytes(path)));
+                }
+            }
+            _ => {}
+        }
+    }
+    packages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read() {
+        let answer = b"Na-1-1.noarch\nP/lib/modules/6.1/a.ko\nP/usr/share/a\n\
+                       package b is not installed\nNc-1-1.noarch\n";
+        let packages = parse(answer);
+        assert_eq!(packages.len(), 2);
+        assert_eq!(packages["a-1-1.noarch"].len(), 2);
+        assert!(packages["c-1-1.noarch"].is_empty());
+        assert!(parse(b"P/orphan\n").is_empty());
+        assert_eq!(name("a-b-1:2-3.noarch"), Some("a-b"));
+        assert_eq!(name("a"), None);
+    }
+
+    #[test]
+    fn paths_that_matter_are_told_by_the_shared_rule() {
+        assert!(matters(Path::new("/lib/modules/6.1/extra/a.ko.xz")));
+        assert!(matters(Path::new("/boot/vmlinuz-6.1")));
+        assert!(!matters(Path::new("/usr/share/a.ko")));
+        assert!(!matters(Path::new("relative")));
+    }
+}

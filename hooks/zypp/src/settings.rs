@@ -1,0 +1,75 @@
+//! What the plugin is told from outside: by libzypp's environment, and by
+//! arguments that libzypp never gives.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use btf_guard::place::private;
+use btf_guard_hooks::judge::Judge;
+
+/// Where the fetch program is installed; the build may name another directory.
+const DIRECTORY: &str = match option_env!("BTF_GUARD_LIBDIR") {
+    Some(directory) => directory,
+    None => "/usr/lib/btf-guard",
+};
+
+/// Where everything is. The defaults are those of an installed system; tests
+/// name others.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(
+    name = "btf-guard",
+    version,
+    about = "libzypp's commit plugin of btf-guard"
+)]
+pub struct Places {
+    /// The root that the commit works on
+    #[arg(long, default_value = "/")]
+    pub root: PathBuf,
+    /// The btf-guard program
+    #[arg(long, default_value_os_t = Judge::default().program)]
+    pub judge: PathBuf,
+    /// The program that asks libzypp
+    #[arg(long, default_value_os_t = PathBuf::from(DIRECTORY).join("btf-guard-zypp-fetch"))]
+    pub fetch: PathBuf,
+    /// rpm
+    #[arg(long, default_value = "/usr/bin/rpm")]
+    pub rpm: PathBuf,
+    /// Where the rpm plugin looks for the decision
+    #[arg(long, default_value = private::RUN)]
+    pub handoff: PathBuf,
+    /// libzypp's package cache
+    #[arg(long, default_value = "/var/cache/zypp/packages")]
+    pub cache: PathBuf,
+    /// Where libzypp finds what it offers to the user after a commit
+    #[arg(long, default_value = "/var/adm/update-messages")]
+    pub messages: PathBuf,
+}
+
+/// What the environment tells. libzypp sets the first.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// `ZYPP_IS_RUNNING`: the process that commits.
+    pub committer: Option<OsString>,
+    /// `BTF_GUARD`: what the admin asks for.
+    pub mode: Option<OsString>,
+    /// `ZYPP_PLUGIN_RECEIVE_TIMEOUT`, or else `ZYPP_PLUGIN_TIMEOUT`: how many
+    /// seconds libzypp waits for an answer.
+    pub patience: Option<OsString>,
+    /// `TRANSACTIONAL_UPDATE`: the commit works on a snapshot. Which one libzypp
+    /// does not tell.
+    pub is_transactional: bool,
+}
+
+impl Surroundings {
+    /// Reads the environment of this process.
+    pub fn of_this_process() -> Self {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            committer: variable("ZYPP_IS_RUNNING"),
+            mode: variable("BTF_GUARD"),
+            patience: variable("ZYPP_PLUGIN_RECEIVE_TIMEOUT")
+                .or_else(|| variable("ZYPP_PLUGIN_TIMEOUT")),
+            is_transactional: variable("TRANSACTIONAL_UPDATE").is_some(),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! One commit, from its beginning to its end.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use btf_guard::place::fetch::{CommitAction, CommitStep, Outcome};
+use btf_guard::place::handoff::{self, Commit};
+use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
+use btf_guard::place::private::{self, Private};
+use btf_guard::place::process::Process;
+use btf_guard::policy::{Decision, Mode};
+use btf_guard_hooks::judge::{self, Judge};
+use btf_guard_hooks::run::Failure;
+use btf_guard_hooks::wish;
+
+use crate::budget::Budget;
+use crate::elements::{Elements, Incomplete};
+use crate::installed::Rpm;
+use crate::notice::Notice;
+use crate::session::say;
+use crate::settings::{Places, Surroundings};
+use crate::{cache, fetch, steps};
+
+/// A database that answers no query in this time is one that rpm waits for too.
+const QUERY: Duration = Duration::from_secs(5);
+
+/// Lines that go to zypper's log for one commit.
+const MAX_PROBLEMS: usize = 20;
+
+/// Why the decision was not handed over, or the disk not judged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0}")]
+    Steps(String),
+    #[error("libzypp does not tell which process commits")]
+    Committer,
+    #[error(
+        "libzypp does not tell which snapshot a transactional update changes: \
+         its packages are judged one by one"
+    )]
+    Transactional,
+    #[error("the commit is not judged as one: {0}")]
+    Incomplete(#[from] Incomplete),
+    #[error("the commit is not judged as one: {0}")]
+    Judge(#[from] Failure),
+    #[error("the decision is not handed over: {0}")]
+    Place(#[from] private::Refused),
+    #[error("the decision is not handed over: {0}")]
+    HandOver(#[source] io::Error),
+    #[error("what the commit left on the disk is not judged: {0}")]
+    After(#[source] Failure),
+    #[error("the notice for after the commit is not written: {0}")]
+    Notice(#[source] io::Error),
+}
+
+/// The plugin's side of libzypp's commits, one after another.
+pub(crate) struct Work {
+    places: Places,
+    surroundings: Surroundings,
+    begun: Option<Begun>,
+}
+
+/// A commit that has begun and may touch modules.
+struct Begun {
+    /// In seconds since 1970.
+    since: u64,
+    mode: Option<Mode>,
+    /// A package that brings modules or a kernel.
+    carrier: Option<CommitStep>,
+    /// The plan's elements; their files are closed.
+    elements: Vec<Element>,
+    /// What was handed over.
+    answer: Option<Answer>,
+}
+
+impl Work {
+    pub(crate) fn new(places: Places, surroundings: Surroundings) -> Self {
+        Self {
+            places,
+            surroundings,
+            begun: None,
+        }
+    }
+
+    /// PLUGINBEGIN: what others have left goes, and what the same process has
+    /// left of a commit before this.
+    ///
+    /// The note that this plugin is at work lets the rpm plugin stop a first
+    /// package of which nothing was handed over: by the next try, the others are
+    /// in the cache. In a transactional update there is no such next try.
+    pub(crate) fn enter(&mut self) -> Result<(), Error> {
+        self.begun = None;
+        let dir = Private::create(&self.places.handoff)?;
+        handoff::clean(&dir).map_err(Error::HandOver)?;
+        if let Some(process) = self.committer() {
+            let commit = Commit::of(&dir, process);
+            commit.forget().map_err(Error::HandOver)?;
+            if !self.surroundings.is_transactional {
+                commit.watch().map_err(Error::HandOver)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn committer(&self) -> Option<Process> {
+        let pid = self.surroundings.committer.as_ref()?.to_str()?;
+        Process::find(pid.parse().ok()?).ok()
+    }
+
+    fn rpm(&self) -> Rpm<'_> {
+        Rpm {
+            program: &self.places.rpm,
+            root: &self.places.root,
+        }
+    }
+
+    fn budget(&self) -> Budget {
+        Budget::new(self.surroundings.patience.as_deref())
+    }
+
+    /// COMMITBEGIN: has the commit judged, and hands the decision over.
+    pub(crate) fn begin(&mut self, body: &[u8]) -> Result<(), Error> {
+        let (budget, since) = (self.budget(), now());
+        let steps = steps::parse(body).map_err(Error::Steps)?;
+        let mode = self.mode();
+        if steps.is_empty() || mode == Some(Mode::Off) {
+            return Ok(());
+        }
+        if self.surroundings.is_transactional {
+            return Err(Error::Transactional);
+        }
+        let process = self.committer().ok_or(Error::Committer)?;
+        // Where the rest fails it is not known what the commit touches.
+        self.begun = Some(Begun {
+            since,
+            mode,
+            carrier: None,
+            elements: Vec::new(),
+            answer: None,
+        });
+        let elements = self.elements(&steps, &budget)?;
+        if elements.elements.is_empty() {
+            self.begun = None;
+            return Ok(());
+        }
+        let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
+        let mut plan = Plan {
+            mode,
+            elements: elements.elements,
+            ..Plan::new(self.places.root.clone())
+        };
+        let judge = Judge {
+            program: self.places.judge.clone(),
+            timeout: budget.left(),
+        };
+        let answer = judge::ask(&judge, &plan, elements.packages);
+        for element in &mut plan.elements {
+            element.file = None;
+        }
+        let carrier = carrier(&steps, &plan.elements).cloned();
+        let begun = self.begun.insert(Begun {
+            since,
+            mode,
+            carrier,
+            elements: plan.elements,
+            answer: None,
+        });
+        let answer = begun.answer.insert(answer?);
+        let dir = Private::create(&self.places.handoff)?;
+        Commit::of(&dir, process)
+            .hand_over(plan.root, answer, names)
+            .map_err(Error::HandOver)?;
+        if answer.decision != Decision::Block && !answer.messages.is_empty() {
+            let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
+            if let Some(notice) = notice {
+                notice.write(&answer.messages).map_err(Error::Notice)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What of the commit matters: the packages are fetched, opened and read.
+    fn elements(&self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
+        let (root, timeout) = (&self.places.root, budget.for_downloads());
+        let asked = fetch::fetch(&self.places.fetch, root, steps, timeout);
+        let (outcome, replaced) = match asked {
+            Ok(outcome) => (outcome, BTreeSet::new()),
+            Err(error) => {
+                say(&format!("{error}; the cache is searched by names"));
+                (cache::search(&self.places.cache, steps), replaced(steps))
+            }
+        };
+        for problem in outcome.problems.iter().take(MAX_PROBLEMS) {
+            say(problem);
+        }
+        let mut elements = Elements::coming(&outcome)?;
+        let names = going(&outcome, &replaced);
+        if !names.is_empty() {
+            let installed = self.rpm().carriers(&names, QUERY.min(budget.left()))?;
+            elements.going(&outcome, &replaced, installed)?;
+        }
+        Ok(elements)
+    }
+
+    /// What the admin asks for, as for the rpm plugin.
+    fn mode(&self) -> Option<Mode> {
+        let environment = self.surroundings.mode.as_ref();
+        let environment = environment.map(|value| value.to_string_lossy().into_owned());
+        let wish = wish::wish(environment.as_deref(), || {
+            self.rpm()
+                .expand("%{?_btf_guard}", QUERY)
+                .unwrap_or_else(|failure| {
+                    say(&failure.to_string());
+                    String::new()
+                })
+        });
+        for complaint in &wish.complaints {
+            say(complaint);
+        }
+        wish.mode
+    }
+
+    /// COMMITEND: has the disk judged.
+    pub(crate) fn end(&mut self, body: &[u8]) -> Result<(), Error> {
+        self.look_back(steps::is_any_done(body))
+    }
+
+    /// PLUGINEND, or the end of libzypp: the same where there was no COMMITEND,
+    /// and nothing is left for the rpm plugin.
+    pub(crate) fn leave(&mut self) -> Result<(), Error> {
+        let looked = self.look_back(false);
+        if let Some(dir) = Private::open(&self.places.handoff)?
+            && let Some(process) = self.committer()
+        {
+            let commit = Commit::of(&dir, process);
+            commit.forget().map_err(Error::HandOver)?;
+        }
+        looked
+    }
+
+    /// Has the rpm plugin let a call of this commit through?
+    fn has_begun(&self) -> bool {
+        let dir = Private::open(&self.places.handoff).ok().flatten();
+        dir.zip(self.committer())
+            .is_some_and(|(dir, process)| Commit::of(&dir, process).has_begun().unwrap_or(true))
+    }
+
+    /// libzypp also says that it has `done` a step whose failure its user has
+    /// ignored. Where the rpm plugin has let nothing through, because of a block
+    /// or because it is switched off, the disk alone tells what happened.
+    fn look_back(&mut self, done: bool) -> Result<(), Error> {
+        let Some(begun) = self.begun.take() else {
+            return Ok(());
+        };
+        let was_let_through = self.has_begun();
+        let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
+        if !done && !was_let_through {
+            return match notice {
+                Some(notice) => notice.remove().map_err(Error::Notice),
+                None => Ok(()),
+            };
+        }
+        let (mut told, said) = match begun.answer.filter(|_| was_let_through) {
+            Some(answer) => (answer.messages, answer.keys),
+            None => (Vec::new(), Vec::new()),
+        };
+        let plan = Plan {
+            stage: Stage::After,
+            mode: begun.mode,
+            since: Some(begun.since),
+            said,
+            elements: begun.elements,
+            ..Plan::new(self.places.root.clone())
+        };
+        let judge = Judge {
+            program: self.places.judge.clone(),
+            timeout: self.budget().left(),
+        };
+        let answer = judge::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
+        told.extend(answer.messages);
+        tell(notice, &told)
+    }
+}
+
+fn tell(notice: Option<Notice>, messages: &[Message]) -> Result<(), Error> {
+    for message in messages.iter().take(MAX_PROBLEMS) {
+        say(&message.text);
+    }
+    match notice {
+        Some(notice) if messages.is_empty() => notice.remove(),
+        Some(notice) => notice.write(messages),
+        None => Ok(()),
+    }
+    .map_err(Error::Notice)
+}
+
+/// Where libzypp has not said what is replaced: packages of the same name.
+fn replaced(steps: &[CommitStep]) -> BTreeSet<&str> {
+    let replacing = |step: &&CommitStep| step.action == CommitAction::Install;
+    let steps = steps.iter().filter(replacing);
+    steps.map(|step| step.name.as_str()).collect()
+}
+
+/// The names of what goes.
+fn going<'a>(outcome: &'a Outcome, replaced: &BTreeSet<&'a str>) -> Vec<&'a str> {
+    let erased = outcome.steps.iter();
+    let erased = erased.filter(|step| step.action == Action::Erase);
+    let mut names: BTreeSet<&str> = erased.map(|step| step.name.as_str()).collect();
+    names.extend(replaced);
+    names.into_iter().collect()
+}
+
+/// The step of a package that the plan says is installed.
+fn carrier<'a>(steps: &'a [CommitStep], elements: &[Element]) -> Option<&'a CommitStep> {
+    let mut coming = elements.iter().filter(|e| e.action == Action::Install);
+    coming.find_map(|element| {
+        let mut steps = steps.iter();
+        steps.find(|step| handoff::same_package(&steps::nevra(step), &element.nevra))
+    })
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

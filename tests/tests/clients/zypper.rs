@@ -1,0 +1,104 @@
+//! zypper with libzypp 17.25, 17.36 and 17.38, in its two back ends.
+
+use btf_guard_tests::client::Suite;
+
+use crate::client::{Client, Tool};
+use crate::scenarios::every_scenario;
+use crate::scene::{Scene, assert_blocked};
+
+/// libzypp 17.25 has the classic back end only.
+const SINGLE: [Client; 2] = [
+    Client::new(Suite::Trixie, Tool::ZypperSingle),
+    Client::new(Suite::Forky, Tool::ZypperSingle),
+];
+
+const CLASSIC: [Client; 3] = [
+    Client::new(Suite::Bookworm, Tool::ZypperClassic),
+    Client::new(Suite::Trixie, Tool::ZypperClassic),
+    Client::new(Suite::Forky, Tool::ZypperClassic),
+];
+
+mod single {
+    use super::*;
+
+    every_scenario! { SINGLE }
+
+    /// The question comes before the packages are there to be judged.
+    #[test]
+    fn whoever_agrees_to_it_is_still_stopped() {
+        for client in SINGLE {
+            let Some(scene) = Scene::old_kernel(client) else {
+                continue;
+            };
+            scene.offer("new");
+            let install = "zypper install driver-kmp";
+            let text = scene.stopped(install, &[("Continue? ", "y\n")], 8);
+            assert_blocked(&text);
+            assert!(
+                text.contains("The following package installation was skipped:"),
+                "{text}"
+            );
+            let text = scene.stopped(install, &[("Continue? ", "n\n")], 4);
+            assert!(!text.contains("btf-guard"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_installs_nothing() {
+        for client in SINGLE {
+            let Some(scene) = Scene::old_kernel(client) else {
+                continue;
+            };
+            scene.offer("new");
+            let install = |options: &str| {
+                let line = format!("zypper --non-interactive install {options} driver-kmp");
+                scene.stopped(&line, &[], 0)
+            };
+            // Nothing is there to be judged, or nobody is asked.
+            for options in ["--dry-run", "--download-only"] {
+                let text = install(options);
+                assert!(!text.contains("btf-guard"), "{text}");
+            }
+            // A test by rpm. It fails, which zypper does not count as a failure.
+            assert_blocked(&install("--dry-run --download-only"));
+        }
+    }
+
+    /// zypper shows nothing of what rpm says then, but for the list.
+    #[test]
+    fn a_zypper_that_is_to_be_quiet_tells_what_it_skipped() {
+        for client in SINGLE {
+            let Some(scene) = Scene::old_kernel(client) else {
+                continue;
+            };
+            scene.offer("new");
+            let line = "zypper --quiet --non-interactive install driver-kmp";
+            let text = scene.stopped(line, &[], 8);
+            assert!(
+                text.contains("The following package installation was skipped:"),
+                "{text}"
+            );
+        }
+    }
+}
+
+mod classic {
+    use super::*;
+
+    every_scenario! { CLASSIC }
+
+    #[test]
+    fn what_installs_nothing() {
+        for client in CLASSIC {
+            let Some(scene) = Scene::old_kernel(client) else {
+                continue;
+            };
+            scene.offer("new");
+            for options in ["--dry-run", "--download-only"] {
+                let line = format!("zypper --non-interactive install {options} driver-kmp");
+                let text = scene.stopped(&line, &[], 0);
+                assert!(!text.contains("btf-guard"), "{text}");
+            }
+        }
+    }
+}
