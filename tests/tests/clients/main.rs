@@ -15,6 +15,7 @@ mod dnf4;
 mod dnf5;
 mod harness;
 mod once;
+mod preflight;
 mod rpm;
 mod scenarios;
 mod scene;
