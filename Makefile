@@ -18,6 +18,12 @@ RPM_MACRO_DIR ?= $(shell rpm --eval '%{_rpmmacrodir}')
 # are. ZYPP= leaves it out.
 ZYPP ?= $(shell pkg-config --exists libzypp 2>/dev/null && echo yes)
 
+# Where others look for what they are to run, whatever PREFIX is.
+KERNEL_INSTALL_DIR ?= /usr/lib/kernel/install.d
+DKMS_DIR ?= /etc/dkms/framework.conf.d
+DNF4_DIR ?= /etc/dnf/plugins/post-transaction-actions.d
+DNF5_DIR ?= /etc/dnf/libdnf5-plugins/actions.d
+
 export CARGO CARGO_TARGET_DIR
 
 bin_dir = $(PREFIX)/bin
@@ -95,6 +101,15 @@ install:
 	$(if $(ZYPP),install -d -m 755 $(DESTDIR)$(subcommand_dir))
 	$(if $(ZYPP),ln -sf $(bin_dir)/btf-guard $(DESTDIR)$(subcommand_dir)/zypper-btf-guard)
 	install -D -m 755 $(plugin) $(DESTDIR)$(RPM_PLUGIN_DIR)/btf_guard.so
+	for file in hooks/kernel-install/98-btf-guard.install hooks/dkms/btf-guard.conf \
+		hooks/dnf/btf-guard.action hooks/dnf/btf-guard.actions; do \
+		sed 's|@BIN_DIR@|$(bin_dir)|g' $$file.in > $(generated)/$${file##*/} || exit 1; \
+	done
+	install -D -m 755 $(generated)/98-btf-guard.install \
+		$(DESTDIR)$(KERNEL_INSTALL_DIR)/98-btf-guard.install
+	install -D -m 644 $(generated)/btf-guard.conf $(DESTDIR)$(DKMS_DIR)/btf-guard.conf
+	install -D -m 644 $(generated)/btf-guard.action $(DESTDIR)$(DNF4_DIR)/btf-guard.action
+	install -D -m 644 $(generated)/btf-guard.actions $(DESTDIR)$(DNF5_DIR)/btf-guard.actions
 	sed -e 's|@PLUGIN_DIR@|$(RPM_PLUGIN_DIR)|' -e 's|@BIN_DIR@|$(bin_dir)|' \
 		specfile/macros.transaction_btf_guard.in > $(generated)/macros.transaction_btf_guard
 	install -D -m 644 $(generated)/macros.transaction_btf_guard \

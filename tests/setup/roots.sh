@@ -41,7 +41,8 @@ recipe() {
     clients='rpm zypper systemd kmod'
     case "$1" in
         bookworm*)
-            packages="$clients dnf dnf-plugins-core"
+            # dnf's plugins break zypper here, as their package says.
+            packages="$clients dnf"
             versions='rpm 4.18. dnf 4.14. libzypp1722 17.25. systemd 252.'
             need=mandatory
             ;;
@@ -235,6 +236,8 @@ build() (
         say "built $name in $(($(date +%s) - begun)) s ($(du -sh "$roots/$name" | cut -f1)): $(tr '\n' ',' <"$roots/$name/versions" | sed 's/,$//; s/,/, /g')"
     else
         printf 'root %s: %s\n' "$name" "${reason:-unknown reason}" >"$roots/$name.reason"
+        # The log stays, to be read.
+        rm -rf "$part/root"
         return 1
     fi
 )
@@ -295,7 +298,7 @@ test_set() {
             cat "$roots/$name.reason" >>"$skipped"
         done
     fi
-    say "$(find "$roots" -mindepth 2 -maxdepth 2 -name root | wc -l) roots in $roots"
+    say "$(find "$roots" -mindepth 2 -maxdepth 2 -path '*/root' ! -path '*.part/*' | wc -l) roots in $roots"
     if [ -s "$skipped" ]; then
         say "SKIPPED: $(wc -l <"$skipped") optional ($skipped):"
         sed 's/^/    /' "$skipped" >&2

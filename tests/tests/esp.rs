@@ -77,6 +77,9 @@ fn content(root: &BootRoot, image: &[u8]) {
         "content/LOADER/ENTRIES/Some-Entry.CONF",
         b"title Some\nlinux /TOKEN/linux-FILE\noptions root=1\n",
     );
+    // What would boot if the other were not chosen.
+    root.put("content/Token/New", &pair().new_image);
+    root.put("content/LOADER/ENTRIES/ZZZ.CONF", b"linux /token/new\n");
     root.put("content/LOADER/LOADER.CONF", b"default some-ENTRY.conf\n");
 }
 

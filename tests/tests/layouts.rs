@@ -132,32 +132,38 @@ fn sdbootutil_with_snapshots() {
     assert_eq!(states, [false, false, true], "{list:#}");
 }
 
-/// Both what Fedora has: entries of the specification that `blscfg` reads.
+/// What Fedora has: entries of the specification that GRUB's `blscfg` reads.
 #[test]
 fn grub_with_entries() {
     let root = BootRoot::new();
     let release = &pair().release;
-    let id = format!("0123456789abcdef0123456789abcdef-{release}");
-    let entry = format!(
-        "title Fedora Linux ({release})\nversion {release}\nlinux /vmlinuz-{release}\n\
-         options root=UUID=1 ro\ngrub_users $grub_users\n"
-    );
-    let path = format!("boot/loader/entries/{id}.conf");
-    root.put(&path, entry.as_bytes());
+    let entry = |id: &str, version: &str, image: &str| {
+        let text = format!(
+            "title Fedora Linux ({version})\nversion {version}\nlinux /{image}\n\
+             options root=UUID=1 ro\ngrub_users $grub_users\n"
+        );
+        root.put(&format!("boot/loader/entries/{id}.conf"), text.as_bytes());
+    };
+    let image = format!("vmlinuz-{release}");
+    entry("0123-old", release, &image);
+    entry("0123-copy", &format!("{release}.copy"), "copy");
+    root.put("boot/copy", &pair().new_image);
     let config = b"load_env\nset default=\"${saved_entry}\"\ninsmod blscfg\nblscfg\n";
     root.put("boot/grub2/grub.cfg", config);
-    let env = format!("# GRUB Environment Block\nsaved_entry={id}\n####");
-    root.put("boot/grub2/grubenv", env.as_bytes());
-    let image = format!("boot/vmlinuz-{release}");
-    root.put(&image, &pair().new_image);
+    root.put(&format!("boot/{image}"), &pair().new_image);
     root.assert_fresh(&[]);
-    root.put(&image, &pair().old_image);
-    let stale = Stale {
-        image: "/boot/vmlinuz-REL",
-        default: true,
-        mend: "cp /usr/lib/modules/REL/vmlinuz /boot/vmlinuz-REL",
-    };
-    root.assert_stale(stale, &[]);
+    root.put(&format!("boot/{image}"), &pair().old_image);
+    // Without a choice, it is the highest version.
+    for (saved, default) in [("saved_entry=0123-old\n", true), ("", false)] {
+        let env = format!("# GRUB Environment Block\n{saved}####");
+        root.put("boot/grub2/grubenv", env.as_bytes());
+        let stale = Stale {
+            image: "/boot/vmlinuz-REL",
+            default,
+            mend: "cp /usr/lib/modules/REL/vmlinuz /boot/vmlinuz-REL",
+        };
+        root.assert_stale(stale, &[]);
+    }
 }
 
 #[test]

@@ -24,7 +24,11 @@ namespace {
 // The solver and the pool keep what earlier questions left in them.
 void forget(zypp::Resolver &resolver)
 {
-    resolver.setUpgradeMode(false);
+    if (resolver.upgradeMode()) {
+        resolver.setUpgradeMode(false);
+        // doUpdate() goes by the mode of the last resolvePool().
+        resolver.resolvePool();
+    }
     resolver.setUpdateMode(false);
     resolver.removeUpgradeRepos();
     resolver.reset();

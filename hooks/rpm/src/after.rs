@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard::place::plan::{Level, Plan, Stage};
 use btf_guard::place::private::{Private, Refused};
+use btf_guard::place::promise::Promise;
 use btf_guard::place::told;
 use btf_guard_hooks::judge::{self, Failure, Judge};
 
@@ -21,6 +22,9 @@ pub(crate) struct After {
     directory: PathBuf,
     plan: Plan,
     told: Told,
+    /// Hooks that scriptlets run leave it to this one. `None` where they cannot be
+    /// told.
+    _promise: Option<Promise>,
 }
 
 impl After {
@@ -34,16 +38,18 @@ impl After {
         told: Told,
     ) -> Self {
         plan.stage = Stage::After;
-        // Whole seconds, downwards: not every file system keeps more of a
-        // file's time, and what changed in the same second is to be seen.
-        let since = begun.duration_since(UNIX_EPOCH);
-        plan.since = since.ok().map(|since| since.as_secs());
+        // Not every file system keeps more than seconds of a file's time, and
+        // what changed in the same second is to be seen.
+        plan.since = seconds(begun);
         plan.said = keys;
         for element in &mut plan.elements {
             // Read and closed, and perhaps gone by then.
             element.file = None;
         }
+        let promise = Private::create(&options.handoff).ok();
+        let promise = promise.and_then(|dir| Promise::give(dir).ok());
         Self {
+            _promise: promise,
             judge: options.judge.clone(),
             directory: options.handoff.clone(),
             plan,
@@ -54,29 +60,36 @@ impl After {
     /// Has the disk judged, and shows what is new. Nothing is stopped any more.
     pub(crate) fn run(self, rpm: &Librpm) {
         let mut voice = Voice::new(rpm, Moment::Real, self.told);
+        let looked = seconds(SystemTime::now());
+        let mut keys = self.plan.said.clone();
         match judge::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(answer) => {
                 voice.say(Occasion::Remark, as_warnings(answer.messages));
-                let mut keys = self.plan.said;
                 keys.extend(answer.keys);
-                // Where it cannot be left, the next hook tells it again.
-                let _ = leave(&self.directory, self.plan.root, self.plan.since, keys);
             }
             // It has judged before: the transaction has removed it.
             Err(Failure::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(failure) => unjudged(&mut voice, &failure.to_string()),
         }
+        // Where it cannot be left, the next hook tells it again.
+        let _ = leave(&self.directory, self.plan.root, looked, keys);
     }
+}
+
+/// Whole seconds since 1970, downwards.
+fn seconds(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.ok().map(|since| since.as_secs())
 }
 
 /// Leaves word of what was told, for the client's own hooks.
 fn leave(
     directory: &Path,
     root: PathBuf,
-    begun: Option<u64>,
+    looked: Option<u64>,
     keys: Vec<String>,
 ) -> Result<(), Refused> {
-    let told = told::Told::of_this_process(root, begun.unwrap_or(0), keys)?;
+    let told = told::Told::of_this_process(root, looked.unwrap_or(0), keys)?;
     Ok(told.leave(&Private::create(directory)?)?)
 }
 

@@ -11,7 +11,7 @@
 //! again: neither `retry` nor `ignore` at zypper's prompt leads around a block.
 //! Which call is the first is noted by the calls themselves, so that it is
 //! known without a commit plugin too, for other roots than `/` for one. The note
-//! costs a call some ten system calls, and only under zypper.
+//! costs a call some twenty system calls, and only under zypper.
 
 use std::path::{Path, PathBuf};
 
@@ -62,11 +62,10 @@ impl Part {
         part.is_late = part.is_partial;
         let process = committer.to_str().and_then(|pid| pid.parse().ok());
         let process = process.and_then(|pid| Process::find(pid).ok());
-        if let Some(process) = process {
-            // None for a user's own rpm, who has no hand-offs either.
-            if let Err(refused) = part.look_up(process, &directory(), transaction) {
-                part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
-            }
+        if let Some(process) = process
+            && let Err(refused) = part.look_up(process, &directory(), transaction)
+        {
+            part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
         }
         part
     }

@@ -7,6 +7,9 @@
 //! and [`after`] turn the answer into lines for [`voice`] and a return code.
 //! Whatever goes wrong on the way costs one warning line, never the transaction.
 //!
+//! [`commit`] knows whether this is a part of something larger, a commit of
+//! zypper's, and what was decided on the whole.
+//!
 //! [`memory`] has what one call leaves for the next: dnf calls with its test run
 //! first, and nothing is asked or told twice.
 

@@ -1,6 +1,6 @@
 //! How what the plugin has to say reaches the admin: once.
 //!
-//! Clients show parts of rpm's log and hide others (tried, see `tests/tests`):
+//! Clients show parts of rpm's log and hide others (tried: `tests/tests/clients/once.rs`):
 //!
 //! | client | in its test run | before the first change | after the last |
 //! |---|---|---|---|

@@ -126,62 +126,44 @@ impl Work {
         }
         let process = self.committer().ok_or(Error::Committer)?;
         // Where the rest fails it is not known what the commit touches.
-        let begun = self.begun.insert(Begun {
+        self.begun = Some(Begun {
             since,
             mode,
             carrier: None,
             elements: Vec::new(),
             answer: None,
         });
-        let (root, timeout) = (&self.places.root, budget.for_downloads());
-        let asked = fetch::fetch(&self.places.fetch, root, &steps, timeout);
-        let (outcome, is_exact) = match asked {
-            Ok(outcome) => (outcome, true),
-            Err(error) => {
-                say(&format!("{error}; the cache is searched by names"));
-                (cache::search(&self.places.cache, &steps), false)
-            }
-        };
-        for problem in outcome.problems.iter().take(MAX_PROBLEMS) {
-            say(problem);
-        }
-        let mut elements = Elements::coming(&outcome)?;
-        let replaced = match is_exact {
-            true => BTreeSet::new(),
-            false => replaced(&steps),
-        };
-        let rpm = Rpm {
-            program: &self.places.rpm,
-            root,
-        };
-        elements.going(&outcome, &replaced, rpm, QUERY.min(budget.left()))?;
-        let Elements {
-            elements, packages, ..
-        } = elements;
-        if elements.is_empty() {
+        let elements = self.elements(&steps, &budget)?;
+        if elements.elements.is_empty() {
             self.begun = None;
             return Ok(());
         }
+        let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
         let mut plan = Plan {
             mode,
-            elements,
-            ..Plan::new(root.clone())
+            elements: elements.elements,
+            ..Plan::new(self.places.root.clone())
         };
         let judge = Judge {
             program: self.places.judge.clone(),
             timeout: budget.left(),
         };
-        let answer = judge::ask(&judge, &plan, packages);
+        let answer = judge::ask(&judge, &plan, elements.packages);
         for element in &mut plan.elements {
             element.file = None;
         }
-        let names: Vec<String> = plan.elements.iter().map(|e| e.nevra.clone()).collect();
-        begun.carrier = carrier(&steps, &plan.elements).cloned();
-        begun.elements = plan.elements;
+        let carrier = carrier(&steps, &plan.elements).cloned();
+        let begun = self.begun.insert(Begun {
+            since,
+            mode,
+            carrier,
+            elements: plan.elements,
+            answer: None,
+        });
         let answer = begun.answer.insert(answer?);
         let dir = Private::create(&self.places.handoff)?;
         Commit::of(&dir, process)
-            .hand_over(root.clone(), answer, names)
+            .hand_over(plan.root, answer, names)
             .map_err(Error::HandOver)?;
         if answer.decision != Decision::Block && !answer.messages.is_empty() {
             let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
@@ -190,6 +172,25 @@ impl Work {
             }
         }
         Ok(())
+    }
+
+    /// What of the commit matters: the packages are fetched, opened and read.
+    fn elements(&self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
+        let (root, timeout) = (&self.places.root, budget.for_downloads());
+        let asked = fetch::fetch(&self.places.fetch, root, steps, timeout);
+        let (outcome, replaced) = match asked {
+            Ok(outcome) => (outcome, BTreeSet::new()),
+            Err(error) => {
+                say(&format!("{error}; the cache is searched by names"));
+                (cache::search(&self.places.cache, steps), replaced(steps))
+            }
+        };
+        for problem in outcome.problems.iter().take(MAX_PROBLEMS) {
+            say(problem);
+        }
+        let mut elements = Elements::coming(&outcome)?;
+        elements.going(&outcome, &replaced, self.rpm(), QUERY.min(budget.left()))?;
+        Ok(elements)
     }
 
     /// What the admin asks for, as for the rpm plugin.

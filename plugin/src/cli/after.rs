@@ -1,8 +1,8 @@
-//! A transaction after its last change: what the disk says, scriptlets' work
-//! included.
+//! The disk after a transaction, scriptlets' work included, or without any.
 //!
 //! Only what changed since the transaction began is judged: modules that are
-//! new, before every kernel; kernels that are new, with every module.
+//! new, before every kernel; kernels that are new, with every module. Without a
+//! transaction, all of one release.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ use btf_guard::verdict::Causes;
 use super::before;
 use super::bench::{Bench, Case, failed};
 use super::judge::{Found, Scene};
-use super::placed::{Place, Placed};
+use super::placed::{Place, Placed, error_key};
 use super::progress::Progress;
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
@@ -31,7 +31,8 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
     let lost = lost_own_modules(plan);
     let mut trees = Vec::new();
     let mut releases = lost.clone();
-    for release in scene.root.module_releases() {
+    let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
+    for release in scene.root.module_releases().into_iter().filter(own) {
         let dir = scene.root.module_dir(&release);
         let modules = dir.map(|dir| (tree::walk(&dir, scene.root).modules, dir));
         let Some((modules, dir)) = modules else {
@@ -46,7 +47,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
             modules,
         });
     }
-    let inventory = inventory(scene, &mut releases, since);
+    let inventory = inventory(scene, plan, &mut releases, since);
     let mut work = Work {
         scene,
         since,
@@ -54,7 +55,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         bench: Bench::new(Causes::all(), Progress::new(false)),
         places: Vec::new(),
         cases: Vec::new(),
-        errors: broken(&inventory, since),
+        errors: broken(&inventory, plan, since),
     };
     let mut modules = Vec::new();
     for release in &releases {
@@ -68,6 +69,8 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
     }
     modules.extend(work.files());
     let said: BTreeSet<&str> = plan.said.iter().map(String::as_str).collect();
+    work.errors
+        .retain(|error| !said.contains(error_key(error).as_str()));
     let kernels = work.bench.into_entries();
     for placed in &mut modules {
         let known: Vec<bool> = placed
@@ -99,10 +102,14 @@ struct Since(Option<u64>);
 impl Since {
     /// Was this file or link made, replaced or changed since then? A package
     /// manager sets a file's modification time; nobody can set the other.
+    ///
+    /// FAT keeps even seconds, downwards (`fat_truncate_time()`, fs/fat/misc.c of
+    /// the kernel).
     fn touched(self, path: &Path) -> bool {
         let Some(since) = self.0 else { return true };
         let found = fs::symlink_metadata(path);
-        found.is_ok_and(|found| u64::try_from(found.ctime()).is_ok_and(|when| when >= since))
+        let when = found.ok().and_then(|found| found.ctime().try_into().ok());
+        when.is_some_and(|when: u64| when.saturating_add(1) >= since)
     }
 
     fn changed(self, module: &File) -> bool {
@@ -131,27 +138,38 @@ fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
 }
 
 /// The kernels of these releases and of every kernel that changed, whose releases
-/// are added.
-fn inventory(scene: &Scene<'_>, releases: &mut BTreeSet<String>, since: Since) -> Inventory {
+/// are added; or of the plan's release alone.
+fn inventory(
+    scene: &Scene<'_>,
+    plan: &Plan,
+    releases: &mut BTreeSet<String>,
+    since: Since,
+) -> Inventory {
     let mut search = Search {
         root: scene.root,
-        esps: &[],
+        esps: &plan.esps,
         cache: scene.cache.as_ref(),
         config: None,
         releases: None,
     };
     let found = search.discover();
+    if let Some(own) = &plan.release {
+        let own = BTreeSet::from([own.clone()]);
+        search.releases = Some(&own);
+        return search.open_all(found);
+    }
     let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
     releases.extend(changed.filter_map(|kernel| search.release_of(kernel)));
     search.releases = Some(releases);
     search.open_all(found)
 }
 
-/// Images that the transaction has left behind and that cannot be read: they will
-/// not boot.
-fn broken(inventory: &Inventory, since: Since) -> Vec<ErrorEntry> {
+/// Images that the transaction has left behind, or that by their names are of the
+/// plan's release, and that cannot be read: they will not boot.
+fn broken(inventory: &Inventory, plan: &Plan, since: Since) -> Vec<ErrorEntry> {
+    let own = |image: &Bootable| plan.release.is_none() || image.release == plan.release;
     let all = inventory.unreadable.iter();
-    all.filter(|(image, _)| since.changed_kernel(image))
+    all.filter(|(image, _)| own(image) && since.changed_kernel(image))
         .map(|(image, why)| failed(image.path.display().to_string(), why))
         .collect()
 }

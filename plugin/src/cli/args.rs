@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Preflight(Preflight),
     Judge(Judge),
     #[command(subcommand, hide = true)]
+    Hook(Hook),
+    #[command(subcommand, hide = true)]
     Generate(Generate),
 }
 
@@ -147,6 +149,37 @@ pub(crate) struct Judge {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+}
+
+/// For programs that have changed kernels or modules: says what is wrong with the
+/// disk now, if anything.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hook {
+    /// For a plugin of kernel-install(8), with its arguments
+    KernelInstall {
+        /// What kernel-install does: add, remove
+        command: String,
+        /// The kernel's release
+        version: String,
+        /// The directory of its entry, its image, its initrds
+        #[arg(allow_hyphen_values = true)]
+        files: Vec<PathBuf>,
+    },
+    /// For the post_transaction of dkms(8)
+    Dkms {
+        /// The process that dkms is
+        #[arg(long, value_name = "PID")]
+        client: u32,
+    },
+    /// For actions of dnf after a transaction
+    Dnf {
+        /// The process that dnf is
+        #[arg(long, value_name = "PID")]
+        client: u32,
+        /// What the transaction worked on
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
 }
 
 /// How a report is written.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use btf_guard::kernel::cache::Cache;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     let plan = read_plan()?;
     // What has happened cannot be blocked any more.
     let mode = match (plan.mode.unwrap_or(Mode::Block), plan.stage) {
-        (Mode::Block, Stage::After) => Mode::Warn,
+        (Mode::Block, Stage::After | Stage::Now) => Mode::Warn,
         (mode, _) => mode,
     };
     let (report, keys) = match mode {
@@ -94,11 +94,12 @@ pub(crate) fn judge(
         }
     });
     // The whole root: modules may be links to anywhere inside it.
-    let readable = [
+    let mut readable = vec![
         root.path(),
         Path::new("/sys/kernel/btf"),
         Path::new("/proc"),
     ];
+    readable.extend(plan.esps.iter().map(PathBuf::as_path));
     sandbox::confine(&readable, cache.as_ref().map(|cache| cache.dir()));
     // Started only now: threads inherit what was given up.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -112,9 +113,9 @@ pub(crate) fn judge(
     };
     let found = match plan.stage {
         Stage::Before => planned::judge(&scene, plan, files),
-        Stage::After => after::judge(&scene, plan),
+        Stage::After | Stage::Now => after::judge(&scene, plan),
     };
-    let keys = keys(&found.modules, &found.kernels);
+    let keys = keys(&found);
     let modules = found.modules.into_iter().map(|placed| placed.module);
     let report = Report::new(found.kernels, modules.collect(), found.errors, mode);
     Ok((report, keys))

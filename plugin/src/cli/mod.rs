@@ -8,6 +8,7 @@ mod cached;
 mod check;
 mod generate;
 mod here;
+mod hook;
 mod initrds;
 mod judge;
 mod kernels;
@@ -89,6 +90,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Kernels(args) => kernels::run(&args),
         Command::Preflight(args) => preflight::run(&args),
         Command::Judge(args) => judge::run(&args),
+        Command::Hook(hook) => Ok(hook::run(&hook)),
         Command::Generate(what) => generate::run(&what),
     }
 }

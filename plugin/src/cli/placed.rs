@@ -1,10 +1,13 @@
 //! A module that was judged, and where in a root it is or will be.
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 use btf_guard::policy::Severity;
-use btf_guard::report::{KernelEntry, ModuleEntry, VerdictEntry};
+use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
 use sha2::{Digest, Sha256};
+
+use super::judge::Found;
 
 /// Bytes of a digest that make a key: enough to tell a few thousand apart.
 const KEY: usize = 8;
@@ -40,16 +43,29 @@ impl Placed {
     pub(crate) fn key(&self, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
         let base = kernel.base.as_ref().map(|base| base.sha256.as_str());
         let Place { release, below } = &self.place;
-        let of = (kernel.moment, base, release, below, verdict.verdict);
-        let digest = Sha256::digest(format!("{of:?}"));
-        let bytes = digest.iter().take(KEY);
-        bytes.map(|byte| format!("{byte:02x}")).collect()
+        digest(&(kernel.moment, base, release, below, verdict.verdict))
     }
 }
 
-/// The keys of all that a report tells.
-pub(crate) fn keys(modules: &[Placed], kernels: &[KernelEntry]) -> Vec<String> {
-    let mut keys = Vec::new();
+/// The key of what could not be judged.
+pub(crate) fn error_key(error: &ErrorEntry) -> String {
+    digest(&(&error.path, &error.error))
+}
+
+fn digest(of: &impl Debug) -> String {
+    let digest = Sha256::digest(format!("{of:?}"));
+    let bytes = digest.iter().take(KEY);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The keys of all that is told of what was found.
+pub(crate) fn keys(found: &Found) -> Vec<String> {
+    let Found {
+        kernels,
+        modules,
+        errors,
+    } = found;
+    let mut keys: Vec<_> = errors.iter().map(error_key).collect();
     for placed in modules {
         for verdict in &placed.module.verdicts {
             let told = verdict.severity >= Severity::Warn || verdict.before;

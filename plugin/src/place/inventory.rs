@@ -96,12 +96,13 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Everything that cannot be read or cannot boot, images first.
+    /// Everything that cannot be read or cannot boot, images last.
     pub fn troubles(&self) -> impl Iterator<Item = (&Path, &str)> {
         let images = self.unreadable.iter();
         let images = images.map(|(image, why)| (image.path.as_path(), why.as_str()));
         let others = self.problems.iter();
-        images.chain(others.map(|(path, why)| (path.as_path(), why.as_str())))
+        let others = others.map(|(path, why)| (path.as_path(), why.as_str()));
+        others.chain(images)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod paths;
 pub mod plan;
 pub mod private;
 pub mod process;
+pub mod promise;
 pub mod roots;
 pub mod told;
 pub mod transaction;

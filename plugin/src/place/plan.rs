@@ -20,7 +20,7 @@ pub struct Plan {
     pub schema: u32,
     /// The root that the transaction works on, `/` on a running machine.
     pub root: PathBuf,
-    /// Before the first change, or after the last.
+    /// Before the first change, after the last, or without any.
     #[serde(default)]
     pub stage: Stage,
     /// `rpm --test`, or a client's own test run: nothing will change.
@@ -35,6 +35,12 @@ pub struct Plan {
     /// than that is its work. For [`Stage::After`].
     #[serde(default)]
     pub since: Option<u64>,
+    /// Nothing but the kernels and modules of this release.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// File systems with boot entries, besides those that every root has.
+    #[serde(default)]
+    pub esps: Vec<PathBuf>,
     /// What was told of this transaction already: the [`Answer::keys`] of
     /// earlier answers. It is not told again.
     #[serde(default)]
@@ -54,6 +60,8 @@ impl Plan {
             mode: None,
             image: false,
             since: None,
+            release: None,
+            esps: Vec::new(),
             said: Vec::new(),
             elements: Vec::new(),
         }
@@ -70,6 +78,8 @@ pub enum Stage {
     Before,
     /// After the last change: the disk tells what is, scriptlets' work included.
     After,
+    /// The disk tells what is, whatever has changed it.
+    Now,
 }
 
 /// One transaction element.
@@ -106,8 +116,9 @@ pub struct Answer {
     pub decision: Decision,
     /// What to tell the admin, a line each, ready to print.
     pub messages: Vec<Message>,
-    /// A word for each module and kernel that the messages are about, the same
-    /// before and after a transaction: for [`Plan::said`].
+    /// A word for each module and kernel that the messages are about, and for
+    /// each that could not be judged, the same before and after a transaction:
+    /// for [`Plan::said`].
     #[serde(default)]
     pub keys: Vec<String>,
 }

@@ -6,8 +6,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use rustix::param::clock_ticks_per_second;
+
 /// Longer than any `/proc/PID/stat`.
 const MAX_STAT: u64 = 4096;
+
+/// Longer than `/proc/stat` of a machine with a thousand processors.
+const MAX_SYSTEM_STAT: u64 = 4 << 20;
 
 /// Ancestors that are followed: far more than people nest processes.
 const MAX_ANCESTORS: usize = 1024;
@@ -43,6 +48,24 @@ impl Process {
             started,
             parent,
         })
+    }
+
+    /// When it started, in whole seconds since 1970; up to two too early, never
+    /// too late.
+    ///
+    /// # Errors
+    /// Where `/proc` does not tell when the machine was started.
+    pub fn started_at(self) -> io::Result<u64> {
+        let mut stat = String::new();
+        File::open("/proc/stat")?
+            .take(MAX_SYSTEM_STAT)
+            .read_to_string(&mut stat)?;
+        let boot = stat.lines().find_map(|line| line.strip_prefix("btime "));
+        let boot: Option<u64> = boot.and_then(|seconds| seconds.trim().parse().ok());
+        let boot = boot.ok_or_else(|| io::Error::other("/proc/stat has no btime"))?;
+        let since_boot = self.started / clock_ticks_per_second().max(1);
+        // The time of the boot is rounded as well.
+        Ok((boot + since_boot).saturating_sub(1))
     }
 
     /// Does it live, and is it not another of the same number?
@@ -95,6 +118,7 @@ pub fn boot_id() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::time::SystemTime;
 
     use super::*;
 
@@ -141,6 +165,23 @@ mod tests {
             ..parent
         };
         assert!(!impostor.is_ancestor_of_mine().unwrap());
+    }
+
+    #[test]
+    fn a_start_has_a_time_of_day() {
+        let now = || {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            now.unwrap().as_secs()
+        };
+        let before = now();
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let started = Process::find(child.id()).unwrap().started_at().unwrap();
+        assert!(
+            (before - 2..=now()).contains(&started),
+            "{before} {started}"
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! What the rpm plugin has told of a transaction, for hooks that come after it:
-//! a client's own plugin, which sees the same disk, is not to tell it again.
+//! What was told of a client's transactions, for hooks that come later: a client's
+//! own plugin, which sees the disk that the rpm plugin saw, is not to tell it again.
 //!
 //! The file `told` in [`private::RUN`](super::private::RUN) is about the last
-//! transaction whose disk the rpm plugin had judged to the end. Where the plugin
-//! is off, was kept from judging or saw no module, there is no file or an older
-//! one, and nothing was told.
+//! transaction whose disk was judged, whatever came of it. Where the rpm plugin
+//! is off or saw no module, there is no file or an older one.
 
 use std::io;
 use std::path::PathBuf;
@@ -34,9 +33,10 @@ pub struct Told {
     pub started: u64,
     /// The root that the transaction worked on.
     pub root: PathBuf,
-    /// When the transaction began, in seconds since 1970.
-    pub begun: u64,
-    /// What was told of it, before it and after: for
+    /// When the disk was judged last, in seconds since 1970: what changed later
+    /// has not been looked at.
+    pub looked: u64,
+    /// What was told of the client's transactions, before them and after: for
     /// [`Plan::said`](super::plan::Plan::said).
     pub keys: Vec<String>,
 }
@@ -46,16 +46,21 @@ impl Told {
     ///
     /// # Errors
     /// Where `/proc` does not tell of this process.
-    pub fn of_this_process(root: PathBuf, begun: u64, keys: Vec<String>) -> io::Result<Self> {
-        let Process { pid, started, .. } = Process::find(std::process::id())?;
-        Ok(Self {
+    pub fn of_this_process(root: PathBuf, looked: u64, keys: Vec<String>) -> io::Result<Self> {
+        let process = Process::find(std::process::id())?;
+        Ok(Self::of(process, root, looked, keys))
+    }
+
+    /// What was told of a client's transaction on `root`.
+    pub fn of(client: Process, root: PathBuf, looked: u64, keys: Vec<String>) -> Self {
+        Self {
             schema: SCHEMA,
-            pid,
-            started,
+            pid: client.pid,
+            started: client.started,
             root,
-            begun,
+            looked,
             keys,
-        })
+        }
     }
 
     /// Leaves it, in place of what was told of an earlier transaction.
@@ -66,7 +71,7 @@ impl Told {
         dir.write(NAME, &serde_json::to_vec(self)?)
     }
 
-    /// What was told of the last transaction. `None` where nothing was, and where
+    /// What was told last. `None` where nothing was, and where
     /// it is of another version.
     ///
     /// # Errors
@@ -77,12 +82,9 @@ impl Told {
         Ok(told.filter(|told| told.schema == SCHEMA))
     }
 
-    /// Was it told by this process or one that it descends from, as a client's
-    /// plugins descend from it?
-    pub fn is_of_my_client(&self) -> bool {
-        Process::find(self.pid).is_ok_and(|client| {
-            client.started == self.started && client.is_ancestor_of_mine().unwrap_or(false)
-        })
+    /// Is it about this process's transactions?
+    pub fn is_of(&self, client: Process) -> bool {
+        (self.pid, self.started) == (client.pid, client.started)
     }
 }
 
@@ -103,7 +105,7 @@ mod tests {
         let told = Told::of_this_process("/".into(), 7, keys).unwrap();
         told.leave(&dir).unwrap();
         assert_eq!(Told::last(&dir).unwrap().as_ref(), Some(&told));
-        assert!(told.is_of_my_client());
+        assert!(told.is_of(Process::find(std::process::id()).unwrap()));
 
         for text in [
             "",
@@ -122,25 +124,17 @@ mod tests {
 
     #[test]
     fn another_client_is_told_apart() {
-        let told = Told::of_this_process("/".into(), 7, Vec::new()).unwrap();
-        let started = told.started + 1;
-        assert!(
-            !Told {
-                started,
-                ..told.clone()
-            }
-            .is_of_my_client()
-        );
+        let own = Process::find(std::process::id()).unwrap();
+        let told = Told::of(own, "/".into(), 7, Vec::new());
+        assert!(told.is_of(own));
+        let earlier = Told {
+            started: own.started - 1,
+            ..told.clone()
+        };
+        assert!(!earlier.is_of(own));
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let Process { pid, started, .. } = Process::find(child.id()).unwrap();
-        assert!(
-            !Told {
-                pid,
-                started,
-                ..told
-            }
-            .is_of_my_client()
-        );
+        let other = Process::find(child.id()).unwrap();
+        assert!(!told.is_of(other));
         child.kill().unwrap();
         child.wait().unwrap();
     }

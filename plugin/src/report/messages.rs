@@ -13,8 +13,9 @@ const NAMES: usize = 3;
 /// Unreadable packages and kernels that are named.
 const ERRORS: usize = 3;
 
-/// What to tell the admin of a transaction, under `mode`, before or after it: the
-/// worst first, and first of all what is broken and what to do.
+/// What to tell the admin of a transaction, under `mode`, before or after it, or
+/// of the disk as it is: the worst first, and first of all what is broken and what
+/// to do.
 pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
     if mode == Mode::Off {
         return Vec::new();
@@ -36,9 +37,10 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
         };
         let headline = words::headline(finding, report);
         let after = "after this transaction";
-        lines.say(match (blocks, report.decision) {
-            (true, Decision::Block) => format!("btf-guard: blocked: {after}, {headline}"),
-            (true, _) if stage == Stage::Before => {
+        lines.say(match (stage, blocks, report.decision) {
+            (Stage::Now, ..) => format!("btf-guard: {headline}"),
+            (_, true, Decision::Block) => format!("btf-guard: blocked: {after}, {headline}"),
+            (Stage::Before, true, _) => {
                 format!("btf-guard: would have blocked: {after}, {headline}")
             }
             _ => format!("btf-guard: {after}, {headline}"),

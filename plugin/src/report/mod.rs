@@ -25,6 +25,7 @@ pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
 pub use kernels::{KernelList, Listed, write_kernels};
 pub use messages::messages;
 pub use text::{Detail, write_errors, write_inputs, write_text};
+pub use words::shown;
 
 /// Everything that was judged, in the form of DESIGN's JSON schema 1.
 #[derive(Debug, Serialize)]

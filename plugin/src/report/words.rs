@@ -326,7 +326,7 @@ pub(super) fn assumption(assumed: &str) -> String {
 
 /// Text from files and packages as it can be shown: what would move the cursor
 /// or reorder the line is escaped.
-pub(super) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         let reorders = matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -20,4 +20,4 @@ pub use client_root::ClientRoot;
 pub use fetch::{FETCHER, Fetched, SHIM, has_fetcher};
 pub use run::Run;
 pub use suite::Suite;
-pub use wrapped::{Build, KMP, kernel, kmp, kmp_for, kmp_in, release};
+pub use wrapped::{Build, KMP, kernel, kmp, kmp_for, kmp_in, module, release};

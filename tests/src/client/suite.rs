@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use crate::artifacts::roots;
 use crate::skip::skipped;
+
+/// A missing root is told once, not by every test that wants it.
+static SAID: [Once; Suite::ALL.len()] = [const { Once::new() }; Suite::ALL.len()];
 
 /// A suite, and with it one generation of each client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,7 +49,12 @@ impl Suite {
             .lines()
             .find_map(|line| line.strip_prefix(&own).or(line.strip_prefix("roots: ")));
         let why = why.unwrap_or_else(|| panic!("no {}: run `make test`", base.display()));
-        skipped(&format!("the clients of {}", self.name()), why);
+        SAID[self as usize].call_once(|| {
+            skipped(
+                &format!("every test of the clients of {}", self.name()),
+                why,
+            );
+        });
         None
     }
 }

@@ -80,15 +80,23 @@ pub fn kmp_in(directory: &str, name: &str, version: &str, build: Build) -> Packa
 pub fn kmp_for(release: &str, directory: &str, name: &str, version: &str, build: Build) -> Package {
     let mut package = Package::new(name).version(version);
     for name in KMP {
-        let modules = &build.kernel().modules;
-        let file = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let named = |path: &&PathBuf| file(path).split(".ko").next() == Some(name);
-        let module = modules.iter().find(named);
-        let module = module.unwrap_or_else(|| panic!("no module {name}"));
+        let module = &module(build, name);
+        let file = module.file_name().unwrap().to_str().unwrap();
         let tree = format!("/usr/lib/modules/{release}/{directory}");
-        package = package.copy(format!("{tree}/{}", file(module)), module);
+        package = package.copy(format!("{tree}/{file}"), module);
     }
     package
+}
+
+/// A module of a build, by its name.
+pub fn module(build: Build, name: &str) -> PathBuf {
+    let modules = build.kernel().modules.iter();
+    let mut with_name = modules.filter(|path| {
+        path.file_stem()
+            .is_some_and(|stem| Path::new(stem).with_extension("") == Path::new(name))
+    });
+    let module = with_name.next();
+    module.unwrap_or_else(|| panic!("no module {name}")).clone()
 }
 
 /// A bzImage whose version string names the common release, which has the length

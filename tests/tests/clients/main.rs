@@ -14,6 +14,7 @@ mod commit;
 mod dnf4;
 mod dnf5;
 mod harness;
+mod hooks;
 mod once;
 mod preflight;
 mod rpm;

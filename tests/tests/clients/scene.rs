@@ -155,7 +155,7 @@ pub(crate) fn assert_names_the_modules(text: &str, beginning: &str) {
     for words in [
         beginning,
         release(),
-        &KMP[0],
+        KMP[0],
         "their BTF was built for",
         "BPF: Invalid name | failed to validate module [nf_conntrack] BTF: -22",
     ] {

@@ -299,6 +299,15 @@ fn a_full_disk_costs_the_packages_that_do_not_fit_and_no_others() {
 #[test]
 fn the_handle_stands_two_opens_panics_and_many_questions() {
     for root in roots() {
+        // Only a distribution upgrade goes back to an older version.
+        let ahead = |version: &str| {
+            let package = Package::new("ahead").version(version);
+            package.file("/usr/share/ahead", version)
+        };
+        let newer = root.build(&ahead("9"));
+        let installed = root.run(["rpm", "-U", &newer]);
+        assert!(installed.status.success(), "{installed:?}");
+        root.offer("first", &[&ahead("1")]);
         root.copy("/opt/probe", env!("CARGO_BIN_EXE_zypp_probe").as_ref());
         let probed = root.run(["/opt/probe", SHIM, "/"]);
         assert!(probed.status.success(), "{probed:?}");
@@ -313,7 +322,8 @@ fn the_handle_stands_two_opens_panics_and_many_questions() {
             up.starts_with("Update: ") && up.contains("kernel-default-2-1.noarch"),
             "{up}"
         );
-        assert!(dup.starts_with("DistUpgrade: "), "{dup}");
+        assert!(dup.contains("ahead-1-1.noarch"), "{dup}");
+        assert!(!up.contains("ahead"), "{up}");
         assert_eq!(up, again);
         assert!(beyond.starts_with("beyond: Err(Failed("), "{beyond}");
         assert_eq!(reopened, "reopened: 6");

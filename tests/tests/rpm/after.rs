@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard::place::plan::{Action, Stage};
 use btf_guard::place::private::Private;
+use btf_guard::place::process::Process;
 use btf_guard::place::told::Told;
 use btf_guard::policy::Mode;
 use btf_guard_tests::{Judge, Outcome, Package, Root};
@@ -85,8 +86,8 @@ fn what_was_told_is_left_for_the_hooks_that_follow() {
     let told = told().unwrap();
     assert_eq!(told.keys, ["before", "after"]);
     assert_eq!(told.root, root.path().join(""));
-    assert!((begun..=now()).contains(&told.begun), "{told:?}");
-    assert!(!told.is_of_my_client(), "rpm's process is gone");
+    assert!((begun..=now()).contains(&told.looked), "{told:?}");
+    assert!(!Process::lives(told.pid, told.started), "rpm is gone");
 }
 
 #[test]

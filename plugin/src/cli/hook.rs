@@ -1,0 +1,216 @@
+//! What other programs run when they have changed kernels or modules: has the disk
+//! judged, and says in a few lines what is wrong.
+//!
+//! The judge is a child here, as inside rpm, with the same limits and the same
+//! deadline: what it reads may kill it or keep it, and one line is to come of that.
+//!
+//! Nobody is to fail for what is found here, or for what goes wrong here: a hook
+//! always succeeds.
+
+mod wishes;
+
+use std::env;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, ensure};
+use btf_guard::judge::{self, Judge};
+use btf_guard::place::handoff::Commit;
+use btf_guard::place::is_release;
+use btf_guard::place::plan::{Answer, Level, Message, Plan, Stage};
+use btf_guard::place::private::{Private, RUN};
+use btf_guard::place::process::Process;
+use btf_guard::place::promise;
+use btf_guard::place::told::Told;
+use btf_guard::policy::Mode;
+use btf_guard::report::shown;
+
+use super::Outcome;
+use super::args::Hook;
+
+/// Lines that are shown. The judge groups what it found; more than this is noise.
+const MAX_LINES: usize = 200;
+
+/// Set by kernel-install for its plugins.
+const IN_KERNEL_INSTALL: &str = "KERNEL_INSTALL_LAYOUT";
+/// Where kernel-install puts entries, for its plugins.
+const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
+/// Set by libzypp to its own process id while it commits.
+const COMMITTER: &str = "ZYPP_IS_RUNNING";
+
+/// Runs a hook.
+pub(crate) fn run(hook: &Hook) -> Outcome {
+    if wishes::of_the_environment() == Some(Mode::Off) {
+        return Outcome::Done;
+    }
+    let lines = looked(hook).unwrap_or_else(|error| {
+        let text = format!(
+            "btf-guard: {error:#}; what is on the disk now is not judged; run 'btf-guard check'"
+        );
+        let level = Level::Warning;
+        vec![Message { level, text }]
+    });
+    if lines.is_empty() {
+        return Outcome::Done;
+    }
+    // Asked for only where there is something to say: it takes another program.
+    let wish = wishes::all();
+    if wish.mode != Some(Mode::Off) {
+        let complaints = wish.complaints.into_iter().map(|complaint| Message {
+            level: Level::Warning,
+            text: format!("btf-guard: {complaint}"),
+        });
+        // dkms has begun a line, and ends it when this one has ended.
+        let start = match hook {
+            Hook::Dkms { .. } => "\n",
+            Hook::KernelInstall { .. } | Hook::Dnf { .. } => "",
+        };
+        say(start, complaints.chain(lines).collect());
+    }
+    Outcome::Done
+}
+
+/// What there is to say.
+fn looked(hook: &Hook) -> anyhow::Result<Vec<Message>> {
+    match hook {
+        Hook::KernelInstall {
+            command, version, ..
+        } => kernel_install(command, version),
+        Hook::Dkms { client } => dkms(*client),
+        Hook::Dnf { client, root } => dnf(*client, root),
+    }
+}
+
+/// All kernels of a release that can be booted, with all its modules: the copy that
+/// was just made, and those that were not.
+fn kernel_install(command: &str, version: &str) -> anyhow::Result<Vec<Message>> {
+    if command != "add" || somebody_else_will() {
+        return Ok(Vec::new());
+    }
+    ensure!(is_release(version), "{version:?} is no kernel's release");
+    let esp = env::var_os(BOOT_ROOT).map(PathBuf::from);
+    let plan = Plan {
+        stage: Stage::Now,
+        release: Some(version.to_owned()),
+        esps: esp.into_iter().filter(|esp| is_mounted(esp)).collect(),
+        ..plan("/")
+    };
+    Ok(ask(&plan)?.messages)
+}
+
+/// Is something mounted there that no root has by itself?
+fn is_mounted(dir: &Path) -> bool {
+    let known = ["/efi", "/boot", "/boot/efi"].map(Path::new);
+    let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
+    !known.contains(&dir) && device(dir).is_some_and(|dev| device(Path::new("/")) != Some(dev))
+}
+
+/// The modules that changed since dkms was started.
+fn dkms(client: u32) -> anyhow::Result<Vec<Message>> {
+    // Copies of the kernel may not have been made yet. Its own plugin is the last.
+    if env::var_os(IN_KERNEL_INSTALL).is_some() || somebody_else_will() {
+        return Ok(Vec::new());
+    }
+    let plan = Plan {
+        stage: Stage::Now,
+        since: Some(started_at(this(client)?)?),
+        ..plan("/")
+    };
+    Ok(ask(&plan)?.messages)
+}
+
+/// What changed since dnf was started, but for what the rpm plugin has judged and
+/// told: where it is at work, nothing is left.
+fn dnf(client: u32, root: &Path) -> anyhow::Result<Vec<Message>> {
+    let client = this(client)?;
+    let told = Private::open(Path::new(RUN)).ok().flatten();
+    let told = told.and_then(|dir| Told::last(&dir).ok()?);
+    let told = told.filter(|told| told.is_of(client) && told.root == root);
+    let (since, said) = match told {
+        Some(told) => (told.looked, told.keys),
+        None => (started_at(client)?, Vec::new()),
+    };
+    let plan = Plan {
+        stage: Stage::After,
+        since: Some(since),
+        said,
+        ..plan(root)
+    };
+    let looked = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let answer = ask(&plan)?;
+    let keys = [plan.said, answer.keys].concat();
+    let told = Told::of(client, root.to_owned(), looked, keys);
+    // Where it cannot be left, the client's next transaction tells it again.
+    let _ = Private::create(Path::new(RUN)).map(|dir| told.leave(&dir));
+    Ok(answer.messages)
+}
+
+/// Will the rpm plugin, or zypper's, judge the disk when the transaction is over
+/// that this process is a part of?
+fn somebody_else_will() -> bool {
+    let Ok(Some(dir)) = Private::open(Path::new(RUN)) else {
+        return false;
+    };
+    let committer = env::var(COMMITTER).ok().and_then(|pid| pid.parse().ok());
+    let committer = committer.and_then(|pid| Process::find(pid).ok());
+    let committer = committer.filter(|process| process.is_ancestor_of_mine().unwrap_or(false));
+    let handed_over = |process| matches!(Commit::of(&dir, process).handed_over(), Ok(Some(_)));
+    promise::is_given_to_me(&dir).unwrap_or(false) || committer.is_some_and(handed_over)
+}
+
+/// The process that has started this one.
+fn this(client: u32) -> anyhow::Result<Process> {
+    let process = Process::find(client).with_context(|| format!("process {client}"))?;
+    let is_ancestor = process.is_ancestor_of_mine()?;
+    ensure!(is_ancestor, "process {client} has not started this one");
+    Ok(process)
+}
+
+fn started_at(client: Process) -> anyhow::Result<u64> {
+    let pid = client.pid;
+    let started = client.started_at();
+    started.with_context(|| format!("when process {pid} was started"))
+}
+
+fn plan(root: impl Into<PathBuf>) -> Plan {
+    Plan {
+        // Of openSUSE: what is changed is a snapshot that is booted later.
+        image: env::var_os("TRANSACTIONAL_UPDATE").is_some_and(|value| !value.is_empty()),
+        mode: Some(Mode::Warn),
+        ..Plan::new(root.into())
+    }
+}
+
+/// Asks this program, under another name.
+fn ask(plan: &Plan) -> Result<Answer, judge::Failure> {
+    let installed = Judge::default();
+    let judge = Judge {
+        program: env::current_exe().unwrap_or(installed.program),
+        ..installed
+    };
+    judge::ask(&judge, plan, Vec::new())
+}
+
+/// Writes lines as rpm's log would. A standard error that is closed or full takes
+/// none; there is nobody to tell that to.
+fn say(start: &str, mut lines: Vec<Message>) {
+    let more = lines.len().saturating_sub(MAX_LINES);
+    lines.truncate(MAX_LINES);
+    if more > 0 {
+        let text = format!("btf-guard: {more} more lines not shown");
+        let level = Level::Notice;
+        lines.push(Message { level, text });
+    }
+    let mut all = start.to_owned();
+    for Message { level, text } in lines {
+        all.push_str(match level {
+            Level::Error | Level::Warning => "warning: ",
+            Level::Notice => "",
+        });
+        all.push_str(&shown(&text));
+        all.push('\n');
+    }
+    let _ = io::stderr().write_all(all.as_bytes());
+}
