@@ -136,6 +136,9 @@ adapt() {
     fi
     # This plugin offers what was installed once, again.
     rm -f "$root/etc/dnf/libdnf5-plugins/local.conf"
+    if [ -e "$root/etc/dnf/plugins/local.conf" ]; then
+        printf '[main]\nenabled = false\n' >"$root/etc/dnf/plugins/local.conf"
+    fi
     # libzypp now and then fails to read a database without any package.
     cat >"$root/tmp/root-base.spec" <<'SPEC'
 Name: root-base

@@ -21,6 +21,7 @@ mod rpm;
 mod scenarios;
 mod scene;
 mod shelf;
+mod slow;
 mod trouble;
 mod zypp_ask;
 mod zypp_fetch;

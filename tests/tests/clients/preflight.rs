@@ -5,6 +5,8 @@ use btf_guard_tests::{Outcome, Package};
 
 use crate::client::{Act, Client, Tool};
 use crate::scene::Scene;
+use crate::slow;
+use crate::zypp_ask::noise;
 
 /// zypper with libzypp 17.25, 17.36 and 17.38; dnf 4.14, dnf 4.23, dnf5.
 const CLIENTS: [Client; 6] = [
@@ -110,7 +112,8 @@ fn modules_of_this_kernel_may_come_and_those_of_another_build_block() {
         }
         assert_eq!(bad.stderr, "");
         // The client is stopped for the same.
-        scene.refused(Act::Install(&[MODULES]), 1);
+        let stopped = scene.run(Act::Install(&[MODULES])).status;
+        assert_eq!(stopped.code(), Some(scene.client.blocked(1)));
     }
 }
 
@@ -178,18 +181,22 @@ fn what_is_downgraded_goes() {
         let command = ["rpm", "-U"].map(str::to_owned).into_iter().chain(built);
         let installed = scene.root.client(command).env("BTF_GUARD", "off").run();
         assert!(installed.status.success(), "{installed:?}");
-        let old = [
-            kernel("kernel-default", "1", Build::Old),
-            kmp("driver-kmp", "1", Build::Old),
-        ];
-        scene.root.offer("old", &old.iter().collect::<Vec<_>>());
-        let both = [("kernel-default", "1"), ("driver-kmp", "1")];
+        let kernel = kernel("kernel-default", "1", Build::Old);
+        let modules = kmp("driver-kmp", "1", Build::Old);
+        let names = [("kernel-default", "1"), ("driver-kmp", "1")];
+        // zypper steps back to what there is, and to what it is told only with
+        // an option.
         let (alone, both) = match is_zypper(scene.client) {
-            true => (Act::Install(&both[..1]), Act::Install(&both)),
-            false => (Act::Downgrade(&both[..1]), Act::Downgrade(&both)),
+            true => ("zypper dup".to_owned(), "zypper dup".to_owned()),
+            false => (
+                words(scene.client, Act::Downgrade(&names[..1])),
+                words(scene.client, Act::Downgrade(&names)),
+            ),
         };
-        judged_act(&scene, alone, 2);
-        assert_ok(&judged_act(&scene, both, 0));
+        scene.root.offer("old", &[&kernel]);
+        judged(&scene, &alone, 2);
+        scene.root.offer("old", &[&modules]);
+        assert_ok(&judged(&scene, &both, 0));
     }
 }
 
@@ -382,5 +389,69 @@ fn dnf_looks_into_all_that_comes() {
         let odd: Package = kmp("odd-name", "1", Build::New);
         scene.root.offer("odd", &[&odd]);
         judged_act(&scene, Act::Install(&[("odd-name", "1")]), 2);
+    }
+}
+
+/// A kernel that takes a few seconds to come.
+fn offer_slowly(scene: &Scene) {
+    let kernel = Package::new("kernel-default")
+        .version("3")
+        .file("/usr/lib/modules/3/vmlinuz", noise(60_000));
+    scene.root.offer("slow", &[&kernel]);
+    slow::serve(&scene.root, "slow");
+}
+
+#[test]
+fn whoever_waits_at_a_terminal_sees_what_comes() {
+    for scene in scenes(Scene::old_kernel) {
+        offer_slowly(&scene);
+        let line = format!(
+            "btf-guard preflight {}",
+            words(scene.client, Act::Update("slow"))
+        );
+        let shown = scene
+            .shell(&line)
+            .env("TERM", "xterm")
+            .answering(&[])
+            .stdout;
+        let waits = match is_zypper(scene.client) {
+            true => "(1/1) kernel-default-3-1.noarch",
+            // Its own words.
+            false => "kernel-default-3-1.noarch",
+        };
+        assert!(shown.contains(waits), "{:?}: {shown}", scene.client);
+        // Elsewhere it is quiet.
+        let shown = scene.shell(&line).run();
+        assert!(!shown.stderr.contains("kernel-default"), "{shown:?}");
+    }
+}
+
+/// An interrupt from the terminal goes to all that it runs.
+#[test]
+fn an_interrupt_ends_the_download_too() {
+    for scene in scenes(Scene::old_kernel) {
+        offer_slowly(&scene);
+        let (client, line) = (scene.client, words(scene.client, Act::Update("slow")));
+        let runs = match client.tool {
+            Tool::Dnf4 => "/usr/bin/dnf",
+            Tool::Dnf5 => "/usr/bin/dnf5",
+            _ => FETCHER,
+        };
+        // A word of its own: this script has it too.
+        let find = format!("grep -qz '^{runs}$' /proc/[0-9]*/cmdline 2>/dev/null");
+        // Job control gives it a process group of its own, as a shell at a terminal does.
+        let script = format!(
+            "set -m; btf-guard preflight {line} & for i in $(seq 300); do \
+             {find} && echo runs && break; sleep 0.1; done; sleep 2; kill -INT -- -$!; wait $!; echo ended: $?"
+        );
+        let outcome = scene.root.client(["bash", "-c", &script]).run();
+        assert!(
+            outcome.stdout == "runs\nended: 130\n",
+            "{client:?}: {outcome:?}"
+        );
+        // dnf says that it was interrupted before it ends.
+        let gone = format!("for i in $(seq 100); do {find} || exit 0; sleep 0.1; done; exit 1");
+        let left = scene.root.run(["bash", "-c", &gone]);
+        assert!(left.status.success(), "{client:?}: {left:?}");
     }
 }
