@@ -8,9 +8,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::Way;
 
-/// Tell what an update would do to kernel modules, and install nothing
+/// Tell which modules kernels will refuse after an update
 ///
-/// The package manager itself chooses the packages. Those that are needed are
+/// Installs nothing. The package manager itself chooses the packages. Those that are needed are
 /// downloaded, and judged as they would be in the transaction: what comes, by the
 /// kernels that will be there. Before an automatic update: exit code 2 means that
 /// modules would no longer load after a reboot.

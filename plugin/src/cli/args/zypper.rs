@@ -12,11 +12,12 @@ use super::{Check, Command, Kernels};
 /// The name under which zypper starts the program, and looks for its manual page.
 pub(crate) const NAME: &str = "zypper-btf-guard";
 
-/// Tell what an update would do to kernel modules, and install nothing
+/// Tell which modules kernels will refuse after an update
 ///
-/// zypper asks for it by `zypper btf-guard`; the verbs are its own.
+/// Installs nothing. zypper starts it as `zypper btf-guard`; the verbs are zypper's own.
 #[derive(Debug, Parser)]
-#[command(name = NAME, version, disable_help_subcommand = true)]
+#[command(name = NAME, bin_name = "zypper btf-guard", version)]
+#[command(disable_help_subcommand = true)]
 #[command(after_help = super::EXIT_CODES)]
 pub(crate) struct ZypperArgs {
     #[command(subcommand)]
