@@ -392,11 +392,11 @@ fn dnf_looks_into_all_that_comes() {
     }
 }
 
-/// A kernel that takes a few seconds to come.
-fn offer_slowly(scene: &Scene) {
+/// A kernel of so many bytes, of which 14,000 come in a second.
+fn offer_slowly(scene: &Scene, bytes: usize) {
     let kernel = Package::new("kernel-default")
         .version("3")
-        .file("/usr/lib/modules/3/vmlinuz", noise(60_000));
+        .file("/usr/lib/modules/3/vmlinuz", noise(bytes));
     scene.root.offer("slow", &[&kernel]);
     slow::serve(&scene.root, "slow");
 }
@@ -404,7 +404,7 @@ fn offer_slowly(scene: &Scene) {
 #[test]
 fn whoever_waits_at_a_terminal_sees_what_comes() {
     for scene in scenes(Scene::old_kernel) {
-        offer_slowly(&scene);
+        offer_slowly(&scene, 60_000);
         let line = format!(
             "btf-guard preflight {}",
             words(scene.client, Act::Update("slow"))
@@ -430,7 +430,7 @@ fn whoever_waits_at_a_terminal_sees_what_comes() {
 #[test]
 fn an_interrupt_ends_the_download_too() {
     for scene in scenes(Scene::old_kernel) {
-        offer_slowly(&scene);
+        offer_slowly(&scene, 600_000);
         let (client, line) = (scene.client, words(scene.client, Act::Update("slow")));
         let runs = match client.tool {
             Tool::Dnf4 => "/usr/bin/dnf",

@@ -14,6 +14,7 @@ use btf_guard::place::handoff::without_zero;
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Action;
 use btf_guard::place::roots::Root;
+use btf_guard::report::shown;
 use btf_guard_child::{self as child, Ended, Terms};
 
 use super::Wish;
@@ -126,13 +127,8 @@ fn succeeded(ended: &Ended) -> anyhow::Result<()> {
         return Ok(());
     };
     let lines = ended.said.text().lines();
-    let lines: Vec<String> = lines
-        .map(|line| format!("\n  {}", line.escape_debug()))
-        .collect();
-    bail!(
-        "nothing is judged: dnf ended with {status}{}",
-        lines.concat()
-    )
+    let lines: String = lines.map(|line| format!("\n  {}", shown(line))).collect();
+    bail!("nothing is judged: dnf ended with {status}{lines}")
 }
 
 /// Finds the file of each package that comes. Where the two do not agree, dnf was
@@ -183,4 +179,61 @@ fn stored(store: &Store) -> anyhow::Result<Wish> {
         },
         replaced: account.replaced,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_dnf_that_is_there_is_found() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        assert!(find(place.path()).is_err());
+        fs::write(at("dnf5"), "").unwrap();
+        assert_eq!(find(place.path()).unwrap(), (Tool::Dnf5, at("dnf5")));
+        symlink("dnf5", at("dnf")).unwrap();
+        assert_eq!(find(place.path()).unwrap(), (Tool::Dnf5, at("dnf5")));
+        fs::write(at("dnf-3"), "").unwrap();
+        fs::remove_file(at("dnf")).unwrap();
+        symlink("dnf-3", at("dnf")).unwrap();
+        assert_eq!(find(place.path()).unwrap(), (Tool::Dnf4, at("dnf")));
+    }
+
+    /// Writes a package without files into the store.
+    fn bring(store: &Store, name: &str) -> PathBuf {
+        let mut bytes = Vec::new();
+        let mut builder = rpm::PackageBuilder::new(name, "1", "none", "noarch", name);
+        builder.build().unwrap().write(&mut bytes).unwrap();
+        fs::create_dir_all(store.directory()).unwrap();
+        let path = store.directory().join(format!("{name}.rpm"));
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_dnf_4_says_and_what_it_brings_have_to_agree() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::at(place.path()).unwrap();
+        let said = bring(&store, "said");
+        bring(&store, "unsaid");
+        let mut account = Account::default();
+        for line in [
+            "---> Package said.noarch 1-1 will be an upgrade",
+            "---> Package said.noarch 0-1 will be upgraded",
+            "---> Package lost.noarch 1-1 will be installed",
+        ] {
+            account.hear(line).unwrap();
+        }
+        let wish = with_files(account, &store).unwrap();
+        let paths = wish.outcome.steps.iter().map(|step| step.path.clone());
+        assert_eq!(paths.collect::<Vec<_>>(), [Some(said), None, None]);
+        assert_eq!(
+            wish.outcome.problems,
+            ["it did not say that it would install unsaid-1-1.noarch"]
+        );
+    }
 }

@@ -30,7 +30,8 @@ impl Store {
         Self::at(Path::new(PLACE))
     }
 
-    fn at(place: &Path) -> anyhow::Result<Self> {
+    /// The same at another place.
+    pub(super) fn at(place: &Path) -> anyhow::Result<Self> {
         let mut maker = DirBuilder::new();
         maker.recursive(true).mode(0o755);
         let opened = maker.create(place).and_then(|()| File::open(place));

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use btf_guard::place::fetch::Progress;
+use btf_guard::report::shown;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two turns of the wheel.
@@ -27,9 +28,9 @@ impl Waiting {
         Self { bar }
     }
 
-    /// Shows what the client itself says.
+    /// Shows what the client itself says. Nothing in it moves the cursor.
     pub(super) fn says(&self, line: &[u8]) {
-        let line = visible(&String::from_utf8_lossy(line));
+        let line = shown(String::from_utf8_lossy(line).trim());
         if !line.is_empty() {
             self.bar.set_message(line);
         }
@@ -52,7 +53,7 @@ impl Waiting {
         }
         self.bar.set_length(*total);
         self.bar.set_prefix(format!("{index}/{of}"));
-        self.bar.set_message(visible(package));
+        self.bar.set_message(shown(package));
         self.bar.set_position(*done);
     }
 }
@@ -60,21 +61,5 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-    }
-}
-
-/// Names come from repositories: nothing in them moves the cursor.
-fn visible(text: &str) -> String {
-    let visible = text.trim().chars().filter(|letter| !letter.is_control());
-    visible.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_moves_no_cursor() {
-        assert_eq!(visible(" a\x1b[2Jb\r\n"), "a[2Jb");
     }
 }
