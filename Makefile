@@ -29,6 +29,7 @@ export CARGO CARGO_TARGET_DIR
 bin_dir = $(PREFIX)/bin
 lib_dir = $(PREFIX)/lib/btf-guard
 commit_dir = $(PREFIX)/lib/zypp/plugins/commit
+subcommand_dir = $(PREFIX)/lib/zypper/commands
 man_dir = $(PREFIX)/share/man/man1
 bash_dir = $(PREFIX)/share/bash-completion/completions
 zsh_dir = $(PREFIX)/share/zsh/site-functions
@@ -88,7 +89,7 @@ install:
 	$(program) generate completions $(generated)/completions
 	install -D -m 755 $(program) $(DESTDIR)$(bin_dir)/btf-guard
 	install -d -m 755 $(DESTDIR)$(man_dir)
-	install -m 644 $(generated)/man/*.1 $(DESTDIR)$(man_dir)
+	install -m 644 $(generated)/man/btf-guard*.1 $(DESTDIR)$(man_dir)
 	install -D -m 644 $(generated)/completions/btf-guard.bash $(DESTDIR)$(bash_dir)/btf-guard
 	install -D -m 644 $(generated)/completions/_btf-guard $(DESTDIR)$(zsh_dir)/_btf-guard
 	install -D -m 644 $(generated)/completions/btf-guard.fish $(DESTDIR)$(fish_dir)/btf-guard.fish
@@ -96,6 +97,9 @@ install:
 	$(if $(ZYPP),install -m 755 $(fetcher) $(DESTDIR)$(lib_dir)/btf-guard-zypp-fetch)
 	$(if $(ZYPP),install -m 755 $(shim) $(DESTDIR)$(lib_dir)/libbtf_guard_zypp.so)
 	$(if $(ZYPP),install -D -m 755 $(committer) $(DESTDIR)$(commit_dir)/btf-guard)
+	$(if $(ZYPP),install -m 644 $(generated)/man/zypper-btf-guard*.1 $(DESTDIR)$(man_dir))
+	$(if $(ZYPP),install -d -m 755 $(DESTDIR)$(subcommand_dir))
+	$(if $(ZYPP),ln -sf $(bin_dir)/btf-guard $(DESTDIR)$(subcommand_dir)/zypper-btf-guard)
 	install -D -m 755 $(plugin) $(DESTDIR)$(RPM_PLUGIN_DIR)/btf_guard.so
 	for file in hooks/kernel-install/98-btf-guard.install hooks/dkms/btf-guard.conf \
 		hooks/dnf/btf-guard.action hooks/dnf/btf-guard.actions; do \

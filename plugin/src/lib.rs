@@ -8,6 +8,7 @@
 pub mod btf;
 pub mod compression;
 mod error;
+pub mod fetch;
 pub mod judge;
 pub mod kernel;
 pub mod module;

@@ -16,16 +16,25 @@ use libc::{CLOSE_RANGE_CLOEXEC, F_SETFD, SIG_DFL, SIG_SETMASK, SYS_close_range};
 /// Signals are numbered from 1 to this.
 const LAST_SIGNAL: i32 = 64;
 
+/// The process group of a child, to which a terminal sends its signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// Its own. An interrupt from the terminal is for rpm, which ends when it is
+    /// safe to; it must not become a way around the judgement.
+    Own,
+    /// That of this process: an interrupt ends both.
+    Ours,
+}
+
 /// Lets the command start with nothing of this process but its standard
-/// descriptors and `inherited`: no signal blocked or ignored, a process group
-/// of its own.
+/// descriptors and `inherited`: no signal blocked or ignored.
 ///
-/// An interrupt from the terminal is for rpm, which ends when it is safe to;
-/// it must not become a way around the judgement. The caller keeps `inherited`
-/// open until the command has started.
-pub(crate) fn isolate(command: &mut Command, inherited: &[OwnedFd]) {
+/// The caller keeps `inherited` open until the command has started.
+pub(crate) fn isolate(command: &mut Command, inherited: &[OwnedFd], group: Group) {
     let inherited: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
-    command.process_group(0);
+    if group == Group::Own {
+        command.process_group(0);
+    }
     // SAFETY: the closure calls nothing but system calls and functions that
     // POSIX calls async-signal-safe, and allocates nothing.
     unsafe {

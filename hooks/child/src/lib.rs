@@ -5,5 +5,7 @@
 
 mod isolation;
 mod run;
+mod said;
 
-pub use run::{Ended, Failure, Said, Terms, memory, run};
+pub use run::{Ended, Failure, Terms, lines, memory, run};
+pub use said::Said;

@@ -17,7 +17,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 
-use crate::isolation;
+use crate::isolation::{self, Group};
+use crate::said::Said;
 
 /// What is kept of the end of a child's standard error.
 const MAX_SAID: usize = 4 << 10;
@@ -25,6 +26,9 @@ const MAX_SAID: usize = 4 << 10;
 /// How long a killed child may take to die. One that waits for a dead disk
 /// cannot be reaped, and the caller need not wait for that disk.
 const DEATH: Duration = Duration::from_secs(2);
+
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// On what terms a child runs.
 #[derive(Debug, Clone, Copy)]
@@ -114,17 +118,87 @@ impl Ended {
 /// # Errors
 /// Where it cannot be started or listened to, is late, or writes too much.
 pub fn run(
-    mut command: Command,
+    command: Command,
     input: File,
     inherited: Vec<OwnedFd>,
     terms: &Terms,
 ) -> Result<Ended, Failure> {
-    let deadline = Instant::now() + terms.timeout;
+    let mut output = Vec::new();
+    let mut whole = |piece: &[u8]| {
+        output.extend_from_slice(piece);
+        output.len() <= terms.limit
+    };
+    let (status, said) = hear(command, input, inherited, Group::Own, terms, &mut whole)?;
+    Ok(Ended {
+        output,
+        status,
+        said,
+    })
+}
+
+/// The same for a child that belongs to this process's job, so that an interrupt
+/// from the terminal is for both: each line that it writes goes to `each` when it
+/// is whole, without its line break. The limit is that of one line, and there is
+/// no output in the end.
+///
+/// # Errors
+/// As [`run`].
+pub fn lines(
+    command: Command,
+    input: File,
+    terms: &Terms,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<Ended, Failure> {
+    let mut open = Vec::new();
+    let mut line_by_line = |piece: &[u8]| {
+        let mut pieces = piece.split(|&byte| byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            open.extend_from_slice(piece);
+            if pieces.peek().is_some() {
+                each(&open);
+                open.clear();
+            }
+        }
+        open.len() <= terms.limit
+    };
+    let heard = hear(
+        command,
+        input,
+        Vec::new(),
+        Group::Ours,
+        terms,
+        &mut line_by_line,
+    );
+    let (status, said) = heard?;
+    if !open.is_empty() {
+        each(&open);
+    }
+    Ok(Ended {
+        output: Vec::new(),
+        status,
+        said,
+    })
+}
+
+/// Takes a piece of the child's output; `false` where it is too much.
+type Hear<'h> = &'h mut dyn FnMut(&[u8]) -> bool;
+
+fn hear(
+    mut command: Command,
+    input: File,
+    inherited: Vec<OwnedFd>,
+    group: Group,
+    terms: &Terms,
+    each: Hear<'_>,
+) -> Result<(Option<ExitStatus>, Said), Failure> {
+    // One that waits for years is one that waits for ever.
+    let now = Instant::now();
+    let deadline = now.checked_add(terms.timeout).unwrap_or(now + FOREVER);
     command
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    isolation::isolate(&mut command, &inherited);
+    isolation::isolate(&mut command, &inherited, group);
     let child = command.spawn();
     drop(inherited);
     let mut child = child.map_err(|source| Failure::Start {
@@ -137,15 +211,11 @@ pub fn run(
         said: Vec::new(),
         child: Some(child),
     };
-    let heard = listen(&mut running, deadline, terms.limit);
+    let heard = listen(&mut running, deadline, each);
     let said = running.last_words();
     let who = terms.who;
     match heard {
-        Ok((output, status)) => Ok(Ended {
-            output,
-            status,
-            said,
-        }),
+        Ok(status) => Ok((status, said)),
         Err(Deaf::Late) => {
             let timeout = terms.timeout;
             Err(Failure::Late { who, timeout, said })
@@ -184,9 +254,8 @@ enum Deaf {
 fn listen(
     running: &mut Running,
     deadline: Instant,
-    limit: usize,
-) -> Result<(Vec<u8>, Option<ExitStatus>), Deaf> {
-    let mut answer = Vec::new();
+    each: Hear<'_>,
+) -> Result<Option<ExitStatus>, Deaf> {
     let mut buffer = vec![0; 64 << 10];
     while let Some(stdout) = &mut running.stdout {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -198,8 +267,7 @@ fn listen(
         // been suspended while the child was not.
         if ready.stdout {
             let read = running.hear_stdout(&mut buffer).map_err(Deaf::System)?;
-            answer.extend_from_slice(buffer.get(..read).unwrap_or_default());
-            if answer.len() > limit {
+            if !each(buffer.get(..read).unwrap_or_default()) {
                 return Err(Deaf::TooLong);
             }
         } else if left.is_zero() {
@@ -207,8 +275,8 @@ fn listen(
         }
     }
     match running.end(deadline) {
-        End::Status(status) => Ok((answer, Some(status))),
-        End::Unknown => Ok((answer, None)),
+        End::Status(status) => Ok(Some(status)),
+        End::Unknown => Ok(None),
         End::NotYet => Err(Deaf::Late),
     }
 }
@@ -314,7 +382,7 @@ impl Running {
                 self.hear_stderr(&mut buffer);
             }
         }
-        Said::last_line(&self.said)
+        Said::of(&self.said)
     }
 
     fn stop(&mut self) {
@@ -337,24 +405,5 @@ impl Drop for Running {
     }
 }
 
-/// The last line of a child's standard error, ready to follow a sentence.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Said(Option<String>);
-
-impl Said {
-    fn last_line(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-        // One line on a screen, not all that fits into a pipe.
-        Self(line.map(|line| line.chars().take(300).collect()))
-    }
-}
-
-impl std::fmt::Display for Said {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
-            Some(line) => write!(f, ", saying {line:?}"),
-            None => Ok(()),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,6 @@
 //! It is linked into `btf_guard.so`, which lives inside rpm, dnf and
 //! PackageKit: it prints nothing and reads no environment.
 
-pub mod paths;
-
+pub use btf_guard::place::paths;
 pub use btf_guard::{judge, wish};
 pub use btf_guard_child as run;

@@ -2,13 +2,10 @@
 //! that carry modules into libzypp's cache.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use btf_guard::place::fetch::{Ask, Commit, CommitStep, Extent, Line, MAX_LINE, Outcome, Request};
-use btf_guard_hooks::run::{self, Failure, Terms};
-
-const WHO: &str = "the fetch program";
+use btf_guard::fetch;
+use btf_guard::place::fetch::{Ask, Commit, CommitStep, Extent, Outcome, Request};
 
 /// The program ends by itself when its time is over; this much later it is ended.
 const GRACE: Duration = Duration::from_secs(1);
@@ -17,9 +14,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
-    Failure(#[from] Failure),
-    #[error("libzypp: {0}")]
-    Libzypp(String),
+    Asked(#[from] fetch::Error),
     #[error("there is no time to ask libzypp")]
     Time,
 }
@@ -42,52 +37,12 @@ pub(crate) fn fetch(
         fetch: Extent::Kernel,
         ..Request::new(root.to_owned(), Ask::Commit(Commit { steps }))
     };
-    let terms = Terms {
-        who: WHO,
-        timeout,
-        limit: usize::try_from(MAX_LINE).unwrap_or(usize::MAX),
-    };
-    let input = run::memory(&request).map_err(|source| Failure::HandOver { who: WHO, source })?;
-    // libzypp asks the environment for proxies, for one.
-    let ended = run::run(Command::new(program), input, Vec::new(), &terms)?;
-    match last_line(&ended.output) {
-        Some(Line::Result(outcome)) => Ok(outcome),
-        Some(Line::Error(failure)) => Err(Error::Libzypp(failure.what)),
-        Some(Line::Progress(_)) | None => {
-            let (_, said) = ended.success(&terms)?;
-            Err(Error::Failure(Failure::Answer {
-                who: WHO,
-                reason: "no result".to_owned(),
-                said,
-            }))
-        }
-    }
-}
-
-fn last_line(output: &[u8]) -> Option<Line> {
-    let lines = output.split(|byte| *byte == b'\n');
-    let last = lines.rev().find(|line| !line.is_empty())?;
-    serde_json::from_slice(last).ok()
+    Ok(fetch::ask(program, &request, timeout)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_line_counts() {
-        let progress = r#"{"progress":{"package":"a","done":1,"total":2,"index":1,"of":1}}"#;
-        let result = r#"{"result":{"steps":[],"problems":[]}}"#;
-        let both = format!("{progress}\n{result}\n");
-        assert!(matches!(last_line(both.as_bytes()), Some(Line::Result(_))));
-        let killed = format!("{result}\n{progress}\n");
-        assert!(matches!(
-            last_line(killed.as_bytes()),
-            Some(Line::Progress(_))
-        ));
-        assert_eq!(last_line(b"garbage\n"), None);
-        assert_eq!(last_line(b"\n"), None);
-    }
 
     #[test]
     fn without_time_nothing_is_started() {

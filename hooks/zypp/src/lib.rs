@@ -3,19 +3,17 @@
 //! libzypp starts it from `/usr/lib/zypp/plugins/commit/` and speaks [`frames`]
 //! with it; [`session`] answers them. At COMMITBEGIN [`work`] has the packages
 //! that carry modules fetched into libzypp's cache ([`fetch`]), makes one plan
-//! of them and of what goes ([`elements`], [`installed`]), has it judged, and
-//! leaves the decision for the rpm plugin: a commit plugin cannot stop a commit.
-//! At the end it has the disk judged and leaves a [`notice`].
+//! of them and of what goes, has it judged, and leaves the decision for the rpm
+//! plugin: a commit plugin cannot stop a commit. At the end it has the disk
+//! judged and leaves a [`notice`].
 //!
 //! Whatever goes wrong costs a line in zypper's log, never the commit: libzypp
 //! gets its answer in time ([`budget`]), and there is no hand-off.
 
 mod budget;
 mod cache;
-mod elements;
 mod fetch;
 pub mod frames;
-mod installed;
 mod notice;
 pub mod session;
 pub mod settings;

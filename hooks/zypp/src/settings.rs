@@ -4,14 +4,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use btf_guard::fetch;
 use btf_guard::place::private;
 use btf_guard_hooks::judge::Judge;
-
-/// Where the fetch program is installed; the build may name another directory.
-const DIRECTORY: &str = match option_env!("BTF_GUARD_LIBDIR") {
-    Some(directory) => directory,
-    None => "/usr/lib/btf-guard",
-};
 
 /// Where everything is. The defaults are those of an installed system; tests
 /// name others.
@@ -29,7 +24,7 @@ pub struct Places {
     #[arg(long, default_value_os_t = Judge::default().program)]
     pub judge: PathBuf,
     /// The program that asks libzypp
-    #[arg(long, default_value_os_t = PathBuf::from(DIRECTORY).join("btf-guard-zypp-fetch"))]
+    #[arg(long, default_value_os_t = fetch::installed())]
     pub fetch: PathBuf,
     /// rpm
     #[arg(long, default_value = "/usr/bin/rpm")]

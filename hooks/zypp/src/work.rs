@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use btf_guard::place::fetch::{CommitAction, CommitStep, Outcome};
+use btf_guard::place::elements::{Elements, Incomplete};
+use btf_guard::place::fetch::{CommitAction, CommitStep};
 use btf_guard::place::handoff::{self, Commit};
+use btf_guard::place::installed::Rpm;
 use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
 use btf_guard::place::private::{self, Private};
 use btf_guard::place::process::Process;
@@ -15,8 +17,6 @@ use btf_guard_hooks::run::Failure;
 use btf_guard_hooks::wish;
 
 use crate::budget::Budget;
-use crate::elements::{Elements, Incomplete};
-use crate::installed::Rpm;
 use crate::notice::Notice;
 use crate::session::say;
 use crate::settings::{Places, Surroundings};
@@ -195,11 +195,7 @@ impl Work {
             say(problem);
         }
         let mut elements = Elements::coming(&outcome)?;
-        let names = going(&outcome, &replaced);
-        if !names.is_empty() {
-            let installed = self.rpm().carriers(&names, QUERY.min(budget.left()))?;
-            elements.going(&outcome, &replaced, installed)?;
-        }
+        elements.going(&outcome, &replaced, self.rpm(), QUERY.min(budget.left()))?;
         Ok(elements)
     }
 
@@ -300,15 +296,6 @@ fn replaced(steps: &[CommitStep]) -> BTreeSet<&str> {
     let replacing = |step: &&CommitStep| step.action == CommitAction::Install;
     let steps = steps.iter().filter(replacing);
     steps.map(|step| step.name.as_str()).collect()
-}
-
-/// The names of what goes.
-fn going<'a>(outcome: &'a Outcome, replaced: &BTreeSet<&'a str>) -> Vec<&'a str> {
-    let erased = outcome.steps.iter();
-    let erased = erased.filter(|step| step.action == Action::Erase);
-    let mut names: BTreeSet<&str> = erased.map(|step| step.name.as_str()).collect();
-    names.extend(replaced);
-    names.into_iter().collect()
 }
 
 /// The step of a package that the plan says is installed.

@@ -1,5 +1,8 @@
 //! What was typed.
 
+mod preflight;
+mod zypper;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -8,12 +11,18 @@ use btf_guard::verdict::Causes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
+pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
+pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
+
+/// A contract, see DESIGN.
+const EXIT_CODES: &str = "\
+Exit codes: 0 nothing at warn or above, 1 findings at warn, 2 findings at block,
+3 usage or input error (what could be read was judged), 4 internal failure.";
+
 /// Tells before a reboot or an update which kernel modules a kernel will refuse for their BTF
 #[derive(Debug, Parser)]
 #[command(name = "btf-guard", version, disable_help_subcommand = true)]
-#[command(after_help = "\
-Exit codes: 0 nothing at warn or above, 1 findings at warn, 2 findings at block,
-3 usage or input error (what could be read was judged), 4 internal failure.")]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,6 +32,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Check(Check),
     Kernels(Kernels),
+    #[command(subcommand)]
+    Preflight(Preflight),
     Judge(Judge),
     #[command(subcommand, hide = true)]
     Hook(Hook),
@@ -73,6 +84,17 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) way: Way,
+
+    /// How many modules to judge at a time (default: one a processor)
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+/// How findings are counted and written.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Way {
     /// text or json
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
     pub(crate) format: Format,
@@ -88,10 +110,6 @@ pub(crate) struct Check {
     /// The most that findings may come to
     #[arg(long, default_value = "block", value_parser = mode())]
     pub(crate) mode: Mode,
-
-    /// How many modules to judge at a time (default: one a processor)
-    #[arg(long, short, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
 
     /// No colors, not even on a terminal
     #[arg(long, action = ArgAction::SetTrue)]
@@ -214,6 +232,57 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
+        ZypperArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn zyppers_words_mean_the_same_as_our_own() {
+        for (zypper, own) in [
+            ("up", "preflight zypper up"),
+            (
+                "update --no-refresh -v",
+                "preflight zypper update --no-refresh -v",
+            ),
+            ("preflight up", "preflight zypper up"),
+            (
+                "dup --mode warn",
+                "preflight zypper dist-upgrade --mode warn",
+            ),
+            ("patch", "preflight zypper patch"),
+            ("in a b", "preflight zypper in a b"),
+            ("install a -q b", "preflight zypper install -q a b"),
+            ("check --kernel all a.ko", "check --kernel all a.ko"),
+            ("kernels", "kernels"),
+        ] {
+            let words = |line: &str| format!("x {line}");
+            let zypper = ZypperArgs::try_parse_from(words(zypper).split(' ')).unwrap();
+            let own = Args::try_parse_from(words(own).split(' ')).unwrap();
+            assert_eq!(
+                format!("{:?}", Command::from(zypper)),
+                format!("{:?}", own.command)
+            );
+        }
+        for wrong in ["in", "remove a", "up a", "judge", "preflight dnf upgrade"] {
+            let words = format!("x {wrong}");
+            assert!(
+                ZypperArgs::try_parse_from(words.split(' ')).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn verbs_are_those_that_install() {
+        for wrong in [
+            "zypper remove a",
+            "dnf remove a",
+            "dnf clean",
+            "dnf -- --x",
+            "zypper",
+        ] {
+            let words = format!("x preflight {wrong}");
+            assert!(Args::try_parse_from(words.split(' ')).is_err(), "{wrong}");
+        }
     }
 
     #[test]

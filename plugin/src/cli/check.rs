@@ -9,11 +9,10 @@ use btf_guard::place::package::{Package, PackagedFile};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree::{self, Found};
 use btf_guard::place::{is_module_name, is_release};
-use btf_guard::policy::Mode;
-use btf_guard::report::{Detail, ErrorEntry, KernelEntry, ModuleEntry, Report};
+use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, Report};
 
 use super::Outcome;
-use super::args::{Check, Format};
+use super::args::Check;
 use super::bench::{Bench, Case, Judged, failed};
 use super::cached;
 use super::initrds::{Initrds, Inside};
@@ -37,7 +36,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
             .num_threads(jobs.get().min(most))
             .build_global()?;
     }
-    let mut bench = Bench::new(args.causes, Progress::new(!args.quiet));
+    let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet));
     let mut targets = Targets {
         root: &root,
         config,
@@ -70,25 +69,10 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     }
     let (modules, errors) = (work.modules, work.errors);
     let causes = bench.causes().clone();
-    let mut report = Report::new(bench.into_entries(), modules, errors, args.mode);
+    let mut report = Report::new(bench.into_entries(), modules, errors, args.way.mode);
     report.initrds = inside.initrds;
     report.notes.extend(inside.note);
-    match args.format {
-        Format::Json => output::json(&report)?,
-        Format::Text if args.mode == Mode::Off => output::errors(&report, args.no_color)?,
-        Format::Text => {
-            let detail = match (args.quiet, args.verbose) {
-                (true, _) => Detail::Decision,
-                (false, false) => Detail::Findings,
-                (false, true) => Detail::Everything,
-            };
-            if args.quiet {
-                // One word must not hide what could not be judged.
-                output::errors(&report, args.no_color)?;
-            }
-            output::text(&report, detail, &causes, args.no_color)?;
-        }
-    }
+    output::report(&report, &causes, args.way)?;
     // A boot entry that is broken is said; it was not asked for.
     let complete = report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
     Ok(match complete {

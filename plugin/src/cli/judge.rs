@@ -42,7 +42,11 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
             Report::new(Vec::new(), Vec::new(), Vec::new(), mode),
             Vec::new(),
         ),
-        Mode::Warn | Mode::Block => judge(&plan, mode, args)?,
+        Mode::Warn | Mode::Block => {
+            let (mut report, keys) = judge(&plan, mode, args.cache.as_deref())?;
+            report.forget_the_healthy();
+            (report, keys)
+        }
     };
     output::json(&Answer {
         report: &report,
@@ -65,8 +69,16 @@ fn read_plan() -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-/// The report, and the keys of what it tells.
-fn judge(plan: &Plan, mode: Mode, args: &Judge) -> anyhow::Result<(Report, Vec<String>)> {
+/// The report, and the keys of what it tells. The elements name package files by
+/// descriptors of this process.
+///
+/// From here on the process is limited, and the calling thread confined: it
+/// reads files that others have made.
+pub(crate) fn judge(
+    plan: &Plan,
+    mode: Mode,
+    cache: Option<&Path>,
+) -> anyhow::Result<(Report, Vec<String>)> {
     let files: Vec<Option<File>> = plan.elements.iter().map(|e| open(e.file)).collect();
     let highest = plan.elements.iter().filter_map(|e| e.file).max();
     let highest = highest.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0);
@@ -74,7 +86,7 @@ fn judge(plan: &Plan, mode: Mode, args: &Judge) -> anyhow::Result<(Report, Vec<S
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // Looks at the first process, which a confined one cannot.
     let running = here::running_release(&root, plan.image);
-    let cache = cached::open(args.cache.as_deref()).filter(|cache| match cache.make() {
+    let cache = cached::open(cache).filter(|cache| match cache.make() {
         Ok(()) => true,
         Err(error) => {
             log::info!("{}: {error}: no cache", cache.dir().display());
@@ -105,8 +117,7 @@ fn judge(plan: &Plan, mode: Mode, args: &Judge) -> anyhow::Result<(Report, Vec<S
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|placed| placed.module);
-    let mut report = Report::new(found.kernels, modules.collect(), found.errors, mode);
-    report.forget_the_healthy();
+    let report = Report::new(found.kernels, modules.collect(), found.errors, mode);
     Ok((report, keys))
 }
 

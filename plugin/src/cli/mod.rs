@@ -15,18 +15,20 @@ mod kernels;
 mod output;
 mod placed;
 mod planned;
+mod preflight;
 mod progress;
 mod sandbox;
 mod targets;
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::process::ExitCode;
 
 use btf_guard::policy::Decision;
 use clap::Parser;
 
-use args::{Args, Command};
+use args::{Args, Command, ZYPPER_NAME, ZypperArgs};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +49,8 @@ const INTERNAL: u8 = 4;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
+    let command = match typed() {
+        Ok(command) => command,
         Err(answer) => return usage(&answer),
     };
     env_logger::Builder::from_env(env_logger::Env::new().filter("BTF_GUARD_LOG")).init();
@@ -59,7 +61,7 @@ pub(crate) fn main() -> ExitCode {
             "btf-guard: internal error, please report it: {panic}"
         );
     }));
-    match panic::catch_unwind(AssertUnwindSafe(|| run(args.command))) {
+    match panic::catch_unwind(AssertUnwindSafe(|| run(command))) {
         Ok(Ok(outcome)) => code(outcome),
         Ok(Err(error)) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");
@@ -72,10 +74,21 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// zypper starts this program under a name of its own.
+fn typed() -> Result<Command, clap::Error> {
+    let name = std::env::args_os().next();
+    let name = name.as_deref().map(Path::new).and_then(Path::file_name);
+    match name.is_some_and(|name| name == ZYPPER_NAME) {
+        true => ZypperArgs::try_parse().map(Into::into),
+        false => Args::try_parse().map(|args| args.command),
+    }
+}
+
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Check(args) => check::run(args),
         Command::Kernels(args) => kernels::run(&args),
+        Command::Preflight(args) => preflight::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Hook(hook) => Ok(hook::run(&hook)),
         Command::Generate(what) => generate::run(&what),

@@ -3,18 +3,34 @@
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use btf_guard::policy::Mode;
 use btf_guard::report::{Detail, ErrorEntry, Report, write_errors, write_inputs, write_text};
 use btf_guard::verdict::Causes;
 use serde::Serialize;
 
+use super::args::{Format, Way};
+
+/// Writes a report as it was asked for. In mode `off` nothing is found, but what
+/// could not be read is still said.
+pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), Lost> {
+    let detail = match (way.quiet, way.verbose) {
+        (true, _) => Detail::Decision,
+        (false, false) => Detail::Findings,
+        (false, true) => Detail::Everything,
+    };
+    match way.format {
+        Format::Json => return json(report),
+        Format::Text if way.mode == Mode::Off => return errors(report, way.no_color),
+        // One word must not hide what could not be judged.
+        Format::Text if way.quiet => errors(report, way.no_color)?,
+        Format::Text => {}
+    }
+    text(report, detail, causes, way.no_color)
+}
+
 /// Writes a report as text, colored where a terminal and the environment
 /// (`NO_COLOR` and its like) agree.
-pub(crate) fn text(
-    report: &Report,
-    detail: Detail,
-    causes: &Causes,
-    no_color: bool,
-) -> Result<(), Lost> {
+fn text(report: &Report, detail: Detail, causes: &Causes, no_color: bool) -> Result<(), Lost> {
     let stdout = io::stdout();
     let choice = match no_color {
         true => ColorChoice::Never,
@@ -38,7 +54,7 @@ pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Resul
 
 /// Writes what could not be read to standard error: where nothing else is said,
 /// this is.
-pub(crate) fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
+fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
     let stderr = io::stderr();
     let choice = match no_color {
         true => ColorChoice::Never,

@@ -71,8 +71,13 @@ impl Handoff {
 /// Do these two name one package? An epoch of 0 is as none: rpm writes it where
 /// the spec file has it, libzypp never does.
 pub fn same_package(one: &str, other: &str) -> bool {
-    let plain = |nevra: &str| nevra.replacen("-0:", "-", 1);
-    plain(one) == plain(other)
+    without_zero(one) == without_zero(other)
+}
+
+/// The package's name without an epoch of 0: the same for all that
+/// [`same_package`] takes for one.
+pub fn without_zero(nevra: &str) -> String {
+    nevra.replacen("-0:", "-", 1)
 }
 
 /// Why a hand-off is not believed.

@@ -1,13 +1,16 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
 pub mod boot;
+pub mod elements;
 pub mod fetch;
 mod file;
 pub mod handoff;
 pub mod initrd;
+pub mod installed;
 pub mod inventory;
 mod layout;
 pub mod package;
+pub mod paths;
 pub mod plan;
 pub mod private;
 pub mod process;

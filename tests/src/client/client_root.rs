@@ -121,6 +121,11 @@ impl ClientRoot {
         repository::add(&self.namespace.root(), repository, packages);
     }
 
+    /// Adds a patch to a repository: one that wants this version of a package.
+    pub fn advise(&self, repository: &str, name: &str, version: &str) {
+        repository::advise(&self.namespace.root(), repository, name, version);
+    }
+
     /// Takes a repository away again.
     pub fn withdraw(&self, repository: &str) {
         repository::remove(&self.namespace.root(), repository);

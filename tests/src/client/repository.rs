@@ -40,6 +40,28 @@ pub(crate) fn add(root: &Path, name: &str, packages: &[PathBuf]) {
     forget(root);
 }
 
+/// Adds a patch for a package to a repository.
+pub(crate) fn advise(root: &Path, repository: &str, name: &str, version: &str) {
+    let text = format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<updates><update from="test" status="stable" type="security" version="1">
+<id>patch-{name}</id><title>{name}</title><release>1</release><issued date="1700000000"/>
+<description>{name}</description><pkglist><collection short="x"><name>x</name>
+<package name="{name}" version="{version}" release="1" epoch="0" arch="noarch"><filename>{name}-{version}-1.noarch.rpm</filename></package>
+</collection></pkglist></update></updates>"#
+    );
+    let draft = root.join("srv/updateinfo.xml");
+    fs::write(&draft, text).unwrap();
+    let added = Command::new("modifyrepo_c")
+        .arg(&draft)
+        .arg(root.join("srv").join(repository).join("repodata"))
+        .output()
+        .expect("modifyrepo_c starts");
+    assert!(added.status.success(), "{added:?}");
+    fs::remove_file(draft).unwrap();
+    forget(root);
+}
+
 /// Takes a repository away, from its directory and from every client.
 pub(crate) fn remove(root: &Path, name: &str) {
     fs::remove_dir_all(root.join("srv").join(name)).unwrap();

@@ -2,7 +2,6 @@
 //! changed, and an error in words for whatever goes wrong.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use btf_guard::place::fetch::{Ask, Extent, Request, Resolve, Verb};
 use btf_guard_tests::Package;
@@ -184,22 +183,8 @@ fn packages_by_name_glob_version_and_capability() {
 
 #[test]
 fn a_patch_brings_its_packages_and_no_others() {
-    const UPDATES: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<updates><update from="test" status="stable" type="security" version="1">
-<id>patch-drbd</id><title>drbd</title><release>1</release><issued date="1700000000"/>
-<description>drbd</description><pkglist><collection short="x"><name>x</name>
-<package name="drbd" version="2" release="1" epoch="0" arch="noarch"><filename>drbd-2-1.noarch.rpm</filename></package>
-</collection></pkglist></update></updates>"#;
     for root in roots() {
-        root.put("/srv/updateinfo.xml", UPDATES);
-        let added = Command::new("modifyrepo_c")
-            .args([
-                root.at("/srv/updateinfo.xml"),
-                root.at("/srv/first/repodata"),
-            ])
-            .output()
-            .unwrap();
-        assert!(added.status.success(), "{added:?}");
+        root.advise("first", "drbd", "2");
         let fetched = root.fetch(&request(Verb::Patch, &[], Extent::All));
         assert_eq!(fetched.outcome().problems, [""; 0]);
         assert_eq!(

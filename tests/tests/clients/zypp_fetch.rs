@@ -10,6 +10,7 @@ use std::time::Instant;
 use btf_guard::place::fetch::{Ask, Commit, CommitAction, CommitStep, Extent, Request};
 use btf_guard_tests::client::{ClientRoot, FETCHER, Fetched, Suite};
 
+use super::slow;
 use super::zypp_ask::{noise, roots, up};
 
 /// Stands for the commit plugin: while zypper waits for its answer to
@@ -177,40 +178,6 @@ fn a_libzypp_that_does_not_come_back_is_left_behind_at_the_deadline() {
     }
 }
 
-/// Brings up the root's own loopback and serves `/srv/first` there; the
-/// kernel's package comes in a trickle.
-const SERVER: &str = r#"
-use Socket;
-socket(my $lo, PF_INET, SOCK_DGRAM, 0);
-my $up = pack("Z16sx22", "lo", 1);
-ioctl($lo, 0x8914, $up) or die "lo: $!";
-socket(my $server, PF_INET, SOCK_STREAM, 0);
-setsockopt($server, SOL_SOCKET, SO_REUSEADDR, 1);
-bind($server, sockaddr_in(8080, INADDR_LOOPBACK)) && listen($server, 9) or die "8080: $!";
-open(my $ready, ">", "/tmp/ready"); close($ready);
-$SIG{CHLD} = $SIG{PIPE} = "IGNORE";
-while (accept(my $client, $server)) {
-    next if fork;
-    select($client); $| = 1;
-    while (defined(my $line = <$client>)) {
-        my ($method, $path) = $line =~ m{^(GET|HEAD) (/\S*)} or next;
-        while (<$client>) { last if /^\r?$/ }
-        if (open(my $file, "<", "/srv/first$path")) {
-            my $size = -s $file;
-            print "HTTP/1.1 200 OK\r\nContent-Length: $size\r\n\r\n";
-            next if $method eq "HEAD";
-            while (read($file, my $bytes, 4096)) {
-                print $bytes;
-                select(undef, undef, undef, 0.3) if $path =~ /kernel-default/;
-            }
-        } else {
-            print "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
-        }
-    }
-    exit;
-}
-"#;
-
 #[test]
 fn what_a_slow_server_has_sent_by_the_deadline_is_told_and_the_rest_is_named() {
     for root in roots() {
@@ -219,20 +186,7 @@ fn what_a_slow_server_has_sent_by_the_deadline_is_told_and_the_rest_is_named() {
             .tag("Provides", "multiversion(kernel)")
             .file("/usr/lib/modules/3/vmlinuz", noise(200_000));
         root.offer("first", &[&big]);
-        root.put("/tmp/server.pl", SERVER);
-        root.run([
-            "sh",
-            "-c",
-            "perl /tmp/server.pl </dev/null >/tmp/server.log 2>&1 &",
-        ]);
-        let wait = "for i in $(seq 100); do test -e /tmp/ready && exit; sleep 0.1; done; cat /tmp/server.log; exit 1";
-        let ready = root.run(["sh", "-c", wait]);
-        assert!(ready.status.success(), "{ready:?}");
-        root.put(
-            "/etc/zypp/repos.d/first.repo",
-            "[first]\nname=first\nenabled=1\nbaseurl=http://127.0.0.1:8080/\ngpgcheck=0\n\
-             autorefresh=1\n",
-        );
+        slow::serve(&root, "first");
         let mut request = up();
         request.deadline = Some(8);
         let begun = Instant::now();

@@ -1,33 +1,35 @@
-//! The plan of a commit: packages that come, from their headers, and packages
-//! that go, from rpm's database.
+//! What a client's transaction does to modules and kernels: packages that come,
+//! from their headers, and packages that go, from rpm's database.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use btf_guard::place::fetch::{Outcome, Step};
-use btf_guard::place::handoff::same_package;
-use btf_guard::place::package::{self, Package};
-use btf_guard::place::plan::{Action, Element};
-use btf_guard_hooks::paths;
+use btf_guard_child::Failure;
 
-use crate::installed::Installed;
+use super::fetch::{Outcome, Step};
+use super::handoff::same_package;
+use super::installed::{Installed, Rpm};
+use super::package::{self, Package};
+use super::paths;
+use super::plan::{Action, Element};
 
-/// Packages with modules in one commit. All are open at once, and a process may
+/// Packages with modules in one transaction. All are open at once, and a process may
 /// open 1,024 files where nobody has said otherwise.
 const MAX_OPEN: usize = 800;
 
 /// Bytes of paths in one plan, as in the rpm plugin.
 const MAX_PATH_BYTES: usize = 32 << 20;
 
-/// Why a commit cannot be judged as one.
+/// Why a transaction cannot be judged as one.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Incomplete {
+#[allow(missing_docs)]
+pub enum Incomplete {
     #[error("{0} is not in the cache")]
     NotFetched(String),
     #[error("{}: {source}", path.display())]
@@ -47,13 +49,17 @@ pub(crate) enum Incomplete {
     TooMany,
     #[error("its packages name more than {} MiB of module paths", MAX_PATH_BYTES >> 20)]
     TooManyPaths,
+    #[error("what goes is not known: {0}")]
+    Installed(#[from] Failure),
 }
 
 /// Elements of a plan, and the open packages that they name.
 #[derive(Debug, Default)]
-pub(crate) struct Elements {
-    pub(crate) elements: Vec<Element>,
-    pub(crate) packages: Vec<OwnedFd>,
+pub struct Elements {
+    /// Those that touch modules or kernels.
+    pub elements: Vec<Element>,
+    /// Their package files; the elements have the descriptors' numbers.
+    pub packages: Vec<OwnedFd>,
     path_bytes: usize,
 }
 
@@ -61,7 +67,10 @@ impl Elements {
     /// The elements of what comes. A package that speaks of modules or kernels
     /// and is not there makes the whole unknown: what it brings may be what the
     /// others need.
-    pub(crate) fn coming(outcome: &Outcome) -> Result<Self, Incomplete> {
+    ///
+    /// # Errors
+    /// [`Incomplete`], for the first such package.
+    pub fn coming(outcome: &Outcome) -> Result<Self, Incomplete> {
         let mut elements = Self::default();
         let coming = |step: &&Step| step.action == Action::Install;
         for step in outcome.steps.iter().filter(coming) {
@@ -93,7 +102,7 @@ impl Elements {
         }
         let files = package.files().iter();
         let paths: Vec<PathBuf> = files
-            .filter(|file| file.has_content() && matters(&file.path))
+            .filter(|file| file.has_content() && paths::is_carried(&file.path))
             .map(|file| utf8(&file.path))
             .collect();
         if paths.is_empty() {
@@ -113,22 +122,33 @@ impl Elements {
     }
 
     /// Adds what goes: of the installed packages with modules those that the
-    /// outcome, or `names` that are replaced as a whole, speak of.
-    pub(crate) fn going(
+    /// outcome speaks of, and those of a name in `replaced` that do not come.
+    ///
+    /// # Errors
+    /// [`Incomplete`], where rpm does not tell within `timeout`, or too much.
+    pub fn going(
         &mut self,
         outcome: &Outcome,
         replaced: &BTreeSet<&str>,
-        installed: Vec<Installed>,
+        rpm: Rpm<'_>,
+        timeout: Duration,
     ) -> Result<(), Incomplete> {
-        for Installed { nevra, paths } in installed {
-            let steps = || outcome.steps.iter();
-            let goes = steps()
-                .any(|step| step.action == Action::Erase && same_package(&step.nevra, &nevra));
-            let comes = steps()
-                .any(|step| step.action == Action::Install && same_package(&step.nevra, &nevra));
+        let steps = || outcome.steps.iter();
+        let erased = steps().filter(|step| step.action == Action::Erase);
+        let mut names: BTreeSet<&str> = erased.map(|step| step.name.as_str()).collect();
+        names.extend(replaced);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = names.into_iter().collect();
+        for Installed { nevra, paths } in rpm.carriers(&names, timeout)? {
+            let is_named = |action| {
+                steps().any(|step| step.action == action && same_package(&step.nevra, &nevra))
+            };
             let name = nevra.rsplitn(3, '-').nth(2);
-            let is_replaced = !comes && name.is_some_and(|name| replaced.contains(name));
-            if goes || is_replaced {
+            let is_replaced =
+                !is_named(Action::Install) && name.is_some_and(|name| replaced.contains(name));
+            if is_named(Action::Erase) || is_replaced {
                 self.add(Element {
                     nevra,
                     action: Action::Erase,
@@ -163,14 +183,6 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("not a file"));
     }
     Ok(file)
-}
-
-fn matters(path: &Path) -> bool {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return false;
-    };
-    let directory = [directory.as_os_str().as_bytes(), b"/"].concat();
-    paths::place(&directory).is_some_and(|place| paths::matters(place, name.as_bytes()))
 }
 
 /// A plan is JSON, which holds text only: see the rpm plugin's own.

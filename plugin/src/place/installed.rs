@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_hooks::paths;
-use btf_guard_hooks::run::{self, Failure, Terms};
+use btf_guard_child::{self as child, Failure, Terms};
+
+use super::paths;
 
 const WHO: &str = "rpm";
 
@@ -21,16 +22,20 @@ const MAX_ANSWER: usize = 64 << 20;
 
 /// rpm on one root.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rpm<'a> {
-    pub(crate) program: &'a Path,
-    pub(crate) root: &'a Path,
+pub struct Rpm<'a> {
+    /// The program.
+    pub program: &'a Path,
+    /// The root whose database is asked.
+    pub root: &'a Path,
 }
 
 /// An installed package's module and kernel-image files.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Installed {
-    pub(crate) nevra: String,
-    pub(crate) paths: Vec<PathBuf>,
+pub struct Installed {
+    /// Name, epoch if there is one, version, release, architecture.
+    pub nevra: String,
+    /// The files, as absolute paths inside the root.
+    pub paths: Vec<PathBuf>,
 }
 
 impl Rpm<'_> {
@@ -38,11 +43,10 @@ impl Rpm<'_> {
     ///
     /// Asks for directories first: they are few, and most packages have none
     /// that matters.
-    pub(crate) fn carriers(
-        self,
-        names: &[&str],
-        timeout: Duration,
-    ) -> Result<Vec<Installed>, Failure> {
+    ///
+    /// # Errors
+    /// Where rpm cannot be started or gives no answer within `timeout`.
+    pub fn carriers(self, names: &[&str], timeout: Duration) -> Result<Vec<Installed>, Failure> {
         let mut carriers = Vec::new();
         for names in names.chunks(BATCH) {
             let answer = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
@@ -59,7 +63,7 @@ impl Rpm<'_> {
             let telling: Vec<&str> = telling.iter().map(String::as_str).collect();
             let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &telling, timeout)?;
             for (nevra, mut paths) in parse(&answer) {
-                paths.retain(|path| matters(path));
+                paths.retain(|path| paths::is_carried(path));
                 if !paths.is_empty() {
                     carriers.push(Installed { nevra, paths });
                 }
@@ -69,11 +73,14 @@ impl Rpm<'_> {
     }
 
     /// The value of a macro, without blanks around it.
-    pub(crate) fn expand(self, value: &str, timeout: Duration) -> Result<String, Failure> {
+    ///
+    /// # Errors
+    /// Where rpm cannot be started, fails, or gives no answer within `timeout`.
+    pub fn expand(self, value: &str, timeout: Duration) -> Result<String, Failure> {
         let mut command = self.command();
         command.args(["--eval", value]);
         let terms = terms(timeout);
-        let (text, _) = run::run(command, nothing()?, Vec::new(), &terms)?.success(&terms)?;
+        let (text, _) = child::run(command, nothing()?, Vec::new(), &terms)?.success(&terms)?;
         Ok(String::from_utf8_lossy(&text).trim().to_owned())
     }
 
@@ -82,7 +89,7 @@ impl Rpm<'_> {
     fn query(self, format: &str, names: &[&str], timeout: Duration) -> Result<Vec<u8>, Failure> {
         let mut command = self.command();
         command.args(["-q", "--qf", format, "--"]).args(names);
-        Ok(run::run(command, nothing()?, Vec::new(), &terms(timeout))?.output)
+        Ok(child::run(command, nothing()?, Vec::new(), &terms(timeout))?.output)
     }
 
     fn command(self) -> Command {
@@ -110,15 +117,6 @@ fn nothing() -> Result<File, Failure> {
 /// A package's name, which rpm of any age finds it by.
 fn name(nevra: &str) -> Option<&str> {
     nevra.rsplitn(3, '-').nth(2)
-}
-
-fn matters(path: &Path) -> bool {
-    let bytes = path.as_os_str().as_bytes();
-    let slash = bytes.iter().rposition(|&byte| byte == b'/');
-    let Some((directory, name)) = slash.and_then(|slash| bytes.split_at_checked(slash + 1)) else {
-        return false;
-    };
-    paths::place(directory).is_some_and(|place| paths::matters(place, name))
 }
 
 /// Lines that begin with N name a package, those with P a path of it. Whatever
@@ -158,13 +156,5 @@ mod tests {
         assert!(parse(b"P/orphan\n").is_empty());
         assert_eq!(name("a-b-1:2-3.noarch"), Some("a-b"));
         assert_eq!(name("a"), None);
-    }
-
-    #[test]
-    fn paths_that_matter_are_told_by_the_shared_rule() {
-        assert!(matters(Path::new("/lib/modules/6.1/extra/a.ko.xz")));
-        assert!(matters(Path::new("/boot/vmlinuz-6.1")));
-        assert!(!matters(Path::new("/usr/share/a.ko")));
-        assert!(!matters(Path::new("relative")));
     }
 }

@@ -1,5 +1,8 @@
 //! Which paths of a package matter: modules and kernel images.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 /// What a directory may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -33,6 +36,15 @@ pub fn matters(place: Place, name: &[u8]) -> bool {
         Place::Release => is_module(name) || is_image(name),
         Place::Boot => is_boot_image(name),
     }
+}
+
+/// Whether the file at `path`, absolute, is one.
+pub fn is_carried(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    let slash = bytes.iter().rposition(|&byte| byte == b'/');
+    let split = slash.and_then(|slash| bytes.split_at_checked(slash + 1));
+    split
+        .is_some_and(|(directory, name)| place(directory).is_some_and(|place| matters(place, name)))
 }
 
 /// The suffixes that kmod loads.
@@ -114,5 +126,13 @@ mod tests {
         ] {
             assert_eq!(matters(place, name.as_bytes()), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn whole_paths_are_told_by_the_same_rule() {
+        assert!(is_carried(Path::new("/lib/modules/6.1/extra/a.ko.xz")));
+        assert!(is_carried(Path::new("/boot/vmlinuz-6.1")));
+        assert!(!is_carried(Path::new("/usr/share/a.ko")));
+        assert!(!is_carried(Path::new("relative")));
     }
 }

@@ -1,0 +1,118 @@
+//! What was typed for a preflight.
+
+use std::path::PathBuf;
+
+use btf_guard::place::fetch::Verb;
+use clap::Subcommand;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use super::Way;
+
+/// Tell which modules kernels will refuse after an update
+///
+/// Installs nothing. The package manager itself chooses the packages. Those that are needed are
+/// downloaded, and judged as they would be in the transaction: what comes, by the
+/// kernels that will be there. Before an automatic update: exit code 2 means that
+/// modules would no longer load after a reboot.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Preflight {
+    Zypper(Zypper),
+    Dnf(Dnf),
+}
+
+/// What zypper would install, judged before it does
+///
+/// Asks libzypp's solver, and downloads packages of kernels and modules into
+/// zypper's own cache, where the update then finds them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Zypper {
+    /// What zypper is to do
+    #[arg(value_name = "VERB", value_parser = zypper_verb())]
+    pub(crate) verb: Verb,
+
+    #[command(flatten)]
+    pub(crate) wish: ZypperWish,
+
+    /// For in: names of packages, as on zypper's command line
+    #[arg(value_name = "PACKAGE")]
+    pub(crate) packages: Vec<String>,
+}
+
+/// What does not depend on zypper's verb.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ZypperWish {
+    /// Take the repositories as they were last refreshed
+    #[arg(long)]
+    pub(crate) no_refresh: bool,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    #[command(flatten)]
+    pub(crate) way: Way,
+}
+
+/// What dnf would install, judged before it does
+///
+/// Lets dnf resolve and download, without installing, and removes the packages
+/// afterwards. dnf is told yes to all its questions. It does not check the
+/// packages' signatures here, because that could add keys to rpm's database: the
+/// update itself does.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Dnf {
+    /// What dnf is to do
+    #[arg(value_name = "VERB", value_parser = dnf_verb())]
+    pub(crate) verb: String,
+
+    /// Names of packages, as on dnf's command line
+    #[arg(value_name = "PACKAGE")]
+    pub(crate) packages: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    #[command(flatten)]
+    pub(crate) way: Way,
+}
+
+/// Where the packages would be installed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
+    /// The root that the packages are for
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+
+    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory); "none" keeps nothing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// zypper's words for it, short and long.
+fn zypper_verb() -> impl TypedValueParser<Value = Verb> {
+    PossibleValuesParser::new([
+        PossibleValue::new("up").alias("update"),
+        PossibleValue::new("dup").alias("dist-upgrade"),
+        PossibleValue::new("patch"),
+        PossibleValue::new("in").alias("install"),
+    ])
+    .map(|word| match word.as_str() {
+        "dup" | "dist-upgrade" => Verb::Dup,
+        "patch" => Verb::Patch,
+        "in" | "install" => Verb::In,
+        _ => Verb::Up,
+    })
+}
+
+/// Those of dnf 4 and dnf5 that bring packages and install them, so that both
+/// know how to download only.
+fn dnf_verb() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new([
+        PossibleValue::new("upgrade").aliases(["up", "update"]),
+        PossibleValue::new("upgrade-minimal"),
+        PossibleValue::new("distro-sync").alias("dsync"),
+        PossibleValue::new("install").alias("in"),
+        PossibleValue::new("reinstall"),
+        PossibleValue::new("downgrade"),
+    ])
+}

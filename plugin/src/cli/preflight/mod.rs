@@ -1,0 +1,154 @@
+//! `btf-guard preflight`: a client's transaction, judged before it begins.
+//!
+//! [`zypper`] and [`dnf`] find out what the client would do and bring the
+//! packages; what is judged, and how, is the same for both, and the same as for
+//! the rpm plugin.
+
+mod account;
+mod dnf;
+mod store;
+mod waiting;
+mod zypper;
+
+use std::collections::BTreeSet;
+use std::panic;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use btf_guard::place::elements::{Elements, Incomplete};
+use btf_guard::place::fetch;
+use btf_guard::place::installed::Rpm;
+use btf_guard::place::plan::{Action, Plan};
+use btf_guard::place::roots::Root;
+use btf_guard::report::{ErrorEntry, Report};
+use btf_guard::verdict::Causes;
+
+use super::args::{Place, Preflight, Way};
+use super::bench::failed;
+use super::{Outcome, judge, output};
+
+const RPM: &str = "/usr/bin/rpm";
+
+/// A database that answers no query in this time does not answer the client.
+const QUERY: Duration = Duration::from_secs(60);
+
+/// What a client would do.
+#[derive(Debug, Default)]
+struct Wish {
+    /// What comes and goes, and what is missing from that.
+    outcome: fetch::Outcome,
+    /// Names of packages whose other versions go, where the client does not say
+    /// which.
+    replaced: BTreeSet<String>,
+}
+
+pub(crate) fn run(what: &Preflight) -> anyhow::Result<Outcome> {
+    let (place, way) = match what {
+        Preflight::Zypper(args) => (&args.wish.place, args.wish.way),
+        Preflight::Dnf(args) => (&args.place, args.way),
+    };
+    let root = &place.root;
+    let root = Root::new(root).with_context(|| format!("--root {}", root.display()))?;
+    match what {
+        Preflight::Zypper(args) => {
+            let wish = zypper::ask(args, &root)?;
+            conclude("libzypp", &wish, &root, place, way)
+        }
+        Preflight::Dnf(args) => {
+            // The packages are there until the judge has seen them.
+            let store = store::Store::open()?;
+            let wish = dnf::ask(args, &root, &store)?;
+            conclude("dnf", &wish, &root, place, way)
+        }
+    }
+}
+
+/// Judges what the client would do, and says it.
+fn conclude(
+    client: &str,
+    wish: &Wish,
+    root: &Root,
+    place: &Place,
+    way: Way,
+) -> anyhow::Result<Outcome> {
+    let problems = wish.outcome.problems.iter();
+    let mut errors: Vec<ErrorEntry> = problems
+        .map(|problem| failed(client.to_owned(), problem))
+        .collect();
+    let mut report = match elements(wish, root) {
+        Ok(elements) if !elements.elements.is_empty() => {
+            judged(elements, root, place.cache.as_deref(), way)?
+        }
+        Ok(_) => {
+            let mut report = Report::new(Vec::new(), Vec::new(), Vec::new(), way.mode);
+            if errors.is_empty() {
+                report.notes.push(nothing(&wish.outcome));
+            }
+            report
+        }
+        Err(incomplete) => {
+            errors.push(failed("nothing is judged".to_owned(), &incomplete));
+            Report::new(Vec::new(), Vec::new(), Vec::new(), way.mode)
+        }
+    };
+    report.errors.splice(0..0, errors);
+    output::report(&report, &Causes::all(), way)?;
+    Ok(match report.errors.iter().all(|error| error.harmless) {
+        true => Outcome::Judged(report.decision),
+        false => Outcome::Incomplete,
+    })
+}
+
+fn elements(wish: &Wish, root: &Root) -> Result<Elements, Incomplete> {
+    let replaced = wish.replaced.iter().map(String::as_str).collect();
+    let rpm = Rpm {
+        program: Path::new(RPM),
+        root: root.path(),
+    };
+    let mut elements = Elements::coming(&wish.outcome)?;
+    elements.going(&wish.outcome, &replaced, rpm, QUERY)?;
+    Ok(elements)
+}
+
+/// Judges as `btf-guard judge` does, in a thread of its own: what it gives up
+/// there is still needed to clean up.
+fn judged(
+    elements: Elements,
+    root: &Root,
+    cache: Option<&Path>,
+    way: Way,
+) -> anyhow::Result<Report> {
+    let Elements {
+        elements, packages, ..
+    } = elements;
+    let plan = Plan {
+        mode: Some(way.mode),
+        elements,
+        ..Plan::new(root.path().to_owned())
+    };
+    let judged = thread::scope(|scope| {
+        let judge = scope.spawn(|| judge::judge(&plan, way.mode, cache));
+        judge
+            .join()
+            .unwrap_or_else(|panic| panic::resume_unwind(panic))
+    });
+    // The plan names them by their numbers.
+    drop(packages);
+    Ok(judged?.0)
+}
+
+/// Why there is nothing to judge.
+fn nothing(outcome: &fetch::Outcome) -> String {
+    let count = |action| {
+        let steps = outcome.steps.iter();
+        steps.filter(|step| step.action == action).count()
+    };
+    match (count(Action::Install), count(Action::Erase)) {
+        (0, 0) => "nothing to do: no package would come or go".to_owned(),
+        (come, go) => format!(
+            "packages that would come: {come}, that would go: {go}; none has kernel modules or a kernel"
+        ),
+    }
+}

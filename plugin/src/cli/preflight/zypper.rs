@@ -1,0 +1,44 @@
+//! What zypper would do, by the program that asks libzypp.
+
+use anyhow::{Context, bail};
+use btf_guard::fetch;
+use btf_guard::place::fetch::{Ask, Extent, Request, Resolve, Verb};
+use btf_guard::place::roots::Root;
+
+use super::Wish;
+use super::waiting::Waiting;
+use crate::cli::args::Zypper;
+
+/// Has libzypp choose the packages, and fetch those that speak of modules or
+/// kernels into its cache.
+pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<Wish> {
+    match (args.verb, args.packages.is_empty()) {
+        (Verb::In, true) => bail!("in: which packages?"),
+        (Verb::Up | Verb::Dup | Verb::Patch, false) => bail!("only in takes names of packages"),
+        _ => {}
+    }
+    let program = fetch::installed();
+    if !program.exists() {
+        bail!(
+            "the part for zypper is not installed: there is no {}",
+            program.display()
+        );
+    }
+    let resolve = Resolve {
+        verb: args.verb,
+        packages: args.packages.clone(),
+        no_refresh: args.wish.no_refresh,
+    };
+    let request = Request {
+        fetch: Extent::Kernel,
+        ..Request::new(root.path().to_owned(), Ask::Resolve(resolve))
+    };
+    let waiting = Waiting::new("asking libzypp", !args.wish.way.quiet);
+    let outcome = fetch::ask_aloud(&program, &request, &mut |progress| {
+        waiting.download(progress)
+    });
+    Ok(Wish {
+        outcome: outcome.context("nothing is judged")?,
+        ..Wish::default()
+    })
+}
