@@ -441,8 +441,9 @@ fn an_interrupt_ends_the_download_too() {
         let find = format!("grep -qz '^{runs}$' /proc/[0-9]*/cmdline 2>/dev/null");
         // Job control gives it a process group of its own, as a shell at a terminal does.
         let script = format!(
-            "set -m; btf-guard preflight {line} & for i in $(seq 300); do \
-             {find} && echo runs && break; sleep 0.1; done; sleep 2; kill -INT -- -$!; wait $!; echo ended: $?"
+            "set -m; btf-guard preflight {line} & for i in $(seq 600); do \
+             {find} && [ -e /tmp/trickles ] && echo runs && break; sleep 0.1; done; \
+             kill -INT -- -$!; wait $!; echo ended: $?"
         );
         let outcome = scene.root.client(["bash", "-c", &script]).run();
         assert!(

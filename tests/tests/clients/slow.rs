@@ -3,7 +3,7 @@
 use btf_guard_tests::client::ClientRoot;
 
 /// Brings up the root's own loopback and serves a repository there; the
-/// kernel's package comes in a trickle.
+/// kernel's package comes in a trickle, of which `/tmp/trickles` tells.
 const SERVER: &str = r#"
 use Socket;
 socket(my $lo, PF_INET, SOCK_DGRAM, 0);
@@ -24,6 +24,7 @@ while (accept(my $client, $server)) {
             my $size = -s $file;
             print "HTTP/1.1 200 OK\r\nContent-Length: $size\r\n\r\n";
             next if $method eq "HEAD";
+            if ($path =~ /kernel-default/) { open(my $mark, ">", "/tmp/trickles") }
             while (read($file, my $bytes, 4096)) {
                 print $bytes;
                 select(undef, undef, undef, 0.3) if $path =~ /kernel-default/;
