@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use btf_guard::judge::{self, Failure, Judge};
 use btf_guard::place::plan::{Level, Plan, Stage};
 use btf_guard::place::private::{Private, Refused};
 use btf_guard::place::promise::Promise;
 use btf_guard::place::told;
-use btf_guard_hooks::judge::{self, Failure, Judge};
 
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;

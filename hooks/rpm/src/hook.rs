@@ -4,10 +4,10 @@ use std::cell::LazyCell;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use btf_guard::judge::{self, Judge};
 use btf_guard::place::plan::{Answer, Level, Message, Plan};
 use btf_guard::policy::{Decision, Mode};
-use btf_guard_hooks::judge::{self, Judge};
-use btf_guard_hooks::wish::{self, Wish};
+use btf_guard::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
 use crate::after::After;

@@ -3,8 +3,8 @@
 //!
 //! It lives inside rpm, dnf, zypper's rpm or PackageKit, so it does next to
 //! nothing itself: [`survey`] finds the packages that carry modules or kernel
-//! images, [`btf_guard_hooks::judge`] hands them to a child process, [`hook`]
-//! and [`after`] turn the answer into lines for [`voice`] and a return code.
+//! images, [`btf_guard::judge`] hands them to a child process, [`hook`] and
+//! [`after`] turn the answer into lines for [`voice`] and a return code.
 //! Whatever goes wrong on the way costs one warning line, never the transaction.
 //!
 //! [`commit`] knows whether this is a part of something larger, a commit of

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use btf_guard::judge::Judge;
 use btf_guard::place::private;
-use btf_guard_hooks::judge::Judge;
 
 /// The plugin's options.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
+use btf_guard::place::paths::{self, Place};
 use btf_guard::place::plan::{Action, Element as Entry, Plan};
 use btf_guard::policy::Mode;
-use btf_guard_hooks::paths::{self, Place};
 use rustix::process::{Resource, getrlimit};
 
 use crate::librpm::{Direction, Element, Files, Transaction};

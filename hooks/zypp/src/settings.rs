@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use btf_guard::fetch;
+use btf_guard::judge::Judge;
 use btf_guard::place::private;
-use btf_guard_hooks::judge::Judge;
 
 /// Where everything is. The defaults are those of an installed system; tests
 /// name others.

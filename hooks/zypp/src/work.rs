@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use btf_guard::judge::{self, Failure, Judge};
 use btf_guard::place::elements::{Elements, Incomplete};
 use btf_guard::place::fetch::{CommitAction, CommitStep};
 use btf_guard::place::handoff::{self, Commit};
@@ -12,9 +13,7 @@ use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
 use btf_guard::place::private::{self, Private};
 use btf_guard::place::process::Process;
 use btf_guard::policy::{Decision, Mode};
-use btf_guard_hooks::judge::{self, Judge};
-use btf_guard_hooks::run::Failure;
-use btf_guard_hooks::wish;
+use btf_guard::wish;
 
 use crate::budget::Budget;
 use crate::notice::Notice;
