@@ -183,10 +183,19 @@ fn fetch(
 ) -> Result<(), Error> {
     let cache = zypp.cache().unwrap_or_default();
     if !chosen.is_empty() && !can_be_written(&cache) {
-        answer.lacks(format!(
-            "{} cannot be written: nothing was fetched; root can",
-            cache.display()
-        ));
+        let mut is_complete = true;
+        for &index in chosen {
+            match zypp.cached(index)? {
+                Some(path) => answer.is_at(index, path),
+                None => is_complete = false,
+            }
+        }
+        if !is_complete {
+            answer.lacks(format!(
+                "{} cannot be written: nothing was fetched; root can",
+                cache.display()
+            ));
+        }
         return Ok(());
     }
     for (position, &index) in (1..).zip(chosen) {

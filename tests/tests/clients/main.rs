@@ -17,6 +17,7 @@ mod harness;
 mod hooks;
 mod once;
 mod preflight;
+mod preflight_trouble;
 mod rpm;
 mod scenarios;
 mod scene;

@@ -1,12 +1,10 @@
 //! Before an update: what zypper and dnf would do, judged without doing it.
 
-use btf_guard_tests::client::{FETCHER, SHIM, Suite, has_fetcher, release};
+use btf_guard_tests::client::{Suite, has_fetcher, release};
 use btf_guard_tests::{Outcome, Package};
 
 use crate::client::{Act, Client, Tool};
 use crate::scene::Scene;
-use crate::slow;
-use crate::zypp_ask::noise;
 
 /// zypper with libzypp 17.25, 17.36 and 17.38; dnf 4.14, dnf 4.23, dnf5.
 const CLIENTS: [Client; 6] = [
@@ -19,27 +17,27 @@ const CLIENTS: [Client; 6] = [
 ];
 
 const KERNEL: (&str, &str) = ("kernel-default", "2");
-const MODULES: (&str, &str) = ("driver-kmp", "2");
+pub(crate) const MODULES: (&str, &str) = ("driver-kmp", "2");
 
 /// Where a preflight of dnf keeps packages.
-const STORE: &str = "/var/cache/btf-guard/dnf";
+pub(crate) const STORE: &str = "/var/cache/btf-guard/dnf";
 
-fn is_zypper(client: Client) -> bool {
+pub(crate) fn is_zypper(client: Client) -> bool {
     matches!(client.tool, Tool::ZypperClassic | Tool::ZypperSingle)
 }
 
 /// The scenes of all clients; for zypper where the shim is there.
-fn scenes(make: fn(Client) -> Option<Scene>) -> impl Iterator<Item = Scene> {
+pub(crate) fn scenes(make: fn(Client) -> Option<Scene>) -> impl Iterator<Item = Scene> {
     let scenes = CLIENTS.into_iter().filter_map(make);
     scenes.filter(|scene| !is_zypper(scene.client) || has_fetcher(&scene.root))
 }
 
-fn zypper_scenes(make: fn(Client) -> Option<Scene>) -> impl Iterator<Item = Scene> {
+pub(crate) fn zypper_scenes(make: fn(Client) -> Option<Scene>) -> impl Iterator<Item = Scene> {
     scenes(make).filter(|scene| is_zypper(scene.client))
 }
 
 /// The words behind `preflight`.
-fn words(client: Client, act: Act<'_>) -> String {
+pub(crate) fn words(client: Client, act: Act<'_>) -> String {
     let named = |names: &[(&str, &str)], sign: &str| {
         let names = names.iter();
         let names: Vec<_> = names
@@ -59,7 +57,7 @@ fn words(client: Client, act: Act<'_>) -> String {
 
 /// Judges, which changes nothing but caches and leaves no package of dnf's.
 #[track_caller]
-fn judged(scene: &Scene, words: &str, status: i32) -> Outcome {
+pub(crate) fn judged(scene: &Scene, words: &str, status: i32) -> Outcome {
     let before = scene.root.snapshot();
     let outcome = scene.shell(&format!("btf-guard preflight {words}")).run();
     let changes = before.changes(&scene.root.snapshot());
@@ -78,7 +76,7 @@ fn judged(scene: &Scene, words: &str, status: i32) -> Outcome {
 }
 
 #[track_caller]
-fn judged_act(scene: &Scene, act: Act<'_>, status: i32) -> Outcome {
+pub(crate) fn judged_act(scene: &Scene, act: Act<'_>, status: i32) -> Outcome {
     judged(scene, &words(scene.client, act), status)
 }
 
@@ -212,27 +210,6 @@ fn a_transaction_without_modules_has_nothing_to_judge() {
 }
 
 #[test]
-fn a_package_that_nobody_offers_is_an_error_in_the_clients_words() {
-    for scene in scenes(Scene::old) {
-        let install = match is_zypper(scene.client) {
-            true => "zypper in",
-            false => "dnf install",
-        };
-        let outcome = judged(&scene, &format!("{install} nonsense"), 3);
-        let words = match scene.client.tool {
-            Tool::Dnf4 => "Unable to find a match: nonsense",
-            Tool::Dnf5 => "No match for argument: nonsense",
-            _ => "error: libzypp: no repository offers 'nonsense'",
-        };
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        assert!(said.contains(words), "{outcome:?}");
-        for wrong in ["--setopt=downloadonly=0", "./a.rpm"] {
-            judged(&scene, &format!("{install} -- {wrong}"), 3);
-        }
-    }
-}
-
-#[test]
 fn the_answer_can_be_json_or_a_word_and_be_softened() {
     for scene in scenes(Scene::old_kernel) {
         scene.offer("new");
@@ -264,28 +241,6 @@ fn a_patch_is_judged_by_what_it_brings() {
         scene.root.advise("new", "driver-kmp", "2");
         let bad = judged(&scene, "zypper patch", 2);
         assert!(bad.stdout.contains("--> driver-kmp-2-1.noarch"), "{bad:?}");
-    }
-}
-
-#[test]
-fn without_the_part_for_zypper_there_is_one_clear_error() {
-    for scene in zypper_scenes(Scene::old) {
-        scene.offer("new");
-        scene.root.run(["mv", SHIM, "/opt/shim"]);
-        let outcome = judged(&scene, "zypper up", 3);
-        assert_eq!(outcome.stdout, "");
-        let words = format!("error: nothing is judged: libzypp: {SHIM} cannot be loaded: ");
-        assert!(outcome.stderr.starts_with(&words), "{outcome:?}");
-        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
-        scene.root.run(["rm", FETCHER]);
-        let outcome = judged(&scene, "zypper up", 3);
-        let words = "error: the part for zypper is not installed: there is no";
-        assert_eq!(outcome.stderr, format!("{words} {FETCHER}\n"));
-        // dnf does not need it.
-        let none = scene
-            .root
-            .run(["btf-guard", "preflight", "dnf", "reinstall"]);
-        assert_eq!(none.status.code(), Some(3), "{none:?}");
     }
 }
 
@@ -333,50 +288,6 @@ fn the_manual_page_tells_zypper_what_the_command_is_for() {
     }
 }
 
-/// The packages of the tests have no signatures. Asked as dnf is by itself, it
-/// refuses them, or adds the key that it misses to rpm's database.
-#[test]
-fn dnf_is_not_kept_from_it_by_keys() {
-    for scene in scenes(Scene::old_kernel) {
-        if is_zypper(scene.client) {
-            continue;
-        }
-        scene.offer("new");
-        let strict = "sed -i 's/gpgcheck=0/gpgcheck=1/' /etc/yum.repos.d/new.repo";
-        scene.root.run(["sh", "-c", strict]);
-        let refresh = "sed -i '/^repo_gpgcheck/d' /etc/yum.repos.d/new.repo";
-        scene.root.run(["sh", "-c", refresh]);
-        judged_act(&scene, Act::Install(&[MODULES]), 2);
-    }
-}
-
-#[test]
-fn what_a_killed_preflight_left_is_removed() {
-    for scene in scenes(Scene::old) {
-        if is_zypper(scene.client) {
-            continue;
-        }
-        scene
-            .root
-            .put(&format!("{STORE}/packages/left.rpm"), "not a package");
-        judged(&scene, "dnf upgrade", 0);
-    }
-}
-
-/// What cannot be downloaded is missing from the whole, which is then not judged.
-#[test]
-fn a_package_that_does_not_come_is_an_error() {
-    for scene in scenes(Scene::old) {
-        scene.offer("new");
-        let lost = format!("/srv/new/{}-{}-1.noarch.rpm", MODULES.0, MODULES.1);
-        scene.root.run(["rm", &lost]);
-        let outcome = judged_act(&scene, Act::Update("new"), 3);
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        assert!(said.contains("nothing is judged"), "{outcome:?}");
-        assert!(said.contains("driver-kmp-2-1.noarch"), "{outcome:?}");
-    }
-}
-
 /// A package whose name says nothing of modules is still looked into by dnf,
 /// which downloads all.
 #[test]
@@ -392,67 +303,31 @@ fn dnf_looks_into_all_that_comes() {
     }
 }
 
-/// A kernel of so many bytes, of which 14,000 come in a second.
-fn offer_slowly(scene: &Scene, bytes: usize) {
-    let kernel = Package::new("kernel-default")
-        .version("3")
-        .file("/usr/lib/modules/3/vmlinuz", noise(bytes));
-    scene.root.offer("slow", &[&kernel]);
-    slow::serve(&scene.root, "slow");
-}
-
 #[test]
-fn whoever_waits_at_a_terminal_sees_what_comes() {
-    for scene in scenes(Scene::old_kernel) {
-        offer_slowly(&scene, 60_000);
-        let line = format!(
-            "btf-guard preflight {}",
-            words(scene.client, Act::Update("slow"))
-        );
-        let shown = scene
-            .shell(&line)
-            .env("TERM", "xterm")
-            .answering(&[])
-            .stdout;
-        let waits = match is_zypper(scene.client) {
-            true => "(1/1) kernel-default-3-1.noarch",
-            // Its own words.
-            false => "kernel-default-3-1.noarch",
-        };
-        assert!(shown.contains(waits), "{:?}: {shown}", scene.client);
-        // Elsewhere it is quiet.
-        let shown = scene.shell(&line).run();
-        assert!(!shown.stderr.contains("kernel-default"), "{shown:?}");
-    }
-}
-
-/// An interrupt from the terminal goes to all that it runs.
-#[test]
-fn an_interrupt_ends_the_download_too() {
-    for scene in scenes(Scene::old_kernel) {
-        offer_slowly(&scene, 600_000);
-        let (client, line) = (scene.client, words(scene.client, Act::Update("slow")));
-        let runs = match client.tool {
-            Tool::Dnf4 => "/usr/bin/dnf",
-            Tool::Dnf5 => "/usr/bin/dnf5",
-            _ => FETCHER,
-        };
-        // A word of its own: this script has it too.
-        let find = format!("grep -qz '^{runs}$' /proc/[0-9]*/cmdline 2>/dev/null");
-        // Job control gives it a process group of its own, as a shell at a terminal does.
-        let script = format!(
-            "set -m; btf-guard preflight {line} & for i in $(seq 600); do \
-             {find} && [ -e /tmp/trickles ] && echo runs && break; sleep 0.1; done; \
-             kill -INT -- -$!; wait $!; echo ended: $?"
-        );
-        let outcome = scene.root.client(["bash", "-c", &script]).run();
-        assert!(
-            outcome.stdout == "runs\nended: 130\n",
-            "{client:?}: {outcome:?}"
-        );
-        // dnf says that it was interrupted before it ends.
-        let gone = format!("for i in $(seq 100); do {find} || exit 0; sleep 0.1; done; exit 1");
-        let left = scene.root.run(["bash", "-c", &gone]);
-        assert!(left.status.success(), "{client:?}: {left:?}");
+fn another_root_has_its_own_kernels_packages_and_repositories() {
+    for scene in scenes(Scene::empty) {
+        scene.offer("old");
+        scene.offer("new");
+        let settings = "for i in zypp yum.repos.d dnf rpm os-release; do \
+                        test ! -e /etc/$i || cp -r /etc/$i /alt/etc; done";
+        let install = "BTF_GUARD=off rpm --root /alt -U /srv/old/kernel-default-1-1.noarch.rpm";
+        let line = format!("mkdir -p /alt/etc; {settings}; rpm --root /alt --initdb; {install}");
+        let made = scene.shell(&line).run();
+        assert!(made.status.success(), "{made:?}");
+        for (version, status) in [("1", 0), ("2", 2)] {
+            let install = words(scene.client, Act::Install(&[("driver-kmp", version)]));
+            let run = scene.shell(&format!("btf-guard preflight {install} --root /alt"));
+            let outcome = run.run();
+            assert_eq!(
+                outcome.status.code(),
+                Some(status),
+                "{:?}: {outcome:?}",
+                scene.client
+            );
+            let kernel = format!("/alt/usr/lib/modules/{}/vmlinuz", release());
+            assert!(outcome.stdout.contains(&kernel), "{outcome:?}");
+        }
+        let listed = scene.root.run(["rpm", "--root", "/alt", "-qa"]).stdout;
+        assert_eq!(listed, "kernel-default-1-1.noarch\n");
     }
 }
