@@ -1,9 +1,14 @@
 //! What zypper would do, by the program that asks libzypp.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
 use anyhow::{Context, bail};
 use btf_guard::fetch;
 use btf_guard::place::fetch::{Ask, Extent, Request, Resolve, Verb};
 use btf_guard::place::roots::Root;
+use btf_guard_child::Failure;
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::Wish;
 use super::waiting::Waiting;
@@ -37,8 +42,19 @@ pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<Wish> {
     let outcome = fetch::ask_aloud(&program, &request, &mut |progress| {
         waiting.download(progress)
     });
+    if let Err(fetch::Error::Failure(Failure::Ended { status, .. })) = &outcome {
+        end_as(*status);
+    }
     Ok(Wish {
         outcome: outcome.context("nothing is judged")?,
         ..Wish::default()
     })
+}
+
+/// Ends this process where an interrupt has ended its child: from a terminal it
+/// is for both, and may reach the child first.
+fn end_as(child: ExitStatus) {
+    if child.signal() == Some(Signal::INT.as_raw()) {
+        let _ = kill_process(getpid(), Signal::INT);
+    }
 }
