@@ -17,12 +17,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use btf_guard::judge::{self, Judge};
+use btf_guard::place::glance;
 use btf_guard::place::handoff::Commit;
 use btf_guard::place::is_release;
 use btf_guard::place::plan::{Answer, Level, Message, Plan, Stage};
 use btf_guard::place::private::{Private, RUN};
 use btf_guard::place::process::Process;
 use btf_guard::place::promise;
+use btf_guard::place::roots::Root;
 use btf_guard::place::told::Told;
 use btf_guard::policy::Mode;
 use btf_guard::report::shown;
@@ -132,9 +134,17 @@ fn dkms(client: u32) -> anyhow::Result<Vec<Message>> {
 /// told: where it is at work, nothing is left.
 fn dnf(client: u32, root: &Path) -> anyhow::Result<Vec<Message>> {
     let client = this(client)?;
-    let told = Private::open(Path::new(RUN)).ok().flatten();
-    let told = told.and_then(|dir| Told::last(&dir).ok()?);
+    let dir = Private::open(Path::new(RUN)).ok().flatten();
+    let told = dir.as_ref().and_then(|dir| Told::last(dir).ok()?);
     let told = told.filter(|told| told.is_of(client) && told.root == root);
+    if let (Some(dir), Some(told)) = (&dir, &told)
+        && told.is_idle
+        && Root::new(root).is_ok_and(|root| !glance::may_have_changed(&root, told.looked))
+        // It is about one transaction. The client's next may have no plugin to tell.
+        && Told::forget(dir).is_ok()
+    {
+        return Ok(Vec::new());
+    }
     let (since, said) = match told {
         Some(told) => (told.looked, told.keys),
         None => (started_at(client)?, Vec::new()),

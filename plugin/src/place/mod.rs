@@ -4,6 +4,7 @@ pub mod boot;
 pub mod elements;
 pub mod fetch;
 mod file;
+pub mod glance;
 pub mod handoff;
 pub mod initrd;
 pub mod installed;
