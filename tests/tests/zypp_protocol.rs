@@ -93,6 +93,9 @@ impl Scene {
             ("--handoff", self.at("handoffs")),
             ("--cache", self.at("cache")),
             ("--messages", self.at("messages")),
+            ("--solv", self.at("solv")),
+            ("--repositories", self.at("repos.d")),
+            ("--known", self.at("known")),
         ] {
             command.arg(option).arg(path);
         }

@@ -35,6 +35,15 @@ pub struct Places {
     /// libzypp's package cache
     #[arg(long, default_value = "/var/cache/zypp/packages")]
     pub cache: PathBuf,
+    /// libzypp's caches of what repositories offer and of what is installed
+    #[arg(long, default_value = "/var/cache/zypp/solv")]
+    pub solv: PathBuf,
+    /// The files that name the repositories
+    #[arg(long, default_value = "/etc/zypp/repos.d")]
+    pub repositories: PathBuf,
+    /// Where what libzypp has told of them is kept
+    #[arg(long, default_value = "/var/cache/btf-guard")]
+    pub known: PathBuf,
     /// Where libzypp finds what it offers to the user after a commit
     #[arg(long, default_value = "/var/adm/update-messages")]
     pub messages: PathBuf,

@@ -16,6 +16,7 @@ use btf_guard::policy::{Decision, Mode};
 use btf_guard::wish;
 
 use crate::budget::Budget;
+use crate::known::{Known, Sources, State};
 use crate::notice::Notice;
 use crate::session::say;
 use crate::settings::{Places, Surroundings};
@@ -49,6 +50,8 @@ pub(crate) enum Error {
     HandOver(#[source] io::Error),
     #[error("what the commit left on the disk is not judged: {0}")]
     After(#[source] Failure),
+    #[error("what libzypp told of its packages is not kept: {0}")]
+    Known(#[source] private::Refused),
     #[error("the notice for after the commit is not written: {0}")]
     Notice(#[source] io::Error),
 }
@@ -58,6 +61,8 @@ pub(crate) struct Work {
     places: Places,
     surroundings: Surroundings,
     begun: Option<Begun>,
+    /// What is known of packages by now, in the commit that has begun.
+    known: Option<Known>,
 }
 
 /// A commit that has begun and may touch modules.
@@ -79,6 +84,7 @@ impl Work {
             places,
             surroundings,
             begun: None,
+            known: None,
         }
     }
 
@@ -122,8 +128,11 @@ impl Work {
     pub(crate) fn begin(&mut self, body: &[u8]) -> Result<(), Error> {
         let (budget, since) = (self.budget(), now());
         let steps = steps::parse(body).map_err(Error::Steps)?;
+        if steps.is_empty() || self.is_idle(&steps) {
+            return Ok(());
+        }
         let mode = self.mode();
-        if steps.is_empty() || mode == Some(Mode::Off) {
+        if mode == Some(Mode::Off) {
             return Ok(());
         }
         if self.surroundings.is_transactional {
@@ -142,6 +151,9 @@ impl Work {
         if elements.elements.is_empty() {
             self.begun = None;
             return Ok(());
+        }
+        if let Some(known) = &mut self.known {
+            known.add(elements.elements.iter().filter_map(name));
         }
         let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
         let mut plan = Plan {
@@ -179,12 +191,55 @@ impl Work {
         Ok(())
     }
 
+    /// Is it known that no module and no kernel comes or goes with these steps?
+    fn is_idle(&mut self, steps: &[CommitStep]) -> bool {
+        let state = State::now(&self.sources());
+        self.known = state.and_then(|state| Known::read(&self.places.known, &state));
+        let may_touch = |known: &Known| {
+            let mut names = steps.iter().map(|step| step.name.as_str());
+            names.any(|name| known.has(name) || cache::is_telling(name))
+        };
+        self.known.as_ref().is_some_and(|known| !may_touch(known))
+    }
+
+    fn sources(&self) -> Sources {
+        Sources {
+            solv: self.places.solv.clone(),
+            repositories: self.places.repositories.clone(),
+        }
+    }
+
+    /// Learns what libzypp has told of its packages, which were in this state
+    /// before.
+    fn learn(&mut self, state: Option<State>, carriers: Option<Vec<String>>) {
+        let (Some(state), Some(carriers)) = (state, carriers) else {
+            return;
+        };
+        // Something has changed meanwhile: of which state it was is not known.
+        if State::now(&self.sources()).as_ref() == Some(&state) {
+            self.known = Some(Known::new(state, carriers));
+        }
+    }
+
+    /// Keeps what is known by now, for the next commit.
+    fn keep(&mut self) -> Result<(), Error> {
+        let known = self.known.take();
+        match known.and_then(|known| known.after(&self.sources())) {
+            Some(known) => known.keep(&self.places.known).map_err(Error::Known),
+            None => Ok(()),
+        }
+    }
+
     /// What of the commit matters: the packages are fetched, opened and read.
-    fn elements(&self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
+    fn elements(&mut self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
         let (root, timeout) = (&self.places.root, budget.for_downloads());
+        let state = State::now(&self.sources());
         let asked = fetch::fetch(&self.places.fetch, root, steps, timeout);
         let (outcome, replaced) = match asked {
-            Ok(outcome) => (outcome, BTreeSet::new()),
+            Ok(mut outcome) => {
+                self.learn(state, outcome.carriers.take());
+                (outcome, BTreeSet::new())
+            }
             Err(error) => {
                 say(&format!("{error}; the cache is searched by names"));
                 (cache::search(&self.places.cache, steps), replaced(steps))
@@ -224,7 +279,7 @@ impl Work {
     /// PLUGINEND, or the end of libzypp: the same where there was no COMMITEND,
     /// and nothing is left for the rpm plugin.
     pub(crate) fn leave(&mut self) -> Result<(), Error> {
-        let looked = self.look_back(false);
+        let looked = self.look_back(false).and(self.keep());
         if let Some(dir) = Private::open(&self.places.handoff)?
             && let Some(process) = self.committer()
         {
@@ -295,6 +350,12 @@ fn replaced(steps: &[CommitStep]) -> BTreeSet<&str> {
     let replacing = |step: &&CommitStep| step.action == CommitAction::Install;
     let steps = steps.iter().filter(replacing);
     steps.map(|step| step.name.as_str()).collect()
+}
+
+/// The package's name.
+fn name(element: &Element) -> Option<String> {
+    let name = element.nevra.rsplitn(3, '-').nth(2);
+    name.map(str::to_owned)
 }
 
 /// The step of a package that the plan says is installed.

@@ -15,6 +15,7 @@ mod dnf4;
 mod dnf5;
 mod harness;
 mod hooks;
+mod idle;
 mod once;
 mod preflight;
 mod preflight_trouble;
