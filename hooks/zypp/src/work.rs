@@ -35,11 +35,6 @@ pub(crate) enum Error {
     Steps(String),
     #[error("libzypp does not tell which process commits")]
     Committer,
-    #[error(
-        "libzypp does not tell which snapshot a transactional update changes: \
-         its packages are judged one by one"
-    )]
-    Transactional,
     #[error("the commit is not judged as one: {0}")]
     Incomplete(#[from] Incomplete),
     #[error("the commit is not judged as one: {0}")]
@@ -93,7 +88,8 @@ impl Work {
     ///
     /// The note that this plugin is at work lets the rpm plugin stop a first
     /// package of which nothing was handed over: by the next try, the others are
-    /// in the cache. In a transactional update there is no such next try.
+    /// in the cache. A transactional update throws away what a try has left, so
+    /// there is no such next try.
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
         self.begun = None;
         let dir = Private::create(&self.places.handoff)?;
@@ -135,9 +131,6 @@ impl Work {
         if mode == Some(Mode::Off) {
             return Ok(());
         }
-        if self.surroundings.is_transactional {
-            return Err(Error::Transactional);
-        }
         let process = self.committer().ok_or(Error::Committer)?;
         // Where the rest fails it is not known what the commit touches.
         self.begun = Some(Begun {
@@ -158,6 +151,7 @@ impl Work {
         let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
         let mut plan = Plan {
             mode,
+            image: self.surroundings.is_transactional,
             elements: elements.elements,
             ..Plan::new(self.places.root.clone())
         };
@@ -179,8 +173,10 @@ impl Work {
         });
         let answer = begun.answer.insert(answer?);
         let dir = Private::create(&self.places.handoff)?;
-        Commit::of(&dir, process)
+        let commit = Commit::of(&dir, process);
+        commit
             .hand_over(plan.root, answer, names)
+            .and_then(|()| commit.watch())
             .map_err(Error::HandOver)?;
         if answer.decision != Decision::Block && !answer.messages.is_empty() {
             let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
@@ -318,6 +314,7 @@ impl Work {
         let plan = Plan {
             stage: Stage::After,
             mode: begun.mode,
+            image: self.surroundings.is_transactional,
             since: Some(begun.since),
             said,
             elements: begun.elements,

@@ -24,6 +24,7 @@ mod scenarios;
 mod scene;
 mod shelf;
 mod slow;
+mod transactional;
 mod trouble;
 mod zypp_ask;
 mod zypp_fetch;
