@@ -34,53 +34,48 @@ const PACKAGES: usize = 60_000;
 struct Case {
     name: &'static str,
     suite: Suite,
-    command: &'static [&'static str],
+    /// How it is told to install and to remove, without a look at the network.
+    words: &'static [&'static str],
     variable: (&'static str, &'static str),
 }
 
-const ZYPPER: &[&str] = &[
-    "zypper",
-    "--non-interactive",
-    "--no-refresh",
-    "install",
-    "plain",
-];
+const ZYPPER: &[&str] = &["zypper", "--non-interactive", "--no-refresh"];
 
 const CASES: [Case; 6] = [
     Case {
         name: "dnf 4.23",
         suite: Suite::Trixie,
-        command: &["dnf", "-y", "-C", "install", "plain"],
+        words: &["dnf", "-y", "-C"],
         variable: ("A", ""),
     },
     Case {
         name: "dnf5 5.4",
         suite: Suite::Forky,
-        command: &["dnf5", "-y", "-C", "install", "plain"],
+        words: &["dnf5", "-y"],
         variable: ("A", ""),
     },
     Case {
         name: "zypper classic, 17.25",
         suite: Suite::Bookworm,
-        command: ZYPPER,
+        words: ZYPPER,
         variable: ("A", ""),
     },
     Case {
         name: "zypper classic, 17.36",
         suite: Suite::Trixie,
-        command: ZYPPER,
+        words: ZYPPER,
         variable: ("A", ""),
     },
     Case {
         name: "zypper single, 17.36",
         suite: Suite::Trixie,
-        command: ZYPPER,
+        words: ZYPPER,
         variable: ("ZYPP_SINGLE_RPMTRANS", "1"),
     },
     Case {
         name: "zypper single, 17.38",
         suite: Suite::Forky,
-        command: ZYPPER,
+        words: ZYPPER,
         variable: ("A", ""),
     },
 ];
@@ -157,12 +152,15 @@ fn prepare(root: &ClientRoot, packages: usize) {
 /// Installs the package, and takes it away again, which is not counted.
 fn run(case: &Case, root: &ClientRoot) -> f64 {
     let (name, value) = case.variable;
+    let act = |verb| {
+        let words = [case.words, &[verb, "plain"]].concat();
+        let outcome = root.client(words).env(name, value).run();
+        assert!(outcome.status.success(), "{outcome:?}");
+    };
     let before = children();
-    let outcome = root.client(case.command).env(name, value).run();
+    act("install");
     let cost = children() - before;
-    assert!(outcome.status.success(), "{outcome:?}");
-    let removed = root.run(["rpm", "-e", "plain"]);
-    assert!(removed.status.success(), "{removed:?}");
+    act("remove");
     cost.as_secs_f64() * 1e3
 }
 

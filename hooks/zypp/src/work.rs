@@ -88,8 +88,8 @@ impl Work {
     ///
     /// The note that this plugin is at work lets the rpm plugin stop a first
     /// package of which nothing was handed over: by the next try, the others are
-    /// in the cache. A transactional update throws away what a try has left, so
-    /// there is no such next try.
+    /// in the cache. A transactional update is mostly a timer's, who does not try
+    /// again.
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
         self.begun = None;
         let dir = Private::create(&self.places.handoff)?;
