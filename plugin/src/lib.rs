@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod module;
 pub mod place;
 pub mod policy;
+pub mod record;
 pub mod report;
 pub mod verdict;
 pub mod wish;

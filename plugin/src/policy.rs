@@ -43,6 +43,50 @@ pub enum Severity {
     Block,
 }
 
+/// Something that made an outcome another than the policy alone says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// What it was.
+    pub source: Source,
+    /// Which one, of rules and tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Why, in the words of whoever made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Override {
+    /// One that has neither a name nor a reason.
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            id: None,
+            reason: None,
+        }
+    }
+}
+
+/// Where an [`Override`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// `mode` of the configuration.
+    Configuration,
+    /// A rule of the configuration.
+    Rule,
+    /// The rpm macro `%_btf_guard`.
+    Macro,
+    /// The kernel command line.
+    CommandLine,
+    /// The environment's `BTF_GUARD`.
+    Environment,
+    /// `btf-guard allow` or `deny`, until it ends or is revoked.
+    Standing,
+    /// The same, for one transaction.
+    OneShot,
+}
+
 /// The severity of a judgement by the default policy.
 ///
 /// What only lasts until the reboot warns: it must not keep a machine from its
