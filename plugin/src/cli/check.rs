@@ -15,10 +15,12 @@ use super::Outcome;
 use super::args::Check;
 use super::bench::{Bench, Case, Judged, failed};
 use super::cached;
+use super::here;
 use super::initrds::{Initrds, Inside};
 use super::output;
 use super::progress::Progress;
 use super::targets::{Targets, is_package};
+use super::wanted::Wanted;
 
 pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
@@ -36,7 +38,9 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
             .num_threads(jobs.get().min(most))
             .build_global()?;
     }
-    let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet));
+    let here = here::running_release(&root, false);
+    let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet))
+        .for_this_machine(here.map(|release| Wanted::new(&root, &release)));
     let mut targets = Targets {
         root: &root,
         config,

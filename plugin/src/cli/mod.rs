@@ -19,6 +19,7 @@ mod preflight;
 mod progress;
 mod sandbox;
 mod targets;
+mod wanted;
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};

@@ -32,7 +32,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) ->
         transaction: &transaction,
         linked: &linked,
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false)),
+        bench: Bench::new(Causes::all(), Progress::new(false)).for_this_machine(scene.wanted()),
         kernels: BTreeMap::new(),
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))

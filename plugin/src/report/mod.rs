@@ -79,6 +79,10 @@ pub struct ModuleEntry {
     pub initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
     pub release: Option<String>,
+    /// What this machine needs it for, where it was asked: where there is something
+    /// to say of it, on this machine's own root.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<String>,
     /// Its BTF.
     pub btf: BtfEntry,
     /// What each kernel that it was held against does with it.
@@ -112,6 +116,7 @@ impl ModuleEntry {
             package,
             initrd: None,
             release: vermagic.split_whitespace().next().map(str::to_owned),
+            needed: Vec::new(),
             btf: BtfEntry {
                 present: bytes > 0,
                 distilled: module.btf_base.is_some(),
@@ -132,6 +137,7 @@ impl ModuleEntry {
             package: None,
             initrd: None,
             release: kernel.release.clone(),
+            needed: Vec::new(),
             btf: BtfEntry::default(),
             verdicts: vec![VerdictEntry::new(kernel.id, kernel.moment, judgement)],
             names_machine: true,
