@@ -6,12 +6,14 @@ mod findings;
 mod kernel;
 mod kernels;
 mod messages;
+mod prometheus;
+mod standing;
 mod text;
 mod words;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::Moment;
 use crate::module::Module;
@@ -24,6 +26,8 @@ pub use crate::verdict::BuiltFor;
 pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
 pub use kernels::{KernelList, Listed, write_kernels};
 pub use messages::messages;
+pub use prometheus::{Counts, write_prometheus};
+pub use standing::{write_motd, write_standing};
 pub use text::{Detail, write_errors, write_inputs, write_text};
 pub use words::shown;
 
@@ -200,7 +204,7 @@ pub struct RefusalEntry {
 }
 
 /// A verdict by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// [`Verdict::Loads`].
