@@ -10,8 +10,10 @@ use crate::kernel::Kernel;
 use crate::module::{Module, Target};
 
 mod bases;
+mod kind;
 
 pub use bases::{Bases, BuiltFor};
+pub use kind::Kind;
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]

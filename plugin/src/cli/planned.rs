@@ -342,7 +342,7 @@ fn spare(modules: &mut [Placed], kernels: &[KernelEntry]) {
             .any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
         for verdict in verdicts.iter_mut().filter(|_| taken) {
             if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
-                verdict.severity = verdict.severity.min(Severity::Warn);
+                verdict.cap(Severity::Warn);
             }
         }
     }
