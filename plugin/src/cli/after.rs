@@ -52,7 +52,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         scene,
         since,
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false)),
+        bench: Bench::new(Causes::all(), Progress::new(false)).for_this_machine(scene.wanted()),
         places: Vec::new(),
         cases: Vec::new(),
         errors: broken(&inventory, plan, since),

@@ -1,6 +1,7 @@
 //! What was typed.
 
 mod preflight;
+mod status;
 mod zypper;
 
 use std::num::NonZeroUsize;
@@ -12,6 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
 pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
+pub(crate) use status::Status;
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
 
 /// A contract, see DESIGN.
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     Kernels(Kernels),
     #[command(subcommand)]
     Preflight(Preflight),
+    Status(Status),
     Judge(Judge),
     #[command(subcommand, hide = true)]
     Hook(Hook),
@@ -95,7 +98,7 @@ pub(crate) struct Check {
 /// How findings are counted and written.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Way {
-    /// text or json
+    /// text, json or prometheus
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
     pub(crate) format: Format,
 
@@ -138,7 +141,7 @@ pub(crate) struct Kernels {
     pub(crate) cache: Option<PathBuf>,
 
     /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = list_format)]
     pub(crate) format: Format,
 }
 
@@ -187,14 +190,24 @@ pub(crate) enum Hook {
 pub(crate) enum Format {
     Text,
     Json,
+    Prometheus,
 }
 
 fn format(name: &str) -> Result<Format, String> {
     match name {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
-        "prometheus" | "sarif" => Err("not in this version; there are: text, json".into()),
-        _ => Err("no such format; there are: text, json".into()),
+        "prometheus" => Ok(Format::Prometheus),
+        "sarif" => Err("not in this version; there are: text, json, prometheus".into()),
+        _ => Err("no such format; there are: text, json, prometheus".into()),
+    }
+}
+
+/// What is no finding is no metric.
+fn list_format(name: &str) -> Result<Format, String> {
+    match format(name) {
+        Ok(Format::Prometheus) | Err(_) => Err("no such format; there are: text, json".into()),
+        format => format,
     }
 }
 
@@ -290,7 +303,9 @@ mod tests {
         assert_eq!(format("json"), Ok(Format::Json));
         assert_eq!(
             format("sarif").unwrap_err(),
-            "not in this version; there are: text, json"
+            "not in this version; there are: text, json, prometheus"
         );
+        assert_eq!(format("prometheus"), Ok(Format::Prometheus));
+        assert!(list_format("prometheus").is_err());
     }
 }

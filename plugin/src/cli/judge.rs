@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::args::Judge;
 use super::placed::{Placed, keys};
+use super::wanted::Wanted;
 use super::{Outcome, after, cached, here, output, planned, sandbox};
 
 /// The longest plan that is read, in bytes: some 100,000 paths.
@@ -128,6 +129,14 @@ pub(crate) struct Scene<'a> {
     pub(crate) running: Option<String>,
     /// Keeps what images hold.
     pub(crate) cache: Option<Cache>,
+}
+
+impl Scene<'_> {
+    /// What the machine needs, where the transaction is about it.
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
+        let running = self.running.as_ref();
+        running.map(|release| Wanted::new(self.root, release))
+    }
 }
 
 /// What was found out.

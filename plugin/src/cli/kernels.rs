@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
     }
     match args.format {
         Format::Json => output::json(&list)?,
-        Format::Text => output::plain(|out| write_kernels(&list, out))?,
+        Format::Text | Format::Prometheus => output::plain(|out| write_kernels(&list, out))?,
     }
     if args.format == Format::Text {
         output::input_errors(&list.errors)?;

@@ -18,7 +18,9 @@ mod planned;
 mod preflight;
 mod progress;
 mod sandbox;
+mod status;
 mod targets;
+mod wanted;
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
@@ -89,6 +91,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Check(args) => check::run(args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Preflight(args) => preflight::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Hook(hook) => Ok(hook::run(&hook)),
         Command::Generate(what) => generate::run(&what),

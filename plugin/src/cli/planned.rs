@@ -32,7 +32,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) ->
         transaction: &transaction,
         linked: &linked,
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false)),
+        bench: Bench::new(Causes::all(), Progress::new(false)).for_this_machine(scene.wanted()),
         kernels: BTreeMap::new(),
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))
@@ -342,7 +342,7 @@ fn spare(modules: &mut [Placed], kernels: &[KernelEntry]) {
             .any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
         for verdict in verdicts.iter_mut().filter(|_| taken) {
             if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
-                verdict.severity = verdict.severity.min(Severity::Warn);
+                verdict.cap(Severity::Warn);
             }
         }
     }

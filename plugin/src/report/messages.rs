@@ -64,6 +64,9 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
                 format!("  modules: {names} (in {packages})")
             }
         });
+        if let Some(needed) = words::needed(finding, NAMES) {
+            lines.say(format!("  {needed}"));
+        }
         for origin in words::origins(finding, report, 1) {
             lines.say(format!("  {origin}"));
         }
