@@ -1,5 +1,6 @@
 //! What was typed.
 
+mod policy;
 mod preflight;
 mod zypper;
 
@@ -11,6 +12,7 @@ use btf_guard::verdict::Causes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
+pub(crate) use policy::{Allow, Config, Deny, Place as PolicyPlace, Wanted};
 pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
 
@@ -34,7 +36,13 @@ pub(crate) enum Command {
     Kernels(Kernels),
     #[command(subcommand)]
     Preflight(Preflight),
+    Allow(Allow),
+    Deny(Deny),
+    #[command(subcommand)]
+    Config(Config),
     Judge(Judge),
+    #[command(hide = true)]
+    Record(PolicyPlace),
     #[command(subcommand, hide = true)]
     Hook(Hook),
     #[command(subcommand, hide = true)]
@@ -83,6 +91,10 @@ pub(crate) struct Check {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) way: Way,
@@ -149,6 +161,10 @@ pub(crate) struct Judge {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// For programs that have changed kernels or modules: says what is wrong with the

@@ -24,7 +24,7 @@ pub use crate::verdict::{BuiltFor, Kind};
 
 pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
 pub use kernels::{KernelList, Listed, write_kernels};
-pub use messages::messages;
+pub use messages::{HELP_ONCE, messages, overrides};
 pub use rate::{Known, Rating, Ruling};
 pub use text::{Detail, write_errors, write_inputs, write_text};
 pub use words::shown;
