@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ArgAction;
 
-use super::{Format, format};
+use super::Format;
 
 /// Tell which findings stand now
 ///
@@ -23,8 +23,8 @@ pub(crate) struct Status {
     #[arg(long)]
     pub(crate) boot: bool,
 
-    /// text, json or prometheus
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
+    /// How to write them
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: Format,
 
     /// At most a few lines for those who log in; nothing where nothing stands

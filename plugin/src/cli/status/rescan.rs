@@ -17,6 +17,7 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
         paths: Vec::new(),
         kernels: vec!["all".to_owned()],
         kernel_config: None,
+        config: None,
         root: scene.root.path().to_owned(),
         esps: Vec::new(),
         causes: Causes::all(),
