@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use btf_guard::config::Places as Config;
 use btf_guard::judge::{self, Failure, Judge};
+use btf_guard::overrides;
 use btf_guard::place::elements::{Elements, Incomplete};
 use btf_guard::place::fetch::{CommitAction, CommitStep};
 use btf_guard::place::handoff::{self, Commit};
@@ -13,14 +15,17 @@ use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
 use btf_guard::place::private::{self, Private};
 use btf_guard::place::process::Process;
 use btf_guard::policy::{Decision, Mode};
-use btf_guard::wish;
+use btf_guard::record::{self, Event, Outcome as Became, Who};
+use btf_guard::wish::{self, Wish};
 
 use crate::budget::Budget;
-use crate::known::{Known, Sources, State};
+use crate::known::{Known, State};
 use crate::notice::Notice;
 use crate::session::say;
 use crate::settings::{Places, Surroundings};
 use crate::{cache, fetch, steps};
+
+mod learning;
 
 /// A database that answers no query in this time is one that rpm waits for too.
 const QUERY: Duration = Duration::from_secs(5);
@@ -127,7 +132,8 @@ impl Work {
         if steps.is_empty() || self.is_idle(&steps) {
             return Ok(());
         }
-        let mode = self.mode();
+        let wish = self.wish();
+        let mode = wish.mode;
         if mode == Some(Mode::Off) {
             return Ok(());
         }
@@ -152,6 +158,8 @@ impl Work {
         let mut plan = Plan {
             mode,
             image: self.surroundings.is_transactional,
+            mode_source: wish.source,
+            repositories: elements.repositories,
             elements: elements.elements,
             ..Plan::new(self.places.root.clone())
         };
@@ -171,13 +179,17 @@ impl Work {
             elements: plan.elements,
             answer: None,
         });
-        let answer = begun.answer.insert(answer?);
+        // Here it is decided: every call of rpm's follows.
+        let answer = overrides::settle(&Config::default(), answer?);
+        let answer = begun.answer.insert(answer);
         let dir = Private::create(&self.places.handoff)?;
         let commit = Commit::of(&dir, process);
         commit
             .hand_over(plan.root, answer, names)
             .and_then(|()| commit.watch())
             .map_err(Error::HandOver)?;
+        let about = Plan::new(self.places.root.clone());
+        write(&record::program(process.pid), &judge, &about, answer);
         if answer.decision != Decision::Block && !answer.messages.is_empty() {
             let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
             if let Some(notice) = notice {
@@ -185,45 +197,6 @@ impl Work {
             }
         }
         Ok(())
-    }
-
-    /// Is it known that no module and no kernel comes or goes with these steps?
-    fn is_idle(&mut self, steps: &[CommitStep]) -> bool {
-        let state = State::now(&self.sources());
-        self.known = state.and_then(|state| Known::read(&self.places.known, &state));
-        let may_touch = |known: &Known| {
-            let mut names = steps.iter().map(|step| step.name.as_str());
-            names.any(|name| known.has(name) || cache::is_telling(name))
-        };
-        self.known.as_ref().is_some_and(|known| !may_touch(known))
-    }
-
-    fn sources(&self) -> Sources {
-        Sources {
-            solv: self.places.solv.clone(),
-            repositories: self.places.repositories.clone(),
-        }
-    }
-
-    /// Learns what libzypp has told of its packages, which were in this state
-    /// before.
-    fn learn(&mut self, state: Option<State>, carriers: Option<Vec<String>>) {
-        let (Some(state), Some(carriers)) = (state, carriers) else {
-            return;
-        };
-        // Something has changed meanwhile: of which state it was is not known.
-        if State::now(&self.sources()).as_ref() == Some(&state) {
-            self.known = Some(Known::new(state, carriers));
-        }
-    }
-
-    /// Keeps what is known by now, for the next commit.
-    fn keep(&mut self) -> Result<(), Error> {
-        let known = self.known.take();
-        match known.and_then(|known| known.after(&self.sources())) {
-            Some(known) => known.keep(&self.places.known).map_err(Error::Known),
-            None => Ok(()),
-        }
     }
 
     /// What of the commit matters: the packages are fetched, opened and read.
@@ -250,7 +223,7 @@ impl Work {
     }
 
     /// What the admin asks for, as for the rpm plugin.
-    fn mode(&self) -> Option<Mode> {
+    fn wish(&self) -> Wish {
         let environment = self.surroundings.mode.as_ref();
         let environment = environment.map(|value| value.to_string_lossy().into_owned());
         let wish = wish::wish(environment.as_deref(), || {
@@ -264,7 +237,7 @@ impl Work {
         for complaint in &wish.complaints {
             say(complaint);
         }
-        wish.mode
+        wish
     }
 
     /// COMMITEND: has the disk judged.
@@ -325,8 +298,24 @@ impl Work {
             timeout: self.budget().left(),
         };
         let answer = judge::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
+        if let Some(process) = self.committer() {
+            write(&record::program(process.pid), &judge, &plan, &answer);
+        }
         told.extend(answer.messages);
         tell(notice, &told)
+    }
+}
+
+/// Has it written down what came of a plan, if that is anything.
+fn write(client: &str, judge: &Judge, plan: &Plan, answer: &Answer) {
+    let Some(became) = Became::of(answer) else {
+        return;
+    };
+    let variable = |name| std::env::var(name).ok();
+    let who = Who::of_this_process(variable("SUDO_USER"), variable("SUDO_UID").as_deref());
+    let event = Event::of(client.to_owned(), plan, became, answer, who);
+    if let Err(failure) = record::record(judge, &event) {
+        say(&format!("not recorded as it should be: {failure}"));
     }
 }
 

@@ -10,6 +10,7 @@ pub mod initrd;
 pub mod installed;
 pub mod inventory;
 mod layout;
+pub mod needed;
 pub mod package;
 pub mod paths;
 pub mod plan;

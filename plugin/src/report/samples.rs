@@ -46,6 +46,7 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
         package: None,
         initrd: None,
         release: Some(RELEASE.into()),
+        needed: Vec::new(),
         btf: BtfEntry {
             present: true,
             bytes: 5210,

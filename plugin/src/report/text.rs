@@ -70,7 +70,7 @@ fn decision(decision: Decision) -> &'static str {
     }
 }
 
-fn style(severity: Severity) -> Style {
+pub(super) fn style(severity: Severity) -> Style {
     let color = match severity {
         Severity::Block => AnsiColor::Red,
         Severity::Warn => AnsiColor::Yellow,
@@ -97,6 +97,13 @@ fn write_finding(
     }
     if finding.kind == Kind::Missing {
         return writeln!(out);
+    }
+    let most = match detail {
+        Detail::Everything => usize::MAX,
+        _ => NAMES,
+    };
+    if let Some(needed) = words::needed(finding, most) {
+        writeln!(out, " {FRAME}={FRAME:#} {}", shown(&needed))?;
     }
     if finding.severity >= Severity::Warn || detail == Detail::Everything {
         write_place(finding, out)?;
