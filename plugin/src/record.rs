@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::judge::Judge;
-use crate::place::plan::Stage;
-use crate::policy::Override;
+use crate::place::plan::{Answer, Plan, Stage};
+use crate::policy::{Decision, Override};
 
 /// The version of [`Event`].
 pub const SCHEMA: u32 = 1;
@@ -71,8 +71,8 @@ pub enum Outcome {
     Blocked,
     /// It went on, as the policy says; also what was found on the disk.
     WentOn,
-    /// It went on where it would have been stopped, or the other way round, by
-    /// an [`Event::overrides`].
+    /// It went on where it would have been stopped or warned of, by
+    /// [`Event::overrides`].
     Overridden,
     /// Nothing was done: it was asked what would happen.
     Preflight,
@@ -132,6 +132,60 @@ fn first_line(path: &str) -> io::Result<String> {
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
+}
+
+impl Event {
+    /// What came of an answer, now.
+    pub fn of(client: String, plan: &Plan, outcome: Outcome, answer: &Answer, who: Who) -> Self {
+        Self {
+            overrides: answer.overrides.clone(),
+            answer: answer.whole.clone(),
+            ..Self::new(client, plan, outcome, who)
+        }
+    }
+
+    /// That there was no answer, and why.
+    pub fn without_answer(
+        client: String,
+        plan: &Plan,
+        outcome: Outcome,
+        failure: String,
+        who: Who,
+    ) -> Self {
+        Self {
+            failure: Some(failure),
+            ..Self::new(client, plan, outcome, who)
+        }
+    }
+
+    fn new(client: String, plan: &Plan, outcome: Outcome, who: Who) -> Self {
+        Self {
+            schema: SCHEMA,
+            time: now(),
+            client,
+            stage: plan.stage,
+            test: plan.test,
+            root: plan.root.clone(),
+            outcome,
+            overrides: Vec::new(),
+            who,
+            answer: None,
+            failure: None,
+        }
+    }
+}
+
+impl Outcome {
+    /// Of a transaction that went on, or did not, by this answer. `None` where
+    /// there is nothing to record.
+    pub fn of(answer: &Answer) -> Option<Self> {
+        match (answer.decision, answer.overrides.is_empty()) {
+            (Decision::Block, _) => Some(Self::Blocked),
+            (Decision::Warn, true) => Some(Self::WentOn),
+            (Decision::Allow, true) => None,
+            (Decision::Warn | Decision::Allow, false) => Some(Self::Overridden),
+        }
+    }
 }
 
 /// Has an event written down by the program that also judges.

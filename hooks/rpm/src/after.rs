@@ -9,10 +9,12 @@ use btf_guard::place::plan::{Level, Plan, Stage};
 use btf_guard::place::private::{Private, Refused};
 use btf_guard::place::promise::Promise;
 use btf_guard::place::told;
+use btf_guard::record::{Event, Outcome as Became};
 
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;
 use crate::settings::Options;
+use crate::settle::{client, who, write};
 use crate::voice::{Moment, Occasion, Told, Voice};
 
 /// What to ask after a real run that was judged before.
@@ -64,6 +66,10 @@ impl After {
         let mut keys = self.plan.said.clone();
         match judge::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(answer) => {
+                if let Some(became) = Became::of(&answer) {
+                    let event = Event::of(client(), &self.plan, became, &answer, who());
+                    write(&mut voice, &self.judge, &event);
+                }
                 voice.say(Occasion::Remark, as_warnings(answer.messages));
                 keys.extend(answer.keys);
             }

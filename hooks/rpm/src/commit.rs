@@ -16,7 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use btf_guard::place::handoff::{self, Commit, Handoff};
-use btf_guard::place::plan::{Answer, Level, Message, SCHEMA};
+use btf_guard::place::plan::{Answer, Level, Message};
 use btf_guard::place::private::Private;
 use btf_guard::place::process::Process;
 use btf_guard::policy::Decision;
@@ -26,7 +26,7 @@ use crate::librpm::Transaction;
 use crate::survey;
 
 /// libzypp sets it to its own process id while it commits.
-const COMMITTER: &str = "ZYPP_IS_RUNNING";
+pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
 /// libzypp sets it to 1 in its other back end, where rpm sees the whole commit.
 const SINGLE: &str = "ZYPP_SINGLE_RPMTRANS";
@@ -136,12 +136,8 @@ impl Part {
         } else {
             Vec::new()
         };
-        Some(Answer {
-            schema: SCHEMA,
-            decision: handoff.decision,
-            messages,
-            keys: handoff.keys.clone(),
-        })
+        let keys = handoff.keys.clone();
+        Some(Answer::new(handoff.decision, messages, keys))
     }
 
     /// Is this the first call to show the hand-off's messages?

@@ -1,5 +1,6 @@
 //! What was typed.
 
+mod policy;
 mod preflight;
 mod status;
 mod zypper;
@@ -12,6 +13,7 @@ use btf_guard::verdict::Causes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
+pub(crate) use policy::{Allow, Config, Deny, Place as PolicyPlace, Wanted};
 pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
 pub(crate) use status::Status;
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
@@ -37,7 +39,13 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Preflight(Preflight),
     Status(Status),
+    Allow(Allow),
+    Deny(Deny),
+    #[command(subcommand)]
+    Config(Config),
     Judge(Judge),
+    #[command(hide = true)]
+    Record(PolicyPlace),
     #[command(subcommand, hide = true)]
     Hook(Hook),
     #[command(subcommand, hide = true)]
@@ -86,6 +94,10 @@ pub(crate) struct Check {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) way: Way,
@@ -152,6 +164,10 @@ pub(crate) struct Judge {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// For programs that have changed kernels or modules: says what is wrong with the

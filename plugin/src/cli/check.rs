@@ -1,5 +1,6 @@
 //! `btf-guard check`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -16,6 +17,7 @@ use super::Outcome;
 use super::args::Check;
 use super::bench::{Bench, Case, Judged, failed};
 use super::cached;
+use super::governed::Governed;
 use super::here;
 use super::initrds::{Initrds, Inside};
 use super::output;
@@ -96,11 +98,15 @@ pub(crate) fn judge(args: Check) -> anyhow::Result<Checked> {
             work.path(path);
         }
     }
-    let (modules, errors) = (work.modules, work.errors);
+    let (mut modules, errors) = (work.modules, work.errors);
+    let governed = Governed::read(args.config.as_deref(), false);
+    let rating = governed.rating(BTreeMap::new());
+    rating.rate(&mut modules, bench.entries());
     let causes = bench.causes().clone();
     let mut report = Report::new(bench.into_entries(), modules, errors, args.way.mode);
     report.initrds = inside.initrds;
     report.notes.extend(inside.note);
+    report.notes.extend(governed.complaints);
     // A boot entry that is broken is said; it was not asked for.
     let complete = report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
     Ok(Checked {

@@ -6,17 +6,21 @@ mod before;
 mod bench;
 mod cached;
 mod check;
+mod config;
 mod generate;
+mod governed;
 mod here;
 mod hook;
 mod initrds;
 mod judge;
 mod kernels;
 mod output;
+mod overrule;
 mod placed;
 mod planned;
 mod preflight;
 mod progress;
+mod record;
 mod sandbox;
 mod status;
 mod targets;
@@ -27,6 +31,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
+use btf_guard::overrides::Wish;
 use btf_guard::policy::Decision;
 use clap::Parser;
 
@@ -92,7 +97,11 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Kernels(args) => kernels::run(&args),
         Command::Preflight(args) => preflight::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Allow(args) => overrule::run(&args.wanted, Wish::Allow),
+        Command::Deny(args) => overrule::run(&args.wanted, Wish::Deny),
+        Command::Config(what) => config::run(&what),
         Command::Judge(args) => judge::run(&args),
+        Command::Record(place) => record::run(&place),
         Command::Hook(hook) => Ok(hook::run(&hook)),
         Command::Generate(what) => generate::run(&what),
     }

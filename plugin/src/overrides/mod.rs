@@ -13,9 +13,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::Places;
+use crate::place::plan::{Answer, Fallback};
 use crate::place::private::{Private, Refused};
 use crate::place::process;
-use crate::policy::{Override, Rule, Source};
+use crate::policy::{Decision, Override, Rule, Source};
 
 pub use token::{SCHEMA, Token, Wish, new_id};
 pub use when::{NoTime, When};
@@ -132,6 +133,27 @@ pub fn issue(places: &Places, token: &Token, source: Source) -> Result<(), Refus
 /// [`Refused`] where that cannot be known; then nobody may.
 pub fn consume(places: &Places, id: &str) -> Result<bool, Refused> {
     take(places, id, Source::OneShot)
+}
+
+/// Uses up what an answer says holds for one transaction. Where some of it is
+/// gone, because another transaction was faster, the answer becomes what it would
+/// be without.
+pub fn settle(places: &Places, mut answer: Answer) -> Answer {
+    let mut is_ours = true;
+    for id in std::mem::take(&mut answer.once) {
+        is_ours = is_ours && consume(places, &id).unwrap_or(false);
+    }
+    if !is_ours {
+        answer.overrides.retain(|o| o.source != Source::OneShot);
+        match answer.fallback.take() {
+            Some(Fallback { decision, messages }) => {
+                (answer.decision, answer.messages) = (decision, messages);
+            }
+            // The judge always leaves one; without, nothing stops.
+            None => answer.decision = answer.decision.min(Decision::Warn),
+        }
+    }
+    answer
 }
 
 /// Takes back an override of either kind; `false` where there is none of that id.

@@ -26,7 +26,7 @@ pub use crate::verdict::{BuiltFor, Kind};
 
 pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
 pub use kernels::{KernelList, Listed, write_kernels};
-pub use messages::messages;
+pub use messages::{HELP_ONCE, messages, overrides};
 pub use prometheus::{Counts, write_prometheus};
 pub use rate::{Known, Rating, Ruling};
 pub use standing::{write_motd, write_standing};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use btf_guard::place::handoff::{Commit, Handoff};
-use btf_guard::place::plan::{Answer, Level, Message, SCHEMA};
+use btf_guard::place::plan::{Answer, Level, Message};
 use btf_guard::place::private::Private;
 use btf_guard::place::process::Process;
 use btf_guard::policy::Decision;
@@ -44,15 +44,8 @@ impl Scene {
 
     /// What the commit plugin leaves, on a commit that installs the module.
     fn hand_over(&self, decision: Decision, level: Level) {
-        let answer = Answer {
-            schema: SCHEMA,
-            decision,
-            messages: vec![Message {
-                level,
-                text: "btf-guard: judged as one".to_owned(),
-            }],
-            keys: Vec::new(),
-        };
+        let text = "btf-guard: judged as one".to_owned();
+        let answer = Answer::new(decision, vec![Message { level, text }], Vec::new());
         let dir = Private::create(&self.root.handoffs()).unwrap();
         Commit::of(&dir, zypper())
             .hand_over(self.root.path(), &answer, vec!["mod-1-1.noarch".to_owned()])
@@ -331,12 +324,7 @@ fn a_stranger_is_not_served() {
     let scene = Scene::new();
     let mut other = Command::new("sleep").arg("600").spawn().unwrap();
     let process = Process::find(other.id()).unwrap();
-    let answer = Answer {
-        schema: SCHEMA,
-        decision: Decision::Allow,
-        messages: Vec::new(),
-        keys: Vec::new(),
-    };
+    let answer = Answer::new(Decision::Allow, Vec::new(), Vec::new());
     let dir = Private::create(&scene.root.handoffs()).unwrap();
     Commit::of(&dir, process).watch().unwrap();
     Commit::of(&dir, process)

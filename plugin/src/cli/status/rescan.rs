@@ -29,6 +29,7 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
             no_color: true,
         },
         jobs: None,
+        config: scene.config.map(Path::to_owned),
     };
     let checked = check::judge(check)?;
     let mut report = checked.report;

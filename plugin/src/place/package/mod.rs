@@ -74,6 +74,7 @@ impl PackagedFile {
 pub struct Package {
     bytes: Bytes,
     nevra: String,
+    vendor: Option<String>,
     files: Vec<PackagedFile>,
     /// Where the payload starts, in bytes from the start of the file.
     payload: u64,
@@ -112,10 +113,12 @@ impl Package {
         });
         let (metadata, payload) = door::read(&mut input)?;
         let nevra = metadata.get_nevra()?.to_string();
+        let vendor = metadata.get_vendor().ok().map(str::to_owned);
         let files = door::files(&metadata)?;
         Ok(Self {
             bytes,
             nevra,
+            vendor,
             files,
             payload,
         })
@@ -124,6 +127,11 @@ impl Package {
     /// Name, epoch, version, release, architecture.
     pub fn nevra(&self) -> &str {
         &self.nevra
+    }
+
+    /// Who built it, as it says itself.
+    pub fn vendor(&self) -> Option<&str> {
+        self.vendor.as_deref()
     }
 
     /// The files that the header lists.
