@@ -31,6 +31,8 @@ bin_dir = $(PREFIX)/bin
 lib_dir = $(PREFIX)/lib/btf-guard
 commit_dir = $(PREFIX)/lib/zypp/plugins/commit
 subcommand_dir = $(PREFIX)/lib/zypper/commands
+# Where the program looks for it, whatever PREFIX is.
+config_dir = /usr/share/btf-guard
 man_dir = $(PREFIX)/share/man/man1
 bash_dir = $(PREFIX)/share/bash-completion/completions
 zsh_dir = $(PREFIX)/share/zsh/site-functions
@@ -90,6 +92,7 @@ install:
 	$(program) generate man $(generated)/man
 	$(program) generate completions $(generated)/completions
 	install -D -m 755 $(program) $(DESTDIR)$(bin_dir)/btf-guard
+	install -D -m 644 specfile/btf-guard.toml $(DESTDIR)$(config_dir)/btf-guard.toml
 	install -d -m 755 $(DESTDIR)$(man_dir)
 	install -m 644 $(generated)/man/btf-guard*.1 $(DESTDIR)$(man_dir)
 	install -D -m 644 $(generated)/completions/btf-guard.bash $(DESTDIR)$(bash_dir)/btf-guard

@@ -16,6 +16,7 @@ mod dnf5;
 mod harness;
 mod hooks;
 mod once;
+mod policy;
 mod preflight;
 mod preflight_trouble;
 mod rpm;
