@@ -129,7 +129,9 @@ install() {
     for file in usr/share/man/man1/btf-guard.1 usr/share/man/man1/btf-guard-check.1 \
         usr/share/bash-completion/completions/btf-guard etc/dkms/framework.conf.d/btf-guard.conf \
         etc/dnf/plugins/post-transaction-actions.d/btf-guard.action \
-        etc/dnf/libdnf5-plugins/actions.d/btf-guard.actions; do
+        etc/dnf/libdnf5-plugins/actions.d/btf-guard.actions \
+        usr/lib/systemd/system/btf-guard-boot.service usr/lib/systemd/system/btf-guard-status.path \
+        usr/share/btf-guard/automatic/dnf-automatic.service.d/btf-guard.conf; do
         [ -s "$tree/$file" ] || { say "$file is not installed"; return 1; }
     done
     [ -x "$tree/usr/lib/kernel/install.d/98-btf-guard.install" ] ||

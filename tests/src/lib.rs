@@ -21,6 +21,7 @@ mod compressor;
 pub mod elf;
 mod extracted;
 pub mod fetched;
+pub mod guest;
 pub mod image;
 pub mod initrd;
 mod judge;

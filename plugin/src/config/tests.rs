@@ -564,3 +564,14 @@ fn the_vendors_file_says_what_is_built_in() {
         }
     }
 }
+
+#[test]
+fn every_example_of_the_documentation_is_right() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy.md");
+    let text = fs::read_to_string(path).unwrap();
+    let blocks: Vec<&str> = text.split("```toml\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        parsed(block.split("```").next().unwrap());
+    }
+}

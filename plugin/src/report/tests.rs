@@ -304,6 +304,12 @@ fn a_block_in_a_package_managers_output() {
          environment, or rpm -D '_btf_guard warn'"
             .into(),
     );
+    for help in [
+        "every time: sudo btf-guard allow --package 'kmp'",
+        "one time: sudo btf-guard allow --next",
+    ] {
+        blocked.push(format!("E   help: for {help} --reason '...'"));
+    }
     assert_eq!(lines(&report, Mode::Block), blocked);
 
     report.decision = Decision::Warn;

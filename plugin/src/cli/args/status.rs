@@ -60,6 +60,10 @@ pub(crate) struct Status {
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) cache: Option<PathBuf>,
 
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
+
     /// For tests: the kernel's log, in the form of /dev/kmsg
     #[arg(long, value_name = "FILE", default_value = "/dev/kmsg", hide = true)]
     pub(crate) kmsg: PathBuf,

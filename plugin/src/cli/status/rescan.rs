@@ -17,7 +17,6 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
         paths: Vec::new(),
         kernels: vec!["all".to_owned()],
         kernel_config: None,
-        config: None,
         root: scene.root.path().to_owned(),
         esps: Vec::new(),
         causes: Causes::all(),
@@ -30,6 +29,7 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
             no_color: true,
         },
         jobs: None,
+        config: scene.config.map(Path::to_owned),
     };
     let checked = check::judge(check)?;
     let mut report = checked.report;
