@@ -396,10 +396,10 @@ fn a_log_that_cannot_be_written_is_one_warning() {
 fn a_full_run_stops_nothing() {
     for client in ALL {
         let Some(scene) = scene(client) else { continue };
-        // dnf 5 itself cannot work without the other.
+        // dnf 5 and zypper write into the other themselves.
         let place = match client.tool {
-            Tool::Dnf5 => "/run/btf-guard",
-            _ => "/run",
+            Tool::Rpm | Tool::Dnf4 => "/run",
+            _ => "/run/btf-guard",
         };
         let line = format!(
             "mkdir -pm 700 {place}; mount -t tmpfs -o size=4k,nr_inodes=2,mode=700 tmpfs {place}; \
