@@ -127,6 +127,7 @@ install() {
         esac
     done
     for file in usr/share/man/man1/btf-guard.1 usr/share/man/man1/btf-guard-check.1 \
+        usr/share/man/man1/btf-guard-allow.1 usr/share/btf-guard/btf-guard.toml \
         usr/share/bash-completion/completions/btf-guard etc/dkms/framework.conf.d/btf-guard.conf \
         etc/dnf/plugins/post-transaction-actions.d/btf-guard.action \
         etc/dnf/libdnf5-plugins/actions.d/btf-guard.actions \

@@ -105,6 +105,27 @@ fn one_that_stands_is_for_its_packages_until_it_is_revoked() {
 }
 
 #[test]
+fn a_preflight_tells_of_one_that_holds_once_and_leaves_it() {
+    for client in ALL {
+        let Some(scene) = scene(client) else { continue };
+        let line = match client.tool {
+            Tool::Rpm => continue,
+            Tool::Dnf4 | Tool::Dnf5 => "preflight dnf install driver-kmp-2",
+            Tool::ZypperSingle | Tool::ZypperClassic => "preflight zypper in driver-kmp=2",
+        };
+        let blocked = guard(&scene, line);
+        assert_eq!(blocked.status.code(), Some(2), "{client:?}: {blocked:?}");
+        let id = make(&scene, "allow --next --reason 'tried it'");
+        let outcome = guard(&scene, line);
+        assert_eq!(outcome.status.code(), Some(1), "{client:?}: {outcome:?}");
+        let text = said(&outcome);
+        let note = format!("the one-shot override {id}, which it would use up: tried it");
+        assert!(text.contains(&note), "{client:?}: {text}");
+        assert!(overrides(&scene).contains(&id), "{client:?}");
+    }
+}
+
+#[test]
 fn what_only_warns_can_be_denied() {
     for client in ALL {
         let Some(scene) = scene(client) else { continue };
@@ -396,10 +417,10 @@ fn a_log_that_cannot_be_written_is_one_warning() {
 fn a_full_run_stops_nothing() {
     for client in ALL {
         let Some(scene) = scene(client) else { continue };
-        // dnf 5 itself cannot work without the other.
+        // dnf 5 and zypper write into the other themselves.
         let place = match client.tool {
-            Tool::Dnf5 => "/run/btf-guard",
-            _ => "/run",
+            Tool::Rpm | Tool::Dnf4 => "/run",
+            _ => "/run/btf-guard",
         };
         let line = format!(
             "mkdir -pm 700 {place}; mount -t tmpfs -o size=4k,nr_inodes=2,mode=700 tmpfs {place}; \
