@@ -10,8 +10,10 @@ use crate::kernel::Kernel;
 use crate::module::{Module, Target};
 
 mod bases;
+mod known;
 
 pub use bases::{Bases, BuiltFor};
+pub use known::{ContentDigest, Known};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]

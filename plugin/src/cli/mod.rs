@@ -13,11 +13,15 @@ mod initrds;
 mod judge;
 mod kernels;
 mod output;
+mod packaged;
 mod placed;
 mod planned;
 mod preflight;
 mod progress;
 mod sandbox;
+mod shelf;
+mod since;
+mod stream;
 mod targets;
 
 use std::io::{self, Write};
