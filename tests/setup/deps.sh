@@ -79,6 +79,8 @@ bench header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
 bench header:zlib.h zlib1g-dev zlib-devel zlib-devel
 bench cmd:rpm rpm rpm rpm
 bench cmd:rpmbuild rpm rpm-build rpm-build
+bench cmd:dracut dracut-core dracut dracut
+bench cmd:unshare util-linux util-linux util-linux
 TABLE
 }
 

@@ -16,13 +16,17 @@ mod judge;
 mod kernels;
 mod output;
 mod overrule;
+mod packaged;
 mod placed;
 mod planned;
 mod preflight;
 mod progress;
 mod record;
 mod sandbox;
+mod shelf;
+mod since;
 mod status;
+mod stream;
 mod targets;
 mod wanted;
 

@@ -16,7 +16,7 @@ use crate::Malformed;
 use crate::btf::Order;
 
 pub(crate) use modinfo::printable;
-pub use reader::{MAX_MODULE, Reader};
+pub use reader::{MAX_MODULE, Reader, is_compressed};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -134,6 +134,38 @@ impl ModuleEntry {
         }
     }
 
+    /// The entry of a module of which no more is known than that all of these
+    /// kernels load it, each an id and its moment.
+    pub fn that_loads(
+        path: String,
+        package: Option<String>,
+        kernels: impl IntoIterator<Item = (usize, Moment)>,
+    ) -> Self {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let stem = file.split_once(".ko").map_or(file, |(stem, _)| stem);
+        let loads = |(id, moment)| VerdictEntry::new(id, moment, Verdict::Loads.into());
+        Self {
+            name: stem.replace('-', "_"),
+            path,
+            package,
+            initrd: None,
+            release: None,
+            needed: Vec::new(),
+            btf: BtfEntry {
+                present: true,
+                ..BtfEntry::default()
+            },
+            verdicts: kernels.into_iter().map(loads).collect(),
+            names_machine: true,
+        }
+    }
+
+    /// Do all kernels that it was held against load it and take its BTF?
+    pub fn loads(&self) -> bool {
+        let loads = |verdict: &VerdictEntry| verdict.verdict == Kind::Loads;
+        !self.verdicts.is_empty() && self.verdicts.iter().all(loads)
+    }
+
     /// The entry of a kernel's module directory that is gone or empty.
     pub fn missing(path: String, kernel: &KernelEntry) -> Self {
         let judgement = Verdict::Missing.into();
