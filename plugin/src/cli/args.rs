@@ -58,6 +58,19 @@ pub(crate) struct Check {
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
+    /// Judge PATHs as what the build of a package has made (a build root, modules, packages)
+    ///
+    /// Each module is held against the kernel of the release that it is for: the one given,
+    /// or the first that is found in the build root, then in the root. Told are BTF that
+    /// this kernel refuses or that was made for another, and BTF or a distilled base that
+    /// is missing.
+    #[arg(long, requires = "paths", conflicts_with = "esps")]
+    pub(crate) built: bool,
+
+    /// In rpmlint's lines, the package that modules outside of one are for
+    #[arg(long, value_name = "NAME.ARCH")]
+    pub(crate) package: Option<String>,
+
     /// running, all, a release of the root, a kernel image, a raw base BTF, or a kernel's .rpm;
     /// may be repeated
     #[arg(long = "kernel", short = 'k', value_name = "KERNEL")]
@@ -95,8 +108,8 @@ pub(crate) struct Check {
 /// How findings are counted and written.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Way {
-    /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
+    /// text, json, sarif (2.1.0) or rpmlint (its lines)
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = report_format)]
     pub(crate) format: Format,
 
     /// Also what loads without types, what is unknown and what was not checked, and why
@@ -138,8 +151,8 @@ pub(crate) struct Kernels {
     pub(crate) cache: Option<PathBuf>,
 
     /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
-    pub(crate) format: Format,
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = list_format)]
+    pub(crate) format: ListFormat,
 }
 
 /// For hooks: reads the plan of a transaction, prints what to do (JSON both ways)
@@ -187,14 +200,33 @@ pub(crate) enum Hook {
 pub(crate) enum Format {
     Text,
     Json,
+    Sarif,
+    Rpmlint,
 }
 
-fn format(name: &str) -> Result<Format, String> {
+/// How a list is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListFormat {
+    Text,
+    Json,
+}
+
+fn list_format(name: &str) -> Result<ListFormat, String> {
+    match name {
+        "text" => Ok(ListFormat::Text),
+        "json" => Ok(ListFormat::Json),
+        _ => Err("no such format; there are: text, json".into()),
+    }
+}
+
+fn report_format(name: &str) -> Result<Format, String> {
     match name {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
-        "prometheus" | "sarif" => Err("not in this version; there are: text, json".into()),
-        _ => Err("no such format; there are: text, json".into()),
+        "sarif" => Ok(Format::Sarif),
+        "rpmlint" => Ok(Format::Rpmlint),
+        "prometheus" => Err("not in this version; there are: text, json, sarif, rpmlint".into()),
+        _ => Err("no such format; there are: text, json, sarif, rpmlint".into()),
     }
 }
 
@@ -286,11 +318,15 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_is_not_there_says_what_is() {
-        assert_eq!(format("json"), Ok(Format::Json));
+    fn a_format_that_is_not_there_is_told_with_those_that_are() {
+        assert_eq!(report_format("json"), Ok(Format::Json));
         assert_eq!(
-            format("sarif").unwrap_err(),
-            "not in this version; there are: text, json"
+            report_format("prometheus").unwrap_err(),
+            "not in this version; there are: text, json, sarif, rpmlint"
+        );
+        assert_eq!(
+            list_format("sarif").unwrap_err(),
+            "no such format; there are: text, json"
         );
     }
 }

@@ -22,20 +22,8 @@ use super::targets::{Targets, is_package};
 
 pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let config = match &args.kernel_config {
-        Some(path) => Some(
-            Config::from_file(path)
-                .with_context(|| format!("--kernel-config {}", path.display()))?,
-        ),
-        None => None,
-    };
-    if let Some(jobs) = args.jobs {
-        // More than there are processors only costs.
-        let most = std::thread::available_parallelism().map_or(1, usize::from);
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.get().min(most))
-            .build_global()?;
-    }
+    let config = config(&args)?;
+    threads(&args)?;
     let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet));
     let mut targets = Targets {
         root: &root,
@@ -72,13 +60,35 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let mut report = Report::new(bench.into_entries(), modules, errors, args.way.mode);
     report.initrds = inside.initrds;
     report.notes.extend(inside.note);
-    output::report(&report, &causes, args.way)?;
+    output::report(&report, &causes, args.way, args.package.as_deref())?;
     // A boot entry that is broken is said; it was not asked for.
     let complete = report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
     Ok(match complete {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,
     })
+}
+
+/// The config that was given.
+pub(crate) fn config(args: &Check) -> anyhow::Result<Option<Config>> {
+    let Some(path) = &args.kernel_config else {
+        return Ok(None);
+    };
+    let config = Config::from_file(path);
+    let config = config.with_context(|| format!("--kernel-config {}", path.display()))?;
+    Ok(Some(config))
+}
+
+/// Starts as many threads as were asked for.
+pub(crate) fn threads(args: &Check) -> anyhow::Result<()> {
+    if let Some(jobs) = args.jobs {
+        // More than there are processors only costs.
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.get().min(most))
+            .build_global()?;
+    }
+    Ok(())
 }
 
 /// What there is to judge, and what came of it.

@@ -4,6 +4,7 @@ mod after;
 mod args;
 mod before;
 mod bench;
+mod built;
 mod cached;
 mod check;
 mod generate;
@@ -86,6 +87,7 @@ fn typed() -> Result<Command, clap::Error> {
 
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
+        Command::Check(args) if args.built => built::run(args),
         Command::Check(args) => check::run(args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Preflight(args) => preflight::run(&args),

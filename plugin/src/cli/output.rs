@@ -4,15 +4,23 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use btf_guard::policy::Mode;
-use btf_guard::report::{Detail, ErrorEntry, Report, write_errors, write_inputs, write_text};
+use btf_guard::report::{
+    Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_rpmlint, write_text,
+};
 use btf_guard::verdict::Causes;
 use serde::Serialize;
 
 use super::args::{Format, Way};
 
 /// Writes a report as it was asked for. In mode `off` nothing is found, but what
-/// could not be read is still said.
-pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), Lost> {
+/// could not be read is still said. `subject` is the package that rpmlint's lines
+/// name where a module is in none.
+pub(crate) fn report(
+    report: &Report,
+    causes: &Causes,
+    way: Way,
+    subject: Option<&str>,
+) -> Result<(), Lost> {
     let detail = match (way.quiet, way.verbose) {
         (true, _) => Detail::Decision,
         (false, false) => Detail::Findings,
@@ -20,6 +28,14 @@ pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), L
     };
     match way.format {
         Format::Json => return json(report),
+        Format::Sarif => return json(&sarif(report)),
+        Format::Rpmlint => {
+            errors(report, way.no_color)?;
+            return match way.mode {
+                Mode::Off => Ok(()),
+                _ => plain(|out| write_rpmlint(report, subject, out)),
+            };
+        }
         Format::Text if way.mode == Mode::Off => return errors(report, way.no_color),
         // One word must not hide what could not be judged.
         Format::Text if way.quiet => errors(report, way.no_color)?,

@@ -1,11 +1,16 @@
 //! Reports: what was found, as data (and so as JSON), as text for an admin,
 //! and as the few lines that fit into a package manager's output.
 
+mod alerts;
+mod built;
 mod conclusion;
 mod findings;
 mod kernel;
 mod kernels;
 mod messages;
+mod problems;
+mod rpmlint;
+mod sarif;
 mod text;
 mod words;
 
@@ -24,6 +29,9 @@ pub use crate::verdict::BuiltFor;
 pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
 pub use kernels::{KernelList, Listed, write_kernels};
 pub use messages::messages;
+pub use problems::{Problem, Rule, Weight, problems};
+pub use rpmlint::write_rpmlint;
+pub use sarif::sarif;
 pub use text::{Detail, write_errors, write_inputs, write_text};
 pub use words::shown;
 
@@ -48,6 +56,9 @@ pub struct Report {
     /// The initrds that the kernels are booted with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub initrds: Vec<InitrdEntry>,
+    /// What is wrong with modules as a build has made them, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<Vec<Problem>>,
     /// What was not looked at, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -79,6 +90,8 @@ pub struct ModuleEntry {
     pub initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
     pub release: Option<String>,
+    /// Is it of the kernel's own sources (modinfo `intree`)?
+    pub in_tree: bool,
     /// Its BTF.
     pub btf: BtfEntry,
     /// What each kernel that it was held against does with it.
@@ -112,6 +125,7 @@ impl ModuleEntry {
             package,
             initrd: None,
             release: vermagic.split_whitespace().next().map(str::to_owned),
+            in_tree: module.in_tree,
             btf: BtfEntry {
                 present: bytes > 0,
                 distilled: module.btf_base.is_some(),
@@ -132,6 +146,7 @@ impl ModuleEntry {
             package: None,
             initrd: None,
             release: kernel.release.clone(),
+            in_tree: true,
             btf: BtfEntry::default(),
             verdicts: vec![VerdictEntry::new(kernel.id, kernel.moment, judgement)],
             names_machine: true,
@@ -388,8 +403,19 @@ impl Report {
             moments,
             decision: policy::decide(worst, mode),
             initrds: Vec::new(),
+            problems: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Judges the modules as what a build has made, each for the kernel that it was
+    /// built for: the decision is that of the problems found.
+    pub fn as_built(mut self, mode: Mode) -> Self {
+        let problems = problems(&self.kernels, &self.modules);
+        let worst = problems.iter().map(|problem| problem.rule.severity());
+        self.decision = policy::decide(worst.max().unwrap_or(Severity::None), mode);
+        self.problems = Some(problems);
+        self
     }
 
     /// Leaves out the modules of which there is nothing to say; they stay counted.

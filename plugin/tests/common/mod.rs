@@ -62,6 +62,18 @@ pub(crate) fn split(build: Build) -> Vec<u8> {
     btf(&[name, STRUCT, 0], b"thing\0")
 }
 
+/// The split BTF of a module of that build: empty structs of these names.
+pub(crate) fn split_of(build: Build, names: &[&str]) -> Vec<u8> {
+    let (mut types, mut strings) = (Vec::new(), Vec::new());
+    for name in names {
+        let offset = base_strings(build).len() + strings.len();
+        types.extend([offset as u32, STRUCT, 0]);
+        strings.extend_from_slice(name.as_bytes());
+        strings.push(0);
+    }
+    btf(&types, &strings)
+}
+
 /// A module's ELF file.
 pub(crate) fn elf(name: &str, btf: Option<&[u8]>, machine: Architecture) -> Vec<u8> {
     let mut object = Object::new(BinaryFormat::Elf, machine, Endianness::Little);
