@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Build, Place, RELEASE, bare_module, base, config, elf, run};
+use common::{Build, Place, RELEASE, bare_module, base, config, elf, long, run};
 use object::Architecture;
 use serde_json::Value;
 
@@ -14,18 +14,6 @@ fn check(root: &Place, built: &Place, words: &[&str]) -> (i32, String) {
     let args = ["check", "--built", "--root", &root, &built];
     let (code, out, err) = run(&[&args, words].concat());
     (code, out + &err)
-}
-
-/// Modules of any size have so many names of their own that the base they continue
-/// can be told.
-fn long(name: &str, build: Build) -> Vec<u8> {
-    let names: Vec<String> = (0..12).map(|n| format!("structure_number_{n}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    elf(
-        name,
-        Some(&common::split_of(build, &names)),
-        Architecture::X86_64,
-    )
 }
 
 /// A root that can boot a kernel whose own modules have BTF.

@@ -251,6 +251,35 @@ pub(crate) enum Generate {
         /// An existing directory
         dir: PathBuf,
     },
+    /// rpm's generator of dependencies for kernels and modules
+    Dependencies(Dependencies),
+}
+
+/// What rpmbuild asks for, about the paths on standard input.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Dependencies {
+    /// provides or requires
+    #[arg(value_enum)]
+    pub(crate) what: Dependency,
+
+    /// Where the package was put together
+    #[arg(long, value_name = "DIR")]
+    pub(crate) build_root: PathBuf,
+
+    /// Where kernels are looked for that the build has not made
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+
+    /// All files of a package at once (rpm 4.20 and newer)
+    #[arg(long)]
+    pub(crate) multifile: bool,
+}
+
+/// A kind of dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Dependency {
+    Provides,
+    Requires,
 }
 
 #[cfg(test)]

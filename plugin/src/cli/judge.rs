@@ -117,7 +117,8 @@ pub(crate) fn judge(
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|placed| placed.module);
-    let report = Report::new(found.kernels, modules.collect(), found.errors, mode);
+    let mut report = Report::new(found.kernels, modules.collect(), found.errors, mode);
+    report.notes = found.notes;
     Ok((report, keys))
 }
 
@@ -135,6 +136,8 @@ pub(crate) struct Found {
     pub(crate) kernels: Vec<KernelEntry>,
     pub(crate) modules: Vec<Placed>,
     pub(crate) errors: Vec<ErrorEntry>,
+    /// What the admin is to know besides, a sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// A descriptor that was inherited, as a file of our own.

@@ -7,6 +7,7 @@ mod bench;
 mod built;
 mod cached;
 mod check;
+mod dependencies;
 mod generate;
 mod here;
 mod hook;
@@ -18,6 +19,7 @@ mod placed;
 mod planned;
 mod preflight;
 mod progress;
+mod recorded;
 mod sandbox;
 mod targets;
 

@@ -64,6 +64,7 @@ pub(crate) fn keys(found: &Found) -> Vec<String> {
         kernels,
         modules,
         errors,
+        notes: _,
     } = found;
     let mut keys: Vec<_> = errors.iter().map(error_key).collect();
     for placed in modules {

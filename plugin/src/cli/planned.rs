@@ -19,12 +19,13 @@ use super::bench::{Bench, Case, Judged, failed};
 use super::judge::{Found, Scene};
 use super::placed::{Place, Placed};
 use super::progress::Progress;
-use super::targets;
+use super::{recorded, targets};
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
 pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Found {
-    let transaction = Transaction::read(plan, files);
+    let mut transaction = Transaction::read(plan, files);
     let linked = transaction.linked_modules(scene.root);
+    let notes = recorded::settle(scene, &mut transaction, &linked);
     let inventory = inventory(scene, &transaction, &linked);
     let unreadable = transaction.unreadable.iter();
     let mut work = Work {
@@ -47,6 +48,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) ->
     Found {
         modules,
         errors: work.errors,
+        notes,
         kernels: work.bench.into_entries(),
     }
 }

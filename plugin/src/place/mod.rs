@@ -16,6 +16,7 @@ pub mod plan;
 pub mod private;
 pub mod process;
 pub mod promise;
+pub mod record;
 pub mod roots;
 pub mod told;
 pub mod transaction;

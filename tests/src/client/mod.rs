@@ -21,5 +21,5 @@ pub use client_root::ClientRoot;
 pub use fetch::{FETCHER, Fetched, SHIM, has_fetcher};
 pub use run::Run;
 pub use suite::Suite;
-pub use workshop::{Workshop, repository};
+pub use workshop::{Workshop, packages, repository, rpmbuild, sarif_schema, settle};
 pub use wrapped::{Build, KMP, kernel, kmp, kmp_for, kmp_in, module, release};

@@ -53,27 +53,12 @@ impl Workshop {
         let kernel = all.into_iter().find(|kernel| kernel.release == release);
         let kernel = kernel.unwrap_or_else(|| panic!("no kernel {release}: run `make test`"));
         let this = Self { root, kernel };
-        this.settle();
-        Some(this)
-    }
-
-    /// Puts the module's sources and what the package of rpm macros has into place.
-    fn settle(&self) {
-        let repository = repository();
         for file in ["btf_guard_probe.c", "Kbuild"] {
-            let from = repository.join("tests/module").join(file);
-            self.root.copy(&format!("{TOP}/SOURCES/{file}"), &from);
+            let from = repository().join("tests/module").join(file);
+            this.root.copy(&format!("{TOP}/SOURCES/{file}"), &from);
         }
-        for (from, to) in [
-            ("macros.btf_guard", "/usr/lib/rpm/macros.d/macros.btf_guard"),
-            ("brp-btf-guard", "/usr/lib/rpm/brp-btf-guard"),
-            (
-                "95-check-btf-guard",
-                "/usr/lib/build/checks/95-check-btf-guard",
-            ),
-        ] {
-            self.root.copy(to, &repository.join("specfile").join(from));
-        }
+        settle(&this.root);
+        Some(this)
     }
 
     /// The vmlinux of the headers, which holds nothing but the base BTF.
@@ -81,35 +66,16 @@ impl Workshop {
         format!("/usr/src/linux-headers-{}/vmlinux", self.kernel.release)
     }
 
-    /// Runs rpmbuild on a spec file, without the network, which the root does not have.
+    /// Runs rpmbuild on a spec of this kernel's file, without the network, which the root does not have.
     pub fn rpmbuild(&self, spec: &str, options: &[&str], variables: &[(&str, &str)]) -> Outcome {
-        self.root.put(&format!("{TOP}/module.spec"), spec);
-        let top = format!("_topdir {TOP}");
         let kernel = format!("kernel {}", self.kernel.release);
-        let mut words = vec!["rpmbuild", "-bb", "--nodeps"];
-        // debugedit would want a debugger.
-        let plain = "debug_package %{nil}";
-        words.extend(["--define", &top, "--define", &kernel, "--define", plain]);
-        words.extend_from_slice(options);
-        let path = format!("{TOP}/module.spec");
-        words.push(&path);
-        let mut run = self.root.client(words);
-        for (name, value) in variables {
-            run = run.env(name, value);
-        }
-        run.run()
+        let options = [&["--define", &kernel], options].concat();
+        rpmbuild(&self.root, spec, &options, variables)
     }
 
     /// The packages that were built, as they are seen from outside.
     pub fn packages(&self) -> Vec<PathBuf> {
-        let top = self.root.at(&format!("{TOP}/RPMS"));
-        let Ok(architectures) = fs::read_dir(top) else {
-            return Vec::new();
-        };
-        let files = architectures.flat_map(|dir| fs::read_dir(dir.unwrap().path()).unwrap());
-        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-        files.sort();
-        files
+        packages(&self.root)
     }
 
     /// Removes what was built.
@@ -121,6 +87,61 @@ impl Workshop {
             }
         }
     }
+}
+
+/// Puts into place what the package of rpm macros has.
+pub fn settle(root: &ClientRoot) {
+    for (from, to) in [
+        ("macros.btf_guard", "/usr/lib/rpm/macros.d/macros.btf_guard"),
+        ("btf_guard.attr", "/usr/lib/rpm/fileattrs/btf_guard.attr"),
+        ("brp-btf-guard", "/usr/lib/rpm/brp-btf-guard"),
+        (
+            "95-check-btf-guard",
+            "/usr/lib/build/checks/95-check-btf-guard",
+        ),
+    ] {
+        root.copy(to, &repository().join("specfile").join(from));
+    }
+}
+
+/// Runs a root's rpmbuild on a spec file.
+pub fn rpmbuild(
+    root: &ClientRoot,
+    spec: &str,
+    options: &[&str],
+    variables: &[(&str, &str)],
+) -> Outcome {
+    root.put(&format!("{TOP}/package.spec"), spec);
+    let (top, path) = (format!("_topdir {TOP}"), format!("{TOP}/package.spec"));
+    // Another package of what was stripped would want debugedit's helpers.
+    let plain = "debug_package %{nil}";
+    let words = [
+        "rpmbuild", "-bb", "--nodeps", "--define", &top, "--define", plain,
+    ];
+    let words = [&words, options, &[&path]].concat();
+    let mut run = root.client(words);
+    for (name, value) in variables {
+        run = run.env(name, value);
+    }
+    run.run()
+}
+
+/// The packages that were built in a root, as they are seen from outside.
+pub fn packages(root: &ClientRoot) -> Vec<PathBuf> {
+    let top = root.at(&format!("{TOP}/RPMS"));
+    let Ok(architectures) = fs::read_dir(top) else {
+        return Vec::new();
+    };
+    let files = architectures.flat_map(|dir| fs::read_dir(dir.unwrap().path()).unwrap());
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The JSON schema of SARIF, if `workshop.sh` could fetch it.
+pub fn sarif_schema() -> Option<PathBuf> {
+    let schema = workshop().join("sarif-schema.json");
+    schema.is_file().then_some(schema)
 }
 
 /// This repository.

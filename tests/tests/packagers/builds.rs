@@ -12,7 +12,7 @@ use crate::document;
 
 /// What make is told to build a module as kernels before 6.11 have it built, and all
 /// kernels their own: without a distilled base.
-const WHOLE: &str = "MODULE_PAHOLE_FLAGS= RESOLVE_BTFIDS_FLAGS=";
+pub(crate) const WHOLE: &str = "MODULE_PAHOLE_FLAGS= RESOLVE_BTFIDS_FLAGS=";
 
 /// Takes the place of the last step of an encoder: makes the kind of the first type
 /// one that no kernel knows.
@@ -26,7 +26,7 @@ objcopy --update-section .BTF=/tmp/btf "$module"
 /// The module that was packaged last.
 const PACKAGED: &str = "btf_guard_probe.ko";
 
-fn built(workshop: &Workshop, options: &[&str], variables: &[(&str, &str)]) -> Outcome {
+pub(crate) fn built(workshop: &Workshop, options: &[&str], variables: &[(&str, &str)]) -> Outcome {
     workshop.clean();
     workshop.rpmbuild(&document::spec(), options, variables)
 }
@@ -65,7 +65,7 @@ fn keep(workshop: &Workshop, scratch: &std::path::Path, name: &str) -> PathBuf {
 }
 
 /// The base of another kernel, as the vmlinux that modules are built against.
-fn replace_vmlinux(workshop: &Workshop, scratch: &std::path::Path) {
+pub(crate) fn replace_vmlinux(workshop: &Workshop, scratch: &std::path::Path) {
     let all = Extracted::all(&kernels());
     let other = all.iter().rev().find(|other| {
         other.release != workshop.kernel.release

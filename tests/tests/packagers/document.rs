@@ -33,3 +33,15 @@ pub(crate) fn spec() -> String {
     let [spec] = blocks("spec").try_into().expect("one spec file");
     spec
 }
+
+/// The one line that begins so in the block of this language, without its begin.
+pub(crate) fn line_of(language: &str, begin: &str) -> String {
+    let [block] = blocks(language).try_into().expect("one block");
+    let mut lines = block.lines().filter_map(|line| {
+        let line = line.trim().strip_prefix(begin)?;
+        line.starts_with("btf-guard ").then(|| line.to_owned())
+    });
+    let line = lines.next().expect("a line of btf-guard's");
+    assert_eq!(lines.next(), None);
+    line
+}

@@ -10,3 +10,5 @@
 
 mod builds;
 mod document;
+mod generated;
+mod places;
