@@ -72,6 +72,7 @@ oracle-enforcing cmd:xz xz-utils xz xz
 oracle-enforcing header:gelf.h libelf-dev libelf-devel elfutils-libelf-devel
 oracle-enforcing header:zlib.h zlib1g-dev zlib-devel zlib-devel
 fuzz cmd:c++ g++ gcc-c++ gcc-c++
+test cmd:depmod kmod kmod kmod
 bench cmd:depmod kmod kmod kmod
 bench header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
 bench header:zlib.h zlib1g-dev zlib-devel zlib-devel

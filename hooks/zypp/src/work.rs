@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use btf_guard::config::Places as Config;
 use btf_guard::judge::{self, Failure, Judge};
+use btf_guard::overrides;
 use btf_guard::place::elements::{Elements, Incomplete};
 use btf_guard::place::fetch::{CommitAction, CommitStep};
 use btf_guard::place::handoff::{self, Commit};
@@ -13,7 +15,8 @@ use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
 use btf_guard::place::private::{self, Private};
 use btf_guard::place::process::Process;
 use btf_guard::policy::{Decision, Mode};
-use btf_guard::wish;
+use btf_guard::record::{self, Event, Outcome as Became, Who};
+use btf_guard::wish::{self, Wish};
 
 use crate::budget::Budget;
 use crate::notice::Notice;
@@ -122,7 +125,8 @@ impl Work {
     pub(crate) fn begin(&mut self, body: &[u8]) -> Result<(), Error> {
         let (budget, since) = (self.budget(), now());
         let steps = steps::parse(body).map_err(Error::Steps)?;
-        let mode = self.mode();
+        let wish = self.wish();
+        let mode = wish.mode;
         if steps.is_empty() || mode == Some(Mode::Off) {
             return Ok(());
         }
@@ -146,6 +150,8 @@ impl Work {
         let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
         let mut plan = Plan {
             mode,
+            mode_source: wish.source,
+            repositories: elements.repositories,
             elements: elements.elements,
             ..Plan::new(self.places.root.clone())
         };
@@ -165,11 +171,15 @@ impl Work {
             elements: plan.elements,
             answer: None,
         });
-        let answer = begun.answer.insert(answer?);
+        // Here it is decided: every call of rpm's follows.
+        let answer = overrides::settle(&Config::default(), answer?);
+        let answer = begun.answer.insert(answer);
         let dir = Private::create(&self.places.handoff)?;
         Commit::of(&dir, process)
             .hand_over(plan.root, answer, names)
             .map_err(Error::HandOver)?;
+        let about = Plan::new(self.places.root.clone());
+        write(&record::program(process.pid), &judge, &about, answer);
         if answer.decision != Decision::Block && !answer.messages.is_empty() {
             let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
             if let Some(notice) = notice {
@@ -199,7 +209,7 @@ impl Work {
     }
 
     /// What the admin asks for, as for the rpm plugin.
-    fn mode(&self) -> Option<Mode> {
+    fn wish(&self) -> Wish {
         let environment = self.surroundings.mode.as_ref();
         let environment = environment.map(|value| value.to_string_lossy().into_owned());
         let wish = wish::wish(environment.as_deref(), || {
@@ -213,7 +223,7 @@ impl Work {
         for complaint in &wish.complaints {
             say(complaint);
         }
-        wish.mode
+        wish
     }
 
     /// COMMITEND: has the disk judged.
@@ -273,8 +283,24 @@ impl Work {
             timeout: self.budget().left(),
         };
         let answer = judge::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
+        if let Some(process) = self.committer() {
+            write(&record::program(process.pid), &judge, &plan, &answer);
+        }
         told.extend(answer.messages);
         tell(notice, &told)
+    }
+}
+
+/// Has it written down what came of a plan, if that is anything.
+fn write(client: &str, judge: &Judge, plan: &Plan, answer: &Answer) {
+    let Some(became) = Became::of(answer) else {
+        return;
+    };
+    let variable = |name| std::env::var(name).ok();
+    let who = Who::of_this_process(variable("SUDO_USER"), variable("SUDO_UID").as_deref());
+    let event = Event::of(client.to_owned(), plan, became, answer, who);
+    if let Err(failure) = record::record(judge, &event) {
+        say(&format!("not recorded as it should be: {failure}"));
     }
 }
 

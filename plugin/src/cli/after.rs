@@ -4,7 +4,7 @@
 //! new, before every kernel; kernels that are new, with every module. Without a
 //! transaction, all of one release.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use btf_guard::verdict::Causes;
 use super::before;
 use super::bench::{Bench, Case, failed};
 use super::judge::{Found, Scene};
-use super::placed::{Place, Placed, error_key};
+use super::placed::{Place, Placed, entries, error_key};
 use super::progress::Progress;
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
@@ -52,7 +52,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         scene,
         since,
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false)),
+        bench: Bench::new(Causes::all(), Progress::new(false)).for_this_machine(scene.wanted()),
         places: Vec::new(),
         cases: Vec::new(),
         errors: broken(&inventory, plan, since),
@@ -72,6 +72,8 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
     work.errors
         .retain(|error| !said.contains(error_key(error).as_str()));
     let kernels = work.bench.into_entries();
+    let rating = scene.governed.rating(BTreeMap::new());
+    rating.rate(entries(&mut modules), &kernels);
     for placed in &mut modules {
         let known: Vec<bool> = placed
             .module
@@ -92,6 +94,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         modules,
         errors: work.errors,
         notes: Vec::new(),
+        packages: rating.packages,
     }
 }
 

@@ -1,6 +1,9 @@
 //! What was typed.
 
+mod format;
+mod policy;
 mod preflight;
+mod status;
 mod zypper;
 
 use std::num::NonZeroUsize;
@@ -11,7 +14,10 @@ use btf_guard::verdict::Causes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
+pub(crate) use format::{Format, ListFormat, StandingFormat};
+pub(crate) use policy::{Allow, Config, Deny, Place as PolicyPlace, Wanted};
 pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
+pub(crate) use status::Status;
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
 
 /// A contract, see DESIGN.
@@ -34,7 +40,14 @@ pub(crate) enum Command {
     Kernels(Kernels),
     #[command(subcommand)]
     Preflight(Preflight),
+    Status(Status),
+    Allow(Allow),
+    Deny(Deny),
+    #[command(subcommand)]
+    Config(Config),
     Judge(Judge),
+    #[command(hide = true)]
+    Record(PolicyPlace),
     #[command(subcommand, hide = true)]
     Hook(Hook),
     #[command(subcommand, hide = true)]
@@ -97,6 +110,10 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) way: Way,
 
@@ -108,8 +125,8 @@ pub(crate) struct Check {
 /// How findings are counted and written.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Way {
-    /// text, json, sarif (2.1.0) or rpmlint (its lines)
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = report_format)]
+    /// How to write them
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: Format,
 
     /// Also what loads without types, what is unknown and what was not checked, and why
@@ -150,8 +167,8 @@ pub(crate) struct Kernels {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = list_format)]
+    /// How to write the list
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: ListFormat,
 }
 
@@ -162,6 +179,10 @@ pub(crate) struct Judge {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// For programs that have changed kernels or modules: says what is wrong with the
@@ -193,41 +214,6 @@ pub(crate) enum Hook {
         #[arg(long, value_name = "DIR", default_value = "/")]
         root: PathBuf,
     },
-}
-
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Text,
-    Json,
-    Sarif,
-    Rpmlint,
-}
-
-/// How a list is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ListFormat {
-    Text,
-    Json,
-}
-
-fn list_format(name: &str) -> Result<ListFormat, String> {
-    match name {
-        "text" => Ok(ListFormat::Text),
-        "json" => Ok(ListFormat::Json),
-        _ => Err("no such format; there are: text, json".into()),
-    }
-}
-
-fn report_format(name: &str) -> Result<Format, String> {
-    match name {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        "sarif" => Ok(Format::Sarif),
-        "rpmlint" => Ok(Format::Rpmlint),
-        "prometheus" => Err("not in this version; there are: text, json, sarif, rpmlint".into()),
-        _ => Err("no such format; there are: text, json, sarif, rpmlint".into()),
-    }
 }
 
 fn mode() -> impl TypedValueParser<Value = Mode> {
@@ -347,15 +333,12 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_is_not_there_is_told_with_those_that_are() {
-        assert_eq!(report_format("json"), Ok(Format::Json));
-        assert_eq!(
-            report_format("prometheus").unwrap_err(),
-            "not in this version; there are: text, json, sarif, rpmlint"
-        );
-        assert_eq!(
-            list_format("sarif").unwrap_err(),
-            "no such format; there are: text, json"
-        );
+    fn a_format_that_is_not_there_says_what_is() {
+        let parse = |words: &str| Args::try_parse_from(words.split(' '));
+        assert!(parse("x check --format prometheus").is_ok());
+        assert!(parse("x kernels --format json").is_ok());
+        let error = parse("x kernels --format prometheus").unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("possible values: text, json"), "{error}");
     }
 }

@@ -11,11 +11,13 @@ use btf_guard::place::inventory::Installed;
 use btf_guard::place::open_module;
 use btf_guard::place::package::{self, Package};
 use btf_guard::place::tree::Found;
+use btf_guard::policy::Severity;
 use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
 use btf_guard::verdict::{Bases, Cause, Causes, Verdict};
 use rayon::prelude::*;
 
 use super::progress::Progress;
+use super::wanted::Wanted;
 
 /// Content of an archive that is held in memory while it is judged, in bytes.
 pub(crate) const BATCH: usize = 16 << 20;
@@ -27,6 +29,8 @@ pub(crate) struct Bench {
     entries: Vec<KernelEntry>,
     causes: Causes,
     progress: Progress,
+    /// What this machine needs; none where it is not this machine's root.
+    wanted: Option<Wanted>,
     /// The base BTF of each kernel; known once the first module is judged.
     bases: OnceLock<Bases>,
 }
@@ -67,7 +71,24 @@ impl Bench {
             entries: Vec::new(),
             causes,
             progress,
+            wanted: None,
             bases: OnceLock::new(),
+        }
+    }
+
+    /// Tells of each finding what this machine needs the module for.
+    pub(crate) fn for_this_machine(mut self, wanted: Option<Wanted>) -> Self {
+        self.wanted = wanted;
+        self
+    }
+
+    /// What this machine needs a module for, on a kernel of the bench. To be asked
+    /// only where there is something to say: the first time, `/sys` is read.
+    pub(crate) fn reasons(&self, id: usize, module: &str) -> Vec<String> {
+        let release = self.entries.get(id).and_then(|e| e.release.as_deref());
+        match (&self.wanted, release) {
+            (Some(wanted), Some(release)) => wanted.reasons(release, module),
+            _ => Vec::new(),
         }
     }
 
@@ -279,6 +300,9 @@ impl Bench {
                     loads_on = loads_on.or(Some(kernel));
                 }
                 let verdict = VerdictEntry::new(*id, kernel.moment, judgement);
+                if verdict.severity >= Severity::Info && entry.needed.is_empty() {
+                    entry.needed = self.reasons(*id, &entry.name);
+                }
                 entry.verdicts.push(verdict);
             }
         }

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use btf_guard::policy::Mode;
+use btf_guard::record::now;
 use btf_guard::report::{
-    Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_rpmlint, write_text,
+    Counts, Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_prometheus,
+    write_rpmlint, write_text,
 };
 use btf_guard::verdict::Causes;
 use serde::Serialize;
@@ -36,6 +38,10 @@ pub(crate) fn report(
                 _ => plain(|out| write_rpmlint(report, subject, out)),
             };
         }
+        Format::Prometheus => {
+            let counts = Counts::of_report(report, now());
+            return plain(|out| write_prometheus(&counts, out));
+        }
         Format::Text if way.mode == Mode::Off => return errors(report, way.no_color),
         // One word must not hide what could not be judged.
         Format::Text if way.quiet => errors(report, way.no_color)?,
@@ -44,9 +50,16 @@ pub(crate) fn report(
     text(report, detail, causes, way.no_color)
 }
 
-/// Writes a report as text, colored where a terminal and the environment
-/// (`NO_COLOR` and its like) agree.
 fn text(report: &Report, detail: Detail, causes: &Causes, no_color: bool) -> Result<(), Lost> {
+    styled(no_color, |out| write_text(report, detail, causes, out))
+}
+
+/// Writes text with ANSI styles, colored where a terminal and the environment
+/// (`NO_COLOR` and its like) agree.
+pub(crate) fn styled(
+    no_color: bool,
+    write: impl FnOnce(&mut AutoStream<Vec<u8>>) -> io::Result<()>,
+) -> Result<(), Lost> {
     let stdout = io::stdout();
     let choice = match no_color {
         true => ColorChoice::Never,
@@ -56,7 +69,7 @@ fn text(report: &Report, detail: Detail, causes: &Causes, no_color: bool) -> Res
     let mut whole = AutoStream::new(Vec::new(), ColorChoice::AlwaysAnsi);
     let mut out = AutoStream::new(stdout.lock(), choice);
     read(
-        write_text(report, detail, causes, &mut whole)
+        write(&mut whole)
             .and_then(|()| out.write_all(&whole.into_inner()))
             .and_then(|()| out.flush()),
     )

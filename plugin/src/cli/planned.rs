@@ -7,17 +7,18 @@ use std::path::Path;
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::place::Role;
+use btf_guard::place::handoff::same_package;
 use btf_guard::place::inventory::{Inventory, Place as Search};
 use btf_guard::place::plan::Plan;
 use btf_guard::place::transaction::{Change, Linked, Transaction};
 use btf_guard::policy::Severity;
-use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry};
+use btf_guard::report::{ErrorEntry, KernelEntry, Known, ModuleEntry};
 use btf_guard::verdict::Causes;
 
 use super::before;
 use super::bench::{Bench, Case, Judged, failed};
 use super::judge::{Found, Scene};
-use super::placed::{Place, Placed};
+use super::placed::{Place, Placed, entries};
 use super::progress::Progress;
 use super::{recorded, targets};
 
@@ -33,24 +34,48 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) ->
         transaction: &transaction,
         linked: &linked,
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false)),
+        bench: Bench::new(Causes::all(), Progress::new(false)).for_this_machine(scene.wanted()),
         kernels: BTreeMap::new(),
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))
             .collect(),
     };
     work.find_kernels();
+    let rating = scene.governed.rating(known(plan, &transaction));
     let mut modules = work.installed();
     modules.extend(work.staying());
+    rating.rate(entries(&mut modules), work.bench.entries());
     before::compare(&mut modules, &work.bench, &inventory, scene.root);
     spare(&mut modules, work.bench.entries());
-    modules.extend(work.emptied());
+    let mut emptied = work.emptied();
+    rating.rate(entries(&mut emptied), work.bench.entries());
+    modules.extend(emptied);
     Found {
         modules,
         errors: work.errors,
         notes,
         kernels: work.bench.into_entries(),
+        packages: rating.packages,
     }
+}
+
+/// What rules may say of the packages that come.
+fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, Known> {
+    let repository = |nevra: &str| {
+        let mut all = plan.repositories.iter();
+        let found = all.find(|(known, _)| same_package(known, nevra));
+        found.map(|(_, repository)| repository.clone())
+    };
+    let packages = transaction.packages.iter();
+    let known = packages.map(|package| {
+        let nevra = package.nevra();
+        let known = Known {
+            vendor: package.vendor().map(str::to_owned),
+            repository: repository(nevra),
+        };
+        (nevra.to_owned(), known)
+    });
+    known.collect()
 }
 
 /// What the disk has of the releases whose modules the transaction changes.
@@ -344,7 +369,7 @@ fn spare(modules: &mut [Placed], kernels: &[KernelEntry]) {
             .any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
         for verdict in verdicts.iter_mut().filter(|_| taken) {
             if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
-                verdict.severity = verdict.severity.min(Severity::Warn);
+                verdict.cap(Severity::Warn);
             }
         }
     }

@@ -48,6 +48,7 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
         initrd: None,
         release: Some(RELEASE.into()),
         in_tree: true,
+        needed: Vec::new(),
         btf: BtfEntry {
             present: true,
             bytes: 5210,

@@ -451,3 +451,53 @@ fn a_kernel_in_a_package_is_named_by_it() {
         "kernel 6.18.15-cloud (in kernel-6.18.15-1.x86_64)"
     );
 }
+
+#[test]
+fn what_this_machine_needs_comes_first() {
+    let (kernels, mut modules) = bad_day(Moment::Boot);
+    for (name, why) in [("quiet", "root file system"), ("asix", "loaded")] {
+        let module = modules.iter_mut().find(|module| module.name == name);
+        module.unwrap().needed.push(why.into());
+    }
+    let report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    let shown = text(&report, Detail::Findings);
+    let from = shown.lines().skip(2).collect::<Vec<_>>().join("\n");
+    assert!(
+        from.starts_with(
+            " = needed by this machine: asix (loaded), quiet (root file system)
+--> /lib/modules/6.18.15-cloud/kernel
+  | 2 modules: asix, aegis128
+"
+        ),
+        "{shown}"
+    );
+    let lines = lines(&report, Mode::Block);
+    assert_eq!(
+        lines[2..4],
+        [
+            "E   modules: asix, aegis128, quiet",
+            "E   needed by this machine: asix (loaded), quiet (root file system)",
+        ]
+    );
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["modules"][2]["needed"], serde_json::json!(["loaded"]));
+    assert_eq!(json["modules"][0].get("needed"), None);
+}
+
+#[test]
+fn of_two_findings_as_bad_that_with_needed_modules_is_first() {
+    let (one, other) = (kernel(0, Moment::Boot), kernel(1, Moment::Boot));
+    let refused = |kernel, name| {
+        let verdict = Verdict::Refused(misfit(name));
+        module(name, vec![judged(kernel, verdict)])
+    };
+    let (plain, mut needed) = (refused(&one, "plain"), refused(&other, "needed"));
+    needed.needed.push("loaded".into());
+    let modules = vec![plain, needed];
+    let report = Report::new(vec![one, other], modules, Vec::new(), Mode::Block);
+    let names: Vec<_> = lines(&report, Mode::Block)
+        .into_iter()
+        .filter(|line| line.contains("modules: "))
+        .collect();
+    assert_eq!(names, ["E   modules: needed", "E   modules: plain"]);
+}

@@ -104,6 +104,13 @@ fn write_finding(
     if finding.kind == Kind::Missing {
         return writeln!(out);
     }
+    let most = match detail {
+        Detail::Everything => usize::MAX,
+        _ => NAMES,
+    };
+    if let Some(needed) = words::needed(finding, most) {
+        writeln!(out, " {FRAME}={FRAME:#} {}", shown(&needed))?;
+    }
     if finding.severity >= Severity::Warn || detail == Detail::Everything {
         write_place(finding, out)?;
         write_complaints(finding, detail, out)?;

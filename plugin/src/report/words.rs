@@ -326,6 +326,17 @@ pub(super) fn few<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> Stri
     }
 }
 
+/// The modules of a finding that this machine needs, and what for; `None` where it
+/// needs none.
+pub(super) fn needed(finding: &Finding<'_>, most: usize) -> Option<String> {
+    let needed: Vec<String> = finding
+        .needed()
+        .map(|(name, reason)| format!("{name} ({reason})"))
+        .collect();
+    let listed = few(needed.iter().map(String::as_str), most);
+    (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
+}
+
 /// What a report must not pass off as known.
 pub(super) fn assumption(assumed: &str) -> String {
     match assumed {

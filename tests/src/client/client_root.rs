@@ -132,6 +132,12 @@ impl ClientRoot {
         repository::add(&self.namespace.root(), repository, packages);
     }
 
+    /// Lets a repository speak of so many packages more, none with a module, of
+    /// which there is the metadata only.
+    pub fn pretend(&self, repository: &str, packages: usize) {
+        repository::pretend(&self.namespace.root(), repository, packages);
+    }
+
     /// Adds a patch to a repository: one that wants this version of a package.
     pub fn advise(&self, repository: &str, name: &str, version: &str) {
         repository::advise(&self.namespace.root(), repository, name, version);

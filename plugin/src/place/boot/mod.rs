@@ -13,7 +13,7 @@ pub mod bls;
 mod collect;
 mod default;
 mod entries;
-mod glob;
+pub(super) mod glob;
 pub mod grub;
 mod grub_cfg;
 mod home;

@@ -82,6 +82,7 @@ impl PackagedFile {
 pub struct Package {
     bytes: Bytes,
     nevra: String,
+    vendor: Option<String>,
     files: Vec<PackagedFile>,
     /// The capabilities of [`Capability`] that it provides, with their versions.
     recorded: Vec<(String, String)>,
@@ -122,11 +123,13 @@ impl Package {
         });
         let (metadata, payload) = door::read(&mut input)?;
         let nevra = metadata.get_nevra()?.to_string();
+        let vendor = metadata.get_vendor().ok().map(str::to_owned);
         let files = door::files(&metadata)?;
         let recorded = door::recorded(&metadata);
         Ok(Self {
             bytes,
             nevra,
+            vendor,
             files,
             recorded,
             payload,
@@ -136,6 +139,11 @@ impl Package {
     /// Name, epoch, version, release, architecture.
     pub fn nevra(&self) -> &str {
         &self.nevra
+    }
+
+    /// Who built it, as it says itself.
+    pub fn vendor(&self) -> Option<&str> {
+        self.vendor.as_deref()
     }
 
     /// The files that the header lists.

@@ -358,6 +358,7 @@ fn many_hard_links_take_no_longer_than_as_many_files() {
     payload.extend(newc("TRAILER!!!", b""));
     let package = Package {
         bytes: Bytes::Memory(payload),
+        vendor: None,
         nevra: "links".into(),
         files: (0..COUNT).map(file).collect(),
         recorded: Vec::new(),
