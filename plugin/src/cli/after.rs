@@ -94,6 +94,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         kernels,
         modules,
         errors: work.errors,
+        notes: Vec::new(),
         packages: rating.packages,
     }
 }

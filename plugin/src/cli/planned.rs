@@ -21,6 +21,7 @@ use super::judge::{Found, Scene};
 use super::packaged;
 use super::placed::{Place, Placed, entries};
 use super::progress::Progress;
+use super::recorded;
 use super::shelf::{self, Kept, Shelf};
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
@@ -29,8 +30,9 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) ->
 }
 
 fn with_shelf(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>, shelf: &Shelf) -> Found {
-    let transaction = Transaction::read(plan, files);
+    let mut transaction = Transaction::read(plan, files);
     let linked = transaction.linked_modules(scene.root);
+    let notes = recorded::settle(scene, &mut transaction, &linked);
     let inventory = inventory(scene, &transaction, &linked);
     let unreadable = transaction.unreadable.iter();
     let mut work = Work {
@@ -61,6 +63,7 @@ fn with_shelf(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>, shelf: &
     Found {
         modules,
         errors: work.errors,
+        notes,
         kernels: work.bench.into_entries(),
         packages: rating.packages,
     }

@@ -140,6 +140,7 @@ fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result
     let mut module = Module {
         name: modinfo::name_of_file(file_name),
         vermagic: None,
+        in_tree: false,
         target: Some(header.target),
         btf: None,
         btf_base: None,
@@ -162,6 +163,7 @@ fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result
         module.name = name;
     }
     module.vermagic = modinfo::value(&info, b"vermagic");
+    module.in_tree = modinfo::value(&info, b"intree").is_some();
     Ok(module)
 }
 

@@ -15,6 +15,8 @@ use super::{CLIENT, Found, Scene, boot};
 pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found> {
     let check = Check {
         paths: Vec::new(),
+        built: false,
+        package: None,
         kernels: vec!["all".to_owned()],
         kernel_config: None,
         root: scene.root.path().to_owned(),
