@@ -331,12 +331,13 @@ impl Bench {
                 break;
             }
         }
+        let count = contents.len();
         let package = Package::new("large", contents).build(self.scratch.path())?;
         let cost = process(1, &[0], || self.check(&base, &package))?;
         println!(
             "| `check` a package of {} MB in {} modules | {:.1} | {:.1} | 96 |",
             total / 1_000_000,
-            contents.len(),
+            count,
             mib(cost.peak * 1024),
             mib(fs::metadata(&base)?.len())
         );
