@@ -168,6 +168,11 @@ fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
     assert!(all(&[deny, allow]).for_everything().is_some());
     assert!(all(&[allow, deny]).for_everything().is_none());
     assert!(all(&[(Wish::Allow, Some("a"))]).for_everything().is_none());
+    let nearer = Overrides {
+        standing: vec![token(Wish::Allow, None)],
+        ..all(&[deny])
+    };
+    assert!(nearer.for_everything().is_none());
 }
 
 #[test]
