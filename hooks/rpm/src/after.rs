@@ -11,6 +11,7 @@ use btf_guard::place::promise::Promise;
 use btf_guard::place::told;
 use btf_guard::record::{Event, Outcome as Became};
 
+use crate::client;
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;
 use crate::settings::Options;
@@ -86,6 +87,21 @@ impl After {
 fn seconds(time: SystemTime) -> Option<u64> {
     let since = time.duration_since(UNIX_EPOCH);
     since.ok().map(|since| since.as_secs())
+}
+
+/// Leaves word, for the client's own hooks, of a transaction that is about to
+/// change something, but no module and no kernel. Where it cannot be left, they
+/// look for themselves.
+pub(crate) fn nothing(directory: &Path, root: &Path) {
+    let Some(begun) = seconds(SystemTime::now()) else {
+        return;
+    };
+    if client::has_hooks()
+        && let Ok(told) = told::Told::idle(root.to_owned(), begun)
+        && let Ok(dir) = Private::create(directory)
+    {
+        let _ = told.leave(&dir);
+    }
 }
 
 /// Leaves word of what was told, for the client's own hooks.

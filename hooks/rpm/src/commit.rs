@@ -28,8 +28,11 @@ use crate::survey;
 /// libzypp sets it to its own process id while it commits.
 pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
-/// libzypp sets it to 1 in its other back end, where rpm sees the whole commit.
-const SINGLE: &str = "ZYPP_SINGLE_RPMTRANS";
+/// libzypp's own program around librpm. It is its other back end, where one
+/// transaction is the whole commit (`commitInSingleTransaction()` in
+/// zypp/target/TargetImpl.cc). The variable that asks for that back end,
+/// `ZYPP_SINGLE_RPMTRANS`, may be set where there is none.
+const SINGLE: &str = "zypp-rpm";
 
 /// What the commit means for this transaction.
 #[derive(Default)]
@@ -54,7 +57,7 @@ impl Part {
             return Self::default();
         };
         let mut part = Self {
-            is_partial: std::env::var_os(SINGLE).is_none_or(|value| value != "1"),
+            is_partial: !is_single(),
             is_test: transaction.is_test(),
             ..Self::default()
         };
@@ -161,4 +164,11 @@ impl Part {
             let _ = commit.take_back();
         }
     }
+}
+
+/// Does this process do whole commits? Where `/proc` does not tell, it may be
+/// one of many. The kernel's other name for it is no help: libzypp changes that.
+fn is_single() -> bool {
+    let program = std::env::current_exe();
+    program.is_ok_and(|program| program.file_name() == Some(SINGLE.as_ref()))
 }

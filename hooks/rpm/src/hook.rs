@@ -2,6 +2,7 @@
 
 use std::cell::LazyCell;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::SystemTime;
 
 use btf_guard::judge::{self, Judge};
@@ -10,7 +11,7 @@ use btf_guard::policy::{Decision, Mode};
 use btf_guard::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
-use crate::after::After;
+use crate::after::{self, After};
 use crate::commit::Part;
 use crate::door;
 use crate::librpm::{Librpm, Transaction};
@@ -100,7 +101,12 @@ fn judged(
 ) -> Outcome {
     let begun = SystemTime::now();
     let touched = match survey::touched(transaction) {
-        Ok(touched) if touched.is_empty() => return Outcome::GoesOn,
+        Ok(touched) if touched.is_empty() => {
+            if let (Moment::Real, Ok(root)) = (moment(transaction), transaction.root().to_str()) {
+                after::nothing(&options.handoff, Path::new(root));
+            }
+            return Outcome::GoesOn;
+        }
         touched => touched,
     };
     let moment = moment(transaction);

@@ -11,7 +11,7 @@ use btf_guard::report::shown;
 use btf_guard::verdict::Kind;
 use serde::Serialize;
 
-use super::args::{Config as What, Format};
+use super::args::{Config as What, ListFormat};
 use super::{Outcome, output};
 
 /// Longer than any file that is read.
@@ -23,8 +23,8 @@ pub(crate) fn run(what: &What) -> anyhow::Result<Outcome> {
             let loaded = Loaded::read(&place.places());
             let shown = Shown::of(&loaded);
             match format {
-                Format::Json => output::json(&shown)?,
-                Format::Text => output::plain(|out| text(&shown, out))?,
+                ListFormat::Json => output::json(&shown)?,
+                ListFormat::Text => output::plain(|out| text(&shown, out))?,
             }
             complain(&loaded.problems);
             Ok(Outcome::Done)

@@ -17,12 +17,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use btf_guard::judge;
+use btf_guard::place::glance;
 use btf_guard::place::handoff::Commit;
 use btf_guard::place::is_release;
-use btf_guard::place::plan::{Answer, Level, Message, Plan, Stage};
+use btf_guard::place::plan::{self, Answer, Level, Message, Plan, Stage};
 use btf_guard::place::private::{Private, RUN};
 use btf_guard::place::process::Process;
 use btf_guard::place::promise;
+use btf_guard::place::roots::Root;
 use btf_guard::place::told::Told;
 use btf_guard::policy::Mode;
 use btf_guard::record::{self, Event, Outcome as Became};
@@ -47,6 +49,9 @@ const IN_KERNEL_INSTALL: &str = "KERNEL_INSTALL_LAYOUT";
 const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
 /// Set by libzypp to its own process id while it commits.
 const COMMITTER: &str = "ZYPP_IS_RUNNING";
+
+/// Set by systemd for its units (`systemd.exec(5)`). A journal keeps each line by itself.
+const SERVICE: &str = "INVOCATION_ID";
 
 /// Runs a hook.
 pub(crate) fn run(hook: &Hook) -> Outcome {
@@ -151,9 +156,17 @@ fn dkms(client: u32) -> anyhow::Result<Looked> {
 /// told: where it is at work, nothing is left.
 fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     let client = this(client)?;
-    let before = Private::open(Path::new(RUN)).ok().flatten();
-    let before = before.and_then(|dir| Told::last(&dir).ok()?);
+    let dir = Private::open(Path::new(RUN)).ok().flatten();
+    let before = dir.as_ref().and_then(|dir| Told::last(dir).ok()?);
     let before = before.filter(|told| told.is_of(client) && told.root == root);
+    if let (Some(dir), Some(before)) = (&dir, &before)
+        && before.is_idle
+        && Root::new(root).is_ok_and(|root| !glance::may_have_changed(&root, before.looked))
+        // It is about one transaction. The client's next may have no plugin to tell.
+        && Told::forget(dir).is_ok()
+    {
+        return Ok((Vec::new(), None));
+    }
     let (since, said) = match before {
         Some(told) => (told.looked, told.keys),
         None => (started_at(client)?, Vec::new()),
@@ -217,6 +230,9 @@ fn ask(plan: &Plan) -> Result<Answer, judge::Failure> {
 /// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
 /// none; there is nobody to tell that to.
 fn say(before: usize, mut lines: Vec<Message>, behind: usize) {
+    if env::var_os(SERVICE).is_some() && !io::stderr().is_terminal() {
+        lines = plan::joined(lines);
+    }
     let more = lines.len().saturating_sub(MAX_LINES);
     lines.truncate(MAX_LINES);
     if more > 0 {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::args::Judge;
 use super::governed::Governed;
 use super::placed::{Placed, keys};
+use super::wanted::Wanted;
 use super::{Outcome, after, cached, here, output, planned, sandbox};
 
 /// The longest plan that is read, in bytes: some 100,000 paths.
@@ -180,8 +181,10 @@ pub(crate) fn judge(
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|placed| placed.module);
+    let mut report = Report::new(found.kernels, modules.collect(), found.errors, mode);
+    report.notes = found.notes;
     Ok(Judged {
-        report: Report::new(found.kernels, modules.collect(), found.errors, mode),
+        report,
         keys,
         packages: found.packages,
     })
@@ -198,11 +201,21 @@ pub(crate) struct Scene<'a> {
     pub(crate) governed: &'a Governed,
 }
 
+impl Scene<'_> {
+    /// What the machine needs, where the transaction is about it.
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
+        let running = self.running.as_ref();
+        running.map(|release| Wanted::new(self.root, release))
+    }
+}
+
 /// What was found out.
 pub(crate) struct Found {
     pub(crate) kernels: Vec<KernelEntry>,
     pub(crate) modules: Vec<Placed>,
     pub(crate) errors: Vec<ErrorEntry>,
+    /// What the admin is to know besides, a sentence each.
+    pub(crate) notes: Vec<String>,
     /// What is known of packages.
     pub(crate) packages: BTreeMap<String, Known>,
 }

@@ -13,7 +13,7 @@ use btf_guard::report::shown;
 use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
 use serde::Serialize;
 
-use super::args::{Format, Wanted};
+use super::args::{ListFormat, Wanted};
 use super::{Outcome, output};
 
 /// How long an override for one transaction waits for it, in seconds.
@@ -93,7 +93,7 @@ struct Entry<'t> {
     token: &'t Token,
 }
 
-fn list(places: &Places, format: Format) -> anyhow::Result<Outcome> {
+fn list(places: &Places, format: ListFormat) -> anyhow::Result<Outcome> {
     ensure!(
         rustix::process::geteuid().is_root(),
         "only root may see the overrides"
@@ -103,14 +103,14 @@ fn list(places: &Places, format: Format) -> anyhow::Result<Outcome> {
     let one_shot = all.one_shot.iter().map(|t| (Source::OneShot, t));
     let entries: Vec<_> = standing.chain(one_shot).collect();
     match format {
-        Format::Json => {
+        ListFormat::Json => {
             let entries = entries.iter();
             let entries: Vec<_> = entries
                 .map(|&(source, token)| Entry { source, token })
                 .collect();
             output::json(&entries)?;
         }
-        Format::Text => output::plain(|out| {
+        ListFormat::Text => output::plain(|out| {
             entries
                 .iter()
                 .try_for_each(|(source, token)| line(out, *source, token))

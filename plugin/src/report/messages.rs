@@ -64,6 +64,9 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
                 format!("  modules: {names} (in {packages})")
             }
         });
+        if let Some(needed) = words::needed(finding, NAMES) {
+            lines.say(format!("  {needed}"));
+        }
         for origin in words::origins(finding, report, 1) {
             lines.say(format!("  {origin}"));
         }
@@ -108,6 +111,10 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
         lines.level = Level::Notice;
         let headline = words::headline(finding, report);
         lines.say(format!("btf-guard: as before this transaction, {headline}"));
+    }
+    for note in report.notes.iter().take(ERRORS) {
+        lines.level = Level::Warning;
+        lines.say(format!("btf-guard: {note}"));
     }
     for error in report.errors.iter().take(ERRORS) {
         lines.level = match error.harmless {

@@ -93,7 +93,7 @@ impl<'p> Rating<'p> {
             moment: kernel.moment,
             verdict: verdict.verdict,
             guess: !verdict.assumed.is_empty(),
-            needed: is_needed(module),
+            needed: !module.needed.is_empty(),
         };
         let (severity, rule) = self.policy.severity_by(&subject, self.now, counts);
         match severity > verdict.most {
@@ -156,11 +156,6 @@ impl<'p> Rating<'p> {
         });
         policy::decide(severities.max().unwrap_or(Severity::None), mode)
     }
-}
-
-/// Does this machine need the module? Not known yet.
-fn is_needed(_module: &ModuleEntry) -> bool {
-    false
 }
 
 impl Report {

@@ -77,11 +77,8 @@ impl Scene {
     /// The one call of the other back end.
     fn install_as_one(&self, packages: &[&Path]) -> Outcome {
         let packages = packages.iter().map(|package| package.as_os_str());
-        let mut command = self
-            .root
-            .command(["-U".as_ref()].into_iter().chain(packages));
-        command.env("ZYPP_SINGLE_RPMTRANS", "1");
-        self.run(command)
+        let arguments = ["-U".as_ref()].into_iter().chain(packages);
+        self.run(self.root.single(arguments))
     }
 }
 
@@ -176,6 +173,22 @@ fn without_a_hand_off_only_the_first_call_may_be_stopped() {
     assert_goes_on(&scene.install(&scene.plain), &[]);
     assert_goes_on(
         &scene.install(&scene.module),
+        &["warning: btf-guard: judged alone"],
+    );
+}
+
+/// Somebody may have set it for good, on a libzypp that has one back end only.
+#[test]
+fn the_wish_for_the_other_back_end_is_not_that_back_end() {
+    let scene = Scene::new();
+    let install = |package: &Path| {
+        let mut command = scene.root.command(["-U".as_ref(), package.as_os_str()]);
+        command.env("ZYPP_SINGLE_RPMTRANS", "1");
+        scene.run(command)
+    };
+    assert_goes_on(&install(&scene.plain), &[]);
+    assert_goes_on(
+        &install(&scene.module),
         &["warning: btf-guard: judged alone"],
     );
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use btf_guard::config::Places;
 use clap::{ArgGroup, Subcommand};
 
-use super::{Format, format};
+use super::ListFormat;
 
 /// Show or check the configuration
 ///
@@ -16,9 +16,9 @@ use super::{Format, format};
 pub(crate) enum Config {
     /// Show each value that counts, and where it comes from
     Show {
-        /// text or json
-        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
-        format: Format,
+        /// How to write them
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+        format: ListFormat,
 
         #[command(flatten)]
         place: Place,
@@ -103,9 +103,9 @@ pub(crate) struct Wanted {
     #[arg(long, value_name = "ID", conflicts_with_all = ["next", "package", "until", "reason"])]
     pub(crate) revoke: Option<String>,
 
-    /// For --list: text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
-    pub(crate) format: Format,
+    /// How to write the list
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
 
     #[command(flatten)]
     pub(crate) place: Place,
