@@ -4,7 +4,7 @@
 //! `btf-guard record` with the event as JSON on standard input, and that writes
 //! the journal, and whatever else is to know of it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::Command;
@@ -114,10 +114,18 @@ fn login_uid() -> Option<u32> {
     (uid != u32::MAX).then_some(uid)
 }
 
-/// The name of a process's program, as `ps` shows it; empty where `/proc` does
-/// not tell.
+/// The name of a process's program; empty where `/proc` does not tell.
+///
+/// It is that of the file that runs: zypper names its first thread otherwise. What
+/// an interpreter runs, as dnf 4, is known by the name that `ps` shows.
 pub fn program(pid: u32) -> String {
-    let name = first_line(&format!("/proc/{pid}/comm")).unwrap_or_default();
+    let file = fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let file = file.as_ref().and_then(|file| file.file_name()?.to_str());
+    let file = file.map(|name| name.trim_end_matches(" (deleted)"));
+    let name = match file.filter(|name| !name.starts_with("python")) {
+        Some(name) => name.to_owned(),
+        None => first_line(&format!("/proc/{pid}/comm")).unwrap_or_default(),
+    };
     name.chars().filter(|c| !c.is_control()).collect()
 }
 

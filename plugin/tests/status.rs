@@ -1,6 +1,6 @@
 //! `btf-guard status` on roots made to measure: what stands, what does not any more.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
 
@@ -295,4 +295,44 @@ fn findings_are_roots_alone() {
     let (code, _, err) = machine.status(&[]);
     assert_eq!(code, 3);
     assert!(err.contains("others can write it"), "{err}");
+}
+
+/// What a transaction has told `btf-guard record`, written down as that does.
+fn predicted(machine: &Machine, name: &str) {
+    let mut kept = machine.kept();
+    let mut finding = kept["findings"][0].clone();
+    let path = machine.root.path().join(&module_path(name)[1..]);
+    finding["module"] = json!(path);
+    finding["name"] = json!(name);
+    finding["judged"] = Value::Null;
+    finding["client"] = json!("zypper");
+    kept["findings"].as_array_mut().unwrap().push(finding);
+    machine.keep(&kept);
+}
+
+#[test]
+fn what_a_transaction_will_bring_is_told_once_it_is_there() {
+    let machine = Machine::settled();
+    assert_eq!(machine.standing(&[]), ["stale refused block"]);
+    predicted(&machine, "coming");
+    // Not there yet: kept, and not told.
+    assert_eq!(machine.standing(&[]), ["stale refused block"]);
+    assert_eq!(machine.standing(&[]), ["stale refused block"]);
+    machine.root.install("coming", Build::Old);
+    let both = ["coming refused block", "stale refused block"];
+    assert_eq!(machine.standing(&[]), both);
+    let found = &machine.json(&[])["findings"][0];
+    assert_eq!(found["client"], "zypper");
+    // One that turns out well is none, and an old one is forgotten.
+    machine.root.install("coming", Build::New);
+    predicted(&machine, "late");
+    let mut kept = machine.kept();
+    for finding in kept["findings"].as_array_mut().unwrap() {
+        if finding["name"] == "late" {
+            finding["since"] = json!(finding["since"].as_u64().unwrap() - 8000);
+        }
+    }
+    machine.keep(&kept);
+    assert_eq!(machine.standing(&[]), ["stale refused block"]);
+    assert!(!machine.kept().to_string().contains("late"));
 }

@@ -38,6 +38,21 @@ pub(crate) fn roots() -> PathBuf {
     required("BTF_GUARD_ROOTS")
 }
 
+/// A directory with what module packages are built with.
+pub(crate) fn workshop() -> PathBuf {
+    required("BTF_GUARD_WORKSHOP")
+}
+
+/// The built program that has real kernels load modules; it lies beside `btf-guard`.
+pub fn oracle() -> PathBuf {
+    program().with_file_name("oracle")
+}
+
+/// The first process of the oracle's guests.
+pub fn init() -> PathBuf {
+    required("BTF_GUARD_INIT")
+}
+
 fn required(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable).map(PathBuf::from);
     let path = path.unwrap_or_else(|| panic!("{variable} is not set: run `make test`"));

@@ -14,7 +14,7 @@ use btf_guard::verdict::Causes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
-pub(crate) use format::{Format, ListFormat};
+pub(crate) use format::{Format, ListFormat, StandingFormat};
 pub(crate) use policy::{Allow, Config, Deny, Place as PolicyPlace, Wanted};
 pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
 pub(crate) use status::Status;
@@ -70,6 +70,19 @@ pub(crate) struct Check {
     /// Modules (.ko, .ko.gz, .ko.xz, .ko.zst), raw split BTF (.btf), directories, packages (.rpm)
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Judge PATHs as what the build of a package has made (a build root, modules, packages)
+    ///
+    /// Each module is held against the kernel of the release that it is for: the one given,
+    /// or the first that is found in the build root, then in the root. Told are BTF that
+    /// this kernel refuses or that was made for another, and BTF or a distilled base that
+    /// is missing.
+    #[arg(long, requires = "paths", conflicts_with = "esps")]
+    pub(crate) built: bool,
+
+    /// In rpmlint's lines, the package that modules outside of one are for
+    #[arg(long, value_name = "NAME.ARCH")]
+    pub(crate) package: Option<String>,
 
     /// running, all, a release of the root, a kernel image, a raw base BTF, or a kernel's .rpm;
     /// may be repeated
@@ -224,6 +237,35 @@ pub(crate) enum Generate {
         /// An existing directory
         dir: PathBuf,
     },
+    /// rpm's generator of dependencies for kernels and modules
+    Dependencies(Dependencies),
+}
+
+/// What rpmbuild asks for, about the paths on standard input.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Dependencies {
+    /// provides or requires
+    #[arg(value_enum)]
+    pub(crate) what: Dependency,
+
+    /// Where the package was put together
+    #[arg(long, value_name = "DIR")]
+    pub(crate) build_root: PathBuf,
+
+    /// Where kernels are looked for that the build has not made
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+
+    /// All files of a package at once (rpm 4.20 and newer)
+    #[arg(long)]
+    pub(crate) multifile: bool,
+}
+
+/// A kind of dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Dependency {
+    Provides,
+    Requires,
 }
 
 #[cfg(test)]

@@ -27,12 +27,13 @@ use super::wanted::Wanted;
 
 pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let way = args.way;
+    let subject = args.package.clone();
     let Checked {
         report,
         causes,
         complete,
     } = judge(args)?;
-    output::report(&report, &causes, way)?;
+    output::report(&report, &causes, way, subject.as_deref())?;
     Ok(match complete {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,
@@ -51,20 +52,8 @@ pub(crate) struct Checked {
 /// Does a check; nothing is written.
 pub(crate) fn judge(args: Check) -> anyhow::Result<Checked> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let config = match &args.kernel_config {
-        Some(path) => Some(
-            Config::from_file(path)
-                .with_context(|| format!("--kernel-config {}", path.display()))?,
-        ),
-        None => None,
-    };
-    if let Some(jobs) = args.jobs {
-        // More than there are processors only costs.
-        let most = std::thread::available_parallelism().map_or(1, usize::from);
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.get().min(most))
-            .build_global()?;
-    }
+    let config = config(&args)?;
+    threads(&args)?;
     let here = here::running_release(&root, false);
     let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet))
         .for_this_machine(here.map(|release| Wanted::new(&root, &release)));
@@ -114,6 +103,28 @@ pub(crate) fn judge(args: Check) -> anyhow::Result<Checked> {
         causes,
         complete,
     })
+}
+
+/// The config that was given.
+pub(crate) fn config(args: &Check) -> anyhow::Result<Option<Config>> {
+    let Some(path) = &args.kernel_config else {
+        return Ok(None);
+    };
+    let config = Config::from_file(path);
+    let config = config.with_context(|| format!("--kernel-config {}", path.display()))?;
+    Ok(Some(config))
+}
+
+/// Starts as many threads as were asked for.
+pub(crate) fn threads(args: &Check) -> anyhow::Result<()> {
+    if let Some(jobs) = args.jobs {
+        // More than there are processors only costs.
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.get().min(most))
+            .build_global()?;
+    }
+    Ok(())
 }
 
 /// What there is to judge, and what came of it.

@@ -20,7 +20,7 @@ use btf_guard::judge;
 use btf_guard::place::glance;
 use btf_guard::place::handoff::Commit;
 use btf_guard::place::is_release;
-use btf_guard::place::plan::{Answer, Level, Message, Plan, Stage};
+use btf_guard::place::plan::{self, Answer, Level, Message, Plan, Stage};
 use btf_guard::place::private::{Private, RUN};
 use btf_guard::place::process::Process;
 use btf_guard::place::promise;
@@ -49,6 +49,9 @@ const IN_KERNEL_INSTALL: &str = "KERNEL_INSTALL_LAYOUT";
 const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
 /// Set by libzypp to its own process id while it commits.
 const COMMITTER: &str = "ZYPP_IS_RUNNING";
+
+/// Set by systemd for its units (`systemd.exec(5)`). A journal keeps each line by itself.
+const SERVICE: &str = "INVOCATION_ID";
 
 /// Runs a hook.
 pub(crate) fn run(hook: &Hook) -> Outcome {
@@ -227,6 +230,9 @@ fn ask(plan: &Plan) -> Result<Answer, judge::Failure> {
 /// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
 /// none; there is nobody to tell that to.
 fn say(before: usize, mut lines: Vec<Message>, behind: usize) {
+    if env::var_os(SERVICE).is_some() && !io::stderr().is_terminal() {
+        lines = plan::joined(lines);
+    }
     let more = lines.len().saturating_sub(MAX_LINES);
     lines.truncate(MAX_LINES);
     if more > 0 {

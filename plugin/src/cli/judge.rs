@@ -181,8 +181,10 @@ pub(crate) fn judge(
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|placed| placed.module);
+    let mut report = Report::new(found.kernels, modules.collect(), found.errors, mode);
+    report.notes = found.notes;
     Ok(Judged {
-        report: Report::new(found.kernels, modules.collect(), found.errors, mode),
+        report,
         keys,
         packages: found.packages,
     })
@@ -212,6 +214,8 @@ pub(crate) struct Found {
     pub(crate) kernels: Vec<KernelEntry>,
     pub(crate) modules: Vec<Placed>,
     pub(crate) errors: Vec<ErrorEntry>,
+    /// What the admin is to know besides, a sentence each.
+    pub(crate) notes: Vec<String>,
     /// What is known of packages.
     pub(crate) packages: BTreeMap<String, Known>,
 }

@@ -4,9 +4,11 @@ mod after;
 mod args;
 mod before;
 mod bench;
+mod built;
 mod cached;
 mod check;
 mod config;
+mod dependencies;
 mod generate;
 mod governed;
 mod here;
@@ -16,13 +18,18 @@ mod judge;
 mod kernels;
 mod output;
 mod overrule;
+mod packaged;
 mod placed;
 mod planned;
 mod preflight;
 mod progress;
 mod record;
+mod recorded;
 mod sandbox;
+mod shelf;
+mod since;
 mod status;
+mod stream;
 mod targets;
 mod wanted;
 
@@ -93,6 +100,7 @@ fn typed() -> Result<Command, clap::Error> {
 
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
+        Command::Check(args) if args.built => built::run(args),
         Command::Check(args) => check::run(args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Preflight(args) => preflight::run(&args),

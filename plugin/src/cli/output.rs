@@ -6,7 +6,8 @@ use anstream::{AutoStream, ColorChoice};
 use btf_guard::policy::Mode;
 use btf_guard::record::now;
 use btf_guard::report::{
-    Counts, Detail, ErrorEntry, Report, write_errors, write_inputs, write_prometheus, write_text,
+    Counts, Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_prometheus,
+    write_rpmlint, write_text,
 };
 use btf_guard::verdict::Causes;
 use serde::Serialize;
@@ -14,8 +15,14 @@ use serde::Serialize;
 use super::args::{Format, Way};
 
 /// Writes a report as it was asked for. In mode `off` nothing is found, but what
-/// could not be read is still said.
-pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), Lost> {
+/// could not be read is still said. `subject` is the package that rpmlint's lines
+/// name where a module is in none.
+pub(crate) fn report(
+    report: &Report,
+    causes: &Causes,
+    way: Way,
+    subject: Option<&str>,
+) -> Result<(), Lost> {
     let detail = match (way.quiet, way.verbose) {
         (true, _) => Detail::Decision,
         (false, false) => Detail::Findings,
@@ -23,6 +30,14 @@ pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), L
     };
     match way.format {
         Format::Json => return json(report),
+        Format::Sarif => return json(&sarif(report)),
+        Format::Rpmlint => {
+            errors(report, way.no_color)?;
+            return match way.mode {
+                Mode::Off => Ok(()),
+                _ => plain(|out| write_rpmlint(report, subject, out)),
+            };
+        }
         Format::Prometheus => {
             let counts = Counts::of_report(report, now());
             return plain(|out| write_prometheus(&counts, out));

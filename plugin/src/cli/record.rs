@@ -6,6 +6,7 @@ mod logs;
 
 use std::env;
 use std::io::{self, Read};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use btf_guard::config::Loaded;
@@ -14,6 +15,7 @@ use btf_guard::record::{Event, MAX_EVENT, SCHEMA};
 
 use super::Outcome;
 use super::args::PolicyPlace;
+use super::status;
 
 /// The program that judges and records: this one.
 pub(crate) fn this_program() -> Judge {
@@ -35,11 +37,13 @@ pub(crate) fn run(place: &PolicyPlace) -> anyhow::Result<Outcome> {
         bail!("the event has schema {}, not {SCHEMA}", event.schema);
     }
     logs::write(&entries::of(&event));
+    let kept = status::keep(&event, Path::new(status::STORE));
     let config = Loaded::read(&place.places()).config;
     // The machine's file is root's.
     let is_root = rustix::process::geteuid().is_root();
     if let Some(path) = config.jsonl.value.as_ref().filter(|_| is_root) {
         jsonl::append(path, &event).with_context(|| path.display().to_string())?;
     }
+    kept?;
     Ok(Outcome::Done)
 }

@@ -98,16 +98,14 @@ impl Overrides {
         Some(format!("{}: {why}: ignored", path.display()))
     }
 
-    /// One that lets pass what cannot be judged, for whatever package.
+    /// What lets pass a transaction that cannot be judged: the nearest override that
+    /// is for whatever package, if it allows.
     pub fn for_everything(&self) -> Option<Override> {
-        let all = [
-            (Source::OneShot, &self.one_shot),
-            (Source::Standing, &self.standing),
-        ];
-        all.into_iter().find_map(|(source, tokens)| {
-            let last = tokens.iter().rev().find(|token| token.package.is_none())?;
-            (last.wish == Wish::Allow).then(|| last.rule(source).source)
-        })
+        let one_shot = self.one_shot.iter().rev().map(|t| (Source::OneShot, t));
+        let standing = self.standing.iter().rev().map(|t| (Source::Standing, t));
+        let mut all = one_shot.chain(standing);
+        let (source, nearest) = all.find(|(_, token)| token.package.is_none())?;
+        (nearest.wish == Wish::Allow).then(|| nearest.rule(source).source)
     }
 }
 

@@ -42,8 +42,8 @@ fn what_is_issued_counts_until_it_is_revoked() {
     issue(&places, &once, Source::OneShot).unwrap();
     issue(&places, &standing, Source::Standing).unwrap();
     let all = read(&places);
-    assert_eq!(all.one_shot, [once.clone()]);
-    assert_eq!(all.standing, [standing.clone()]);
+    assert_eq!(all.one_shot, std::slice::from_ref(&once));
+    assert_eq!(all.standing, std::slice::from_ref(&standing));
     let sources: Vec<Source> = all.rules().map(|rule| rule.source.source).collect();
     assert_eq!(sources, [Source::Standing, Source::OneShot]);
     assert!(revoke(&places, &once.id).unwrap() && revoke(&places, &standing.id).unwrap());
@@ -168,6 +168,11 @@ fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
     assert!(all(&[deny, allow]).for_everything().is_some());
     assert!(all(&[allow, deny]).for_everything().is_none());
     assert!(all(&[(Wish::Allow, Some("a"))]).for_everything().is_none());
+    let nearer = Overrides {
+        standing: vec![token(Wish::Allow, None)],
+        ..all(&[deny])
+    };
+    assert!(nearer.for_everything().is_none());
 }
 
 #[test]

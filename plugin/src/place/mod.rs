@@ -1,5 +1,6 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
+pub mod bases;
 pub mod boot;
 pub mod elements;
 pub mod fetch;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod private;
 pub mod process;
 pub mod promise;
+pub mod record;
 pub mod roots;
 pub mod told;
 pub mod transaction;

@@ -183,6 +183,22 @@ pub struct Message {
     pub text: String,
 }
 
+/// The same lines, one a finding: a line that is set in goes behind the one before.
+/// For a journal, where each line is an entry, and others stand between them.
+pub fn joined(lines: Vec<Message>) -> Vec<Message> {
+    let mut joined: Vec<Message> = Vec::new();
+    for line in lines {
+        match (line.text.strip_prefix("  "), joined.last_mut()) {
+            (Some(more), Some(first)) => {
+                first.text.push_str("; ");
+                first.text.push_str(more);
+            }
+            _ => joined.push(line),
+        }
+    }
+    joined
+}
+
 /// How loud a [`Message`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -193,4 +209,33 @@ pub enum Level {
     Warning,
     /// Worth knowing.
     Notice,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_becomes_one_line() {
+        let line = |level, text: &str| Message {
+            level,
+            text: text.to_owned(),
+        };
+        let lines = vec![
+            line(Level::Error, "blocked"),
+            line(Level::Error, "  help: wait"),
+            line(Level::Error, "  modules: a"),
+            line(Level::Warning, "another"),
+            line(Level::Notice, "third"),
+            line(Level::Notice, "  note: x"),
+        ];
+        let expected = [
+            line(Level::Error, "blocked; help: wait; modules: a"),
+            line(Level::Warning, "another"),
+            line(Level::Notice, "third; note: x"),
+        ];
+        assert_eq!(joined(lines), expected);
+        let alone = vec![line(Level::Notice, "  set in")];
+        assert_eq!(joined(alone.clone()), alone);
+    }
 }

@@ -112,6 +112,10 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
         let headline = words::headline(finding, report);
         lines.say(format!("btf-guard: as before this transaction, {headline}"));
     }
+    for note in report.notes.iter().take(ERRORS) {
+        lines.level = Level::Warning;
+        lines.say(format!("btf-guard: {note}"));
+    }
     for error in report.errors.iter().take(ERRORS) {
         lines.level = match error.harmless {
             true => Level::Notice,

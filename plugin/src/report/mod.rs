@@ -1,13 +1,18 @@
 //! Reports: what was found, as data (and so as JSON), as text for an admin,
 //! and as the few lines that fit into a package manager's output.
 
+mod alerts;
+mod built;
 mod conclusion;
 mod findings;
 mod kernel;
 mod kernels;
 mod messages;
+mod problems;
 mod prometheus;
 mod rate;
+mod rpmlint;
+mod sarif;
 mod standing;
 mod text;
 mod words;
@@ -27,8 +32,11 @@ pub use crate::verdict::{BuiltFor, Kind};
 pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
 pub use kernels::{KernelList, Listed, write_kernels};
 pub use messages::{HELP_ONCE, messages, overrides};
+pub use problems::{Problem, Rule, Weight, problems};
 pub use prometheus::{Counts, write_prometheus};
 pub use rate::{Known, Rating, Ruling};
+pub use rpmlint::write_rpmlint;
+pub use sarif::sarif;
 pub use standing::{write_motd, write_standing};
 pub use text::{Detail, write_errors, write_inputs, write_text};
 pub use words::shown;
@@ -54,6 +62,9 @@ pub struct Report {
     /// The initrds that the kernels are booted with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub initrds: Vec<InitrdEntry>,
+    /// What is wrong with modules as a build has made them, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<Vec<Problem>>,
     /// What was not looked at, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -85,6 +96,8 @@ pub struct ModuleEntry {
     pub initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
     pub release: Option<String>,
+    /// Is it of the kernel's own sources (modinfo `intree`)?
+    pub in_tree: bool,
     /// What this machine needs it for, where it was asked: where there is something
     /// to say of it, on this machine's own root.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -122,6 +135,7 @@ impl ModuleEntry {
             package,
             initrd: None,
             release: vermagic.split_whitespace().next().map(str::to_owned),
+            in_tree: module.in_tree,
             needed: Vec::new(),
             btf: BtfEntry {
                 present: bytes > 0,
@@ -134,6 +148,39 @@ impl ModuleEntry {
         }
     }
 
+    /// The entry of a module of which no more is known than that all of these
+    /// kernels load it, each an id and its moment.
+    pub fn that_loads(
+        path: String,
+        package: Option<String>,
+        kernels: impl IntoIterator<Item = (usize, Moment)>,
+    ) -> Self {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let stem = file.split_once(".ko").map_or(file, |(stem, _)| stem);
+        let loads = |(id, moment)| VerdictEntry::new(id, moment, Verdict::Loads.into());
+        Self {
+            name: stem.replace('-', "_"),
+            path,
+            package,
+            initrd: None,
+            release: None,
+            in_tree: true,
+            needed: Vec::new(),
+            btf: BtfEntry {
+                present: true,
+                ..BtfEntry::default()
+            },
+            verdicts: kernels.into_iter().map(loads).collect(),
+            names_machine: true,
+        }
+    }
+
+    /// Do all kernels that it was held against load it and take its BTF?
+    pub fn loads(&self) -> bool {
+        let loads = |verdict: &VerdictEntry| verdict.verdict == Kind::Loads;
+        !self.verdicts.is_empty() && self.verdicts.iter().all(loads)
+    }
+
     /// The entry of a kernel's module directory that is gone or empty.
     pub fn missing(path: String, kernel: &KernelEntry) -> Self {
         let judgement = Verdict::Missing.into();
@@ -143,6 +190,7 @@ impl ModuleEntry {
             package: None,
             initrd: None,
             release: kernel.release.clone(),
+            in_tree: true,
             needed: Vec::new(),
             btf: BtfEntry::default(),
             verdicts: vec![VerdictEntry::new(kernel.id, kernel.moment, judgement)],
@@ -384,8 +432,19 @@ impl Report {
             moments,
             decision: policy::decide(worst, mode),
             initrds: Vec::new(),
+            problems: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Judges the modules as what a build has made, each for the kernel that it was
+    /// built for: the decision is that of the problems found.
+    pub fn as_built(mut self, mode: Mode) -> Self {
+        let problems = problems(&self.kernels, &self.modules);
+        let worst = problems.iter().map(|problem| problem.rule.severity());
+        self.decision = policy::decide(worst.max().unwrap_or(Severity::None), mode);
+        self.problems = Some(problems);
+        self
     }
 
     /// Leaves out the modules of which there is nothing to say; they stay counted.

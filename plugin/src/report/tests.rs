@@ -154,6 +154,7 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
         abilities: AbilitiesEntry {
             kinds: 20,
             distilled_base: false,
+            module_btf: true,
             allow_mismatch: None,
         },
         ..kernel(0, Moment::Boot)
@@ -234,18 +235,19 @@ fn the_schema_of_the_json() {
                 "id": 0, "release": "6.18.15-cloud", "build": "#1 SMP 2026-03-01",
                 "moment": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "package": null,
                 "base": {"types": 114822, "strings": 2092587, "sha256": "5".repeat(64)},
-                "abilities": {"kinds": 20, "distilled_base": true, "allow_mismatch": false},
+                "abilities": {"kinds": 20, "distilled_base": true,
+                              "module_btf": true, "allow_mismatch": false},
                 "config": "/boot/config-6.18.15-cloud", "judged": 2,
             }],
             "modules": [
                 {"path": path("aegis128"), "name": "aegis128", "package": null,
-                 "release": "6.18.15-cloud", "btf": btf,
+                 "release": "6.18.15-cloud", "in_tree": true, "btf": btf,
                  "verdicts": [{
                      "kernel": 0, "verdict": "refused", "cause": "btf", "errno": -22,
                      "log": ["[114893] STRUCT aegis_block", "size=392 vlen=17", "Invalid name"],
                      "severity": "block"}]},
                 {"path": path("ahci"), "name": "ahci", "package": null,
-                 "release": "6.18.15-cloud", "btf": btf,
+                 "release": "6.18.15-cloud", "in_tree": true, "btf": btf,
                  "verdicts": [{"kernel": 0, "verdict": "loads", "severity": "none"}]},
             ],
             "errors": [],
@@ -304,6 +306,12 @@ fn a_block_in_a_package_managers_output() {
          environment, or rpm -D '_btf_guard warn'"
             .into(),
     );
+    for help in [
+        "every time: sudo btf-guard allow --package 'kmp'",
+        "one time: sudo btf-guard allow --next",
+    ] {
+        blocked.push(format!("E   help: for {help} --reason '...'"));
+    }
     assert_eq!(lines(&report, Mode::Block), blocked);
 
     report.decision = Decision::Warn;

@@ -12,7 +12,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,15 @@ impl Findings {
             all.insert(about, new);
         }
         self.findings = all.into_values().collect();
+    }
+}
+
+impl Findings {
+    /// Adds what nothing is known of yet.
+    pub fn add_unknown(&mut self, pending: Vec<Finding>) {
+        let known: BTreeSet<About> = self.findings.iter().map(Finding::about).collect();
+        let new = pending.into_iter();
+        self.add(new.filter(|new| !known.contains(&new.about())).collect());
     }
 }
 

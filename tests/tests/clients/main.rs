@@ -17,6 +17,7 @@ mod harness;
 mod hooks;
 mod idle;
 mod once;
+mod policy;
 mod preflight;
 mod preflight_trouble;
 mod rpm;

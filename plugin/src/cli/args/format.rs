@@ -12,6 +12,10 @@ pub(crate) enum Format {
     Json,
     /// Metrics, for node_exporter's textfile collector
     Prometheus,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// The lines of rpmlint
+    Rpmlint,
 }
 
 /// A list, in which nothing is a finding.
@@ -22,4 +26,16 @@ pub(crate) enum ListFormat {
     Text,
     /// One object
     Json,
+}
+
+/// What stands on a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum StandingFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One object, schema 1
+    Json,
+    /// Metrics, for node_exporter's textfile collector
+    Prometheus,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ArgAction;
 
-use super::Format;
+use super::StandingFormat;
 
 /// Tell which findings stand now
 ///
@@ -25,7 +25,7 @@ pub(crate) struct Status {
 
     /// How to write them
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: StandingFormat,
 
     /// At most a few lines for those who log in; nothing where nothing stands
     #[arg(long, conflicts_with = "format")]
@@ -59,6 +59,10 @@ pub(crate) struct Status {
     /// For tests: where to keep what images hold
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 
     /// For tests: the kernel's log, in the form of /dev/kmsg
     #[arg(long, value_name = "FILE", default_value = "/dev/kmsg", hide = true)]

@@ -101,7 +101,7 @@ fn conclude(
         }
     };
     report.errors.splice(0..0, errors);
-    output::report(&report, &Causes::all(), way)?;
+    output::report(&report, &Causes::all(), way, None)?;
     Ok(match report.errors.iter().all(|error| error.harmless) {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,

@@ -206,3 +206,90 @@ fn common(event: &Event, id: &str, decision: &str) -> Vec<(&'static str, String)
     }
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use btf_guard::place::plan::{Answer as Told, Plan};
+    use btf_guard::policy::Decision;
+    use btf_guard::record::Who;
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+
+    fn event(outcome: Outcome, overrides: Vec<Override>, answer: &serde_json::Value) -> Event {
+        let mut told = Told::new(Decision::Warn, Vec::new(), Vec::new());
+        told.overrides = overrides;
+        told.whole = Some(to_raw_value(answer).unwrap());
+        let plan = Plan::new("/".into());
+        Event::of("rpm".to_owned(), &plan, outcome, &told, Who::default())
+    }
+
+    fn module(package: Option<&str>, verdicts: &[serde_json::Value]) -> serde_json::Value {
+        serde_json::json!({"package": package, "verdicts": verdicts})
+    }
+
+    #[test]
+    fn modules_that_fare_alike_are_one_entry() {
+        let verdict = |kernel: usize, severity: &str| serde_json::json!({"kernel": kernel, "verdict": "refused", "severity": severity});
+        let both = [verdict(0, "warn"), verdict(1, "block")];
+        let answer = serde_json::json!({
+            "decision": "block",
+            "kernels": [{"id": 0, "release": "6.1"}, {"id": 1, "release": "6.2"}],
+            "modules": [
+                module(Some("a-1-1.noarch"), &both), module(Some("a-1-1.noarch"), &both),
+                module(None, &[verdict(1, "info")]), module(None, &[verdict(1, "block")]),
+            ],
+        });
+        let entries = of(&event(Outcome::Blocked, Vec::new(), &answer));
+        let lines: Vec<&str> = entries.iter().map(|entry| entry.message.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "blocked rpm: 1 module on kernel 6.2: refused",
+                "blocked rpm: 2 modules of a-1-1.noarch on kernel 6.1: refused",
+                "blocked rpm: 2 modules of a-1-1.noarch on kernel 6.2: refused",
+            ]
+        );
+        assert!(entries.iter().all(|entry| entry.level == log::Level::Error));
+    }
+
+    #[test]
+    fn what_a_rule_has_made_harmless_is_still_told() {
+        let rule = Override {
+            source: Source::Rule,
+            id: Some("/etc/btf-guard.toml:3".to_owned()),
+            reason: Some("known".to_owned()),
+        };
+        let verdict = serde_json::json!({
+            "kernel": 0, "verdict": "refused", "severity": "info", "rule": rule.to_string(),
+        });
+        let answer = serde_json::json!({
+            "decision": "allow", "kernels": [{"id": 0, "release": "6.1"}],
+            "modules": [module(None, &[verdict])],
+        });
+        let [entry] = &of(&event(Outcome::Overridden, vec![rule], &answer))[..] else {
+            unreachable!("one entry")
+        };
+        let expected = "overridden for rpm: 1 module on kernel 6.1: refused \
+                        (by the rule /etc/btf-guard.toml:3: known)";
+        assert_eq!(entry.message, expected);
+        let field = |name| entry.fields.iter().find(|(known, _)| *known == name);
+        assert_eq!(field("BTF_GUARD_REASON").unwrap().1, "known");
+        assert_eq!(
+            field("BTF_GUARD_OVERRIDE").unwrap().1,
+            "rule /etc/btf-guard.toml:3"
+        );
+    }
+
+    #[test]
+    fn an_event_without_an_answer_says_why() {
+        let mut event = event(Outcome::Blocked, Vec::new(), &serde_json::Value::Null);
+        event.answer = None;
+        event.failure = Some("it hangs".to_owned());
+        let entries = of(&event);
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].message, "blocked rpm: not judged: it hangs");
+    }
+}

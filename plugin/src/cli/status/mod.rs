@@ -1,10 +1,13 @@
 //! `btf-guard status`: the findings that stand now.
 
 mod boot;
+mod keep;
 mod kmsg;
 mod recheck;
 mod rescan;
 mod tell;
+
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use btf_guard::kernel::cache::Cache;
@@ -12,10 +15,15 @@ use btf_guard::place::process::boot_id;
 use btf_guard::place::roots::Root;
 use btf_guard::record::now;
 use btf_guard::report::ErrorEntry;
-use btf_guard::standing::{Findings, Held};
+use btf_guard::standing::{Finding, Findings, Held};
 
 use super::args::Status;
 use super::{Outcome, cached, output};
+
+pub(crate) use keep::keep;
+
+/// Where findings are kept.
+pub(crate) const STORE: &str = "/var/lib/btf-guard";
 
 /// Who finds what stands without a transaction.
 const CLIENT: &str = "btf-guard status";
@@ -28,6 +36,7 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
     let scene = Scene {
         root: &root,
         cache: cached::open(args.cache.as_deref()),
+        config: args.config.as_deref(),
         boot: boot_id().ok(),
         time: now(),
     };
@@ -43,24 +52,25 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
         }
     }
     let mut errors = Vec::new();
-    let standing = std::mem::take(&mut held.findings);
-    let checked = standing.checked;
-    held.findings = match recheck::recheck(&scene, standing) {
-        Ok(standing) if !args.rescan && checked.is_some() => standing,
-        known => {
-            let known = known.unwrap_or_else(|findings| findings);
-            let found = rescan::rescan(&scene, known)?;
-            errors = found.errors;
-            found.findings
-        }
-    };
+    let Looked {
+        mut standing,
+        pending,
+        is_whole,
+    } = recheck::recheck(&scene, std::mem::take(&mut held.findings));
+    if args.rescan || !is_whole || standing.checked.is_none() {
+        let found = rescan::rescan(&scene, standing)?;
+        errors = found.errors;
+        standing = found.findings;
+    }
+    held.findings = standing.clone();
+    held.findings.add_unknown(pending);
     if held.findings != before || held.damaged.is_some() {
         held.keep().with_context(|| store.to_string())?;
     }
-    show(args, &held.findings, &scene)?;
+    show(args, &standing, &scene)?;
     output::input_errors(&errors)?;
     Ok(match errors.is_empty() {
-        true => Outcome::Judged(held.findings.decision()),
+        true => Outcome::Judged(standing.decision()),
         false => Outcome::Incomplete,
     })
 }
@@ -69,10 +79,21 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
 struct Scene<'a> {
     root: &'a Root,
     cache: Option<Cache>,
+    /// Where the configuration is, if not in its own place.
+    config: Option<&'a Path>,
     /// Which boot runs.
     boot: Option<String>,
     /// Seconds since 1970.
     time: u64,
+}
+
+/// What was kept, after a look at what has changed.
+struct Looked {
+    standing: Findings,
+    /// Predicted by a transaction that may not have done it yet: kept, not told.
+    pending: Vec<Finding>,
+    /// Nothing needs a look at everything.
+    is_whole: bool,
 }
 
 /// What a look at everything has found.

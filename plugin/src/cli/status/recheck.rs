@@ -9,15 +9,16 @@ use btf_guard::place::inventory::{Installed, Place as Search};
 use btf_guard::place::tree::{self, Found as File};
 use btf_guard::policy::Severity;
 use btf_guard::report::{Kind, ModuleEntry};
-use btf_guard::standing::{Finding, Findings, Judged, Stamp};
+use btf_guard::standing::{About, Finding, Findings, Judged, Stamp};
 use btf_guard::verdict::Causes;
 
 use super::super::bench::{Bench, Case};
+use super::super::governed::Governed;
 use super::super::here;
 use super::super::progress::Progress;
 use super::super::wanted::Wanted;
-use super::Scene;
 use super::rescan::stamp;
+use super::{Looked, Scene};
 
 /// What has become of a finding.
 enum Fate {
@@ -29,16 +30,24 @@ enum Fate {
     Open,
 }
 
-/// The findings that stand, with what has changed judged again. `Err` has them where
-/// that takes a look at everything: of an initrd no single module is read.
-pub(super) fn recheck(scene: &Scene<'_>, known: Findings) -> Result<Findings, Findings> {
+/// How long a transaction may take from its judgement to its end, in seconds: what it
+/// was predicted to bring may not be there before.
+const TRANSACTION: u64 = 7200;
+
+/// What is kept, with what has changed judged again. Of an initrd no single module is
+/// read: such a change takes a look at everything.
+pub(super) fn recheck(scene: &Scene<'_>, known: Findings) -> Looked {
     let mut standing = Findings {
         checked: known.checked,
         ..Findings::default()
     };
     let (mut open, mut stand) = (Vec::new(), Vec::new());
     let mut initrds = false;
+    let mut pending: BTreeMap<About, Finding> = BTreeMap::new();
     for finding in known.findings {
+        if finding.judged.is_none() && finding.since.saturating_add(TRANSACTION) > scene.time {
+            pending.insert(finding.about(), finding.clone());
+        }
         match fate(scene, &finding) {
             Fate::Stands => stand.push(finding),
             Fate::Gone => {}
@@ -51,12 +60,14 @@ pub(super) fn recheck(scene: &Scene<'_>, known: Findings) -> Result<Findings, Fi
     standing.add(stand);
     if initrds {
         standing.add(open);
-        return Err(standing);
-    }
-    if !open.is_empty() {
+    } else if !open.is_empty() {
         standing.add(judge(scene, open));
     }
-    Ok(standing)
+    Looked {
+        standing,
+        pending: pending.into_values().collect(),
+        is_whole: !initrds,
+    }
 }
 
 fn fate(scene: &Scene<'_>, finding: &Finding) -> Fate {
@@ -116,8 +127,12 @@ fn judge(scene: &Scene<'_>, open: Vec<Finding>) -> Vec<Finding> {
         })
         .collect();
     let judged = bench.files(&cases);
+    let mut modules: Vec<ModuleEntry> = judged.into_iter().filter_map(Result::ok).collect();
+    let governed = Governed::read(scene.config, false);
+    let rating = governed.rating(BTreeMap::new());
+    rating.rate(&mut modules, bench.entries());
     let mut findings = Vec::new();
-    for module in judged.into_iter().filter_map(Result::ok) {
+    for module in modules {
         for index in 0..module.verdicts.len() {
             findings.extend(again(&module, index, &mut by_pair, scene));
         }

@@ -15,9 +15,10 @@ use super::{CLIENT, Found, Scene, boot};
 pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found> {
     let check = Check {
         paths: Vec::new(),
+        built: false,
+        package: None,
         kernels: vec!["all".to_owned()],
         kernel_config: None,
-        config: None,
         root: scene.root.path().to_owned(),
         esps: Vec::new(),
         causes: Causes::all(),
@@ -30,6 +31,7 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
             no_color: true,
         },
         jobs: None,
+        config: scene.config.map(Path::to_owned),
     };
     let checked = check::judge(check)?;
     let mut report = checked.report;

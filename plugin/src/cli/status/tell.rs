@@ -10,7 +10,7 @@ use btf_guard::report::{Counts, shown, write_motd, write_prometheus, write_stand
 use btf_guard::standing::{Findings, publish, withdraw};
 use serde::Serialize;
 
-use super::super::args::{Format, Status};
+use super::super::args::{StandingFormat, Status};
 use super::super::output::{self, Lost};
 
 /// The name of the metrics in node_exporter's directory.
@@ -30,12 +30,14 @@ pub(super) fn standing(args: &Status, findings: &Findings, now: u64) -> Result<(
         return output::plain(|out| write_motd(findings, out));
     }
     match args.format {
-        Format::Text => output::styled(args.no_color, |out| write_standing(findings, now, out)),
-        Format::Json => output::json(&Answer {
+        StandingFormat::Text => {
+            output::styled(args.no_color, |out| write_standing(findings, now, out))
+        }
+        StandingFormat::Json => output::json(&Answer {
             findings,
             decision: findings.decision(),
         }),
-        Format::Prometheus => {
+        StandingFormat::Prometheus => {
             output::plain(|out| write_prometheus(&Counts::of_standing(findings), out))
         }
     }
