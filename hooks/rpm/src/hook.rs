@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use btf_guard::judge::{self, Judge};
 use btf_guard::place::plan::{Answer, Level, Message, Plan};
-use btf_guard::policy::{Decision, Mode};
+use btf_guard::policy::{Decision, Mode, Source};
 use btf_guard::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
@@ -16,6 +16,7 @@ use crate::commit::Part;
 use crate::door;
 use crate::librpm::{Librpm, Transaction};
 use crate::memory::{self, Key, Test};
+use crate::off;
 use crate::settings::{self, Options};
 use crate::settle::Matter;
 use crate::survey;
@@ -39,10 +40,14 @@ pub(crate) fn before(
 ) -> Outcome {
     let environment = environment();
     let mut wish = wish::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
-    if wish.mode == Some(Mode::Off) || transaction.is_database_only() {
+    if transaction.is_database_only() {
         return Outcome::GoesOn;
     }
     let options = LazyCell::new(|| settings::options(&options()));
+    if let Some(source) = off::asked(&wish) {
+        off::note(transaction, source, || options.judge.clone());
+        return Outcome::GoesOn;
+    }
     let part = Part::of(transaction, || options.handoff.clone());
     if !part.may_block() {
         // It can do no more, whoever asks.
@@ -50,6 +55,10 @@ pub(crate) fn before(
     }
     wish.complaints.extend(part.complaint().map(str::to_owned));
     let outcome = match part.decided(transaction) {
+        Some(_) if off::by_command_line(&wish) => {
+            off::note(transaction, Source::CommandLine, || options.judge.clone());
+            Outcome::GoesOn
+        }
         Some(answer) => {
             let moment = moment(transaction);
             let mut voice = Voice::new(rpm, moment, Told::default());
@@ -109,6 +118,10 @@ fn judged(
         }
         touched => touched,
     };
+    if off::by_command_line(wish) {
+        off::note(transaction, Source::CommandLine, || options.judge.clone());
+        return Outcome::GoesOn;
+    }
     let moment = moment(transaction);
     let earlier = match moment {
         Moment::Test => None,

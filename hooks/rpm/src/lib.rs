@@ -10,7 +10,8 @@
 //! [`commit`] knows whether this is a part of something larger, a commit of
 //! zypper's, and what was decided on the whole.
 //!
-//! [`settle`] uses up overrides, and has decisions written down by another child.
+//! [`settle`] uses up overrides, and has decisions written down by another child;
+//! [`off`] has it written down that there was none.
 //!
 //! [`memory`] has what one call leaves for the next: dnf calls with its test run
 //! first, and nothing is asked or told twice.
@@ -23,6 +24,7 @@ mod farewell;
 mod hook;
 mod librpm;
 mod memory;
+mod off;
 mod settings;
 mod settle;
 mod survey;

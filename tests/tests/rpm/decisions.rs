@@ -1,6 +1,11 @@
 //! What becomes of a transaction: the judge's decision and the admin's wish.
 
-use btf_guard::policy::Mode;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use btf_guard::policy::{Mode, Override, Source};
+use btf_guard::record::Outcome as Became;
 use btf_guard_tests::{Judge, Root};
 
 use crate::{module_package, plain_package};
@@ -132,12 +137,84 @@ fn off_by_environment_or_macro_says_and_does_nothing() {
     // The environment is nearer to the person who types than a macro file is.
     let mut environment_first = root.command(["-D", "_btf_guard block", "-U", "--force"]);
     environment_first.arg(&package).env("BTF_GUARD", "off");
-    for command in [by_environment, by_macro, environment_first] {
+    for (command, source) in [
+        (by_environment, Source::Environment),
+        (by_macro, Source::Macro),
+        (environment_first, Source::Environment),
+    ] {
         let outcome = root.run(command);
         assert!(outcome.status.success(), "{outcome:?}");
-        assert_eq!(outcome.log(), [""; 0]);
+        assert_eq!((outcome.log().len(), outcome.stdout.as_str()), (0, ""));
+        // It is written down all the same, each once.
+        let recorded = judge.recorded();
+        let event = recorded.last().unwrap();
+        assert_eq!(event.overrides, [Override::of(source)]);
+        assert_eq!(event.outcome, Became::Overridden);
+        let why = format!("{} says off", source.name());
+        assert_eq!(event.failure.as_deref(), Some(why.as_str()));
+        assert_eq!(event.root, root.path().join(""));
     }
+    assert_eq!(judge.recorded().len(), 3);
     assert!(!judge.was_started());
+}
+
+#[test]
+fn off_where_nothing_is_changed_or_touched_is_not_written_down() {
+    let judge = Judge::answering("block", &BLOCK);
+    let root = Root::new(&judge.path());
+    let plain = root.build(&plain_package("plain"));
+    let package = root.build(&module_package("mod"));
+    for (options, package) in [
+        (&["-U"][..], &plain),
+        (&["-U", "--test"], &package),
+        (&["-U", "--justdb"], &package),
+    ] {
+        let mut command = root.command(options);
+        command.arg(package).env("BTF_GUARD", "off");
+        let outcome = root.run(command);
+        assert!(outcome.status.success(), "{outcome:?}");
+        assert_eq!(judge.recorded().len(), 0, "{options:?}");
+    }
+    // An erasure is a change.
+    let mut command = root.command(["-e", "mod"]);
+    command.env("BTF_GUARD", "off");
+    assert!(root.run(command).status.success());
+    assert_eq!(judge.recorded().len(), 1);
+}
+
+/// `off` is for the day on which btf-guard itself is what fails.
+#[test]
+fn off_is_silent_even_where_the_record_fails() {
+    let broken = tempfile::tempdir().unwrap();
+    let draft = broken.path().join("draft");
+    for body in [
+        "echo garbage; echo complaint >&2; exit 4",
+        "kill -SEGV $$",
+        "exec cat /dev/zero",
+        "exec sleep 1000",
+    ] {
+        std::fs::write(&draft, format!("#!/bin/sh\n{body}\n")).unwrap();
+        // By another process, as for every double: a file open for writing does not run.
+        let program = broken.path().join("btf-guard");
+        let mut install = Command::new("install");
+        install.args(["-m", "755"]).args([&draft, &program]);
+        assert!(install.status().unwrap().success());
+        is_silent_with(&program);
+    }
+    is_silent_with("/nonexistent/btf-guard".as_ref());
+}
+
+fn is_silent_with(program: &Path) {
+    let root = Root::new(program);
+    let package = root.build(&module_package("mod"));
+    let mut command = root.command(["-U"]);
+    command.arg(&package).env("BTF_GUARD", "off");
+    let begun = Instant::now();
+    let outcome = root.run(command);
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert_eq!((outcome.log().len(), outcome.stdout.as_str()), (0, ""));
+    assert_eq!(root.installed(), ["mod-1-1.noarch"]);
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub(super) fn of(event: &Event) -> Vec<Entry> {
     if let Some(failure) = &event.failure {
         let decision = match event.outcome {
             Outcome::Blocked => "block",
+            Outcome::Overridden if is_off(event) => "allow",
             _ => "warn",
         };
         let mut fields = common(event, UNJUDGED, decision);
@@ -120,6 +121,14 @@ pub(super) fn of(event: &Event) -> Vec<Entry> {
     }
     entries.truncate(MAX_ENTRIES);
     entries
+}
+
+/// Was it passed unlooked at, without a warning? Only `off` is written down so: what
+/// cannot be judged goes on by an `allow`, and is warned of.
+fn is_off(event: &Event) -> bool {
+    use Source::{CommandLine, Environment, Macro};
+    let last = event.overrides.last();
+    last.is_some_and(|last| matches!(last.source, Environment | Macro | CommandLine))
 }
 
 /// How many modules fare alike. What was so before is no news.
@@ -291,5 +300,12 @@ mod tests {
         let entries = of(&event);
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].message, "blocked rpm: not judged: it hangs");
+        // What is let pass with a warning, and what nobody has looked at.
+        event.outcome = Outcome::Overridden;
+        for (source, decision) in [(Source::OneShot, "warn"), (Source::Macro, "allow")] {
+            event.overrides = vec![Override::of(source)];
+            let fields = &of(&event)[0].fields;
+            assert!(fields.contains(&("BTF_GUARD_DECISION", decision.to_owned())));
+        }
     }
 }
