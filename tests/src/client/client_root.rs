@@ -157,6 +157,13 @@ impl ClientRoot {
         assert!(mounted.status.success(), "{mounted:?}");
     }
 
+    /// Shows a directory of this machine in the root, which is a chroot, in the place
+    /// of one that is made.
+    pub fn share(&self, from: &Path, path: &str) {
+        fs::create_dir_all(self.at(path)).unwrap();
+        self.namespace.bind(from, path);
+    }
+
     /// Shows a build as if it were the running kernel, under the release of the one
     /// that runs here: a stand-in, because which kernel runs is not the tests' to
     /// choose. `false` where this machine shows none in whose place it could be.

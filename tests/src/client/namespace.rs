@@ -105,6 +105,21 @@ impl Namespace {
         PathBuf::from(format!("/proc/{}/fd/9", self.pid))
     }
 
+    /// Shows a directory of outside on one of the root's, which is a chroot.
+    pub(crate) fn bind(&self, from: &Path, path: &str) {
+        assert_eq!(self.kind, As::Chroot, "a machine does not see outside");
+        let place = self.scratch.path().join("root");
+        let bound = Command::new("nsenter")
+            .arg("--target")
+            .arg(self.pid.to_string())
+            .args(["--mount", "--", "mount", "--bind"])
+            .arg(from)
+            .arg(place.join(path.trim_start_matches('/')))
+            .status()
+            .unwrap();
+        assert!(bound.success(), "{}: {bound}", from.display());
+    }
+
     /// A command to which the program and its arguments are to be added; it runs
     /// in the root, in an environment of `variables` alone.
     pub(crate) fn enter(&self, variables: &[(&str, &str)]) -> Command {

@@ -4,6 +4,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixDatagram;
+use std::thread;
 use std::time::Duration;
 
 use btf_guard_tests::Outcome;
@@ -352,6 +353,95 @@ fn decisions_are_written_down() {
         assert_eq!(get(&said, "BTF_GUARD_REASON"), "written down");
         let mode = fs::metadata(scene.root.at("/var/log/btf-guard.jsonl")).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+    }
+}
+
+/// Two systems that share nothing but where overrides for one transaction lie: what
+/// they are told apart by is the file alone.
+#[test]
+fn of_two_systems_at_once_one_passes() {
+    let shared = tempfile::tempdir().unwrap();
+    let (Some(one), Some(other)) = (scene(RPM), scene(RPM)) else {
+        return;
+    };
+    for scene in [&one, &other] {
+        scene.root.share(shared.path(), "/run/btf-guard");
+    }
+    for _ in 0..5 {
+        make(&one, "allow --next --reason race");
+        assert!(overrides(&other).contains("race"));
+        let run = |scene: &Scene| scene.run(BAD).status.code();
+        let (here, there) = thread::scope(|scope| {
+            let there = scope.spawn(|| run(&other));
+            (run(&one), there.join().unwrap())
+        });
+        let passed = matches!((here, there), (Some(0), Some(1)) | (Some(1), Some(0)));
+        assert!(passed, "{here:?} {there:?}");
+        assert_eq!(overrides(&one), "");
+        for scene in [&one, &other] {
+            scene.shell("rpm -e --noplugins driver-kmp").run();
+        }
+    }
+}
+
+/// `off` is not looked into, but it is written down; without a word on the screen.
+#[test]
+fn off_is_written_down() {
+    for client in ALL {
+        let Some(scene) = scene(client) else { continue };
+        scene
+            .root
+            .put("/etc/btf-guard.toml", "[log]\njsonl = true\n");
+        let log = scene.root.at("/var/log/btf-guard.jsonl");
+        let events = || {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+            lines.collect::<Vec<serde_json::Value>>()
+        };
+        let install = |way: &str| {
+            let run = scene.shell(&client.command(BAD));
+            let run = match way {
+                "environment" => run.env("BTF_GUARD", "off"),
+                _ => run,
+            };
+            let outcome = run.run();
+            assert!(outcome.status.success(), "{client:?} {way}: {outcome:?}");
+            let text = said(&outcome);
+            assert!(!text.contains("btf-guard"), "{client:?} {way}: {text}");
+            scene.assert_installed(&["driver-kmp-2", "kernel-default-1"]);
+            let removed = scene.shell("rpm -e --noplugins driver-kmp").run();
+            assert!(removed.status.success(), "{removed:?}");
+        };
+        scene.root.put("/run/cmdline", "quiet btf_guard=off\n");
+        let mount = ["mount", "--bind", "/run/cmdline", "/proc/cmdline"];
+        let macros = scene.root.at("/etc/rpm/macros.btf_guard");
+        for (count, way) in ["environment", "command-line", "macro"].iter().enumerate() {
+            match *way {
+                "command-line" => assert!(scene.root.run(mount).status.success()),
+                "macro" => {
+                    assert!(scene.root.run(["umount", "/proc/cmdline"]).status.success());
+                    scene
+                        .root
+                        .put("/etc/rpm/macros.btf_guard", "%_btf_guard off\n");
+                }
+                _ => {}
+            }
+            install(way);
+            let events = events();
+            assert_eq!(events.len(), count + 1, "{client:?} {way}: {events:?}");
+            let event = &events[count];
+            assert_eq!(event["outcome"], "overridden", "{client:?} {way}");
+            assert_eq!(event["overrides"][0]["source"], *way, "{client:?}");
+            assert_eq!(event["who"]["uid"], 0);
+            assert_eq!(event["answer"], serde_json::Value::Null);
+        }
+        fs::remove_file(macros).unwrap();
+        // With the program gone, a boot that is to rescue works, and is silent.
+        assert!(scene.root.run(mount).status.success());
+        fs::remove_file(scene.root.at("/usr/bin/btf-guard")).unwrap();
+        if client.tool == Tool::Rpm {
+            install("command-line");
+        }
     }
 }
 
