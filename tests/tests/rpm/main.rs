@@ -15,6 +15,7 @@ mod failures;
 mod host;
 mod memory;
 mod plans;
+mod planted;
 mod real;
 mod symbols;
 
