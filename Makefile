@@ -28,6 +28,7 @@ KERNEL_INSTALL_DIR ?= /usr/lib/kernel/install.d
 DKMS_DIR ?= /etc/dkms/framework.conf.d
 DNF4_DIR ?= /etc/dnf/plugins/post-transaction-actions.d
 DNF5_DIR ?= /etc/dnf/libdnf5-plugins/actions.d
+UNIT_DIR ?= /usr/lib/systemd/system
 
 # What brings missing tools; a package build has them, or must fail: DEPS=:
 DEPS ?= tests/setup/deps.sh
@@ -38,9 +39,12 @@ bin_dir = $(PREFIX)/bin
 lib_dir = $(PREFIX)/lib/btf-guard
 commit_dir = $(PREFIX)/lib/zypp/plugins/commit
 subcommand_dir = $(PREFIX)/lib/zypper/commands
+# Where the program looks for it, whatever PREFIX is.
+config_dir = /usr/share/btf-guard
 man_dir = $(PREFIX)/share/man/man1
 bash_dir = $(PREFIX)/share/bash-completion/completions
 zsh_dir = $(PREFIX)/share/zsh/site-functions
+automatic_dir = $(PREFIX)/share/btf-guard/automatic
 fish_dir = $(PREFIX)/share/fish/vendor_completions.d
 
 release = $(CARGO_TARGET_DIR)/release
@@ -108,6 +112,7 @@ install: install-rpm-macros
 	$(program) generate man $(generated)/man
 	$(program) generate completions $(generated)/completions
 	install -D -m 755 $(program) $(DESTDIR)$(bin_dir)/btf-guard
+	install -D -m 644 specfile/btf-guard.toml $(DESTDIR)$(config_dir)/btf-guard.toml
 	install -d -m 755 $(DESTDIR)$(man_dir)
 	install -m 644 $(generated)/man/btf-guard*.1 $(DESTDIR)$(man_dir)
 	install -D -m 644 $(generated)/completions/btf-guard.bash $(DESTDIR)$(bash_dir)/btf-guard
@@ -130,6 +135,16 @@ install: install-rpm-macros
 	install -D -m 644 $(generated)/btf-guard.conf $(DESTDIR)$(DKMS_DIR)/btf-guard.conf
 	install -D -m 644 $(generated)/btf-guard.action $(DESTDIR)$(DNF4_DIR)/btf-guard.action
 	install -D -m 644 $(generated)/btf-guard.actions $(DESTDIR)$(DNF5_DIR)/btf-guard.actions
+	install -d -m 755 $(DESTDIR)$(UNIT_DIR)
+	for unit in btf-guard-boot btf-guard-status; do \
+		sed 's|@BIN_DIR@|$(bin_dir)|g' units/$$unit.service.in > $(generated)/$$unit.service && \
+		install -m 644 $(generated)/$$unit.service $(DESTDIR)$(UNIT_DIR) || exit 1; \
+	done
+	install -m 644 units/*.timer units/*.path $(DESTDIR)$(UNIT_DIR)
+	for file in $$(cd units/automatic && find . -type f); do \
+		sed 's|@BIN_DIR@|$(bin_dir)|g' units/automatic/$$file > $(generated)/automatic && \
+		install -D -m 644 $(generated)/automatic $(DESTDIR)$(automatic_dir)/$${file%.in} || exit 1; \
+	done
 	sed -e 's|@PLUGIN_DIR@|$(RPM_PLUGIN_DIR)|' -e 's|@BIN_DIR@|$(bin_dir)|' \
 		specfile/macros.transaction_btf_guard.in > $(generated)/macros.transaction_btf_guard
 	install -D -m 644 $(generated)/macros.transaction_btf_guard \

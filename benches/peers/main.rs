@@ -4,6 +4,8 @@
 mod images;
 mod libbpf;
 mod measure;
+mod package;
+mod transactions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use btf_guard::compression::{Format, decompress};
 use btf_guard::kernel::{Abilities, image};
 use btf_guard::module;
 use measure::{Cost, Run, closure, pair, process};
+use package::Package;
 use rayon::prelude::*;
 
 /// A kernel package as extracted: the image and the module directory.
@@ -69,12 +72,21 @@ fn main() -> Result<()> {
         kernels: variable("BTF_GUARD_KERNELS")?,
         scratch: tempfile::tempdir()?,
     };
+    let only = arguments.iter().any(|argument| argument == "transactions");
+    let head = || {
+        println!(
+            "\n| work, CPU time | ours | peer | ratio | of wall time | goal |\n|---|---|---|---|---|---|"
+        )
+    };
+    if only {
+        head();
+        return bench.transactions();
+    }
     // First, while this process is small: a child's peak counts its parent's
     // pages until it executes something else.
     bench.memory()?;
-    println!("\n| work, CPU time | ours | peer | ratio | of wall time | goal |");
-    println!("|---|---|---|---|---|---|");
-    bench.rpm()?;
+    head();
+    bench.transactions()?;
     bench.plain_tree()?;
     bench.packed_trees()?;
     bench.many_kernels()?;
@@ -291,76 +303,6 @@ impl Bench {
         Ok(())
     }
 
-    /// An empty root with an rpm database, and a package without modules.
-    fn rpm_root(&self) -> Result<(PathBuf, PathBuf)> {
-        let root = self.scratch.path().join("rpm");
-        fs::create_dir_all(&root)?;
-        let made = Command::new("rpm")
-            .arg("--root")
-            .arg(&root)
-            .arg("--initdb")
-            .status()?;
-        ensure!(made.success(), "rpm --initdb");
-        let readme = self.scratch.path().join("README");
-        fs::write(&readme, "nothing")?;
-        let payload = [("/usr/share/doc/plain/README".to_owned(), readme)];
-        let package = build_package(self.scratch.path(), "plain", &payload)?;
-        Ok((root, package))
-    }
-
-    fn rpm_test(&self, root: &Path, package: &Path, plugin: bool) -> Command {
-        let mut command = Command::new("rpm");
-        command
-            .arg("--root")
-            .arg(root)
-            .args(["-U", "--test", "--nodeps"]);
-        command.args(["--define", "_pkgverify_level none"]);
-        if plugin {
-            // rpm asks its own directory for plugins, by their names.
-            let dir = self.scratch.path().join("plugins");
-            command
-                .arg("--define")
-                .arg(format!("__plugindir {}", dir.display()));
-            command.arg("--define").arg(format!(
-                "__transaction_btf_guard {}/btf_guard.so --judge {}",
-                dir.display(),
-                self.program.display()
-            ));
-        }
-        command.arg(package);
-        command
-    }
-
-    fn rpm(&self) -> Result<()> {
-        const TIMES: u32 = 50;
-        let (root, package) = self.rpm_root()?;
-        let plugins = self.scratch.path().join("plugins");
-        fs::create_dir(&plugins)?;
-        std::os::unix::fs::symlink(
-            fs::canonicalize(&self.plugin)?,
-            plugins.join("btf_guard.so"),
-        )?;
-        let traced = self
-            .rpm_test(&root, &package, true)
-            .env("LD_DEBUG", "files")
-            .output()?;
-        let loaded = String::from_utf8_lossy(&traced.stderr).contains("btf_guard.so");
-        ensure!(loaded, "rpm does not load the plugin: nothing to measure");
-        let (ours, peer, ratio) = pair(
-            9,
-            Box::new(|| process(TIMES, &[0], || self.rpm_test(&root, &package, true))),
-            Box::new(|| process(TIMES, &[0], || self.rpm_test(&root, &package, false))),
-        )?;
-        let each = |cost: &Cost| Cost {
-            cpu: cost.cpu / TIMES,
-            ..*cost
-        };
-        let more = (ours.cpu.as_secs_f64() - peer.cpu.as_secs_f64()) * 1e3 / f64::from(TIMES);
-        let work = format!("rpm -U --test without modules, {more:+.2} ms CPU / without the plugin");
-        row(&work, &each(&ours), &each(&peer), ratio, "≤ 1 ms more");
-        Ok(())
-    }
-
     fn memory(&self) -> Result<()> {
         println!("| peak memory | MiB | of it the base | goal |\n|---|---|---|---|");
         let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
@@ -389,12 +331,13 @@ impl Bench {
                 break;
             }
         }
-        let package = build_package(self.scratch.path(), "large", &contents)?;
+        let count = contents.len();
+        let package = Package::new("large", contents).build(self.scratch.path())?;
         let cost = process(1, &[0], || self.check(&base, &package))?;
         println!(
             "| `check` a package of {} MB in {} modules | {:.1} | {:.1} | 96 |",
             total / 1_000_000,
-            contents.len(),
+            count,
             mib(cost.peak * 1024),
             mib(fs::metadata(&base)?.len())
         );
@@ -428,46 +371,4 @@ fn decompress_all(files: &[PathBuf]) -> Result<()> {
         decompress(format, &packed, 256 << 20, out)?;
         Ok(())
     })
-}
-
-/// Builds `name-1-1.x86_64.rpm` of copies of files with rpmbuild.
-fn build_package(dir: &Path, name: &str, files: &[(String, PathBuf)]) -> Result<PathBuf> {
-    let top = dir.join(format!("build-{name}"));
-    let tree = top.join("tree");
-    let mut list = String::new();
-    for (path, from) in files {
-        let target = tree.join(path.trim_start_matches('/'));
-        fs::create_dir_all(target.parent().context("no parent")?)?;
-        fs::copy(from, &target)?;
-        list += &format!("{path}\n");
-    }
-    let spec = top.join("package.spec");
-    fs::write(
-        &spec,
-        format!(
-            "Name: {name}\nVersion: 1\nRelease: 1\nSummary: {name}\nLicense: GPL-2.0-or-later\n\
-             AutoReqProv: no\n%description\n{name}\n\
-             %install\nmkdir -p %{{buildroot}}\ncp -a {}/. %{{buildroot}}\n%files\n{list}",
-            tree.display()
-        ),
-    )?;
-    let built = Command::new("rpmbuild")
-        .args(["-bb", "--quiet", "--target", "x86_64"])
-        .args([
-            "--define",
-            "_binary_payload w3.zstdio",
-            "--define",
-            "__os_install_post %{nil}",
-        ])
-        .args(["--define", "debug_package %{nil}"])
-        .arg("--define")
-        .arg(format!("_topdir {}", top.display()))
-        .arg(&spec)
-        .output()?;
-    ensure!(
-        built.status.success(),
-        "rpmbuild: {}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    Ok(top.join(format!("RPMS/x86_64/{name}-1-1.x86_64.rpm")))
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub use btf_guard_child::Failure;
 use btf_guard_child::{self as child, Terms};
+use serde_json::value::RawValue;
 
 use crate::place::plan::{Answer, Plan, SCHEMA};
 use crate::policy::Decision;
@@ -69,16 +70,18 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8");
     let (answer, said) = child::run(command, input, packages, &terms)?.success(&terms)?;
-    understand(&answer).map_err(|reason| Failure::Answer { who, reason, said })
+    understand(answer).map_err(|reason| Failure::Answer { who, reason, said })
 }
 
-fn understand(answer: &[u8]) -> Result<Answer, String> {
-    let answer: Answer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+fn understand(text: Vec<u8>) -> Result<Answer, String> {
+    let mut answer: Answer = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     if answer.schema != SCHEMA {
         return Err(format!("schema {}, not {SCHEMA}", answer.schema));
     }
     if answer.decision == Decision::Block && answer.messages.is_empty() {
         return Err("a block without a reason".to_owned());
     }
+    let text = String::from_utf8(text).ok();
+    answer.whole = text.and_then(|text| RawValue::from_string(text).ok());
     Ok(answer)
 }

@@ -7,14 +7,18 @@
 
 pub mod btf;
 pub mod compression;
+pub mod config;
 mod error;
 pub mod fetch;
 pub mod judge;
 pub mod kernel;
 pub mod module;
+pub mod overrides;
 pub mod place;
 pub mod policy;
+pub mod record;
 pub mod report;
+pub mod standing;
 pub mod verdict;
 pub mod wish;
 

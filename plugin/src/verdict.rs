@@ -3,15 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::btf::{self, Evidence, Order};
 use crate::kernel::Kernel;
 use crate::module::{Module, Target};
 
 mod bases;
+mod kind;
+mod known;
 
 pub use bases::{Bases, BuiltFor};
+pub use kind::Kind;
+pub use known::{ContentDigest, Known};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +69,7 @@ pub struct Refusal {
 }
 
 /// The loader's checks, in the kernel's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// Built for another machine.

@@ -1,12 +1,14 @@
 //! What the admin asked for: the environment and the rpm macro.
 
-use crate::policy::Mode;
+use crate::policy::{Mode, Source};
 
 /// The mode asked for, and what could not be understood.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Wish {
     /// `None` leaves the choice to the judge's configuration.
     pub mode: Option<Mode>,
+    /// Which of the two asks for it.
+    pub source: Option<Source>,
     /// A line for the admin each.
     pub complaints: Vec<String>,
 }
@@ -16,25 +18,34 @@ pub struct Wish {
 pub fn wish(environment: Option<&str>, expand_macro: impl FnOnce() -> String) -> Wish {
     let mut wish = Wish::default();
     if let Some(value) = environment {
-        wish.take("the environment's BTF_GUARD", value);
+        wish.take(Source::Environment, value);
     }
     if wish.mode.is_none() {
-        wish.take("the rpm macro %_btf_guard", &expand_macro());
+        wish.take(Source::Macro, &expand_macro());
     }
     wish
 }
 
 impl Wish {
-    fn take(&mut self, source: &str, value: &str) {
-        match value.trim().to_ascii_lowercase().as_str() {
-            "" => {}
-            "off" => self.mode = Some(Mode::Off),
-            "warn" => self.mode = Some(Mode::Warn),
-            "block" => self.mode = Some(Mode::Block),
-            _ => self.complaints.push(format!(
-                "{source} is {value:?}, not off, warn or block: ignored"
-            )),
-        }
+    fn take(&mut self, source: Source, value: &str) {
+        let mode = match value.trim().to_ascii_lowercase().as_str() {
+            "" => return,
+            "off" => Mode::Off,
+            "warn" => Mode::Warn,
+            "block" => Mode::Block,
+            _ => {
+                let source = source.name();
+                return self.complaints.push(format!(
+                    "{source} is {value:?}, not off, warn or block: ignored"
+                ));
+            }
+        };
+        (self.mode, self.source) = (Some(mode), Some(source));
+    }
+
+    /// For [`config::mode`](crate::config::mode).
+    pub fn asked(&self) -> Option<(Mode, Option<Source>)> {
+        self.mode.map(|mode| (mode, self.source))
     }
 }
 

@@ -52,6 +52,9 @@ fn modules_that_no_kernel_here_takes_are_blocked() {
             "error btf-guard: nothing was changed; to go on all the same: BTF_GUARD=warn in the \
              environment, or rpm -D '_btf_guard warn'"
                 .into(),
+            "error   help: for every time: sudo btf-guard allow --package 'bad' --reason '...'"
+                .into(),
+            "error   help: for one time: sudo btf-guard allow --next --reason '...'".into(),
         ]
     );
 

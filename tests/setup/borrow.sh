@@ -4,6 +4,7 @@
 #
 #   ukify, and systemd-boot's stubs for x86 and arm64    makes unified kernel images
 #   grub-mount                                           mounts FAT where the kernel cannot
+#   promtool                                             reads metrics as Prometheus does
 #
 # None of it is mandatory: a test that finds it neither here nor on the machine
 # says so and is counted as skipped. What could not be had is not asked for again
@@ -83,6 +84,14 @@ get_grub_mount() {
     wrapper grub-mount "LD_LIBRARY_PATH=$libraries exec $root/usr/bin/grub-mount"
 }
 
+get_promtool() {
+    is_there promtool && return 0
+    fetch own prometheus || return 1
+    # The server is not needed, and large.
+    rm -f "$root/usr/bin/prometheus"
+    wrapper promtool "exec $root/usr/bin/promtool"
+}
+
 tried=$borrowed/tried
 [ -z "$(find "$tried" -mmin -60 2>/dev/null)" ] || exit 0
 complete=1
@@ -90,4 +99,5 @@ get_ukify || complete=0
 has_stub linuxx64.efi.stub || fetch own-amd64 systemd-boot-efi || complete=0
 has_stub linuxaa64.efi.stub || fetch own-arm64 systemd-boot-efi || complete=0
 get_grub_mount || complete=0
+get_promtool || complete=0
 [ "$complete" = 1 ] || : >"$tried"

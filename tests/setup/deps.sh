@@ -79,11 +79,15 @@ oracle-enforcing cmd:xz xz-utils xz xz
 oracle-enforcing header:gelf.h libelf-dev libelf-devel elfutils-libelf-devel
 oracle-enforcing header:zlib.h zlib1g-dev zlib-devel zlib-devel
 fuzz cmd:c++ g++ gcc-c++ gcc-c++
+test cmd:depmod kmod kmod kmod
+test cmd:systemd-analyze systemd systemd systemd
 bench cmd:depmod kmod kmod kmod
 bench header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
 bench header:zlib.h zlib1g-dev zlib-devel zlib-devel
 bench cmd:rpm rpm rpm rpm
 bench cmd:rpmbuild rpm rpm-build rpm-build
+bench cmd:dracut dracut-core dracut dracut
+bench cmd:unshare util-linux util-linux util-linux
 TABLE
 }
 

@@ -5,6 +5,7 @@
 #                     that enforce BTF around bases of those that do not
 #   oracle.sh slice   some hundred cases on two kernels, one that enforces and one
 #                     that does not; part of `make test`
+#   oracle.sh init    builds the guest's first process, and says where it is
 #
 # Cases and answers lie in .cache/oracle: the report in report.md, and for each
 # kernel that answered otherwise than predicted its cases and differences.txt.
@@ -27,11 +28,11 @@ kernels=$cache/kernels
 out=$cache/oracle
 
 set_name=${1:-}
-case "$set_name" in all | slice) ;; *) die 'usage: oracle.sh all|slice' ;; esac
+case "$set_name" in all | slice | init) ;; *) die 'usage: oracle.sh all|slice|init' ;; esac
 
 [ "$(uname -m)" = x86_64 ] || die "the kernels are those of x86-64, and this is $(uname -m)"
-[ "$set_name" = slice ] || "$here/deps.sh" build test oracle-enforcing
-"$here/kernels.sh" test
+[ "$set_name" != all ] || "$here/deps.sh" build test oracle-enforcing
+[ "$set_name" = init ] || "$here/kernels.sh" test
 
 # The newest kernel that satisfied a want, if it came with modules.
 newest_of() {
@@ -49,6 +50,12 @@ build_init() {
         "$cargo" build --quiet --locked --release --target "$triple" -p btf-guard-oracle-init
     init=$target/$triple/release/init
 }
+
+if [ "$set_name" = init ]; then
+    build_init >&2
+    printf '%s\n' "$init"
+    exit
+fi
 
 "$cargo" build --quiet --locked -p btf-guard -p btf-guard-oracle
 build_init

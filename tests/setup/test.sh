@@ -12,6 +12,8 @@
 #   BTF_GUARD_SKIPS     a file: a test that has to leave something out, because
 #                       this machine does not permit it, appends one line saying
 #                       what and why. All such lines are shown at the end.
+#   BTF_GUARD_WORKSHOP  directory of what module packages are built with (workshop.sh)
+#   BTF_GUARD_INIT      the first process of the oracle's guests (oracle.sh)
 #   BTF_GUARD_BORROWED  directory of programs that nothing needs (borrow.sh)
 set -eu
 
@@ -86,6 +88,11 @@ build_shims() {
     cat "$cache/shims/SKIPPED" >>"$skips"
 }
 
+open_workshop() {
+    "$here/workshop.sh" || return 1
+    cat "$cache/workshop/SKIPPED" >>"$skips"
+}
+
 build() {
     "$cargo" build --locked --workspace
 }
@@ -98,8 +105,10 @@ run_tests() {
     BTF_GUARD_BORROWED=$cache/borrowed
     BTF_GUARD_SHIMS=$cache/shims
     BTF_GUARD_RPMS=$target/rpm
+    BTF_GUARD_WORKSHOP=$cache/workshop
+    BTF_GUARD_INIT=$("$here/oracle.sh" init) || return 1
     export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS \
-        BTF_GUARD_BORROWED BTF_GUARD_SHIMS BTF_GUARD_RPMS
+        BTF_GUARD_BORROWED BTF_GUARD_SHIMS BTF_GUARD_RPMS BTF_GUARD_WORKSHOP BTF_GUARD_INIT
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
@@ -130,9 +139,12 @@ install() {
         { say "the macro's value is '$value'"; return 1; }
     [ -x "$tree/usr/bin/btf-guard" ] || { say 'the program is not installed'; return 1; }
     for file in usr/share/man/man1/btf-guard.1 usr/share/man/man1/btf-guard-check.1 \
+        usr/share/man/man1/btf-guard-allow.1 usr/share/btf-guard/btf-guard.toml \
         usr/share/bash-completion/completions/btf-guard etc/dkms/framework.conf.d/btf-guard.conf \
         etc/dnf/plugins/post-transaction-actions.d/btf-guard.action \
-        etc/dnf/libdnf5-plugins/actions.d/btf-guard.actions; do
+        etc/dnf/libdnf5-plugins/actions.d/btf-guard.actions \
+        usr/lib/systemd/system/btf-guard-boot.service usr/lib/systemd/system/btf-guard-status.path \
+        usr/share/btf-guard/automatic/dnf-automatic.service.d/btf-guard.conf; do
         [ -s "$tree/$file" ] || { say "$file is not installed"; return 1; }
     done
     [ -x "$tree/usr/lib/kernel/install.d/98-btf-guard.install" ] ||
@@ -172,10 +184,12 @@ else
     skip 'cargo fmt: not installed'
 fi
 step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh \
-    "$here"/../../ffi/zypp-sys/shim/build.sh specfile/*.sh hooks/kernel-install/98-btf-guard.install.in
+    "$here"/../../ffi/zypp-sys/shim/build.sh specfile/*.sh hooks/kernel-install/98-btf-guard.install.in \
+    specfile/brp-btf-guard specfile/95-check-btf-guard
 step kernels fetch_kernels
 step roots build_roots
 step shims build_shims
+step workshop open_workshop
 # What it cannot bring, the tests that use it report.
 "$here/borrow.sh" || say 'borrow.sh failed'
 step build build

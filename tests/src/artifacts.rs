@@ -24,7 +24,7 @@ pub fn committer() -> PathBuf {
 
 /// The shim around the libzypp of a root of a distribution, if it could be built.
 pub fn shim(suite: &str) -> Option<PathBuf> {
-    let shim = roots().parent()?.join(format!("shims/{suite}.so"));
+    let shim = required("BTF_GUARD_SHIMS").join(format!("{suite}.so"));
     shim.exists().then_some(shim)
 }
 
@@ -42,6 +42,21 @@ pub fn rpms() -> PathBuf {
 /// A directory with one subdirectory per root of a distribution.
 pub(crate) fn roots() -> PathBuf {
     required("BTF_GUARD_ROOTS")
+}
+
+/// A directory with what module packages are built with.
+pub(crate) fn workshop() -> PathBuf {
+    required("BTF_GUARD_WORKSHOP")
+}
+
+/// The built program that has real kernels load modules; it lies beside `btf-guard`.
+pub fn oracle() -> PathBuf {
+    program().with_file_name("oracle")
+}
+
+/// The first process of the oracle's guests.
+pub fn init() -> PathBuf {
+    required("BTF_GUARD_INIT")
 }
 
 fn required(variable: &str) -> PathBuf {

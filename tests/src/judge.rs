@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use btf_guard::place::plan::Plan;
+use btf_guard::record::Event;
 use tempfile::TempDir;
 
 /// A shell script in the judge's place. In bash, which leaves the signal mask as
@@ -18,13 +19,18 @@ pub struct Judge {
 
 impl Judge {
     /// Runs `body` after it has noted its start. `$E` is the directory for evidence.
+    /// What it is to record it keeps, and does nothing else then.
     pub fn script(body: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let draft = directory.path().join("draft");
         let evidence = directory.path().display();
         fs::write(
             &draft,
-            format!("#!/bin/bash\nE={evidence}\n: > $E/started\n{body}\n"),
+            format!(
+                "#!/bin/bash\nE={evidence}\n\
+                 case $1 in record) cat >> $E/recorded; echo >> $E/recorded; exit; esac\n\
+                 : > $E/started\n{body}\n"
+            ),
         )
         .unwrap();
         // Not written in place: a child of another test's thread may still
@@ -91,6 +97,15 @@ impl Judge {
     pub fn plan_after(&self) -> Option<Plan> {
         let plan = fs::read_to_string(self.evidence("after")).ok()?;
         Some(serde_json::from_str(&plan).unwrap())
+    }
+
+    /// What was to be recorded.
+    pub fn recorded(&self) -> Vec<Event> {
+        let text = fs::read_to_string(self.evidence("recorded")).unwrap_or_default();
+        let lines = text.lines().filter(|line| !line.is_empty());
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// The script.

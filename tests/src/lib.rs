@@ -21,6 +21,7 @@ mod compressor;
 pub mod elf;
 mod extracted;
 pub mod fetched;
+pub mod guest;
 pub mod image;
 pub mod initrd;
 mod judge;
@@ -31,7 +32,7 @@ mod root;
 pub mod skip;
 mod snapshot;
 
-pub use artifacts::{committer, fetcher, kernels, plugin, program, rpms, shim};
+pub use artifacts::{committer, fetcher, init, kernels, oracle, plugin, program, rpms, shim};
 pub use compressor::{COMPRESSORS, Compressor};
 pub use extracted::{Extracted, Foreign};
 pub use judge::Judge;

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
@@ -108,6 +109,28 @@ impl Root {
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
         let mut command = Command::new("rpm");
+        command.args(self.options()).args(arguments);
+        command
+    }
+
+    /// The same by rpm under the name of libzypp's own program around librpm, for
+    /// which the plugin takes it then. A stand-in: that program itself takes its
+    /// orders from libzypp alone.
+    pub fn single<I>(&self, arguments: I) -> Command
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        let program = self.directory.path().join("zypp-rpm");
+        if !program.exists() {
+            // By another process: a child that another test starts meanwhile would
+            // inherit the open file, which then cannot be run.
+            let mut copy = Command::new("cp");
+            let copied = copy.arg("/usr/bin/rpm").arg(&program).status();
+            assert!(copied.unwrap().success());
+        }
+        let mut command = Command::new(program);
+        // What rpm calls itself in what it says.
+        command.arg0("rpm");
         command.args(self.options()).args(arguments);
         command
     }

@@ -93,6 +93,9 @@ impl Scene {
             ("--handoff", self.at("handoffs")),
             ("--cache", self.at("cache")),
             ("--messages", self.at("messages")),
+            ("--solv", self.at("solv")),
+            ("--repositories", self.at("repos.d")),
+            ("--known", self.at("known")),
         ] {
             command.arg(option).arg(path);
         }
@@ -526,7 +529,6 @@ fn what_is_not_known_of_the_commit_is_not_guessed() {
     for (name, value, reason) in [
         ("ZYPP_IS_RUNNING", "", "which process commits"),
         ("ZYPP_IS_RUNNING", "4194305", "which process commits"),
-        ("TRANSACTIONAL_UPDATE", "true", "which snapshot"),
     ] {
         let scene = Scene::new(blocking());
         let mut command = scene.plugin();

@@ -30,6 +30,21 @@ struct Step {
 // What the metadata say of a package that is in the pool.
 Step describe(bgz_action action, zypp::sat::Solvable solvable);
 
+// Shows what the metadata say of a package, word by word, to a callback, until it
+// has seen enough. They return whether it wants more.
+struct Visit {
+    void *context;
+    int (*visit)(void *, bgz_word, const char *);
+
+    bool operator()(bgz_word kind, const std::string &word) const;
+    // What it provides, requires, supplements and contains.
+    bool words(zypp::sat::Solvable solvable) const;
+    bool obsoletes(zypp::sat::Solvable solvable) const;
+
+private:
+    bool show(zypp::sat::Solvable solvable, zypp::Dep which, bgz_word kind) const;
+};
+
 // The installed packages that go when rpm installs `fresh`.
 std::vector<zypp::sat::Solvable> replaced_by(zypp::sat::Solvable fresh);
 

@@ -71,29 +71,46 @@ void link_replaced(bgz_session &session)
 
 namespace {
 
-struct Visit {
-    void *context;
-    int (*visit)(void *, bgz_word, const char *);
-
-    bool operator()(bgz_word kind, const std::string &word) const
-    {
-        return visit(context, kind, word.c_str());
-    }
-};
-
-bool show(zypp::sat::Solvable solvable, zypp::Dep which, bgz_word kind, const Visit &visit)
-{
-    for (const zypp::Capability &capability : solvable[which])
-        if (!visit(kind, capability.asString()))
-            return false;
-    return true;
-}
-
 const char *or_null(const std::string &text)
 {
     return text.empty() ? nullptr : text.c_str();
 }
 
+}
+
+}
+
+namespace bgz {
+
+bool Visit::operator()(bgz_word kind, const std::string &word) const
+{
+    return visit(context, kind, word.c_str());
+}
+
+bool Visit::show(zypp::sat::Solvable solvable, zypp::Dep which, bgz_word kind) const
+{
+    for (const zypp::Capability &capability : solvable[which])
+        if (!(*this)(kind, capability.asString()))
+            return false;
+    return true;
+}
+
+bool Visit::words(zypp::sat::Solvable solvable) const
+{
+    if (!show(solvable, zypp::Dep::PROVIDES, BGZ_PROVIDES)
+        || !show(solvable, zypp::Dep::REQUIRES, BGZ_REQUIRES)
+        || !show(solvable, zypp::Dep::SUPPLEMENTS, BGZ_SUPPLEMENTS))
+        return false;
+    const zypp::sat::LookupAttr files(zypp::sat::SolvAttr::filelist, solvable);
+    for (auto it = files.begin(); it != files.end(); ++it)
+        if (!(*this)(BGZ_FILE, it.asString()))
+            return false;
+    return true;
+}
+
+bool Visit::obsoletes(zypp::sat::Solvable solvable) const
+{
+    return show(solvable, zypp::Dep::OBSOLETES, BGZ_OBSOLETES);
 }
 
 }
@@ -132,15 +149,8 @@ BGZ_EXPORT int bgz_words(const struct bgz_session *session, size_t index, void *
 {
     return guarded([&] {
         const zypp::sat::Solvable solvable = session->step(index).solvable;
-        const Visit seen{context, visit};
-        if (!solvable || !show(solvable, zypp::Dep::PROVIDES, BGZ_PROVIDES, seen)
-            || !show(solvable, zypp::Dep::REQUIRES, BGZ_REQUIRES, seen)
-            || !show(solvable, zypp::Dep::SUPPLEMENTS, BGZ_SUPPLEMENTS, seen))
-            return;
-        const zypp::sat::LookupAttr files(zypp::sat::SolvAttr::filelist, solvable);
-        for (auto it = files.begin(); it != files.end(); ++it)
-            if (!seen(BGZ_FILE, it.asString()))
-                return;
+        if (solvable)
+            Visit{context, visit}.words(solvable);
     });
 }
 

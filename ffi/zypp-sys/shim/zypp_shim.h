@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* Raised with every change that an older caller would misread. */
-#define BGZ_ABI 1
+#define BGZ_ABI 2
 
 enum bgz_code {
     BGZ_OK = 0,
@@ -51,7 +51,11 @@ enum bgz_word {
     BGZ_PROVIDES = 0,
     BGZ_REQUIRES = 1,
     BGZ_SUPPLEMENTS = 2,
-    BGZ_FILE = 3
+    BGZ_FILE = 3,
+    BGZ_OBSOLETES = 4,
+    /* The name of a package, installed or on offer, whose words follow. */
+    BGZ_INSTALLED = 5,
+    BGZ_OFFERED = 6
 };
 
 enum bgz_flags {
@@ -120,6 +124,12 @@ int bgz_get_step(const struct bgz_session *session, size_t index, struct bgz_ste
  * the metadata tell) contains, until `visit` returns 0. */
 int bgz_words(const struct bgz_session *session, size_t index, void *context,
               int (*visit)(void *context, enum bgz_word kind, const char *word));
+
+/* Shows every package that is installed or on offer, one after the other: its
+ * name, then the words that bgz_words() shows and what it obsoletes. Where `visit`
+ * returns 0, the next package is shown. */
+int bgz_packages(const struct bgz_session *session, void *context,
+                 int (*visit)(void *context, enum bgz_word kind, const char *word));
 
 /* Where the cache has the package of a step; NULL where it has not. */
 int bgz_cached(struct bgz_session *session, size_t index, const char **path);

@@ -3,8 +3,8 @@
 use std::ffi::c_uint;
 
 use crate::bindings::{
-    BGZ_COMES, BGZ_COMES_BESIDE, BGZ_FILE, BGZ_GOES, BGZ_PROVIDES, BGZ_REQUIRES, BGZ_SUPPLEMENTS,
-    bgz_action, bgz_step,
+    BGZ_COMES, BGZ_COMES_BESIDE, BGZ_FILE, BGZ_GOES, BGZ_INSTALLED, BGZ_OBSOLETES, BGZ_OFFERED,
+    BGZ_PROVIDES, BGZ_REQUIRES, BGZ_SUPPLEMENTS, bgz_action, bgz_step,
 };
 use crate::{Error, text};
 
@@ -47,6 +47,12 @@ pub enum Word {
     /// A file in it. Repositories list few of a package's files where libzypp
     /// looks.
     File,
+    /// Something that it obsoletes.
+    Obsoletes,
+    /// The name of a package that is installed, whose words follow.
+    Installed,
+    /// The same of one that is on offer.
+    Offered,
 }
 
 impl Word {
@@ -56,6 +62,9 @@ impl Word {
             BGZ_REQUIRES => Some(Self::Requires),
             BGZ_SUPPLEMENTS => Some(Self::Supplements),
             BGZ_FILE => Some(Self::File),
+            BGZ_OBSOLETES => Some(Self::Obsoletes),
+            BGZ_INSTALLED => Some(Self::Installed),
+            BGZ_OFFERED => Some(Self::Offered),
             _ => None,
         }
     }

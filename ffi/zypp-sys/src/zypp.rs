@@ -231,6 +231,23 @@ impl Zypp {
         caller.outcome(checked(&self.table, code))
     }
 
+    /// Shows every package that is installed or on offer: its name, as
+    /// [`Word::Installed`] or [`Word::Offered`], and what [`Zypp::words`] shows of
+    /// it with what it obsoletes. Where `visit` returns `false`, the next one is
+    /// shown.
+    pub fn packages(&self, visit: &mut dyn FnMut(Word, &[u8]) -> bool) -> Result<(), Error> {
+        let mut caller = Caller::<Visit<'_>>::new(visit);
+        // SAFETY: as in `words`.
+        let code = unsafe {
+            self.table.bgz_packages(
+                self.session.as_ptr(),
+                ptr::from_mut(&mut caller).cast(),
+                Some(door::visit),
+            )
+        };
+        caller.outcome(checked(&self.table, code))
+    }
+
     /// Where the cache has the package of step `index`, if it has. Reads the
     /// file, to compare its checksum.
     pub fn cached(&mut self, index: usize) -> Result<Option<PathBuf>, Error> {

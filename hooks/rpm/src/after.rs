@@ -9,10 +9,13 @@ use btf_guard::place::plan::{Level, Plan, Stage};
 use btf_guard::place::private::{Private, Refused};
 use btf_guard::place::promise::Promise;
 use btf_guard::place::told;
+use btf_guard::record::{Event, Outcome as Became};
 
+use crate::client;
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;
 use crate::settings::Options;
+use crate::settle::{client, who, write};
 use crate::voice::{Moment, Occasion, Told, Voice};
 
 /// What to ask after a real run that was judged before.
@@ -64,6 +67,10 @@ impl After {
         let mut keys = self.plan.said.clone();
         match judge::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(answer) => {
+                if let Some(became) = Became::of(&answer) {
+                    let event = Event::of(client(), &self.plan, became, &answer, who());
+                    write(&mut voice, &self.judge, &event);
+                }
                 voice.say(Occasion::Remark, as_warnings(answer.messages));
                 keys.extend(answer.keys);
             }
@@ -80,6 +87,21 @@ impl After {
 fn seconds(time: SystemTime) -> Option<u64> {
     let since = time.duration_since(UNIX_EPOCH);
     since.ok().map(|since| since.as_secs())
+}
+
+/// Leaves word, for the client's own hooks, of a transaction that is about to
+/// change something, but no module and no kernel. Where it cannot be left, they
+/// look for themselves.
+pub(crate) fn nothing(directory: &Path, root: &Path) {
+    let Some(begun) = seconds(SystemTime::now()) else {
+        return;
+    };
+    if client::has_hooks()
+        && let Ok(told) = told::Told::idle(root.to_owned(), begun)
+        && let Ok(dir) = Private::create(directory)
+    {
+        let _ = told.leave(&dir);
+    }
 }
 
 /// Leaves word of what was told, for the client's own hooks.

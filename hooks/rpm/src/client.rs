@@ -17,6 +17,18 @@ pub(crate) enum Client {
     Other,
 }
 
+/// The programs that are nothing but rpm.
+const PLAIN: [&str; 2] = ["rpm", "zypp-rpm"];
+
+/// Does this process run hooks of its own after a transaction, which ask what the
+/// plugin has seen? What maps a client's library may; rpm itself is told apart for
+/// less.
+pub(crate) fn has_hooks() -> bool {
+    let program = std::env::current_exe();
+    let plain = program.is_ok_and(|program| PLAIN.iter().any(|plain| program.ends_with(plain)));
+    !plain && Client::of_this_process() != Client::Other
+}
+
 impl Client {
     /// Tells it from the libraries that are mapped.
     pub(crate) fn of_this_process() -> Self {

@@ -16,7 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use btf_guard::place::handoff::{self, Commit, Handoff};
-use btf_guard::place::plan::{Answer, Level, Message, SCHEMA};
+use btf_guard::place::plan::{Answer, Level, Message};
 use btf_guard::place::private::Private;
 use btf_guard::place::process::Process;
 use btf_guard::policy::Decision;
@@ -26,10 +26,13 @@ use crate::librpm::Transaction;
 use crate::survey;
 
 /// libzypp sets it to its own process id while it commits.
-const COMMITTER: &str = "ZYPP_IS_RUNNING";
+pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
-/// libzypp sets it to 1 in its other back end, where rpm sees the whole commit.
-const SINGLE: &str = "ZYPP_SINGLE_RPMTRANS";
+/// libzypp's own program around librpm. It is its other back end, where one
+/// transaction is the whole commit (`commitInSingleTransaction()` in
+/// zypp/target/TargetImpl.cc). The variable that asks for that back end,
+/// `ZYPP_SINGLE_RPMTRANS`, may be set where there is none.
+const SINGLE: &str = "zypp-rpm";
 
 /// What the commit means for this transaction.
 #[derive(Default)]
@@ -54,7 +57,7 @@ impl Part {
             return Self::default();
         };
         let mut part = Self {
-            is_partial: std::env::var_os(SINGLE).is_none_or(|value| value != "1"),
+            is_partial: !is_single(),
             is_test: transaction.is_test(),
             ..Self::default()
         };
@@ -136,12 +139,8 @@ impl Part {
         } else {
             Vec::new()
         };
-        Some(Answer {
-            schema: SCHEMA,
-            decision: handoff.decision,
-            messages,
-            keys: handoff.keys.clone(),
-        })
+        let keys = handoff.keys.clone();
+        Some(Answer::new(handoff.decision, messages, keys))
     }
 
     /// Is this the first call to show the hand-off's messages?
@@ -165,4 +164,11 @@ impl Part {
             let _ = commit.take_back();
         }
     }
+}
+
+/// Does this process do whole commits? Where `/proc` does not tell, it may be
+/// one of many. The kernel's other name for it is no help: libzypp changes that.
+fn is_single() -> bool {
+    let program = std::env::current_exe();
+    program.is_ok_and(|program| program.file_name() == Some(SINGLE.as_ref()))
 }

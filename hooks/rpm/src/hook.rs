@@ -2,6 +2,7 @@
 
 use std::cell::LazyCell;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::SystemTime;
 
 use btf_guard::judge::{self, Judge};
@@ -10,12 +11,13 @@ use btf_guard::policy::{Decision, Mode};
 use btf_guard::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
-use crate::after::After;
+use crate::after::{self, After};
 use crate::commit::Part;
 use crate::door;
 use crate::librpm::{Librpm, Transaction};
 use crate::memory::{self, Key, Test};
 use crate::settings::{self, Options};
+use crate::settle::Matter;
 use crate::survey;
 use crate::voice::{self, Moment, Occasion, Told, Voice};
 
@@ -43,6 +45,7 @@ pub(crate) fn before(
     let options = LazyCell::new(|| settings::options(&options()));
     let part = Part::of(transaction, || options.handoff.clone());
     if !part.may_block() {
+        // It can do no more, whoever asks.
         wish.mode = Some(Mode::Warn);
     }
     wish.complaints.extend(part.complaint().map(str::to_owned));
@@ -71,8 +74,8 @@ fn look_back(
     told: Told,
 ) {
     let begun = SystemTime::now();
-    let plan = survey::touched(transaction)
-        .and_then(|touched| survey::plan(transaction, wish.mode, touched));
+    let plan =
+        survey::touched(transaction).and_then(|touched| survey::plan(transaction, wish, touched));
     if let Ok((mut plan, _)) = plan
         && !plan.elements.is_empty()
     {
@@ -98,7 +101,12 @@ fn judged(
 ) -> Outcome {
     let begun = SystemTime::now();
     let touched = match survey::touched(transaction) {
-        Ok(touched) if touched.is_empty() => return Outcome::GoesOn,
+        Ok(touched) if touched.is_empty() => {
+            if let (Moment::Real, Ok(root)) = (moment(transaction), transaction.root().to_str()) {
+                after::nothing(&options.handoff, Path::new(root));
+            }
+            return Outcome::GoesOn;
+        }
         touched => touched,
     };
     let moment = moment(transaction);
@@ -111,19 +119,26 @@ fn judged(
     for complaint in wish.complaints.iter().chain(&options.complaints) {
         voice.remark(Level::Warning, format!("btf-guard: {complaint}"));
     }
-    let plan = touched.and_then(|touched| survey::plan(transaction, wish.mode, touched));
+    let plan = touched.and_then(|touched| survey::plan(transaction, wish, touched));
     let case = plan.map(|(mut plan, packages)| {
         plan.image = is_image_update();
         Case::judged(&options.judge, plan, packages, earlier.judged)
     });
-    let answer = match &case {
-        Ok(case) => case.answer.as_ref().map_err(ToString::to_string),
-        Err(error) => Err(error.to_string()),
-    };
-    let outcome = match answer {
-        Ok(answer) => follow(&mut voice, wish.mode, answer),
-        Err(why) => {
-            voice.remark(Level::Warning, not_judged(&why));
+    let outcome = match &case {
+        Ok(Case { plan, answer, .. }) => {
+            let matter = Matter {
+                plan,
+                wish,
+                judge: &options.judge,
+                may_block: part.may_block(),
+            };
+            match answer {
+                Ok(answer) => matter.answered(&mut voice, answer),
+                Err(why) => matter.unanswered(&mut voice, why),
+            }
+        }
+        Err(error) => {
+            voice.remark(Level::Warning, not_judged(&error.to_string()));
             Outcome::GoesOn
         }
     };
@@ -171,7 +186,7 @@ impl Case {
 
 /// Shows the answer and does what it says. Where the admin asked for warnings
 /// only, an error is shown as one.
-fn follow(voice: &mut Voice<'_>, mode: Option<Mode>, answer: &Answer) -> Outcome {
+pub(crate) fn follow(voice: &mut Voice<'_>, mode: Option<Mode>, answer: &Answer) -> Outcome {
     if answer.decision != Decision::Block || mode == Some(Mode::Warn) {
         voice.say(Occasion::Remark, as_warnings(answer.messages.clone()));
         return Outcome::GoesOn;
@@ -213,7 +228,7 @@ pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
 }
 
 /// The one line for whatever went wrong on our side.
-fn not_judged(what: &str) -> String {
+pub(crate) fn not_judged(what: &str) -> String {
     format!(
         "btf-guard: {what}; the transaction goes on, its kernel modules are not judged; \
          run 'btf-guard check' after it"

@@ -10,6 +10,8 @@
 //! [`commit`] knows whether this is a part of something larger, a commit of
 //! zypper's, and what was decided on the whole.
 //!
+//! [`settle`] uses up overrides, and has decisions written down by another child.
+//!
 //! [`memory`] has what one call leaves for the next: dnf calls with its test run
 //! first, and nothing is asked or told twice.
 
@@ -22,6 +24,7 @@ mod hook;
 mod librpm;
 mod memory;
 mod settings;
+mod settle;
 mod survey;
 mod voice;
 

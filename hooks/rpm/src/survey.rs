@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use btf_guard::place::paths::{self, Place};
 use btf_guard::place::plan::{Action, Element as Entry, Plan};
-use btf_guard::policy::Mode;
+use btf_guard::wish::Wish;
 use rustix::process::{Resource, getrlimit};
 
 use crate::librpm::{Direction, Element, Files, Transaction};
@@ -121,7 +121,7 @@ fn utf8(path: Vec<u8>) -> PathBuf {
 /// A package that cannot be opened has none; the judge says what that means.
 pub(crate) fn plan(
     transaction: &Transaction<'_>,
-    mode: Option<Mode>,
+    wish: &Wish,
     touched: Vec<Touched<'_>>,
 ) -> Result<(Plan, Vec<OwnedFd>), Undescribable> {
     let root = transaction
@@ -152,7 +152,8 @@ pub(crate) fn plan(
     }
     let plan = Plan {
         test: transaction.is_test(),
-        mode,
+        mode: wish.mode,
+        mode_source: wish.source,
         elements,
         ..Plan::new(PathBuf::from(root))
     };

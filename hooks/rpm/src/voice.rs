@@ -16,7 +16,7 @@
 use std::cell::OnceCell;
 use std::io::{IsTerminal, Write};
 
-use btf_guard::place::plan::{Level, Message};
+use btf_guard::place::plan::{self, Level, Message};
 
 use crate::client::Client;
 use crate::farewell;
@@ -70,6 +70,9 @@ impl<'r> Voice<'r> {
     /// Shows lines that belong together, unless they were shown before. Were
     /// they shown now?
     pub(crate) fn say(&mut self, occasion: Occasion, mut lines: Vec<Message>) -> bool {
+        if is_service() {
+            lines = plan::joined(lines);
+        }
         let more = lines.len().saturating_sub(MAX_LINES);
         lines.truncate(MAX_LINES);
         if more > 0 {
@@ -107,6 +110,12 @@ impl<'r> Voice<'r> {
     pub(crate) fn into_told(self) -> Told {
         self.told
     }
+}
+
+/// Is this an automatic update, of which a journal keeps each line by itself? systemd sets
+/// this variable for its units (`systemd.exec(5)`); a shell in one has a terminal.
+fn is_service() -> bool {
+    std::env::var_os("INVOCATION_ID").is_some() && !std::io::stderr().is_terminal()
 }
 
 /// Do lines go to rpm's log, and to standard error?

@@ -17,6 +17,7 @@ pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
         Word::Requires => requires(name, word),
         Word::Supplements => !is_other(name) && word.starts_with(b"modalias(kernel-"),
         Word::File => is_carried(word),
+        Word::Obsoletes | Word::Installed | Word::Offered => false,
     }
 }
 

@@ -5,12 +5,13 @@
 //! not: one request on standard input, lines of JSON on standard output, as
 //! [`btf_guard::place::fetch`] says. It installs nothing.
 //!
-//! [`carrier`] tells which packages matter, [`work`] talks to libzypp,
+//! [`carrier`] tells which packages matter, [`carriers`] which of all there are, [`work`] talks to libzypp,
 //! [`answer`] holds what is to be said, and [`deadline`] says it in time even
 //! if libzypp does not come back.
 
 mod answer;
 mod carrier;
+mod carriers;
 mod deadline;
 mod failure;
 mod output;

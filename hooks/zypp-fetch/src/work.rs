@@ -12,9 +12,9 @@ use rustix::process::geteuid;
 use zypp_sys::{Action, Error, Lock, Wanted, Zypp};
 
 use crate::answer::{Answer, too_late};
-use crate::carrier;
 use crate::deadline::Deadline;
 use crate::failure::{failure, one_line, plain};
+use crate::{carrier, carriers};
 
 /// The shim's file name, beside this program unless the request says where.
 const SHIM: &str = "libbtf_guard_zypp.so";
@@ -46,9 +46,14 @@ pub(crate) fn answer(
     let steps = describe(&zypp, &steps).map_err(|error| told(&error))?;
     problems.extend(zypp.problems().iter().map(|text| one_line(text)));
     let chosen = chosen(&steps, request.fetch);
+    let carriers = match request.carriers {
+        true => carriers::all(&zypp).map_err(|error| told(&error))?,
+        false => None,
+    };
     answer.resolved(Outcome {
         steps: steps.clone(),
         problems,
+        carriers,
     });
     fetch(&mut zypp, &steps, &chosen, deadline, answer).map_err(|error| told(&error))?;
     find_cached(&mut zypp, &steps, &chosen, deadline, answer).map_err(|error| told(&error))

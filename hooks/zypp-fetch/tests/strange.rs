@@ -40,7 +40,7 @@ fn a_shim_of_another_version_is_refused_and_what_it_prints_is_no_answer() {
     assert!(
         failure
             .what
-            .contains("speaks version 999 of the shim's interface, not 1"),
+            .contains("speaks version 999 of the shim's interface, not 2"),
         "{failure:?}"
     );
 }

@@ -56,7 +56,7 @@ pub(crate) fn search(cache: &Path, steps: &[CommitStep]) -> Outcome {
     });
     Outcome {
         steps: steps.collect(),
-        problems: Vec::new(),
+        ..Outcome::default()
     }
 }
 
@@ -73,7 +73,7 @@ fn file_name(step: &CommitStep) -> String {
 }
 
 /// Kernels of all distributions, module packages of SUSE and of Red Hat.
-fn is_telling(name: &str) -> bool {
+pub(crate) fn is_telling(name: &str) -> bool {
     name == "kernel"
         || name.starts_with("kernel-")
         || name.starts_with("kmod-")

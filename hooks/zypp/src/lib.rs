@@ -7,6 +7,9 @@
 //! plugin: a commit plugin cannot stop a commit. At the end it has the disk
 //! judged and leaves a [`notice`].
 //!
+//! What libzypp has told of its packages is [`known`] at the next commit, which is
+//! then over here before anything is started, if it touches nothing of that kind.
+//!
 //! Whatever goes wrong costs a line in zypper's log, never the commit: libzypp
 //! gets its answer in time ([`budget`]), and there is no hand-off.
 
@@ -14,6 +17,7 @@ mod budget;
 mod cache;
 mod fetch;
 pub mod frames;
+mod known;
 mod notice;
 pub mod session;
 pub mod settings;

@@ -8,8 +8,8 @@ use btf_guard_zypp::settings::{Places, Surroundings};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let places = Places::parse();
     let surroundings = Surroundings::of_this_process();
+    let places = Places::parse().in_snapshot(&surroundings);
     match session::run(
         &mut stdin().lock(),
         &mut stdout().lock(),

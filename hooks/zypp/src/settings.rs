@@ -35,6 +35,15 @@ pub struct Places {
     /// libzypp's package cache
     #[arg(long, default_value = "/var/cache/zypp/packages")]
     pub cache: PathBuf,
+    /// libzypp's caches of what repositories offer and of what is installed
+    #[arg(long, default_value = "/var/cache/zypp/solv")]
+    pub solv: PathBuf,
+    /// The files that name the repositories
+    #[arg(long, default_value = "/etc/zypp/repos.d")]
+    pub repositories: PathBuf,
+    /// Where what libzypp has told of them is kept
+    #[arg(long, default_value = "/var/cache/btf-guard")]
+    pub known: PathBuf,
     /// Where libzypp finds what it offers to the user after a commit
     #[arg(long, default_value = "/var/adm/update-messages")]
     pub messages: PathBuf,
@@ -50,9 +59,11 @@ pub struct Surroundings {
     /// `ZYPP_PLUGIN_RECEIVE_TIMEOUT`, or else `ZYPP_PLUGIN_TIMEOUT`: how many
     /// seconds libzypp waits for an answer.
     pub patience: Option<OsString>,
-    /// `TRANSACTIONAL_UPDATE`: the commit works on a snapshot. Which one libzypp
-    /// does not tell.
+    /// `TRANSACTIONAL_UPDATE`: the commit works on a snapshot.
     pub is_transactional: bool,
+    /// `ZYPP_LOCKFILE_ROOT`: the root that the lock is for. zypper sets it to the
+    /// root that it was told of, which libzypp does not pass on.
+    pub lock_root: Option<OsString>,
 }
 
 impl Surroundings {
@@ -65,6 +76,67 @@ impl Surroundings {
             patience: variable("ZYPP_PLUGIN_RECEIVE_TIMEOUT")
                 .or_else(|| variable("ZYPP_PLUGIN_TIMEOUT")),
             is_transactional: variable("TRANSACTIONAL_UPDATE").is_some(),
+            lock_root: variable("ZYPP_LOCKFILE_ROOT"),
+        }
+    }
+}
+
+impl Places {
+    /// The same in the snapshot that a transactional update works on.
+    ///
+    /// transactional-update runs zypper in a chroot of it, where it is `/`, or
+    /// outside with its path as the root. libzypp starts no commit plugin for
+    /// another root otherwise.
+    pub fn in_snapshot(self, surroundings: &Surroundings) -> Self {
+        let root = surroundings.lock_root.as_ref().map(PathBuf::from);
+        let root = root.filter(|root| surroundings.is_transactional && root.is_absolute());
+        let Some(root) = root.filter(|root| *root != self.root) else {
+            return self;
+        };
+        let inside = |path: &PathBuf| root.join(path.strip_prefix("/").unwrap_or(path));
+        Self {
+            cache: inside(&self.cache),
+            solv: inside(&self.solv),
+            repositories: inside(&self.repositories),
+            known: inside(&self.known),
+            messages: inside(&self.messages),
+            root,
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_worked_on_where_it_is() {
+        let places = |is_transactional, root: Option<&str>| {
+            let surroundings = Surroundings {
+                is_transactional,
+                lock_root: root.map(OsString::from),
+                ..Surroundings::default()
+            };
+            Places::parse_from(["btf-guard"]).in_snapshot(&surroundings)
+        };
+        let snapshot = places(true, Some("/tmp/snapshot"));
+        assert_eq!(snapshot.root, PathBuf::from("/tmp/snapshot"));
+        assert_eq!(
+            snapshot.cache,
+            PathBuf::from("/tmp/snapshot/var/cache/zypp/packages")
+        );
+        // rpm's plugin is that of the system, whatever root it works on.
+        assert_eq!(snapshot.handoff, PathBuf::from(private::RUN));
+        for (is_transactional, root) in [
+            (false, Some("/tmp/snapshot")),
+            (true, None),
+            (true, Some("relative")),
+        ] {
+            let places = places(is_transactional, root);
+            assert_eq!(places.root, PathBuf::from("/"), "{root:?}");
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use btf_guard::config::Places as Config;
 use btf_guard::judge::{self, Failure, Judge};
+use btf_guard::overrides;
 use btf_guard::place::elements::{Elements, Incomplete};
 use btf_guard::place::fetch::{CommitAction, CommitStep};
 use btf_guard::place::handoff::{self, Commit};
@@ -13,13 +15,17 @@ use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
 use btf_guard::place::private::{self, Private};
 use btf_guard::place::process::Process;
 use btf_guard::policy::{Decision, Mode};
-use btf_guard::wish;
+use btf_guard::record::{self, Event, Outcome as Became, Who};
+use btf_guard::wish::{self, Wish};
 
 use crate::budget::Budget;
+use crate::known::{Known, State};
 use crate::notice::Notice;
 use crate::session::say;
 use crate::settings::{Places, Surroundings};
 use crate::{cache, fetch, steps};
+
+mod learning;
 
 /// A database that answers no query in this time is one that rpm waits for too.
 const QUERY: Duration = Duration::from_secs(5);
@@ -34,11 +40,6 @@ pub(crate) enum Error {
     Steps(String),
     #[error("libzypp does not tell which process commits")]
     Committer,
-    #[error(
-        "libzypp does not tell which snapshot a transactional update changes: \
-         its packages are judged one by one"
-    )]
-    Transactional,
     #[error("the commit is not judged as one: {0}")]
     Incomplete(#[from] Incomplete),
     #[error("the commit is not judged as one: {0}")]
@@ -49,6 +50,8 @@ pub(crate) enum Error {
     HandOver(#[source] io::Error),
     #[error("what the commit left on the disk is not judged: {0}")]
     After(#[source] Failure),
+    #[error("what libzypp told of its packages is not kept: {0}")]
+    Known(#[source] private::Refused),
     #[error("the notice for after the commit is not written: {0}")]
     Notice(#[source] io::Error),
 }
@@ -58,6 +61,8 @@ pub(crate) struct Work {
     places: Places,
     surroundings: Surroundings,
     begun: Option<Begun>,
+    /// What is known of packages by now, in the commit that has begun.
+    known: Option<Known>,
 }
 
 /// A commit that has begun and may touch modules.
@@ -79,6 +84,7 @@ impl Work {
             places,
             surroundings,
             begun: None,
+            known: None,
         }
     }
 
@@ -87,7 +93,8 @@ impl Work {
     ///
     /// The note that this plugin is at work lets the rpm plugin stop a first
     /// package of which nothing was handed over: by the next try, the others are
-    /// in the cache. In a transactional update there is no such next try.
+    /// in the cache. A transactional update is mostly a timer's, who does not try
+    /// again.
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
         self.begun = None;
         let dir = Private::create(&self.places.handoff)?;
@@ -122,12 +129,13 @@ impl Work {
     pub(crate) fn begin(&mut self, body: &[u8]) -> Result<(), Error> {
         let (budget, since) = (self.budget(), now());
         let steps = steps::parse(body).map_err(Error::Steps)?;
-        let mode = self.mode();
-        if steps.is_empty() || mode == Some(Mode::Off) {
+        if steps.is_empty() || self.is_idle(&steps) {
             return Ok(());
         }
-        if self.surroundings.is_transactional {
-            return Err(Error::Transactional);
+        let wish = self.wish();
+        let mode = wish.mode;
+        if mode == Some(Mode::Off) {
+            return Ok(());
         }
         let process = self.committer().ok_or(Error::Committer)?;
         // Where the rest fails it is not known what the commit touches.
@@ -143,9 +151,15 @@ impl Work {
             self.begun = None;
             return Ok(());
         }
+        if let Some(known) = &mut self.known {
+            known.add(elements.elements.iter().filter_map(name));
+        }
         let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
         let mut plan = Plan {
             mode,
+            image: self.surroundings.is_transactional,
+            mode_source: wish.source,
+            repositories: elements.repositories,
             elements: elements.elements,
             ..Plan::new(self.places.root.clone())
         };
@@ -165,11 +179,17 @@ impl Work {
             elements: plan.elements,
             answer: None,
         });
-        let answer = begun.answer.insert(answer?);
+        // Here it is decided: every call of rpm's follows.
+        let answer = overrides::settle(&Config::default(), answer?);
+        let answer = begun.answer.insert(answer);
         let dir = Private::create(&self.places.handoff)?;
-        Commit::of(&dir, process)
+        let commit = Commit::of(&dir, process);
+        commit
             .hand_over(plan.root, answer, names)
+            .and_then(|()| commit.watch())
             .map_err(Error::HandOver)?;
+        let about = Plan::new(self.places.root.clone());
+        write(&record::program(process.pid), &judge, &about, answer);
         if answer.decision != Decision::Block && !answer.messages.is_empty() {
             let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
             if let Some(notice) = notice {
@@ -180,11 +200,15 @@ impl Work {
     }
 
     /// What of the commit matters: the packages are fetched, opened and read.
-    fn elements(&self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
+    fn elements(&mut self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
         let (root, timeout) = (&self.places.root, budget.for_downloads());
+        let state = State::now(&self.sources());
         let asked = fetch::fetch(&self.places.fetch, root, steps, timeout);
         let (outcome, replaced) = match asked {
-            Ok(outcome) => (outcome, BTreeSet::new()),
+            Ok(mut outcome) => {
+                self.learn(state, outcome.carriers.take());
+                (outcome, BTreeSet::new())
+            }
             Err(error) => {
                 say(&format!("{error}; the cache is searched by names"));
                 (cache::search(&self.places.cache, steps), replaced(steps))
@@ -199,7 +223,7 @@ impl Work {
     }
 
     /// What the admin asks for, as for the rpm plugin.
-    fn mode(&self) -> Option<Mode> {
+    fn wish(&self) -> Wish {
         let environment = self.surroundings.mode.as_ref();
         let environment = environment.map(|value| value.to_string_lossy().into_owned());
         let wish = wish::wish(environment.as_deref(), || {
@@ -213,7 +237,7 @@ impl Work {
         for complaint in &wish.complaints {
             say(complaint);
         }
-        wish.mode
+        wish
     }
 
     /// COMMITEND: has the disk judged.
@@ -224,7 +248,7 @@ impl Work {
     /// PLUGINEND, or the end of libzypp: the same where there was no COMMITEND,
     /// and nothing is left for the rpm plugin.
     pub(crate) fn leave(&mut self) -> Result<(), Error> {
-        let looked = self.look_back(false);
+        let looked = self.look_back(false).and(self.keep());
         if let Some(dir) = Private::open(&self.places.handoff)?
             && let Some(process) = self.committer()
         {
@@ -263,6 +287,7 @@ impl Work {
         let plan = Plan {
             stage: Stage::After,
             mode: begun.mode,
+            image: self.surroundings.is_transactional,
             since: Some(begun.since),
             said,
             elements: begun.elements,
@@ -273,8 +298,24 @@ impl Work {
             timeout: self.budget().left(),
         };
         let answer = judge::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
+        if let Some(process) = self.committer() {
+            write(&record::program(process.pid), &judge, &plan, &answer);
+        }
         told.extend(answer.messages);
         tell(notice, &told)
+    }
+}
+
+/// Has it written down what came of a plan, if that is anything.
+fn write(client: &str, judge: &Judge, plan: &Plan, answer: &Answer) {
+    let Some(became) = Became::of(answer) else {
+        return;
+    };
+    let variable = |name| std::env::var(name).ok();
+    let who = Who::of_this_process(variable("SUDO_USER"), variable("SUDO_UID").as_deref());
+    let event = Event::of(client.to_owned(), plan, became, answer, who);
+    if let Err(failure) = record::record(judge, &event) {
+        say(&format!("not recorded as it should be: {failure}"));
     }
 }
 
@@ -295,6 +336,12 @@ fn replaced(steps: &[CommitStep]) -> BTreeSet<&str> {
     let replacing = |step: &&CommitStep| step.action == CommitAction::Install;
     let steps = steps.iter().filter(replacing);
     steps.map(|step| step.name.as_str()).collect()
+}
+
+/// The package's name.
+fn name(element: &Element) -> Option<String> {
+    let name = element.nevra.rsplitn(3, '-').nth(2);
+    name.map(str::to_owned)
 }
 
 /// The step of a package that the plan says is installed.

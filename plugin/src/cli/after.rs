@@ -4,9 +4,7 @@
 //! new, before every kernel; kernels that are new, with every module. Without a
 //! transaction, all of one release.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use btf_guard::kernel::Kernel;
@@ -21,8 +19,9 @@ use btf_guard::verdict::Causes;
 use super::before;
 use super::bench::{Bench, Case, failed};
 use super::judge::{Found, Scene};
-use super::placed::{Place, Placed, error_key};
+use super::placed::{Place, Placed, entries, error_key};
 use super::progress::Progress;
+use super::since::Since;
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
 /// told is marked as known.
@@ -34,17 +33,16 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
     let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
     for release in scene.root.module_releases().into_iter().filter(own) {
         let dir = scene.root.module_dir(&release);
-        let modules = dir.map(|dir| (tree::walk(&dir, scene.root).modules, dir));
-        let Some((modules, dir)) = modules else {
-            continue;
-        };
-        if modules.iter().any(|module| since.changed(module)) {
+        let Some(dir) = dir else { continue };
+        let modules = tree::walk(&dir, scene.root).modules;
+        let changed = since.changed(&modules);
+        if changed.contains(&true) {
             releases.insert(release.clone());
         }
         trees.push(Tree {
             release,
             dir,
-            modules,
+            modules: modules.into_iter().zip(changed).collect(),
         });
     }
     let inventory = inventory(scene, plan, &mut releases, since);
@@ -52,7 +50,9 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         scene,
         since,
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false)),
+        bench: Bench::new(Causes::all(), Progress::new(false))
+            .for_this_machine(scene.wanted())
+            .with_cache(scene.cache.clone()),
         places: Vec::new(),
         cases: Vec::new(),
         errors: broken(&inventory, plan, since),
@@ -68,10 +68,13 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         }
     }
     modules.extend(work.files());
+    work.bench.remember();
     let said: BTreeSet<&str> = plan.said.iter().map(String::as_str).collect();
     work.errors
         .retain(|error| !said.contains(error_key(error).as_str()));
     let kernels = work.bench.into_entries();
+    let rating = scene.governed.rating(BTreeMap::new());
+    rating.rate(entries(&mut modules), &kernels);
     for placed in &mut modules {
         let known: Vec<bool> = placed
             .module
@@ -91,36 +94,8 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         kernels,
         modules,
         errors: work.errors,
-    }
-}
-
-/// When the transaction began, in seconds since 1970. Where that is not known,
-/// everything counts as its work.
-#[derive(Debug, Clone, Copy)]
-struct Since(Option<u64>);
-
-impl Since {
-    /// Was this file or link made, replaced or changed since then? A package
-    /// manager sets a file's modification time; nobody can set the other.
-    ///
-    /// FAT keeps even seconds, downwards (`fat_truncate_time()`, fs/fat/misc.c of
-    /// the kernel).
-    fn touched(self, path: &Path) -> bool {
-        let Some(since) = self.0 else { return true };
-        let found = fs::symlink_metadata(path);
-        let when = found.ok().and_then(|found| found.ctime().try_into().ok());
-        when.is_some_and(|when: u64| when.saturating_add(1) >= since)
-    }
-
-    fn changed(self, module: &File) -> bool {
-        let is_link = module.file != module.path;
-        self.touched(&module.path) || is_link && self.touched(&module.file)
-    }
-
-    /// Is this another kernel than before, or reached by another way?
-    fn changed_kernel(self, kernel: &Bootable) -> bool {
-        let entries = kernel.via.iter().map(|via| via.source.as_path());
-        self.touched(&kernel.file) || entries.into_iter().any(|entry| self.touched(entry))
+        notes: Vec::new(),
+        packages: rating.packages,
     }
 }
 
@@ -179,7 +154,8 @@ fn broken(inventory: &Inventory, plan: &Plan, since: Since) -> Vec<ErrorEntry> {
 struct Tree {
     release: String,
     dir: PathBuf,
-    modules: Vec<File>,
+    /// Each, and whether it has changed.
+    modules: Vec<(File, bool)>,
 }
 
 struct Work<'a> {
@@ -211,8 +187,8 @@ impl Work<'_> {
             ids.sort_unstable();
             ids.dedup();
         }
-        for found in &tree.modules {
-            let kernels = match self.since.changed(found) {
+        for (found, changed) in &tree.modules {
+            let kernels = match changed {
                 true => &all,
                 false => &new,
             };

@@ -1,6 +1,9 @@
 //! What was typed.
 
+mod format;
+mod policy;
 mod preflight;
+mod status;
 mod zypper;
 
 use std::num::NonZeroUsize;
@@ -11,7 +14,10 @@ use btf_guard::verdict::Causes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
+pub(crate) use format::{Format, ListFormat, StandingFormat};
+pub(crate) use policy::{Allow, Config, Deny, Place as PolicyPlace, Wanted};
 pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
+pub(crate) use status::Status;
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
 
 /// A contract, see DESIGN.
@@ -34,7 +40,14 @@ pub(crate) enum Command {
     Kernels(Kernels),
     #[command(subcommand)]
     Preflight(Preflight),
+    Status(Status),
+    Allow(Allow),
+    Deny(Deny),
+    #[command(subcommand)]
+    Config(Config),
     Judge(Judge),
+    #[command(hide = true)]
+    Record(PolicyPlace),
     #[command(subcommand, hide = true)]
     Hook(Hook),
     #[command(subcommand, hide = true)]
@@ -57,6 +70,19 @@ pub(crate) struct Check {
     /// Modules (.ko, .ko.gz, .ko.xz, .ko.zst), raw split BTF (.btf), directories, packages (.rpm)
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Judge PATHs as what the build of a package has made (a build root, modules, packages)
+    ///
+    /// Each module is held against the kernel of the release that it is for: the one given,
+    /// or the first that is found in the build root, then in the root. Told are BTF that
+    /// this kernel refuses or that was made for another, and BTF or a distilled base that
+    /// is missing.
+    #[arg(long, requires = "paths", conflicts_with = "esps")]
+    pub(crate) built: bool,
+
+    /// In rpmlint's lines, the package that modules outside of one are for
+    #[arg(long, value_name = "NAME.ARCH")]
+    pub(crate) package: Option<String>,
 
     /// running, all, a release of the root, a kernel image, a raw base BTF, or a kernel's .rpm;
     /// may be repeated
@@ -84,6 +110,10 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) way: Way,
 
@@ -95,8 +125,8 @@ pub(crate) struct Check {
 /// How findings are counted and written.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Way {
-    /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
+    /// How to write them
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: Format,
 
     /// Also what loads without types, what is unknown and what was not checked, and why
@@ -137,9 +167,9 @@ pub(crate) struct Kernels {
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format)]
-    pub(crate) format: Format,
+    /// How to write the list
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
 }
 
 /// For hooks: reads the plan of a transaction, prints what to do (JSON both ways)
@@ -149,6 +179,10 @@ pub(crate) struct Judge {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// For programs that have changed kernels or modules: says what is wrong with the
@@ -182,22 +216,6 @@ pub(crate) enum Hook {
     },
 }
 
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Text,
-    Json,
-}
-
-fn format(name: &str) -> Result<Format, String> {
-    match name {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        "prometheus" | "sarif" => Err("not in this version; there are: text, json".into()),
-        _ => Err("no such format; there are: text, json".into()),
-    }
-}
-
 fn mode() -> impl TypedValueParser<Value = Mode> {
     PossibleValuesParser::new(["warn", "block", "off"]).map(|word| match word.as_str() {
         "warn" => Mode::Warn,
@@ -219,6 +237,35 @@ pub(crate) enum Generate {
         /// An existing directory
         dir: PathBuf,
     },
+    /// rpm's generator of dependencies for kernels and modules
+    Dependencies(Dependencies),
+}
+
+/// What rpmbuild asks for, about the paths on standard input.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Dependencies {
+    /// provides or requires
+    #[arg(value_enum)]
+    pub(crate) what: Dependency,
+
+    /// Where the package was put together
+    #[arg(long, value_name = "DIR")]
+    pub(crate) build_root: PathBuf,
+
+    /// Where kernels are looked for that the build has not made
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+
+    /// All files of a package at once (rpm 4.20 and newer)
+    #[arg(long)]
+    pub(crate) multifile: bool,
+}
+
+/// A kind of dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Dependency {
+    Provides,
+    Requires,
 }
 
 #[cfg(test)]
@@ -287,10 +334,11 @@ mod tests {
 
     #[test]
     fn a_format_that_is_not_there_says_what_is() {
-        assert_eq!(format("json"), Ok(Format::Json));
-        assert_eq!(
-            format("sarif").unwrap_err(),
-            "not in this version; there are: text, json"
-        );
+        let parse = |words: &str| Args::try_parse_from(words.split(' '));
+        assert!(parse("x check --format prometheus").is_ok());
+        assert!(parse("x kernels --format json").is_ok());
+        let error = parse("x kernels --format prometheus").unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("possible values: text, json"), "{error}");
     }
 }

@@ -9,8 +9,9 @@ use btf_guard::place::boot::{Bootable, Home};
 use btf_guard::place::inventory::{Installed, Inventory};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree;
-use btf_guard::policy::Severity;
+use btf_guard::policy::{self, Severity};
 use btf_guard::report::VerdictEntry;
+use btf_guard::verdict::Kind;
 use rayon::prelude::*;
 
 use super::bench::Bench;
@@ -143,11 +144,11 @@ impl<'a> Disk<'a> {
             Ok(module) => module,
             Err(why) => return Before::Unknown(why.clone()),
         };
+        // What the kernel does is compared, not what this machine's policy makes of it.
+        let severity = |verdict| policy::built_in(entry.moment, verdict);
         let bad = |kernel: &Kernel| {
-            let mut judgement = bench.bases().judge(module, kernel, bench.causes());
-            // A guess warns at most; it is the refusals that are compared.
-            judgement.assumed.clear();
-            VerdictEntry::new(entry.id, entry.moment, judgement).severity >= now.severity
+            let judgement = bench.bases().judge(module, kernel, bench.causes());
+            severity(Kind::from(&judgement.verdict)) >= severity(now.verdict)
         };
         let before = |bad| match bad {
             true => Before::AsBad,

@@ -5,20 +5,22 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use btf_guard::kernel::cache::Cache;
 use btf_guard::kernel::{Kernel, Moment};
-use btf_guard::module::{Module, Reader};
+use btf_guard::module::{Module, Reader, is_compressed};
 use btf_guard::place::inventory::Installed;
 use btf_guard::place::open_module;
 use btf_guard::place::package::{self, Package};
 use btf_guard::place::tree::Found;
+use btf_guard::policy::Severity;
 use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
-use btf_guard::verdict::{Bases, Cause, Causes, Verdict};
+use btf_guard::verdict::{Bases, Cause, Causes, ContentDigest, Known, Verdict};
 use rayon::prelude::*;
 
 use super::progress::Progress;
-
-/// Content of an archive that is held in memory while it is judged, in bytes.
-pub(crate) const BATCH: usize = 16 << 20;
+use super::shelf::{self, Kept};
+use super::stream::{self, Piece};
+use super::wanted::Wanted;
 
 /// The kernels, and what is checked.
 #[derive(Debug)]
@@ -27,8 +29,13 @@ pub(crate) struct Bench {
     entries: Vec<KernelEntry>,
     causes: Causes,
     progress: Progress,
+    /// What this machine needs; none where it is not this machine's root.
+    wanted: Option<Wanted>,
     /// The base BTF of each kernel; known once the first module is judged.
     bases: OnceLock<Bases>,
+    /// Keeps which modules load.
+    cache: Option<Cache>,
+    known: OnceLock<Option<Known>>,
 }
 
 /// A module file and the kernels that it is held against.
@@ -36,16 +43,6 @@ pub(crate) struct Bench {
 pub(crate) struct Case {
     pub(crate) found: Found,
     pub(crate) kernels: Vec<usize>,
-}
-
-/// A module of a package.
-struct Packaged {
-    /// Of the paths that it is installed under, the first for each set of
-    /// kernels that it is held against.
-    places: BTreeMap<Vec<usize>, PathBuf>,
-    content: Vec<u8>,
-    /// How many paths there are.
-    links: usize,
 }
 
 /// A module that was read from an archive.
@@ -67,7 +64,71 @@ impl Bench {
             entries: Vec::new(),
             causes,
             progress,
+            wanted: None,
             bases: OnceLock::new(),
+            cache: None,
+            known: OnceLock::new(),
+        }
+    }
+
+    /// With a cache, compressed modules of which there was nothing to say before
+    /// are not unpacked again. Of them no more is known than that.
+    pub(crate) fn with_cache(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
+    }
+
+    fn known(&self) -> Option<&Known> {
+        let open = || {
+            let cache = self.cache.as_ref()?;
+            Some(Known::open(cache, &self.kernels, &self.causes))
+        };
+        self.known.get_or_init(open).as_ref()
+    }
+
+    /// Keeps for the next time what was found.
+    pub(crate) fn remember(&self) {
+        if let Some(Some(known)) = self.known.get() {
+            known.save();
+        }
+    }
+
+    /// The digest of a compressed module, where it is of use.
+    fn digest(&self, content: &[u8]) -> Option<ContentDigest> {
+        let wanted = self.known().is_some() && is_compressed(content);
+        wanted.then(|| ContentDigest::of(content))
+    }
+
+    fn is_known(&self, digest: Option<ContentDigest>, kernels: &[usize]) -> bool {
+        let known = digest.zip(self.known());
+        known.is_some_and(|(digest, known)| known.contains(digest, kernels))
+    }
+
+    /// The entry of a module that is known.
+    fn that_loads(&self, path: String, package: Option<String>, ids: &[usize]) -> ModuleEntry {
+        let kernels = ids.iter().filter_map(|id| self.kernels.get(*id));
+        let moments = kernels.map(|kernel| kernel.moment);
+        ModuleEntry::that_loads(path, package, ids.iter().copied().zip(moments))
+    }
+
+    fn learn(&self, digest: Option<ContentDigest>, kernels: &[usize], entry: &ModuleEntry) {
+        if let Some((digest, known)) = digest.zip(self.known()).filter(|_| entry.loads()) {
+            known.add(digest, kernels);
+        }
+    }
+
+    /// Tells of each finding what this machine needs the module for.
+    pub(crate) fn for_this_machine(mut self, wanted: Option<Wanted>) -> Self {
+        self.wanted = wanted;
+        self
+    }
+
+    /// What this machine needs a module for, on a kernel of the bench. To be asked
+    /// only where there is something to say: the first time, `/sys` is read.
+    pub(crate) fn reasons(&self, id: usize, module: &str) -> Vec<String> {
+        let release = self.entries.get(id).and_then(|e| e.release.as_deref());
+        match (&self.wanted, release) {
+            (Some(wanted), Some(release)) => wanted.reasons(release, module),
+            _ => Vec::new(),
         }
     }
 
@@ -163,8 +224,18 @@ impl Bench {
             .par_iter()
             .map_init(Reader::new, |reader, case| {
                 let path = case.found.path.display().to_string();
-                let judged = match open_module(reader, &case.found.file) {
-                    Ok(module) => Ok(self.judge(&module, path, None, &case.kernels)),
+                let mut digest = None;
+                let known = |content: &[u8]| {
+                    digest = self.digest(content);
+                    self.is_known(digest, &case.kernels)
+                };
+                let judged = match open_module(reader, &case.found.file, known) {
+                    Ok(Some(module)) => {
+                        let entry = self.judge(&module, path, None, &case.kernels);
+                        self.learn(digest, &case.kernels, &entry);
+                        Ok(entry)
+                    }
+                    Ok(None) => Ok(self.that_loads(path, None, &case.kernels)),
                     Err(error) => Err(failed(path, &error)),
                 };
                 self.progress.step(1);
@@ -195,71 +266,86 @@ impl Bench {
         package: &Package,
         kernels: impl Fn(&Path) -> Vec<usize> + Sync,
     ) -> (Vec<Judged>, Result<(), package::Error>) {
+        let wanted = |path: &Path| !kernels(path).is_empty();
         let files = package.files().iter();
-        let wanted = files.filter(|file| file.has_content() && !kernels(&file.path).is_empty());
-        self.progress.expect(wanted.count());
-        let mut judged = Vec::new();
-        let mut batch = Vec::new();
-        let mut held = 0;
-        let result = package.extract(
-            |path| !kernels(path).is_empty(),
-            |paths, content| {
-                held += content.len();
-                let mut places: BTreeMap<Vec<usize>, PathBuf> = BTreeMap::new();
-                for path in paths {
-                    let first = places.entry(kernels(path));
-                    let first = first.or_insert_with(|| path.to_path_buf());
-                    if *path < first.as_path() {
-                        *first = path.to_path_buf();
-                    }
-                }
-                batch.push(Packaged {
-                    places,
-                    content,
-                    links: paths.len(),
-                });
-                if held >= BATCH {
-                    judged.extend(self.batch(package, std::mem::take(&mut batch)));
-                    held = 0;
-                }
-                ControlFlow::Continue(())
-            },
-        );
-        judged.extend(self.batch(package, batch));
-        judged.sort_by(|(one, _), (other, _)| one.cmp(other));
-        (
-            judged.into_iter().map(|(_, judged)| judged).collect(),
-            result,
-        )
+        let count = files.filter(|file| file.has_content() && wanted(&file.path));
+        self.progress.expect(count.count());
+        let judge = |reader: &mut Reader, Piece { paths, content }: Piece| {
+            let digest = self.digest(&content);
+            let parse = || {
+                let module = reader.parse(&content, &shelf::name(&paths));
+                module.map_err(|error| error.to_string())
+            };
+            self.packaged(package.nevra(), &paths, digest, &kernels, parse)
+        };
+        let go_on = |_: &[&Path]| ControlFlow::Continue(());
+        let (judged, result) = stream::each(package, wanted, Reader::new, judge, go_on);
+        (by_path(judged.into_iter().flatten()), result)
     }
 
-    fn batch(&self, package: &Package, batch: Vec<Packaged>) -> Vec<(PathBuf, Judged)> {
-        let nevra = package.nevra();
-        let judge = |reader: &mut Reader, packaged: Packaged| {
-            let first = packaged.places.values().min().cloned().unwrap_or_default();
-            let name = first.file_name().unwrap_or_default().to_string_lossy();
-            let judged = match reader.parse(&packaged.content, &name) {
-                Ok(module) => {
-                    let judge = |(kernels, path): (Vec<usize>, PathBuf)| {
-                        let shown = path.display().to_string();
-                        let entry = self.judge(&module, shown, Some(nevra.to_owned()), &kernels);
-                        (path, Ok(entry))
-                    };
-                    packaged.places.into_iter().map(judge).collect()
-                }
-                Err(error) => {
-                    let shown = format!("{nevra}: {}", first.display());
-                    vec![(first, Err(failed(shown, &error)))]
-                }
-            };
-            self.progress.step(packaged.links);
-            judged
+    /// Judges modules of a package that were read before, as
+    /// [`package`](Self::package) does.
+    pub(crate) fn kept(
+        &self,
+        nevra: &str,
+        kept: &[Kept],
+        kernels: impl Fn(&Path) -> Vec<usize> + Sync,
+    ) -> Vec<Judged> {
+        self.progress.expect(shelf::paths(kept).len());
+        let judge = |reader: &mut Reader, kept: &Kept| {
+            let digest = kept.whole().and_then(|content| self.digest(content));
+            let module = || kept.module(reader);
+            self.packaged(nevra, &kept.paths, digest, &kernels, module)
         };
-        batch
-            .into_par_iter()
-            .map_init(Reader::new, judge)
-            .flatten_iter()
-            .collect()
+        let judged = kept.par_iter().map_init(Reader::new, judge);
+        by_path(judged.flatten_iter().collect::<Vec<_>>())
+    }
+
+    /// Judges one module of a package, or tells why it cannot be read; once for
+    /// each set of kernels that its paths meet, under the first of them. It is
+    /// only read where it is not known.
+    fn packaged(
+        &self,
+        nevra: &str,
+        paths: &[PathBuf],
+        digest: Option<ContentDigest>,
+        kernels: impl Fn(&Path) -> Vec<usize>,
+        module: impl FnOnce() -> Result<Module, String>,
+    ) -> Vec<(PathBuf, Judged)> {
+        let mut places: BTreeMap<Vec<usize>, &PathBuf> = BTreeMap::new();
+        for path in paths {
+            let kernels = kernels(path);
+            if !kernels.is_empty() {
+                let first = places.entry(kernels).or_insert(path);
+                *first = (*first).min(path);
+            }
+        }
+        self.progress.step(paths.len());
+        let package = || Some(nevra.to_owned());
+        let shown = |path: &Path| path.display().to_string();
+        let (known, unknown): (Vec<_>, Vec<_>) = places
+            .into_iter()
+            .partition(|(kernels, _)| self.is_known(digest, kernels));
+        let known = known.into_iter().map(|(kernels, path)| {
+            let entry = self.that_loads(shown(path), package(), &kernels);
+            (path.clone(), Ok(entry))
+        });
+        let mut judged: Vec<(PathBuf, Judged)> = known.collect();
+        let Some(first) = unknown.iter().map(|(_, path)| *path).min() else {
+            return judged;
+        };
+        match module() {
+            Ok(module) => judged.extend(unknown.into_iter().map(|(kernels, path)| {
+                let entry = self.judge(&module, shown(path), package(), &kernels);
+                self.learn(digest, &kernels, &entry);
+                (path.clone(), Ok(entry))
+            })),
+            Err(error) => {
+                let at = format!("{nevra}: {}", first.display());
+                judged.push((first.clone(), Err(failed(at, &error))));
+            }
+        }
+        judged
     }
 
     /// Judges one module by some of the kernels.
@@ -279,6 +365,9 @@ impl Bench {
                     loads_on = loads_on.or(Some(kernel));
                 }
                 let verdict = VerdictEntry::new(*id, kernel.moment, judgement);
+                if verdict.severity >= Severity::Info && entry.needed.is_empty() {
+                    entry.needed = self.reasons(*id, &entry.name);
+                }
                 entry.verdicts.push(verdict);
             }
         }
@@ -287,6 +376,13 @@ impl Bench {
         }
         entry
     }
+}
+
+/// What was judged, sorted by path.
+fn by_path(judged: impl IntoIterator<Item = (PathBuf, Judged)>) -> Vec<Judged> {
+    let mut judged: Vec<_> = judged.into_iter().collect();
+    judged.sort_by(|(one, _), (other, _)| one.cmp(other));
+    judged.into_iter().map(|(_, judged)| judged).collect()
 }
 
 pub(crate) fn failed(path: String, error: &impl ToString) -> ErrorEntry {

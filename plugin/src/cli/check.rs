@@ -1,5 +1,6 @@
 //! `btf-guard check`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,33 +11,52 @@ use btf_guard::place::roots::Root;
 use btf_guard::place::tree::{self, Found};
 use btf_guard::place::{is_module_name, is_release};
 use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, Report};
+use btf_guard::verdict::Causes;
 
 use super::Outcome;
 use super::args::Check;
 use super::bench::{Bench, Case, Judged, failed};
 use super::cached;
+use super::governed::Governed;
+use super::here;
 use super::initrds::{Initrds, Inside};
 use super::output;
 use super::progress::Progress;
 use super::targets::{Targets, is_package};
+use super::wanted::Wanted;
 
 pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
+    let way = args.way;
+    let subject = args.package.clone();
+    let Checked {
+        report,
+        causes,
+        complete,
+    } = judge(args)?;
+    output::report(&report, &causes, way, subject.as_deref())?;
+    Ok(match complete {
+        true => Outcome::Judged(report.decision),
+        false => Outcome::Incomplete,
+    })
+}
+
+/// What came of a check.
+pub(crate) struct Checked {
+    pub(crate) report: Report,
+    /// What was followed of the kernel's loader.
+    pub(crate) causes: Causes,
+    /// Everything that was asked for could be read.
+    pub(crate) complete: bool,
+}
+
+/// Does a check; nothing is written.
+pub(crate) fn judge(args: Check) -> anyhow::Result<Checked> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let config = match &args.kernel_config {
-        Some(path) => Some(
-            Config::from_file(path)
-                .with_context(|| format!("--kernel-config {}", path.display()))?,
-        ),
-        None => None,
-    };
-    if let Some(jobs) = args.jobs {
-        // More than there are processors only costs.
-        let most = std::thread::available_parallelism().map_or(1, usize::from);
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.get().min(most))
-            .build_global()?;
-    }
-    let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet));
+    let config = config(&args)?;
+    threads(&args)?;
+    let here = here::running_release(&root, false);
+    let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet))
+        .for_this_machine(here.map(|release| Wanted::new(&root, &release)));
     let mut targets = Targets {
         root: &root,
         config,
@@ -67,18 +87,44 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
             work.path(path);
         }
     }
-    let (modules, errors) = (work.modules, work.errors);
+    let (mut modules, errors) = (work.modules, work.errors);
+    let governed = Governed::read(args.config.as_deref(), false);
+    let rating = governed.rating(BTreeMap::new());
+    rating.rate(&mut modules, bench.entries());
     let causes = bench.causes().clone();
     let mut report = Report::new(bench.into_entries(), modules, errors, args.way.mode);
     report.initrds = inside.initrds;
     report.notes.extend(inside.note);
-    output::report(&report, &causes, args.way)?;
+    report.notes.extend(governed.complaints);
     // A boot entry that is broken is said; it was not asked for.
     let complete = report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
-    Ok(match complete {
-        true => Outcome::Judged(report.decision),
-        false => Outcome::Incomplete,
+    Ok(Checked {
+        report,
+        causes,
+        complete,
     })
+}
+
+/// The config that was given.
+pub(crate) fn config(args: &Check) -> anyhow::Result<Option<Config>> {
+    let Some(path) = &args.kernel_config else {
+        return Ok(None);
+    };
+    let config = Config::from_file(path);
+    let config = config.with_context(|| format!("--kernel-config {}", path.display()))?;
+    Ok(Some(config))
+}
+
+/// Starts as many threads as were asked for.
+pub(crate) fn threads(args: &Check) -> anyhow::Result<()> {
+    if let Some(jobs) = args.jobs {
+        // More than there are processors only costs.
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.get().min(most))
+            .build_global()?;
+    }
+    Ok(())
 }
 
 /// What there is to judge, and what came of it.

@@ -4,8 +4,8 @@ use anyhow::Context;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::Outcome;
 use super::args::{Args, Generate, ZypperArgs};
+use super::{Outcome, dependencies};
 
 pub(crate) fn run(what: &Generate) -> anyhow::Result<Outcome> {
     match what {
@@ -22,6 +22,7 @@ pub(crate) fn run(what: &Generate) -> anyhow::Result<Outcome> {
                     .with_context(|| format!("cannot write completions to {}", dir.display()))?;
             }
         }
+        Generate::Dependencies(args) => return dependencies::run(args),
     }
     Ok(Outcome::Done)
 }

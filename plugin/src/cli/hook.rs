@@ -16,19 +16,23 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
-use btf_guard::judge::{self, Judge};
+use btf_guard::judge;
+use btf_guard::place::glance;
 use btf_guard::place::handoff::Commit;
 use btf_guard::place::is_release;
-use btf_guard::place::plan::{Answer, Level, Message, Plan, Stage};
+use btf_guard::place::plan::{self, Answer, Level, Message, Plan, Stage};
 use btf_guard::place::private::{Private, RUN};
 use btf_guard::place::process::Process;
 use btf_guard::place::promise;
+use btf_guard::place::roots::Root;
 use btf_guard::place::told::Told;
 use btf_guard::policy::Mode;
+use btf_guard::record::{self, Event, Outcome as Became};
 use btf_guard::report::shown;
 
-use super::Outcome;
 use super::args::Hook;
+use super::overrule::who;
+use super::{Outcome, record::this_program};
 
 /// Lines that are shown. The judge groups what it found; more than this is noise.
 const MAX_LINES: usize = 200;
@@ -46,17 +50,20 @@ const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
 /// Set by libzypp to its own process id while it commits.
 const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
+/// Set by systemd for its units (`systemd.exec(5)`). A journal keeps each line by itself.
+const SERVICE: &str = "INVOCATION_ID";
+
 /// Runs a hook.
 pub(crate) fn run(hook: &Hook) -> Outcome {
     if wishes::of_the_environment() == Some(Mode::Off) {
         return Outcome::Done;
     }
-    let lines = looked(hook).unwrap_or_else(|error| {
+    let (mut lines, event) = looked(hook).unwrap_or_else(|error| {
         let text = format!(
             "btf-guard: {error:#}; what is on the disk now is not judged; run 'btf-guard check'"
         );
         let level = Level::Warning;
-        vec![Message { level, text }]
+        (vec![Message { level, text }], None)
     });
     if lines.is_empty() {
         return Outcome::Done;
@@ -64,6 +71,13 @@ pub(crate) fn run(hook: &Hook) -> Outcome {
     // Asked for only where there is something to say: it takes another program.
     let wish = wishes::all();
     if wish.mode != Some(Mode::Off) {
+        if let Some(event) = event
+            && let Err(failure) = record::record(&this_program(), &event)
+        {
+            let text = format!("btf-guard: not recorded as it should be: {failure}");
+            let level = Level::Warning;
+            lines.push(Message { level, text });
+        }
         let complaints = wish.complaints.into_iter().map(|complaint| Message {
             level: Level::Warning,
             text: format!("btf-guard: {complaint}"),
@@ -79,8 +93,10 @@ pub(crate) fn run(hook: &Hook) -> Outcome {
     Outcome::Done
 }
 
-/// What there is to say.
-fn looked(hook: &Hook) -> anyhow::Result<Vec<Message>> {
+/// What there is to say, and to record.
+type Looked = (Vec<Message>, Option<Event>);
+
+fn looked(hook: &Hook) -> anyhow::Result<Looked> {
     match hook {
         Hook::KernelInstall {
             command, version, ..
@@ -90,11 +106,19 @@ fn looked(hook: &Hook) -> anyhow::Result<Vec<Message>> {
     }
 }
 
+/// What an answer says.
+fn told(client: &str, plan: &Plan, answer: Answer) -> Looked {
+    let became = Became::of(&answer);
+    let event = |became| Event::of(client.to_owned(), plan, became, &answer, who());
+    let event = became.map(event);
+    (answer.messages, event)
+}
+
 /// All kernels of a release that can be booted, with all its modules: the copy that
 /// was just made, and those that were not.
-fn kernel_install(command: &str, version: &str) -> anyhow::Result<Vec<Message>> {
+fn kernel_install(command: &str, version: &str) -> anyhow::Result<Looked> {
     if command != "add" || somebody_else_will() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     ensure!(is_release(version), "{version:?} is no kernel's release");
     let esp = env::var_os(BOOT_ROOT).map(PathBuf::from);
@@ -104,7 +128,7 @@ fn kernel_install(command: &str, version: &str) -> anyhow::Result<Vec<Message>> 
         esps: esp.into_iter().filter(|esp| is_mounted(esp)).collect(),
         ..plan("/")
     };
-    Ok(ask(&plan)?.messages)
+    Ok(told("kernel-install", &plan, ask(&plan)?))
 }
 
 /// Is something mounted there that no root has by itself?
@@ -115,27 +139,35 @@ fn is_mounted(dir: &Path) -> bool {
 }
 
 /// The modules that changed since dkms was started.
-fn dkms(client: u32) -> anyhow::Result<Vec<Message>> {
+fn dkms(client: u32) -> anyhow::Result<Looked> {
     // Copies of the kernel may not have been made yet. Its own plugin is the last.
     if env::var_os(IN_KERNEL_INSTALL).is_some() || somebody_else_will() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let plan = Plan {
         stage: Stage::Now,
         since: Some(started_at(this(client)?)?),
         ..plan("/")
     };
-    Ok(ask(&plan)?.messages)
+    Ok(told("dkms", &plan, ask(&plan)?))
 }
 
 /// What changed since dnf was started, but for what the rpm plugin has judged and
 /// told: where it is at work, nothing is left.
-fn dnf(client: u32, root: &Path) -> anyhow::Result<Vec<Message>> {
+fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     let client = this(client)?;
-    let told = Private::open(Path::new(RUN)).ok().flatten();
-    let told = told.and_then(|dir| Told::last(&dir).ok()?);
-    let told = told.filter(|told| told.is_of(client) && told.root == root);
-    let (since, said) = match told {
+    let dir = Private::open(Path::new(RUN)).ok().flatten();
+    let before = dir.as_ref().and_then(|dir| Told::last(dir).ok()?);
+    let before = before.filter(|told| told.is_of(client) && told.root == root);
+    if let (Some(dir), Some(before)) = (&dir, &before)
+        && before.is_idle
+        && Root::new(root).is_ok_and(|root| !glance::may_have_changed(&root, before.looked))
+        // It is about one transaction. The client's next may have no plugin to tell.
+        && Told::forget(dir).is_ok()
+    {
+        return Ok((Vec::new(), None));
+    }
+    let (since, said) = match before {
         Some(told) => (told.looked, told.keys),
         None => (started_at(client)?, Vec::new()),
     };
@@ -147,11 +179,11 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Vec<Message>> {
     };
     let looked = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let answer = ask(&plan)?;
-    let keys = [plan.said, answer.keys].concat();
-    let told = Told::of(client, root.to_owned(), looked, keys);
+    let keys = [plan.said.as_slice(), &answer.keys].concat();
+    let left = Told::of(client, root.to_owned(), looked, keys);
     // Where it cannot be left, the client's next transaction tells it again.
-    let _ = Private::create(Path::new(RUN)).map(|dir| told.leave(&dir));
-    Ok(answer.messages)
+    let _ = Private::create(Path::new(RUN)).map(|dir| left.leave(&dir));
+    Ok(told(&record::program(client.pid), &plan, answer))
 }
 
 /// Will the rpm plugin, or zypper's, judge the disk when the transaction is over
@@ -192,17 +224,15 @@ fn plan(root: impl Into<PathBuf>) -> Plan {
 
 /// Asks this program, under another name.
 fn ask(plan: &Plan) -> Result<Answer, judge::Failure> {
-    let installed = Judge::default();
-    let judge = Judge {
-        program: env::current_exe().unwrap_or(installed.program),
-        ..installed
-    };
-    judge::ask(&judge, plan, Vec::new())
+    judge::ask(&this_program(), plan, Vec::new())
 }
 
 /// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
 /// none; there is nobody to tell that to.
 fn say(before: usize, mut lines: Vec<Message>, behind: usize) {
+    if env::var_os(SERVICE).is_some() && !io::stderr().is_terminal() {
+        lines = plan::joined(lines);
+    }
     let more = lines.len().saturating_sub(MAX_LINES);
     lines.truncate(MAX_LINES);
     if more > 0 {

@@ -9,7 +9,8 @@ use btf_guard::place::inventory::{Initrd, Installed};
 use btf_guard::place::roots::Root;
 use btf_guard::report::{ErrorEntry, InitrdEntry, ModuleEntry};
 
-use super::bench::{BATCH, Bench, Content, Judged};
+use super::bench::{Bench, Content, Judged};
+use super::stream::ROOM;
 
 /// Initrds that are read in one run. A root has a handful.
 const MOST: usize = 128;
@@ -155,7 +156,7 @@ impl Booted {
                             bytes: content,
                         });
                         files.file(path, judged.len() + batch.len() - 1);
-                        if held >= BATCH {
+                        if held >= ROOM {
                             judged.extend(bench.contents(&batch, &self.kernels));
                             batch.clear();
                             held = 0;

@@ -1,19 +1,22 @@
 //! `btf-guard judge`: the plan of a transaction in, what to do out.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use btf_guard::kernel::cache::Cache;
-use btf_guard::place::plan::{Message, Plan, SCHEMA, Stage};
+use btf_guard::place::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
 use btf_guard::place::roots::Root;
-use btf_guard::policy::Mode;
-use btf_guard::report::{ErrorEntry, KernelEntry, Report, messages};
+use btf_guard::policy::{Mode, Override, Rule};
+use btf_guard::report::{self, ErrorEntry, KernelEntry, Known, Report, Ruling, messages, shown};
 use serde::Serialize;
 
 use super::args::Judge;
+use super::governed::Governed;
 use super::placed::{Placed, keys};
+use super::wanted::Wanted;
 use super::{Outcome, after, cached, here, output, planned, sandbox};
 
 /// The longest plan that is read, in bytes: some 100,000 paths.
@@ -28,32 +31,82 @@ struct Answer<'a> {
     report: &'a Report,
     messages: Vec<Message>,
     keys: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overrides: Vec<Override>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    once: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<Fallback>,
 }
 
 pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     let plan = read_plan()?;
+    let governed = Governed::read(args.config.as_deref(), plan.stage == Stage::Before);
+    let wished = plan.mode.map(|mode| (mode, plan.mode_source));
     // What has happened cannot be blocked any more.
-    let mode = match (plan.mode.unwrap_or(Mode::Block), plan.stage) {
-        (Mode::Block, Stage::After | Stage::Now) => Mode::Warn,
-        (mode, _) => mode,
+    let (mode, source) = match (governed.mode(wished), plan.stage) {
+        ((Mode::Block, _), Stage::After | Stage::Now) => (Mode::Warn, None),
+        ((mode, source), _) => (mode, source),
     };
-    let (report, keys) = match mode {
-        Mode::Off => (
-            Report::new(Vec::new(), Vec::new(), Vec::new(), mode),
-            Vec::new(),
-        ),
-        Mode::Warn | Mode::Block => {
-            let (mut report, keys) = judge(&plan, mode, args.cache.as_deref())?;
-            report.forget_the_healthy();
-            (report, keys)
+    if mode == Mode::Off {
+        let report = Report::new(Vec::new(), Vec::new(), Vec::new(), mode);
+        output::json(&Answer::of(&report))?;
+        return Ok(Outcome::Done);
+    }
+    let Judged {
+        mut report,
+        keys,
+        packages,
+    } = judge(&plan, mode, args.cache.as_deref(), &governed)?;
+    let rating = governed.rating(packages);
+    let asked = source.filter(|_| plan.stage == Stage::Before);
+    let Ruling { overrides, once } = rating.ruling(&report, mode, asked.map(Override::of));
+    let lines = |report: &Report, overrides: &[Override]| {
+        let mut lines = report::overrides(overrides, report.decision);
+        lines.splice(0..0, messages(report, mode, plan.stage));
+        lines
+    };
+    let fallback = (!once.is_empty()).then(|| {
+        let is_used_up = |rule: &Rule| rule.source.id.as_ref().is_some_and(|id| once.contains(id));
+        let mut without = report.by(&rating, mode, &|rule| !is_used_up(rule));
+        without.forget_the_healthy();
+        Fallback {
+            decision: without.decision,
+            messages: lines(&without, &[]),
         }
-    };
+    });
+    report.forget_the_healthy();
+    let mut told = lines(&report, &overrides);
+    // Afterwards it was said before.
+    if plan.stage != Stage::After {
+        let complaints = governed.complaints.iter();
+        told.extend(complaints.map(|complaint| Message {
+            level: Level::Warning,
+            text: shown(&format!("btf-guard: {complaint}")),
+        }));
+    }
     output::json(&Answer {
-        report: &report,
-        messages: messages(&report, mode, plan.stage),
+        messages: told,
         keys: &keys,
+        overrides,
+        once,
+        fallback,
+        ..Answer::of(&report)
     })?;
     Ok(Outcome::Done)
+}
+
+impl<'a> Answer<'a> {
+    fn of(report: &'a Report) -> Self {
+        Self {
+            report,
+            messages: Vec::new(),
+            keys: &[],
+            overrides: Vec::new(),
+            once: Vec::new(),
+            fallback: None,
+        }
+    }
 }
 
 fn read_plan() -> anyhow::Result<Plan> {
@@ -69,7 +122,16 @@ fn read_plan() -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-/// The report, and the keys of what it tells. The elements name package files by
+/// What came of a plan.
+pub(crate) struct Judged {
+    pub(crate) report: Report,
+    /// The keys of what the report tells.
+    pub(crate) keys: Vec<String>,
+    /// What is known of packages.
+    pub(crate) packages: BTreeMap<String, Known>,
+}
+
+/// Judges a plan, and rates what is found. The elements name package files by
 /// descriptors of this process.
 ///
 /// From here on the process is limited, and the calling thread confined: it
@@ -78,7 +140,8 @@ pub(crate) fn judge(
     plan: &Plan,
     mode: Mode,
     cache: Option<&Path>,
-) -> anyhow::Result<(Report, Vec<String>)> {
+    governed: &Governed,
+) -> anyhow::Result<Judged> {
     let files: Vec<Option<File>> = plan.elements.iter().map(|e| open(e.file)).collect();
     let highest = plan.elements.iter().filter_map(|e| e.file).max();
     let highest = highest.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0);
@@ -110,6 +173,7 @@ pub(crate) fn judge(
         root: &root,
         running,
         cache,
+        governed,
     };
     let found = match plan.stage {
         Stage::Before => planned::judge(&scene, plan, files),
@@ -117,8 +181,13 @@ pub(crate) fn judge(
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|placed| placed.module);
-    let report = Report::new(found.kernels, modules.collect(), found.errors, mode);
-    Ok((report, keys))
+    let mut report = Report::new(found.kernels, modules.collect(), found.errors, mode);
+    report.notes = found.notes;
+    Ok(Judged {
+        report,
+        keys,
+        packages: found.packages,
+    })
 }
 
 /// Where a transaction takes place.
@@ -128,6 +197,16 @@ pub(crate) struct Scene<'a> {
     pub(crate) running: Option<String>,
     /// Keeps what images hold.
     pub(crate) cache: Option<Cache>,
+    /// How bad what is.
+    pub(crate) governed: &'a Governed,
+}
+
+impl Scene<'_> {
+    /// What the machine needs, where the transaction is about it.
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
+        let running = self.running.as_ref();
+        running.map(|release| Wanted::new(self.root, release))
+    }
 }
 
 /// What was found out.
@@ -135,6 +214,10 @@ pub(crate) struct Found {
     pub(crate) kernels: Vec<KernelEntry>,
     pub(crate) modules: Vec<Placed>,
     pub(crate) errors: Vec<ErrorEntry>,
+    /// What the admin is to know besides, a sentence each.
+    pub(crate) notes: Vec<String>,
+    /// What is known of packages.
+    pub(crate) packages: BTreeMap<String, Known>,
 }
 
 /// A descriptor that was inherited, as a file of our own.

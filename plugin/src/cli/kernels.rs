@@ -6,7 +6,7 @@ use btf_guard::place::inventory::Place;
 use btf_guard::place::roots::Root;
 use btf_guard::report::{KernelList, write_kernels};
 
-use super::args::{Format, Kernels};
+use super::args::{Kernels, ListFormat};
 use super::{Outcome, cached, output};
 
 pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
@@ -32,10 +32,10 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
         bail!("no kernel was found under {}", root.path().display());
     }
     match args.format {
-        Format::Json => output::json(&list)?,
-        Format::Text => output::plain(|out| write_kernels(&list, out))?,
+        ListFormat::Json => output::json(&list)?,
+        ListFormat::Text => output::plain(|out| write_kernels(&list, out))?,
     }
-    if args.format == Format::Text {
+    if args.format == ListFormat::Text {
         output::input_errors(&list.errors)?;
     }
     Ok(match list.kernels.is_empty() {

@@ -4,27 +4,41 @@ mod after;
 mod args;
 mod before;
 mod bench;
+mod built;
 mod cached;
 mod check;
+mod config;
+mod dependencies;
 mod generate;
+mod governed;
 mod here;
 mod hook;
 mod initrds;
 mod judge;
 mod kernels;
 mod output;
+mod overrule;
+mod packaged;
 mod placed;
 mod planned;
 mod preflight;
 mod progress;
+mod record;
+mod recorded;
 mod sandbox;
+mod shelf;
+mod since;
+mod status;
+mod stream;
 mod targets;
+mod wanted;
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
+use btf_guard::overrides::Wish;
 use btf_guard::policy::Decision;
 use clap::Parser;
 
@@ -86,10 +100,16 @@ fn typed() -> Result<Command, clap::Error> {
 
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
+        Command::Check(args) if args.built => built::run(args),
         Command::Check(args) => check::run(args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Preflight(args) => preflight::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Allow(args) => overrule::run(&args.wanted, Wish::Allow),
+        Command::Deny(args) => overrule::run(&args.wanted, Wish::Deny),
+        Command::Config(what) => config::run(&what),
         Command::Judge(args) => judge::run(&args),
+        Command::Record(place) => record::run(&place),
         Command::Hook(hook) => Ok(hook::run(&hook)),
         Command::Generate(what) => generate::run(&what),
     }

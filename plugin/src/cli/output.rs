@@ -4,15 +4,25 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use btf_guard::policy::Mode;
-use btf_guard::report::{Detail, ErrorEntry, Report, write_errors, write_inputs, write_text};
+use btf_guard::record::now;
+use btf_guard::report::{
+    Counts, Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_prometheus,
+    write_rpmlint, write_text,
+};
 use btf_guard::verdict::Causes;
 use serde::Serialize;
 
 use super::args::{Format, Way};
 
 /// Writes a report as it was asked for. In mode `off` nothing is found, but what
-/// could not be read is still said.
-pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), Lost> {
+/// could not be read is still said. `subject` is the package that rpmlint's lines
+/// name where a module is in none.
+pub(crate) fn report(
+    report: &Report,
+    causes: &Causes,
+    way: Way,
+    subject: Option<&str>,
+) -> Result<(), Lost> {
     let detail = match (way.quiet, way.verbose) {
         (true, _) => Detail::Decision,
         (false, false) => Detail::Findings,
@@ -20,6 +30,18 @@ pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), L
     };
     match way.format {
         Format::Json => return json(report),
+        Format::Sarif => return json(&sarif(report)),
+        Format::Rpmlint => {
+            errors(report, way.no_color)?;
+            return match way.mode {
+                Mode::Off => Ok(()),
+                _ => plain(|out| write_rpmlint(report, subject, out)),
+            };
+        }
+        Format::Prometheus => {
+            let counts = Counts::of_report(report, now());
+            return plain(|out| write_prometheus(&counts, out));
+        }
         Format::Text if way.mode == Mode::Off => return errors(report, way.no_color),
         // One word must not hide what could not be judged.
         Format::Text if way.quiet => errors(report, way.no_color)?,
@@ -28,9 +50,16 @@ pub(crate) fn report(report: &Report, causes: &Causes, way: Way) -> Result<(), L
     text(report, detail, causes, way.no_color)
 }
 
-/// Writes a report as text, colored where a terminal and the environment
-/// (`NO_COLOR` and its like) agree.
 fn text(report: &Report, detail: Detail, causes: &Causes, no_color: bool) -> Result<(), Lost> {
+    styled(no_color, |out| write_text(report, detail, causes, out))
+}
+
+/// Writes text with ANSI styles, colored where a terminal and the environment
+/// (`NO_COLOR` and its like) agree.
+pub(crate) fn styled(
+    no_color: bool,
+    write: impl FnOnce(&mut AutoStream<Vec<u8>>) -> io::Result<()>,
+) -> Result<(), Lost> {
     let stdout = io::stdout();
     let choice = match no_color {
         true => ColorChoice::Never,
@@ -40,7 +69,7 @@ fn text(report: &Report, detail: Detail, causes: &Causes, no_color: bool) -> Res
     let mut whole = AutoStream::new(Vec::new(), ColorChoice::AlwaysAnsi);
     let mut out = AutoStream::new(stdout.lock(), choice);
     read(
-        write_text(report, detail, causes, &mut whole)
+        write(&mut whole)
             .and_then(|()| out.write_all(&whole.into_inner()))
             .and_then(|()| out.flush()),
     )

@@ -47,6 +47,11 @@ impl Placed {
     }
 }
 
+/// The modules alone.
+pub(crate) fn entries(placed: &mut [Placed]) -> impl Iterator<Item = &mut ModuleEntry> {
+    placed.iter_mut().map(|placed| &mut placed.module)
+}
+
 /// The key of what could not be judged.
 pub(crate) fn error_key(error: &ErrorEntry) -> String {
     digest(&(&error.path, &error.error))
@@ -64,6 +69,7 @@ pub(crate) fn keys(found: &Found) -> Vec<String> {
         kernels,
         modules,
         errors,
+        ..
     } = found;
     let mut keys: Vec<_> = errors.iter().map(error_key).collect();
     for placed in modules {

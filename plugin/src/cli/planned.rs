@@ -7,24 +7,32 @@ use std::path::Path;
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::place::Role;
+use btf_guard::place::handoff::same_package;
 use btf_guard::place::inventory::{Inventory, Place as Search};
 use btf_guard::place::plan::Plan;
 use btf_guard::place::transaction::{Change, Linked, Transaction};
 use btf_guard::policy::Severity;
-use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry};
+use btf_guard::report::{ErrorEntry, KernelEntry, Known, ModuleEntry};
 use btf_guard::verdict::Causes;
 
 use super::before;
 use super::bench::{Bench, Case, Judged, failed};
 use super::judge::{Found, Scene};
-use super::placed::{Place, Placed};
+use super::packaged;
+use super::placed::{Place, Placed, entries};
 use super::progress::Progress;
-use super::targets;
+use super::recorded;
+use super::shelf::{self, Kept, Shelf};
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
 pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Found {
-    let transaction = Transaction::read(plan, files);
+    with_shelf(scene, plan, files, &Shelf::new())
+}
+
+fn with_shelf(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>, shelf: &Shelf) -> Found {
+    let mut transaction = Transaction::read(plan, files);
     let linked = transaction.linked_modules(scene.root);
+    let notes = recorded::settle(scene, &mut transaction, &linked);
     let inventory = inventory(scene, &transaction, &linked);
     let unreadable = transaction.unreadable.iter();
     let mut work = Work {
@@ -32,23 +40,52 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) ->
         transaction: &transaction,
         linked: &linked,
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false)),
+        bench: Bench::new(Causes::all(), Progress::new(false))
+            .for_this_machine(scene.wanted())
+            .with_cache(scene.cache.clone()),
         kernels: BTreeMap::new(),
+        kept: BTreeMap::new(),
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))
             .collect(),
     };
-    work.find_kernels();
+    work.find_kernels(shelf);
+    let rating = scene.governed.rating(known(plan, &transaction));
     let mut modules = work.installed();
     modules.extend(work.staying());
+    rating.rate(entries(&mut modules), work.bench.entries());
     before::compare(&mut modules, &work.bench, &inventory, scene.root);
     spare(&mut modules, work.bench.entries());
-    modules.extend(work.emptied());
+    let mut emptied = work.emptied();
+    rating.rate(entries(&mut emptied), work.bench.entries());
+    modules.extend(emptied);
+    work.bench.remember();
     Found {
         modules,
         errors: work.errors,
+        notes,
         kernels: work.bench.into_entries(),
+        packages: rating.packages,
     }
+}
+
+/// What rules may say of the packages that come.
+fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, Known> {
+    let repository = |nevra: &str| {
+        let mut all = plan.repositories.iter();
+        let found = all.find(|(known, _)| same_package(known, nevra));
+        found.map(|(_, repository)| repository.clone())
+    };
+    let packages = transaction.packages.iter();
+    let known = packages.map(|package| {
+        let nevra = package.nevra();
+        let known = Known {
+            vendor: package.vendor().map(str::to_owned),
+            repository: repository(nevra),
+        };
+        (nevra.to_owned(), known)
+    });
+    known.collect()
 }
 
 /// What the disk has of the releases whose modules the transaction changes.
@@ -111,12 +148,15 @@ struct Work<'a> {
     inventory: &'a Inventory,
     bench: Bench,
     kernels: BTreeMap<String, Kernels>,
+    /// The modules of packages that bring kernels, as far as they were read with
+    /// these, by the place in the transaction.
+    kept: BTreeMap<usize, Vec<Kept>>,
     errors: Vec<ErrorEntry>,
 }
 
 impl Work<'_> {
-    fn find_kernels(&mut self) {
-        self.brought();
+    fn find_kernels(&mut self, shelf: &Shelf) {
+        self.brought(shelf);
         for (release, change) in &self.transaction.releases {
             if let Some((package, path)) = change.unknown_image() {
                 let path = path.display();
@@ -142,14 +182,19 @@ impl Work<'_> {
         }
     }
 
-    /// The kernels that packages bring.
-    fn brought(&mut self) {
+    /// The kernels that packages bring, and the modules that are met on the way.
+    fn brought(&mut self, shelf: &Shelf) {
+        let cache = self.scene.cache.as_ref();
         for (index, package) in self.transaction.packages.iter().enumerate() {
             let brings = |change: &Change| change.brought.iter().any(|(from, _)| *from == index);
             if !self.transaction.releases.values().any(brings) {
                 continue;
             }
-            let found = targets::in_package(package, &mut self.errors);
+            let meets = |path: &Path| self.meets_what_comes(path);
+            let mut errors = Vec::new();
+            let (found, kept) = packaged::read(package, cache, meets, shelf, &mut errors);
+            self.errors.append(&mut errors);
+            self.kept.insert(index, kept);
             for (release, path, kernel) in found {
                 let source = path.display().to_string();
                 let id = self.bench.add(kernel, source, Some(package.nevra()));
@@ -213,6 +258,19 @@ impl Work<'_> {
         }
     }
 
+    /// Will a module of a package meet a kernel that comes with the transaction?
+    fn meets_what_comes(&self, path: &Path) -> bool {
+        let brings = |release: &str| {
+            let change = self.transaction.releases.get(release);
+            change.is_some_and(|change| !change.brought.is_empty())
+        };
+        let Some(Role::Module { release, .. }) = Role::of(path) else {
+            return false;
+        };
+        let mut linked = self.linked.iter().filter(|linked| linked.path == path);
+        brings(release) || linked.any(|linked| brings(&linked.release))
+    }
+
     /// The kernels that a module of a package will meet, under its own release and
     /// under those that link to it.
     fn meets(&self, path: &Path) -> Vec<usize> {
@@ -234,17 +292,28 @@ impl Work<'_> {
     fn installed(&mut self) -> Vec<Placed> {
         let mut modules = Vec::new();
         let mut errors = Vec::new();
-        for package in &self.transaction.packages {
+        for (index, package) in self.transaction.packages.iter().enumerate() {
+            let kept = self.kept.get(&index).map_or(&[][..], Vec::as_slice);
+            let mut judged = self
+                .bench
+                .kept(package.nevra(), kept, |path| self.meets(path));
+            let known = shelf::paths(kept);
+            let meets = |path: &Path| match known.contains(path) {
+                true => Vec::new(),
+                false => self.meets(path),
+            };
             let mut files = package.files().iter();
-            if !files.any(|file| file.has_content() && !self.meets(&file.path).is_empty()) {
-                continue;
+            if files.any(|file| file.has_content() && !meets(&file.path).is_empty()) {
+                let (others, result) = self.bench.package(package, meets);
+                judged.extend(others);
+                let error = result
+                    .err()
+                    .map(|error| failed(package.nevra().to_owned(), &error));
+                // It may have been met on the way to the kernel already.
+                errors.extend(error.filter(|error| !self.errors.contains(error)));
             }
-            let (judged, result) = self.bench.package(package, |path| self.meets(path));
             for module in readable(judged, &mut errors) {
                 self.place(module, &mut modules);
-            }
-            if let Err(error) = result {
-                errors.push(failed(package.nevra().to_owned(), &error));
             }
         }
         self.errors.append(&mut errors);
@@ -342,7 +411,7 @@ fn spare(modules: &mut [Placed], kernels: &[KernelEntry]) {
             .any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
         for verdict in verdicts.iter_mut().filter(|_| taken) {
             if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
-                verdict.severity = verdict.severity.min(Severity::Warn);
+                verdict.cap(Severity::Warn);
             }
         }
     }
@@ -353,3 +422,6 @@ fn readable(judged: Vec<Judged>, errors: &mut Vec<ErrorEntry>) -> Vec<ModuleEntr
     let sort_out = |judged: Judged| judged.map_err(|error| errors.push(error)).ok();
     judged.into_iter().filter_map(sort_out).collect()
 }
+
+#[cfg(test)]
+mod tests;

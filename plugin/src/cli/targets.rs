@@ -1,29 +1,23 @@
 //! The kernels that were asked for.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use anyhow::{Context, bail};
 use btf_guard::kernel::cache::Cache;
-use btf_guard::kernel::{Config, Error, Kernel, Source, image};
+use btf_guard::kernel::{Config, Error, Kernel};
 use btf_guard::place::boot::Home;
 use btf_guard::place::inventory::Place;
+use btf_guard::place::is_package_name;
 use btf_guard::place::package::Package;
 use btf_guard::place::roots::Root;
 use btf_guard::place::transaction::images;
-use btf_guard::place::{Role, is_package_name};
 use btf_guard::report::ErrorEntry;
 
 use super::bench::{Bench, failed};
 use super::here;
 use super::initrds::Initrds;
-
-/// Images of one package that are read. Kernel packages have one, under two or
-/// three names.
-const MAX_IMAGES: usize = 16;
+use super::packaged;
 
 /// Where kernels come from.
 pub(crate) struct Targets<'a> {
@@ -204,7 +198,8 @@ impl Targets<'_> {
                          (/lib/modules/RELEASE/vmlinuz, /boot/vmlinuz-RELEASE)";
             return self.failed(shown, &error);
         }
-        for (_, path, kernel) in in_package(&package, &mut self.errors) {
+        for (_, path, kernel) in packaged::kernels(&package, self.cache.as_ref(), &mut self.errors)
+        {
             let source = path.display().to_string();
             self.put(kernel, source, Some(package.nevra()), bench);
         }
@@ -227,94 +222,6 @@ impl Targets<'_> {
     fn failed(&mut self, path: String, error: &impl ToString) {
         self.errors.push(failed(path, error));
     }
-}
-
-/// The kernels in a package, each with its release and its image's path. What
-/// cannot be read is added to the errors.
-pub(crate) fn in_package(
-    package: &Package,
-    errors: &mut Vec<ErrorEntry>,
-) -> Vec<(String, PathBuf, Kernel)> {
-    let nevra = package.nevra();
-    let with_content = || package.files().iter().filter(|file| file.has_content());
-    let images = images(package);
-    if images.len() > MAX_IMAGES {
-        let error = format!("more than {MAX_IMAGES} kernel images; the others are not read");
-        errors.push(failed(nevra.to_owned(), &error));
-    }
-    let releases: BTreeMap<&Path, &str> = images
-        .into_iter()
-        .take(MAX_IMAGES)
-        .map(|(release, path)| (path, release))
-        .collect();
-    let is_config = |path: &Path| matches!(Role::of(path), Some(Role::Config { .. }));
-    let wanted = |path: &Path| releases.contains_key(path) || is_config(path);
-    let mut expected = with_content().filter(|file| wanted(&file.path)).count();
-    let mut found: BTreeMap<PathBuf, Rc<Result<Kernel, Error>>> = BTreeMap::new();
-    let mut configs: BTreeMap<PathBuf, Config> = BTreeMap::new();
-    let result = package.extract(wanted, |paths, content| {
-        let (config_paths, image_paths): (Vec<&Path>, Vec<&Path>) =
-            paths.iter().partition(|path| is_config(path));
-        let text = String::from_utf8_lossy(&content);
-        for path in config_paths {
-            let source = format!("{} in {nevra}", path.display());
-            if let Some(config) = Config::of_text(&text, source) {
-                configs.insert(path.into(), config);
-            }
-        }
-        if let Some(path) = image_paths.first() {
-            let kernel = Rc::new(parse(&content, path));
-            found.extend(
-                image_paths
-                    .iter()
-                    .map(|path| ((*path).into(), kernel.clone())),
-            );
-        }
-        expected = expected.saturating_sub(paths.len());
-        match expected {
-            0 => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    });
-    if let Err(error) = result {
-        errors.push(failed(nevra.to_owned(), &error));
-    }
-    let mut kernels = Vec::new();
-    for (path, kernel) in found {
-        let Some(release) = releases.get(path.as_path()) else {
-            continue;
-        };
-        match kernel.as_ref() {
-            Ok(kernel) => {
-                let mut kernel = named(kernel.clone(), release);
-                kernel.source = Source::File(path.clone());
-                let own = |path: &Path| Role::of(path) == Some(Role::Config { release });
-                if let Some((_, config)) = configs.iter().find(|(path, _)| own(path)) {
-                    kernel.config = config.clone();
-                }
-                kernels.push(((*release).to_owned(), path, kernel));
-            }
-            Err(error) => {
-                let path = format!("{nevra}: {}", path.display());
-                errors.push(failed(path, error));
-            }
-        }
-    }
-    kernels
-}
-
-/// The kernel of an image in a package, with the config inside the image.
-fn parse(content: &[u8], path: &Path) -> Result<Kernel, Error> {
-    let image = image::parse(content)?;
-    let embedded = image.config.as_deref();
-    let config = Config::embedded(embedded);
-    Kernel::from_image(image, path, config)
-}
-
-/// An image that does not tell its release has that of its place.
-fn named(mut kernel: Kernel, release: &str) -> Kernel {
-    kernel.release.get_or_insert_with(|| release.to_owned());
-    kernel
 }
 
 /// Is this a file of a module package, by its name alone?

@@ -12,14 +12,16 @@
 //! used.
 
 mod entry;
+mod seen;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::fs::OFlags;
+use seen::{SETTLED, Seen};
 use sha2::{Digest, Sha256};
 
 use super::Error;
@@ -36,6 +38,19 @@ const ENTRY: u64 = image::MAX_BTF + (16 << 20);
 /// takes longer to digest than to read.
 const IMAGE: u64 = 256 << 20;
 
+/// The suffixes of entries: what an image holds; which image a file was; modules
+/// that are known.
+const IMAGES: &str = "image";
+const PLACES: &str = "place";
+pub(crate) const KNOWN: &str = "known";
+const SUFFIXES: [&str; 3] = [IMAGES, PLACES, KNOWN];
+
+/// Bytes of a SHA-256.
+const DIGEST: usize = 32;
+
+/// What the smallest file takes, in bytes.
+const BLOCK: u64 = 4096;
+
 /// Bytes that are digested at a time.
 const CHUNK: usize = 1 << 20;
 
@@ -44,6 +59,8 @@ const CHUNK: usize = 1 << 20;
 pub struct Cache {
     dir: PathBuf,
     capacity: u64,
+    /// How old a file's last change must be, in seconds.
+    settled: i64,
 }
 
 impl Cache {
@@ -57,6 +74,7 @@ impl Cache {
             _ => Ok(Self {
                 dir: dir.to_owned(),
                 capacity: CAPACITY,
+                settled: SETTLED,
             }),
         }
     }
@@ -84,34 +102,95 @@ impl Cache {
         if file.size() > IMAGE {
             return image::open(path);
         }
+        let seen = Seen::of(&file)?;
+        if let Some(image) = self.seen(&seen) {
+            return Ok(image);
+        }
         let key = digest(&file)?;
-        match self.load(&key) {
+        let image = self.of(&file, &key)?;
+        if seen.is_settled(self.settled) && Seen::of(&file)? == seen {
+            // It is digested again if that fails.
+            let _ = self.keep(&seen.key(), PLACES, key.as_bytes());
+        }
+        Ok(image)
+    }
+
+    /// The image of a file that is as it was when it was last digested.
+    fn seen(&self, seen: &Seen) -> Option<Image> {
+        let key = self.kept(&seen.key(), PLACES, 2 * DIGEST as u64)?;
+        let key = str::from_utf8(&key).ok()?;
+        let is_digest = key.len() == 2 * DIGEST && key.bytes().all(|b| b.is_ascii_hexdigit());
+        is_digest.then(|| self.load_image(key).ok())??
+    }
+
+    /// The same for an image that came from elsewhere, such as a package, as
+    /// [`image::parse`] finds it.
+    ///
+    /// # Errors
+    /// Those of [`image::parse`].
+    pub fn parse(&self, bytes: &[u8]) -> Result<Image, Error> {
+        match bytes.len() as u64 > IMAGE {
+            true => image::parse(bytes),
+            false => self.of(bytes, &digest(bytes)?),
+        }
+    }
+
+    fn of(&self, source: &(impl Source + ?Sized), key: &str) -> Result<Image, Error> {
+        let place = self.place(key, IMAGES);
+        match self.load_image(key) {
             Ok(Some(image)) => return Ok(image),
             Ok(None) => {}
             Err(error) => {
-                log::warn!("{}: {error}; it is made again", self.place(&key).display());
+                log::warn!("{}: {error}; it is made again", place.display());
                 // If it cannot be removed, it is overwritten.
-                let _ = fs::remove_file(self.place(&key));
+                let _ = fs::remove_file(&place);
             }
         }
-        let image = image::read(&file)?;
-        if let Err(error) = self.store(&key, &image) {
+        let image = image::read(source)?;
+        let kept = entry::write(&image).and_then(|bytes| self.store(&place, &bytes));
+        if let Err(error) = kept {
             log::info!("{}: {error}; nothing is kept", self.dir.display());
         }
         Ok(image)
     }
 
-    fn place(&self, key: &str) -> PathBuf {
-        self.dir.join(format!("{key}.image"))
+    /// The bytes that [`keep`](Self::keep) was given under this name, of which
+    /// there are `limit` at most. What is damaged, or could be somebody else's, is
+    /// none.
+    pub fn kept(&self, name: &str, suffix: &str, limit: u64) -> Option<Vec<u8>> {
+        let mut file = self.load(&self.place(name, suffix), limit + DIGEST as u64);
+        let mut bytes = Vec::new();
+        let file = file.as_mut().ok()?.as_mut()?;
+        file.take(limit + DIGEST as u64)
+            .read_to_end(&mut bytes)
+            .ok()?;
+        let (digest, kept) = bytes.split_at_checked(DIGEST)?;
+        (Sha256::digest(kept)[..] == *digest).then(|| kept.to_vec())
     }
 
-    fn load(&self, key: &str) -> io::Result<Option<Image>> {
+    /// Keeps these bytes under a name, which is one word, in place of others.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep(&self, name: &str, suffix: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut all = Sha256::digest(bytes).to_vec();
+        all.extend_from_slice(bytes);
+        self.store(&self.place(name, suffix), &all)
+    }
+
+    fn place(&self, key: &str, suffix: &str) -> PathBuf {
+        self.dir.join(format!("{key}.{suffix}"))
+    }
+
+    /// Opens a file that is nobody else's and not longer than that; `None` if
+    /// there is none.
+    fn load(&self, place: &Path, limit: u64) -> io::Result<Option<File>> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
         let opened = File::options()
             .read(true)
             .custom_flags(flags as i32)
-            .open(self.place(key));
-        let mut file = match opened {
+            .open(place);
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -120,14 +199,19 @@ impl Cache {
         if !found.is_file() || !is_ours(&found) {
             return Err(io::Error::other("not a file of this user's own"));
         }
-        if found.len() > ENTRY {
+        if found.len() > limit {
             return Err(io::Error::other("longer than any entry"));
         }
-        let image = entry::read(&mut file, found.len())?;
         // So that what is used stays, and what is not goes first. It does not
         // matter if that fails.
         let _ = file.set_modified(SystemTime::now());
-        Ok(Some(image))
+        Ok(Some(file))
+    }
+
+    fn load_image(&self, key: &str) -> io::Result<Option<Image>> {
+        let file = self.load(&self.place(key, IMAGES), ENTRY)?;
+        file.map(|file| entry::read(&mut &file, file.metadata()?.len()))
+            .transpose()
     }
 
     /// Makes the directory, where there is none.
@@ -140,24 +224,24 @@ impl Cache {
         check(&self.dir)
     }
 
-    fn store(&self, key: &str, image: &Image) -> io::Result<()> {
+    fn store(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
         self.make()?;
-        let bytes = entry::write(image)?;
-        let draft = self.dir.join(format!(".{key}.{}", std::process::id()));
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let draft = self.dir.join(format!(".{name}.{}", std::process::id()));
         let written = File::options()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .custom_flags(OFlags::NOFOLLOW.bits() as i32)
             .open(&draft)
-            .and_then(|mut file| file.write_all(&bytes))
-            .and_then(|()| fs::rename(&draft, self.place(key)));
+            .and_then(|mut file| file.write_all(bytes))
+            .and_then(|()| fs::rename(&draft, place));
         if written.is_err() {
             // Nothing more can be done for it.
             let _ = fs::remove_file(&draft);
         }
         written?;
-        self.shrink(key)
+        self.shrink(&name)
     }
 
     /// Removes what was not used for longest until the rest fits. The entry `kept`
@@ -174,8 +258,13 @@ impl Cache {
             let name = name.to_string_lossy().into_owned();
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             let age = now.duration_since(modified).unwrap_or_default();
-            if name.ends_with(".image") {
-                entries.push((modified, metadata.len(), name));
+            let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+            if !name.starts_with('.') && SUFFIXES.contains(&suffix) {
+                let size = match suffix {
+                    PLACES => BLOCK,
+                    _ => metadata.len(),
+                };
+                entries.push((modified, size, name));
             } else if name.starts_with('.') && age.as_secs() > DRAFT {
                 fs::remove_file(found.path())?;
             }
@@ -186,7 +275,7 @@ impl Cache {
             if total <= self.capacity {
                 break;
             }
-            if name.trim_end_matches(".image") != kept {
+            if name != kept {
                 fs::remove_file(self.dir.join(name))?;
                 total -= size;
             }
@@ -210,13 +299,13 @@ fn is_ours(found: &fs::Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0
 }
 
-/// SHA-256 of a whole file, in lower-case hexadecimal.
-fn digest(file: &Regular) -> io::Result<String> {
+/// SHA-256 of a whole image, in lower-case hexadecimal.
+fn digest(source: &(impl Source + ?Sized)) -> io::Result<String> {
     let mut digest = Sha256::new();
     let mut at = 0;
-    while at < file.size() {
-        let chunk = (file.size() - at).min(CHUNK as u64);
-        digest.update(&file.read(at, chunk as usize)?);
+    while at < source.size() {
+        let chunk = (source.size() - at).min(CHUNK as u64);
+        digest.update(&source.read(at, chunk as usize)?);
         at += chunk;
     }
     Ok(hex(&digest.finalize()))

@@ -9,7 +9,7 @@ pub mod running;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Malformed;
@@ -21,7 +21,7 @@ pub use config::Config;
 pub use image::Image;
 
 /// When it matters what this kernel does with a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Moment {
     /// The running kernel: until the next reboot.
@@ -123,6 +123,25 @@ impl Kernel {
             digest.iter().map(|byte| format!("{byte:02x}")).collect()
         };
         self.sha256.get_or_init(digest).clone()
+    }
+
+    /// Everything that decides over verdicts, and nothing else. Two kernels of
+    /// which this is the same do the same with every module.
+    pub(crate) fn identity(&self) -> String {
+        // Whoever adds a field decides here.
+        let Self {
+            release,
+            build: _,
+            moment: _,
+            source: _,
+            base: _,
+            abilities,
+            config,
+            target,
+            sha256: _,
+        } = self;
+        let config = (config.allow_mismatch, config.module_btf);
+        format!("{:?}", (self.sha256(), release, abilities, config, target))
     }
 }
 

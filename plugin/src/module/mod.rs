@@ -16,7 +16,7 @@ use crate::Malformed;
 use crate::btf::Order;
 
 pub(crate) use modinfo::printable;
-pub use reader::{MAX_MODULE, Reader};
+pub use reader::{MAX_MODULE, Reader, is_compressed};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Module {
     pub name: String,
     /// modinfo `vermagic=`.
     pub vermagic: Option<String>,
+    /// modinfo `intree=`: it is of the kernel's own sources.
+    pub in_tree: bool,
     /// What it was built for. `None` for a raw split-BTF file, which does not say.
     pub target: Option<Target>,
     /// Section `.BTF`, as it stands in the file. `None` if there is none;
@@ -55,6 +57,7 @@ impl Module {
         Self {
             name: name.to_owned(),
             vermagic: None,
+            in_tree: false,
             target: None,
             btf: Some(btf),
             btf_base: None,

@@ -2,7 +2,7 @@
 //! of which only the parts that matter are read.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -82,6 +82,11 @@ impl Regular {
             file,
             size: metadata.len(),
         })
+    }
+
+    /// What the system says of it now.
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
     }
 
     /// The file itself, at its start.

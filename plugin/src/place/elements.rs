@@ -1,7 +1,7 @@
 //! What a client's transaction does to modules and kernels: packages that come,
 //! from their headers, and packages that go, from rpm's database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -60,6 +60,8 @@ pub struct Elements {
     pub elements: Vec<Element>,
     /// Their package files; the elements have the descriptors' numbers.
     pub packages: Vec<OwnedFd>,
+    /// For [`Plan::repositories`](super::plan::Plan::repositories).
+    pub repositories: BTreeMap<String, String>,
     path_bytes: usize,
 }
 
@@ -118,6 +120,10 @@ impl Elements {
             paths,
         })?;
         self.packages.push(file.into());
+        if let Some(repository) = &step.repository {
+            let nevra = package.nevra().to_owned();
+            self.repositories.insert(nevra, repository.clone());
+        }
         Ok(())
     }
 

@@ -42,6 +42,9 @@ pub struct Request {
     /// Which of them to fetch.
     #[serde(default)]
     pub fetch: Extent,
+    /// Also wanted: [`Outcome::carriers`].
+    #[serde(default)]
+    pub carriers: bool,
 }
 
 impl Request {
@@ -54,6 +57,7 @@ impl Request {
             deadline: None,
             ask,
             fetch: Extent::None,
+            carriers: false,
         }
     }
 }
@@ -185,6 +189,10 @@ pub struct Outcome {
     /// What is missing from this answer and why, a line each: what the solver
     /// cannot solve, what could not be fetched, a repository that was left out.
     pub problems: Vec<String>,
+    /// If asked for: the names of all packages, installed or on offer, with which
+    /// modules or kernels may come or go, sorted. `None` where there are too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carriers: Option<Vec<String>>,
 }
 
 /// A package that comes or goes.
@@ -291,6 +299,7 @@ mod tests {
                 replaces: Vec::new(),
             }],
             problems: vec!["p".to_owned()],
+            carriers: None,
         });
         assert_eq!(
             serde_json::to_string(&result).unwrap(),

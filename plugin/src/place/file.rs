@@ -7,13 +7,18 @@ use crate::module::source::Regular;
 use crate::module::{Error, MAX_MODULE, Module, Reader};
 
 /// Reads a module file; one with the suffix `.btf` is a split BTF without a
-/// module around it.
+/// module around it. A compressed file is not unpacked if `known` says so of its
+/// bytes; then there is no module.
 ///
 /// # Errors
 /// Those of [`Reader::open`].
-pub fn open_module(reader: &mut Reader, file: &Path) -> Result<Module, Error> {
+pub fn open_module(
+    reader: &mut Reader,
+    file: &Path,
+    known: impl FnOnce(&[u8]) -> bool,
+) -> Result<Option<Module>, Error> {
     if file.extension().is_none_or(|suffix| suffix != "btf") {
-        return reader.open(file);
+        return reader.open_unless(file, known);
     }
     let mut btf = Vec::new();
     Regular::open(file)?.read_all(MAX_MODULE as u64, &mut btf)?;
@@ -22,7 +27,7 @@ pub fn open_module(reader: &mut Reader, file: &Path) -> Result<Module, Error> {
         return Err(Malformed::new(0_u64, "BTF, found an empty file").into());
     }
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(Module::from_raw_btf(&name.replace('-', "_"), btf))
+    Ok(Some(Module::from_raw_btf(&name.replace('-', "_"), btf)))
 }
 
 #[cfg(test)]
@@ -36,18 +41,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("nf-nat.btf");
         std::fs::write(&file, "not checked here").unwrap();
-        let module = open_module(&mut Reader::new(), &file).unwrap();
+        let open = |file: &Path| open_module(&mut Reader::new(), file, |_| false);
+        let module = open(&file).unwrap().unwrap();
         assert_eq!(module.name, "nf_nat");
         assert_eq!(module.btf.as_deref(), Some(&b"not checked here"[..]));
         assert!(module.target.is_none());
 
         let empty = dir.path().join("empty.btf");
         std::fs::write(&empty, "").unwrap();
-        assert!(open_module(&mut Reader::new(), &empty).is_err());
+        assert!(open(&empty).is_err());
 
         let ko = dir.path().join("nf-nat.ko");
         std::fs::rename(&file, &ko).unwrap();
-        assert!(open_module(&mut Reader::new(), &ko).is_err());
-        assert!(open_module(&mut Reader::new(), dir.path()).is_err());
+        assert!(open(&ko).is_err());
+        assert!(open(dir.path()).is_err());
     }
 }

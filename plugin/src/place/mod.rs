@@ -1,20 +1,24 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
+pub mod bases;
 pub mod boot;
 pub mod elements;
 pub mod fetch;
 mod file;
+pub mod glance;
 pub mod handoff;
 pub mod initrd;
 pub mod installed;
 pub mod inventory;
 mod layout;
+pub mod needed;
 pub mod package;
 pub mod paths;
 pub mod plan;
 pub mod private;
 pub mod process;
 pub mod promise;
+pub mod record;
 pub mod roots;
 pub mod told;
 pub mod transaction;

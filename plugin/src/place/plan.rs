@@ -4,11 +4,13 @@
 //! input, leaves the packages' files open as inherited descriptors, and reads an
 //! [`Answer`] from its standard output.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::policy::{Decision, Mode};
+use crate::policy::{Decision, Mode, Override, Source};
 
 /// The version of [`Plan`] and of every JSON report.
 pub const SCHEMA: u32 = 1;
@@ -27,6 +29,10 @@ pub struct Plan {
     pub test: bool,
     /// What the environment or the rpm macro asks for, if anything.
     pub mode: Option<Mode>,
+    /// Which of the two asks. `None` where the hook itself can do no more than
+    /// `mode` says.
+    #[serde(default)]
+    pub mode_source: Option<Source>,
     /// What is changed is an image of a system, to be booted later, even if the
     /// root is `/`: the running kernel will not meet it.
     #[serde(default)]
@@ -45,6 +51,10 @@ pub struct Plan {
     /// earlier answers. It is not told again.
     #[serde(default)]
     pub said: Vec<String>,
+    /// Where packages were fetched from, as far as that is known: aliases of
+    /// repositories by name, epoch, version, release, architecture.
+    #[serde(default)]
+    pub repositories: BTreeMap<String, String>,
     /// The transaction's elements that carry or remove module or kernel files.
     pub elements: Vec<Element>,
 }
@@ -58,11 +68,13 @@ impl Plan {
             stage: Stage::Before,
             test: false,
             mode: None,
+            mode_source: None,
             image: false,
             since: None,
             release: None,
             esps: Vec::new(),
             said: Vec::new(),
+            repositories: BTreeMap::new(),
             elements: Vec::new(),
         }
     }
@@ -121,6 +133,45 @@ pub struct Answer {
     /// for [`Plan::said`].
     #[serde(default)]
     pub keys: Vec<String>,
+    /// What made the decision another one than the policy's files alone would.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+    /// The overrides among them that hold for one transaction, by their ids: who
+    /// follows this answer uses them up
+    /// ([`settle`](crate::overrides::settle)).
+    #[serde(default)]
+    pub once: Vec<String>,
+    /// What is to be done instead where one of those is gone by then.
+    #[serde(default)]
+    pub fallback: Option<Fallback>,
+    /// All that the judge has said, for the records.
+    #[serde(skip)]
+    pub whole: Option<Box<RawValue>>,
+}
+
+/// A decision without overrides that hold for one transaction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fallback {
+    /// What to do.
+    pub decision: Decision,
+    /// What to tell the admin.
+    pub messages: Vec<Message>,
+}
+
+impl Answer {
+    /// One that nothing else is known of.
+    pub fn new(decision: Decision, messages: Vec<Message>, keys: Vec<String>) -> Self {
+        Self {
+            schema: SCHEMA,
+            decision,
+            messages,
+            keys,
+            overrides: Vec::new(),
+            once: Vec::new(),
+            fallback: None,
+            whole: None,
+        }
+    }
 }
 
 /// One line for the admin.
@@ -130,6 +181,22 @@ pub struct Message {
     pub level: Level,
     /// One line, without a line break.
     pub text: String,
+}
+
+/// The same lines, one a finding: a line that is set in goes behind the one before.
+/// For a journal, where each line is an entry, and others stand between them.
+pub fn joined(lines: Vec<Message>) -> Vec<Message> {
+    let mut joined: Vec<Message> = Vec::new();
+    for line in lines {
+        match (line.text.strip_prefix("  "), joined.last_mut()) {
+            (Some(more), Some(first)) => {
+                first.text.push_str("; ");
+                first.text.push_str(more);
+            }
+            _ => joined.push(line),
+        }
+    }
+    joined
 }
 
 /// How loud a [`Message`] is.
@@ -142,4 +209,33 @@ pub enum Level {
     Warning,
     /// Worth knowing.
     Notice,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_becomes_one_line() {
+        let line = |level, text: &str| Message {
+            level,
+            text: text.to_owned(),
+        };
+        let lines = vec![
+            line(Level::Error, "blocked"),
+            line(Level::Error, "  help: wait"),
+            line(Level::Error, "  modules: a"),
+            line(Level::Warning, "another"),
+            line(Level::Notice, "third"),
+            line(Level::Notice, "  note: x"),
+        ];
+        let expected = [
+            line(Level::Error, "blocked; help: wait; modules: a"),
+            line(Level::Warning, "another"),
+            line(Level::Notice, "third; note: x"),
+        ];
+        assert_eq!(joined(lines), expected);
+        let alone = vec![line(Level::Notice, "  set in")];
+        assert_eq!(joined(alone.clone()), alone);
+    }
 }

@@ -59,6 +59,17 @@ impl From<Errno> for Refused {
 #[derive(Debug)]
 pub struct Private {
     dir: OwnedFd,
+    trust: Trust,
+}
+
+/// Whose files are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// This user's own.
+    Own,
+    /// Root's, too, and under any number of names: some systems link files that
+    /// are the same.
+    System,
 }
 
 impl Private {
@@ -67,14 +78,27 @@ impl Private {
     /// # Errors
     /// [`Refused`] where it is not this user's alone.
     pub fn open(path: &Path) -> Result<Option<Self>, Refused> {
+        Self::open_as(path, Trust::Own)
+    }
+
+    /// Opens a directory of root's, or of this user's, that others may read; `None`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// [`Refused`] where others can write it.
+    pub fn of_system(path: &Path) -> Result<Option<Self>, Refused> {
+        Self::open_as(path, Trust::System)
+    }
+
+    fn open_as(path: &Path, trust: Trust) -> Result<Option<Self>, Refused> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = match openat(CWD, path, flags, Mode::empty()) {
             Ok(dir) => dir,
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         };
-        mine(&fstat(&dir)?)?;
-        Ok(Some(Self { dir }))
+        trust.check(&fstat(&dir)?)?;
+        Ok(Some(Self { dir, trust }))
     }
 
     /// Opens the directory, and makes it first where there is none. Its parent
@@ -106,10 +130,10 @@ impl Private {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Refused::Kind("file"));
         }
-        mine(&stat)?;
+        self.trust.check(&stat)?;
         let file = File::from(file);
         let names = file.metadata()?.nlink();
-        if names != 1 {
+        if names != 1 && self.trust == Trust::Own {
             return Err(Refused::Links(names));
         }
         let mut bytes = Vec::new();
@@ -156,15 +180,25 @@ impl Private {
         Ok(File::from(openat(&self.dir, name, flags, mode)?))
     }
 
+    /// Removes a file; `false` where there is none. Of several who try, one
+    /// succeeds.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn take(&self, name: &str) -> io::Result<bool> {
+        match unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     /// Removes a file; there need be none.
     ///
     /// # Errors
     /// Those of the system.
     pub fn remove(&self, name: &str) -> io::Result<()> {
-        match unlinkat(&self.dir, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
+        self.take(name).map(drop)
     }
 
     /// The names in the directory, without those that are not UTF-8.
@@ -180,16 +214,19 @@ impl Private {
     }
 }
 
-/// Does this user own it, and may nobody else write it?
-fn mine(stat: &Stat) -> Result<(), Refused> {
-    if stat.st_uid != geteuid().as_raw() {
-        return Err(Refused::Owner(stat.st_uid));
+impl Trust {
+    /// Is it theirs who are trusted, and may nobody else write it?
+    fn check(self, stat: &Stat) -> Result<(), Refused> {
+        let is_roots = self == Self::System && stat.st_uid == 0;
+        if stat.st_uid != geteuid().as_raw() && !is_roots {
+            return Err(Refused::Owner(stat.st_uid));
+        }
+        let mode = Mode::from_raw_mode(stat.st_mode);
+        if mode.intersects(Mode::WGRP | Mode::WOTH) {
+            return Err(Refused::Writable(mode.as_raw_mode()));
+        }
+        Ok(())
     }
-    let mode = Mode::from_raw_mode(stat.st_mode);
-    if mode.intersects(Mode::WGRP | Mode::WOTH) {
-        return Err(Refused::Writable(mode.as_raw_mode()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -275,6 +312,47 @@ mod tests {
             chown(&path, Some(12345), None).unwrap();
             assert!(matches!(Private::create(&path), Err(Refused::Owner(12345))));
         }
+    }
+
+    #[test]
+    fn what_is_roots_is_for_all_to_believe() {
+        let (parent, path, private) = private();
+        private.write("a", b"text").unwrap();
+        let system = Private::of_system(&path).unwrap().unwrap();
+        fs::hard_link(path.join("a"), parent.path().join("elsewhere")).unwrap();
+        assert_eq!(system.read("a", 9).unwrap().unwrap(), b"text");
+        chmod(&path.join("a"), 0o666);
+        assert!(matches!(system.read("a", 9), Err(Refused::Writable(_))));
+        symlink("/etc/hostname", path.join("link")).unwrap();
+        assert!(matches!(system.read("link", 9), Err(Refused::Kind(_))));
+        chmod(&path, 0o777);
+        assert!(matches!(
+            Private::of_system(&path),
+            Err(Refused::Writable(_))
+        ));
+        chmod(&path, 0o755);
+        if is_root() {
+            chown(&path, Some(12345), None).unwrap();
+            assert!(matches!(
+                Private::of_system(&path),
+                Err(Refused::Owner(12345))
+            ));
+        }
+        let usr = Private::of_system(Path::new("/usr"));
+        assert!(usr.unwrap().is_some(), "of root, whoever asks");
+    }
+
+    #[test]
+    fn one_of_several_takes_a_file() {
+        let (_parent, _, private) = private();
+        private.write("a", b"text").unwrap();
+        let taken: usize = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| usize::from(private.take("a").unwrap())))
+                .collect();
+            all.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 1);
     }
 
     #[test]

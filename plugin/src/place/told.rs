@@ -2,8 +2,9 @@
 //! own plugin, which sees the disk that the rpm plugin saw, is not to tell it again.
 //!
 //! The file `told` in [`private::RUN`](super::private::RUN) is about the last
-//! transaction whose disk was judged, whatever came of it. Where the rpm plugin
-//! is off or saw no module, there is no file or an older one.
+//! transaction whose disk was judged, whatever came of it, or of which the rpm
+//! plugin knows that its packages have nothing to judge. Where the plugin is off,
+//! there is no file or an older one.
 
 use std::io;
 use std::path::PathBuf;
@@ -36,6 +37,10 @@ pub struct Told {
     /// When the disk was judged last, in seconds since 1970: what changed later
     /// has not been looked at.
     pub looked: u64,
+    /// No package of the transaction that began then has a module or a kernel: only
+    /// scriptlets can have changed any. Nothing was judged.
+    #[serde(default)]
+    pub is_idle: bool,
     /// What was told of the client's transactions, before them and after: for
     /// [`Plan::said`](super::plan::Plan::said).
     pub keys: Vec<String>,
@@ -51,6 +56,18 @@ impl Told {
         Ok(Self::of(process, root, looked, keys))
     }
 
+    /// That this process's transaction on `root`, which has `begun` then, in seconds
+    /// since 1970, has no package with a module or a kernel.
+    ///
+    /// # Errors
+    /// Where `/proc` does not tell of this process.
+    pub fn idle(root: PathBuf, begun: u64) -> io::Result<Self> {
+        Ok(Self {
+            is_idle: true,
+            ..Self::of_this_process(root, begun, Vec::new())?
+        })
+    }
+
     /// What was told of a client's transaction on `root`.
     pub fn of(client: Process, root: PathBuf, looked: u64, keys: Vec<String>) -> Self {
         Self {
@@ -59,6 +76,7 @@ impl Told {
             started: client.started,
             root,
             looked,
+            is_idle: false,
             keys,
         }
     }
@@ -80,6 +98,14 @@ impl Told {
         let text = dir.read(NAME, MAX_TOLD)?;
         let told = text.and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         Ok(told.filter(|told| told.schema == SCHEMA))
+    }
+
+    /// Takes it away, whatever is told there by now.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn forget(dir: &Private) -> io::Result<()> {
+        dir.remove(NAME)
     }
 
     /// Is it about this process's transactions?
@@ -106,6 +132,13 @@ mod tests {
         told.leave(&dir).unwrap();
         assert_eq!(Told::last(&dir).unwrap().as_ref(), Some(&told));
         assert!(told.is_of(Process::find(std::process::id()).unwrap()));
+
+        let idle = Told::idle("/".into(), 8).unwrap();
+        assert!(idle.is_idle && !told.is_idle);
+        idle.leave(&dir).unwrap();
+        assert_eq!(Told::last(&dir).unwrap(), Some(idle));
+        Told::forget(&dir).unwrap();
+        assert_eq!(Told::last(&dir).unwrap(), None);
 
         for text in [
             "",

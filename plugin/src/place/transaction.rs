@@ -65,6 +65,11 @@ impl Change {
         Some((package, path))
     }
 
+    /// Does it install images that cannot be read?
+    pub fn brings_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     /// Does it erase images?
     pub fn erases_images(&self) -> bool {
         !self.erased_images.is_empty()

@@ -1,6 +1,6 @@
 //! Module files below a directory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -55,8 +55,8 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
             }
         }
     };
-    let mut found = BTreeMap::new();
-    let mut entered = BTreeSet::from([dir.real.clone()]);
+    let (mut found, mut linked) = (Vec::new(), BTreeMap::new());
+    let mut entered = HashSet::from([dir.real.clone()]);
     let mut ahead = vec![dir.clone()];
     while let Some(place) = ahead.pop() {
         let top = place.real == dir.real;
@@ -76,15 +76,22 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
                     });
                 }
             } else if real.is_file() && link.shown.file_name().is_some_and(is_module_name) {
-                offer(&mut found, link.shown, real);
+                offer(&mut linked, link.shown, real);
             }
         }
     }
-    tree.modules = found
-        .into_iter()
-        .map(|(file, path)| Found { path, file })
-        .collect();
-    tree.modules.sort();
+    for module in &mut found {
+        if let Some(link) = linked.remove(&module.file)
+            && link < module.path
+        {
+            module.path = link;
+        }
+    }
+    let others = linked.into_iter().map(|(file, path)| Found { path, file });
+    found.extend(others);
+    // Mostly they are sorted already.
+    found.sort();
+    tree.modules = found;
     tree
 }
 
@@ -121,16 +128,18 @@ fn offer(found: &mut BTreeMap<PathBuf, PathBuf>, path: PathBuf, file: PathBuf) {
         .or_insert(path);
 }
 
-/// Walks one directory, takes the module files and returns the links.
+/// Walks one directory, takes the module files, each of which is met once, and
+/// returns the links.
 fn walk_without_links(
     place: &Place,
     top: bool,
-    found: &mut BTreeMap<PathBuf, PathBuf>,
-    entered: &mut BTreeSet<PathBuf>,
+    found: &mut Vec<Found>,
+    entered: &mut HashSet<PathBuf>,
     tree: &mut Tree,
 ) -> Vec<Place> {
     let mut links = Vec::new();
-    let mut walk = WalkDir::new(&place.real).into_iter();
+    let is_itself = place.shown.as_os_str() == place.real.as_os_str();
+    let mut walk = WalkDir::new(&place.real).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
@@ -147,20 +156,24 @@ fn walk_without_links(
             }
             continue;
         }
-        let real = entry.path().to_owned();
-        let shown = match real.strip_prefix(&place.real) {
-            Ok(below) if !below.as_os_str().is_empty() => place.shown.join(below),
-            _ => place.shown.clone(),
+        let shown = |real: &Path| match real.strip_prefix(&place.real) {
+            Ok(below) if !is_itself && !below.as_os_str().is_empty() => place.shown.join(below),
+            Ok(_) if !is_itself => place.shown.clone(),
+            _ => real.to_owned(),
         };
         let kind = entry.file_type();
         if kind.is_symlink() {
+            let real = entry.into_path();
+            let shown = shown(&real);
             links.push(Place { shown, real });
         } else if kind.is_dir() {
-            if entry.depth() > 0 && !entered.insert(real) {
+            if entry.depth() > 0 && !entered.insert(entry.into_path()) {
                 walk.skip_current_dir();
             }
         } else if kind.is_file() && is_module_name(entry.file_name()) {
-            offer(found, shown, real);
+            let file = entry.into_path();
+            let path = shown(&file);
+            found.push(Found { path, file });
         }
     }
     links

@@ -18,7 +18,8 @@ pub(super) struct Finding<'a> {
     pub(super) severity: Severity,
     /// It was so before the transaction.
     pub(super) before: bool,
-    /// The modules by the kernel's complaint: the most frequent first.
+    /// The modules by the kernel's complaint: first those with modules that this
+    /// machine needs, then the most frequent.
     pub(super) groups: Vec<Vec<Case<'a>>>,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Finding<'a> {
-    /// All cases, the most frequent complaint first.
+    /// All cases, in the order of the groups.
     pub(super) fn cases(&self) -> impl Iterator<Item = Case<'a>> {
         self.groups.iter().flatten().copied()
     }
@@ -39,7 +40,15 @@ impl<'a> Finding<'a> {
         self.groups.iter().map(Vec::len).sum()
     }
 
-    /// The first case of the most frequent complaint.
+    /// The modules that this machine needs, and the first reason.
+    pub(super) fn needed(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.cases().filter_map(|case| {
+            let reason = case.module.needed.first()?;
+            Some((case.module.name.as_str(), reason.as_str()))
+        })
+    }
+
+    /// The first case of the first group.
     pub(super) fn first(&self) -> Option<Case<'a>> {
         self.cases().next()
     }
@@ -77,7 +86,10 @@ pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
     let mut findings = Vec::new();
     for ((severity, before, kernel, kind, cause, initrd), groups) in found {
         let mut groups: Vec<_> = groups.into_values().collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+        for group in &mut groups {
+            group.sort_by_key(|case| case.module.needed.is_empty());
+        }
+        groups.sort_by_key(|group| (needs_none(group), std::cmp::Reverse(group.len())));
         findings.push(Finding {
             kernel,
             kind,
@@ -88,7 +100,17 @@ pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
             groups,
         });
     }
+    // Within a severity: what was so before stays behind what was not.
+    findings.sort_by_key(|finding| {
+        let severity = std::cmp::Reverse(finding.severity);
+        (severity, finding.before, finding.needed().next().is_none())
+    });
     findings
+}
+
+/// Is no module of these needed?
+fn needs_none(group: &[Case<'_>]) -> bool {
+    group.iter().all(|case| case.module.needed.is_empty())
 }
 
 /// The shape of what the kernel says: two modules with the same complaint get

@@ -85,6 +85,8 @@ pub struct AbilitiesEntry {
     pub kinds: u32,
     /// It relocates `.BTF.base`.
     pub distilled_base: bool,
+    /// It reads the BTF of modules, and has a base for it.
+    pub module_btf: bool,
     /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `null` if no config was found.
     pub allow_mismatch: Option<bool>,
 }
@@ -114,6 +116,9 @@ impl KernelEntry {
             abilities: AbilitiesEntry {
                 kinds: kernel.abilities.kinds,
                 distilled_base: kernel.abilities.distilled_base,
+                module_btf: !kernel.base.is_none()
+                    && kernel.abilities.module_btf
+                    && kernel.config.module_btf != Some(false),
                 allow_mismatch: kernel.config.allow_mismatch,
             },
             config: kernel.config.source.clone(),

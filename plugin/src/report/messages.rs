@@ -1,10 +1,10 @@
 //! A judgement in the few lines that fit into a package manager's output.
 
-use super::findings::findings;
+use super::findings::{Finding, findings};
 use super::words::{self, shown};
 use super::{Kind, Report};
 use crate::place::plan::{Level, Message, Stage};
-use crate::policy::{Decision, Mode, Severity};
+use crate::policy::{Decision, Mode, Override, Severity, name_of};
 
 /// Findings that get lines of their own.
 const FINDINGS: usize = 3;
@@ -64,6 +64,9 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
                 format!("  modules: {names} (in {packages})")
             }
         });
+        if let Some(needed) = words::needed(finding, NAMES) {
+            lines.say(format!("  {needed}"));
+        }
         for origin in words::origins(finding, report, 1) {
             lines.say(format!("  {origin}"));
         }
@@ -95,12 +98,23 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
             "btf-guard: nothing was changed; to go on all the same: BTF_GUARD=warn in the \
              environment, or rpm -D '_btf_guard warn'",
         );
+        let packages = worth.iter().flat_map(|finding| packages(finding, report));
+        if let Some(package) = packages.map(name_of).find(|name| is_plain(name)) {
+            lines.say(format!(
+                "  help: for every time: sudo btf-guard allow --package '{package}' --reason '...'"
+            ));
+        }
+        lines.say(HELP_ONCE);
     }
     // After it, they have been told.
     for finding in rest.into_iter().filter(|_| stage == Stage::Before) {
         lines.level = Level::Notice;
         let headline = words::headline(finding, report);
         lines.say(format!("btf-guard: as before this transaction, {headline}"));
+    }
+    for note in report.notes.iter().take(ERRORS) {
+        lines.level = Level::Warning;
+        lines.say(format!("btf-guard: {note}"));
     }
     for error in report.errors.iter().take(ERRORS) {
         lines.level = match error.harmless {
@@ -116,6 +130,41 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
         lines.say(format!("btf-guard: {more} more could not be judged"));
     }
     lines.messages
+}
+
+/// How a block is overridden whoever runs the package manager, from whatever
+/// environment.
+pub const HELP_ONCE: &str = "  help: for one time: sudo btf-guard allow --next --reason '...'";
+
+/// Why it came to a decision, where rules or overrides of the admin's had a part
+/// in it: a line each.
+pub fn overrides(overrides: &[Override], decision: Decision) -> Vec<Message> {
+    let level = match decision {
+        Decision::Block => Level::Error,
+        Decision::Warn | Decision::Allow => Level::Warning,
+    };
+    let told = overrides.iter().filter(|o| o.id.is_some());
+    told.map(|o| {
+        let reason = o.reason.as_deref().unwrap_or("no reason given");
+        let text = shown(&format!("btf-guard: decided by {o}: {reason}"));
+        Message { level, text }
+    })
+    .collect()
+}
+
+/// The packages that bring what a finding is about.
+fn packages<'r>(finding: &Finding<'r>, report: &'r Report) -> Vec<&'r str> {
+    let kernel = report.kernels.get(finding.kernel);
+    let kernel = kernel.and_then(|kernel| kernel.package.as_deref());
+    let blocks = finding.severity == Severity::Block;
+    let modules = finding.cases().filter_map(|c| c.module.package.as_deref());
+    modules.chain(kernel).filter(|_| blocks).collect()
+}
+
+/// May it stand in a command that an admin copies? Packages choose their names.
+fn is_plain(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+~-".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_plain)
 }
 
 struct Lines {

@@ -1,11 +1,19 @@
 //! Reports: what was found, as data (and so as JSON), as text for an admin,
 //! and as the few lines that fit into a package manager's output.
 
+mod alerts;
+mod built;
 mod conclusion;
 mod findings;
 mod kernel;
 mod kernels;
 mod messages;
+mod problems;
+mod prometheus;
+mod rate;
+mod rpmlint;
+mod sarif;
+mod standing;
 mod text;
 mod words;
 
@@ -19,16 +27,22 @@ use crate::place::plan::SCHEMA;
 use crate::policy::{self, Decision, Mode, Severity};
 use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
 
-pub use crate::verdict::BuiltFor;
+pub use crate::verdict::{BuiltFor, Kind};
 
 pub use kernel::{AbilitiesEntry, BaseEntry, KernelEntry, StaleEntry};
 pub use kernels::{KernelList, Listed, write_kernels};
-pub use messages::messages;
+pub use messages::{HELP_ONCE, messages, overrides};
+pub use problems::{Problem, Rule, Weight, problems};
+pub use prometheus::{Counts, write_prometheus};
+pub use rate::{Known, Rating, Ruling};
+pub use rpmlint::write_rpmlint;
+pub use sarif::sarif;
+pub use standing::{write_motd, write_standing};
 pub use text::{Detail, write_errors, write_inputs, write_text};
 pub use words::shown;
 
 /// Everything that was judged, in the form of DESIGN's JSON schema 1.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -48,6 +62,9 @@ pub struct Report {
     /// The initrds that the kernels are booted with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub initrds: Vec<InitrdEntry>,
+    /// What is wrong with modules as a build has made them, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<Vec<Problem>>,
     /// What was not looked at, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -79,6 +96,12 @@ pub struct ModuleEntry {
     pub initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
     pub release: Option<String>,
+    /// Is it of the kernel's own sources (modinfo `intree`)?
+    pub in_tree: bool,
+    /// What this machine needs it for, where it was asked: where there is something
+    /// to say of it, on this machine's own root.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<String>,
     /// Its BTF.
     pub btf: BtfEntry,
     /// What each kernel that it was held against does with it.
@@ -112,6 +135,8 @@ impl ModuleEntry {
             package,
             initrd: None,
             release: vermagic.split_whitespace().next().map(str::to_owned),
+            in_tree: module.in_tree,
+            needed: Vec::new(),
             btf: BtfEntry {
                 present: bytes > 0,
                 distilled: module.btf_base.is_some(),
@@ -123,6 +148,39 @@ impl ModuleEntry {
         }
     }
 
+    /// The entry of a module of which no more is known than that all of these
+    /// kernels load it, each an id and its moment.
+    pub fn that_loads(
+        path: String,
+        package: Option<String>,
+        kernels: impl IntoIterator<Item = (usize, Moment)>,
+    ) -> Self {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let stem = file.split_once(".ko").map_or(file, |(stem, _)| stem);
+        let loads = |(id, moment)| VerdictEntry::new(id, moment, Verdict::Loads.into());
+        Self {
+            name: stem.replace('-', "_"),
+            path,
+            package,
+            initrd: None,
+            release: None,
+            in_tree: true,
+            needed: Vec::new(),
+            btf: BtfEntry {
+                present: true,
+                ..BtfEntry::default()
+            },
+            verdicts: kernels.into_iter().map(loads).collect(),
+            names_machine: true,
+        }
+    }
+
+    /// Do all kernels that it was held against load it and take its BTF?
+    pub fn loads(&self) -> bool {
+        let loads = |verdict: &VerdictEntry| verdict.verdict == Kind::Loads;
+        !self.verdicts.is_empty() && self.verdicts.iter().all(loads)
+    }
+
     /// The entry of a kernel's module directory that is gone or empty.
     pub fn missing(path: String, kernel: &KernelEntry) -> Self {
         let judgement = Verdict::Missing.into();
@@ -132,6 +190,8 @@ impl ModuleEntry {
             package: None,
             initrd: None,
             release: kernel.release.clone(),
+            in_tree: true,
+            needed: Vec::new(),
             btf: BtfEntry::default(),
             verdicts: vec![VerdictEntry::new(kernel.id, kernel.moment, judgement)],
             names_machine: true,
@@ -177,6 +237,12 @@ pub struct VerdictEntry {
     pub notes: Vec<String>,
     /// How bad it is.
     pub severity: Severity,
+    /// The most that it can be, whatever the policy says.
+    #[serde(skip)]
+    pub(crate) most: Severity,
+    /// The rule or override that its severity comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// It was as bad before the transaction that is judged.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub before: bool,
@@ -191,36 +257,6 @@ pub struct RefusalEntry {
     pub errno: Option<i32>,
     /// What the kernel logs.
     pub log: Vec<String>,
-}
-
-/// A verdict by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// [`Verdict::Loads`].
-    Loads,
-    /// [`Verdict::LoadsNoBtf`].
-    LoadsNoBtf,
-    /// [`Verdict::BtfDiscarded`].
-    BtfDiscarded,
-    /// [`Verdict::BtfWrong`].
-    BtfWrong,
-    /// [`Verdict::Refused`].
-    Refused,
-    /// [`Verdict::Missing`].
-    Missing,
-    /// [`Verdict::Unknown`].
-    Unknown,
-}
-
-impl Kind {
-    /// Does the kernel load the module, whatever becomes of its BTF?
-    pub fn is_loaded(self) -> bool {
-        matches!(
-            self,
-            Self::Loads | Self::LoadsNoBtf | Self::BtfDiscarded | Self::BtfWrong
-        )
-    }
 }
 
 impl VerdictEntry {
@@ -255,6 +291,8 @@ impl VerdictEntry {
             assumed: judgement.assumed,
             notes: judgement.notes,
             severity,
+            most: Severity::Block,
+            rule: None,
             before: false,
         }
     }
@@ -262,13 +300,19 @@ impl VerdictEntry {
     /// Marks what the transaction did not bring about: worth knowing, no more.
     pub fn was_so_before(&mut self) {
         self.before = true;
-        self.severity = self.severity.min(Severity::Info);
+        self.cap(Severity::Info);
+    }
+
+    /// Makes it this bad at most, by whatever policy.
+    pub fn cap(&mut self, most: Severity) {
+        self.most = self.most.min(most);
+        self.severity = self.severity.min(most);
     }
 
     /// Marks what the transaction may not have brought about: a guess never
     /// blocks. `why` is what could not be read.
     pub fn may_have_been_so_before(&mut self, why: &str) {
-        self.severity = self.severity.min(Severity::Warn);
+        self.cap(Severity::Warn);
         let note = format!("whether it was so before this transaction is not known: {why}");
         self.notes.push(note);
     }
@@ -388,8 +432,19 @@ impl Report {
             moments,
             decision: policy::decide(worst, mode),
             initrds: Vec::new(),
+            problems: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Judges the modules as what a build has made, each for the kernel that it was
+    /// built for: the decision is that of the problems found.
+    pub fn as_built(mut self, mode: Mode) -> Self {
+        let problems = problems(&self.kernels, &self.modules);
+        let worst = problems.iter().map(|problem| problem.rule.severity());
+        self.decision = policy::decide(worst.max().unwrap_or(Severity::None), mode);
+        self.problems = Some(problems);
+        self
     }
 
     /// Leaves out the modules of which there is nothing to say; they stay counted.

@@ -31,6 +31,7 @@ pub(crate) fn kernel(id: usize, moment: Moment) -> KernelEntry {
         abilities: AbilitiesEntry {
             kinds: 20,
             distilled_base: true,
+            module_btf: true,
             allow_mismatch: Some(false),
         },
         config: Some(format!("/boot/config-{RELEASE}")),
@@ -46,6 +47,8 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
         package: None,
         initrd: None,
         release: Some(RELEASE.into()),
+        in_tree: true,
+        needed: Vec::new(),
         btf: BtfEntry {
             present: true,
             bytes: 5210,

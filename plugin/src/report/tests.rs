@@ -154,6 +154,7 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
         abilities: AbilitiesEntry {
             kinds: 20,
             distilled_base: false,
+            module_btf: true,
             allow_mismatch: None,
         },
         ..kernel(0, Moment::Boot)
@@ -234,18 +235,19 @@ fn the_schema_of_the_json() {
                 "id": 0, "release": "6.18.15-cloud", "build": "#1 SMP 2026-03-01",
                 "moment": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "package": null,
                 "base": {"types": 114822, "strings": 2092587, "sha256": "5".repeat(64)},
-                "abilities": {"kinds": 20, "distilled_base": true, "allow_mismatch": false},
+                "abilities": {"kinds": 20, "distilled_base": true,
+                              "module_btf": true, "allow_mismatch": false},
                 "config": "/boot/config-6.18.15-cloud", "judged": 2,
             }],
             "modules": [
                 {"path": path("aegis128"), "name": "aegis128", "package": null,
-                 "release": "6.18.15-cloud", "btf": btf,
+                 "release": "6.18.15-cloud", "in_tree": true, "btf": btf,
                  "verdicts": [{
                      "kernel": 0, "verdict": "refused", "cause": "btf", "errno": -22,
                      "log": ["[114893] STRUCT aegis_block", "size=392 vlen=17", "Invalid name"],
                      "severity": "block"}]},
                 {"path": path("ahci"), "name": "ahci", "package": null,
-                 "release": "6.18.15-cloud", "btf": btf,
+                 "release": "6.18.15-cloud", "in_tree": true, "btf": btf,
                  "verdicts": [{"kernel": 0, "verdict": "loads", "severity": "none"}]},
             ],
             "errors": [],
@@ -304,6 +306,12 @@ fn a_block_in_a_package_managers_output() {
          environment, or rpm -D '_btf_guard warn'"
             .into(),
     );
+    for help in [
+        "every time: sudo btf-guard allow --package 'kmp'",
+        "one time: sudo btf-guard allow --next",
+    ] {
+        blocked.push(format!("E   help: for {help} --reason '...'"));
+    }
     assert_eq!(lines(&report, Mode::Block), blocked);
 
     report.decision = Decision::Warn;
@@ -448,4 +456,54 @@ fn a_kernel_in_a_package_is_named_by_it() {
         words::kernel(&entry),
         "kernel 6.18.15-cloud (in kernel-6.18.15-1.x86_64)"
     );
+}
+
+#[test]
+fn what_this_machine_needs_comes_first() {
+    let (kernels, mut modules) = bad_day(Moment::Boot);
+    for (name, why) in [("quiet", "root file system"), ("asix", "loaded")] {
+        let module = modules.iter_mut().find(|module| module.name == name);
+        module.unwrap().needed.push(why.into());
+    }
+    let report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    let shown = text(&report, Detail::Findings);
+    let from = shown.lines().skip(2).collect::<Vec<_>>().join("\n");
+    assert!(
+        from.starts_with(
+            " = needed by this machine: asix (loaded), quiet (root file system)
+--> /lib/modules/6.18.15-cloud/kernel
+  | 2 modules: asix, aegis128
+"
+        ),
+        "{shown}"
+    );
+    let lines = lines(&report, Mode::Block);
+    assert_eq!(
+        lines[2..4],
+        [
+            "E   modules: asix, aegis128, quiet",
+            "E   needed by this machine: asix (loaded), quiet (root file system)",
+        ]
+    );
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["modules"][2]["needed"], serde_json::json!(["loaded"]));
+    assert_eq!(json["modules"][0].get("needed"), None);
+}
+
+#[test]
+fn of_two_findings_as_bad_that_with_needed_modules_is_first() {
+    let (one, other) = (kernel(0, Moment::Boot), kernel(1, Moment::Boot));
+    let refused = |kernel, name| {
+        let verdict = Verdict::Refused(misfit(name));
+        module(name, vec![judged(kernel, verdict)])
+    };
+    let (plain, mut needed) = (refused(&one, "plain"), refused(&other, "needed"));
+    needed.needed.push("loaded".into());
+    let modules = vec![plain, needed];
+    let report = Report::new(vec![one, other], modules, Vec::new(), Mode::Block);
+    let names: Vec<_> = lines(&report, Mode::Block)
+        .into_iter()
+        .filter(|line| line.contains("modules: "))
+        .collect();
+    assert_eq!(names, ["E   modules: needed", "E   modules: plain"]);
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::built::{write_outcome, write_problems};
 use super::conclusion::{write_conclusion, write_other_releases};
 use super::findings::{Finding, findings};
 use super::words::{self, shown};
@@ -46,6 +47,11 @@ pub fn write_text(
     if detail == Detail::Decision {
         return writeln!(out, "{}", decision(report.decision));
     }
+    if let Some(problems) = &report.problems {
+        write_problems(problems, report, detail, out)?;
+        write_errors(report, detail, out)?;
+        return write_outcome(problems, report, out);
+    }
     let findings = findings(report);
     for finding in &findings {
         write_finding(finding, report, detail, out)?;
@@ -70,7 +76,7 @@ fn decision(decision: Decision) -> &'static str {
     }
 }
 
-fn style(severity: Severity) -> Style {
+pub(super) fn style(severity: Severity) -> Style {
     let color = match severity {
         Severity::Block => AnsiColor::Red,
         Severity::Warn => AnsiColor::Yellow,
@@ -80,7 +86,7 @@ fn style(severity: Severity) -> Style {
 }
 
 pub(super) const HELP: Style = AnsiColor::Green.on_default().bold();
-const FRAME: Style = AnsiColor::Blue.on_default().bold();
+pub(super) const FRAME: Style = AnsiColor::Blue.on_default().bold();
 
 fn write_finding(
     finding: &Finding<'_>,
@@ -97,6 +103,13 @@ fn write_finding(
     }
     if finding.kind == Kind::Missing {
         return writeln!(out);
+    }
+    let most = match detail {
+        Detail::Everything => usize::MAX,
+        _ => NAMES,
+    };
+    if let Some(needed) = words::needed(finding, most) {
+        writeln!(out, " {FRAME}={FRAME:#} {}", shown(&needed))?;
     }
     if finding.severity >= Severity::Warn || detail == Detail::Everything {
         write_place(finding, out)?;

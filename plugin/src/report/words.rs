@@ -1,7 +1,7 @@
 //! What is said of a finding: the headline, and what to do.
 
 use super::findings::Finding;
-use super::{BuiltFor, InitrdEntry, KernelEntry, Kind, ModuleEntry, Report};
+use super::{BuiltFor, InitrdEntry, KernelEntry, Kind, ModuleEntry, Report, VerdictEntry};
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::verdict::Cause;
@@ -145,7 +145,7 @@ pub(super) fn origins(finding: &Finding<'_>, report: &Report, most: usize) -> Ve
 }
 
 /// What BTF was built for, and what not.
-fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
+pub(super) fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
     let own = kernel.release.as_deref();
     let strings = built_for.strings;
     let here = kernel.base.as_ref().map(|base| base.strings);
@@ -170,6 +170,19 @@ fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
             "built for {source}, not for {}",
             own.unwrap_or(&kernel.source)
         ),
+    }
+}
+
+/// Why the verdict is what it is, in one line: what the kernel logs, or what tells.
+pub(super) fn reason(verdict: &VerdictEntry) -> String {
+    let Some(refusal) = &verdict.refusal else {
+        return verdict.why.clone().unwrap_or_else(|| "no modules".into());
+    };
+    let log = refusal.log.iter().map(|line| line.trim());
+    let said: Vec<&str> = log.filter(|line| !line.is_empty()).collect();
+    match said.is_empty() {
+        true => "without a word".to_owned(),
+        false => said.join(" | "),
     }
 }
 
@@ -311,6 +324,17 @@ pub(super) fn few<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> Stri
     } else {
         names.join(", ")
     }
+}
+
+/// The modules of a finding that this machine needs, and what for; `None` where it
+/// needs none.
+pub(super) fn needed(finding: &Finding<'_>, most: usize) -> Option<String> {
+    let needed: Vec<String> = finding
+        .needed()
+        .map(|(name, reason)| format!("{name} ({reason})"))
+        .collect();
+    let listed = few(needed.iter().map(String::as_str), most);
+    (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
 }
 
 /// What a report must not pass off as known.

@@ -17,6 +17,7 @@ use super::{Build, Place, RELEASE, base, config, ended, module, module_path, pro
 pub(crate) struct Transaction {
     pub(crate) plan: Plan,
     files: Vec<File>,
+    config: PathBuf,
 }
 
 impl Transaction {
@@ -24,7 +25,14 @@ impl Transaction {
         Self {
             plan: Plan::new(root.path().to_owned()),
             files: Vec::new(),
+            config: NO_CONFIG.into(),
         }
+    }
+
+    /// On a machine with the configuration and the overrides below this place.
+    pub(crate) fn under(mut self, place: &Place) -> Self {
+        self.config = place.path().to_owned();
+        self
     }
 
     pub(crate) fn mode(mut self, mode: Mode) -> Self {
@@ -62,7 +70,7 @@ impl Transaction {
 
     pub(crate) fn judge_with(self, cache: &Path) -> Answer {
         let plan = serde_json::to_vec(&self.plan).unwrap();
-        let (code, out, err) = judge_in(&plan, cache);
+        let (code, out, err) = judge_in(&plan, cache, &self.config);
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
         Answer(serde_json::from_str(&out).expect(&out))
     }
@@ -70,13 +78,18 @@ impl Transaction {
 
 /// Runs the judge with this plan.
 pub(crate) fn judge(plan: &[u8]) -> (i32, String, String) {
-    judge_in(plan, Path::new("none"))
+    judge_in(plan, Path::new("none"), Path::new(NO_CONFIG))
 }
 
-fn judge_in(plan: &[u8], cache: &Path) -> (i32, String, String) {
+/// Where nothing says what this machine's own files may say.
+const NO_CONFIG: &str = "/nonexistent";
+
+fn judge_in(plan: &[u8], cache: &Path, config: &Path) -> (i32, String, String) {
     let mut child = program()
         .args(["judge", "--cache"])
         .arg(cache)
+        .arg("--config")
+        .arg(config)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

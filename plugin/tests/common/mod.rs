@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use object::write::{Object, StandardSegment};
 use object::{Architecture, BinaryFormat, Endianness, SectionKind};
-use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
+use rpm::{BuildConfig, CompressionType, Dependency, FileOptions, PackageBuilder};
 
 /// The release of all builds.
 pub(crate) const RELEASE: &str = "6.18.1-test";
@@ -62,6 +62,18 @@ pub(crate) fn split(build: Build) -> Vec<u8> {
     btf(&[name, STRUCT, 0], b"thing\0")
 }
 
+/// The split BTF of a module of that build: empty structs of these names.
+pub(crate) fn split_of(build: Build, names: &[&str]) -> Vec<u8> {
+    let (mut types, mut strings) = (Vec::new(), Vec::new());
+    for name in names {
+        let offset = base_strings(build).len() + strings.len();
+        types.extend([offset as u32, STRUCT, 0]);
+        strings.extend_from_slice(name.as_bytes());
+        strings.push(0);
+    }
+    btf(&types, &strings)
+}
+
 /// A module's ELF file.
 pub(crate) fn elf(name: &str, btf: Option<&[u8]>, machine: Architecture) -> Vec<u8> {
     let mut object = Object::new(BinaryFormat::Elf, machine, Endianness::Little);
@@ -83,6 +95,14 @@ pub(crate) fn elf(name: &str, btf: Option<&[u8]>, machine: Architecture) -> Vec<
 /// A module of a build.
 pub(crate) fn module(name: &str, build: Build) -> Vec<u8> {
     elf(name, Some(&split(build)), Architecture::X86_64)
+}
+
+/// Modules of any size have so many names of their own that the base they continue
+/// can be told.
+pub(crate) fn long(name: &str, build: Build) -> Vec<u8> {
+    let names: Vec<String> = (0..12).map(|n| format!("structure_number_{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    elf(name, Some(&split_of(build, &names)), Architecture::X86_64)
 }
 
 /// A module without BTF.
@@ -147,12 +167,24 @@ pub(crate) fn module_path(name: &str) -> String {
 
 /// A package with these files.
 pub(crate) fn package(name: &str, files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    package_with(name, files, &[])
+}
+
+/// The same, which provides these besides, each in a version.
+pub(crate) fn package_with(
+    name: &str,
+    files: &[(String, Vec<u8>)],
+    provides: &[(String, String)],
+) -> Vec<u8> {
     let mut builder = PackageBuilder::new(name, "1", "GPL-2.0", "x86_64", name);
     builder.using_config(BuildConfig::v4().compression(CompressionType::Gzip));
     for (path, content) in files {
         builder
             .with_file_contents(content.clone(), FileOptions::new(path))
             .unwrap();
+    }
+    for (name, version) in provides {
+        builder.provides(Dependency::eq(name, version));
     }
     let mut bytes = Vec::new();
     builder.build().unwrap().write(&mut bytes).unwrap();

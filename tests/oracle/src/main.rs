@@ -41,6 +41,21 @@ struct Args {
 enum Job {
     /// Ask kernels, and compare.
     Ask(Ask),
+    /// Have a kernel load modules as they are: a line of file, errno, and bytes of the BTF
+    /// that the kernel keeps (or -) for each.
+    Load {
+        /// The image that boots.
+        #[arg(long)]
+        image: PathBuf,
+        /// The guest's first process.
+        #[arg(long)]
+        init: PathBuf,
+        /// An existing directory for what comes up meanwhile.
+        #[arg(long)]
+        scratch: PathBuf,
+        /// The modules; their names differ.
+        modules: Vec<PathBuf>,
+    },
     /// Write the base BTF of a kernel image to a file.
     Base {
         /// The image.
@@ -89,6 +104,12 @@ fn enforcing(pair: &str) -> Result<(PathBuf, String), String> {
 fn main() -> ExitCode {
     let done = match Args::parse().job {
         Job::Ask(args) => run(&args),
+        Job::Load {
+            image,
+            init,
+            scratch,
+            modules,
+        } => load(&image, &init, &scratch, &modules).map(|()| true),
         Job::Base { image, out } => base(&image, &out).map(|()| true),
     };
     match done {
@@ -99,6 +120,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn load(image: &Path, init: &Path, scratch: &Path, modules: &[PathBuf]) -> Result<()> {
+    let vm = Vm::probe(init, image, &scratch.join("probe"))?;
+    let run = vm.run(image, modules, &scratch.join("run"))?;
+    ensure!(
+        run.table.done,
+        "the guest did not come to its end: {}",
+        vm::last_lines(&run.console)
+    );
+    for (file, answer) in &run.table.answers {
+        let btf = answer.btf.map_or("-".to_owned(), |bytes| bytes.to_string());
+        writeln!(io::stdout(), "{file} {} {btf}", answer.errno)?;
+    }
+    Ok(())
 }
 
 fn base(image: &Path, out: &Path) -> Result<()> {

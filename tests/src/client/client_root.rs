@@ -59,9 +59,20 @@ impl ClientRoot {
     }
 
     fn with(suite: Suite, kind: As, guarded: bool) -> Option<Self> {
+        Self::above(suite, Vec::new(), kind, guarded)
+    }
+
+    /// With further layers between the suite's root and btf-guard, the topmost first.
+    pub(super) fn above(
+        suite: Suite,
+        layers: Vec<PathBuf>,
+        kind: As,
+        guarded: bool,
+    ) -> Option<Self> {
         let base = suite.base()?;
         let guard = guarded.then(|| layer::installed(suite, &base));
-        let mut lower = vec![base];
+        let mut lower = layers;
+        lower.push(base);
         if let Some(guard) = &guard {
             lower.insert(0, guard.path().to_owned());
         }
@@ -119,6 +130,12 @@ impl ClientRoot {
     /// `/srv/<repository>`.
     pub fn offer_built(&self, repository: &str, packages: &[PathBuf]) {
         repository::add(&self.namespace.root(), repository, packages);
+    }
+
+    /// Lets a repository speak of so many packages more, none with a module, of
+    /// which there is the metadata only.
+    pub fn pretend(&self, repository: &str, packages: usize) {
+        repository::pretend(&self.namespace.root(), repository, packages);
     }
 
     /// Adds a patch to a repository: one that wants this version of a package.

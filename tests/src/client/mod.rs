@@ -14,10 +14,12 @@ mod run;
 mod shared;
 mod suite;
 mod terminal;
+mod workshop;
 mod wrapped;
 
 pub use client_root::ClientRoot;
 pub use fetch::{FETCHER, Fetched, SHIM, has_fetcher};
 pub use run::Run;
 pub use suite::Suite;
+pub use workshop::{Workshop, packages, repository, rpmbuild, sarif_schema, settle};
 pub use wrapped::{Build, KMP, kernel, kmp, kmp_for, kmp_in, module, release};

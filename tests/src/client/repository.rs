@@ -1,6 +1,7 @@
 //! A repository inside a root, known to every client in it.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,6 +39,63 @@ pub(crate) fn add(root: &Path, name: &str, packages: &[PathBuf]) {
         fs::write(configuration.join(format!("{name}.repo")), &text).unwrap();
     }
     forget(root);
+}
+
+/// Adds packages to a repository's metadata. What is said of each has about the
+/// length that distributions have.
+pub(crate) fn pretend(root: &Path, repository: &str, packages: usize) {
+    let metadata = root.join("srv").join(repository).join("repodata");
+    let primary = fs::read_dir(&metadata).unwrap();
+    let mut primary = primary.map(|entry| entry.unwrap().path());
+    let primary = primary.find(|path| path.to_string_lossy().contains("-primary.xml"));
+    let packed = fs::read(primary.unwrap()).unwrap();
+    let mut text = String::new();
+    let read = match packed.starts_with(&[0x1f, 0x8b]) {
+        true => flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text),
+        false => zstd::Decoder::new(&packed[..])
+            .unwrap()
+            .read_to_string(&mut text),
+    };
+    read.unwrap();
+    let end = text.rfind("</metadata>").unwrap();
+    text.truncate(end);
+    for number in 0..packages {
+        text.push_str(&pretended(number));
+    }
+    text.push_str("</metadata>\n");
+    let draft = root.join("srv/primary.xml");
+    fs::write(&draft, text).unwrap();
+    let added = Command::new("modifyrepo_c")
+        .arg(&draft)
+        .arg(&metadata)
+        .output()
+        .expect("modifyrepo_c starts");
+    assert!(added.status.success(), "{added:?}");
+    fs::remove_file(draft).unwrap();
+    forget(root);
+}
+
+fn pretended(number: usize) -> String {
+    let needed = number / 2;
+    format!(
+        r#"<package type="rpm"><name>pretended-{number}</name><arch>noarch</arch>
+<version epoch="0" ver="1.{number}" rel="1"/>
+<checksum type="sha256" pkgid="YES">{number:064x}</checksum>
+<summary>The package of the number {number}</summary>
+<description>A package that is not there, of the number {number}. It is described at a length that is usual for packages, so that who reads of it has as much to do as with another one.</description>
+<packager>nobody</packager><url>https://example.org/{number}</url>
+<time file="1700000000" build="1700000000"/><size package="100000" installed="300000" archive="300000"/>
+<location href="pretended-{number}-1.{number}-1.noarch.rpm"/>
+<format><rpm:license>GPL-2.0-or-later</rpm:license><rpm:vendor>nobody</rpm:vendor><rpm:group>None</rpm:group>
+<rpm:buildhost>localhost</rpm:buildhost><rpm:sourcerpm>pretended-{number}-1.{number}-1.src.rpm</rpm:sourcerpm>
+<rpm:header-range start="4000" end="20000"/>
+<rpm:provides><rpm:entry name="pretended-{number}" flags="EQ" epoch="0" ver="1.{number}" rel="1"/>
+<rpm:entry name="libpretended{number}.so.1()(64bit)"/></rpm:provides>
+<rpm:requires><rpm:entry name="libpretended{needed}.so.1()(64bit)"/><rpm:entry name="libc.so.6(GLIBC_2.34)(64bit)"/>
+<rpm:entry name="/bin/sh" pre="1"/></rpm:requires>
+<file>/usr/bin/pretended-{number}</file><file>/etc/pretended-{number}.conf</file></format></package>
+"#
+    )
 }
 
 /// Adds a patch for a package to a repository.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use btf_guard::place::handoff::{Commit, Handoff};
-use btf_guard::place::plan::{Answer, Level, Message, SCHEMA};
+use btf_guard::place::plan::{Answer, Level, Message};
 use btf_guard::place::private::Private;
 use btf_guard::place::process::Process;
 use btf_guard::policy::Decision;
@@ -44,15 +44,8 @@ impl Scene {
 
     /// What the commit plugin leaves, on a commit that installs the module.
     fn hand_over(&self, decision: Decision, level: Level) {
-        let answer = Answer {
-            schema: SCHEMA,
-            decision,
-            messages: vec![Message {
-                level,
-                text: "btf-guard: judged as one".to_owned(),
-            }],
-            keys: Vec::new(),
-        };
+        let text = "btf-guard: judged as one".to_owned();
+        let answer = Answer::new(decision, vec![Message { level, text }], Vec::new());
         let dir = Private::create(&self.root.handoffs()).unwrap();
         Commit::of(&dir, zypper())
             .hand_over(self.root.path(), &answer, vec!["mod-1-1.noarch".to_owned()])
@@ -84,11 +77,8 @@ impl Scene {
     /// The one call of the other back end.
     fn install_as_one(&self, packages: &[&Path]) -> Outcome {
         let packages = packages.iter().map(|package| package.as_os_str());
-        let mut command = self
-            .root
-            .command(["-U".as_ref()].into_iter().chain(packages));
-        command.env("ZYPP_SINGLE_RPMTRANS", "1");
-        self.run(command)
+        let arguments = ["-U".as_ref()].into_iter().chain(packages);
+        self.run(self.root.single(arguments))
     }
 }
 
@@ -183,6 +173,22 @@ fn without_a_hand_off_only_the_first_call_may_be_stopped() {
     assert_goes_on(&scene.install(&scene.plain), &[]);
     assert_goes_on(
         &scene.install(&scene.module),
+        &["warning: btf-guard: judged alone"],
+    );
+}
+
+/// Somebody may have set it for good, on a libzypp that has one back end only.
+#[test]
+fn the_wish_for_the_other_back_end_is_not_that_back_end() {
+    let scene = Scene::new();
+    let install = |package: &Path| {
+        let mut command = scene.root.command(["-U".as_ref(), package.as_os_str()]);
+        command.env("ZYPP_SINGLE_RPMTRANS", "1");
+        scene.run(command)
+    };
+    assert_goes_on(&install(&scene.plain), &[]);
+    assert_goes_on(
+        &install(&scene.module),
         &["warning: btf-guard: judged alone"],
     );
 }
@@ -331,12 +337,7 @@ fn a_stranger_is_not_served() {
     let scene = Scene::new();
     let mut other = Command::new("sleep").arg("600").spawn().unwrap();
     let process = Process::find(other.id()).unwrap();
-    let answer = Answer {
-        schema: SCHEMA,
-        decision: Decision::Allow,
-        messages: Vec::new(),
-        keys: Vec::new(),
-    };
+    let answer = Answer::new(Decision::Allow, Vec::new(), Vec::new());
     let dir = Private::create(&scene.root.handoffs()).unwrap();
     Commit::of(&dir, process).watch().unwrap();
     Commit::of(&dir, process)

@@ -223,3 +223,26 @@ fn an_answer_without_end_is_cut() {
     assert_eq!(outcome.log().len(), 200);
     assert_eq!(outcome.stdout, "btf-guard: 800 more lines not shown\n");
 }
+
+#[test]
+fn an_automatic_update_gets_one_line_a_finding() {
+    let lines = [
+        ("warning", "btf-guard: 1 module will not load"),
+        ("warning", "  help: wait"),
+        ("warning", "  modules: mod"),
+        ("warning", "btf-guard: another"),
+    ];
+    let judge = Judge::answering("warn", &lines);
+    let root = Root::new(&judge.path());
+    let package = root.build(&module_package("mod"));
+    let mut command = root.command(["-U".as_ref(), package.as_os_str()]);
+    // As systemd starts it; standard error is a pipe here.
+    command.env("INVOCATION_ID", "8f2d1ad1b6a14e0c9d1c5d4b3f0f5a67");
+    let outcome = root.run(command);
+    assert!(outcome.status.success(), "{outcome:?}");
+    let expected = [
+        "warning: btf-guard: 1 module will not load; help: wait; modules: mod",
+        "warning: btf-guard: another",
+    ];
+    assert_eq!(outcome.log(), expected);
+}

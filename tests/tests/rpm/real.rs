@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use btf_guard_tests::btf::{Btf, Era, kind};
 use btf_guard_tests::skip::skipped;
@@ -170,23 +171,23 @@ fn the_admin_may_know_better() {
 }
 
 /// zypper's classic back end runs rpm once a package: once one is installed, a
-/// block would come in the middle of its commit. With `ZYPP_SINGLE_RPMTRANS`
-/// there is one transaction.
+/// block would come in the middle of its commit. In the other back end there is
+/// one transaction.
 #[test]
 fn in_the_middle_of_a_commit_nothing_is_blocked() {
     let root = root_with(Some(ENFORCING));
     let package = root.build(&bad());
-    let in_commit = |package: &Path| {
-        let mut command = root.command(["-U".as_ref(), package.as_os_str()]);
+    let in_commit = |mut command: Command, package: &Path| {
+        command.arg("-U").arg(package);
         command.env("ZYPP_IS_RUNNING", std::process::id().to_string());
-        command
+        root.run(command)
     };
-    let mut single = in_commit(&package);
-    single.env("ZYPP_SINGLE_RPMTRANS", "1");
-    assert!(!root.run(single).status.success());
+    let none: [&str; 0] = [];
+    let single = in_commit(root.single(none), &package);
+    assert!(!single.status.success(), "{single:?}");
     let first = root.build(&Package::new("first").file("/usr/share/first", "text"));
-    assert_silent(&root.run(in_commit(&first)));
-    let outcome = root.run(in_commit(&package));
+    assert_silent(&in_commit(root.command(none), &first));
+    let outcome = in_commit(root.command(none), &package);
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(
         outcome.log()[0].starts_with("warning: btf-guard: "),

@@ -86,6 +86,10 @@ pub(crate) struct Place {
     /// own cache directory); "none" keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+
+    /// Another place than / for the configuration and the overrides, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// zypper's words for it, short and long.

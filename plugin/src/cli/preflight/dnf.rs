@@ -151,6 +151,7 @@ fn with_files(mut account: Account, store: &Store) -> anyhow::Result<Wish> {
             problems: unsaid
                 .map(|nevra| format!("it did not say that it would install {nevra}"))
                 .collect(),
+            carriers: None,
         },
         replaced: account.replaced,
     })
@@ -175,7 +176,7 @@ fn stored(store: &Store) -> anyhow::Result<Wish> {
     Ok(Wish {
         outcome: fetch::Outcome {
             steps: account.steps,
-            problems: Vec::new(),
+            ..fetch::Outcome::default()
         },
         replaced: account.replaced,
     })

@@ -20,14 +20,21 @@ use anyhow::Context;
 use btf_guard::place::elements::{Elements, Incomplete};
 use btf_guard::place::fetch;
 use btf_guard::place::installed::Rpm;
-use btf_guard::place::plan::{Action, Plan};
+use btf_guard::place::plan::{Action, Answer, Plan};
 use btf_guard::place::roots::Root;
-use btf_guard::report::{ErrorEntry, Report};
+use btf_guard::policy::{Decision, Override, Source};
+use btf_guard::record::{self, Event, Outcome as Became};
+use btf_guard::report::{ErrorEntry, Report, Ruling};
 use btf_guard::verdict::Causes;
+use serde_json::value::to_raw_value;
 
 use super::args::{Place, Preflight, Way};
 use super::bench::failed;
-use super::{Outcome, judge, output};
+use super::governed::Governed;
+use super::judge::{self, Judged};
+use super::overrule::who;
+use super::record::this_program;
+use super::{Outcome, output};
 
 const RPM: &str = "/usr/bin/rpm";
 
@@ -79,7 +86,7 @@ fn conclude(
         .collect();
     let mut report = match elements(wish, root) {
         Ok(elements) if !elements.elements.is_empty() => {
-            judged(elements, root, place.cache.as_deref(), way)?
+            judged(client, elements, root, place, way)?
         }
         Ok(_) => {
             let mut report = Report::new(Vec::new(), Vec::new(), Vec::new(), way.mode);
@@ -94,7 +101,7 @@ fn conclude(
         }
     };
     report.errors.splice(0..0, errors);
-    output::report(&report, &Causes::all(), way)?;
+    output::report(&report, &Causes::all(), way, None)?;
     Ok(match report.errors.iter().all(|error| error.harmless) {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,
@@ -115,28 +122,75 @@ fn elements(wish: &Wish, root: &Root) -> Result<Elements, Incomplete> {
 /// Judges as `btf-guard judge` does, in a thread of its own: what it gives up
 /// there is still needed to clean up.
 fn judged(
+    client: &str,
     elements: Elements,
     root: &Root,
-    cache: Option<&Path>,
+    place: &Place,
     way: Way,
 ) -> anyhow::Result<Report> {
+    let cache = place.cache.as_deref();
     let Elements {
-        elements, packages, ..
-    } = elements;
-    let plan = Plan {
-        mode: Some(way.mode),
         elements,
+        packages,
+        repositories,
+        ..
+    } = elements;
+    let governed = Governed::read(place.config.as_deref(), true);
+    // The update itself will not be told of this one's `--mode`.
+    let (mode, source) = governed.mode(None);
+    let (mode, source) = match way.mode < mode {
+        true => (way.mode, None),
+        false => (mode, source),
+    };
+    let plan = Plan {
+        mode: Some(mode),
+        elements,
+        repositories,
         ..Plan::new(root.path().to_owned())
     };
     let judged = thread::scope(|scope| {
-        let judge = scope.spawn(|| judge::judge(&plan, way.mode, cache));
+        let judge = scope.spawn(|| judge::judge(&plan, mode, cache, &governed));
         judge
             .join()
             .unwrap_or_else(|panic| panic::resume_unwind(panic))
     });
     // The plan names them by their numbers.
     drop(packages);
-    Ok(judged?.0)
+    let Judged {
+        mut report,
+        packages,
+        ..
+    } = judged?;
+    let rating = governed.rating(packages);
+    let ruling = rating.ruling(&report, mode, source.map(Override::of));
+    for why in &ruling.overrides {
+        let reason = why.reason.as_deref();
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        let held = match why.source {
+            Source::OneShot => ", which it would use up",
+            _ => "",
+        };
+        report.notes.push(format!("decided by {why}{held}{reason}"));
+    }
+    report.notes.extend(governed.complaints.iter().cloned());
+    write_down(client, &plan, &report, ruling);
+    Ok(report)
+}
+
+/// Has findings written down, as those of a transaction are.
+fn write_down(client: &str, plan: &Plan, report: &Report, ruling: Ruling) {
+    if report.decision == Decision::Allow && ruling.overrides.is_empty() {
+        return;
+    }
+    let mut findings = report.clone();
+    findings.forget_the_healthy();
+    let mut answer = Answer::new(report.decision, Vec::new(), Vec::new());
+    answer.overrides = ruling.overrides;
+    answer.whole = to_raw_value(&findings).ok();
+    let event = Event::of(client.to_owned(), plan, Became::Preflight, &answer, who());
+    if let Err(failure) = record::record(&this_program(), &event) {
+        log::warn!("not recorded as it should be: {failure}");
+    }
 }
 
 /// Why there is nothing to judge.

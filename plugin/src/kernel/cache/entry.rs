@@ -75,13 +75,13 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
         .iter()
         .position(|&byte| byte == b'\n')
         .ok_or_else(|| bad("an entry without words"))?;
-    let (words, base) = rest.split_at(line);
-    let words: Words = serde_json::from_slice(words)?;
+    let words: Words = serde_json::from_slice(rest.get(..line).unwrap_or_default())?;
     if words.version != VERSION {
         return Err(bad("an entry of another version"));
     }
+    entry.drain(..DIGEST + line + 1);
     Ok(Image {
-        base_btf: base.get(1..).unwrap_or_default().to_vec(),
+        base_btf: entry,
         release: words.release,
         build: words.build,
         build_id: words.build_id,

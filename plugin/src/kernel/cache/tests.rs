@@ -157,7 +157,7 @@ fn what_was_not_used_for_longest_goes_first() {
     }
     thread::sleep(Duration::from_millis(20));
     cache.image(&c).unwrap();
-    let key = |path: &Path| cache.place(&digest(&Regular::open(path).unwrap()).unwrap());
+    let key = |path: &Path| cache.place(&digest(&Regular::open(path).unwrap()).unwrap(), IMAGES);
     let mut expected = vec![key(&a), key(&c)];
     expected.sort();
     assert_eq!(entries(&cache), expected);
@@ -199,4 +199,73 @@ fn many_at_once_do_not_disturb_each_other() {
             .iter()
             .all(|path| path.extension().is_some())
     );
+}
+
+fn places(cache: &Cache) -> Vec<PathBuf> {
+    let all = entries(cache).into_iter();
+    all.filter(|path| path.extension().is_some_and(|e| e == "place"))
+        .collect()
+}
+
+#[test]
+fn an_image_that_has_not_changed_is_not_digested_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cache = cache(&dir);
+    let (one, two) = (image(&dir, "one", "one"), image(&dir, "two", "two"));
+    // It was written just now: another write may not show.
+    cache.image(&one).unwrap();
+    assert!(places(&cache).is_empty());
+    cache.settled = 0;
+    cache.image(&one).unwrap();
+    cache.image(&two).unwrap();
+    assert_eq!(places(&cache).len(), 2);
+    // What is noted is believed.
+    let bytes = image::open(&two).unwrap().base_btf;
+    let seen = Seen::of(&Regular::open(&one).unwrap()).unwrap();
+    let key = digest(&Regular::open(&two).unwrap()).unwrap();
+    cache.keep(&seen.key(), PLACES, key.as_bytes()).unwrap();
+    assert_eq!(cache.image(&one).unwrap().base_btf, bytes);
+    // Unless it is no digest, or none of an image that is there.
+    for noted in ["../../../../etc/passwd", &"0".repeat(64), "", "\u{e9}"] {
+        cache.keep(&seen.key(), PLACES, noted.as_bytes()).unwrap();
+        assert_ne!(cache.image(&one).unwrap().base_btf, bytes, "{noted}");
+    }
+}
+
+#[test]
+fn an_image_that_is_written_in_place_is_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cache = cache(&dir);
+    cache.settled = 0;
+    let path = image(&dir, "image", "one");
+    let first = cache.image(&path).unwrap().base_btf;
+    let before = fs::metadata(&path).unwrap();
+    thread::sleep(Duration::from_millis(50));
+    // The same file, of the same length, with the time that it had.
+    image(&dir, "image", "two");
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!((before.ino(), before.len()), (after.ino(), after.len()));
+    assert_eq!(before.modified().unwrap(), after.modified().unwrap());
+    let second = cache.image(&path).unwrap().base_btf;
+    assert_ne!(first, second);
+    assert_eq!(second, image::open(&path).unwrap().base_btf);
+}
+
+#[test]
+fn files_of_others_in_the_directory_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = cache(&dir).with_capacity(1);
+    cache.make().unwrap();
+    fs::create_dir(cache.dir().join("dnf")).unwrap();
+    fs::write(cache.dir().join("README"), vec![0; 9000]).unwrap();
+    cache.keep("a", KNOWN, b"a").unwrap();
+    cache.keep("b", KNOWN, b"b").unwrap();
+    let names = |path: &PathBuf| path.file_name().unwrap().to_owned();
+    let left: Vec<_> = entries(&cache).iter().map(names).collect();
+    assert_eq!(left, ["README", "b.known", "dnf"]);
+    assert_eq!(cache.kept("b", KNOWN, 1).as_deref(), Some(&b"b"[..]));
+    assert_eq!(cache.kept("b", KNOWN, 0), None);
+    assert_eq!(cache.kept("a", KNOWN, 1), None);
 }

@@ -110,6 +110,7 @@ fn image(
     };
     let mut release = entry.release().map(str::to_owned);
     if let Program::Uki(_) = entry.program.value {
+        via.unified = true;
         match read_uki(&image.file) {
             Ok(uki) => {
                 // What the entry says is handed to the image in place of its own.

@@ -6,7 +6,7 @@
 /// reads them (src/boot/efi-string.c): a set is not negated, and a
 /// pattern that ends inside a set or after `\` matches nothing. Both sides are
 /// to have their case folded.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(in crate::place) fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     // Between two stars a piece is best matched as early as possible, so only

@@ -58,7 +58,7 @@ pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
             None => add,
         };
     }
-    if let Some(uki) = kernel.via.iter().find(|via| via.way == Way::Uki) {
+    if let Some(uki) = kernel.via.iter().find(|via| via.unified) {
         // A kernel alone in its place would boot without command line and initrd.
         let options = quoted(uki.options.as_deref().unwrap_or_default());
         return format!(

@@ -13,7 +13,7 @@ pub mod bls;
 mod collect;
 mod default;
 mod entries;
-mod glob;
+pub(super) mod glob;
 pub mod grub;
 mod grub_cfg;
 mod home;
@@ -90,6 +90,8 @@ pub struct Via {
     pub other_system: bool,
     /// Is what it leads to certainly a Linux kernel?
     pub certain: bool,
+    /// Is the image a unified kernel image?
+    pub unified: bool,
     /// Is it what boots by default?
     pub default: bool,
 }
@@ -107,6 +109,7 @@ impl Via {
             lost_initrds: Vec::new(),
             other_system: false,
             certain: true,
+            unified: way == Way::Uki,
             default: false,
         }
     }

@@ -45,15 +45,11 @@ impl Scene {
 }
 
 fn hand_over(commit: &Commit<'_>) {
-    let answer = Answer {
-        schema: crate::place::plan::SCHEMA,
-        decision: Decision::Block,
-        messages: vec![Message {
-            level: Level::Error,
-            text: "because".to_owned(),
-        }],
-        keys: vec!["k".to_owned()],
+    let message = Message {
+        level: Level::Error,
+        text: "because".to_owned(),
     };
+    let answer = Answer::new(Decision::Block, vec![message], vec!["k".to_owned()]);
     commit
         .hand_over("/".into(), &answer, vec!["a-1-1.noarch".to_owned()])
         .unwrap();

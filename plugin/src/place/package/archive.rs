@@ -118,7 +118,10 @@ impl<'a> Archive<'a> {
             let limit = format!("a module or kernel image of at most {} MiB", MAX_FILE >> 20);
             return Err(broken(start, limit));
         }
+        // What is stated is under a limit, and memory that is not written costs nothing.
         let mut data = Vec::new();
+        data.try_reserve_exact(self.left as usize + 1)
+            .map_err(io::Error::other)?;
         let read = (&mut self.input)
             .take(self.left)
             .read_to_end(&mut data)

@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::record::{self, Capability, FileDigest};
 use crate::Malformed;
 
 /// The largest module or kernel image that is taken out of a package.
@@ -47,6 +48,8 @@ pub struct PackagedFile {
     /// Its size in bytes.
     size: u64,
     kind: Kind,
+    /// SHA-256 of its content, where that is what the header has.
+    digest: Option<FileDigest>,
     /// Device and inode at build time: equal for hard links of one another.
     inode: Option<(u32, u32)>,
 }
@@ -67,6 +70,11 @@ impl PackagedFile {
     pub fn has_content(&self) -> bool {
         self.kind == Kind::Regular
     }
+
+    /// Has this content the digest that the header states?
+    pub fn is(&self, content: &[u8]) -> bool {
+        self.digest == Some(record::digest(content))
+    }
 }
 
 /// A package whose header has been read.
@@ -74,7 +82,10 @@ impl PackagedFile {
 pub struct Package {
     bytes: Bytes,
     nevra: String,
+    vendor: Option<String>,
     files: Vec<PackagedFile>,
+    /// The capabilities of [`Capability`] that it provides, with their versions.
+    recorded: Vec<(String, String)>,
     /// Where the payload starts, in bytes from the start of the file.
     payload: u64,
 }
@@ -112,11 +123,15 @@ impl Package {
         });
         let (metadata, payload) = door::read(&mut input)?;
         let nevra = metadata.get_nevra()?.to_string();
+        let vendor = metadata.get_vendor().ok().map(str::to_owned);
         let files = door::files(&metadata)?;
+        let recorded = door::recorded(&metadata);
         Ok(Self {
             bytes,
             nevra,
+            vendor,
             files,
+            recorded,
             payload,
         })
     }
@@ -126,9 +141,82 @@ impl Package {
         &self.nevra
     }
 
+    /// Who built it, as it says itself.
+    pub fn vendor(&self) -> Option<&str> {
+        self.vendor.as_deref()
+    }
+
     /// The files that the header lists.
     pub fn files(&self) -> &[PackagedFile] {
         &self.files
+    }
+
+    /// The base of its kernel image of a release, as its header records it.
+    pub fn recorded_base(&self, release: &str) -> Option<&str> {
+        let name = Capability::Base.of(release)?;
+        let mut versions = self.versions(&name);
+        let base = versions.next()?;
+        // Two images that differ: neither can be meant.
+        versions.all(|other| other == base).then_some(base)
+    }
+
+    /// Does the header record that its files at which `matters`, as they are, were
+    /// judged by this base and found good?
+    pub fn is_sealed(&self, release: &str, base: &str, matters: impl Fn(&Path) -> bool) -> bool {
+        let files = self.files.iter();
+        let files = files.filter(|file| file.has_content() && matters(&file.path));
+        let digests = files.map(|file| Some((file.path.as_path(), file.digest?)));
+        let Some(digests) = digests.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let seal = record::seal(base, digests);
+        let name = Capability::Checked.of(release);
+        name.is_some_and(|name| self.versions(&name).any(|version| version == seal))
+    }
+
+    fn versions(&self, name: &str) -> impl Iterator<Item = &str> {
+        let same = self.recorded.iter().filter(move |(own, _)| own == name);
+        same.map(|(_, version)| version.as_str())
+    }
+
+    /// Hands the first files of the payload that `wanted` asks for to `each`, with
+    /// what the header says is the SHA-256 of their content, until `each` breaks off
+    /// or `most` bytes of files have gone by.
+    ///
+    /// # Errors
+    /// Those of [`Package::extract`].
+    pub fn sample(
+        &self,
+        wanted: impl Fn(&Path) -> bool,
+        most: u64,
+        mut each: impl FnMut(&PackagedFile, Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let links = self.hard_links();
+        let mut room = most;
+        let mut archive = archive::Archive::new(self.payload(), &self.files, &links)?;
+        while let Some(index) = archive.next()? {
+            let Some(file) = self.files.get(index) else {
+                continue;
+            };
+            let Some(left) = room.checked_sub(file.size) else {
+                return Ok(());
+            };
+            room = left;
+            if !archive.has_content(index) || !file.has_content() || !wanted(&file.path) {
+                archive.skip()?;
+            } else if each(file, archive.read()?).is_break() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn payload(&self) -> io::BufReader<At<'_>> {
+        let at = At {
+            bytes: &self.bytes,
+            offset: self.payload,
+        };
+        io::BufReader::with_capacity(archive::BUFFER, at)
     }
 
     /// Goes through the payload once and hands each regular file that `wanted`
@@ -148,14 +236,7 @@ impl Package {
         let links = self.hard_links();
         let wanted = |file: &PackagedFile| file.has_content() && wanted(&file.path);
         let wanted: Vec<bool> = self.files.iter().map(wanted).collect();
-        let input = io::BufReader::with_capacity(
-            archive::BUFFER,
-            At {
-                bytes: &self.bytes,
-                offset: self.payload,
-            },
-        );
-        let mut archive = archive::Archive::new(input, &self.files, &links)?;
+        let mut archive = archive::Archive::new(self.payload(), &self.files, &links)?;
         while let Some(index) = archive.next()? {
             // All entries of a set of hard links but one: not to be searched for
             // the same names each time.

@@ -218,6 +218,7 @@ fn listed(path: &str, size: u64, kind: Kind) -> PackagedFile {
         path: path.into(),
         size,
         kind,
+        digest: None,
         inode: None,
     }
 }
@@ -357,8 +358,10 @@ fn many_hard_links_take_no_longer_than_as_many_files() {
     payload.extend(newc("TRAILER!!!", b""));
     let package = Package {
         bytes: Bytes::Memory(payload),
+        vendor: None,
         nevra: "links".into(),
         files: (0..COUNT).map(file).collect(),
+        recorded: Vec::new(),
         payload: 0,
     };
     let start = std::time::Instant::now();

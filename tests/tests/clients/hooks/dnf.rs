@@ -122,6 +122,33 @@ fn dnf_tells_of_what_a_scriptlet_builds() {
     }
 }
 
+/// The rpm plugin tells the hook that there was none, and nothing else has changed
+/// either: a glance is enough, and no judge is asked, who leaves word of it.
+#[test]
+fn a_transaction_without_modules_is_not_judged() {
+    for (suite, dnf) in DNFS {
+        let Some(root) = ClientRoot::new(suite) else {
+            continue;
+        };
+        install(&root, &kernel("kernel", "1", Build::New));
+        let plain = Package::new("plain").file("/usr/share/plain", "text");
+        root.offer("repo", &[&plain]);
+        let told = root.at("/run/btf-guard/told");
+        // Times are whole seconds, and FAT's are two.
+        sleep(Duration::from_secs(3));
+        for verb in ["install", "remove"] {
+            assert_silent(&root.run([dnf, "-y", verb, "plain"]));
+            assert!(!told.exists(), "{dnf} {verb}");
+        }
+        // rpm itself has no hook that would ask.
+        assert_silent(&root.run(["rpm", "-U", "/srv/repo/plain-1-1.noarch.rpm"]));
+        assert!(!told.exists(), "{dnf}");
+        switch_plugin_off(&root);
+        assert_silent(&root.run([dnf, "-y", "remove", "plain"]));
+        assert!(told.exists(), "{dnf}");
+    }
+}
+
 #[test]
 fn what_rpm_told_of_a_root_is_not_told_of_another() {
     let Some(root) = ClientRoot::new(Suite::Forky) else {

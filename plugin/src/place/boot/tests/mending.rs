@@ -59,6 +59,16 @@ fn entries() {
         mended(&place, "6.1"),
         "kernel-install add 6.1 /usr/lib/modules/6.1/vmlinuz"
     );
+
+    // One that an entry names is no less one.
+    let place = Place::with_modules(&["6.1"]);
+    place.file("efi/own/a.efi", "6.1\nroot=1\n");
+    place.file("efi/loader/entries/a.conf", "uki /own/a.efi\n");
+    assert_eq!(
+        mended(&place, "6.1"),
+        "ukify build --linux=/usr/lib/modules/6.1/vmlinuz --initrd=INITRD \
+         --cmdline=root=1 --output=/efi/own/a.efi"
+    );
 }
 
 #[test]

@@ -1,12 +1,22 @@
 //! Verdicts and the admin's wishes → a decision.
 
+mod expiry;
+mod overrule;
+mod rule;
+mod table;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Moment;
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::{Judgement, Kind};
+
+pub use expiry::{Expiry, NoExpiry};
+pub use overrule::{Override, Source};
+pub use rule::{Effect, Names, Provenance, Rule, Subject, name_of};
+pub use table::{Origin, Set, Table, built_in};
 
 /// What the admin asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Say nothing, do nothing.
@@ -14,6 +24,7 @@ pub enum Mode {
     /// Never block.
     Warn,
     /// Block where the policy says so (the default).
+    #[default]
     Block,
 }
 
@@ -30,10 +41,13 @@ pub enum Decision {
 }
 
 /// How bad a verdict is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing to say.
+    #[default]
     None,
     /// Worth knowing.
     Info,
@@ -43,25 +57,68 @@ pub enum Severity {
     Block,
 }
 
-/// The severity of a judgement by the default policy.
-///
-/// What only lasts until the reboot warns: it must not keep a machine from its
-/// security update. What would still be broken after the reboot blocks. A guess
-/// never blocks.
+/// The severity of a judgement where no file says otherwise. A guess never blocks.
 pub fn severity(judgement: &Judgement, moment: Moment) -> Severity {
-    let severity = match (&judgement.verdict, moment) {
-        (Verdict::Loads | Verdict::LoadsNoBtf { .. }, _) => Severity::None,
-        (Verdict::BtfDiscarded(_), Moment::Now) => Severity::Info,
-        (Verdict::BtfDiscarded(_), Moment::Boot) => Severity::Warn,
-        (Verdict::BtfWrong { .. }, _) => Severity::Warn,
-        (Verdict::Refused(_) | Verdict::Missing, Moment::Now) => Severity::Warn,
-        (Verdict::Refused(_) | Verdict::Missing, Moment::Boot) => Severity::Block,
-        (Verdict::Unknown { .. }, _) => Severity::Info,
-    };
-    if judgement.assumed.is_empty() {
-        severity
-    } else {
-        severity.min(Severity::Warn)
+    let severity = built_in(moment, Kind::from(&judgement.verdict));
+    match judgement.assumed.is_empty() {
+        true => severity,
+        false => severity.min(Severity::Warn),
+    }
+}
+
+/// How bad which verdict is on this machine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Policy {
+    /// What files have set; [`built_in`] where they have not.
+    pub table: Table,
+    /// The least for modules that this machine needs.
+    pub if_needed: Table,
+    /// Later ones win.
+    pub rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// The severity of a verdict at `now`, in seconds since 1970, and the rule that
+    /// it comes from, if it is one. A guess never blocks, whatever rules say.
+    pub fn severity(&self, subject: &Subject<'_>, now: u64) -> (Severity, Option<&Rule>) {
+        self.severity_by(subject, now, &|_| true)
+    }
+
+    /// The same by some of the rules alone.
+    pub fn severity_by(
+        &self,
+        subject: &Subject<'_>,
+        now: u64,
+        counts: &dyn Fn(&Rule) -> bool,
+    ) -> (Severity, Option<&Rule>) {
+        let mut severity = self.by_verdict(subject);
+        let mut decisive = None;
+        for rule in self.rules.iter().filter(|rule| counts(rule)) {
+            let Some(ruled) = rule.apply(subject, severity, now) else {
+                continue;
+            };
+            // One that changes nothing is not the one to name.
+            if ruled != severity {
+                (severity, decisive) = (ruled, Some(rule));
+            }
+        }
+        if subject.guess {
+            severity = severity.min(Severity::Warn);
+        }
+        (severity, decisive)
+    }
+
+    fn by_verdict(&self, subject: &Subject<'_>) -> Severity {
+        let Subject {
+            moment, verdict, ..
+        } = *subject;
+        let set = self.table.get(moment, verdict).map(|set| set.value);
+        let severity = set.unwrap_or_else(|| built_in(moment, verdict));
+        let least = self.if_needed.get(moment, verdict);
+        match least.filter(|_| subject.needed) {
+            Some(least) => severity.max(least.value),
+            None => severity,
+        }
     }
 }
 
@@ -82,7 +139,7 @@ pub fn decide(worst: Severity, mode: Mode) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Cause, Refusal};
+    use crate::verdict::{Cause, Refusal, Verdict};
 
     fn refusal() -> Refusal {
         Refusal {

@@ -1,0 +1,66 @@
+//! The policy of the machine that this runs on: files, and what the admin decided
+//! over their heads.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use btf_guard::config::{self, Config, Loaded, Places};
+use btf_guard::overrides::Overrides;
+use btf_guard::policy::{Mode, Policy, Source};
+use btf_guard::record;
+use btf_guard::report::{Known, Rating};
+
+/// What says how bad findings are, and how far they may go.
+pub(crate) struct Governed {
+    /// What files say, and the admin's overrides behind their rules.
+    pub(crate) policy: Policy,
+    /// Seconds since 1970.
+    pub(crate) now: u64,
+    /// A line for the admin each.
+    pub(crate) complaints: Vec<String>,
+    config: Config,
+    command_line: Option<Mode>,
+}
+
+impl Governed {
+    /// Reads the files below `dir` instead of `/`, where one is given. Overrides for
+    /// one transaction are for `transactions` alone.
+    pub(crate) fn read(dir: Option<&Path>, transactions: bool) -> Self {
+        let places = dir.map_or_else(Places::default, Places::below);
+        let now = record::now();
+        let loaded = Loaded::read(&places);
+        let mut overrides = Overrides::read(&places, now);
+        if !transactions {
+            overrides.one_shot.clear();
+        }
+        let mut complaints: Vec<String> = loaded.complaint().into_iter().collect();
+        complaints.extend(overrides.complaint());
+        let command_line = config::command_line(&places.command_line).unwrap_or_else(|complaint| {
+            complaints.push(complaint);
+            None
+        });
+        let mut policy = loaded.config.policy.clone();
+        policy.rules.extend(overrides.rules());
+        Self {
+            policy,
+            now,
+            complaints,
+            config: loaded.config,
+            command_line,
+        }
+    }
+
+    /// Rates by it, with what is known of packages.
+    pub(crate) fn rating(&self, packages: BTreeMap<String, Known>) -> Rating<'_> {
+        Rating {
+            packages,
+            ..Rating::new(&self.policy, self.now)
+        }
+    }
+
+    /// The mode of a transaction for which the environment or the macro, or the
+    /// hook by itself, asks this.
+    pub(crate) fn mode(&self, wished: Option<(Mode, Option<Source>)>) -> (Mode, Option<Source>) {
+        config::mode(&self.config, wished, self.command_line)
+    }
+}

@@ -1,0 +1,49 @@
+//! `btf-guard record`: an event in, and into the logs.
+
+mod entries;
+mod jsonl;
+mod logs;
+
+use std::env;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use btf_guard::config::Loaded;
+use btf_guard::judge::Judge;
+use btf_guard::record::{Event, MAX_EVENT, SCHEMA};
+
+use super::Outcome;
+use super::args::PolicyPlace;
+use super::status;
+
+/// The program that judges and records: this one.
+pub(crate) fn this_program() -> Judge {
+    let installed = Judge::default();
+    Judge {
+        program: env::current_exe().unwrap_or(installed.program),
+        ..installed
+    }
+}
+
+pub(crate) fn run(place: &PolicyPlace) -> anyhow::Result<Outcome> {
+    let mut text = Vec::new();
+    let read = io::stdin().take(MAX_EVENT + 1).read_to_end(&mut text);
+    if read.context("cannot read the event from standard input")? as u64 > MAX_EVENT {
+        bail!("the event is longer than {} MiB", MAX_EVENT >> 20);
+    }
+    let event: Event = serde_json::from_slice(&text).context("the event is not understood")?;
+    if event.schema != SCHEMA {
+        bail!("the event has schema {}, not {SCHEMA}", event.schema);
+    }
+    logs::write(&entries::of(&event));
+    let kept = status::keep(&event, Path::new(status::STORE));
+    let config = Loaded::read(&place.places()).config;
+    // The machine's file is root's.
+    let is_root = rustix::process::geteuid().is_root();
+    if let Some(path) = config.jsonl.value.as_ref().filter(|_| is_root) {
+        jsonl::append(path, &event).with_context(|| path.display().to_string())?;
+    }
+    kept?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,295 @@
+//! What of an event the logs get: an entry for each package, kernel and verdict.
+
+use std::collections::BTreeMap;
+
+use btf_guard::policy::{Override, Source};
+use btf_guard::record::{Event, Outcome};
+use serde::Deserialize;
+
+/// Entries of one event. More than this is noise.
+const MAX_ENTRIES: usize = 64;
+
+/// Kinds of entries, by the ids under which the journal finds them.
+const BLOCKED: &str = "5d694a1a07704e8ea32497733ca37fe9";
+const WARNED: &str = "8ef9a75d22a742819c25bc6a78c5b663";
+const OVERRIDDEN: &str = "1028fbb9e0b84a349a105fc0f1296a05";
+const UNJUDGED: &str = "aff9fe56aeb84d4fb78a93a7e367c755";
+
+/// One entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// In one line.
+    pub(super) message: String,
+    /// How loud.
+    pub(super) level: log::Level,
+    /// What the journal keeps besides.
+    pub(super) fields: Vec<(&'static str, String)>,
+}
+
+/// What is read of a judge's answer.
+#[derive(Debug, Default, Deserialize)]
+struct Answer {
+    #[serde(default)]
+    kernels: Vec<Kernel>,
+    #[serde(default)]
+    modules: Vec<Module>,
+    #[serde(default)]
+    decision: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kernel {
+    id: usize,
+    release: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Module {
+    package: Option<String>,
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Verdict {
+    kernel: usize,
+    verdict: String,
+    severity: String,
+    rule: Option<String>,
+    #[serde(default)]
+    before: bool,
+}
+
+/// The modules of one package that one kernel treats in one way.
+type Group<'a> = (&'a str, &'a str, &'a str);
+
+/// The entries of an event: the worst first.
+pub(super) fn of(event: &Event) -> Vec<Entry> {
+    if let Some(failure) = &event.failure {
+        let decision = match event.outcome {
+            Outcome::Blocked => "block",
+            _ => "warn",
+        };
+        let mut fields = common(event, UNJUDGED, decision);
+        fields.push(("BTF_GUARD_FAILURE", failure.clone()));
+        return vec![Entry {
+            message: format!("{}: not judged: {failure}", what(event)),
+            level: match event.outcome {
+                Outcome::Blocked => log::Level::Error,
+                _ => log::Level::Warn,
+            },
+            fields,
+        }];
+    }
+    let answer = event.answer.as_ref().map(|answer| answer.get());
+    let answer: Answer = answer
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let (id, level) = match event.outcome {
+        Outcome::Overridden => (OVERRIDDEN, log::Level::Warn),
+        Outcome::Blocked => (BLOCKED, log::Level::Error),
+        Outcome::Preflight if answer.decision == "block" => (BLOCKED, log::Level::Error),
+        Outcome::WentOn | Outcome::Preflight => (WARNED, log::Level::Warn),
+    };
+    let mut entries = Vec::new();
+    for ((package, release, verdict), count) in groups(&answer, event) {
+        let mut fields = common(event, id, &answer.decision);
+        fields.extend([
+            ("BTF_GUARD_PACKAGE", package.to_owned()),
+            ("BTF_GUARD_RELEASE", release.to_owned()),
+            ("BTF_GUARD_VERDICT", verdict.to_owned()),
+            ("BTF_GUARD_MODULES", count.to_string()),
+        ]);
+        let modules = match count {
+            1 => "1 module".to_owned(),
+            _ => format!("{count} modules"),
+        };
+        let of = match package {
+            "" => String::new(),
+            package => format!(" of {package}"),
+        };
+        let message = format!(
+            "{}: {modules}{of} on kernel {release}: {verdict}{}",
+            what(event),
+            why(&event.overrides)
+        );
+        entries.push(Entry {
+            message,
+            level,
+            fields,
+        });
+    }
+    entries.truncate(MAX_ENTRIES);
+    entries
+}
+
+/// How many modules fare alike. What was so before is no news.
+fn groups<'a>(answer: &'a Answer, event: &Event) -> BTreeMap<Group<'a>, usize> {
+    let mut groups = BTreeMap::new();
+    let overruled = |verdict: &Verdict| {
+        let rule = verdict.rule.as_deref();
+        let mut all = event.overrides.iter();
+        rule.is_some_and(|rule| all.any(|o| o.to_string() == rule))
+    };
+    for module in &answer.modules {
+        for verdict in &module.verdicts {
+            let is_news = matches!(verdict.severity.as_str(), "warn" | "block");
+            if verdict.before || !(is_news || overruled(verdict)) {
+                continue;
+            }
+            let mut kernels = answer.kernels.iter();
+            let kernel = kernels.find(|kernel| kernel.id == verdict.kernel);
+            let release = kernel.and_then(|kernel| kernel.release.as_deref());
+            let group = (
+                module.package.as_deref().unwrap_or_default(),
+                release.unwrap_or_default(),
+                verdict.verdict.as_str(),
+            );
+            *groups.entry(group).or_insert(0) += 1;
+        }
+    }
+    groups
+}
+
+/// What became of what.
+fn what(event: &Event) -> String {
+    let client = &event.client;
+    match event.outcome {
+        Outcome::Blocked => format!("blocked {client}"),
+        Outcome::WentOn => format!("warned {client}"),
+        Outcome::Overridden => format!("overridden for {client}"),
+        Outcome::Preflight => format!("preflight of {client}"),
+    }
+}
+
+fn why(overrides: &[Override]) -> String {
+    let Some(last) = overrides.last() else {
+        return String::new();
+    };
+    match &last.reason {
+        Some(reason) => format!(" (by {last}: {reason})"),
+        None => format!(" (by {last})"),
+    }
+}
+
+fn common(event: &Event, id: &str, decision: &str) -> Vec<(&'static str, String)> {
+    let who = &event.who;
+    let mut fields = vec![
+        ("MESSAGE_ID", id.to_owned()),
+        ("BTF_GUARD_CLIENT", event.client.clone()),
+        ("BTF_GUARD_DECISION", decision.to_owned()),
+        ("BTF_GUARD_UID", who.uid.to_string()),
+    ];
+    let mut add = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
+    add(
+        "BTF_GUARD_LOGIN_UID",
+        who.login_uid.map(|uid| uid.to_string()),
+    );
+    add("BTF_GUARD_SUDO_USER", who.sudo_user.clone());
+    add(
+        "BTF_GUARD_SUDO_UID",
+        who.sudo_uid.map(|uid| uid.to_string()),
+    );
+    if let Some(last) = event.overrides.last() {
+        let source = match last.source {
+            Source::Configuration => "configuration",
+            Source::Rule => "rule",
+            Source::Macro => "macro",
+            Source::CommandLine => "command-line",
+            Source::Environment => "environment",
+            Source::Standing => "standing",
+            Source::OneShot => "one-shot",
+        };
+        let id = last.id.as_deref();
+        let text = id.map_or_else(|| source.to_owned(), |id| format!("{source} {id}"));
+        add("BTF_GUARD_OVERRIDE", Some(text));
+        add("BTF_GUARD_REASON", last.reason.clone());
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use btf_guard::place::plan::{Answer as Told, Plan};
+    use btf_guard::policy::Decision;
+    use btf_guard::record::Who;
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+
+    fn event(outcome: Outcome, overrides: Vec<Override>, answer: &serde_json::Value) -> Event {
+        let mut told = Told::new(Decision::Warn, Vec::new(), Vec::new());
+        told.overrides = overrides;
+        told.whole = Some(to_raw_value(answer).unwrap());
+        let plan = Plan::new("/".into());
+        Event::of("rpm".to_owned(), &plan, outcome, &told, Who::default())
+    }
+
+    fn module(package: Option<&str>, verdicts: &[serde_json::Value]) -> serde_json::Value {
+        serde_json::json!({"package": package, "verdicts": verdicts})
+    }
+
+    #[test]
+    fn modules_that_fare_alike_are_one_entry() {
+        let verdict = |kernel: usize, severity: &str| serde_json::json!({"kernel": kernel, "verdict": "refused", "severity": severity});
+        let both = [verdict(0, "warn"), verdict(1, "block")];
+        let answer = serde_json::json!({
+            "decision": "block",
+            "kernels": [{"id": 0, "release": "6.1"}, {"id": 1, "release": "6.2"}],
+            "modules": [
+                module(Some("a-1-1.noarch"), &both), module(Some("a-1-1.noarch"), &both),
+                module(None, &[verdict(1, "info")]), module(None, &[verdict(1, "block")]),
+            ],
+        });
+        let entries = of(&event(Outcome::Blocked, Vec::new(), &answer));
+        let lines: Vec<&str> = entries.iter().map(|entry| entry.message.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "blocked rpm: 1 module on kernel 6.2: refused",
+                "blocked rpm: 2 modules of a-1-1.noarch on kernel 6.1: refused",
+                "blocked rpm: 2 modules of a-1-1.noarch on kernel 6.2: refused",
+            ]
+        );
+        assert!(entries.iter().all(|entry| entry.level == log::Level::Error));
+    }
+
+    #[test]
+    fn what_a_rule_has_made_harmless_is_still_told() {
+        let rule = Override {
+            source: Source::Rule,
+            id: Some("/etc/btf-guard.toml:3".to_owned()),
+            reason: Some("known".to_owned()),
+        };
+        let verdict = serde_json::json!({
+            "kernel": 0, "verdict": "refused", "severity": "info", "rule": rule.to_string(),
+        });
+        let answer = serde_json::json!({
+            "decision": "allow", "kernels": [{"id": 0, "release": "6.1"}],
+            "modules": [module(None, &[verdict])],
+        });
+        let [entry] = &of(&event(Outcome::Overridden, vec![rule], &answer))[..] else {
+            unreachable!("one entry")
+        };
+        let expected = "overridden for rpm: 1 module on kernel 6.1: refused \
+                        (by the rule /etc/btf-guard.toml:3: known)";
+        assert_eq!(entry.message, expected);
+        let field = |name| entry.fields.iter().find(|(known, _)| *known == name);
+        assert_eq!(field("BTF_GUARD_REASON").unwrap().1, "known");
+        assert_eq!(
+            field("BTF_GUARD_OVERRIDE").unwrap().1,
+            "rule /etc/btf-guard.toml:3"
+        );
+    }
+
+    #[test]
+    fn an_event_without_an_answer_says_why() {
+        let mut event = event(Outcome::Blocked, Vec::new(), &serde_json::Value::Null);
+        event.answer = None;
+        event.failure = Some("it hangs".to_owned());
+        let entries = of(&event);
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].message, "blocked rpm: not judged: it hangs");
+    }
+}

@@ -1,0 +1,246 @@
+//! What the running kernel has done, held against what was predicted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use btf_guard::kernel::{Kernel, Moment};
+use btf_guard::module::Reader;
+use btf_guard::place::open_module;
+use btf_guard::place::tree::{self, Found as File};
+use btf_guard::policy::Severity;
+use btf_guard::report::{Kind, ModuleEntry};
+use btf_guard::standing::{Finding, Findings, Judged, Place, Stamp};
+use btf_guard::verdict::{Cause, Causes};
+
+use super::super::bench::{Bench, Case};
+use super::super::here;
+use super::super::progress::Progress;
+use super::super::wanted::Wanted;
+use super::kmsg::{self, Refused};
+use super::rescan::stamp;
+use super::{CLIENT, Scene};
+
+/// Who has found what nobody predicted.
+const KERNEL: &str = "the kernel's log";
+
+/// Was it seen, and not predicted?
+pub(super) fn was_seen(finding: &Finding) -> bool {
+    finding.client == KERNEL && finding.kernel.moment == Moment::Now
+}
+
+/// Takes out the findings that the running kernel has proven wrong, adds what it has
+/// refused without any, and returns a line for each.
+pub(super) fn compare(
+    scene: &Scene<'_>,
+    log: &Path,
+    findings: &mut Findings,
+) -> anyhow::Result<Vec<String>> {
+    let log = kmsg::read(log).with_context(|| log.display().to_string())?;
+    let kernel = Kernel::running().context("cannot read the running kernel")?;
+    let release = kernel.release.clone().unwrap_or_default();
+    let loaded = loaded();
+    let seen = Seen {
+        refused: &log.refused,
+        loaded: &loaded,
+        base: kernel.sha256(),
+        release: &release,
+    };
+    let mut lines = Vec::new();
+    let mut known = BTreeSet::new();
+    findings.findings.retain(|finding| {
+        if !seen.is_about_this(finding, scene) {
+            return true;
+        }
+        if let Some(line) = seen.proves_wrong(finding) {
+            lines.push(line);
+            return false;
+        }
+        if finding.verdict == Kind::Refused {
+            known.insert(finding.name.replace('-', "_"));
+        }
+        true
+    });
+    // A kernel that permits mismatches says so of modules that it loads.
+    let new: BTreeMap<&String, &Refused> = log
+        .refused
+        .iter()
+        .filter(|(name, _)| !known.contains(*name) && !loaded.contains(*name))
+        .collect();
+    if kernel.config.allow_mismatch != Some(true) && !new.is_empty() {
+        let mut unforeseen = Unforeseen::new(scene, kernel, &release);
+        let mut found = Vec::new();
+        for (name, refused) in new {
+            let (finding, line) = unforeseen.judge(name, refused);
+            found.extend(finding);
+            lines.push(line);
+        }
+        findings.add(found);
+    }
+    if log.is_cut {
+        log::info!("the beginning of the kernel's log is lost");
+    }
+    Ok(lines)
+}
+
+/// The modules that are loaded.
+fn loaded() -> BTreeSet<String> {
+    let list = fs::read_to_string("/proc/modules").unwrap_or_default();
+    let names = list.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
+/// What the running kernel has done.
+struct Seen<'a> {
+    refused: &'a BTreeMap<String, Refused>,
+    loaded: &'a BTreeSet<String>,
+    base: String,
+    release: &'a str,
+}
+
+impl Seen<'_> {
+    /// Is it about the running kernel, and the module as it is on the disk?
+    fn is_about_this(&self, finding: &Finding, scene: &Scene<'_>) -> bool {
+        let Place {
+            release,
+            moment,
+            base,
+            boot,
+            ..
+        } = &finding.kernel;
+        match moment {
+            Moment::Now => *boot == scene.boot,
+            Moment::Boot => {
+                release.as_deref() == Some(self.release)
+                    && base.as_ref().is_none_or(|base| *base == self.base)
+            }
+        }
+    }
+
+    /// A line where the kernel has loaded what it was to refuse, with its types.
+    fn proves_wrong(&self, finding: &Finding) -> Option<String> {
+        let name = finding.name.replace('-', "_");
+        let predicted = match finding.verdict {
+            Kind::Refused => "refused",
+            Kind::BtfDiscarded => "loaded without types",
+            _ => return None,
+        };
+        if self.refused.contains_key(&name) || !self.loaded.contains(&name) {
+            return None;
+        }
+        is_loaded_with_types(&name, finding)?.then(|| {
+            let (release, module) = (self.release, &finding.module);
+            format!(
+                "wrong prediction: kernel {release} has loaded {module} with its types; it was \
+                 predicted to be {predicted}"
+            )
+        })
+    }
+}
+
+/// Is the module that is loaded under this name the file that was judged? One from an
+/// initrd, or one that was replaced since, proves nothing. `None` where it cannot be
+/// told.
+fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
+    let file = Path::new(&finding.module);
+    if finding.judged?.module != Stamp::of(file).ok()? {
+        return None;
+    }
+    let module = open_module(&mut Reader::new(), file, |_| false).ok()??;
+    let own = module.btf?;
+    let loaded = fs::read(Path::new("/sys/kernel/btf").join(name)).ok()?;
+    // Relocated BTF has other numbers in it.
+    Some(match module.btf_base {
+        Some(_) => loaded.len() == own.len(),
+        None => loaded == own,
+    })
+}
+
+/// Modules that were refused and that no finding is about.
+struct Unforeseen<'a> {
+    scene: &'a Scene<'a>,
+    bench: Bench,
+    id: usize,
+    release: &'a str,
+    base: String,
+    files: BTreeMap<String, File>,
+}
+
+impl<'a> Unforeseen<'a> {
+    fn new(scene: &'a Scene<'a>, kernel: Kernel, release: &'a str) -> Self {
+        let dir = scene.root.module_dir(release);
+        let modules = dir.map(|dir| tree::walk(&dir, scene.root).modules);
+        let named = modules.into_iter().flatten().filter_map(|found| {
+            let file = found.path.file_name()?.to_string_lossy();
+            let (stem, _) = file.split_once(".ko")?;
+            Some((stem.replace('-', "_"), found))
+        });
+        let here = here::running_release(scene.root, false);
+        let wanted = here.map(|release| Wanted::new(scene.root, &release));
+        let mut bench = Bench::new(Causes::all(), Progress::new(false)).for_this_machine(wanted);
+        let base = kernel.sha256();
+        Self {
+            id: bench.add(kernel, "running".to_owned(), None),
+            scene,
+            bench,
+            release,
+            base,
+            files: named.collect(),
+        }
+    }
+
+    /// What to keep, and what to say.
+    fn judge(&mut self, name: &str, refused: &Refused) -> (Option<Finding>, String) {
+        let (release, errno) = (self.release, refused.errno);
+        let head = format!("kernel {release} has refused {name} (BTF: {errno})");
+        let Some(file) = self.files.get(name) else {
+            let line = format!("{head}, which is not among its modules here: was it in an initrd?");
+            return (None, line);
+        };
+        let cases = [Case {
+            found: file.clone(),
+            kernels: vec![self.id],
+        }];
+        let path = file.path.display();
+        let Some(Ok(module)) = self.bench.files(&cases).pop() else {
+            return (None, format!("{head}; {path} cannot be read"));
+        };
+        let says = module.verdicts.first().map(|verdict| verdict.verdict);
+        let (client, line) = match says {
+            Some(Kind::Refused) => (CLIENT, format!("{head}: {path}; nothing had judged it")),
+            _ => (
+                KERNEL,
+                format!("wrong prediction: {head}; by its file {path} it should load"),
+            ),
+        };
+        (Some(self.finding(&module, refused, client)), line)
+    }
+
+    fn finding(&self, module: &ModuleEntry, refused: &Refused, client: &str) -> Finding {
+        let finding = Finding {
+            module: module.path.clone(),
+            name: module.name.clone(),
+            package: None,
+            initrd: None,
+            kernel: Place {
+                release: Some(self.release.to_owned()),
+                moment: Moment::Now,
+                source: "running".to_owned(),
+                base: Some(self.base.clone()),
+                boot: self.scene.boot.clone(),
+            },
+            verdict: Kind::Refused,
+            cause: Some(Cause::Btf),
+            errno: Some(refused.errno),
+            log: refused.log.clone(),
+            severity: Severity::Warn,
+            needed: self.bench.reasons(self.id, &module.name),
+            since: self.scene.time,
+            client: client.to_owned(),
+            judged: None,
+        };
+        let judged: Option<Judged> = stamp(&finding, self.scene.time);
+        Finding { judged, ..finding }
+    }
+}

@@ -1,0 +1,114 @@
+//! What hooks have found, kept for `status`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use btf_guard::place::process::boot_id;
+use btf_guard::record::{Event, Outcome};
+use btf_guard::standing::{Answered, Held, Origin};
+
+/// Keeps the findings of a transaction on this machine that goes on or is over.
+///
+/// What was found in packages may not be on the disk yet, and what is there may change
+/// again: `status` judges it before it is told.
+pub(crate) fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
+    let goes_on = matches!(event.outcome, Outcome::WentOn | Outcome::Overridden);
+    let is_root = rustix::process::geteuid().is_root();
+    let Some(answer) = event.answer.as_ref().filter(|_| goes_on && is_root) else {
+        return Ok(());
+    };
+    if event.test || event.root != Path::new("/") {
+        return Ok(());
+    }
+    let answered: Answered =
+        serde_json::from_str(answer.get()).context("the answer in the event is not understood")?;
+    let boot = boot_id().ok();
+    let found = answered.findings(Origin {
+        time: event.time,
+        client: &event.client,
+        boot: boot.as_deref(),
+    });
+    if found.is_empty() {
+        return Ok(());
+    }
+    let shown = || store.display().to_string();
+    let mut held = Held::open(store).with_context(shown)?;
+    held.findings.add(found);
+    held.keep().with_context(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use btf_guard::place::plan::Stage;
+    use btf_guard::record::{SCHEMA, Who};
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn event() -> Event {
+        let answer = r#"{"kernels":[{"id":0,"release":"6.1","moment":"boot",
+            "source":"/boot/vmlinuz-6.1","base":null}],
+            "modules":[{"path":"/lib/modules/6.1/a.ko","name":"a","package":"a-1",
+            "verdicts":[{"kernel":0,"verdict":"refused","cause":"btf","errno":-22,
+            "log":["x"],"severity":"warn"}]}]}"#;
+        Event {
+            schema: SCHEMA,
+            time: 7,
+            client: "dnf".to_owned(),
+            stage: Stage::After,
+            test: false,
+            root: "/".into(),
+            outcome: Outcome::WentOn,
+            overrides: Vec::new(),
+            who: Who::default(),
+            answer: Some(RawValue::from_string(answer.to_owned()).unwrap()),
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn what_goes_on_is_kept_and_nothing_else() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let parent = tempfile::tempdir().unwrap();
+        let store = parent.path().join("lib");
+        let other = [
+            Event {
+                test: true,
+                ..event()
+            },
+            Event {
+                root: "/mnt".into(),
+                ..event()
+            },
+            Event {
+                outcome: Outcome::Blocked,
+                ..event()
+            },
+            Event {
+                outcome: Outcome::Preflight,
+                ..event()
+            },
+            Event {
+                answer: None,
+                ..event()
+            },
+        ];
+        for event in other {
+            keep(&event, &store).unwrap();
+            assert!(!store.exists(), "{event:?}");
+        }
+        keep(&event(), &store).unwrap();
+        keep(&event(), &store).unwrap();
+        let held = Held::open(&store).unwrap();
+        let [finding] = held.findings.findings.as_slice() else {
+            panic!("{:?}", held.findings);
+        };
+        assert_eq!((finding.since, finding.client.as_str()), (7, "dnf"));
+        assert_eq!(finding.judged, None);
+        assert_eq!(held.findings.checked, None);
+    }
+}

@@ -1,0 +1,190 @@
+//! What the kernel has refused since it was booted, by its log.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+/// One record: the kernel's own limit is 2048 bytes (`PRINTK_MESSAGE_MAX`), and as many
+/// properties.
+const RECORD: usize = 8192;
+
+/// Records that are read: the largest log that can be set up has some million.
+const MAX_RECORDS: usize = 2_000_000;
+
+/// Modules that are remembered.
+const MAX_MODULES: usize = 10_000;
+
+/// A module that was refused for its BTF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// The negative errno.
+    pub(super) errno: i32,
+    /// The first line behind `BPF: `, if there was one.
+    pub(super) log: Option<String>,
+}
+
+/// What the log tells.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Log {
+    /// By the module's name, the last time.
+    pub(super) refused: BTreeMap<String, Refused>,
+    /// Its beginning was overwritten.
+    pub(super) is_cut: bool,
+}
+
+/// Reads the log in `file`: `/dev/kmsg`, or what was recorded from it.
+///
+/// # Errors
+/// Those of the system.
+pub(super) fn read(file: &Path) -> io::Result<Log> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = File::options().read(true).custom_flags(flags).open(file)?;
+    let mut lines = Lines::default();
+    // The device hands out one record a read, a file as much as there is room for.
+    let mut rest = Vec::new();
+    let mut record = [0; RECORD];
+    for _ in 0..MAX_RECORDS {
+        match file.read(&mut record) {
+            Ok(0) => break,
+            Ok(length) => {
+                rest.extend_from_slice(record.get(..length).unwrap_or_default());
+                lines.take(&mut rest);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            // What was to be read next has been overwritten; the next is there.
+            Err(error) if error.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {
+                lines.log.is_cut = true;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    rest.push(b'\n');
+    lines.take(&mut rest);
+    Ok(lines.log)
+}
+
+/// The log, line by line.
+#[derive(Debug, Default)]
+struct Lines {
+    log: Log,
+    any: bool,
+    /// What was said first of the module that is being looked at.
+    first: Option<String>,
+}
+
+impl Lines {
+    /// Takes the whole lines of `bytes`, and leaves a begun one. A line without an
+    /// end that is longer than a record is dropped.
+    fn take(&mut self, bytes: &mut Vec<u8>) {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n');
+        let whole: Vec<u8> = bytes.drain(..end.map_or(0, |end| end + 1)).collect();
+        for line in String::from_utf8_lossy(&whole).lines() {
+            self.line(line);
+        }
+        if bytes.len() > RECORD {
+            bytes.clear();
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        // "<priority>,<sequence>,<time>,<flags>;<text>"; properties begin with a blank.
+        let Some((head, text)) = line.split_once(';') else {
+            return;
+        };
+        if !self.any {
+            self.any = true;
+            let sequence = head.split(',').nth(1);
+            self.log.is_cut |= sequence.is_some_and(|number| number != "0");
+        }
+        if let Some(said) = text.strip_prefix("BPF:") {
+            let said = said.trim();
+            if self.first.is_none() && !said.is_empty() {
+                self.first = Some(said.to_owned());
+            }
+        } else if let Some((name, errno)) = refused(text) {
+            let log = self.first.take();
+            if self.log.refused.len() < MAX_MODULES {
+                let name = name.replace('-', "_");
+                self.log.refused.insert(name, Refused { errno, log });
+            }
+        }
+    }
+}
+
+/// The module and the errno of `btf_module_notify()` (kernel/bpf/btf.c).
+fn refused(text: &str) -> Option<(&str, i32)> {
+    let rest = text.strip_prefix("failed to validate module [")?;
+    let (name, errno) = rest.split_once("] BTF: ")?;
+    Some((name, errno.trim().parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn read_text(text: impl AsRef<[u8]>) -> Log {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kmsg");
+        std::fs::write(&file, text).unwrap();
+        read(&file).unwrap()
+    }
+
+    #[test]
+    fn what_was_refused_and_why() {
+        let log = read_text(
+            "6,0,1,-;Linux version 6.18\n\
+             4,812,5,-;BPF: [114893] STRUCT aegis_block \n SUBSYSTEM=x\n\
+             4,813,5,-;BPF: size=392 vlen=17\n\
+             4,814,5,-;BPF:  \n\
+             4,815,5,-;failed to validate module [aegis128] BTF: -22\n\
+             6,816,6,-;failed to validate module [quiet-one] BTF: -40\n\
+             6,817,6,-;failed to validate module [odd] BTF: x\n\
+             6,818,6,-;failed to validate module\n",
+        );
+        let one = |errno, log: Option<&str>| Refused {
+            errno,
+            log: log.map(str::to_owned),
+        };
+        let expected = [
+            ("aegis128", one(-22, Some("[114893] STRUCT aegis_block"))),
+            ("quiet_one", one(-40, None)),
+        ];
+        assert_eq!(
+            log.refused,
+            expected.map(|(name, r)| (name.to_owned(), r)).into()
+        );
+        assert!(!log.is_cut);
+    }
+
+    #[test]
+    fn a_log_that_begins_later_is_cut() {
+        assert!(read_text("6,7,1,-;x\n").is_cut);
+        assert!(!read_text("").is_cut);
+    }
+
+    #[test]
+    fn long_and_strange_lines_do_no_harm() {
+        let mut text = vec![b'a'; 5 * RECORD];
+        text.extend_from_slice(b"\n1,0,0,-;failed to validate module [m] BTF: -22");
+        text.extend_from_slice(&[0xff, 0, b'\n', b';', b'\n']);
+        assert_eq!(read_text(&text).refused.len(), 0);
+        text.extend_from_slice(b"1,0,0,-;failed to validate module [m] BTF: -22");
+        assert_eq!(read_text(&text).refused.len(), 1);
+    }
+
+    #[test]
+    fn the_kernels_own_log_can_be_read() {
+        // It blocks where there is nothing more, unless it is told not to.
+        if Path::new("/dev/kmsg").exists() && rustix::process::geteuid().is_root() {
+            read(Path::new("/dev/kmsg")).unwrap();
+        }
+    }
+}

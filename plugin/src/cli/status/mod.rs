@@ -1,0 +1,113 @@
+//! `btf-guard status`: the findings that stand now.
+
+mod boot;
+mod keep;
+mod kmsg;
+mod recheck;
+mod rescan;
+mod tell;
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use btf_guard::kernel::cache::Cache;
+use btf_guard::place::process::boot_id;
+use btf_guard::place::roots::Root;
+use btf_guard::record::now;
+use btf_guard::report::ErrorEntry;
+use btf_guard::standing::{Finding, Findings, Held};
+
+use super::args::Status;
+use super::{Outcome, cached, output};
+
+pub(crate) use keep::keep;
+
+/// Where findings are kept.
+pub(crate) const STORE: &str = "/var/lib/btf-guard";
+
+/// Who finds what stands without a transaction.
+const CLIENT: &str = "btf-guard status";
+
+pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("findings are kept where only root can read them: run this as root");
+    }
+    let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
+    let scene = Scene {
+        root: &root,
+        cache: cached::open(args.cache.as_deref()),
+        config: args.config.as_deref(),
+        boot: boot_id().ok(),
+        time: now(),
+    };
+    let store = args.store.display();
+    let mut held = Held::open(&args.store).with_context(|| store.to_string())?;
+    if let Some(damaged) = &held.damaged {
+        tell::warning(&format!("{store}: {damaged}"));
+    }
+    let before = held.findings.clone();
+    if args.boot {
+        for line in boot::compare(&scene, &args.kmsg, &mut held.findings)? {
+            tell::warning(&line);
+        }
+    }
+    let mut errors = Vec::new();
+    let Looked {
+        mut standing,
+        pending,
+        is_whole,
+    } = recheck::recheck(&scene, std::mem::take(&mut held.findings));
+    if args.rescan || !is_whole || standing.checked.is_none() {
+        let found = rescan::rescan(&scene, standing)?;
+        errors = found.errors;
+        standing = found.findings;
+    }
+    held.findings = standing.clone();
+    held.findings.add_unknown(pending);
+    if held.findings != before || held.damaged.is_some() {
+        held.keep().with_context(|| store.to_string())?;
+    }
+    show(args, &standing, &scene)?;
+    output::input_errors(&errors)?;
+    Ok(match errors.is_empty() {
+        true => Outcome::Judged(standing.decision()),
+        false => Outcome::Incomplete,
+    })
+}
+
+/// Where and when.
+struct Scene<'a> {
+    root: &'a Root,
+    cache: Option<Cache>,
+    /// Where the configuration is, if not in its own place.
+    config: Option<&'a Path>,
+    /// Which boot runs.
+    boot: Option<String>,
+    /// Seconds since 1970.
+    time: u64,
+}
+
+/// What was kept, after a look at what has changed.
+struct Looked {
+    standing: Findings,
+    /// Predicted by a transaction that may not have done it yet: kept, not told.
+    pending: Vec<Finding>,
+    /// Nothing needs a look at everything.
+    is_whole: bool,
+}
+
+/// What a look at everything has found.
+struct Found {
+    findings: Findings,
+    errors: Vec<ErrorEntry>,
+}
+
+fn show(args: &Status, findings: &Findings, scene: &Scene<'_>) -> anyhow::Result<()> {
+    if let Some(file) = &args.motd_file {
+        tell::motd_file(file, findings).with_context(|| file.display().to_string())?;
+    }
+    if let Some(dir) = args.textfile.as_ref().filter(|dir| dir.is_dir()) {
+        tell::textfile(dir, findings).with_context(|| dir.display().to_string())?;
+    }
+    Ok(tell::standing(args, findings, scene.time)?)
+}

@@ -1,0 +1,91 @@
+//! Everything, judged anew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use btf_guard::policy::{Mode, Severity};
+use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin, Stamp};
+use btf_guard::verdict::Causes;
+
+use super::super::args::{Check, Format, Way};
+use super::super::check;
+use super::{CLIENT, Found, Scene, boot};
+
+/// Judges all modules by all kernels; `known` tells when something was found first.
+pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found> {
+    let check = Check {
+        paths: Vec::new(),
+        built: false,
+        package: None,
+        kernels: vec!["all".to_owned()],
+        kernel_config: None,
+        root: scene.root.path().to_owned(),
+        esps: Vec::new(),
+        causes: Causes::all(),
+        cache: scene.cache.as_ref().map(|cache| cache.dir().to_owned()),
+        way: Way {
+            format: Format::Json,
+            verbose: false,
+            quiet: true,
+            mode: Mode::Block,
+            no_color: true,
+        },
+        jobs: None,
+        config: scene.config.map(Path::to_owned),
+    };
+    let checked = check::judge(check)?;
+    let mut report = checked.report;
+    report.forget_the_healthy();
+    let errors = match checked.complete {
+        true => Vec::new(),
+        false => std::mem::take(&mut report.errors),
+    };
+    // By the way that answers of hooks take: both mean the same.
+    let answered: Answered = serde_json::from_value(serde_json::to_value(&report)?)?;
+    let found = answered.findings(Origin {
+        time: scene.time,
+        client: CLIENT,
+        boot: scene.boot.as_deref(),
+    });
+    let mut known: BTreeMap<About, Finding> = known
+        .findings
+        .into_iter()
+        .map(|finding| (finding.about(), finding))
+        .collect();
+    let mut findings = Findings {
+        checked: Some(scene.time),
+        ..Findings::default()
+    };
+    let mut all = Vec::new();
+    for mut finding in found {
+        finding.judged = stamp(&finding, scene.time);
+        if let Some(old) = known.remove(&finding.about())
+            && old.verdict == finding.verdict
+        {
+            finding.since = old.since;
+            finding.client = old.client;
+        }
+        all.push(finding);
+    }
+    // What the kernel itself has shown is no matter of opinion.
+    all.extend(known.into_values().filter(boot::was_seen));
+    all.retain(|finding| finding.severity >= Severity::Warn);
+    findings.add(all);
+    Ok(Found { findings, errors })
+}
+
+/// What the files of a finding look like that was judged at `time`; `None` where they
+/// may have changed since.
+pub(super) fn stamp(finding: &Finding, time: u64) -> Option<Judged> {
+    let stamp = |path: &str| {
+        let stamp = Stamp::of(Path::new(path)).ok()?;
+        (!stamp.is_later_than(time)).then_some(stamp)
+    };
+    Some(Judged {
+        module: stamp(finding.file())?,
+        image: match finding.kernel.source.as_str() {
+            "running" => None,
+            image => Some(stamp(image)?),
+        },
+    })
+}

@@ -1,0 +1,257 @@
+//! What hooks leave for the records: one [`Event`] for each thing that was decided.
+//!
+//! A hook lives inside a package manager, so it writes no log itself. It starts
+//! `btf-guard record` with the event as JSON on standard input, and that writes
+//! the journal, and whatever else is to know of it.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use btf_guard_child::{self as child, Failure, Terms};
+use rustix::process::getuid;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::judge::Judge;
+use crate::place::plan::{Answer, Plan, Stage};
+use crate::policy::{Decision, Override};
+
+/// The version of [`Event`].
+pub const SCHEMA: u32 = 1;
+
+/// The longest event that is read, in bytes: the judge's longest answer and a
+/// little more.
+pub const MAX_EVENT: u64 = 20 << 20;
+
+/// What a name in `/proc` is cut to, in bytes; the kernel keeps 15.
+const MAX_COMM: u64 = 64;
+
+/// How long the records may take. A package manager waits for it.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One decision.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Event {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// The program that did the transaction, or changed the disk: `rpm`, `dnf`,
+    /// `zypper`, `packagekitd`, …
+    pub client: String,
+    /// What was judged: packages before a transaction, or the disk after it.
+    pub stage: Stage,
+    /// A client's test run: nothing was changed by it.
+    pub test: bool,
+    /// The root that it was about.
+    pub root: PathBuf,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it was not what the policy alone says; the last is what tipped it.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+    /// Who is behind it.
+    pub who: Who,
+    /// The judge's answer, a whole report; `None` where there was none.
+    #[serde(default)]
+    pub answer: Option<Box<RawValue>>,
+    /// Why there was no answer.
+    #[serde(default)]
+    pub failure: Option<String>,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was stopped.
+    Blocked,
+    /// It went on, as the policy says; also what was found on the disk.
+    WentOn,
+    /// It went on where it would have been stopped or warned of, by
+    /// [`Event::overrides`].
+    Overridden,
+    /// Nothing was done: it was asked what would happen.
+    Preflight,
+}
+
+/// Who is behind a process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// The process's own user.
+    pub uid: u32,
+    /// The user who logged in, whatever he became since. `None` for a service.
+    #[serde(default)]
+    pub login_uid: Option<u32>,
+    /// `SUDO_USER`. Whoever runs the process can set it.
+    #[serde(default)]
+    pub sudo_user: Option<String>,
+    /// `SUDO_UID`, likewise.
+    #[serde(default)]
+    pub sudo_uid: Option<u32>,
+}
+
+impl Who {
+    /// Of this process; the arguments are what its environment says in
+    /// `SUDO_USER` and `SUDO_UID`.
+    pub fn of_this_process(sudo_user: Option<String>, sudo_uid: Option<&str>) -> Self {
+        Self {
+            uid: getuid().as_raw(),
+            login_uid: login_uid(),
+            sudo_user: sudo_user.filter(|name| !name.is_empty()),
+            sudo_uid: sudo_uid.and_then(|uid| uid.parse().ok()),
+        }
+    }
+}
+
+/// The kernel writes -1 for a process that descends from no login
+/// (`proc_loginuid_read()`, fs/proc/base.c).
+fn login_uid() -> Option<u32> {
+    let uid: u32 = first_line("/proc/self/loginuid").ok()?.parse().ok()?;
+    (uid != u32::MAX).then_some(uid)
+}
+
+/// The name of a process's program; empty where `/proc` does not tell.
+///
+/// It is that of the file that runs: zypper names its first thread otherwise. What
+/// an interpreter runs, as dnf 4, is known by the name that `ps` shows.
+pub fn program(pid: u32) -> String {
+    let file = fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let file = file.as_ref().and_then(|file| file.file_name()?.to_str());
+    let file = file.map(|name| name.trim_end_matches(" (deleted)"));
+    let name = match file.filter(|name| !name.starts_with("python")) {
+        Some(name) => name.to_owned(),
+        None => first_line(&format!("/proc/{pid}/comm")).unwrap_or_default(),
+    };
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
+fn first_line(path: &str) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_COMM).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+impl Event {
+    /// What came of an answer, now.
+    pub fn of(client: String, plan: &Plan, outcome: Outcome, answer: &Answer, who: Who) -> Self {
+        Self {
+            overrides: answer.overrides.clone(),
+            answer: answer.whole.clone(),
+            ..Self::new(client, plan, outcome, who)
+        }
+    }
+
+    /// That there was no answer, and why.
+    pub fn without_answer(
+        client: String,
+        plan: &Plan,
+        outcome: Outcome,
+        failure: String,
+        who: Who,
+    ) -> Self {
+        Self {
+            failure: Some(failure),
+            ..Self::new(client, plan, outcome, who)
+        }
+    }
+
+    fn new(client: String, plan: &Plan, outcome: Outcome, who: Who) -> Self {
+        Self {
+            schema: SCHEMA,
+            time: now(),
+            client,
+            stage: plan.stage,
+            test: plan.test,
+            root: plan.root.clone(),
+            outcome,
+            overrides: Vec::new(),
+            who,
+            answer: None,
+            failure: None,
+        }
+    }
+}
+
+impl Outcome {
+    /// Of a transaction that went on, or did not, by this answer. `None` where
+    /// there is nothing to record.
+    pub fn of(answer: &Answer) -> Option<Self> {
+        match (answer.decision, answer.overrides.is_empty()) {
+            (Decision::Block, _) => Some(Self::Blocked),
+            (Decision::Warn, true) => Some(Self::WentOn),
+            (Decision::Allow, true) => None,
+            (Decision::Warn | Decision::Allow, false) => Some(Self::Overridden),
+        }
+    }
+}
+
+/// Has an event written down by the program that also judges.
+///
+/// # Errors
+/// Where it cannot be started, is late, or could write it nowhere.
+pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
+    let who = "the record";
+    let terms = Terms {
+        who,
+        timeout: TIMEOUT.min(judge.timeout),
+        limit: 64 << 10,
+    };
+    let input = child::memory(event).map_err(|source| Failure::HandOver { who, source })?;
+    let mut command = Command::new(&judge.program);
+    command
+        .arg("record")
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8");
+    child::run(command, input, Vec::new(), &terms)?.success(&terms)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_survives_the_way_to_the_record() {
+        let event = Event {
+            schema: SCHEMA,
+            time: 7,
+            client: "rpm".to_owned(),
+            stage: Stage::Before,
+            test: false,
+            root: "/".into(),
+            outcome: Outcome::Overridden,
+            overrides: vec![Override::of(crate::policy::Source::Environment)],
+            who: Who::of_this_process(Some("me".to_owned()), Some("1000")),
+            answer: Some(RawValue::from_string(r#"{"schema": 1}"#.to_owned()).unwrap()),
+            failure: None,
+        };
+        let text = serde_json::to_string(&event).unwrap();
+        let read: Event = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.answer.unwrap().get(), r#"{"schema": 1}"#);
+        assert_eq!(
+            (read.who.sudo_user.as_deref(), read.who.sudo_uid),
+            (Some("me"), Some(1000))
+        );
+        assert!(text.contains(r#""outcome":"overridden""#), "{text}");
+        assert!(text.contains(r#""source":"environment""#), "{text}");
+    }
+
+    #[test]
+    fn a_process_has_a_name() {
+        let name = program(std::process::id());
+        assert!(!name.is_empty() && !name.contains('\n'), "{name:?}");
+        assert_eq!(program(u32::MAX), "");
+    }
+}

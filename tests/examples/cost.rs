@@ -1,0 +1,185 @@
+//! `make bench`: what btf-guard costs the clients when there is nothing for it to
+//! do, which is nearly always.
+//!
+//! ```sh
+//! cargo run -p btf-guard-tests --example cost [RUNS]
+//! ```
+//!
+//! with the environment of `tests/setup/bench.sh`. Each client installs one package
+//! without modules, in turn in a root with btf-guard and in one without; CPU time
+//! is that of all processes that it starts and waits for. Medians are shown, of
+//! both, of the ratio and of the difference, pair by pair. Nothing is asserted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::io;
+use std::time::Duration;
+
+use btf_guard_tests::Package;
+use btf_guard_tests::client::{ClientRoot, Suite};
+
+/// Runs of each, unless told otherwise.
+const RUNS: usize = 11;
+
+/// Modules of a distribution's kernel.
+const MODULES: usize = 4000;
+
+/// Packages of a distribution's repository.
+const PACKAGES: usize = 60_000;
+
+struct Case {
+    name: &'static str,
+    suite: Suite,
+    /// How it is told to install and to remove, without a look at the network.
+    words: &'static [&'static str],
+    variable: (&'static str, &'static str),
+}
+
+const ZYPPER: &[&str] = &["zypper", "--non-interactive", "--no-refresh"];
+
+const CASES: [Case; 6] = [
+    Case {
+        name: "dnf 4.23",
+        suite: Suite::Trixie,
+        words: &["dnf", "-y", "-C"],
+        variable: ("A", ""),
+    },
+    Case {
+        name: "dnf5 5.4",
+        suite: Suite::Forky,
+        words: &["dnf5", "-y"],
+        variable: ("A", ""),
+    },
+    Case {
+        name: "zypper classic, 17.25",
+        suite: Suite::Bookworm,
+        words: ZYPPER,
+        variable: ("A", ""),
+    },
+    Case {
+        name: "zypper classic, 17.36",
+        suite: Suite::Trixie,
+        words: ZYPPER,
+        variable: ("A", ""),
+    },
+    Case {
+        name: "zypper single, 17.36",
+        suite: Suite::Trixie,
+        words: ZYPPER,
+        variable: ("ZYPP_SINGLE_RPMTRANS", "1"),
+    },
+    Case {
+        name: "zypper single, 17.38",
+        suite: Suite::Forky,
+        words: ZYPPER,
+        variable: ("A", ""),
+    },
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runs = arguments.first().map_or(RUNS, |runs| runs.parse().unwrap());
+    let only = arguments.get(1).map_or("", String::as_str);
+    println!("| client | packages | without | with | ratio | difference |");
+    println!("|---|---|---|---|---|---|");
+    for case in &CASES {
+        if !case.name.contains(only) {
+            continue;
+        }
+        for packages in [0, PACKAGES] {
+            measure(case, packages, runs);
+        }
+    }
+}
+
+fn measure(case: &Case, packages: usize, runs: usize) {
+    let (Some(with), Some(without)) = (
+        ClientRoot::as_machine(case.suite),
+        ClientRoot::without_guard(case.suite),
+    ) else {
+        return;
+    };
+    for root in [&with, &without] {
+        prepare(root, packages);
+        // What a client and the plugin make once for each repository.
+        run(case, root);
+        run(case, root);
+    }
+    let pairs = (0..runs).map(|_| (run(case, &with), run(case, &without)));
+    let pairs: Vec<(f64, f64)> = pairs.collect();
+    let of = |figure: fn(&(f64, f64)) -> f64| median(pairs.iter().map(figure).collect());
+    println!(
+        "| {} | {} | {:.1} ms | {:.1} ms | {:.3} | {:+.1} ms |",
+        case.name,
+        packages + 1,
+        of(|pair| pair.1),
+        of(|pair| pair.0),
+        of(|pair| pair.0 / pair.1),
+        of(|pair| pair.0 - pair.1),
+    );
+}
+
+/// A kernel's module directory, which nothing reads unless it has changed, and a
+/// repository.
+fn prepare(root: &ClientRoot, packages: usize) {
+    let script = format!(
+        "for i in $(seq {MODULES}); do
+             dir=/usr/lib/modules/6.1/kernel/drivers/$((i % 200))
+             test -d $dir || mkdir -p $dir
+             : >$dir/$i.ko
+         done"
+    );
+    assert!(root.run(["sh", "-c", &script]).status.success());
+    root.offer(
+        "repo",
+        &[&Package::new("plain").file("/usr/share/plain", "text")],
+    );
+    if packages > 0 {
+        root.pretend("repo", packages);
+    }
+    let command = match root.suite() {
+        Suite::Forky => "dnf5 -y makecache; zypper --non-interactive refresh",
+        Suite::Bookworm | Suite::Trixie => "dnf -y makecache; zypper --non-interactive refresh",
+    };
+    let known = root.run(["sh", "-ec", command]);
+    assert!(known.status.success(), "{known:?}");
+}
+
+/// Installs the package, and takes it away again, which is not counted.
+fn run(case: &Case, root: &ClientRoot) -> f64 {
+    let (name, value) = case.variable;
+    let act = |verb| {
+        let words = [case.words, &[verb, "plain"]].concat();
+        let outcome = root.client(words).env(name, value).run();
+        assert!(outcome.status.success(), "{outcome:?}");
+    };
+    let before = children();
+    act("install");
+    let cost = children() - before;
+    act("remove");
+    cost.as_secs_f64() * 1e3
+}
+
+/// User and system time of all children that were waited for, and of theirs.
+#[allow(unsafe_code)]
+fn children() -> Duration {
+    // SAFETY: all-zero is a valid rusage, and the call fills it.
+    let mut usage = unsafe { std::mem::zeroed::<libc::rusage>() };
+    // SAFETY: `usage` is ours.
+    let status = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    assert_eq!(status, 0, "{}", io::Error::last_os_error());
+    let time = |value: libc::timeval| {
+        let micros = u32::try_from(value.tv_usec).unwrap();
+        Duration::new(u64::try_from(value.tv_sec).unwrap(), micros * 1000)
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
