@@ -14,6 +14,11 @@ CARGO_TARGET_DIR ?= target
 RPM_PLUGIN_DIR ?= $(shell rpm --eval '%{__plugindir}')
 RPM_MACRO_DIR ?= $(shell rpm --eval '%{_rpmmacrodir}')
 
+# What helps to build packages of modules, where rpmbuild and OBS look for it.
+RPM_CONFIG_DIR ?= $(shell rpm --eval '%{_rpmconfigdir}')
+RPM_ATTR_DIR ?= $(shell rpm --eval '%{_fileattrsdir}')
+OBS_CHECK_DIR ?= /usr/lib/build/checks
+
 # Whether the part for zypper is built and installed: where libzypp's headers
 # are. ZYPP= leaves it out.
 ZYPP ?= $(shell pkg-config --exists libzypp 2>/dev/null && echo yes)
@@ -24,6 +29,9 @@ DKMS_DIR ?= /etc/dkms/framework.conf.d
 DNF4_DIR ?= /etc/dnf/plugins/post-transaction-actions.d
 DNF5_DIR ?= /etc/dnf/libdnf5-plugins/actions.d
 UNIT_DIR ?= /usr/lib/systemd/system
+
+# What brings missing tools; a package build has them, or must fail: DEPS=:
+DEPS ?= tests/setup/deps.sh
 
 export CARGO CARGO_TARGET_DIR
 
@@ -48,7 +56,14 @@ committer = $(release)/btf-guard-zypp
 zypp_parts = $(if $(ZYPP),$(fetcher) $(shim) $(committer))
 generated = $(CARGO_TARGET_DIR)/generated
 
-.PHONY: build test oracle demo bench fuzz deps install clean distclean help
+# Named by where they go; each may be a template (.in) that learns where the
+# program lies.
+build_macros = $(wildcard specfile/macros.btf_guard*)
+build_attrs = $(wildcard specfile/*.attr specfile/*.attr.in)
+build_scripts = $(wildcard specfile/brp-* specfile/*.prov* specfile/*.req*)
+build_checks = $(wildcard specfile/[0-9][0-9]-check-*)
+
+.PHONY: build test oracle demo bench fuzz rpm deps install install-rpm-macros clean distclean help
 
 # The plugins learn here where what they start will be installed.
 build: deps $(if $(ZYPP),$(shim))
@@ -62,7 +77,7 @@ $(release)/libbtf_guard_zypp.so: $(wildcard ffi/zypp-sys/shim/*) | deps
 	ffi/zypp-sys/shim/build.sh $@
 
 deps:
-	@tests/setup/deps.sh build $(if $(ZYPP),zypp)
+	@$(DEPS) build $(if $(ZYPP),zypp)
 
 test:
 	tests/setup/test.sh
@@ -79,10 +94,15 @@ bench: build
 fuzz: deps
 	tests/setup/fuzz.sh
 
+# Packages of what is committed, into target/rpm.
+rpm:
+	@$(DEPS) build $(if $(ZYPP),zypp) rpm
+	specfile/build.sh
+
 # Builds only when nothing is built yet, so that `sudo make install` after
 # `make` does not compile as root. The macro comes last: rpm loads the plugin
 # only once it is there, and then all else is in place.
-install:
+install: install-rpm-macros
 	for part in $(program) $(plugin) $(zypp_parts); do \
 		test -f $$part || { $(MAKE) build && break; } || exit 1; \
 	done
@@ -104,7 +124,7 @@ install:
 	$(if $(ZYPP),install -D -m 755 $(committer) $(DESTDIR)$(commit_dir)/btf-guard)
 	$(if $(ZYPP),install -m 644 $(generated)/man/zypper-btf-guard*.1 $(DESTDIR)$(man_dir))
 	$(if $(ZYPP),install -d -m 755 $(DESTDIR)$(subcommand_dir))
-	$(if $(ZYPP),ln -sf $(bin_dir)/btf-guard $(DESTDIR)$(subcommand_dir)/zypper-btf-guard)
+	$(if $(ZYPP),ln -sf ../../../bin/btf-guard $(DESTDIR)$(subcommand_dir)/zypper-btf-guard)
 	install -D -m 755 $(plugin) $(DESTDIR)$(RPM_PLUGIN_DIR)/btf_guard.so
 	for file in hooks/kernel-install/98-btf-guard.install hooks/dkms/btf-guard.conf \
 		hooks/dnf/btf-guard.action hooks/dnf/btf-guard.actions; do \
@@ -130,6 +150,19 @@ install:
 	install -D -m 644 $(generated)/macros.transaction_btf_guard \
 		$(DESTDIR)$(RPM_MACRO_DIR)/macros.transaction_btf_guard
 
+# Where it comes from, its mode, where it goes.
+define install_build_file
+	sed 's|@BIN_DIR@|$(bin_dir)|g' $(1) | \
+		install -D -m $(2) /dev/stdin $(DESTDIR)$(3)/$(notdir $(1:.in=))
+
+endef
+
+install-rpm-macros:
+	$(foreach file,$(build_macros),$(call install_build_file,$(file),644,$(RPM_MACRO_DIR)))
+	$(foreach file,$(build_attrs),$(call install_build_file,$(file),644,$(RPM_ATTR_DIR)))
+	$(foreach file,$(build_scripts),$(call install_build_file,$(file),755,$(RPM_CONFIG_DIR)))
+	$(foreach file,$(build_checks),$(call install_build_file,$(file),755,$(OBS_CHECK_DIR)))
+
 # What was fetched stays: .cache holds kernels and tools.
 clean:
 	$(CARGO) clean
@@ -145,6 +178,7 @@ help:
 	@echo 'make demo       the main job on real input, command by command'
 	@echo 'make bench      speed and memory against libbpf, depmod, rpm'
 	@echo 'make fuzz       60 s of fuzzing for each target'
+	@echo 'make rpm        packages of the last commit, without network, into target/rpm'
 	@echo 'make install    DESTDIR= PREFIX=/usr RPM_PLUGIN_DIR= RPM_MACRO_DIR= ZYPP='
 	@echo 'make deps       what building needs, by the system package manager'
 	@echo 'make clean      remove what was built; distclean: what was fetched too'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a part of the work needs, through the system's package manager.
 #
-#   deps.sh build|zypp|test|roots|demo|pair|fuzz|bench|oracle-enforcing …
+#   deps.sh build|zypp|rpm|test|roots|demo|pair|fuzz|bench|oracle-enforcing …
 #
 # What is looked for are the commands, headers and libraries themselves, so
 # nothing is installed, and no root asked for, where they came from elsewhere.
@@ -28,6 +28,11 @@ build certificates ca-certificates ca-certificates ca-certificates
 build rust:cargo - - -
 zypp cmd:g++ g++ gcc-c++ gcc-c++
 zypp header:zypp/ZYpp.h libzypp-dev libzypp-devel libzypp-devel
+rpm cmd:rpmbuild rpm rpm-build rpm-build
+rpm cmd:make make make make
+rpm cmd:git git git git
+rpm cmd:tar tar tar tar
+rpm cmd:xz xz-utils xz xz
 test cmd:cargo-fmt - - -
 test cmd:cargo-clippy - - -
 test cmd:rpm rpm rpm rpm
@@ -46,6 +51,8 @@ test cmd:mcopy mtools mtools mtools
 test cmd:mount mount util-linux util-linux-core
 test python:rpm python3-rpm python3-rpm python3-rpm
 test cmd:ps procps procps procps-ng
+test cmd:rpmlint rpmlint rpmlint rpmlint
+test cmd:strace strace strace strace
 test cmd:shellcheck shellcheck ShellCheck ShellCheck
 test cmd:objcopy binutils binutils binutils
 test header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel
@@ -225,7 +232,7 @@ missing_of() {
     done
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh build|zypp|test|roots|demo|pair|fuzz|bench|oracle-enforcing …"
+[ $# -gt 0 ] || die "usage: deps.sh build|zypp|rpm|test|roots|demo|pair|fuzz|bench|oracle-enforcing …"
 missing=$(missing_of "$@")
 [ -n "$missing" ] || exit 0
 

@@ -6,6 +6,7 @@
 #   BTF_GUARD_KERNELS   directory of extracted kernels (kernels.sh)
 #   BTF_GUARD_ROOTS     directory of distributions' roots (roots.sh)
 #   BTF_GUARD_SHIMS     directory of shims around those roots' libzypp (shims.sh)
+#   BTF_GUARD_RPMS      directory of the packages of `make rpm` (packages.sh)
 #   BTF_GUARD_BIN       the program, BTF_GUARD_PLUGIN  the rpm plugin, both as
 #                       built from this tree in the profile of the tests
 #   BTF_GUARD_SKIPS     a file: a test that has to leave something out, because
@@ -103,10 +104,11 @@ run_tests() {
     BTF_GUARD_ROOTS=$cache/roots
     BTF_GUARD_BORROWED=$cache/borrowed
     BTF_GUARD_SHIMS=$cache/shims
+    BTF_GUARD_RPMS=$target/rpm
     BTF_GUARD_WORKSHOP=$cache/workshop
     BTF_GUARD_INIT=$("$here/oracle.sh" init) || return 1
     export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS \
-        BTF_GUARD_BORROWED BTF_GUARD_SHIMS BTF_GUARD_WORKSHOP BTF_GUARD_INIT
+        BTF_GUARD_BORROWED BTF_GUARD_SHIMS BTF_GUARD_RPMS BTF_GUARD_WORKSHOP BTF_GUARD_INIT
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
@@ -129,12 +131,13 @@ install() {
     make --no-print-directory install DESTDIR="$tree" ZYPP= RPM_PLUGIN_DIR=/usr/lib64/rpm-plugins \
         RPM_MACRO_DIR=/usr/lib/rpm/macros.d program="$target/debug/btf-guard" \
         plugin="$target/debug/libbtf_guard_rpm.so" || return 1
-    macro=$tree/usr/lib/rpm/macros.d/macros.transaction_btf_guard
-    for word in $(rpm --load "$macro" --eval '%__transaction_btf_guard'); do
-        case "$word" in
-            /*) [ -x "$tree$word" ] || { say "$word is not installed"; return 1; } ;;
-        esac
-    done
+    # The macro names the plugin only where it is there, so it is shown where it is.
+    sed "s|\"/usr/lib64/|\"$tree/usr/lib64/|" \
+        "$tree/usr/lib/rpm/macros.d/macros.transaction_btf_guard" >"$tree/macros"
+    value=$(rpm --load "$tree/macros" --eval '%__transaction_btf_guard')
+    [ "$value" = "$tree/usr/lib64/rpm-plugins/btf_guard.so --judge /usr/bin/btf-guard" ] ||
+        { say "the macro's value is '$value'"; return 1; }
+    [ -x "$tree/usr/bin/btf-guard" ] || { say 'the program is not installed'; return 1; }
     for file in usr/share/man/man1/btf-guard.1 usr/share/man/man1/btf-guard-check.1 \
         usr/share/man/man1/btf-guard-allow.1 usr/share/btf-guard/btf-guard.toml \
         usr/share/bash-completion/completions/btf-guard etc/dkms/framework.conf.d/btf-guard.conf \
@@ -181,7 +184,7 @@ else
     skip 'cargo fmt: not installed'
 fi
 step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh \
-    "$here"/../../ffi/zypp-sys/shim/build.sh hooks/kernel-install/98-btf-guard.install.in \
+    "$here"/../../ffi/zypp-sys/shim/build.sh specfile/*.sh hooks/kernel-install/98-btf-guard.install.in \
     specfile/brp-btf-guard specfile/95-check-btf-guard
 step kernels fetch_kernels
 step roots build_roots
@@ -190,6 +193,7 @@ step workshop open_workshop
 # What it cannot bring, the tests that use it report.
 "$here/borrow.sh" || say 'borrow.sh failed'
 step build build
+step packages "$here/packages.sh"
 step tests run_tests
 step oracle "$here/oracle.sh" slice
 step install install

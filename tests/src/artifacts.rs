@@ -33,6 +33,12 @@ pub fn kernels() -> PathBuf {
     required("BTF_GUARD_KERNELS")
 }
 
+/// A directory with the packages of `make rpm` in `RPMS`, and in `tests` those that
+/// were built for each root, in two releases.
+pub fn rpms() -> PathBuf {
+    required("BTF_GUARD_RPMS")
+}
+
 /// A directory with one subdirectory per root of a distribution.
 pub(crate) fn roots() -> PathBuf {
     required("BTF_GUARD_ROOTS")

@@ -32,7 +32,7 @@ mod root;
 pub mod skip;
 mod snapshot;
 
-pub use artifacts::{committer, fetcher, init, kernels, oracle, plugin, program, shim};
+pub use artifacts::{committer, fetcher, init, kernels, oracle, plugin, program, rpms, shim};
 pub use compressor::{COMPRESSORS, Compressor};
 pub use extracted::{Extracted, Foreign};
 pub use judge::Judge;

@@ -14,6 +14,7 @@ pub struct Package {
     version: String,
     files: Vec<File>,
     ghosts: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
     scriptlets: String,
     tags: String,
 }
@@ -32,6 +33,7 @@ impl Package {
             version: "1".to_owned(),
             files: Vec::new(),
             ghosts: Vec::new(),
+            directories: Vec::new(),
             scriptlets: String::new(),
             tags: String::new(),
         }
@@ -69,6 +71,12 @@ impl Package {
         self
     }
 
+    /// A directory that the package owns, without what is in it.
+    pub fn directory(mut self, path: impl AsRef<Path>) -> Self {
+        self.directories.push(path.as_ref().to_owned());
+        self
+    }
+
     /// A scriptlet in Lua, which needs no program in the root: `section` is
     /// `%post` or another.
     pub fn lua(mut self, section: &str, script: &str) -> Self {
@@ -99,10 +107,14 @@ impl Package {
             fs::set_permissions(&path, Permissions::from_mode(file.mode)).unwrap();
         }
         fs::create_dir_all(&staged).unwrap();
+        for path in &self.directories {
+            fs::create_dir_all(staged.join(path.strip_prefix("/").unwrap())).unwrap();
+        }
         let mut list = Vec::new();
         let files = self.files.iter().map(|file| ("", &file.path));
         let ghosts = self.ghosts.iter().map(|path| ("%ghost ", path));
-        for (kind, path) in files.chain(ghosts) {
+        let directories = self.directories.iter().map(|path| ("%dir ", path));
+        for (kind, path) in files.chain(ghosts).chain(directories) {
             list.extend_from_slice(kind.as_bytes());
             list.extend_from_slice(path.as_os_str().as_bytes());
             list.push(b'\n');

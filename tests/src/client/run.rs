@@ -27,7 +27,12 @@ pub struct Run<'a> {
     arguments: Vec<String>,
     variables: Vec<(&'a str, &'a str)>,
     patience: u32,
+    killed: Option<u32>,
 }
+
+/// What puts files into place and takes them away: the calls at which
+/// [`Run::killed_at`] counts.
+const CALLS: &str = "?rename,?renameat,renameat2,?unlink,unlinkat,?rmdir";
 
 impl<'a> Run<'a> {
     pub(crate) fn new(namespace: &'a Namespace, arguments: Vec<String>) -> Self {
@@ -36,6 +41,7 @@ impl<'a> Run<'a> {
             arguments,
             variables: ENVIRONMENT.to_vec(),
             patience: PATIENCE,
+            killed: None,
         }
     }
 
@@ -48,6 +54,13 @@ impl<'a> Run<'a> {
     /// To be ended after so many seconds; the test then fails.
     pub fn within(mut self, seconds: u32) -> Self {
         self.patience = seconds;
+        self
+    }
+
+    /// Each of its processes is to be killed, by SIGKILL, at its call of this number
+    /// that renames or removes a file. The first is 1.
+    pub fn killed_at(mut self, call: u32) -> Self {
+        self.killed = Some(call);
         self
     }
 
@@ -72,7 +85,20 @@ impl<'a> Run<'a> {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.namespace.enter(&self.variables);
+        let enter = self.namespace.enter(&self.variables);
+        let mut command = match self.killed {
+            None => enter,
+            Some(call) => {
+                let mut traced = Command::new("strace");
+                traced
+                    .args(["-f", "-qqq", "--output=/dev/null"])
+                    .arg(format!("--trace={CALLS}"))
+                    .arg(format!("--inject={CALLS}:signal=SIGKILL:when={call}"))
+                    .arg(enter.get_program())
+                    .args(enter.get_args());
+                traced
+            }
+        };
         command
             // The signals of a terminal are for the client, not for timeout's group.
             .args(["timeout", "--foreground", "--kill-after=5"])

@@ -19,7 +19,7 @@ fn replace_judge(root: &ClientRoot, script: &str) {
     root.put("/usr/bin/judge", format!("#!/bin/sh\n{script}\n"));
     let script = "chmod 755 /usr/bin/judge
         file=$(rpm --eval '%{_rpmmacrodir}')/macros.transaction_btf_guard
-        sed -i 's|--judge .*|--judge /usr/bin/judge --timeout 1|' $file";
+        sed -i 's|--judge [^\"]*|--judge /usr/bin/judge --timeout 1|' $file";
     let done = root.run(["sh", "-ec", script]);
     assert!(done.status.success(), "{done:?}");
 }

@@ -37,9 +37,10 @@ impl Work {
         }
     }
 
-    /// Keeps what is known by now, for the next commit.
+    /// Keeps what is known by now, for the next commit. There is none to keep it
+    /// for after one that has removed this plugin and what it asks with.
     pub(super) fn keep(&mut self) -> Result<(), Error> {
-        let known = self.known.take();
+        let known = self.known.take().filter(|_| self.places.fetch.exists());
         match known.and_then(|known| known.after(&self.sources())) {
             Some(known) => known.keep(&self.places.known).map_err(Error::Known),
             None => Ok(()),
