@@ -124,6 +124,13 @@ impl Scene {
         Commit::of(&dir, process).handed_over().unwrap()
     }
 
+    /// May the rpm plugin stop a call of which nothing was handed over?
+    fn is_watched(&self) -> bool {
+        let dir = Private::create(&self.at("handoffs")).unwrap();
+        let process = Process::find(std::process::id()).unwrap();
+        Commit::of(&dir, process).is_watched().unwrap()
+    }
+
     /// Notes what the rpm plugin does when it lets a call through.
     fn let_through(&self) {
         let dir = Private::create(&self.at("handoffs")).unwrap();
@@ -522,6 +529,27 @@ fn the_admins_wish_holds() {
     script(&scene.at("fetch"), "exit 1");
     assert_eq!(scene.talk().ask(&commit_begin()), ACK);
     assert!(!scene.judge.was_started());
+}
+
+/// It is booted later, and mostly nobody is there to try a second time.
+#[test]
+fn a_transactional_update_is_no_work_on_what_runs() {
+    for (value, expected) in [("", false), ("true", true)] {
+        let scene = Scene::new(warning());
+        let mut command = scene.plugin();
+        command
+            .env("TRANSACTIONAL_UPDATE", value)
+            .env_remove("ZYPP_LOCKFILE_ROOT");
+        let mut talk = Talk::with(command);
+        assert_eq!(talk.ask(b"PLUGINBEGIN\n\n\0"), ACK);
+        assert_eq!(scene.is_watched(), !expected, "{value:?}");
+        assert_eq!(talk.ask(&commit_begin()), ACK);
+        assert_eq!(scene.judge.plan().image, expected, "{value:?}");
+        scene.let_through();
+        talk.end();
+        let plan: Plan = serde_json::from_str(&scene.judge.read("plan-after")).unwrap();
+        assert_eq!(plan.image, expected, "{value:?}");
+    }
 }
 
 #[test]
