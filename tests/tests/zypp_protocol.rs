@@ -10,7 +10,9 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -317,6 +319,31 @@ fn where_nothing_was_let_through_the_disk_is_asked_without_what_was_said() {
     assert_eq!(plan.said, [""; 0]);
     let notice = fs::read_to_string(scene.at("messages/demo-kmp-1-1-btf-guard.txt")).unwrap();
     assert!(notice.ends_with("update:\n\n* after\n"), "{notice}");
+}
+
+/// libzypp is woken once for an answer. A socket that keeps apart what was written
+/// at once stands for its pipe.
+#[test]
+fn an_answer_is_written_at_once() {
+    let scene = Scene::new(blocking());
+    let (ours, plugins) = UnixDatagram::pair().unwrap();
+    ours.set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let mut command = scene.plugin();
+    command.stdout(OwnedFd::from(plugins));
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut input = child.stdin.take().unwrap();
+    for (frame, expected) in [
+        ("PLUGINBEGIN\n\n\0", ACK),
+        ("_DISCONNECT\n\n\0", "ACK\nexit:0\n\n\0"),
+    ] {
+        input.write_all(frame.as_bytes()).unwrap();
+        let mut bytes = [0; 64];
+        let length = ours.recv(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
+    }
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
