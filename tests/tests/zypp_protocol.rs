@@ -10,7 +10,9 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -122,6 +124,13 @@ impl Scene {
         let dir = Private::open(&self.at("handoffs")).unwrap()?;
         let process = Process::find(std::process::id()).unwrap();
         Commit::of(&dir, process).handed_over().unwrap()
+    }
+
+    /// May the rpm plugin stop a call of which nothing was handed over?
+    fn is_watched(&self) -> bool {
+        let dir = Private::create(&self.at("handoffs")).unwrap();
+        let process = Process::find(std::process::id()).unwrap();
+        Commit::of(&dir, process).is_watched().unwrap()
     }
 
     /// Notes what the rpm plugin does when it lets a call through.
@@ -310,6 +319,31 @@ fn where_nothing_was_let_through_the_disk_is_asked_without_what_was_said() {
     assert_eq!(plan.said, [""; 0]);
     let notice = fs::read_to_string(scene.at("messages/demo-kmp-1-1-btf-guard.txt")).unwrap();
     assert!(notice.ends_with("update:\n\n* after\n"), "{notice}");
+}
+
+/// libzypp is woken once for an answer. A socket that keeps apart what was written
+/// at once stands for its pipe.
+#[test]
+fn an_answer_is_written_at_once() {
+    let scene = Scene::new(blocking());
+    let (ours, plugins) = UnixDatagram::pair().unwrap();
+    ours.set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let mut command = scene.plugin();
+    command.stdout(OwnedFd::from(plugins));
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut input = child.stdin.take().unwrap();
+    for (frame, expected) in [
+        ("PLUGINBEGIN\n\n\0", ACK),
+        ("_DISCONNECT\n\n\0", "ACK\nexit:0\n\n\0"),
+    ] {
+        input.write_all(frame.as_bytes()).unwrap();
+        let mut bytes = [0; 64];
+        let length = ours.recv(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
+    }
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
@@ -522,6 +556,27 @@ fn the_admins_wish_holds() {
     script(&scene.at("fetch"), "exit 1");
     assert_eq!(scene.talk().ask(&commit_begin()), ACK);
     assert!(!scene.judge.was_started());
+}
+
+/// It is booted later, and mostly nobody is there to try a second time.
+#[test]
+fn a_transactional_update_is_no_work_on_what_runs() {
+    for (value, expected) in [("", false), ("true", true)] {
+        let scene = Scene::new(warning());
+        let mut command = scene.plugin();
+        command
+            .env("TRANSACTIONAL_UPDATE", value)
+            .env_remove("ZYPP_LOCKFILE_ROOT");
+        let mut talk = Talk::with(command);
+        assert_eq!(talk.ask(b"PLUGINBEGIN\n\n\0"), ACK);
+        assert_eq!(scene.is_watched(), !expected, "{value:?}");
+        assert_eq!(talk.ask(&commit_begin()), ACK);
+        assert_eq!(scene.judge.plan().image, expected, "{value:?}");
+        scene.let_through();
+        talk.end();
+        let plan: Plan = serde_json::from_str(&scene.judge.read("plan-after")).unwrap();
+        assert_eq!(plan.image, expected, "{value:?}");
+    }
 }
 
 #[test]

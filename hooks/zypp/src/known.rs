@@ -267,6 +267,41 @@ mod tests {
         assert_eq!(State::now(&sources), None);
     }
 
+    /// Nothing is on offer, or nothing has been read yet.
+    #[test]
+    fn without_repositories_nothing_is_known() {
+        let (_place, sources, _) = scene();
+        fs::remove_dir_all(sources.solv.join("one")).unwrap();
+        assert_eq!(State::now(&sources), None);
+    }
+
+    #[test]
+    fn where_one_name_ends_and_the_next_begins_counts() {
+        let (_place, sources, _) = scene();
+        let names = |names: [&str; 2]| {
+            for name in names {
+                fs::create_dir(sources.solv.join(name)).unwrap();
+            }
+            let state = now(&sources);
+            for name in names {
+                fs::remove_dir(sources.solv.join(name)).unwrap();
+            }
+            state
+        };
+        assert_ne!(names(["ab", "c"]), names(["a", "bc"]));
+    }
+
+    #[test]
+    fn nobody_has_so_many_repositories() {
+        let (_place, sources, _) = scene();
+        for number in 2..=MAX_ENTRIES {
+            fs::write(sources.repositories.join(format!("{number}.repo")), "").unwrap();
+        }
+        assert!(State::now(&sources).is_some());
+        fs::write(sources.repositories.join("more.repo"), "").unwrap();
+        assert_eq!(State::now(&sources), None);
+    }
+
     #[test]
     fn what_others_have_written_is_not_believed() {
         let (_place, sources, cache) = scene();

@@ -1,6 +1,8 @@
 //! The program that libzypp starts.
 
+use std::fs::File;
 use std::io::{stdin, stdout};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use btf_guard_zypp::session;
@@ -10,12 +12,13 @@ use clap::Parser;
 fn main() -> ExitCode {
     let surroundings = Surroundings::of_this_process();
     let places = Places::parse().in_snapshot(&surroundings);
-    match session::run(
-        &mut stdin().lock(),
-        &mut stdout().lock(),
-        places,
-        surroundings,
-    ) {
+    // As it is: Rust's own would write each line by itself, so that libzypp is woken
+    // for half a frame.
+    let Ok(answers) = stdout().as_fd().try_clone_to_owned() else {
+        return ExitCode::FAILURE;
+    };
+    let mut answers = File::from(answers);
+    match session::run(&mut stdin().lock(), &mut answers, places, surroundings) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }

@@ -25,7 +25,7 @@ const DNF5: Client = Client {
     name: "dnf5",
     ..DNF
 };
-/// With `--quiet` it shows nothing at all of what rpm says.
+/// What it does with `--quiet` is among zypper's own tests.
 const ZYPPER: Client = Client {
     name: "zypper",
     options: &[&["--non-interactive"]],

@@ -11,6 +11,7 @@ use btf_guard_tests::Outcome;
 use btf_guard_tests::client::Suite;
 
 use crate::client::{Act, Client, Tool};
+use crate::journal::Journal;
 use crate::scene::{Scene, said};
 
 const RPM: Client = Client::new(Suite::Bookworm, Tool::Rpm);
@@ -296,21 +297,7 @@ fn decisions_are_written_down() {
         scene
             .root
             .put("/etc/btf-guard.toml", "[log]\njsonl = true\n");
-        let place = scene.root.at("/run/systemd/journal");
-        fs::create_dir_all(&place).unwrap();
-        let journal = UnixDatagram::bind(place.join("socket")).unwrap();
-        journal
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        let entry = || {
-            let mut bytes = vec![0; 64 << 10];
-            // Whoever connects tries with an empty one.
-            let mut length = 0;
-            while length == 0 {
-                length = journal.recv(&mut bytes).unwrap();
-            }
-            fields(&bytes[..length])
-        };
+        let journal = Journal::of(&scene.root);
         let event = || {
             let text = fs::read_to_string(scene.root.at("/var/log/btf-guard.jsonl")).unwrap();
             let last = text.lines().last().unwrap().to_owned();
@@ -323,14 +310,9 @@ fn decisions_are_written_down() {
             Tool::ZypperSingle | Tool::ZypperClassic => "zypper",
         };
         scene.refused(BAD, 1);
-        let (blocked, said) = (event(), entry());
+        let (blocked, said) = (event(), journal.entry());
         assert_eq!(blocked["outcome"], "blocked");
         assert_eq!(blocked["client"], name);
-        let get = |entry: &[(String, String)], name: &str| {
-            let mut all = entry.iter();
-            let found = all.find(|(known, _)| known == name);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
-        };
         for (field, value) in [
             ("PRIORITY", "3"),
             ("SYSLOG_IDENTIFIER", "btf-guard"),
@@ -340,17 +322,17 @@ fn decisions_are_written_down() {
             ("BTF_GUARD_CLIENT", name),
             ("BTF_GUARD_UID", "0"),
         ] {
-            assert_eq!(get(&said, field), value, "{client:?} {field}: {said:?}");
+            assert_eq!(said.get(field), value, "{client:?} {field}: {said:?}");
         }
-        assert!(get(&said, "BTF_GUARD_MODULES").parse::<u32>().unwrap() > 0);
-        assert_eq!(get(&said, "MESSAGE_ID").len(), 32);
+        assert!(said.get("BTF_GUARD_MODULES").parse::<u32>().unwrap() > 0);
+        assert_eq!(said.get("MESSAGE_ID").len(), 32);
         let id = make(&scene, "allow --next --reason 'written down'");
         passes(&scene);
-        let (passed, said) = (event(), entry());
+        let (passed, said) = (event(), journal.entry());
         assert_eq!(passed["outcome"], "overridden", "{client:?}");
         assert_eq!(passed["overrides"][0]["id"], id);
-        assert_eq!(get(&said, "BTF_GUARD_OVERRIDE"), format!("one-shot {id}"));
-        assert_eq!(get(&said, "BTF_GUARD_REASON"), "written down");
+        assert_eq!(said.get("BTF_GUARD_OVERRIDE"), format!("one-shot {id}"));
+        assert_eq!(said.get("BTF_GUARD_REASON"), "written down");
         let mode = fs::metadata(scene.root.at("/var/log/btf-guard.jsonl")).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o600);
     }
@@ -443,25 +425,6 @@ fn off_is_written_down() {
             install("command-line");
         }
     }
-}
-
-/// The fields of an entry in the journal's own format, each with the length of its
-/// value or in one line.
-fn fields(mut bytes: &[u8]) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-        let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        bytes = &bytes[end + 1..];
-        if let Some((name, value)) = line.split_once('=') {
-            fields.push((name.to_owned(), value.to_owned()));
-            continue;
-        }
-        let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
-        let value = String::from_utf8_lossy(&bytes[8..8 + length]).into_owned();
-        bytes = &bytes[8 + length + 1..];
-        fields.push((line, value));
-    }
-    fields
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! zypper with libzypp 17.25, 17.36 and 17.38, in its two back ends.
 
+use std::fs;
+
 use btf_guard_tests::client::Suite;
 
-use crate::client::{Client, Tool};
+use crate::client::{Act, Client, Tool};
+use crate::journal::Journal;
 use crate::scenarios::every_scenario;
 use crate::scene::{Scene, assert_blocked};
 
@@ -17,6 +20,33 @@ const CLASSIC: [Client; 3] = [
     Client::new(Suite::Trixie, Tool::ZypperClassic),
     Client::new(Suite::Forky, Tool::ZypperClassic),
 ];
+
+/// zypper drops rpm's words then; only libzypp 17.25 has them in its error. What
+/// is hidden is in zypper's log and in the journal.
+#[test]
+fn what_quiet_hides_is_written_down() {
+    for client in CLASSIC.into_iter().chain(SINGLE) {
+        let Some(scene) = Scene::old_kernel(client) else {
+            continue;
+        };
+        scene.offer("new");
+        let journal = Journal::of(&scene.root);
+        let install = client.command(Act::Install(&[("driver-kmp", "2")]));
+        let quiet = install.replacen("zypper", "zypper --quiet", 1);
+        let text = scene.stopped(&quiet, &[], 8);
+        match client.suite {
+            Suite::Bookworm => assert_blocked(&text),
+            Suite::Trixie | Suite::Forky => {
+                assert!(!text.contains("btf-guard: "), "{client:?}: {text}");
+            }
+        }
+        let log = fs::read_to_string(scene.root.at("/var/log/zypper.log")).unwrap();
+        assert!(log.contains("btf-guard: blocked: "), "{client:?}: {log}");
+        let entry = journal.entry();
+        assert_eq!(entry.get("BTF_GUARD_DECISION"), "block", "{entry:?}");
+        assert_eq!(entry.get("BTF_GUARD_CLIENT"), "zypper", "{entry:?}");
+    }
+}
 
 mod single {
     use super::*;

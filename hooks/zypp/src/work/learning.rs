@@ -47,3 +47,123 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use btf_guard::place::fetch::CommitAction;
+    use clap::Parser;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::settings::{Places, Surroundings};
+
+    /// libzypp's caches of one repository and of what is installed.
+    fn caches() -> TempDir {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["solv/one", "solv/@System", "repos.d"] {
+            fs::create_dir_all(place.path().join(name)).unwrap();
+        }
+        change(place.path(), "one", "a 1");
+        change(place.path(), "@System", "s 1");
+        place
+    }
+
+    fn change(place: &Path, name: &str, cookie: &str) {
+        fs::write(place.join("solv").join(name).join("cookie"), cookie).unwrap();
+    }
+
+    fn work(place: &Path) -> Work {
+        let mut words = vec!["btf-guard".into()];
+        for (option, name) in [
+            ("--solv", "solv"),
+            ("--repositories", "repos.d"),
+            ("--known", "known"),
+        ] {
+            words.push(option.into());
+            words.push(place.join(name).into_os_string());
+        }
+        Work::new(Places::parse_from(words), Surroundings::default())
+    }
+
+    /// libzypp answers that these carry modules.
+    fn learn(work: &mut Work, names: &[&str]) {
+        let state = State::now(&work.sources());
+        let names = names.iter().map(|name| (*name).to_owned());
+        work.learn(state, Some(names.collect()));
+    }
+
+    fn steps(names: &[&str]) -> Vec<CommitStep> {
+        let step = |name: &&str| CommitStep {
+            action: CommitAction::Install,
+            name: (*name).to_owned(),
+            epoch: None,
+            version: "1".to_owned(),
+            release: "1".to_owned(),
+            arch: "noarch".to_owned(),
+        };
+        names.iter().map(step).collect()
+    }
+
+    #[test]
+    fn a_commit_is_idle_if_none_of_its_packages_may_carry_anything() {
+        let place = caches();
+        let mut commit = work(place.path());
+        assert!(!commit.is_idle(&steps(&["plain"])), "nothing is known");
+        learn(&mut commit, &["odd"]);
+        commit.keep().unwrap();
+        for (names, expected) in [
+            (&["plain"][..], true),
+            (&["plain", "other"], true),
+            (&["odd"], false),
+            (&["plain", "odd"], false),
+            // Whatever libzypp has told.
+            (&["demo-kmp-default"], false),
+            (&["plain", "kernel-default"], false),
+        ] {
+            let mut commit = work(place.path());
+            assert_eq!(commit.is_idle(&steps(names)), expected, "{names:?}");
+        }
+        change(place.path(), "one", "b 2");
+        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+    }
+
+    #[test]
+    fn what_a_commit_has_learned_holds_after_it() {
+        let place = caches();
+        let mut commit = work(place.path());
+        learn(&mut commit, &["odd"]);
+        change(place.path(), "@System", "s 2");
+        commit.keep().unwrap();
+        let mut next = work(place.path());
+        assert!(next.is_idle(&steps(&["plain"])));
+        // An idle one keeps it as well, for what it has installed.
+        change(place.path(), "@System", "s 3");
+        next.keep().unwrap();
+        assert!(work(place.path()).is_idle(&steps(&["plain"])));
+        // Somebody else than zypper.
+        change(place.path(), "@System", "s 4");
+        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+    }
+
+    #[test]
+    fn what_libzypp_told_of_another_state_is_not_learned() {
+        for (name, cookie) in [("one", "b 2"), ("@System", "s 2")] {
+            let place = caches();
+            let mut commit = work(place.path());
+            let before = State::now(&commit.sources());
+            change(place.path(), name, cookie);
+            commit.learn(before, Some(Vec::new()));
+            commit.keep().unwrap();
+            assert!(!work(place.path()).is_idle(&steps(&["plain"])), "{name}");
+        }
+        let place = caches();
+        let mut commit = work(place.path());
+        let state = State::now(&commit.sources());
+        commit.learn(state, None);
+        commit.keep().unwrap();
+        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+    }
+}
