@@ -202,6 +202,31 @@ fn what_was_told_before_a_transaction_is_not_told_after_it() {
 }
 
 #[test]
+fn a_scriptlet_may_work_for_another_release_than_its_package() {
+    let (root, files) = (Place::new(), Place::new());
+    let package = kmp(&files, "bad", &[("stale", Build::Old)]);
+    root.boot(Build::New);
+    root.file("lib/modules/other/config", config(false));
+    let image = root.file("lib/modules/other/vmlinuz", base(Build::New));
+    // Both kernels are older than the transaction.
+    let mut stale = root.install("stale", Build::Old);
+    while changed(&stale) < changed(&image) + 2 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        stale = root.install("stale", Build::Old);
+    }
+    let judged = || after(&root, changed(&stale)).install(&package).judge();
+    assert_eq!(judged().verdicts(), ["stale refused block"]);
+    root.file(
+        "lib/modules/other/extra/made.ko",
+        module("made", Build::Old),
+    );
+    assert_eq!(
+        judged().verdicts(),
+        ["stale refused block", "made refused block"]
+    );
+}
+
+#[test]
 fn a_kernel_that_is_new_meets_all_modules() {
     let root = Place::new();
     let module = root.install("kmp", Build::Old);

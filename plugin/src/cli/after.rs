@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use btf_guard::kernel::Kernel;
 use btf_guard::place::Role;
-use btf_guard::place::boot::Bootable;
+use btf_guard::place::boot::{self, Bootable};
 use btf_guard::place::inventory::{Inventory, Place as Search};
 use btf_guard::place::plan::{Action, Plan};
 use btf_guard::place::tree::{self, Found as File};
@@ -28,24 +28,34 @@ use super::since::Since;
 pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
     let since = Since(plan.since);
     let lost = lost_own_modules(plan);
-    let mut trees = Vec::new();
     let mut releases = lost.clone();
-    let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
-    for release in scene.root.module_releases().into_iter().filter(own) {
-        let dir = scene.root.module_dir(&release);
-        let Some(dir) = dir else { continue };
-        let modules = tree::walk(&dir, scene.root).modules;
-        let changed = since.changed(&modules);
-        if changed.contains(&true) {
-            releases.insert(release.clone());
-        }
-        trees.push(Tree {
-            release,
-            dir,
-            modules: modules.into_iter().zip(changed).collect(),
-        });
+    let search = Search {
+        root: scene.root,
+        esps: &plan.esps,
+        cache: scene.cache.as_ref(),
+        config: None,
+        releases: None,
+    };
+    let found = search.discover();
+    let awaited = awaited(&search, &found, plan, since, &mut releases);
+    let ahead = Search {
+        releases: Some(&awaited),
+        ..search
+    };
+    // Each takes about as long as the other.
+    let (trees, mut inventory) = rayon::join(
+        || trees(scene, plan, since),
+        || ahead.open_all(found.clone()),
+    );
+    let changed = trees.iter().filter(|tree| tree.has_changed());
+    releases.extend(changed.map(|tree| tree.release.clone()));
+    if plan.release.is_none() && !releases.is_subset(&awaited) {
+        let all = Search {
+            releases: Some(&releases),
+            ..search
+        };
+        inventory = all.open_all(found);
     }
-    let inventory = inventory(scene, plan, &mut releases, since);
     let mut work = Work {
         scene,
         since,
@@ -113,31 +123,45 @@ fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
         .collect()
 }
 
-/// The kernels of these releases and of every kernel that changed, whose releases
-/// are added; or of the plan's release alone.
-fn inventory(
-    scene: &Scene<'_>,
+/// The releases whose kernels will have to be known, as far as that can be told
+/// before their modules are looked at: the plan's own, or those of every kernel
+/// that changed, which are added to `releases`, and of the modules that came.
+fn awaited(
+    search: &Search<'_>,
+    found: &boot::Found,
     plan: &Plan,
-    releases: &mut BTreeSet<String>,
     since: Since,
-) -> Inventory {
-    let mut search = Search {
-        root: scene.root,
-        esps: &plan.esps,
-        cache: scene.cache.as_ref(),
-        config: None,
-        releases: None,
-    };
-    let found = search.discover();
+    releases: &mut BTreeSet<String>,
+) -> BTreeSet<String> {
     if let Some(own) = &plan.release {
-        let own = BTreeSet::from([own.clone()]);
-        search.releases = Some(&own);
-        return search.open_all(found);
+        return BTreeSet::from([own.clone()]);
     }
     let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
     releases.extend(changed.filter_map(|kernel| search.release_of(kernel)));
-    search.releases = Some(releases);
-    search.open_all(found)
+    let came = plan.elements.iter().filter(|e| e.action == Action::Install);
+    let came = came.flat_map(|element| &element.paths);
+    let came = came.filter_map(|path| match Role::of(path) {
+        Some(Role::Module { release, .. }) => Some(release.to_owned()),
+        _ => None,
+    });
+    came.chain(releases.iter().cloned()).collect()
+}
+
+/// The modules of every release, or of the plan's own.
+fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<Tree> {
+    let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
+    let releases = scene.root.module_releases().into_iter().filter(own);
+    let tree = |release: String| {
+        let dir = scene.root.module_dir(&release)?;
+        let modules = tree::walk(&dir, scene.root).modules;
+        let changed = since.changed(&modules);
+        Some(Tree {
+            release,
+            dir,
+            modules: modules.into_iter().zip(changed).collect(),
+        })
+    };
+    releases.filter_map(tree).collect()
 }
 
 /// Images that the transaction has left behind, or that by their names are of the
@@ -156,6 +180,12 @@ struct Tree {
     dir: PathBuf,
     /// Each, and whether it has changed.
     modules: Vec<(File, bool)>,
+}
+
+impl Tree {
+    fn has_changed(&self) -> bool {
+        self.modules.iter().any(|(_, changed)| *changed)
+    }
 }
 
 struct Work<'a> {

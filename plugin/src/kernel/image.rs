@@ -47,6 +47,9 @@ pub struct Image {
     /// whole of a raw BTF file. Empty if the kernel shows none: mostly it was
     /// built without `CONFIG_DEBUG_INFO_BTF`.
     pub base_btf: Vec<u8>,
+    /// SHA-256 of the base BTF, in lower-case hexadecimal, where it was computed on
+    /// the way: the base is long.
+    pub base_sha256: Option<String>,
     /// `uname -r` of this kernel. `None` if the image does not say.
     pub release: Option<String>,
     /// `uname -v` of this kernel: `#1 SMP … date`. `None` if the image does not say.

@@ -101,7 +101,7 @@ impl Kernel {
             base: Arc::new(base),
             config,
             target: image.target,
-            sha256: OnceLock::new(),
+            sha256: image.base_sha256.map(OnceLock::from).unwrap_or_default(),
         })
     }
 

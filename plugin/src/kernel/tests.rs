@@ -12,6 +12,7 @@ const SMALL: &[u8] = b"\x9f\xeb\x01\0\x18\0\0\0\0\0\0\0\x10\0\0\0\x10\0\0\0\x05\
 fn image(release: Option<&str>) -> Image {
     Image {
         base_btf: SMALL.to_vec(),
+        base_sha256: None,
         release: release.map(str::to_owned),
         build: Some("#1 SMP".to_owned()),
         build_id: None,

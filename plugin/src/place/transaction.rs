@@ -163,6 +163,20 @@ impl Transaction {
     /// comes will be their module, too. Each with the path that comes, the other
     /// release and the link's path below its module directory.
     pub fn linked_modules(&self, root: &Root) -> Vec<Linked> {
+        // Mostly there are none: then no path need be resolved.
+        let mut links = Vec::new();
+        for release in root.module_releases() {
+            if let Some(dir) = root.module_dir(&release) {
+                let found = tree::links(&dir.join("weak-updates"), root);
+                links.extend(found.into_iter().map(|link| {
+                    let below = link.path.strip_prefix(&dir).unwrap_or(&link.path);
+                    (link.file, release.clone(), below.to_owned())
+                }));
+            }
+        }
+        if links.is_empty() {
+            return Vec::new();
+        }
         let touched = self.touched_files(root);
         let comes = |path: &Path| match Role::of(path) {
             Some(Role::Module { release, below }) => {
@@ -171,32 +185,15 @@ impl Transaction {
             }
             _ => false,
         };
-        let coming: BTreeMap<&Path, &Path> = touched
-            .iter()
-            .filter(|(_, path)| comes(path))
-            .map(|(file, path)| (file.as_path(), *path))
-            .collect();
-        if coming.is_empty() {
-            return Vec::new();
-        }
-        let mut linked = Vec::new();
-        for release in root.module_releases() {
-            let Some(dir) = root.module_dir(&release) else {
-                continue;
-            };
-            for link in tree::links(&dir.join("weak-updates"), root) {
-                if let Some(path) = coming.get(link.file.as_path())
-                    && let Ok(below) = link.path.strip_prefix(&dir)
-                {
-                    linked.push(Linked {
-                        path: path.to_path_buf(),
-                        release: release.clone(),
-                        below: below.to_owned(),
-                    });
-                }
-            }
-        }
-        linked
+        let linked = links.into_iter().filter_map(|(file, release, below)| {
+            let path = touched.get(&file).filter(|path| comes(path))?;
+            Some(Linked {
+                path: path.to_path_buf(),
+                release,
+                below,
+            })
+        });
+        linked.collect()
     }
 
     /// The modules on the disk that a release keeps as they are, links followed.
@@ -208,6 +205,10 @@ impl Transaction {
         let Some(dir) = root.module_dir(release) else {
             return Vec::new();
         };
+        let modules = tree::walk(&dir, root).modules;
+        if modules.is_empty() {
+            return Vec::new();
+        }
         let change = self.releases.get(release);
         let touched = self.touched_files(root);
         let stays = |found: Found| {
@@ -219,8 +220,7 @@ impl Transaction {
             });
             (!touched.contains_key(&found.file) && (is_own || !named)).then_some((below, found))
         };
-        let modules = tree::walk(&dir, root).modules.into_iter();
-        modules.filter_map(stays).collect()
+        modules.into_iter().filter_map(stays).collect()
     }
 
     /// The files of the disk that come or go, without links in their directories,

@@ -156,10 +156,15 @@ fn walk_without_links(
             }
             continue;
         }
-        let shown = |real: &Path| match real.strip_prefix(&place.real) {
-            Ok(below) if !is_itself && !below.as_os_str().is_empty() => place.shown.join(below),
-            Ok(_) if !is_itself => place.shown.clone(),
-            _ => real.to_owned(),
+        let shown = |real: &Path| match real.strip_prefix(&place.real).ok() {
+            Some(below) if !below.as_os_str().is_empty() => place.shown.join(below),
+            Some(_) => place.shown.clone(),
+            None => real.to_owned(),
+        };
+        // Mostly it is itself: to part thousands of paths takes milliseconds.
+        let shown = |real: &Path| match is_itself {
+            true => real.to_owned(),
+            false => shown(real),
         };
         let kind = entry.file_type();
         if kind.is_symlink() {

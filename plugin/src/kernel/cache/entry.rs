@@ -1,24 +1,26 @@
-//! One entry of the cache as a file: the SHA-256 of the rest, a line of JSON,
-//! the base BTF.
+//! One entry of the cache as a file: the SHA-256 of a line of JSON, that line, the
+//! base BTF, whose own SHA-256 is in the line: who asks for it later has it.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::hex;
 use crate::btf::Order;
 use crate::kernel::image::Image;
 use crate::module::Target;
 
 /// Changes with the meaning of anything that is kept: entries of another
 /// version are made again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const DIGEST: usize = 32;
 
 /// All of an image but its base BTF.
 #[derive(Serialize, Deserialize)]
 struct Words {
     version: u32,
+    base_sha256: String,
     release: Option<String>,
     build: Option<String>,
     build_id: Option<String>,
@@ -38,6 +40,7 @@ struct Machine {
 pub(super) fn write(image: &Image) -> io::Result<Vec<u8>> {
     let words = Words {
         version: VERSION,
+        base_sha256: hex(&Sha256::digest(&image.base_btf)),
         release: image.release.clone(),
         build: image.build.clone(),
         build_id: image.build_id.clone(),
@@ -49,11 +52,11 @@ pub(super) fn write(image: &Image) -> io::Result<Vec<u8>> {
         }),
         config: image.config.clone(),
     };
-    let mut rest = serde_json::to_vec(&words)?;
-    rest.push(b'\n');
-    rest.extend_from_slice(&image.base_btf);
-    let mut entry = Sha256::digest(&rest).to_vec();
-    entry.append(&mut rest);
+    let mut line = serde_json::to_vec(&words)?;
+    line.push(b'\n');
+    let mut entry = Sha256::digest(&line).to_vec();
+    entry.append(&mut line);
+    entry.extend_from_slice(&image.base_btf);
     Ok(entry)
 }
 
@@ -62,26 +65,28 @@ pub(super) fn write(image: &Image) -> io::Result<Vec<u8>> {
 /// # Errors
 /// If it is not whole, or of another version.
 pub(super) fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
-    let mut entry = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-    file.take(len).read_to_end(&mut entry)?;
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
-    let (digest, rest) = entry
-        .split_at_checked(DIGEST)
-        .ok_or_else(|| bad("a cut entry"))?;
-    if Sha256::digest(rest)[..] != *digest {
+    let mut file = BufReader::new(file.take(len));
+    let mut digest = [0; DIGEST];
+    file.read_exact(&mut digest)?;
+    let mut line = Vec::new();
+    file.read_until(b'\n', &mut line)?;
+    if Sha256::digest(&line)[..] != digest {
         return Err(bad("a damaged entry"));
     }
-    let line = rest
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .ok_or_else(|| bad("an entry without words"))?;
-    let words: Words = serde_json::from_slice(rest.get(..line).unwrap_or_default())?;
+    let words: Words = serde_json::from_slice(&line)?;
     if words.version != VERSION {
         return Err(bad("an entry of another version"));
     }
-    entry.drain(..DIGEST + line + 1);
+    let left = len.saturating_sub((DIGEST + line.len()) as u64);
+    let mut base_btf = Vec::with_capacity(usize::try_from(left).unwrap_or(0));
+    file.read_to_end(&mut base_btf)?;
+    if hex(&Sha256::digest(&base_btf)) != words.base_sha256 {
+        return Err(bad("a damaged entry"));
+    }
     Ok(Image {
-        base_btf: entry,
+        base_btf,
+        base_sha256: Some(words.base_sha256),
         release: words.release,
         build: words.build,
         build_id: words.build_id,

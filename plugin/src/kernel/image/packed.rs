@@ -89,6 +89,7 @@ pub(super) fn btf(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
     }
     Ok(Image {
         base_btf: source.range(0, source.size(), "BTF")?.into_owned(),
+        base_sha256: None,
         release: None,
         build: None,
         build_id: None,

@@ -123,6 +123,7 @@ impl Header {
         let version = banner::find(kernel).unwrap_or_default();
         Image {
             base_btf: kernel.get(base).unwrap_or_default().to_vec(),
+            base_sha256: None,
             release: version.release,
             build: version.build,
             build_id: build_id::alone_in(kernel, self.order),

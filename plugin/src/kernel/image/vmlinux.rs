@@ -43,6 +43,7 @@ pub(super) fn read(
     let notes = up_to(build_id::NOTES, source, notes, ".notes")?;
     Ok(Image {
         base_btf,
+        base_sha256: None,
         release: version.release,
         build: version.build,
         build_id: build_id::in_notes(&notes, header.target.order),

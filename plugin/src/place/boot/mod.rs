@@ -149,7 +149,7 @@ impl Default for BootDefault {
 }
 
 /// What was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Found {
     /// The kernels, in a fixed order. An image is named once for each root
     /// whose modules it will use.

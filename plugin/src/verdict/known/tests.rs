@@ -16,6 +16,7 @@ fn kernel(release: &str, tail: &str) -> Kernel {
     btf.push(0);
     let image = Image {
         base_btf: btf,
+        base_sha256: None,
         release: Some(release.to_owned()),
         build: None,
         build_id: None,
