@@ -121,7 +121,7 @@ fn links_for_entries_of_the_cache_lead_nowhere() {
     // A place is kept of an image that has not changed for a while.
     let image = format!("/usr/lib/modules/{}/vmlinuz", release());
     root.run(["touch", "-d", "yesterday", &image]);
-    thread::sleep(Duration::from_secs(3));
+    thread::sleep(Duration::from_secs(5));
     // Modules are kept in mind where they are compressed.
     let line = format!("gzip /usr/lib/modules/{}/kernel/*.ko", release());
     let zipped = root.run(["sh", "-c", &line]);
