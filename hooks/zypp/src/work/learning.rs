@@ -66,6 +66,8 @@ mod tests {
         for name in ["solv/one", "solv/@System", "repos.d"] {
             fs::create_dir_all(place.path().join(name)).unwrap();
         }
+        // What libzypp is asked with.
+        fs::write(place.path().join("fetch"), "").unwrap();
         change(place.path(), "one", "a 1");
         change(place.path(), "@System", "s 1");
         place
@@ -81,6 +83,7 @@ mod tests {
             ("--solv", "solv"),
             ("--repositories", "repos.d"),
             ("--known", "known"),
+            ("--fetch", "fetch"),
         ] {
             words.push(option.into());
             words.push(place.join(name).into_os_string());
@@ -145,6 +148,12 @@ mod tests {
         assert!(work(place.path()).is_idle(&steps(&["plain"])));
         // Somebody else than zypper.
         change(place.path(), "@System", "s 4");
+        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+        // A commit that has removed what is asked with.
+        let mut last = work(place.path());
+        learn(&mut last, &["odd"]);
+        fs::remove_file(place.path().join("fetch")).unwrap();
+        last.keep().unwrap();
         assert!(!work(place.path()).is_idle(&steps(&["plain"])));
     }
 
