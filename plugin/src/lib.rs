@@ -18,6 +18,7 @@ pub mod place;
 pub mod policy;
 pub mod record;
 pub mod report;
+mod stamp;
 pub mod standing;
 pub mod verdict;
 pub mod wish;

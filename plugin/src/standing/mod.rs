@@ -6,7 +6,6 @@
 //! without another look.
 
 mod answer;
-mod file;
 mod publish;
 mod store;
 #[cfg(test)]
@@ -21,8 +20,8 @@ use crate::policy::{self, Decision, Mode, Severity};
 use crate::report::Kind;
 use crate::verdict::Cause;
 
+pub use crate::stamp::Stamp;
 pub use answer::{Answered, Origin};
-pub use file::Stamp;
 pub use publish::{publish, withdraw};
 pub use store::{Damaged, Error, Held};
 

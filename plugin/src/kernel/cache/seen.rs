@@ -2,13 +2,13 @@
 //! reading it.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
 use super::hex;
 use crate::module::source::Regular;
+use crate::stamp::Stamp;
 
 /// How old the last change must be, in seconds. A file that is written twice
 /// within one tick of its file system's clock has the same times both times
@@ -16,34 +16,20 @@ use crate::module::source::Regular;
 /// and the same answer ("racy git", Documentation/technical/racy-git.adoc).
 pub(super) const SETTLED: i64 = 4;
 
-/// What changes with every write to a file. Whoever writes can set the time of
-/// modification as he likes, but not that of the last change.
+/// What changes with every write to a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
+pub(super) struct Seen(Stamp);
 
 impl Seen {
     pub(super) fn of(file: &Regular) -> io::Result<Self> {
-        let found = file.metadata()?;
-        Ok(Self {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        })
+        Ok(Self(Stamp::from(&file.metadata()?)))
     }
 
     /// Would a change from now on show? Yes, if the last one is `settled` seconds old.
     pub(super) fn is_settled(&self, settled: i64) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok());
-        now.is_some_and(|now| now.saturating_sub(self.changed.0) >= settled)
+        now.is_some_and(|now| now.saturating_sub(self.0.changed()) >= settled)
     }
 
     /// One word.
