@@ -210,7 +210,14 @@ fn a_transaction_without_modules_starts_no_program() {
         install(&root, &kernel("kernel", "1", Build::New));
         let plain = Package::new("plain").file("/usr/share/plain", "text");
         let named = Package::new("plain-kmod").file("/usr/share/plain-kmod", "text");
-        root.offer("repo", &[&plain, &named, &forged(0), &forged(65534)]);
+        let held = Package::new("held").file("/usr/lib/modules/6.1/extra/held.ko", "");
+        let forged = [
+            forged("forged", 0, "$1"),
+            forged("forged-by-another", 65534, "$1"),
+            forged("forged-of-another", 0, "1$1"),
+        ];
+        let [one, two, three] = &forged;
+        root.offer("repo", &[&plain, &named, &held, one, two, three]);
         root.put(
             PROGRAM,
             format!("#!/bin/sh\necho \"$1\" \"$2\" >>{ASKED}\nexit 1\n"),
@@ -239,8 +246,18 @@ fn a_transaction_without_modules_starts_no_program() {
         switch_plugin_off(&root);
         let command = [dnf, "-y", "remove", "plain-kmod"];
         assert_eq!(asked(&root, &command), ["hook dnf"], "{dnf}");
+        let command = [dnf, "-y", "install", "held"];
+        let installed = asked(&root, &command);
+        assert_eq!(installed.is_empty(), suite == Suite::Forky, "{dnf}");
+        // Of what is installed dnf 5 knows the files.
+        let command = [dnf, "-y", "remove", "held"];
+        assert_eq!(asked(&root, &command), ["hook dnf"], "{dnf}");
         if suite == Suite::Trixie {
-            for (package, expected) in [("forged-0", &[][..]), ("forged-65534", &["hook dnf"])] {
+            for (package, expected) in [
+                ("forged", &[][..]),
+                ("forged-by-another", &["hook dnf"]),
+                ("forged-of-another", &["hook dnf"]),
+            ] {
                 let command = [dnf, "-y", "install", package];
                 assert_eq!(asked(&root, &command), expected, "{package}");
             }
@@ -248,15 +265,15 @@ fn a_transaction_without_modules_starts_no_program() {
     }
 }
 
-/// Leaves word as the rpm plugin does, in a file of the owner that its name ends with.
-fn forged(owner: u32) -> Package {
+/// Leaves word as the rpm plugin does, in a file of this owner, of a client that was
+/// started then.
+fn forged(name: &str, owner: u32, started: &str) -> Package {
     let script = format!(
         "os.execute([[read -r line </proc/$PPID/stat && set -- $line && shift 21 &&
          printf '{{\"schema\":1,\"pid\":%%s,\"started\":%%s,\"root\":\"/\",\"looked\":9999999999,\"is_idle\":true,\"keys\":[ ]}}' \
-         $PPID $1 >/run/btf-guard/told && chown {owner} /run/btf-guard/told]])"
+         $PPID {started} >/run/btf-guard/told && chown {owner} /run/btf-guard/told]])"
     );
-    let name = format!("forged-{owner}");
-    Package::new(&name)
+    Package::new(name)
         .file(format!("/usr/share/{name}"), "")
         .lua("%post", &script)
 }
