@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard::judge::{self, Failure, Judge};
 use btf_guard::place::glance;
-use btf_guard::place::plan::{Level, Plan, Stage};
+use btf_guard::place::plan::{Answer, Level, Plan, Stage};
 use btf_guard::place::private::{Private, Refused};
 use btf_guard::place::promise::Promise;
 use btf_guard::place::roots::Root;
@@ -15,6 +15,7 @@ use btf_guard::record::{Event, Outcome as Became};
 
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;
+use crate::memory;
 use crate::off;
 use crate::settings::Options;
 use crate::settle::{client, who, write};
@@ -36,37 +37,38 @@ pub(crate) struct After {
 }
 
 impl After {
-    /// After the plan that was judged when it had `begun`; `keys` are those of
-    /// the answer, `told` is what was shown of it.
+    /// After the plan that was judged when it had `begun`, with this answer;
+    /// `told` is what was shown of it.
     pub(crate) fn new(
         options: &Options,
-        plan: Plan,
+        mut plan: Plan,
         begun: SystemTime,
-        keys: Vec<String>,
+        answer: Answer,
         told: Told,
     ) -> Self {
+        plan.said = answer.keys;
+        plan.loads = answer.loads;
         let promise = Private::create(&options.handoff).ok();
         let promise = promise.and_then(|dir| Promise::give(dir).ok());
         Self {
             told,
             is_idle: false,
             _promise: promise,
-            ..Self::of(options, plan, begun, keys)
+            ..Self::of(options, plan, begun)
         }
     }
 
     /// After a plan without packages that matter. Hooks that scriptlets run speak
     /// for themselves: a glance does not see all that they do.
     pub(crate) fn nothing(options: &Options, plan: Plan, begun: SystemTime) -> Self {
-        Self::of(options, plan, begun, Vec::new())
+        Self::of(options, plan, begun)
     }
 
-    fn of(options: &Options, mut plan: Plan, begun: SystemTime, keys: Vec<String>) -> Self {
+    fn of(options: &Options, mut plan: Plan, begun: SystemTime) -> Self {
         plan.stage = Stage::After;
         // Not every file system keeps more than seconds of a file's time, and
         // what changed in the same second is to be seen.
         plan.since = seconds(begun);
-        plan.said = keys;
         for element in &mut plan.elements {
             // Read and closed, and perhaps gone by then.
             element.file = None;
@@ -82,7 +84,8 @@ impl After {
     }
 
     /// Has the disk judged, and shows what is new. Nothing is stopped any more.
-    pub(crate) fn run(self, rpm: &Librpm) {
+    pub(crate) fn run(mut self, rpm: &Librpm) {
+        self.plan.scriptlets = memory::scriptlets_ran();
         if self.is_idle {
             if !self.may_have_changed() {
                 return self.leave_idle();
@@ -113,11 +116,11 @@ impl After {
 }
 
 impl After {
-    /// What scriptlets may have done shows in few places.
+    /// What scriptlets may have done, if any ran, shows in few places.
     fn may_have_changed(&self) -> bool {
-        let root = Root::new(&self.plan.root);
         let since = self.plan.since.unwrap_or(0);
-        root.is_ok_and(|root| glance::may_have_changed(&root, since))
+        self.plan.scriptlets
+            && Root::new(&self.plan.root).is_ok_and(|root| glance::may_have_changed(&root, since))
     }
 
     /// Leaves word, for the client's own hooks, that there was nothing. Where it

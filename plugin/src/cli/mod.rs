@@ -9,6 +9,7 @@ mod cached;
 mod check;
 mod config;
 mod dependencies;
+mod foreseen;
 mod generate;
 mod governed;
 mod here;

@@ -64,6 +64,7 @@ fn with_shelf(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>, shelf: &
         modules,
         errors: work.errors,
         notes,
+        loads: work.bench.loading(),
         kernels: work.bench.into_entries(),
         packages: rating.packages,
     }
