@@ -58,7 +58,7 @@ pub(crate) fn needed(data: &[u8]) {
     }
     SCENE.with(|scene| {
         for (name, text) in FILES.into_iter().zip(parts::<{ FILES.len() }>(data)) {
-            scene.file(name, text);
+            scene.read_only(name, text);
         }
         let machine = Machine::read(scene.root());
         // With the lists of a release, and by names alone.

@@ -1,23 +1,41 @@
 //! A directory of files, for what is read by its place: a machine's `/`, or what
 //! programs leave for each other.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files below a directory, which goes with this.
-pub(crate) struct Scene(tempfile::TempDir);
+pub(crate) struct Scene {
+    dir: tempfile::TempDir,
+    /// What was written last into files that nobody else writes.
+    last: RefCell<BTreeMap<String, Vec<u8>>>,
+}
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a directory for files"))
+        Self {
+            dir: tempfile::tempdir().expect("a directory for files"),
+            last: RefCell::default(),
+        }
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
+        self.dir.path().join(path)
     }
 
     pub(crate) fn root(&self) -> &Path {
-        self.0.path()
+        self.dir.path()
+    }
+
+    /// Puts a file there that is only read: most inputs leave most files as they are.
+    pub(crate) fn read_only(&self, path: &str, bytes: &[u8]) {
+        let mut last = self.last.borrow_mut();
+        if last.get(path).is_none_or(|last| last != bytes) {
+            self.file(path, bytes);
+            last.insert(path.to_owned(), bytes.to_owned());
+        }
     }
 
     /// Puts a file there, whatever is in its place.

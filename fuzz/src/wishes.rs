@@ -39,7 +39,7 @@ pub(crate) fn config(data: &[u8]) {
         static SCENE: Scene = Scene::new();
     }
     let most = SCENE.with(|scene| {
-        scene.file("cmdline", line);
+        scene.read_only("cmdline", line);
         config::command_line(&scene.path("cmdline"))
     });
     let wished = String::from_utf8_lossy(wished);
