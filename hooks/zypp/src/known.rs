@@ -40,7 +40,7 @@ const SYSTEM: &str = "@System";
 
 /// The names, and what they were found by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub struct Known {
     schema: String,
     state: State,
     names: BTreeSet<String>,
@@ -48,23 +48,23 @@ pub(crate) struct Known {
 
 /// What libzypp's caches are made of: a digest each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct State {
+pub struct State {
     repositories: String,
     installed: String,
 }
 
 /// Where libzypp keeps the things that tell.
 #[derive(Debug, Clone)]
-pub(crate) struct Sources {
+pub struct Sources {
     /// A directory for each repository, with its cookie.
-    pub(crate) solv: PathBuf,
+    pub solv: PathBuf,
     /// Files that name the repositories.
-    pub(crate) repositories: PathBuf,
+    pub repositories: PathBuf,
 }
 
 impl State {
     /// What they look like now. `None` where that cannot be told.
-    pub(crate) fn now(sources: &Sources) -> Option<Self> {
+    pub fn now(sources: &Sources) -> Option<Self> {
         let mut repositories = Sha256::new();
         let mut any = false;
         for name in names(&sources.solv).ok()? {
@@ -103,7 +103,8 @@ impl State {
 }
 
 impl Known {
-    pub(crate) fn new(state: State, names: impl IntoIterator<Item = String>) -> Self {
+    /// That these are the names for this state.
+    pub fn new(state: State, names: impl IntoIterator<Item = String>) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             state,
@@ -112,7 +113,7 @@ impl Known {
     }
 
     /// What is known for this state; `None` where nothing is.
-    pub(crate) fn read(cache: &Path, state: &State) -> Option<Self> {
+    pub fn read(cache: &Path, state: &State) -> Option<Self> {
         let dir = Private::open(cache).ok()??;
         let text = dir.read(NAME, MAX_KNOWN).ok()??;
         let known: Self = serde_json::from_slice(&text).ok()?;
@@ -120,24 +121,27 @@ impl Known {
     }
 
     /// Keeps it, in place of what was known before.
-    pub(crate) fn keep(&self, cache: &Path) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// Where it cannot be written, or the directory is not this user's alone.
+    pub fn keep(&self, cache: &Path) -> Result<(), Refused> {
         let text = serde_json::to_vec(self).map_err(io::Error::from)?;
         Ok(Private::create(cache)?.write(NAME, &text)?)
     }
 
     /// May modules or kernels come or go with a package of this name?
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
     /// Adds the names of packages that proved to carry some.
-    pub(crate) fn add(&mut self, names: impl IntoIterator<Item = String>) {
+    pub fn add(&mut self, names: impl IntoIterator<Item = String>) {
         self.names.extend(names);
     }
 
     /// The same after a commit, which has changed what is installed. `None` where
     /// something else has changed as well.
-    pub(crate) fn after(mut self, sources: &Sources) -> Option<Self> {
+    pub fn after(mut self, sources: &Sources) -> Option<Self> {
         let now = State::now(sources)?;
         let is_same = now.repositories == self.state.repositories;
         self.state = now;

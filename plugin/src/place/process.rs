@@ -94,7 +94,7 @@ impl Process {
 
 /// State, parent and start time: fields 3, 4 and 22 of proc_pid_stat(5). The
 /// second, the program's name in parentheses, may hold blanks and parentheses.
-fn parse(stat: &str) -> Option<(char, u32, u64)> {
+pub fn parse(stat: &str) -> Option<(char, u32, u64)> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
