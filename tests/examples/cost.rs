@@ -42,7 +42,13 @@ struct Case {
 
 const ZYPPER: &[&str] = &["zypper", "--non-interactive", "--no-refresh"];
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 7] = [
+    Case {
+        name: "dnf 4.14",
+        suite: Suite::Bookworm,
+        words: &["dnf", "-y", "-C"],
+        variable: ("A", ""),
+    },
     Case {
         name: "dnf 4.23",
         suite: Suite::Trixie,
@@ -124,14 +130,21 @@ fn measure(case: &Case, packages: usize, runs: usize) {
     );
 }
 
-/// A kernel's module directory, which nothing reads unless it has changed, and a
-/// repository.
+/// A kernel's module directory and its files in `/boot`, of which nothing is read
+/// unless it has changed, and a repository.
 fn prepare(root: &ClientRoot, packages: usize) {
     let script = format!(
         "for i in $(seq {MODULES}); do
              dir=/usr/lib/modules/6.1/kernel/drivers/$((i % 200))
              test -d $dir || mkdir -p $dir
              : >$dir/$i.ko
+         done
+         mkdir /usr/lib/modules/6.1/extra
+         for name in alias builtin dep devname order softdep symbols; do
+             : >/usr/lib/modules/6.1/modules.$name
+         done
+         for name in System.map config initrd.img vmlinuz; do
+             : >/boot/$name-6.1
          done"
     );
     assert!(root.run(["sh", "-c", &script]).status.success());

@@ -2,7 +2,6 @@
 
 use std::cell::LazyCell;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::SystemTime;
 
 use btf_guard::judge::{self, Judge};
@@ -11,7 +10,8 @@ use btf_guard::policy::{Decision, Mode, Source};
 use btf_guard::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
-use crate::after::{self, After};
+use crate::after::After;
+use crate::client;
 use crate::commit::Part;
 use crate::door;
 use crate::librpm::{Librpm, Transaction};
@@ -55,7 +55,7 @@ pub(crate) fn before(
     }
     wish.complaints.extend(part.complaint().map(str::to_owned));
     let outcome = match part.decided(transaction) {
-        Some(_) if off::by_command_line(&wish) => {
+        Some(_) if off::by_command_line(wish.source) => {
             off::note(transaction, Source::CommandLine, || options.judge.clone());
             Outcome::GoesOn
         }
@@ -111,14 +111,18 @@ fn judged(
     let begun = SystemTime::now();
     let touched = match survey::touched(transaction) {
         Ok(touched) if touched.is_empty() => {
-            if let (Moment::Real, Ok(root)) = (moment(transaction), transaction.root().to_str()) {
-                after::nothing(&options.handoff, Path::new(root));
+            if moment(transaction) == Moment::Real
+                && client::has_hooks()
+                && let Ok((mut plan, _)) = survey::plan(transaction, wish, touched)
+            {
+                plan.image = is_image_update();
+                memory::keep_real(After::nothing(options, plan, begun));
             }
             return Outcome::GoesOn;
         }
         touched => touched,
     };
-    if off::by_command_line(wish) {
+    if off::by_command_line(wish.source) {
         off::note(transaction, Source::CommandLine, || options.judge.clone());
         return Outcome::GoesOn;
     }

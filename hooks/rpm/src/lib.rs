@@ -23,6 +23,7 @@ mod door;
 mod farewell;
 mod hook;
 mod librpm;
+mod mapped;
 mod memory;
 mod off;
 mod settings;
