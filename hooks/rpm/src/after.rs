@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard::judge::{self, Failure, Judge};
-use btf_guard::place::plan::{Level, Plan, Stage};
+use btf_guard::place::plan::{Answer, Level, Plan, Stage};
 use btf_guard::place::private::{Private, Refused};
 use btf_guard::place::promise::Promise;
 use btf_guard::place::told;
@@ -14,6 +14,7 @@ use btf_guard::record::{Event, Outcome as Became};
 use crate::client;
 use crate::hook::as_warnings;
 use crate::librpm::Librpm;
+use crate::memory;
 use crate::settings::Options;
 use crate::settle::{client, who, write};
 use crate::voice::{Moment, Occasion, Told, Voice};
@@ -31,20 +32,21 @@ pub(crate) struct After {
 }
 
 impl After {
-    /// After the plan that was judged when it had `begun`; `keys` are those of
-    /// the answer, `told` is what was shown of it.
+    /// After the plan that was judged when it had `begun`, with this answer;
+    /// `told` is what was shown of it.
     pub(crate) fn new(
         options: &Options,
         mut plan: Plan,
         begun: SystemTime,
-        keys: Vec<String>,
+        answer: Answer,
         told: Told,
     ) -> Self {
         plan.stage = Stage::After;
         // Not every file system keeps more than seconds of a file's time, and
         // what changed in the same second is to be seen.
         plan.since = seconds(begun);
-        plan.said = keys;
+        plan.said = answer.keys;
+        plan.loads = answer.loads;
         for element in &mut plan.elements {
             // Read and closed, and perhaps gone by then.
             element.file = None;
@@ -61,7 +63,8 @@ impl After {
     }
 
     /// Has the disk judged, and shows what is new. Nothing is stopped any more.
-    pub(crate) fn run(self, rpm: &Librpm) {
+    pub(crate) fn run(mut self, rpm: &Librpm) {
+        self.plan.scriptlets = memory::scriptlets_ran();
         let mut voice = Voice::new(rpm, Moment::Real, self.told);
         let looked = seconds(SystemTime::now());
         let mut keys = self.plan.said.clone();

@@ -64,7 +64,7 @@ pub(crate) fn before(
             let mut voice = Voice::new(rpm, moment, Told::default());
             let outcome = follow(&mut voice, wish.mode, &answer);
             if outcome == Outcome::GoesOn && moment == Moment::Real && part.is_whole() {
-                look_back(transaction, &wish, &options, answer.keys, voice.into_told());
+                look_back(transaction, &wish, &options, answer, voice.into_told());
             }
             outcome
         }
@@ -79,7 +79,7 @@ fn look_back(
     transaction: &Transaction<'_>,
     wish: &Wish,
     options: &Options,
-    keys: Vec<String>,
+    answer: Answer,
     told: Told,
 ) {
     let begun = SystemTime::now();
@@ -89,7 +89,7 @@ fn look_back(
         && !plan.elements.is_empty()
     {
         plan.image = is_image_update();
-        memory::keep_real(After::new(options, plan, begun, keys, told));
+        memory::keep_real(After::new(options, plan, begun, answer, told));
     }
 }
 
@@ -162,8 +162,8 @@ fn judged(
             memory::keep_test(Test { judged, told });
         }
         (Moment::Real, Ok(case)) if outcome == Outcome::GoesOn && part.is_whole() => {
-            if let Ok(Answer { keys, .. }) = case.answer {
-                memory::keep_real(After::new(options, case.plan, begun, keys, told));
+            if let Ok(answer) = case.answer {
+                memory::keep_real(After::new(options, case.plan, begun, answer, told));
             }
         }
         (Moment::Real, _) => {}

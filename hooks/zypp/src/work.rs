@@ -295,16 +295,17 @@ impl Work {
                 None => Ok(()),
             };
         }
-        let (mut told, said) = match begun.answer.filter(|_| was_let_through) {
-            Some(answer) => (answer.messages, answer.keys),
-            None => (Vec::new(), Vec::new()),
-        };
+        let answer = begun.answer.filter(|_| was_let_through);
+        let (mut told, said, loads) = answer.map_or_else(Default::default, |answer| {
+            (answer.messages, answer.keys, answer.loads)
+        });
         let plan = Plan {
             stage: Stage::After,
             mode: begun.mode,
             image: self.surroundings.is_transactional,
             since: Some(begun.since),
             said,
+            loads,
             elements: begun.elements,
             ..Plan::new(self.places.root.clone())
         };
