@@ -1,6 +1,7 @@
 //! The program: what was typed, what it means, and how it ends.
 
 mod after;
+mod ahead;
 mod args;
 mod before;
 mod bench;

@@ -4,6 +4,7 @@ pub mod abilities;
 pub mod cache;
 pub mod config;
 pub mod image;
+pub mod kmsg;
 pub mod running;
 
 use std::path::{Path, PathBuf};
