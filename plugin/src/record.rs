@@ -6,7 +6,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -127,6 +129,25 @@ pub fn program(pid: u32) -> String {
         None => first_line(&format!("/proc/{pid}/comm")).unwrap_or_default(),
     };
     name.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Does the journal keep what is written to a stream, each line by itself? Units have
+/// such streams (`sd_journal_stream_fd(3)`), also those that empty their environment,
+/// as PackageKit's daemon does.
+pub fn is_journal(stream: impl AsFd) -> bool {
+    let Ok(own) = stream.as_fd().try_clone_to_owned() else {
+        return false;
+    };
+    let Ok(peer) = UnixStream::from(own).peer_addr() else {
+        return false;
+    };
+    // A journal of a namespace has its name behind a dot.
+    let ends = |path: &Path| {
+        let directory = path.parent().and_then(Path::file_name);
+        path.file_name().is_some_and(|name| name == "stdout")
+            && directory.is_some_and(|name| name.as_encoded_bytes().starts_with(b"journal"))
+    };
+    peer.as_pathname().is_some_and(ends)
 }
 
 fn first_line(path: &str) -> io::Result<String> {
