@@ -241,6 +241,8 @@ pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     #[test]
@@ -274,5 +276,25 @@ mod tests {
         let name = program(std::process::id());
         assert!(!name.is_empty() && !name.contains('\n'), "{name:?}");
         assert_eq!(program(u32::MAX), "");
+    }
+
+    #[test]
+    fn the_journals_streams_are_known_by_their_other_end() {
+        let top = tempfile::tempdir().unwrap();
+        for (name, expected) in [
+            ("journal/stdout", true),
+            ("journal.private/stdout", true),
+            ("journal/socket", false),
+            ("other/stdout", false),
+        ] {
+            let place = top.path().join(name);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            let _listener = UnixListener::bind(&place).unwrap();
+            let stream = UnixStream::connect(&place).unwrap();
+            assert_eq!(is_journal(stream), expected, "{name}");
+        }
+        let (one, _other) = UnixStream::pair().unwrap();
+        assert!(!is_journal(one));
+        assert!(!is_journal(File::open("/dev/null").unwrap()));
     }
 }
