@@ -1,6 +1,7 @@
 //! `make bench`: speed and memory, side by side with the peer that does the
 //! same or less, as a ratio of CPU times in one run. Nothing is asserted.
 
+mod apart;
 mod images;
 mod libbpf;
 mod measure;
@@ -51,6 +52,8 @@ struct Bench {
     plugin: PathBuf,
     kernels: PathBuf,
     scratch: tempfile::TempDir,
+    /// The judge's own place for its cache, where it is empty for the bench.
+    cache: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
@@ -67,6 +70,7 @@ fn main() -> Result<()> {
             .with_context(|| format!("{name} is not set: run `make bench`"))
     };
     let bench = Bench {
+        cache: apart::cache(),
         program: variable("BTF_GUARD_BIN")?,
         plugin: variable("BTF_GUARD_PLUGIN")?,
         kernels: variable("BTF_GUARD_KERNELS")?,

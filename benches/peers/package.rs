@@ -30,6 +30,12 @@ impl Package {
         self
     }
 
+    /// With one in Lua, which needs no program in the root.
+    pub fn lua_post(mut self, script: &str) -> Self {
+        self.post = format!("%post -p <lua>\n{script}\n");
+        self
+    }
+
     /// Builds it below `dir`.
     pub fn build(&self, dir: &Path) -> Result<PathBuf> {
         let Self { name, post, .. } = self;

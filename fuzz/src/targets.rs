@@ -9,7 +9,7 @@ use btf_guard::btf::{
     Base, Known, Order, Split, base_strings, evidence, fits, same_meaning, verify_base,
     verify_module,
 };
-use btf_guard::kernel::{Abilities, image};
+use btf_guard::kernel::{Abilities, Config, image};
 use btf_guard::module;
 use btf_guard::place::boot::bls::{Entry, Name};
 use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
@@ -20,10 +20,17 @@ use btf_guard::place::boot::{Home, version};
 use btf_guard::place::initrd::{self, Contents};
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Plan;
+use btf_guard::place::record;
 use btf_guard::place::roots::Root;
 use btf_guard::place::transaction::Transaction;
 use btf_guard_tests::btf::Era;
 use btf_guard_zypp::{frames, steps};
+
+pub(crate) mod kept;
+pub(crate) mod machine;
+pub(crate) mod programs;
+mod scene;
+pub(crate) mod wishes;
 
 fn bases() -> &'static [(Base, Abilities)] {
     static BASES: OnceLock<Vec<(Base, Abilities)>> = OnceLock::new();
@@ -90,8 +97,9 @@ pub(crate) fn module(data: &[u8]) {
     let _ = module::parse(data, "fuzz.ko");
 }
 
-/// A kernel image.
+/// A kernel image, and the same bytes as a kernel's config.
 pub(crate) fn image(data: &[u8]) {
+    let _ = Config::of_text(&String::from_utf8_lossy(data), "fuzz");
     let _ = image::payload_digest_of(data);
     if let Ok(image) = image::parse(data)
         && let Ok(base) = Base::parse(image.base_btf)
@@ -100,11 +108,18 @@ pub(crate) fn image(data: &[u8]) {
     }
 }
 
-/// A package, its payload read to the end.
+/// A package: what its header records, and its payload, read to the end. The same
+/// bytes as a recorded base.
 pub(crate) fn package(data: &[u8]) {
+    let _ = record::strings(&String::from_utf8_lossy(data));
     let Ok(package) = Package::parse(data.to_vec()) else {
         return;
     };
+    for release in ["6.18.15", ""] {
+        let base = package.recorded_base(release);
+        let _ = base.and_then(record::strings);
+        let _ = package.is_sealed(release, base.unwrap_or_default(), |_| true);
+    }
     let _ = package.extract(
         |_| true,
         |_, bytes| {

@@ -4,6 +4,8 @@
 //! `btf-guard record` with the event as JSON on standard input, and that writes
 //! the journal, and whatever else is to know of it.
 
+pub mod entries;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsFd;

@@ -9,7 +9,7 @@ use std::path::Path;
 use btf_guard_tests::btf::{Btf, Era};
 use btf_guard_tests::elf;
 use btf_guard_tests::mutate::{Random, generate};
-use btf_guard_tests::{image, initrd};
+use btf_guard_tests::{image, initrd, seeds};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -20,6 +20,10 @@ fn main() -> Result<()> {
         "btf", "module", "image", "initrd", "package", "plan", "boot", "frames",
     ] {
         fs::create_dir_all(dir.join(target))?;
+    }
+    for (target, name, text) in seeds::TEXTS {
+        fs::create_dir_all(dir.join(target))?;
+        fs::write(dir.join(target).join(name), text)?;
     }
     let mut split = Vec::new();
     for (index, era) in Era::ALL.into_iter().enumerate() {
@@ -102,6 +106,8 @@ fn main() -> Result<()> {
         let package = rpm::PackageBuilder::new("seed", "1", "GPL-2.0-or-later", "x86_64", "seed")
             .using_config(config)
             .with_file_contents(ko.clone(), rpm::FileOptions::new(path))?
+            .provides(rpm::Dependency::eq("btf-base(6.18.15)", "a".repeat(72)))
+            .provides(rpm::Dependency::eq("btf-checked(6.18.15)", "b".repeat(64)))
             .build()?;
         let mut bytes = Vec::new();
         package.write(&mut bytes)?;

@@ -33,6 +33,11 @@ RUSTFLAGS=$flags CARGO_TARGET_DIR=$target_dir \
 seeds=$cache/fuzz/seeds
 "$cargo" run --quiet --locked -p btf-guard-tests --example seeds -- "$seeds"
 
+# Some targets read files: kept in memory, and gone in the end.
+TMPDIR=$(mktemp -d /dev/shm/btf-guard-fuzz.XXXXXX)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 failed=
 for source in fuzz/fuzz_targets/*.rs; do
     name=$(basename "$source" .rs)

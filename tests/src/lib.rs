@@ -29,6 +29,7 @@ pub mod mutate;
 mod package;
 pub mod parts;
 mod root;
+pub mod seeds;
 pub mod skip;
 mod snapshot;
 

@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout
@@ -11,12 +12,33 @@ use std::path::Path;
 
 use btf_guard_tests::btf::{Btf, Era};
 use btf_guard_tests::mutate::{Random, generate};
-use btf_guard_tests::{elf, initrd};
+use btf_guard_tests::{elf, initrd, seeds};
 
 #[path = "../../fuzz/src/targets.rs"]
 mod targets;
 
 type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 18] = [
+    ("answer", targets::kept::answer),
+    ("boot", targets::boot),
+    ("btf", targets::btf),
+    ("cache", targets::kept::cache),
+    ("config", targets::wishes::config),
+    ("frames", targets::frames),
+    ("handoff", targets::kept::handoff),
+    ("image", targets::image),
+    ("initrd", targets::initrd),
+    ("kmsg", targets::machine::kmsg),
+    ("module", targets::module),
+    ("needed", targets::machine::needed),
+    ("overrides", targets::wishes::overrides),
+    ("package", targets::package),
+    ("plan", targets::plan),
+    ("process", targets::machine::process),
+    ("programs", targets::programs::programs),
+    ("standing", targets::kept::standing),
+];
 
 /// The kept inputs of one target.
 fn replay(target: &str, run: Target) {
@@ -63,14 +85,39 @@ fn seeds_and_their_prefixes_crash_nothing() {
     }
 }
 
+/// Nor does a text that ends early or has another byte somewhere.
+#[test]
+fn texts_and_what_is_like_them_crash_nothing() {
+    for (name, _, text) in seeds::TEXTS {
+        let (_, run) = TARGETS.iter().find(|(own, _)| own == name).unwrap();
+        let text = text.as_bytes();
+        run(text);
+        for at in (0..text.len()).step_by(1 + text.len() / 60) {
+            run(&text[..at]);
+            let mut other = text.to_vec();
+            for byte in [0xff, b'"', b'9', b'\n'] {
+                other[at] = byte;
+                run(&other);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_target_is_run_here() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets");
+    let names = std::fs::read_dir(dir).unwrap();
+    let names = names.map(|entry| entry.unwrap().path());
+    let mut names: Vec<_> = names
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, TARGETS.map(|(name, _)| name));
+}
+
 #[test]
 fn kept_inputs_crash_no_more() {
-    replay("btf", targets::btf);
-    replay("module", targets::module);
-    replay("image", targets::image);
-    replay("initrd", targets::initrd);
-    replay("package", targets::package);
-    replay("plan", targets::plan);
-    replay("boot", targets::boot);
-    replay("frames", targets::frames);
+    for (name, run) in TARGETS {
+        replay(name, run);
+    }
 }

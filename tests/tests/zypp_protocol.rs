@@ -216,7 +216,8 @@ fn blocking() -> Judge {
 fn warning() -> Judge {
     let answer = |text| {
         format!(
-            r#"{{"schema":1,"decision":"warn","messages":[{{"level":"warning","text":"{text}"}}],"keys":["k"]}}"#
+            r#"{{"schema":1,"decision":"warn","messages":[{{"level":"warning","text":"{text}"}}],"keys":["k"],"loads":{{"/lib/modules/6.1/a.ko":"{}"}}}}"#,
+            "5d".repeat(32)
         )
     };
     let (before, after) = (answer("before"), answer("after"));
@@ -280,6 +281,8 @@ fn the_plan_is_that_of_the_commit_before_and_after() {
     let plan: Plan = serde_json::from_str(&scene.judge.read("plan-after")).unwrap();
     assert_eq!(plan.stage, Stage::After);
     assert_eq!(plan.said, ["k"]);
+    assert_eq!(plan.loads.len(), 1);
+    assert!(plan.scriptlets, "nobody has told that none ran");
     assert!(plan.since.is_some());
     assert_eq!(plan.elements.len(), 1);
     assert_eq!(plan.elements[0].file, None);
@@ -317,6 +320,7 @@ fn where_nothing_was_let_through_the_disk_is_asked_without_what_was_said() {
     }
     let plan: Plan = serde_json::from_str(&scene.judge.read("plan-after")).unwrap();
     assert_eq!(plan.said, [""; 0]);
+    assert!(plan.loads.is_empty());
     let notice = fs::read_to_string(scene.at("messages/demo-kmp-1-1-btf-guard.txt")).unwrap();
     assert!(notice.ends_with("update:\n\n* after\n"), "{notice}");
 }

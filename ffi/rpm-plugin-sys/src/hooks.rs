@@ -1,6 +1,6 @@
 //! The table of functions that librpm looks up in a plugin.
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 
 use crate::{rpmPlugin, rpmRC, rpmts};
 
@@ -35,8 +35,11 @@ pub struct PluginHooks {
     pub psm_pre: Hook,
     /// After a transaction element.
     pub psm_post: Hook,
-    /// Before a scriptlet.
-    pub scriptlet_pre: Hook,
+    /// Before a scriptlet or trigger, shell's or Lua's (`rpmScriptRun()`,
+    /// lib/rpmscript.c of rpm); `RPMRC_FAIL` keeps it from being run.
+    pub scriptlet_pre: Option<
+        unsafe extern "C" fn(plugin: rpmPlugin, s_name: *const c_char, kind: c_int) -> rpmRC,
+    >,
     /// In a scriptlet's process, before it starts.
     pub scriptlet_fork_post: Hook,
     /// After a scriptlet.

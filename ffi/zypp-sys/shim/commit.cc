@@ -5,7 +5,6 @@
 
 #include <zypp/Package.h>
 #include <zypp/RepoInfo.h>
-#include <zypp/ResPool.h>
 
 #include "guard.h"
 #include "session.h"
@@ -29,13 +28,11 @@ std::string label(const Step &step)
 // loaded first.
 zypp::sat::Solvable find(bgz_session &session, const Step &step)
 {
-    const zypp::ResPool pool = zypp::ResPool::instance();
-    const zypp::pool::ByIdent ident(zypp::ResKind::package, step.name);
+    const zypp::IdString ident(step.name);
     zypp::sat::Solvable best;
     unsigned best_priority = 0;
     std::set<std::string> contents;
-    for (auto it = pool.byIdentBegin(ident); it != pool.byIdentEnd(ident); ++it) {
-        const zypp::sat::Solvable solvable = it->satSolvable();
+    for (const zypp::sat::Solvable solvable : named(ident)) {
         const zypp::Edition edition = solvable.edition();
         // As text: rpm's order calls editions equal that are not the same.
         if (solvable.isSystem() != (step.action == BGZ_GOES) || edition.epoch() != step.epoch

@@ -45,6 +45,9 @@ private:
     bool show(zypp::sat::Solvable solvable, zypp::Dep which, bgz_word kind) const;
 };
 
+// All packages of a name, installed or on offer.
+std::vector<zypp::sat::Solvable> named(zypp::IdString name);
+
 // The installed packages that go when rpm installs `fresh`.
 std::vector<zypp::sat::Solvable> replaced_by(zypp::sat::Solvable fresh);
 

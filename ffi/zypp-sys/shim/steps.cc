@@ -4,7 +4,6 @@
 
 #include <zypp/Capability.h>
 #include <zypp/Package.h>
-#include <zypp/ResPool.h>
 #include <zypp/sat/LookupAttr.h>
 #include <zypp/sat/SolvAttr.h>
 #include <zypp/sat/WhatProvides.h>
@@ -23,16 +22,24 @@ bool is_noarch(zypp::sat::Solvable solvable)
 
 }
 
+// Every package provides its name. To ask for that needs libsolv's index alone, and
+// not an object of libzypp's for every package there is.
+std::vector<zypp::sat::Solvable> named(zypp::IdString name)
+{
+    std::vector<zypp::sat::Solvable> found;
+    for (zypp::sat::Solvable solvable : zypp::sat::WhatProvides(zypp::Capability(name.id())))
+        if (solvable.ident() == name && solvable.isKind<zypp::Package>())
+            found.push_back(solvable);
+    return found;
+}
+
 // rpm's rules: an upgrade takes away every version of the same name (and, on
 // systems with two architectures, of the same one), and what the new package
 // obsoletes by its name, not by what it provides.
 std::vector<zypp::sat::Solvable> replaced_by(zypp::sat::Solvable fresh)
 {
     std::vector<zypp::sat::Solvable> old;
-    const zypp::ResPool pool = zypp::ResPool::instance();
-    const auto ident = zypp::pool::ByIdent(fresh);
-    for (auto it = pool.byIdentBegin(ident); it != pool.byIdentEnd(ident); ++it) {
-        const zypp::sat::Solvable installed = it->satSolvable();
+    for (const zypp::sat::Solvable installed : named(fresh.ident())) {
         if (installed.isSystem()
             && (installed.arch() == fresh.arch() || is_noarch(installed) || is_noarch(fresh)))
             old.push_back(installed);

@@ -5,7 +5,10 @@
 
 mod isolation;
 mod run;
+mod running;
 mod said;
+mod terms;
 
-pub use run::{Ended, Failure, Terms, lines, memory, run};
+pub use run::{lines, memory, run};
 pub use said::Said;
+pub use terms::{Ended, Failure, Terms};

@@ -2,7 +2,6 @@
 
 use std::cell::LazyCell;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::SystemTime;
 
 use btf_guard::judge::{self, Judge};
@@ -11,7 +10,8 @@ use btf_guard::policy::{Decision, Mode, Source};
 use btf_guard::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
-use crate::after::{self, After};
+use crate::after::After;
+use crate::client;
 use crate::commit::Part;
 use crate::door;
 use crate::librpm::{Librpm, Transaction};
@@ -55,7 +55,7 @@ pub(crate) fn before(
     }
     wish.complaints.extend(part.complaint().map(str::to_owned));
     let outcome = match part.decided(transaction) {
-        Some(_) if off::by_command_line(&wish) => {
+        Some(_) if off::by_command_line(wish.source) => {
             off::note(transaction, Source::CommandLine, || options.judge.clone());
             Outcome::GoesOn
         }
@@ -64,7 +64,7 @@ pub(crate) fn before(
             let mut voice = Voice::new(rpm, moment, Told::default());
             let outcome = follow(&mut voice, wish.mode, &answer);
             if outcome == Outcome::GoesOn && moment == Moment::Real && part.is_whole() {
-                look_back(transaction, &wish, &options, answer.keys, voice.into_told());
+                look_back(transaction, &wish, &options, answer, voice.into_told());
             }
             outcome
         }
@@ -79,7 +79,7 @@ fn look_back(
     transaction: &Transaction<'_>,
     wish: &Wish,
     options: &Options,
-    keys: Vec<String>,
+    answer: Answer,
     told: Told,
 ) {
     let begun = SystemTime::now();
@@ -89,7 +89,7 @@ fn look_back(
         && !plan.elements.is_empty()
     {
         plan.image = is_image_update();
-        memory::keep_real(After::new(options, plan, begun, keys, told));
+        memory::keep_real(After::new(options, plan, begun, answer, told));
     }
 }
 
@@ -111,14 +111,18 @@ fn judged(
     let begun = SystemTime::now();
     let touched = match survey::touched(transaction) {
         Ok(touched) if touched.is_empty() => {
-            if let (Moment::Real, Ok(root)) = (moment(transaction), transaction.root().to_str()) {
-                after::nothing(&options.handoff, Path::new(root));
+            if moment(transaction) == Moment::Real
+                && client::has_hooks()
+                && let Ok((mut plan, _)) = survey::plan(transaction, wish, touched)
+            {
+                plan.image = is_image_update();
+                memory::keep_real(After::nothing(options, plan, begun));
             }
             return Outcome::GoesOn;
         }
         touched => touched,
     };
-    if off::by_command_line(wish) {
+    if off::by_command_line(wish.source) {
         off::note(transaction, Source::CommandLine, || options.judge.clone());
         return Outcome::GoesOn;
     }
@@ -162,8 +166,8 @@ fn judged(
             memory::keep_test(Test { judged, told });
         }
         (Moment::Real, Ok(case)) if outcome == Outcome::GoesOn && part.is_whole() => {
-            if let Ok(Answer { keys, .. }) = case.answer {
-                memory::keep_real(After::new(options, case.plan, begun, keys, told));
+            if let Ok(answer) = case.answer {
+                memory::keep_real(After::new(options, case.plan, begun, answer, told));
             }
         }
         (Moment::Real, _) => {}

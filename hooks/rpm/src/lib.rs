@@ -23,6 +23,7 @@ mod door;
 mod farewell;
 mod hook;
 mod librpm;
+mod mapped;
 mod memory;
 mod off;
 mod settings;
@@ -30,7 +31,7 @@ mod settle;
 mod survey;
 mod voice;
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 
 use rpm_plugin_sys::{PluginHooks, RPMRC_FAIL, RPMRC_OK, rpmPlugin, rpmRC, rpmts};
 
@@ -44,6 +45,7 @@ use librpm::{Librpm, Transaction};
 pub static btf_guard_hooks: PluginHooks = PluginHooks {
     tsm_pre: Some(tsm_pre),
     tsm_post: Some(tsm_post),
+    scriptlet_pre: Some(scriptlet_pre),
     ..PluginHooks::NONE
 };
 
@@ -73,6 +75,13 @@ unsafe extern "C" fn tsm_pre(plugin: rpmPlugin, ts: rpmts) -> rpmRC {
             RPMRC_OK
         }
     }
+}
+
+/// Before a scriptlet, which may change what no plan foresees.
+#[allow(unsafe_code)]
+unsafe extern "C" fn scriptlet_pre(_: rpmPlugin, _name: *const c_char, _kind: c_int) -> rpmRC {
+    memory::scriptlet_runs();
+    RPMRC_OK
 }
 
 /// After a transaction, its test run, or its refusal.

@@ -9,6 +9,7 @@
 //! librpm runs, which may call back.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ static MEMORY: Mutex<Memory> = Mutex::new(Memory {
     test: None,
     real: None,
 });
+
+/// Not in the memory, which is locked: this is called for each scriptlet.
+static SCRIPTLETS: AtomicBool = AtomicBool::new(false);
 
 struct Memory {
     test: Option<(Instant, Test)>,
@@ -57,12 +61,23 @@ pub(crate) fn take_test() -> Option<Test> {
 
 /// Keeps what to ask after a real run, until its end.
 pub(crate) fn keep_real(after: After) {
+    SCRIPTLETS.store(false, Ordering::Relaxed);
     memory().real = Some(after);
 }
 
 /// What to ask after the real run that ends, if anything.
 pub(crate) fn take_real() -> Option<After> {
     memory().real.take()
+}
+
+/// A scriptlet is about to run.
+pub(crate) fn scriptlet_runs() {
+    SCRIPTLETS.store(true, Ordering::Relaxed);
+}
+
+/// Have any run since the real run began?
+pub(crate) fn scriptlets_ran() -> bool {
+    SCRIPTLETS.load(Ordering::Relaxed)
 }
 
 fn memory() -> MutexGuard<'static, Memory> {

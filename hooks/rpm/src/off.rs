@@ -23,9 +23,10 @@ pub(crate) fn asked(wish: &Wish) -> Option<Source> {
     wish.source.filter(|_| wish.mode == Some(Mode::Off))
 }
 
-/// Does the kernel command line? The environment is nearer, whatever it says.
-pub(crate) fn by_command_line(wish: &Wish) -> bool {
-    wish.source != Some(Source::Environment)
+/// Does the kernel command line, where this source says something else or none does?
+/// The environment is nearer, whatever it says.
+pub(crate) fn by_command_line(asked: Option<Source>) -> bool {
+    asked != Some(Source::Environment)
         && config::command_line(&Places::default().command_line) == Ok(Some(Mode::Off))
 }
 

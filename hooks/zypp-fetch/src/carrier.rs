@@ -15,7 +15,7 @@ pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
     match kind {
         Word::Provides => provides(name, word),
         Word::Requires => requires(name, word),
-        Word::Supplements => !is_other(name) && word.starts_with(b"modalias(kernel-"),
+        Word::Supplements => word.starts_with(b"modalias(kernel-") && !is_other(name),
         Word::File => is_carried(word),
         Word::Obsoletes | Word::Installed | Word::Offered => false,
     }
@@ -24,11 +24,11 @@ pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
 /// Whether the name alone does: module packages of SUSE (`foo-kmp-default`) and
 /// of Red Hat and ELRepo (`kmod-foo`), kernels of all.
 pub(crate) fn is_telling(name: &str) -> bool {
-    !is_other(name)
-        && (is_kernel(name.as_bytes())
-            || name.starts_with("kmod-")
-            || name.ends_with("-kmp")
-            || name.contains("-kmp-"))
+    (is_kernel(name.as_bytes())
+        || name.starts_with("kmod-")
+        || name.ends_with("-kmp")
+        || name.contains("-kmp-"))
+        && !is_other(name)
 }
 
 fn provides(name: &str, word: &[u8]) -> bool {
@@ -43,27 +43,27 @@ fn provides(name: &str, word: &[u8]) -> bool {
     }
     // Written in spec files: `kernel`, `kernel-uname-r`, `kernel-modules-core-uname-r`,
     // `installonlypkg(kernel-module)` (Fedora), `multiversion(kernel)` (SUSE).
-    !is_other(name)
-        && (is_kernel(word)
-            || word.starts_with(b"installonlypkg(kernel")
-            || word.starts_with(b"multiversion(kernel"))
+    (is_kernel(word)
+        || word.starts_with(b"installonlypkg(kernel")
+        || word.starts_with(b"multiversion(kernel"))
+        && !is_other(name)
 }
 
 /// What module packages need: the kernel they were built for, by one of its
 /// symbols or its release, and what their scriptlets run.
 fn requires(name: &str, word: &[u8]) -> bool {
-    !is_other(name)
-        && ([b"ksym(".as_slice(), b"kernel(", b"kernel-uname-r"]
-            .iter()
-            .any(|prefix| word.starts_with(prefix))
-            || [
-                b"/sbin/depmod".as_slice(),
-                b"/usr/sbin/depmod",
-                b"/usr/bin/kernel-install",
-                b"/bin/kernel-install",
-                b"suse-kernel-rpm-scriptlets",
-            ]
-            .contains(&word))
+    ([b"ksym(".as_slice(), b"kernel(", b"kernel-uname-r"]
+        .iter()
+        .any(|prefix| word.starts_with(prefix))
+        || [
+            b"/sbin/depmod".as_slice(),
+            b"/usr/sbin/depmod",
+            b"/usr/bin/kernel-install",
+            b"/bin/kernel-install",
+            b"suse-kernel-rpm-scriptlets",
+        ]
+        .contains(&word))
+        && !is_other(name)
 }
 
 /// `kernel` or `kernel-…`, with or without a version behind it.
@@ -188,6 +188,16 @@ mod tests {
                 "kernel-default-devel",
                 Word::Provides,
                 "multiversion(kernel)",
+            ),
+            (
+                "kernel-default-devel",
+                Word::Requires,
+                "suse-kernel-rpm-scriptlets",
+            ),
+            (
+                "a-kmp-default-debuginfo",
+                Word::Supplements,
+                "modalias(kernel-default:pci:*)",
             ),
             (
                 "kernel-firmware-amdgpu",

@@ -23,6 +23,8 @@ pub(crate) fn all(zypp: &Zypp) -> Result<Option<Vec<String>>, Error> {
 struct Names {
     /// The package whose words these are.
     package: String,
+    /// It is among the carriers.
+    is_carrier: bool,
     carriers: BTreeSet<String>,
     /// What is obsoleted, and by which package.
     obsoleted: Vec<(String, String)>,
@@ -35,9 +37,10 @@ impl Names {
         if self.bytes > MOST {
             return false;
         }
-        let is_carrier = match kind {
+        let speaks = match kind {
             Word::Installed | Word::Offered => {
                 self.package = String::from_utf8_lossy(word).into_owned();
+                self.is_carrier = self.carriers.contains(&self.package);
                 carrier::is_telling(&self.package)
             }
             Word::Obsoletes => {
@@ -49,10 +52,12 @@ impl Names {
             }
             _ => carrier::speaks(&self.package, kind, word),
         };
-        if is_carrier && self.carriers.insert(self.package.clone()) {
+        if speaks && !self.is_carrier {
+            self.is_carrier = true;
             self.bytes += self.package.len();
+            self.carriers.insert(self.package.clone());
         }
-        !self.carriers.contains(&self.package)
+        !self.is_carrier
     }
 
     /// What obsoletes a package takes it away without a word in the commit.

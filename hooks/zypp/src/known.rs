@@ -9,8 +9,9 @@
 //! none of the names leaves them as they are, so that at its end they are kept with
 //! the new cookie of what is installed.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -18,10 +19,9 @@ use std::path::{Path, PathBuf};
 
 use btf_guard::place::private::{Private, Refused};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// The version of [`Known`], and of the rules by which its names were found.
-const SCHEMA: &str = concat!("1 of ", env!("CARGO_PKG_VERSION"));
+const SCHEMA: &str = concat!("2 of ", env!("CARGO_PKG_VERSION"));
 
 /// Its file in the cache.
 const NAME: &str = "zypp-carriers";
@@ -32,78 +32,94 @@ const MAX_KNOWN: u64 = 16 << 20;
 /// Repositories, and files that name some; nobody has so many.
 const MAX_ENTRIES: usize = 4096;
 
-/// Longer than any cookie, in bytes.
-const MAX_COOKIE: u64 = 4096;
+/// Longer than any cookie, in bytes: it is a checksum and a time.
+const MAX_COOKIE: u64 = 256;
 
 /// libzypp's name for what is installed, among the repositories.
 const SYSTEM: &str = "@System";
 
 /// The names, and what they were found by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub struct Known {
     schema: String,
     state: State,
     names: BTreeSet<String>,
 }
 
-/// What libzypp's caches are made of: a digest each.
+/// What libzypp's caches are made of, as it is and not as a digest: it is some lines
+/// of text, and in a virtual machine it takes longer to find out by which
+/// instructions SHA-256 is computed than to compare them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct State {
-    repositories: String,
+pub struct State {
+    /// The cookie of each repository, empty where it has none.
+    repositories: BTreeMap<String, String>,
+    /// What the files that name the repositories look like.
+    files: BTreeMap<String, Look>,
+    /// The cookie of what is installed.
     installed: String,
+}
+
+/// What tells whether a file was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Look {
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 /// Where libzypp keeps the things that tell.
 #[derive(Debug, Clone)]
-pub(crate) struct Sources {
+pub struct Sources {
     /// A directory for each repository, with its cookie.
-    pub(crate) solv: PathBuf,
+    pub solv: PathBuf,
     /// Files that name the repositories.
-    pub(crate) repositories: PathBuf,
+    pub repositories: PathBuf,
 }
 
 impl State {
     /// What they look like now. `None` where that cannot be told.
-    pub(crate) fn now(sources: &Sources) -> Option<Self> {
-        let mut repositories = Sha256::new();
-        let mut any = false;
+    pub fn now(sources: &Sources) -> Option<Self> {
+        let mut repositories = BTreeMap::new();
         for name in names(&sources.solv).ok()? {
-            if name == SYSTEM.as_bytes() {
-                continue;
+            if name != SYSTEM {
+                let cookie = cookie(&sources.solv.join(&name)).ok()?;
+                repositories.insert(text(name.as_bytes()), cookie.unwrap_or_default());
             }
-            let dir = sources.solv.join(std::ffi::OsStr::from_bytes(&name));
-            any = true;
-            part(&mut repositories, &name);
-            part(&mut repositories, &cookie(&dir).unwrap_or_default());
         }
+        let mut files = BTreeMap::new();
         for name in names(&sources.repositories).ok()? {
-            let path = sources
-                .repositories
-                .join(std::ffi::OsStr::from_bytes(&name));
-            let found = fs::symlink_metadata(path).ok()?;
-            part(&mut repositories, &name);
-            for figure in [found.ino(), found.size()] {
-                repositories.update(figure.to_le_bytes());
-            }
-            for figure in [
-                found.mtime(),
-                found.mtime_nsec(),
-                found.ctime(),
-                found.ctime_nsec(),
-            ] {
-                repositories.update(figure.to_le_bytes());
-            }
+            let found = fs::symlink_metadata(sources.repositories.join(&name)).ok()?;
+            files.insert(text(name.as_bytes()), Look::of(&found));
         }
-        let installed = cookie(&sources.solv.join(SYSTEM)).ok()?;
-        any.then(|| Self {
-            repositories: hex(repositories),
-            installed: hex(Sha256::new_with_prefix(installed)),
+        let installed = cookie(&sources.solv.join(SYSTEM)).ok()??;
+        (!repositories.is_empty()).then_some(Self {
+            repositories,
+            files,
+            installed,
         })
+    }
+
+    fn has_repositories_of(&self, other: &Self) -> bool {
+        self.repositories == other.repositories && self.files == other.files
+    }
+}
+
+impl Look {
+    fn of(found: &Metadata) -> Self {
+        Self {
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
     }
 }
 
 impl Known {
-    pub(crate) fn new(state: State, names: impl IntoIterator<Item = String>) -> Self {
+    /// That these are the names for this state.
+    pub fn new(state: State, names: impl IntoIterator<Item = String>) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             state,
@@ -112,7 +128,7 @@ impl Known {
     }
 
     /// What is known for this state; `None` where nothing is.
-    pub(crate) fn read(cache: &Path, state: &State) -> Option<Self> {
+    pub fn read(cache: &Path, state: &State) -> Option<Self> {
         let dir = Private::open(cache).ok()??;
         let text = dir.read(NAME, MAX_KNOWN).ok()??;
         let known: Self = serde_json::from_slice(&text).ok()?;
@@ -120,69 +136,75 @@ impl Known {
     }
 
     /// Keeps it, in place of what was known before.
-    pub(crate) fn keep(&self, cache: &Path) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// Where it cannot be written, or the directory is not this user's alone.
+    pub fn keep(&self, cache: &Path) -> Result<(), Refused> {
         let text = serde_json::to_vec(self).map_err(io::Error::from)?;
         Ok(Private::create(cache)?.write(NAME, &text)?)
     }
 
     /// May modules or kernels come or go with a package of this name?
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
     /// Adds the names of packages that proved to carry some.
-    pub(crate) fn add(&mut self, names: impl IntoIterator<Item = String>) {
+    pub fn add(&mut self, names: impl IntoIterator<Item = String>) {
         self.names.extend(names);
     }
 
     /// The same after a commit, which has changed what is installed. `None` where
     /// something else has changed as well.
-    pub(crate) fn after(mut self, sources: &Sources) -> Option<Self> {
+    pub fn after(mut self, sources: &Sources) -> Option<Self> {
         let now = State::now(sources)?;
-        let is_same = now.repositories == self.state.repositories;
+        let is_same = now.has_repositories_of(&self.state);
         self.state = now;
         is_same.then_some(self)
     }
 }
 
-/// The names in a directory, sorted.
-fn names(dir: &Path) -> io::Result<Vec<Vec<u8>>> {
+/// The names in a directory.
+fn names(dir: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         if names.len() == MAX_ENTRIES {
             return Err(io::Error::other("too many names"));
         }
-        names.push(entry?.file_name().as_bytes().to_owned());
+        names.push(entry?.file_name());
     }
-    names.sort();
     Ok(names)
 }
 
-fn cookie(dir: &Path) -> io::Result<Vec<u8>> {
-    let mut cookie = Vec::new();
-    let file = File::open(dir.join("cookie"))?;
-    file.take(MAX_COOKIE).read_to_end(&mut cookie)?;
-    Ok(cookie)
-}
-
-/// So that two things, one after the other, are not taken for others.
-fn part(digest: &mut Sha256, bytes: &[u8]) {
-    digest.update((bytes.len() as u64).to_le_bytes());
-    digest.update(bytes);
-}
-
-fn hex(digest: Sha256) -> String {
-    use std::fmt::Write;
-    let mut text = String::new();
-    for byte in digest.finalize() {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
+/// The cookie in a directory; `None` where there is none.
+fn cookie(dir: &Path) -> io::Result<Option<String>> {
+    let file = match File::open(dir.join("cookie")) {
+        Ok(file) => file,
+        Err(error) if is_nowhere(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut cookie = Vec::with_capacity(MAX_COOKIE as usize + 1);
+    file.take(MAX_COOKIE + 1).read_to_end(&mut cookie)?;
+    match cookie.len() as u64 > MAX_COOKIE {
+        true => Err(io::Error::other("no cookie is so long")),
+        false => Ok(Some(text(&cookie))),
     }
-    text
+}
+
+/// Is there nothing of that name, or a file where its directory would be?
+fn is_nowhere(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// Bytes as text, other ones as another text.
+fn text(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
@@ -276,19 +298,41 @@ mod tests {
     }
 
     #[test]
-    fn where_one_name_ends_and_the_next_begins_counts() {
+    fn names_that_are_no_text_are_told_apart() {
         let (_place, sources, _) = scene();
-        let names = |names: [&str; 2]| {
-            for name in names {
-                fs::create_dir(sources.solv.join(name)).unwrap();
-            }
+        let with = |name: &[u8]| {
+            let path = sources.solv.join(OsStr::from_bytes(name));
+            fs::create_dir(&path).unwrap();
             let state = now(&sources);
-            for name in names {
-                fs::remove_dir(sources.solv.join(name)).unwrap();
-            }
+            fs::remove_dir(&path).unwrap();
             state
         };
-        assert_ne!(names(["ab", "c"]), names(["a", "bc"]));
+        assert_ne!(with(b"a\xff"), with(b"a\xfe"));
+        assert_ne!(with(b"a\xff"), with(b"a\\xff"));
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_a_cookie_tells_nothing() {
+        let (_place, sources, _) = scene();
+        for name in ["one", SYSTEM] {
+            let cookie = sources.solv.join(name).join("cookie");
+            fs::write(&cookie, "x".repeat(256)).unwrap();
+            assert!(State::now(&sources).is_some(), "{name}");
+            fs::write(&cookie, "x".repeat(257)).unwrap();
+            assert_eq!(State::now(&sources), None, "{name}");
+            fs::write(&cookie, "x").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_repository_without_a_cookie_is_one_all_the_same() {
+        let (_place, sources, _) = scene();
+        let before = now(&sources);
+        fs::create_dir(sources.solv.join("two")).unwrap();
+        let without = now(&sources);
+        fs::write(sources.solv.join("a file"), "").unwrap();
+        let beside = now(&sources);
+        assert!(before != without && without != beside);
     }
 
     #[test]
@@ -312,7 +356,7 @@ mod tests {
         assert_eq!(Known::read(&cache, &now(&sources)), None);
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         assert_eq!(Known::read(&cache, &now(&sources)), Some(known));
-        let other = fs::read_to_string(&file).unwrap().replace("1 of", "2 of");
+        let other = fs::read_to_string(&file).unwrap().replace("2 of", "1 of");
         fs::write(&file, other).unwrap();
         assert_eq!(Known::read(&cache, &now(&sources)), None);
     }

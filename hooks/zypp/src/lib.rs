@@ -17,7 +17,7 @@ mod budget;
 mod cache;
 mod fetch;
 pub mod frames;
-mod known;
+pub mod known;
 mod notice;
 pub mod session;
 pub mod settings;

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use btf_guard::fetch;
 use btf_guard::judge::Judge;
 use btf_guard::place::private;
+use clap::Parser;
 
 /// Where everything is. The defaults are those of an installed system; tests
 /// name others.
-#[derive(Debug, Clone, clap::Parser)]
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(
     name = "btf-guard",
     version,
@@ -18,34 +19,34 @@ use btf_guard::place::private;
 )]
 pub struct Places {
     /// The root that the commit works on
-    #[arg(long, default_value = "/")]
+    #[arg(long, default_value_os_t = Places::default().root)]
     pub root: PathBuf,
     /// The btf-guard program
-    #[arg(long, default_value_os_t = Judge::default().program)]
+    #[arg(long, default_value_os_t = Places::default().judge)]
     pub judge: PathBuf,
     /// The program that asks libzypp
-    #[arg(long, default_value_os_t = fetch::installed())]
+    #[arg(long, default_value_os_t = Places::default().fetch)]
     pub fetch: PathBuf,
     /// rpm
-    #[arg(long, default_value = "/usr/bin/rpm")]
+    #[arg(long, default_value_os_t = Places::default().rpm)]
     pub rpm: PathBuf,
     /// Where the rpm plugin looks for the decision
-    #[arg(long, default_value = private::RUN)]
+    #[arg(long, default_value_os_t = Places::default().handoff)]
     pub handoff: PathBuf,
     /// libzypp's package cache
-    #[arg(long, default_value = "/var/cache/zypp/packages")]
+    #[arg(long, default_value_os_t = Places::default().cache)]
     pub cache: PathBuf,
     /// libzypp's caches of what repositories offer and of what is installed
-    #[arg(long, default_value = "/var/cache/zypp/solv")]
+    #[arg(long, default_value_os_t = Places::default().solv)]
     pub solv: PathBuf,
     /// The files that name the repositories
-    #[arg(long, default_value = "/etc/zypp/repos.d")]
+    #[arg(long, default_value_os_t = Places::default().repositories)]
     pub repositories: PathBuf,
     /// Where what libzypp has told of them is kept
-    #[arg(long, default_value = "/var/cache/btf-guard")]
+    #[arg(long, default_value_os_t = Places::default().known)]
     pub known: PathBuf,
     /// Where libzypp finds what it offers to the user after a commit
-    #[arg(long, default_value = "/var/adm/update-messages")]
+    #[arg(long, default_value_os_t = Places::default().messages)]
     pub messages: PathBuf,
 }
 
@@ -81,7 +82,33 @@ impl Surroundings {
     }
 }
 
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            root: "/".into(),
+            judge: Judge::default().program,
+            fetch: fetch::installed(),
+            rpm: "/usr/bin/rpm".into(),
+            handoff: private::RUN.into(),
+            cache: "/var/cache/zypp/packages".into(),
+            solv: "/var/cache/zypp/solv".into(),
+            repositories: "/etc/zypp/repos.d".into(),
+            known: "/var/cache/btf-guard".into(),
+            messages: "/var/adm/update-messages".into(),
+        }
+    }
+}
+
 impl Places {
+    /// What the arguments say. libzypp gives none, and then nothing is set up to
+    /// understand them.
+    pub fn of_this_process() -> Self {
+        match std::env::args_os().len() {
+            0 | 1 => Self::default(),
+            _ => Self::parse(),
+        }
+    }
+
     /// The same in the snapshot that a transactional update works on.
     ///
     /// transactional-update runs zypper in a chroot of it, where it is `/`, or
@@ -108,9 +135,12 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+
+    #[test]
+    fn without_arguments_places_are_the_same_however_they_are_found() {
+        assert_eq!(Places::parse_from(["btf-guard"]), Places::default());
+    }
 
     #[test]
     fn a_snapshot_is_worked_on_where_it_is() {

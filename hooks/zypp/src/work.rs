@@ -1,5 +1,6 @@
 //! One commit, from its beginning to its end.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -60,6 +61,10 @@ pub(crate) enum Error {
 pub(crate) struct Work {
     places: Places,
     surroundings: Surroundings,
+    /// The process that commits, if it is found.
+    committer: OnceCell<Option<Process>>,
+    /// Something of ours may lie where the rpm plugin looks.
+    is_here: bool,
     begun: Option<Begun>,
     /// What is known of packages by now, in the commit that has begun.
     known: Option<Known>,
@@ -83,6 +88,8 @@ impl Work {
         Self {
             places,
             surroundings,
+            committer: OnceCell::new(),
+            is_here: false,
             begun: None,
             known: None,
         }
@@ -97,6 +104,7 @@ impl Work {
     /// again.
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
         self.begun = None;
+        self.is_here = true;
         let dir = Private::create(&self.places.handoff)?;
         handoff::clean(&dir).map_err(Error::HandOver)?;
         if let Some(process) = self.committer() {
@@ -109,9 +117,12 @@ impl Work {
         Ok(())
     }
 
+    /// It does not change: libzypp starts a plugin for each commit.
     fn committer(&self) -> Option<Process> {
-        let pid = self.surroundings.committer.as_ref()?.to_str()?;
-        Process::find(pid.parse().ok()?).ok()
+        *self.committer.get_or_init(|| {
+            let pid = self.surroundings.committer.as_ref()?.to_str()?;
+            Process::find(pid.parse().ok()?).ok()
+        })
     }
 
     fn rpm(&self) -> Rpm<'_> {
@@ -138,6 +149,7 @@ impl Work {
             return Ok(());
         }
         let process = self.committer().ok_or(Error::Committer)?;
+        self.is_here = true;
         // Where the rest fails it is not known what the commit touches.
         self.begun = Some(Begun {
             since,
@@ -246,15 +258,18 @@ impl Work {
     }
 
     /// PLUGINEND, or the end of libzypp: the same where there was no COMMITEND,
-    /// and nothing is left for the rpm plugin.
+    /// and nothing is left for the rpm plugin. libzypp mostly says so in three
+    /// ways, one after the other.
     pub(crate) fn leave(&mut self) -> Result<(), Error> {
         let looked = self.look_back(false).and(self.keep());
-        if let Some(dir) = Private::open(&self.places.handoff)?
+        if self.is_here
+            && let Some(dir) = Private::open(&self.places.handoff)?
             && let Some(process) = self.committer()
         {
             let commit = Commit::of(&dir, process);
             commit.forget().map_err(Error::HandOver)?;
         }
+        self.is_here = false;
         looked
     }
 
@@ -280,16 +295,17 @@ impl Work {
                 None => Ok(()),
             };
         }
-        let (mut told, said) = match begun.answer.filter(|_| was_let_through) {
-            Some(answer) => (answer.messages, answer.keys),
-            None => (Vec::new(), Vec::new()),
-        };
+        let answer = begun.answer.filter(|_| was_let_through);
+        let (mut told, said, loads) = answer.map_or_else(Default::default, |answer| {
+            (answer.messages, answer.keys, answer.loads)
+        });
         let plan = Plan {
             stage: Stage::After,
             mode: begun.mode,
             image: self.surroundings.is_transactional,
             since: Some(begun.since),
             said,
+            loads,
             elements: begun.elements,
             ..Plan::new(self.places.root.clone())
         };

@@ -90,11 +90,14 @@ impl Census {
     }
 }
 
-/// A bit for each byte of a string section: is this the start of a string, and
+/// Bits for each byte of a string section: is this the start of a string, and
 /// one that is an identifier by [`Census::plain`]'s word? For a base, whose strings do not
 /// fit into a processor's nearer caches while these bits do.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Starts(Vec<u64>);
+pub(super) struct Starts {
+    any: Vec<u64>,
+    identifiers: Vec<u64>,
+}
 
 impl Starts {
     pub(super) fn of(strings: &[u8], census: &Census) -> Self {
@@ -108,20 +111,32 @@ impl Starts {
             let starts = nul << 1 | behind;
             behind = nul >> (BLOCK - 1);
             match census.plain(index * BLOCK) {
-                true => first & starts,
-                false => 0,
+                true => (starts, first & starts),
+                false => (starts, 0),
             }
         });
-        Self(words.collect())
+        let (any, identifiers) = words.unzip();
+        Self { any, identifiers }
+    }
+
+    /// Does a string start here? `false` beyond the last block.
+    #[inline(always)]
+    pub(super) fn any(&self, offset: u32) -> bool {
+        bit(&self.any, offset as usize)
     }
 
     /// `false` means "look closer".
     #[inline(always)]
     pub(super) fn identifier(&self, offset: usize) -> bool {
-        self.0
-            .get(offset / BLOCK)
-            .is_some_and(|bits| bits >> (offset % BLOCK) & 1 != 0)
+        bit(&self.identifiers, offset)
     }
+}
+
+#[inline(always)]
+fn bit(words: &[u64], at: usize) -> bool {
+    words
+        .get(at / BLOCK)
+        .is_some_and(|bits| bits >> (at % BLOCK) & 1 != 0)
 }
 
 #[cfg(test)]
@@ -164,8 +179,10 @@ mod tests {
             let start = offset == 0 || strings[offset - 1] == 0;
             let expected = start && census.plain(offset) && names::starts_identifier(c, true);
             assert_eq!(starts.identifier(offset), expected, "{offset}");
+            assert_eq!(starts.any(offset as u32), start, "{offset}");
         }
         assert!(!starts.identifier(strings.len() + 64));
+        assert!(!starts.any(strings.len() as u32 + 64));
         let strings = b"abc_de.9\0".repeat(4000);
         let starts = Starts::of(&strings, &Census::of(&strings));
         assert!(starts.identifier(0) && starts.identifier(9) && !starts.identifier(1));

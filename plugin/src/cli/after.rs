@@ -2,7 +2,9 @@
 //!
 //! Only what changed since the transaction began is judged: modules that are
 //! new, before every kernel; kernels that are new, with every module. Without a
-//! transaction, all of one release.
+//! transaction, all of one release. What was found to load before, on the kernels
+//! that are still there, is not judged again; where nothing else can have changed,
+//! nothing else is looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,7 +19,8 @@ use btf_guard::report::{ErrorEntry, ModuleEntry};
 use btf_guard::verdict::Causes;
 
 use super::before;
-use super::bench::{Bench, Case, failed};
+use super::bench::{Bench, Case, Loading, failed};
+use super::foreseen::Foreseen;
 use super::judge::{Found, Scene};
 use super::placed::{Place, Placed, entries, error_key};
 use super::progress::Progress;
@@ -37,16 +40,29 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         releases: None,
     };
     let found = search.discover();
+    let same_kernels = !found.kernels.iter().any(|k| since.changed_kernel(k));
+    let foreseen = Foreseen::of(plan, scene.root);
+    if same_kernels && lost.is_empty() && foreseen.is_all(plan) {
+        return nothing();
+    }
     let awaited = awaited(&search, &found, plan, since, &mut releases);
     let ahead = Search {
         releases: Some(&awaited),
         ..search
     };
-    // Each takes about as long as the other.
-    let (trees, mut inventory) = rayon::join(
-        || trees(scene, plan, since),
-        || ahead.open_all(found.clone()),
-    );
+    let trees = || trees(scene, plan, since, &foreseen);
+    let open = || ahead.open_all(found.clone());
+    let has_changed = |trees: &[Tree]| trees.iter().any(Tree::has_changed);
+    let (trees, mut inventory) = match same_kernels && !plan.loads.is_empty() {
+        true => {
+            let trees = trees();
+            let matters = has_changed(&trees) || !lost.is_empty();
+            let inventory = matters.then(open).unwrap_or_default();
+            (trees, inventory)
+        }
+        // Each takes about as long as the other.
+        false => rayon::join(trees, open),
+    };
     let changed = trees.iter().filter(|tree| tree.has_changed());
     releases.extend(changed.map(|tree| tree.release.clone()));
     if plan.release.is_none() && !releases.is_subset(&awaited) {
@@ -105,7 +121,20 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         modules,
         errors: work.errors,
         notes: Vec::new(),
+        loads: Loading::new(),
         packages: rating.packages,
+    }
+}
+
+/// All is as it was foreseen.
+fn nothing() -> Found {
+    Found {
+        kernels: Vec::new(),
+        modules: Vec::new(),
+        errors: Vec::new(),
+        notes: Vec::new(),
+        loads: Loading::new(),
+        packages: BTreeMap::new(),
     }
 }
 
@@ -148,13 +177,13 @@ fn awaited(
 }
 
 /// The modules of every release, or of the plan's own.
-fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<Tree> {
+fn trees(scene: &Scene<'_>, plan: &Plan, since: Since, foreseen: &Foreseen) -> Vec<Tree> {
     let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
     let releases = scene.root.module_releases().into_iter().filter(own);
     let tree = |release: String| {
         let dir = scene.root.module_dir(&release)?;
         let modules = tree::walk(&dir, scene.root).modules;
-        let changed = since.changed(&modules);
+        let changed = since.changed(&modules, |file| foreseen.has(file));
         Some(Tree {
             release,
             dir,

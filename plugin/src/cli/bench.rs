@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use btf_guard::kernel::cache::Cache;
 use btf_guard::kernel::{Kernel, Moment};
@@ -22,6 +22,10 @@ use super::shelf::{self, Kept};
 use super::stream::{self, Piece};
 use super::wanted::Wanted;
 
+/// Modules of packages of which is kept that they load. With more of them there
+/// is a kernel, mostly, and then all are judged again at any rate.
+const MOST_LOADING: usize = 256;
+
 /// The kernels, and what is checked.
 #[derive(Debug)]
 pub(crate) struct Bench {
@@ -36,7 +40,12 @@ pub(crate) struct Bench {
     /// Keeps which modules load.
     cache: Option<Cache>,
     known: OnceLock<Option<Known>>,
+    loading: Mutex<Loading>,
 }
+
+/// Modules of packages that load on all that they meet, by the paths that they
+/// are installed under.
+pub(crate) type Loading = BTreeMap<PathBuf, ContentDigest>;
 
 /// A module file and the kernels that it is held against.
 #[derive(Debug)]
@@ -68,6 +77,7 @@ impl Bench {
             bases: OnceLock::new(),
             cache: None,
             known: OnceLock::new(),
+            loading: Mutex::default(),
         }
     }
 
@@ -114,6 +124,20 @@ impl Bench {
         if let Some((digest, known)) = digest.zip(self.known()).filter(|_| entry.loads()) {
             known.add(digest, kernels);
         }
+    }
+
+    /// Notes a module of a package that was judged by all that it meets.
+    fn note(&self, paths: &[PathBuf], digest: ContentDigest) {
+        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if loading.len() < MOST_LOADING {
+            loading.extend(paths.iter().map(|path| (path.clone(), digest)));
+        }
+    }
+
+    /// The modules of packages that load on all that they meet; of many, some.
+    pub(crate) fn loading(&self) -> Loading {
+        let loading = self.loading.lock();
+        loading.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells of each finding what this machine needs the module for.
@@ -332,14 +356,24 @@ impl Bench {
         });
         let mut judged: Vec<(PathBuf, Judged)> = known.collect();
         let Some(first) = unknown.iter().map(|(_, path)| *path).min() else {
+            if let Some(digest) = digest {
+                self.note(paths, digest);
+            }
             return judged;
         };
         match module() {
-            Ok(module) => judged.extend(unknown.into_iter().map(|(kernels, path)| {
-                let entry = self.judge(&module, shown(path), package(), &kernels);
-                self.learn(digest, &kernels, &entry);
-                (path.clone(), Ok(entry))
-            })),
+            Ok(module) => {
+                judged.extend(unknown.into_iter().map(|(kernels, path)| {
+                    let entry = self.judge(&module, shown(path), package(), &kernels);
+                    self.learn(digest, &kernels, &entry);
+                    (path.clone(), Ok(entry))
+                }));
+                let loads = |(_, entry): &(_, Judged)| entry.as_ref().is_ok_and(ModuleEntry::loads);
+                if judged.iter().all(loads) {
+                    let digest = digest.unwrap_or_else(|| ContentDigest::of_module(&module));
+                    self.note(paths, digest);
+                }
+            }
             Err(error) => {
                 let at = format!("{nevra}: {}", first.display());
                 judged.push((first.clone(), Err(failed(at, &error))));

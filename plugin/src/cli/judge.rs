@@ -14,6 +14,7 @@ use btf_guard::report::{self, ErrorEntry, KernelEntry, Known, Report, Ruling, me
 use serde::Serialize;
 
 use super::args::Judge;
+use super::bench::Loading;
 use super::governed::Governed;
 use super::placed::{Placed, keys};
 use super::wanted::Wanted;
@@ -31,6 +32,8 @@ struct Answer<'a> {
     report: &'a Report,
     messages: Vec<Message>,
     keys: &'a [String],
+    #[serde(skip_serializing_if = "Loading::is_empty")]
+    loads: Loading,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     overrides: Vec<Override>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,6 +59,7 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     let Judged {
         mut report,
         keys,
+        loads,
         packages,
     } = judge(&plan, mode, args.cache.as_deref(), &governed)?;
     let rating = governed.rating(packages);
@@ -88,6 +92,7 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     output::json(&Answer {
         messages: told,
         keys: &keys,
+        loads,
         overrides,
         once,
         fallback,
@@ -102,6 +107,7 @@ impl<'a> Answer<'a> {
             report,
             messages: Vec::new(),
             keys: &[],
+            loads: Loading::new(),
             overrides: Vec::new(),
             once: Vec::new(),
             fallback: None,
@@ -127,6 +133,8 @@ pub(crate) struct Judged {
     pub(crate) report: Report,
     /// The keys of what the report tells.
     pub(crate) keys: Vec<String>,
+    /// Modules of packages that load on all that they meet.
+    pub(crate) loads: Loading,
     /// What is known of packages.
     pub(crate) packages: BTreeMap<String, Known>,
 }
@@ -186,6 +194,7 @@ pub(crate) fn judge(
     Ok(Judged {
         report,
         keys,
+        loads: found.loads,
         packages: found.packages,
     })
 }
@@ -216,6 +225,8 @@ pub(crate) struct Found {
     pub(crate) errors: Vec<ErrorEntry>,
     /// What the admin is to know besides, a sentence each.
     pub(crate) notes: Vec<String>,
+    /// Modules of packages that load on all that they meet.
+    pub(crate) loads: Loading,
     /// What is known of packages.
     pub(crate) packages: BTreeMap<String, Known>,
 }

@@ -1,6 +1,7 @@
 //! The program: what was typed, what it means, and how it ends.
 
 mod after;
+mod ahead;
 mod args;
 mod before;
 mod bench;
@@ -9,6 +10,7 @@ mod cached;
 mod check;
 mod config;
 mod dependencies;
+mod foreseen;
 mod generate;
 mod governed;
 mod here;

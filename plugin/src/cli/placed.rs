@@ -59,8 +59,8 @@ pub(crate) fn error_key(error: &ErrorEntry) -> String {
 
 fn digest(of: &impl Debug) -> String {
     let digest = Sha256::digest(format!("{of:?}"));
-    let bytes = digest.iter().take(KEY);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    let bytes: Vec<u8> = digest.into_iter().take(KEY).collect();
+    hex::encode(bytes)
 }
 
 /// The keys of all that is told of what was found.

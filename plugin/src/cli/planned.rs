@@ -1,20 +1,21 @@
 //! A transaction before its first change: what its packages and the disk say
 //! will be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::place::Role;
 use btf_guard::place::handoff::same_package;
-use btf_guard::place::inventory::{Inventory, Place as Search};
+use btf_guard::place::inventory::Inventory;
 use btf_guard::place::plan::Plan;
 use btf_guard::place::transaction::{Change, Linked, Transaction};
 use btf_guard::policy::Severity;
 use btf_guard::report::{ErrorEntry, KernelEntry, Known, ModuleEntry};
 use btf_guard::verdict::Causes;
 
+use super::ahead::{self, Ahead, is_emptied};
 use super::before;
 use super::bench::{Bench, Case, Judged, failed};
 use super::judge::{Found, Scene};
@@ -33,7 +34,7 @@ fn with_shelf(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>, shelf: &
     let mut transaction = Transaction::read(plan, files);
     let linked = transaction.linked_modules(scene.root);
     let notes = recorded::settle(scene, &mut transaction, &linked);
-    let inventory = inventory(scene, &transaction, &linked);
+    let Ahead { inventory, kept } = ahead::read(scene, &transaction, &linked, shelf);
     let unreadable = transaction.unreadable.iter();
     let mut work = Work {
         scene,
@@ -44,7 +45,7 @@ fn with_shelf(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>, shelf: &
             .for_this_machine(scene.wanted())
             .with_cache(scene.cache.clone()),
         kernels: BTreeMap::new(),
-        kept: BTreeMap::new(),
+        kept,
         errors: unreadable
             .map(|(nevra, error)| failed(nevra.clone(), error))
             .collect(),
@@ -64,6 +65,7 @@ fn with_shelf(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>, shelf: &
         modules,
         errors: work.errors,
         notes,
+        loads: work.bench.loading(),
         kernels: work.bench.into_entries(),
         packages: rating.packages,
     }
@@ -88,44 +90,6 @@ fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, Known> {
     known.collect()
 }
 
-/// What the disk has of the releases whose modules the transaction changes.
-fn inventory(scene: &Scene<'_>, transaction: &Transaction, linked: &[Linked]) -> Inventory {
-    let matters = |(release, change): &(&String, &Change)| {
-        change.installs_modules()
-            || !change.brought.is_empty()
-            || is_emptied(scene, transaction, release, change)
-    };
-    let touched = transaction.releases.iter().filter(matters);
-    let linked = linked.iter().map(|linked| &linked.release);
-    let touched = touched.map(|(release, _)| release);
-    let releases: BTreeSet<String> = touched.chain(linked).cloned().collect();
-    if releases.is_empty() {
-        return Inventory::default();
-    }
-    Search {
-        root: scene.root,
-        esps: &[],
-        cache: scene.cache.as_ref(),
-        config: None,
-        releases: Some(&releases),
-    }
-    .inventory()
-}
-
-/// Does the transaction leave a release without modules?
-fn is_emptied(
-    scene: &Scene<'_>,
-    transaction: &Transaction,
-    release: &str,
-    change: &Change,
-) -> bool {
-    change.erases_modules()
-        && !change.installs_modules()
-        && transaction
-            .modules_that_stay(release, scene.root)
-            .is_empty()
-}
-
 /// The kernels that each release's modules will meet, by their ids.
 #[derive(Debug, Default)]
 struct Kernels {
@@ -148,8 +112,8 @@ struct Work<'a> {
     inventory: &'a Inventory,
     bench: Bench,
     kernels: BTreeMap<String, Kernels>,
-    /// The modules of packages that bring kernels, as far as they were read with
-    /// these, by the place in the transaction.
+    /// The modules of packages that were read before their kernels were known, by
+    /// the place in the transaction.
     kept: BTreeMap<usize, Vec<Kept>>,
     errors: Vec<ErrorEntry>,
 }

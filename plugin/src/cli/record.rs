@@ -1,6 +1,5 @@
 //! `btf-guard record`: an event in, and into the logs.
 
-mod entries;
 mod jsonl;
 mod logs;
 
@@ -11,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use btf_guard::config::Loaded;
 use btf_guard::judge::Judge;
-use btf_guard::record::{Event, MAX_EVENT, SCHEMA};
+use btf_guard::record::{Event, MAX_EVENT, SCHEMA, entries};
 
 use super::Outcome;
 use super::args::PolicyPlace;

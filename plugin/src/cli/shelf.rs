@@ -16,6 +16,9 @@ use zstd::bulk::{Compressor, Decompressor};
 /// again.
 const LIMIT: usize = 48 << 20;
 
+/// How much of that stays as it was read: to pack it takes longer than the rest.
+const UNPACKED: usize = 8 << 20;
+
 /// zstd's fastest.
 const LEVEL: i32 = 1;
 
@@ -29,6 +32,7 @@ pub(crate) struct Kept {
 enum Form {
     /// The file as it is.
     Whole(Vec<u8>),
+    Read(Module),
     Packed(Packed),
     /// Why it cannot be read.
     Unreadable(String),
@@ -50,6 +54,7 @@ struct Block {
 /// How much is on the shelf.
 pub(crate) struct Shelf {
     limit: usize,
+    unpacked: usize,
     held: AtomicUsize,
     #[cfg(test)]
     count: AtomicUsize,
@@ -72,12 +77,17 @@ impl Tools {
 
 impl Shelf {
     pub(crate) fn new() -> Self {
-        Self::with_room_for(LIMIT)
+        Self {
+            unpacked: UNPACKED,
+            ..Self::with_room_for(LIMIT)
+        }
     }
 
+    /// With room for so many bytes, all of them packed.
     pub(crate) fn with_room_for(limit: usize) -> Self {
         Self {
             limit,
+            unpacked: 0,
             held: AtomicUsize::new(0),
             #[cfg(test)]
             count: AtomicUsize::new(0),
@@ -109,6 +119,11 @@ impl Shelf {
         let module = match is_compressed(content) && content.len() <= room {
             true => Form::Whole(content.to_vec()),
             false => match tools.reader.parse(content, &name(&paths)) {
+                Ok(module)
+                    if self.held.load(Ordering::Relaxed) + size(&module) <= self.unpacked =>
+                {
+                    Form::Read(module)
+                }
                 Ok(module) => {
                     let compressor = tools.compressor.as_mut().ok()?;
                     Form::Packed(Packed::of(module, compressor).ok()?)
@@ -135,7 +150,7 @@ impl Kept {
     pub(crate) fn whole(&self) -> Option<&[u8]> {
         match &self.module {
             Form::Whole(content) => Some(content),
-            Form::Packed(_) | Form::Unreadable(_) => None,
+            Form::Read(_) | Form::Packed(_) | Form::Unreadable(_) => None,
         }
     }
 
@@ -146,6 +161,7 @@ impl Kept {
                 let module = reader.parse(content, &name(&self.paths));
                 module.map_err(|error| error.to_string())
             }
+            Form::Read(module) => Ok(module.clone()),
             Form::Packed(packed) => packed.unpack().map_err(|error| error.to_string()),
             Form::Unreadable(why) => Err(why.clone()),
         }
@@ -155,11 +171,18 @@ impl Kept {
         let paths: usize = self.paths.iter().map(|path| path.as_os_str().len()).sum();
         let module = match &self.module {
             Form::Whole(content) => content.len(),
+            Form::Read(module) => size(module),
             Form::Packed(packed) => packed.bytes(),
             Form::Unreadable(why) => why.len(),
         };
         size_of::<Self>() + paths + module
     }
+}
+
+/// The bytes of what decides over a module.
+fn size(module: &Module) -> usize {
+    let sections = [&module.btf, &module.btf_base].into_iter().flatten();
+    sections.map(Vec::len).sum()
 }
 
 /// The paths of all of these.

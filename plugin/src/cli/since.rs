@@ -20,9 +20,14 @@ const CHUNK: usize = 256;
 pub(crate) struct Since(pub(crate) Option<u64>);
 
 impl Since {
-    /// Which of these modules were made, replaced or changed since then, or are
-    /// reached by another link?
-    pub(crate) fn changed(self, modules: &[Found]) -> Vec<bool> {
+    /// Which of these modules were made, replaced or changed since then, other than
+    /// was `foreseen` of the file, or are reached by another link?
+    pub(crate) fn changed(
+        self,
+        modules: &[Found],
+        foreseen: impl Fn(&Path) -> bool + Sync,
+    ) -> Vec<bool> {
+        let foreseen = &foreseen;
         let Some(since) = self.0 else {
             return vec![true; modules.len()];
         };
@@ -30,7 +35,8 @@ impl Since {
             let (mut files, mut links) = (Directory::default(), Directory::default());
             chunk.iter().map(move |module| {
                 let is_link = module.file != module.path;
-                files.touched(&module.file, since) || is_link && links.touched(&module.path, since)
+                files.touched(&module.file, since) && !foreseen(&module.file)
+                    || is_link && links.touched(&module.path, since)
             })
         });
         chunks.collect()

@@ -6,7 +6,7 @@
 //! there is worth saving: the directory may be deleted at any time.
 //!
 //! An entry is one file, written beside and renamed into place, so that it is
-//! whole or not there, whoever else writes. It begins with its own SHA-256; one
+//! whole or not there, whoever else writes. It begins with a digest of its own; one
 //! that does not fit is removed and made again. The directory and its entries
 //! belong to the user who runs and can be written by nobody else, or they are not
 //! used.
@@ -308,11 +308,7 @@ fn digest(source: &(impl Source + ?Sized)) -> io::Result<String> {
         digest.update(&source.read(at, chunk as usize)?);
         at += chunk;
     }
-    Ok(hex(&digest.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
+
 use super::Error;
 use crate::Malformed;
 use crate::compression::{self, Format};
@@ -42,24 +44,38 @@ fn option(line: &str) -> Option<(&str, &str)> {
     (name.starts_with("CONFIG_") && name.bytes().all(word)).then_some((name, value))
 }
 
+/// Is an option `y` in a config? Of several settings the last counts. Of the ten
+/// thousand lines only those that name it are looked at.
+fn is_set(text: &str, name: &str) -> bool {
+    let finder = memmem::Finder::new(name);
+    let (mut rest, mut set) = (text, false);
+    while let Some((before, behind)) = finder
+        .find(rest.as_bytes())
+        .and_then(|at| rest.split_at_checked(at))
+    {
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let length = behind.find('\n').unwrap_or(behind.len());
+        let (line, others) = rest.split_at(before.len() + length);
+        if let Some((option, value)) = line.get(start..).and_then(option)
+            && option == name
+        {
+            set = value == "y";
+        }
+        rest = others;
+    }
+    set
+}
+
 impl Config {
     /// The config in a text that was found in `source`. An option that the text
     /// does not have is not set: so it is in kernels older than the option.
     /// `None` if the text is no kernel config.
     pub fn of_text(text: &str, source: impl Into<String>) -> Option<Self> {
-        let (mut is_config, mut allow, mut module_btf) = (false, false, false);
-        for (name, value) in text.lines().filter_map(option) {
-            // Any option makes it a config; of several settings the last counts.
-            is_config = true;
-            match name {
-                ALLOW_MISMATCH => allow = value == "y",
-                MODULE_BTF => module_btf = value == "y",
-                _ => {}
-            }
-        }
-        is_config.then(|| Self {
-            allow_mismatch: Some(allow),
-            module_btf: Some(module_btf),
+        // Any option makes it a config.
+        text.lines().find_map(option)?;
+        Some(Self {
+            allow_mismatch: Some(is_set(text, ALLOW_MISMATCH)),
+            module_btf: Some(is_set(text, MODULE_BTF)),
             source: Some(source.into()),
         })
     }

@@ -4,6 +4,7 @@ pub mod abilities;
 pub mod cache;
 pub mod config;
 pub mod image;
+pub mod kmsg;
 pub mod running;
 
 use std::path::{Path, PathBuf};
@@ -118,10 +119,7 @@ impl Kernel {
     /// SHA-256 of the base BTF, in lower-case hexadecimal: which base it is,
     /// whatever the release is called. Computed on the first call.
     pub fn sha256(&self) -> String {
-        let digest = || {
-            let digest = Sha256::digest(self.base.bytes());
-            digest.iter().map(|byte| format!("{byte:02x}")).collect()
-        };
+        let digest = || hex::encode(Sha256::digest(self.base.bytes()));
         self.sha256.get_or_init(digest).clone()
     }
 

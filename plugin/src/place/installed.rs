@@ -121,7 +121,7 @@ fn name(nevra: &str) -> Option<&str> {
 
 /// Lines that begin with N name a package, those with P a path of it. Whatever
 /// else rpm says begins with another letter.
-fn parse(answer: &[u8]) -> BTreeMap<String, Vec<PathBuf>> {
+pub fn parse(answer: &[u8]) -> BTreeMap<String, Vec<PathBuf>> {
     let mut packages = BTreeMap::new();
     let mut last: Option<&mut Vec<PathBuf>> = None;
     for line in answer.split(|byte| *byte == b'\n') {

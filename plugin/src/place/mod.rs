@@ -1,5 +1,6 @@
 //! Where modules and kernels come from: the disk, packages, a transaction.
 
+pub mod account;
 pub mod bases;
 pub mod boot;
 pub mod elements;

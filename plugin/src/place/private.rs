@@ -132,11 +132,14 @@ impl Private {
         }
         self.trust.check(&stat)?;
         let file = File::from(file);
-        let names = file.metadata()?.nlink();
+        let metadata = file.metadata()?;
+        let names = metadata.nlink();
         if names != 1 && self.trust == Trust::Own {
             return Err(Refused::Links(names));
         }
-        let mut bytes = Vec::new();
+        // With room for one more, so that the end is seen at the second look.
+        let room = metadata.len().min(limit) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(Refused::TooLong(limit));

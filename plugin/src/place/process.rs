@@ -11,6 +11,9 @@ use rustix::param::clock_ticks_per_second;
 /// Longer than any `/proc/PID/stat`.
 const MAX_STAT: u64 = 4096;
 
+/// Longer than nearly all of them: read at once.
+const USUAL_STAT: usize = 512;
+
 /// Longer than `/proc/stat` of a machine with a thousand processors.
 const MAX_SYSTEM_STAT: u64 = 4 << 20;
 
@@ -33,7 +36,7 @@ impl Process {
     /// # Errors
     /// Where there is none, or `/proc` does not tell.
     pub fn find(pid: u32) -> io::Result<Self> {
-        let mut stat = Vec::new();
+        let mut stat = Vec::with_capacity(USUAL_STAT);
         File::open(format!("/proc/{pid}/stat"))?
             .take(MAX_STAT)
             .read_to_end(&mut stat)?;
@@ -94,7 +97,7 @@ impl Process {
 
 /// State, parent and start time: fields 3, 4 and 22 of proc_pid_stat(5). The
 /// second, the program's name in parentheses, may hold blanks and parentheses.
-fn parse(stat: &str) -> Option<(char, u32, u64)> {
+pub fn parse(stat: &str) -> Option<(char, u32, u64)> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;

@@ -79,7 +79,7 @@ pub fn seal<'f>(base: &str, files: impl IntoIterator<Item = (&'f Path, FileDiges
         hash.update(b"\0");
         hash.update(digest);
     }
-    letters(&hex(&hash.finalize()))
+    letters(&hex::encode(hash.finalize()))
 }
 
 /// The digest of a file's content.
@@ -90,18 +90,8 @@ pub fn digest(content: &[u8]) -> FileDigest {
 /// Reads a digest as headers have it, in hexadecimal.
 pub(super) fn parse_digest(text: &str) -> Option<FileDigest> {
     let mut digest = [0; 32];
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut digest).ok()?;
     Some(digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn letters(hex: &str) -> String {
@@ -155,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_read_as_a_header_has_it() {
-        let text = hex(&digest(b"x"));
+        let text = hex::encode(digest(b"x"));
         assert_eq!(parse_digest(&text), Some(digest(b"x")));
         assert_eq!(parse_digest(""), None);
         assert_eq!(parse_digest(&"g".repeat(64)), None);

@@ -3,8 +3,11 @@
 //!
 //! The file `told` in [`private::RUN`](super::private::RUN) is about the last
 //! transaction whose disk was judged, whatever came of it, or of which the rpm
-//! plugin knows that its packages have nothing to judge. Where the plugin is off,
-//! there is no file or an older one.
+//! plugin has seen that there is nothing to judge. Where the plugin is off, there
+//! is no file or an older one.
+//!
+//! The action of dnf 4 reads it too, by the shell, without a program: the keys that
+//! it looks at are the first, in this order, with no blank between them.
 
 use std::io;
 use std::path::PathBuf;
@@ -37,8 +40,8 @@ pub struct Told {
     /// When the disk was judged last, in seconds since 1970: what changed later
     /// has not been looked at.
     pub looked: u64,
-    /// No package of the transaction that began then has a module or a kernel: only
-    /// scriptlets can have changed any. Nothing was judged.
+    /// No package of the transaction has a module or a kernel, and a glance has
+    /// shown that its scriptlets have changed none. Nothing was judged.
     #[serde(default)]
     pub is_idle: bool,
     /// What was told of the client's transactions, before them and after: for
@@ -56,15 +59,15 @@ impl Told {
         Ok(Self::of(process, root, looked, keys))
     }
 
-    /// That this process's transaction on `root`, which has `begun` then, in seconds
-    /// since 1970, has no package with a module or a kernel.
+    /// That this process's transaction on `root` has changed no module and no kernel,
+    /// looked at then, in seconds since 1970.
     ///
     /// # Errors
     /// Where `/proc` does not tell of this process.
-    pub fn idle(root: PathBuf, begun: u64) -> io::Result<Self> {
+    pub fn idle(root: PathBuf, looked: u64) -> io::Result<Self> {
         Ok(Self {
             is_idle: true,
-            ..Self::of_this_process(root, begun, Vec::new())?
+            ..Self::of_this_process(root, looked, Vec::new())?
         })
     }
 

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::place::boot::Home;
-use crate::verdict::{Cause, Refusal};
+use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
 
 pub(crate) const RELEASE: &str = "6.18.15-cloud";
 

@@ -5,8 +5,9 @@ mod origin;
 
 use super::samples::*;
 use super::*;
+use crate::module::Module;
 use crate::place::plan::{Level, Stage};
-use crate::verdict::Causes;
+use crate::verdict::{Cause, Causes, Judgement, NoBtf, Verdict};
 
 fn text(report: &Report, detail: Detail) -> String {
     let mut out = Vec::new();

@@ -11,11 +11,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Causes;
 use crate::kernel::Kernel;
 use crate::kernel::cache::{Cache, KNOWN};
+use crate::module::Module;
 
 /// Changes with every rule that a verdict follows: what older versions found is
 /// not believed.
@@ -28,14 +30,36 @@ const ENTRY: usize = 32;
 
 type Entry = [u8; ENTRY];
 
-/// SHA-256 of a module file as it lies, compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ContentDigest(Entry);
+/// SHA-256 of what decides over a module: of a compressed file as it lies, or of
+/// what was read of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentDigest(#[serde(with = "hex")] Entry);
 
 impl ContentDigest {
     /// The digest of a file with these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that was read of a module.
+    pub fn of_module(module: &Module) -> Self {
+        // Whoever adds a field decides here.
+        let Module {
+            name,
+            vermagic,
+            in_tree,
+            target,
+            btf,
+            btf_base,
+        } = module;
+        let length = |section: &Option<Vec<u8>>| section.as_ref().map(Vec::len);
+        let sections = (length(btf), length(btf_base));
+        let words = format!("{:?}", (name, vermagic, in_tree, target, sections));
+        let mut digest = Sha256::new_with_prefix(words);
+        for section in [btf, btf_base].into_iter().flatten() {
+            digest.update(section);
+        }
+        Self(digest.finalize().into())
     }
 }
 
@@ -60,7 +84,7 @@ impl Setting {
             }
         }
         let all = Sha256::digest(format!("{VERSION} {causes:?} {each:?}"));
-        let name = all.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(all);
         Self { kernels, name }
     }
 }

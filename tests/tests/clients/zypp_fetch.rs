@@ -156,6 +156,28 @@ fn of_two_builds_under_one_name_the_better_priority_is_taken_and_it_is_said() {
 }
 
 #[test]
+fn who_provides_a_name_is_not_taken_for_who_has_it() {
+    for root in roots() {
+        let other = btf_guard_tests::Package::new("other")
+            .version("2")
+            .tag("Provides", "tool")
+            .file("/usr/share/other", "text");
+        root.offer("second", &[&other]);
+        let installed = root.client(["zypper", "--non-interactive", "install", "other"]);
+        let installed = installed.env("BTF_GUARD", "off").run();
+        assert!(installed.status.success(), "{installed:?}");
+        let fetched = root.fetch(&commit());
+        let location = fetched.coming("tool-2-1.noarch").location.as_deref();
+        assert!(location.is_some_and(|path| path.ends_with("tool-2-1.noarch.rpm")));
+        let (_, go) = fetched.steps();
+        assert_eq!(
+            go,
+            ["drbd-1-1.noarch", "relic-1-1.noarch", "tool-1-1.noarch"]
+        );
+    }
+}
+
+#[test]
 fn a_libzypp_that_does_not_come_back_is_left_behind_at_the_deadline() {
     for root in roots() {
         // libzypp waits half a minute for the answer of such a program.

@@ -66,6 +66,35 @@ fn what_is_found_on_the_disk_is_told() {
     assert_eq!((element.action, element.file), (Action::Install, None));
 }
 
+/// Whether anything else can have changed is what the judge goes by.
+#[test]
+fn scriptlets_are_told_of_and_what_loads_is_passed_on() {
+    let path = format!("/lib/modules/{RELEASE}/extra/mod.ko");
+    let loads = json!({ &path: "5d".repeat(32) });
+    let before = json!({
+        "schema": 1, "decision": "allow", "messages": [], "loads": loads,
+    });
+    let scriptlets = |package: Package, options: &[&str]| {
+        let judge = Judge::staged(&before, &silence());
+        let root = Root::new(&judge.path());
+        // What runs in another transaction, or in a test run, does not count.
+        install(&root, &[plain_package("before").lua("%post", "a = 1")]);
+        let mut command = root.command(["-U"]);
+        command.args(options).arg(root.build(&package));
+        assert!(root.run(command).status.success());
+        let after = judge.plan_after().unwrap();
+        let passed = serde_json::to_value(&after.loads).unwrap();
+        assert_eq!(passed, loads);
+        after.scriptlets
+    };
+    assert!(!scriptlets(module_package("mod"), &[]));
+    for section in ["%pretrans", "%pre", "%post", "%posttrans"] {
+        let package = || module_package("mod").lua(section, "a = 1");
+        assert!(scriptlets(package(), &[]), "{section}");
+        assert!(!scriptlets(package(), &["--noscripts"]), "{section}");
+    }
+}
+
 #[test]
 fn what_was_told_is_left_for_the_hooks_that_follow() {
     let judge = Judge::staged(

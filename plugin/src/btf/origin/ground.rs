@@ -1,5 +1,5 @@
-//! What a base offers to the types that stand on it: where its strings start,
-//! how large its types are, and what already leads to them.
+//! What a base offers to the types that stand on it: how large its types are,
+//! and what already leads to them.
 //!
 //! Made once for a base, when the first split BTF is held against it.
 
@@ -56,11 +56,9 @@ impl Bits {
     }
 }
 
-/// Tables over a base, by string offset and by id.
+/// Tables over a base, by id.
 #[derive(Debug)]
 pub(in super::super) struct Ground {
-    /// Offsets at which a string starts.
-    pub(super) starts: Bits,
     /// Size in bytes of each id, [`NO_SIZE`] or [`HUGE`].
     pub(super) sizes: Vec<u32>,
     /// Kind of each id behind its modifiers; `void` where a chain leads nowhere.
@@ -83,7 +81,6 @@ impl Ground {
     fn read<O: ByteOrder>(base: &Base) -> Self {
         let count = base.kinds().len();
         let mut this = Self {
-            starts: Bits::of_starts(base.strings()),
             sizes: vec![UNSEEN; count],
             bare: vec![kind::VOID; count],
             led_to: std::array::from_fn(|_| Bits::zeros(count)),

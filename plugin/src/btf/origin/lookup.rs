@@ -23,7 +23,7 @@ impl<O: ByteOrder> Scan<'_, O> {
     #[inline(always)]
     pub(super) fn starts(&self, offset: u32) -> bool {
         match offset.checked_sub(self.first_name) {
-            None => self.ground.starts.get(offset),
+            None => self.base.starts().any(offset),
             Some(0) => true,
             Some(own) => self.split.strings.get(own as usize - 1) == Some(&0),
         }

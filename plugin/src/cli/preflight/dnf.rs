@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use btf_guard::place::account::Account;
 use btf_guard::place::fetch;
 use btf_guard::place::handoff::without_zero;
 use btf_guard::place::package::Package;
@@ -18,7 +19,7 @@ use btf_guard::report::shown;
 use btf_guard_child::{self as child, Ended, Terms};
 
 use super::Wish;
-use super::account::Account;
+
 use super::store::Store;
 use super::waiting::Waiting;
 use crate::cli::args::Dnf;

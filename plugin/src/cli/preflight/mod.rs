@@ -4,7 +4,6 @@
 //! packages; what is judged, and how, is the same for both, and the same as for
 //! the rpm plugin.
 
-mod account;
 mod dnf;
 mod store;
 mod waiting;

@@ -1,10 +1,9 @@
 //! The journal, or else syslog.
 
+use btf_guard::record::entries::Entry;
 use btf_guard::report::shown;
 use syslog::{Facility, Formatter3164};
 use systemd_journal_logger::JournalLog;
-
-use super::entries::Entry;
 
 const NAME: &str = "btf-guard";
 

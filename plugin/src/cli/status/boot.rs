@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+use btf_guard::kernel::kmsg::{self, Refused};
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::module::Reader;
 use btf_guard::place::open_module;
@@ -18,7 +19,7 @@ use super::super::bench::{Bench, Case};
 use super::super::here;
 use super::super::progress::Progress;
 use super::super::wanted::Wanted;
-use super::kmsg::{self, Refused};
+
 use super::rescan::stamp;
 use super::{CLIENT, Scene};
 

@@ -2,7 +2,6 @@
 
 mod boot;
 mod keep;
-mod kmsg;
 mod recheck;
 mod rescan;
 mod tell;

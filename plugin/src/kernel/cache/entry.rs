@@ -1,19 +1,22 @@
 //! One entry of the cache as a file: the SHA-256 of a line of JSON, that line, the
-//! base BTF, whose own SHA-256 is in the line: who asks for it later has it.
+//! base BTF.
+//!
+//! The line has the base's SHA-256, for who asks which base it is, and its CRC-32,
+//! by which it is seen whether the file is damaged: that takes a tenth of the time.
+//! Against others who write it, its owner and mode stand.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::hex;
 use crate::btf::Order;
 use crate::kernel::image::Image;
 use crate::module::Target;
 
 /// Changes with the meaning of anything that is kept: entries of another
 /// version are made again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const DIGEST: usize = 32;
 
 /// All of an image but its base BTF.
@@ -21,6 +24,7 @@ const DIGEST: usize = 32;
 struct Words {
     version: u32,
     base_sha256: String,
+    base_crc32: u32,
     release: Option<String>,
     build: Option<String>,
     build_id: Option<String>,
@@ -40,7 +44,8 @@ struct Machine {
 pub(super) fn write(image: &Image) -> io::Result<Vec<u8>> {
     let words = Words {
         version: VERSION,
-        base_sha256: hex(&Sha256::digest(&image.base_btf)),
+        base_sha256: hex::encode(Sha256::digest(&image.base_btf)),
+        base_crc32: crc32fast::hash(&image.base_btf),
         release: image.release.clone(),
         build: image.build.clone(),
         build_id: image.build_id.clone(),
@@ -81,7 +86,7 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
     let left = len.saturating_sub((DIGEST + line.len()) as u64);
     let mut base_btf = Vec::with_capacity(usize::try_from(left).unwrap_or(0));
     file.read_to_end(&mut base_btf)?;
-    if hex(&Sha256::digest(&base_btf)) != words.base_sha256 {
+    if crc32fast::hash(&base_btf) != words.base_crc32 {
         return Err(bad("a damaged entry"));
     }
     Ok(Image {

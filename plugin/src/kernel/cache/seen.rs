@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use super::hex;
 use crate::module::source::Regular;
 use crate::stamp::Stamp;
 
@@ -34,6 +33,6 @@ impl Seen {
 
     /// One word.
     pub(super) fn key(&self) -> String {
-        hex(&Sha256::digest(format!("{self:?}")))
+        hex::encode(Sha256::digest(format!("{self:?}")))
     }
 }

@@ -75,7 +75,7 @@ fn an_image_is_read_once() {
 fn everything_that_an_image_tells_is_kept() {
     let image = Image {
         base_btf: b"\0\n{\xff".to_vec(),
-        base_sha256: Some(hex(&Sha256::digest(b"\0\n{\xff"))),
+        base_sha256: Some(hex::encode(Sha256::digest(b"\0\n{\xff"))),
         release: Some("6.1".to_owned()),
         build: Some("#1 SMP".to_owned()),
         build_id: Some("00ff".to_owned()),

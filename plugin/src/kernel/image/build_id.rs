@@ -23,7 +23,7 @@ pub(super) fn in_notes(notes: &[u8], order: Order) -> Option<String> {
     while let Ok(Some(note)) = all.next() {
         let is_id = note.name() == ELF_NOTE_GNU && note.n_type(endian) == NT_GNU_BUILD_ID;
         if is_id && LENGTHS.contains(&note.desc().len()) {
-            return Some(hexadecimal(note.desc()));
+            return Some(hex::encode(note.desc()));
         }
     }
     None
@@ -63,9 +63,5 @@ pub(super) fn alone_in(image: &[u8], order: Order) -> Option<String> {
             (None, _) => {}
         }
     }
-    found.map(hexadecimal)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    found.map(hex::encode)
 }

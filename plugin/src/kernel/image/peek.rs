@@ -75,8 +75,7 @@ fn digest(source: &(impl Source + ?Sized)) -> Result<String, Error> {
         hasher.update(&*source.range(at, length, "a kernel")?);
         at += length;
     }
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(hasher.finalize()))
 }
 
 /// Do two images hold the same build of a kernel? Its content decides: they

@@ -71,6 +71,11 @@ impl PackagedFile {
         self.kind == Kind::Regular
     }
 
+    /// Its size in bytes, as the header states it.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Has this content the digest that the header states?
     pub fn is(&self, content: &[u8]) -> bool {
         self.digest == Some(record::digest(content))

@@ -1,5 +1,7 @@
 //! What the actions of dnf 4 and dnf 5 tell after a transaction.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -12,6 +14,10 @@ use crate::once::screen;
 /// The dnf of a suite that has plugins of its own. Debian 12 has none for its dnf
 /// where zypper is.
 const DNFS: [(Suite, &str); 2] = [(Suite::Trixie, "dnf"), (Suite::Forky, "dnf5")];
+
+/// A name as module packages have them. Without the rpm plugin, dnf 5 runs its action
+/// for such packages only.
+const KMP: &str = "demo-kmp";
 
 /// What dnf's hook says of a module that will not load.
 const LEFT: [&str; 2] = [
@@ -27,23 +33,50 @@ fn without_the_rpm_plugin_dnf_tells_of_what_is_left() {
         };
         switch_plugin_off(&root);
         install(&root, &kernel("kernel", "1", Build::New));
-        root.offer(
-            "repo",
-            &[&kmp("demo", "1", Build::Old), &kmp("good", "1", Build::New)],
-        );
-        assert_silent(&root.run([dnf, "-y", "install", "good"]));
-        assert_silent(&root.run([dnf, "-y", "remove", "good"]));
+        let good = kmp("good-kmp", "1", Build::New);
+        root.offer("repo", &[&kmp(KMP, "1", Build::Old), &good]);
+        assert_silent(&root.run([dnf, "-y", "install", "good-kmp"]));
+        assert_silent(&root.run([dnf, "-y", "remove", "good-kmp"]));
         for quiet in [&[][..], &["-q"]] {
-            let command = [&[dnf, "-y"], quiet, &["install", "demo"]].concat();
+            let command = [&[dnf, "-y"], quiet, &["install", KMP]].concat();
             let outcome = root.run(command);
             assert_says(
                 &outcome,
                 &["after this transaction", "will not load", &image()],
             );
-            assert_silent(&root.run([dnf, "-y", "remove", "demo"]));
+            assert_silent(&root.run([dnf, "-y", "remove", KMP]));
         }
-        let off = root.client([dnf, "-y", "install", "demo"]);
+        let off = root.client([dnf, "-y", "install", KMP]);
         assert_silent(&off.env("BTF_GUARD", "off").run());
+    }
+}
+
+/// What tells a package of modules, where its name does not: with dnf 4 nothing need.
+#[test]
+fn without_the_rpm_plugin_a_package_of_any_name_is_looked_at_if_dnf_knows_its_files() {
+    let filelists = "--setopt=optional_metadata_types=filelists";
+    let every = "post_transaction::::/usr/bin/btf-guard hook dnf --client ${pid} \
+                 --root ${conf.installroot}\n";
+    for (suite, dnf) in DNFS {
+        let Some(root) = ClientRoot::new(suite) else {
+            continue;
+        };
+        switch_plugin_off(&root);
+        install(&root, &kernel("kernel", "1", Build::New));
+        root.offer("repo", &[&kmp("demo", "1", Build::Old)]);
+        let install = [dnf, "-y", "install", "demo"];
+        let outcome = root.run(install);
+        match suite {
+            Suite::Forky => assert_silent(&outcome),
+            Suite::Bookworm | Suite::Trixie => drop(assert_says(&outcome, &LEFT)),
+        }
+        assert_silent(&root.run([dnf, "-y", "remove", "demo"]));
+        assert_says(&root.run(install.into_iter().chain([filelists])), &LEFT);
+        assert_silent(&root.run([dnf, "-y", "remove", "demo"]));
+        if suite == Suite::Forky {
+            root.put("/etc/dnf/libdnf5-plugins/actions.d/every.actions", every);
+            assert_says(&root.run(install), &LEFT);
+        }
     }
 }
 
@@ -75,10 +108,10 @@ fn what_dnf_tells_at_a_terminal_stays_there() {
         };
         switch_plugin_off(&root);
         install(&root, &kernel("kernel", "1", Build::New));
-        let demo = kmp("demo", "1", Build::Old).lua("%post", "print('from a scriptlet')");
+        let demo = kmp(KMP, "1", Build::Old).lua("%post", "print('from a scriptlet')");
         root.offer("repo", &[&demo]);
         let command = root
-            .client([dnf, "-y", "install", "demo"])
+            .client([dnf, "-y", "install", KMP])
             .env("TERM", "xterm");
         let outcome = command.answering(&[]);
         let screen = screen(&outcome);
@@ -93,59 +126,187 @@ fn what_dnf_tells_at_a_terminal_stays_there() {
     }
 }
 
-/// The package has no module of its own, so the rpm plugin does not look.
+/// Puts a module of the old build into place.
+fn builder(name: &str) -> Package {
+    let script = format!(
+        "os.execute('install -D -m 644 /srv/wireguard.ko \
+         /usr/lib/modules/{}/extra/wireguard.ko')",
+        release()
+    );
+    Package::new(name)
+        .file(format!("/usr/share/{name}"), "")
+        .lua("%post", &script)
+}
+
+/// The package has no module of its own, so nothing is judged before it; after it the
+/// rpm plugin looks, or the action where that is off and dnf has one.
 #[test]
 fn dnf_tells_of_what_a_scriptlet_builds() {
+    for (suite, dnf) in DNFS.into_iter().chain([(Suite::Bookworm, "dnf")]) {
+        for (is_on, name) in [(true, "builder"), (false, "builder-dkms")] {
+            if suite == Suite::Bookworm && !is_on {
+                continue;
+            }
+            let Some(root) = ClientRoot::new(suite) else {
+                continue;
+            };
+            if !is_on {
+                switch_plugin_off(&root);
+            }
+            install(&root, &kernel("kernel", "1", Build::New));
+            root.copy("/srv/wireguard.ko", &module(Build::Old, "wireguard"));
+            root.offer("repo", &[&builder(name), &kmp("other", "1", Build::New)]);
+            let outcome = root.run([dnf, "-y", "-q", "install", name]);
+            assert_says(
+                &outcome,
+                &["after this transaction, ", " will not load on kernel"],
+            );
+            // It is not the next one's, once that is later by what may have been rounded.
+            sleep(Duration::from_secs(4));
+            assert_silent(&root.run([dnf, "-y", "remove", name]));
+        }
+    }
+}
+
+#[test]
+fn what_a_scriptlet_builds_is_told_at_a_terminal_and_not_with_off() {
     for (suite, dnf) in DNFS {
         let Some(root) = ClientRoot::new(suite) else {
             continue;
         };
         install(&root, &kernel("kernel", "1", Build::New));
         root.copy("/srv/wireguard.ko", &module(Build::Old, "wireguard"));
-        let script = format!(
-            "os.execute('install -D -m 644 /srv/wireguard.ko \
-             /usr/lib/modules/{}/extra/wireguard.ko')",
-            release()
-        );
-        let builder = Package::new("builder")
-            .file("/usr/share/builder", "")
-            .lua("%post", &script);
-        root.offer("repo", &[&builder, &kmp("other", "1", Build::New)]);
-        let outcome = root.run([dnf, "-y", "install", "builder"]);
-        assert_says(
-            &outcome,
-            &["after this transaction, ", " will not load on kernel"],
-        );
+        root.offer("repo", &[&builder("builder")]);
+        let install = || root.client([dnf, "-y", "install", "builder"]);
+        assert_silent(&install().env("BTF_GUARD", "off").run());
         // It is not the next one's, once that is later by what may have been rounded.
         sleep(Duration::from_secs(4));
         assert_silent(&root.run([dnf, "-y", "remove", "builder"]));
+        let screen = screen(&install().env("TERM", "xterm").answering(&[]));
+        let told = screen.matches("will not load on kernel").count();
+        assert_eq!(told, 1, "{screen}");
     }
 }
 
-/// The rpm plugin tells the hook that there was none, and nothing else has changed
-/// either: a glance is enough, and no judge is asked, who leaves word of it.
+/// Where the program is installed, and what it is replaced by to see who runs it.
+const PROGRAM: &str = "/usr/bin/btf-guard";
+const ASKED: &str = "/tmp/asked";
+
+/// What was run of the program while this was done, which goes well: the first words
+/// of each.
+#[track_caller]
+fn asked(root: &ClientRoot, command: &[&str]) -> Vec<String> {
+    assert_silent(&root.run(command));
+    let asked = fs::read_to_string(root.at(ASKED)).unwrap_or_default();
+    let _ = fs::remove_file(root.at(ASKED));
+    asked.lines().map(str::to_owned).collect()
+}
+
+/// The rpm plugin has looked at what scriptlets have done: a glance is enough, and no
+/// program is started.
 #[test]
-fn a_transaction_without_modules_is_not_judged() {
+fn a_transaction_without_modules_starts_no_program() {
     for (suite, dnf) in DNFS {
         let Some(root) = ClientRoot::new(suite) else {
             continue;
         };
         install(&root, &kernel("kernel", "1", Build::New));
         let plain = Package::new("plain").file("/usr/share/plain", "text");
-        root.offer("repo", &[&plain]);
-        let told = root.at("/run/btf-guard/told");
+        let named = Package::new("plain-kmod").file("/usr/share/plain-kmod", "text");
+        let held = Package::new("held").file("/usr/lib/modules/6.1/extra/held.ko", "");
+        let forged = [
+            forged("forged", 0, "$1"),
+            forged("forged-by-another", 65534, "$1"),
+            forged("forged-of-another", 0, "1$1"),
+        ];
+        let [one, two, three] = &forged;
+        root.offer("repo", &[&plain, &named, &held, one, two, three]);
+        root.put(
+            PROGRAM,
+            format!("#!/bin/sh\necho \"$1\" \"$2\" >>{ASKED}\nexit 1\n"),
+        );
+        fs::set_permissions(root.at(PROGRAM), Permissions::from_mode(0o755)).unwrap();
         // Times are whole seconds, and FAT's are two.
         sleep(Duration::from_secs(3));
         for verb in ["install", "remove"] {
-            assert_silent(&root.run([dnf, "-y", verb, "plain"]));
-            assert!(!told.exists(), "{dnf} {verb}");
+            assert_eq!(asked(&root, &[dnf, "-y", verb, "plain"]), [""; 0], "{dnf}");
         }
         // rpm itself has no hook that would ask.
-        assert_silent(&root.run(["rpm", "-U", "/srv/repo/plain-1-1.noarch.rpm"]));
-        assert!(!told.exists(), "{dnf}");
-        switch_plugin_off(&root);
-        assert_silent(&root.run([dnf, "-y", "remove", "plain"]));
+        let rpm = ["rpm", "-U", "/srv/repo/plain-1-1.noarch.rpm"];
+        assert_eq!(asked(&root, &rpm), [""; 0], "{dnf}");
+
+        // Its name is one that dnf 5 runs the action for; dnf 4 runs it for all.
+        let told = root.at("/run/btf-guard/told");
+        let hook = match suite {
+            Suite::Forky => &["hook dnf"][..],
+            Suite::Bookworm | Suite::Trixie => &[],
+        };
+        let command = [dnf, "-y", "install", "plain-kmod"];
+        assert_eq!(asked(&root, &command), hook, "{dnf}");
         assert!(told.exists(), "{dnf}");
+
+        // What was left of another process, or by somebody else, is not believed.
+        switch_plugin_off(&root);
+        let command = [dnf, "-y", "remove", "plain-kmod"];
+        assert_eq!(asked(&root, &command), ["hook dnf"], "{dnf}");
+        let command = [dnf, "-y", "install", "held"];
+        let installed = asked(&root, &command);
+        assert_eq!(installed.is_empty(), suite == Suite::Forky, "{dnf}");
+        // Of what is installed dnf 5 knows the files.
+        let command = [dnf, "-y", "remove", "held"];
+        assert_eq!(asked(&root, &command), ["hook dnf"], "{dnf}");
+        if suite == Suite::Trixie {
+            for (package, expected) in [
+                ("forged", &[][..]),
+                ("forged-by-another", &["hook dnf"]),
+                ("forged-of-another", &["hook dnf"]),
+            ] {
+                let command = [dnf, "-y", "install", package];
+                assert_eq!(asked(&root, &command), expected, "{package}");
+            }
+        }
+    }
+}
+
+/// Leaves word as the rpm plugin does, in a file of this owner, of a client that was
+/// started then.
+fn forged(name: &str, owner: u32, started: &str) -> Package {
+    let script = format!(
+        "os.execute([[read -r line </proc/$PPID/stat && set -- $line && shift 21 &&
+         printf '{{\"schema\":1,\"pid\":%%s,\"started\":%%s,\"root\":\"/\",\"looked\":9999999999,\"is_idle\":true,\"keys\":[ ]}}' \
+         $PPID {started} >/run/btf-guard/told && chown {owner} /run/btf-guard/told]])"
+    );
+    Package::new(name)
+        .file(format!("/usr/share/{name}"), "")
+        .lua("%post", &script)
+}
+
+/// A scriptlet has changed something: the judge is asked, once.
+#[test]
+fn a_glance_that_shows_a_change_has_the_judge_asked() {
+    for (suite, dnf) in DNFS {
+        let Some(root) = ClientRoot::new(suite) else {
+            continue;
+        };
+        install(&root, &kernel("kernel", "1", Build::New));
+        let changes = Package::new("changes")
+            .file("/usr/share/changes", "")
+            .lua("%posttrans", "io.open('/boot/new', 'w'):close()");
+        root.offer("repo", &[&changes]);
+        let real = format!("{PROGRAM}-real");
+        fs::rename(root.at(PROGRAM), root.at(&real)).unwrap();
+        root.put(
+            PROGRAM,
+            format!("#!/bin/sh\necho \"$1\" \"$2\" >>{ASKED}\nexec {real} \"$@\"\n"),
+        );
+        fs::set_permissions(root.at(PROGRAM), Permissions::from_mode(0o755)).unwrap();
+        sleep(Duration::from_secs(3));
+        let asked = asked(&root, &[dnf, "-y", "install", "changes"]);
+        assert_eq!(
+            asked.first().map(String::as_str),
+            Some("judge "),
+            "{asked:?}"
+        );
     }
 }
 

@@ -7,17 +7,18 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use btf_guard::place::fetch::Step;
-use btf_guard::place::plan::Action;
 use serde::Deserialize;
+
+use super::fetch::Step;
+use super::plan::Action;
 
 /// What dnf would do.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub struct Account {
     /// What comes and goes, without the packages' files where those are not named.
-    pub(super) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// Names of packages whose other versions go.
-    pub(super) replaced: BTreeSet<String>,
+    pub replaced: BTreeSet<String>,
 }
 
 /// A file of dnf5's `--store`.
@@ -36,7 +37,10 @@ struct StoredPackage {
 
 impl Account {
     /// What dnf5 has stored; its packages lie below `directory`.
-    pub(super) fn stored(json: &[u8], directory: &Path) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What is not understood, in words.
+    pub fn stored(json: &[u8], directory: &Path) -> Result<Self, String> {
         let stored: Stored = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut account = Self::default();
         for package in stored.rpms {
@@ -53,7 +57,10 @@ impl Account {
     }
 
     /// Takes a line of dnf 4; `false` where it tells nothing of a package.
-    pub(super) fn hear(&mut self, line: &str) -> Result<bool, String> {
+    ///
+    /// # Errors
+    /// The line, where it tells of a package and is not understood.
+    pub fn hear(&mut self, line: &str) -> Result<bool, String> {
         let Some(line) = line.strip_prefix("---> Package ") else {
             return Ok(false);
         };

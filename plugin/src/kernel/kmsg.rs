@@ -21,35 +21,42 @@ const MAX_MODULES: usize = 10_000;
 
 /// A module that was refused for its BTF.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
+pub struct Refused {
     /// The negative errno.
-    pub(super) errno: i32,
+    pub errno: i32,
     /// The first line behind `BPF: `, if there was one.
-    pub(super) log: Option<String>,
+    pub log: Option<String>,
 }
 
 /// What the log tells.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Log {
+pub struct Log {
     /// By the module's name, the last time.
-    pub(super) refused: BTreeMap<String, Refused>,
+    pub refused: BTreeMap<String, Refused>,
     /// Its beginning was overwritten.
-    pub(super) is_cut: bool,
+    pub is_cut: bool,
 }
 
 /// Reads the log in `file`: `/dev/kmsg`, or what was recorded from it.
 ///
 /// # Errors
 /// Those of the system.
-pub(super) fn read(file: &Path) -> io::Result<Log> {
+pub fn read(file: &Path) -> io::Result<Log> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = File::options().read(true).custom_flags(flags).open(file)?;
+    parse(File::options().read(true).custom_flags(flags).open(file)?)
+}
+
+/// Reads the log from what is open: it ends where there is nothing more for now.
+///
+/// # Errors
+/// Those of the system.
+pub fn parse(mut input: impl Read) -> io::Result<Log> {
     let mut lines = Lines::default();
     // The device hands out one record a read, a file as much as there is room for.
     let mut rest = Vec::new();
     let mut record = [0; RECORD];
     for _ in 0..MAX_RECORDS {
-        match file.read(&mut record) {
+        match input.read(&mut record) {
             Ok(0) => break,
             Ok(length) => {
                 rest.extend_from_slice(record.get(..length).unwrap_or_default());
@@ -131,10 +138,7 @@ mod tests {
     use super::*;
 
     fn read_text(text: impl AsRef<[u8]>) -> Log {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("kmsg");
-        std::fs::write(&file, text).unwrap();
-        read(&file).unwrap()
+        parse(text.as_ref()).unwrap()
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use btf_guard::policy::{Override, Source};
-use btf_guard::record::{Event, Outcome};
 use serde::Deserialize;
+
+use super::{Event, Outcome};
+use crate::policy::{Override, Source};
 
 /// Entries of one event. More than this is noise.
 const MAX_ENTRIES: usize = 64;
@@ -17,13 +18,13 @@ const UNJUDGED: &str = "aff9fe56aeb84d4fb78a93a7e367c755";
 
 /// One entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// In one line.
-    pub(super) message: String,
+    pub message: String,
     /// How loud.
-    pub(super) level: log::Level,
+    pub level: log::Level,
     /// What the journal keeps besides.
-    pub(super) fields: Vec<(&'static str, String)>,
+    pub fields: Vec<(&'static str, String)>,
 }
 
 /// What is read of a judge's answer.
@@ -63,7 +64,7 @@ struct Verdict {
 type Group<'a> = (&'a str, &'a str, &'a str);
 
 /// The entries of an event: the worst first.
-pub(super) fn of(event: &Event) -> Vec<Entry> {
+pub fn of(event: &Event) -> Vec<Entry> {
     if let Some(failure) = &event.failure {
         let decision = match event.outcome {
             Outcome::Blocked => "block",
@@ -220,9 +221,9 @@ fn common(event: &Event, id: &str, decision: &str) -> Vec<(&'static str, String)
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-    use btf_guard::place::plan::{Answer as Told, Plan};
-    use btf_guard::policy::Decision;
-    use btf_guard::record::Who;
+    use crate::place::plan::{Answer as Told, Plan};
+    use crate::policy::Decision;
+    use crate::record::Who;
     use serde_json::value::to_raw_value;
 
     use super::*;

@@ -1,0 +1,228 @@
+//! What this project's own programs keep, or leave for each other.
+
+use std::fmt::Write;
+use std::fs;
+use std::time::SystemTime;
+
+use btf_guard::btf::Base;
+use btf_guard::judge;
+use btf_guard::kernel::Kernel;
+use btf_guard::kernel::cache::Cache;
+use btf_guard::place::handoff::{self, Commit, Handoff};
+use btf_guard::place::plan;
+use btf_guard::place::private::Private;
+use btf_guard::place::process::{Process, boot_id};
+use btf_guard::place::promise;
+use btf_guard::place::told::Told;
+use btf_guard::policy::Decision;
+use btf_guard::record::{self, Event, Outcome, entries};
+use btf_guard::report::{Counts, write_motd, write_prometheus, write_standing};
+use btf_guard::standing::{Answered, Findings, Held, Origin};
+use btf_guard::verdict::{Causes, ContentDigest, Known};
+use btf_guard_zypp::known;
+use sha2::{Digest, Sha256};
+
+use crate::targets::scene::{Scene, parts};
+
+/// Findings that stand: the file, and a report that comes on top of it.
+pub(crate) fn standing(data: &[u8]) {
+    let [kept, report] = parts(data);
+    thread_local! {
+        static SCENE: Scene = Scene::new();
+    }
+    SCENE.with(|scene| {
+        scene.file("state/findings.json", kept);
+        let mut held = Held::open(&scene.path("state")).expect("findings of our own");
+        if let Ok(answered) = serde_json::from_slice::<Answered>(report) {
+            let origin = Origin {
+                time: 7,
+                client: "fuzz",
+                boot: Some("boot"),
+            };
+            let found = answered.findings(origin);
+            held.findings.add_unknown(found.clone());
+            held.findings.add(found);
+        }
+        shown(&held.findings);
+        held.keep().expect("findings can be kept");
+        let findings = held.findings.clone();
+        drop(held);
+        let again = Held::open(&scene.path("state")).expect("findings of our own");
+        assert_eq!(again.damaged, None);
+        assert_eq!(again.findings, findings);
+    });
+}
+
+/// In every form; none has anything in it that moves a cursor.
+fn shown(findings: &Findings) {
+    let _ = findings.decision();
+    let mut text = Vec::new();
+    write_standing(findings, 9, &mut text).expect("memory takes all");
+    write_motd(findings, &mut text).expect("memory takes all");
+    write_prometheus(&Counts::of_standing(findings), &mut text).expect("memory takes all");
+    let text = String::from_utf8(text).expect("text");
+    let moves = |c: char| c.is_control() && c != '\n' && c != '\u{1b}';
+    assert!(!text.contains(moves), "{text:?}");
+}
+
+/// A judge's answer, and the event that a hook makes of it.
+pub(crate) fn answer(data: &[u8]) {
+    let mut event = serde_json::from_slice::<Event>(data).ok();
+    if let Ok(answer) = judge::understand(data.to_vec()) {
+        let outcome = Outcome::of(&answer);
+        assert!(answer.whole.is_some());
+        let _ = plan::joined(answer.messages.clone());
+        event = outcome.map(|outcome| Event {
+            schema: record::SCHEMA,
+            time: 7,
+            client: "fuzz".to_owned(),
+            stage: plan::Stage::After,
+            test: false,
+            root: "/".into(),
+            outcome,
+            overrides: answer.overrides,
+            who: record::Who::default(),
+            answer: answer.whole,
+            failure: None,
+        });
+    }
+    let Some(event) = event else {
+        return;
+    };
+    let _ = entries::of(&event);
+    let report = event.answer.as_ref().map(|report| report.get());
+    if let Some(Ok(answered)) = report.map(serde_json::from_str::<Answered>) {
+        let origin = Origin {
+            time: event.time,
+            client: &event.client,
+            boot: None,
+        };
+        let mut findings = Findings::default();
+        findings.add(answered.findings(origin));
+        shown(&findings);
+    }
+}
+
+/// What hooks leave for each other: what was told, a hand-off, names of files, and
+/// what zypper's plugin knows of packages.
+pub(crate) fn handoff(data: &[u8]) {
+    let [told, handoff, names, known] = parts(data);
+    thread_local! {
+        static SCENE: Scene = Scene::new();
+    }
+    SCENE.with(|scene| {
+        scene.file("run/told", told);
+        let dir = Private::create(&scene.path("run")).expect("a directory of our own");
+        let own = Process::find(std::process::id()).expect("this process");
+        if let Some(told) = Told::last(&dir).expect("a file of our own") {
+            let _ = told.is_of(own);
+            told.leave(&dir).expect("it can be left");
+            assert_eq!(Told::last(&dir).expect("it is there"), Some(told));
+        }
+        left(scene, &dir, own, handoff);
+        // What a file can be named.
+        let is_name = |name: &&str| !name.is_empty() && name.len() < 250 && !name.contains('/');
+        let names = String::from_utf8_lossy(names);
+        let names: Vec<&str> = names.lines().filter(is_name).take(20).collect();
+        for name in &names {
+            let _ = dir.mark(name);
+        }
+        assert!(!promise::is_given_to_me(&dir).expect("it can be listed") || !names.is_empty());
+        handoff::clean(&dir).expect("it can be listed");
+        for name in names {
+            let _ = dir.remove(name);
+        }
+        scene.file("cache/zypp-carriers", known);
+        let written = serde_json::from_slice::<serde_json::Value>(known).unwrap_or_default();
+        let state = written.get("state").cloned().unwrap_or_default();
+        if let Ok(state) = serde_json::from_value::<known::State>(state)
+            && let Some(known) = known::Known::read(&scene.path("cache"), &state)
+        {
+            let _ = known.has("a");
+            known.keep(&scene.path("cache")).expect("it can be kept");
+            let again = known::Known::read(&scene.path("cache"), &state);
+            assert_eq!(again, Some(known));
+        }
+    });
+}
+
+/// A hand-off as it is, and as it would be had it been left for this process now.
+fn left(scene: &Scene, dir: &Private, own: Process, text: &[u8]) {
+    let commit = Commit::of(dir, own);
+    let name = format!("run/zypp-{}-{}.json", own.pid, own.started);
+    scene.file(&name, text);
+    let _ = commit.handed_over();
+    let Ok(mut handoff) = serde_json::from_slice::<Handoff>(text) else {
+        return;
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    handoff.schema = handoff::SCHEMA;
+    (handoff.pid, handoff.started) = (own.pid, own.started);
+    handoff.boot = boot_id().expect("this boot");
+    handoff.written = now.expect("a time").as_secs();
+    scene.file(&name, &serde_json::to_vec(&handoff).expect("JSON"));
+    match commit.handed_over() {
+        Ok(read) => {
+            assert_eq!(read.as_ref(), Some(&handoff));
+            assert!(handoff.judged.iter().all(|nevra| handoff.has_judged(nevra)));
+        }
+        Err(_) => assert!(handoff.decision == Decision::Block && handoff.messages.is_empty()),
+    }
+    commit.forget().expect("it can be removed");
+}
+
+/// An entry of the cache, without its digests: a line of JSON and a base BTF. And
+/// the same bytes as digests of known modules.
+pub(crate) fn cache(data: &[u8]) {
+    let [flag, entry @ ..] = data else {
+        return;
+    };
+    let split = entry.iter().position(|byte| *byte == b'\n');
+    let (line, base) = entry.split_at(split.map_or(entry.len(), |at| at + 1));
+    let mut line = line.to_vec();
+    // As it is, or with the digest that it has to have.
+    if flag & 1 == 1
+        && let Ok(mut words) = serde_json::from_slice::<serde_json::Value>(&line)
+        && let Some(digest) = words.get_mut("base_sha256")
+    {
+        *digest = hex(&Sha256::digest(base)).into();
+        line = serde_json::to_vec(&words).expect("JSON");
+        line.push(b'\n');
+    }
+    thread_local! {
+        static SCENE: Scene = Scene::new();
+    }
+    SCENE.with(|scene| {
+        let image = b"no image";
+        let name = format!("cache/{}.image", hex(&Sha256::digest(image)));
+        scene.file(&name, &[&Sha256::digest(&line)[..], &line, base].concat());
+        let cache = Cache::open(&scene.path("cache")).expect("a cache of our own");
+        if let Ok(image) = cache.parse(image) {
+            assert_eq!(image.base_btf, base);
+            let _ = Base::parse(image.base_btf);
+        }
+        let causes = Causes::all();
+        let module = ContentDigest::of(b"a module");
+        let none: [&Kernel; 0] = [];
+        let known = Known::open(&cache, none, &causes);
+        known.add(module, &[]);
+        known.save();
+        for file in fs::read_dir(scene.path("cache")).expect("it can be listed") {
+            let file = file.expect("it can be listed").path();
+            if file.extension().is_some_and(|end| end == "known") {
+                let bytes = [&Sha256::digest(entry)[..], entry].concat();
+                fs::write(&file, bytes).expect("a file can be written");
+                let known = Known::open(&cache, none, &causes);
+                let _ = (known.contains(module, &[]), known.contains(module, &[0]));
+                fs::remove_file(file).expect("it can be removed");
+            }
+        }
+    });
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

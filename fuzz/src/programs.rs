@@ -1,0 +1,37 @@
+//! What other programs say when they are asked: libzypp, dnf, rpm.
+
+use std::path::Path;
+
+use btf_guard::place::account::Account;
+use btf_guard::place::fetch::{Line, Request};
+use btf_guard::place::installed;
+
+use crate::targets::scene::parts;
+
+/// What dnf5 stores, what dnf 4 says, what rpm answers, and the two sides of the
+/// program that asks libzypp.
+pub(crate) fn programs(data: &[u8]) {
+    let [stored, said, listed, asked, answered] = parts(data);
+    if let Ok(account) = Account::stored(stored, Path::new("/store")) {
+        for step in account.steps {
+            assert!(step.nevra.starts_with(&step.name));
+        }
+    }
+    let mut account = Account::default();
+    for line in String::from_utf8_lossy(said).lines() {
+        let before = account.steps.len();
+        let heard = account.hear(line);
+        assert!(heard == Ok(true) || account.steps.len() == before);
+    }
+    let _ = installed::parse(listed);
+    if let Ok(request) = serde_json::from_slice::<Request>(asked) {
+        let text = serde_json::to_vec(&request).expect("JSON");
+        assert_eq!(serde_json::from_slice::<Request>(&text).ok(), Some(request));
+    }
+    for line in answered.split(|byte| *byte == b'\n') {
+        if let Ok(line) = serde_json::from_slice::<Line>(line) {
+            let text = serde_json::to_vec(&line).expect("JSON");
+            assert_eq!(serde_json::from_slice::<Line>(&text).ok(), Some(line));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What an admin asks for: configuration, overrides.
+
+use std::path::Path;
+
+use btf_guard::config::{self, Config, Places};
+use btf_guard::kernel::Moment;
+use btf_guard::overrides::{self, Overrides, When};
+use btf_guard::place::plan::Answer;
+use btf_guard::policy::{Expiry, Policy, Provenance, Rule, Severity, Source, Subject, name_of};
+use btf_guard::verdict::{Causes, Kind};
+use btf_guard::wish;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::targets::scene::{Scene, parts};
+
+/// 2026-11-25, in seconds since 1970.
+const NOW: u64 = 1_795_600_000;
+
+/// The configuration: two files, the second on top of the first; the kernel command
+/// line; what the environment asks for; and what is held against the rules.
+pub(crate) fn config(data: &[u8]) {
+    let [first, second, line, wished, subject] = parts(data);
+    let path = Path::new("/etc/btf-guard.toml");
+    let mut config = Config::default();
+    for text in [first, second] {
+        match config::parse(&config, path, text.to_vec()) {
+            Ok(parsed) => config = parsed,
+            Err(problems) => {
+                let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
+                assert!(!problems.is_empty());
+                for problem in problems {
+                    assert!(problem.place.is_none_or(|(line, _)| line <= lines));
+                    let _ = problem.to_string();
+                }
+            }
+        }
+    }
+    thread_local! {
+        static SCENE: Scene = Scene::new();
+    }
+    let most = SCENE.with(|scene| {
+        scene.read_only("cmdline", line);
+        config::command_line(&scene.path("cmdline"))
+    });
+    let wished = String::from_utf8_lossy(wished);
+    let wish = wish::wish(Some(&wished), || wished.to_string());
+    let (mode, _) = config::mode(&config, wish.asked(), most.ok().flatten());
+    let _ = (wished.parse::<Causes>(), wished.parse::<Expiry>(), mode);
+    hold_against(&config.policy, &String::from_utf8_lossy(subject));
+}
+
+/// Every verdict on a module of a package, both named by one word.
+fn hold_against(policy: &Policy, word: &str) {
+    let origins = [Provenance {
+        package: name_of(word),
+        vendor: Some(word),
+        repository: None,
+    }];
+    for (verdict, guess) in Kind::ALL.into_iter().zip([true, false].into_iter().cycle()) {
+        for moment in [Moment::Now, Moment::Boot] {
+            let subject = Subject {
+                origins: &origins,
+                module: word,
+                release: Some(word),
+                moment,
+                verdict,
+                guess,
+                needed: !guess,
+            };
+            let (severity, rule) = policy.severity(&subject, NOW);
+            assert!(!guess || severity <= Severity::Warn);
+            // By no rule, and by no overrides, but by all that is left.
+            let no_rule = policy.severity_by(&subject, NOW, &|_| false);
+            assert!(rule.is_some() || no_rule.0 == severity);
+            let _ = policy.severity_by(&subject, NOW, &|rule| !rule.is_one_shot());
+        }
+    }
+}
+
+/// Overrides: when one ends, as an admin says it; one as it is kept; an answer that
+/// rests on it.
+pub(crate) fn overrides(data: &[u8]) {
+    const ID: &str = "01234abc";
+    let [when, token, answer] = parts(data);
+    let now = Timestamp::from_second(NOW as i64).expect("a time");
+    let now = now.to_zoned_datetime(TimeZone::UTC);
+    if let Ok(When::At(end)) = When::parse(&String::from_utf8_lossy(when), &now) {
+        assert!(end >= NOW);
+    }
+    thread_local! {
+        static SCENE: Scene = Scene::new();
+    }
+    SCENE.with(|scene| {
+        let places = Places::below(scene.root());
+        for dir in ["run/btf-guard/allow", "var/lib/btf-guard/overrides"] {
+            scene.file(&format!("{dir}/{ID}.json"), token);
+        }
+        let all = Overrides::read(&places, NOW);
+        assert_eq!(all.standing, all.one_shot);
+        assert_eq!(all.refused.len() % 2, 0);
+        let _ = (all.complaint(), all.for_everything());
+        let policy = Policy {
+            rules: all.rules().collect(),
+            ..Policy::default()
+        };
+        assert!(
+            policy
+                .rules
+                .iter()
+                .filter(|rule: &&Rule| rule.is_one_shot())
+                .count()
+                <= 1
+        );
+        hold_against(&policy, &String::from_utf8_lossy(when));
+        if let Ok(answer) = serde_json::from_slice::<Answer>(answer) {
+            let used: Vec<String> = answer.once.clone();
+            let settled = overrides::settle(&places, answer);
+            assert!(settled.once.is_empty());
+            let is_its_own = used.iter().all(|id| id == ID) && used.len() <= 1;
+            let one_shot = |o: &btf_guard::policy::Override| o.source == Source::OneShot;
+            assert!(is_its_own || !settled.overrides.iter().any(one_shot));
+        }
+    });
+}
