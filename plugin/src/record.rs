@@ -8,7 +8,9 @@ pub mod entries;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -131,6 +133,25 @@ pub fn program(pid: u32) -> String {
     name.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// Does the journal keep what is written to a stream, each line by itself? Units have
+/// such streams (`sd_journal_stream_fd(3)`), also those that empty their environment,
+/// as PackageKit's daemon does.
+pub fn is_journal(stream: impl AsFd) -> bool {
+    let Ok(own) = stream.as_fd().try_clone_to_owned() else {
+        return false;
+    };
+    let Ok(peer) = UnixStream::from(own).peer_addr() else {
+        return false;
+    };
+    // A journal of a namespace has its name behind a dot.
+    let ends = |path: &Path| {
+        let directory = path.parent().and_then(Path::file_name);
+        path.file_name().is_some_and(|name| name == "stdout")
+            && directory.is_some_and(|name| name.as_encoded_bytes().starts_with(b"journal"))
+    };
+    peer.as_pathname().is_some_and(ends)
+}
+
 fn first_line(path: &str) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_COMM).read_to_end(&mut bytes)?;
@@ -222,6 +243,8 @@ pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     #[test]
@@ -255,5 +278,25 @@ mod tests {
         let name = program(std::process::id());
         assert!(!name.is_empty() && !name.contains('\n'), "{name:?}");
         assert_eq!(program(u32::MAX), "");
+    }
+
+    #[test]
+    fn the_journals_streams_are_known_by_their_other_end() {
+        let top = tempfile::tempdir().unwrap();
+        for (name, expected) in [
+            ("journal/stdout", true),
+            ("journal.private/stdout", true),
+            ("journal/socket", false),
+            ("other/stdout", false),
+        ] {
+            let place = top.path().join(name);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            let _listener = UnixListener::bind(&place).unwrap();
+            let stream = UnixStream::connect(&place).unwrap();
+            assert_eq!(is_journal(stream), expected, "{name}");
+        }
+        let (one, _other) = UnixStream::pair().unwrap();
+        assert!(!is_journal(one));
+        assert!(!is_journal(File::open("/dev/null").unwrap()));
     }
 }

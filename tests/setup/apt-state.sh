@@ -6,8 +6,9 @@
 #   own      this machine's own suite and its security suite
 #   moving   the next suite, and the backports, which carry newer kernels
 #   testing  what is to become the suite after that
-# A state root-SUITE is for a root of that suite: see roots.sh. The others may be
-# had for another architecture than this machine's: own-arm64.
+# A state root-SUITE is for a root of that suite: see roots.sh; source-SUITE knows
+# the suite's sources as well: see packagekit.sh. The others may be had for another
+# architecture than this machine's: own-arm64.
 # All are made from this machine's own apt configuration with the suite
 # replaced, so the mirror, the proxy and the keys are those of the machine.
 #
@@ -84,6 +85,9 @@ sources_for() {
             entry_as "$security" "$next-security" ;;
         testing) entry_as "$main" testing ;;
         root-*) entry_as "$main" "${1#root-}" ;;
+        source-*)
+            entry_as "$main" "${1#source-}"
+            entry_as "$main" "${1#source-}" | sed 's/^deb /deb-src /' ;;
     esac
 }
 
@@ -100,7 +104,7 @@ make_state() {
     private=$state/$1
     mkdir -p "$private/lists/partial" "$private/cache/archives/partial" "$private/none"
     case "$1" in
-        root-*) sources_for "$1" ;;
+        root-* | source-*) sources_for "$1" ;;
         # An entry that names this machine's architecture would hide the other.
         *-*) sources_for "${1%%-*}" | sed 's/\([[ ]\)arch=[^] ]*/\1/' ;;
         *) sources_for "$1" ;;
@@ -133,7 +137,7 @@ Acquire::Check-Valid-Until "false";
 APT::Sandbox::User "root";
 CONF
         case "$1" in
-            root-*) ;;
+            root-* | source-*) ;;
             *-*) cat <<CONF ;;
 #clear APT::Architectures;
 APT::Architecture "${1#*-}";

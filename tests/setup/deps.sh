@@ -63,6 +63,7 @@ roots cmd:debootstrap debootstrap debootstrap debootstrap
 roots cmd:createrepo_c createrepo-c createrepo_c createrepo_c
 roots cmd:unshare util-linux util-linux util-linux
 roots cmd:nsenter util-linux util-linux util-linux
+roots cmd:ip iproute2 iproute2 iproute
 demo cmd:rpm rpm rpm rpm
 demo cmd:rpmbuild rpm rpm-build rpm-build
 demo cmd:zstd zstd zstd zstd

@@ -6,6 +6,7 @@
 #   BTF_GUARD_KERNELS   directory of extracted kernels (kernels.sh)
 #   BTF_GUARD_ROOTS     directory of distributions' roots (roots.sh)
 #   BTF_GUARD_SHIMS     directory of shims around those roots' libzypp (shims.sh)
+#   BTF_GUARD_PACKAGEKIT  directory of layers with PackageKit (packagekit.sh)
 #   BTF_GUARD_RPMS      directory of the packages of `make rpm` (packages.sh)
 #   BTF_GUARD_BIN       the program, BTF_GUARD_PLUGIN  the rpm plugin, both as
 #                       built from this tree in the profile of the tests
@@ -88,6 +89,11 @@ build_shims() {
     cat "$cache/shims/SKIPPED" >>"$skips"
 }
 
+build_packagekit() {
+    "$here/packagekit.sh" || return 1
+    cat "$cache/packagekit/SKIPPED" >>"$skips"
+}
+
 open_workshop() {
     "$here/workshop.sh" || return 1
     cat "$cache/workshop/SKIPPED" >>"$skips"
@@ -104,11 +110,13 @@ run_tests() {
     BTF_GUARD_ROOTS=$cache/roots
     BTF_GUARD_BORROWED=$cache/borrowed
     BTF_GUARD_SHIMS=$cache/shims
+    BTF_GUARD_PACKAGEKIT=$cache/packagekit
     BTF_GUARD_RPMS=$target/rpm
     BTF_GUARD_WORKSHOP=$cache/workshop
     BTF_GUARD_INIT=$("$here/oracle.sh" init) || return 1
     export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS \
-        BTF_GUARD_BORROWED BTF_GUARD_SHIMS BTF_GUARD_RPMS BTF_GUARD_WORKSHOP BTF_GUARD_INIT
+        BTF_GUARD_BORROWED BTF_GUARD_SHIMS BTF_GUARD_PACKAGEKIT BTF_GUARD_RPMS BTF_GUARD_WORKSHOP \
+        BTF_GUARD_INIT
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
@@ -189,6 +197,7 @@ step 'shell scripts' shellcheck -x -P SCRIPTDIR .ci/run "$here"/*.sh \
 step kernels fetch_kernels
 step roots build_roots
 step shims build_shims
+step PackageKit build_packagekit
 step workshop open_workshop
 # What it cannot bring, the tests that use it report.
 "$here/borrow.sh" || say 'borrow.sh failed'

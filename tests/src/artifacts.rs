@@ -44,6 +44,11 @@ pub(crate) fn roots() -> PathBuf {
     required("BTF_GUARD_ROOTS")
 }
 
+/// A directory with one layer for each root that PackageKit could be built for.
+pub(crate) fn packagekit() -> PathBuf {
+    required("BTF_GUARD_PACKAGEKIT")
+}
+
 /// A directory with what module packages are built with.
 pub(crate) fn workshop() -> PathBuf {
     required("BTF_GUARD_WORKSHOP")

@@ -17,6 +17,7 @@ use std::cell::OnceCell;
 use std::io::{IsTerminal, Write};
 
 use btf_guard::place::plan::{self, Level, Message};
+use btf_guard::record;
 
 use crate::client::Client;
 use crate::farewell;
@@ -115,7 +116,9 @@ impl<'r> Voice<'r> {
 /// Is this an automatic update, of which a journal keeps each line by itself? systemd sets
 /// this variable for its units (`systemd.exec(5)`); a shell in one has a terminal.
 fn is_service() -> bool {
-    std::env::var_os("INVOCATION_ID").is_some() && !std::io::stderr().is_terminal()
+    let stderr = std::io::stderr();
+    std::env::var_os("INVOCATION_ID").is_some() && !stderr.is_terminal()
+        || record::is_journal(stderr)
 }
 
 /// Do lines go to rpm's log, and to standard error?

@@ -230,7 +230,8 @@ fn ask(plan: &Plan) -> Result<Answer, judge::Failure> {
 /// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
 /// none; there is nobody to tell that to.
 fn say(before: usize, mut lines: Vec<Message>, behind: usize) {
-    if env::var_os(SERVICE).is_some() && !io::stderr().is_terminal() {
+    let stderr = io::stderr();
+    if env::var_os(SERVICE).is_some() && !stderr.is_terminal() || record::is_journal(stderr) {
         lines = plan::joined(lines);
     }
     let more = lines.len().saturating_sub(MAX_LINES);

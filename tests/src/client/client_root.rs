@@ -15,7 +15,7 @@ use crate::{Outcome, Package, Snapshot};
 
 /// What clients write whatever they do, and none of it is the system's: caches,
 /// logs, histories, and rpm's database, which is compared by its content.
-const OWN_BOOKS: [&str; 11] = [
+const OWN_BOOKS: [&str; 12] = [
     "root",
     "run",
     // zypper links to the metadata of a repository in here.
@@ -23,6 +23,7 @@ const OWN_BOOKS: [&str; 11] = [
     "tmp",
     "usr/lib/sysimage/libdnf5",
     "var/cache",
+    "var/lib/PackageKit",
     "var/lib/dnf",
     "var/lib/rpm",
     "var/lib/zypp",
@@ -162,6 +163,11 @@ impl ClientRoot {
     pub fn share(&self, from: &Path, path: &str) {
         fs::create_dir_all(self.at(path)).unwrap();
         self.namespace.bind(from, path);
+    }
+
+    /// Lets programs in the root believe that there is a network.
+    pub fn connect(&self) {
+        self.namespace.connect();
     }
 
     /// Shows a build as if it were the running kernel, under the release of the one

@@ -9,6 +9,7 @@ mod client_root;
 mod fetch;
 mod layer;
 mod namespace;
+mod packagekit;
 mod repository;
 mod run;
 mod shared;

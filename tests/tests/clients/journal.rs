@@ -2,12 +2,24 @@
 //! place, and what is written to that.
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
+use std::io::Read;
+use std::mem;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use btf_guard_tests::client::ClientRoot;
 
-pub(crate) struct Journal(UnixDatagram);
+/// What btf-guard told it. What others do is read as well, so that none of them waits.
+pub(crate) struct Journal(Receiver<Entry>);
+
+/// How long an entry is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// For what was sent to be read: who sends does not wait for that.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// One entry: its fields, in order.
 #[derive(Debug)]
@@ -19,20 +31,65 @@ impl Journal {
         let place = root.at("/run/systemd/journal");
         fs::create_dir_all(&place).unwrap();
         let socket = UnixDatagram::bind(place.join("socket")).unwrap();
-        let patience = Some(Duration::from_secs(5));
-        socket.set_read_timeout(patience).unwrap();
-        Self(socket)
+        let (sender, entries) = mpsc::channel();
+        // It reads until all tests are done.
+        thread::spawn(move || {
+            let mut bytes = vec![0; 64 << 10];
+            while let Ok(length) = socket.recv(&mut bytes) {
+                let entry = Entry(fields(&bytes[..length]));
+                if entry.get("SYSLOG_IDENTIFIER") == "btf-guard" && sender.send(entry).is_err() {
+                    break;
+                }
+            }
+        });
+        Self(entries)
     }
 
     /// The next entry, which is waited for.
     pub(crate) fn entry(&self) -> Entry {
-        let mut bytes = vec![0; 64 << 10];
-        // Whoever connects tries with an empty one.
-        let mut length = 0;
-        while length == 0 {
-            length = self.0.recv(&mut bytes).unwrap();
-        }
-        Entry(fields(&bytes[..length]))
+        self.0.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Is there no entry?
+    pub(crate) fn is_silent(&self) -> bool {
+        thread::sleep(SETTLED);
+        self.0.try_recv().is_err()
+    }
+}
+
+/// What units write to their standard output and error, each of which systemd connects
+/// to the journal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Streams(Arc<Mutex<Vec<u8>>>);
+
+impl Streams {
+    /// From now on, what is started by `systemd-cat` in this root is heard.
+    pub(crate) fn of(root: &ClientRoot) -> Self {
+        let place = root.at("/run/systemd/journal");
+        fs::create_dir_all(&place).unwrap();
+        let listener = UnixListener::bind(place.join("stdout")).unwrap();
+        let streams = Self::default();
+        let heard = streams.clone();
+        // It listens until all tests are done.
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, heard) = (stream.unwrap(), heard.clone());
+                thread::spawn(move || {
+                    let mut buffer = [0; 4096];
+                    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                        heard.0.lock().unwrap().extend(&buffer[..length]);
+                    }
+                });
+            }
+        });
+        streams
+    }
+
+    /// What was written since it was asked the last time.
+    pub(crate) fn heard(&self) -> String {
+        thread::sleep(SETTLED);
+        let heard = mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8_lossy(&heard).into_owned()
     }
 }
 

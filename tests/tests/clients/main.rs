@@ -11,6 +11,7 @@
 
 mod client;
 mod commit;
+mod desk;
 mod dnf4;
 mod dnf5;
 mod full_disk;
@@ -19,6 +20,7 @@ mod hooks;
 mod idle;
 mod journal;
 mod once;
+mod packagekit;
 mod planted;
 mod policy;
 mod preflight;
