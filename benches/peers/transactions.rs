@@ -32,7 +32,7 @@ impl Bench {
         if let Some(packed) = self.kernel("image-6.12.", "cloud-amd64")? {
             self.kernel_package("compressed", &packed)?;
         }
-        Ok(())
+        self.with_scriptlets(&large)
     }
 
     /// rpm asks its own directory for plugins, by their names.
@@ -157,8 +157,7 @@ impl Bench {
         Ok(())
     }
 
-    /// A kernel with all its modules: nothing but its files, and as distributions
-    /// install it, with depmod and a new initrd.
+    /// A kernel with all its modules: nothing but its files.
     fn kernel_package(&self, what: &'static str, kernel: &Kernel) -> Result<()> {
         let scratch = self.scratch.path();
         let count = module_files(&kernel.modules)?.len();
@@ -173,27 +172,28 @@ impl Bench {
         row(&work, &ours, &peer, "");
         let again = self.again(&root, &anew, &bare)?;
         row(&format!("the same once more: {work}"), &again, &peer, "");
+        Ok(())
+    }
 
+    /// A kernel as distributions install it, with depmod and a new initrd.
+    fn with_scriptlets(&self, kernel: &Kernel) -> Result<()> {
+        let scratch = self.scratch.path();
+        let count = module_files(&kernel.modules)?.len();
         let release = release(kernel)?;
         let post = format!(
             "depmod -a {release} && dracut --quiet --force /boot/initrd-{release} {release}"
         );
-        let real = Package::new(
-            match what {
-                "plain" => "plain-real",
-                _ => "compressed-real",
-            },
-            contents(kernel)?,
-        );
-        let real = real.post(&post).build(scratch)?;
+        let real = Package::new("real", contents(kernel)?).post(&post);
+        let real = real.build(scratch)?;
         let Some(machine) = Machine::new(&scratch.join("machine"))? else {
             println!("SKIPPED: kernels with scriptlets: no overlay file system can be mounted");
             return Ok(());
         };
         let anew = |_: &Path| machine.anew();
         let enter = |command| machine.with_root(command);
+        // One takes a minute.
         let (ours, peer) = self.alternate(3, &machine.root(), &anew, &real, &enter)?;
-        let work = format!("the same with depmod and dracut: {count} {what} modules");
+        let work = format!("rpm -U of {count} modules and their kernel, with depmod and dracut");
         row(&work, &ours, &peer, "1.15 ×");
         Ok(())
     }

@@ -182,12 +182,15 @@ fn trees(scene: &Scene<'_>, plan: &Plan, since: Since, foreseen: &Foreseen) -> V
     let releases = scene.root.module_releases().into_iter().filter(own);
     let tree = |release: String| {
         let dir = scene.root.module_dir(&release)?;
-        let modules = tree::walk(&dir, scene.root).modules;
-        let changed = since.changed(&modules, |file| foreseen.has(file));
+        let modules = tree::walk_with_times(&dir, scene.root).into_iter();
+        let modules = modules.map(|seen| {
+            let changed = since.changed(&seen, |file| foreseen.has(file));
+            (seen.0, changed)
+        });
         Some(Tree {
             release,
             dir,
-            modules: modules.into_iter().zip(changed).collect(),
+            modules: modules.collect(),
         })
     };
     releases.filter_map(tree).collect()

@@ -126,10 +126,11 @@ impl Bench {
         }
     }
 
-    /// Notes a module of a package that was judged by all that it meets.
-    fn note(&self, paths: &[PathBuf], digest: ContentDigest) {
+    /// Notes a module of a package that loads on all that it meets.
+    fn note(&self, paths: &[PathBuf], digest: impl FnOnce() -> ContentDigest) {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if loading.len() < MOST_LOADING {
+            let digest = digest();
             loading.extend(paths.iter().map(|path| (path.clone(), digest)));
         }
     }
@@ -357,7 +358,7 @@ impl Bench {
         let mut judged: Vec<(PathBuf, Judged)> = known.collect();
         let Some(first) = unknown.iter().map(|(_, path)| *path).min() else {
             if let Some(digest) = digest {
-                self.note(paths, digest);
+                self.note(paths, || digest);
             }
             return judged;
         };
@@ -370,8 +371,8 @@ impl Bench {
                 }));
                 let loads = |(_, entry): &(_, Judged)| entry.as_ref().is_ok_and(ModuleEntry::loads);
                 if judged.iter().all(loads) {
-                    let digest = digest.unwrap_or_else(|| ContentDigest::of_module(&module));
-                    self.note(paths, digest);
+                    let of_module = || ContentDigest::of_module(&module);
+                    self.note(paths, || digest.unwrap_or_else(of_module));
                 }
             }
             Err(error) => {

@@ -1,12 +1,17 @@
 //! Module files below a directory.
 
+mod listing;
+
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use walkdir::WalkDir;
 
 use super::is_module_name;
 use super::roots::Root;
+use listing::{Entry, Kind, Listing};
 
 /// A module file that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +31,10 @@ pub struct Tree {
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
+/// A module file, and when it was last changed, in seconds since 1970: where that
+/// was asked, and the file lies there itself.
+pub type Seen = (Found, Option<i64>);
+
 /// Collects the module files below `dir`.
 ///
 /// Symbolic links are followed as far as they stay inside `root` (or inside
@@ -33,6 +42,17 @@ pub struct Tree {
 /// module. `build` and `source` right below `dir` are links that every module
 /// directory has to whole source trees: they are not entered.
 pub fn walk(dir: &Path, root: &Root) -> Tree {
+    let (mut tree, seen) = look(dir, root, false);
+    tree.modules = seen.into_iter().map(|(found, _)| found).collect();
+    tree
+}
+
+/// The same modules, with the times of their last changes.
+pub fn walk_with_times(dir: &Path, root: &Root) -> Vec<Seen> {
+    look(dir, root, true).1
+}
+
+fn look(dir: &Path, root: &Root, times: bool) -> (Tree, Vec<Seen>) {
     let mut tree = Tree::default();
     let dir = match std::fs::canonicalize(dir) {
         Ok(real) => Place {
@@ -41,7 +61,7 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
         },
         Err(error) => {
             tree.unreadable.push((dir.to_owned(), error.to_string()));
-            return tree;
+            return (tree, Vec::new());
         }
     };
     let boundary = if root.inside(&dir.real).is_some() {
@@ -51,7 +71,7 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
             Ok(root) => root,
             Err(error) => {
                 tree.unreadable.push((dir.shown, error.to_string()));
-                return tree;
+                return (tree, Vec::new());
             }
         }
     };
@@ -60,7 +80,7 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
     let mut ahead = vec![dir.clone()];
     while let Some(place) = ahead.pop() {
         let top = place.real == dir.real;
-        let links = walk_without_links(&place, top, &mut found, &mut entered, &mut tree);
+        let links = walk_without_links(&place, top, times, &mut found, &mut entered, &mut tree);
         for link in links {
             let Some(inside) = boundary.inside(&link.real) else {
                 continue;
@@ -80,19 +100,18 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
             }
         }
     }
-    for module in &mut found {
+    for (module, _) in &mut found {
         if let Some(link) = linked.remove(&module.file)
             && link < module.path
         {
             module.path = link;
         }
     }
-    let others = linked.into_iter().map(|(file, path)| Found { path, file });
-    found.extend(others);
+    let others = linked.into_iter();
+    found.extend(others.map(|(file, path)| (Found { path, file }, None)));
     // Mostly they are sorted already.
     found.sort();
-    tree.modules = found;
-    tree
+    (tree, found)
 }
 
 /// The links below `dir`, which need not exist, that are called like modules and
@@ -133,55 +152,77 @@ fn offer(found: &mut BTreeMap<PathBuf, PathBuf>, path: PathBuf, file: PathBuf) {
 fn walk_without_links(
     place: &Place,
     top: bool,
-    found: &mut Vec<Found>,
+    times: bool,
+    found: &mut Vec<Seen>,
     entered: &mut HashSet<PathBuf>,
     tree: &mut Tree,
 ) -> Vec<Place> {
     let mut links = Vec::new();
+    let sources = |name: &OsStr| top && (name == "build" || name == "source");
+    let listings = listing::list(
+        &place.real,
+        |name| times && is_module_name(name),
+        |name| !sources(name),
+    );
     let is_itself = place.shown.as_os_str() == place.real.as_os_str();
-    let mut walk = WalkDir::new(&place.real).sort_by_file_name().into_iter();
-    while let Some(entry) = walk.next() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let path = error.path().unwrap_or(&place.real).to_owned();
-                tree.unreadable.push((path, error.to_string()));
-                continue;
-            }
-        };
-        if top && entry.depth() == 1 && ["build", "source"].iter().any(|n| entry.file_name() == *n)
-        {
-            if entry.file_type().is_dir() {
-                walk.skip_current_dir();
-            }
+    let shown = |real: &Path| match real.strip_prefix(&place.real).ok() {
+        Some(below) if !below.as_os_str().is_empty() => place.shown.join(below),
+        Some(_) => place.shown.clone(),
+        None => real.to_owned(),
+    };
+    // Mostly it is itself: to part thousands of paths takes milliseconds.
+    let shown = |real: &Path| match is_itself {
+        true => real.to_owned(),
+        false => shown(real),
+    };
+    // Of each directory on the way, what is left of it: so the paths come sorted.
+    let mut way = Vec::new();
+    enter(&listings, 0, &mut way, tree);
+    while let Some((directory, rest)) = way.last_mut() {
+        let (Some(entry), directory) = (rest.next(), *directory) else {
+            way.pop();
             continue;
-        }
-        let shown = |real: &Path| match real.strip_prefix(&place.real).ok() {
-            Some(below) if !below.as_os_str().is_empty() => place.shown.join(below),
-            Some(_) => place.shown.clone(),
-            None => real.to_owned(),
         };
-        // Mostly it is itself: to part thousands of paths takes milliseconds.
-        let shown = |real: &Path| match is_itself {
-            true => real.to_owned(),
-            false => shown(real),
-        };
-        let kind = entry.file_type();
-        if kind.is_symlink() {
-            let real = entry.into_path();
-            let shown = shown(&real);
-            links.push(Place { shown, real });
-        } else if kind.is_dir() {
-            if entry.depth() > 0 && !entered.insert(entry.into_path()) {
-                walk.skip_current_dir();
+        let real = || directory.join(&entry.name);
+        match entry.kind {
+            Kind::Link if !(directory == place.real && sources(&entry.name)) => {
+                let real = real();
+                let shown = shown(&real);
+                links.push(Place { shown, real });
             }
-        } else if kind.is_file() && is_module_name(entry.file_name()) {
-            let file = entry.into_path();
-            let path = shown(&file);
-            found.push(Found { path, file });
+            Kind::Directory(at) if entered.insert(real()) => {
+                enter(&listings, at, &mut way, tree);
+            }
+            Kind::File if is_module_name(&entry.name) => {
+                let file = real();
+                let path = shown(&file);
+                let found_there = Found { path, file };
+                found.push((found_there, entry.changed));
+            }
+            _ => {}
         }
     }
     links
+}
+
+/// Goes into a directory of the list, or notes why it cannot be read.
+fn enter<'l>(
+    listings: &'l [Listing],
+    at: usize,
+    way: &mut Vec<(&'l Path, slice::Iter<'l, Entry>)>,
+    tree: &mut Tree,
+) {
+    match listings.get(at) {
+        Some(Listing {
+            path,
+            entries: Ok(entries),
+        }) => way.push((path, entries.iter())),
+        Some(Listing {
+            path,
+            entries: Err(error),
+        }) => tree.unreadable.push((path.clone(), error.to_string())),
+        None => {}
+    }
 }
 
 #[cfg(test)]
