@@ -139,13 +139,13 @@ fn before_another_kernel_or_config_all_is_judged_again() {
 
 #[test]
 fn a_kernel_that_loses_its_modules_misses_them() {
-    let (root, files) = (settled(), Place::new());
+    let root = settled();
     let own = format!("/lib/modules/{RELEASE}/kernel/own.ko");
+    root.file(&own, module("own", Build::New));
     let before = Transaction::on(&root)
-        .install(&kmp(&files, "kmp", &[("fine", Build::New)]))
+        .erase(std::slice::from_ref(&own))
         .judge();
-    let file = root.install("fine", Build::New);
-    fs::remove_file(&file).unwrap();
+    fs::remove_file(root.path().join(own.trim_start_matches('/'))).unwrap();
     let other = root.file("etc/other", "");
     let mut plan = installs(&root, &[]);
     plan.elements.push(Element {
@@ -155,6 +155,7 @@ fn a_kernel_that_loses_its_modules_misses_them() {
         paths: vec![own.into()],
     });
     let answer = after(&root, plan, &before, &other, false);
+    assert_eq!(before.verdicts(), [" missing block"]);
     assert_eq!(answer.verdicts(), [" missing block"]);
 }
 
