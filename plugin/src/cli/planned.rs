@@ -276,7 +276,10 @@ impl Work<'_> {
                 // It may have been met on the way to the kernel already.
                 errors.extend(error.filter(|error| !self.errors.contains(error)));
             }
-            for module in readable(judged, &mut errors) {
+            let mut judged = readable(judged, &mut errors);
+            // Whatever was read twice.
+            judged.sort_by(|one, other| Path::new(&one.path).cmp(Path::new(&other.path)));
+            for module in judged {
                 self.place(module, &mut modules);
             }
         }
