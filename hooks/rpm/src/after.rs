@@ -106,8 +106,10 @@ impl After {
                 voice.say(Occasion::Remark, as_warnings(answer.messages));
                 keys.extend(answer.keys);
             }
-            // It has judged before: the transaction has removed it.
-            Err(Failure::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            // It has judged before: the transaction has removed it, and what it left.
+            Err(Failure::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return;
+            }
             Err(failure) => unjudged(&mut voice, &failure.to_string()),
         }
         // Where it cannot be left, the next hook tells it again.
@@ -124,8 +126,12 @@ impl After {
     }
 
     /// Leaves word, for the client's own hooks, that there was nothing. Where it
-    /// cannot be left, they look for themselves.
+    /// cannot be left, they look for themselves; where btf-guard itself has gone, none
+    /// is to be left behind.
     fn leave_idle(self) {
+        if !self.judge.program.exists() {
+            return;
+        }
         let looked = seconds(SystemTime::now()).unwrap_or(0);
         if let Ok(told) = told::Told::idle(self.plan.root, looked)
             && let Ok(dir) = Private::create(&self.directory)
