@@ -29,15 +29,6 @@ const DIRECTORY: &str = match option_env!("BTF_GUARD_BINDIR") {
 /// an admin waits a minute, not longer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How the judge's memory is managed, where its C library is glibc (Tunable
-/// Parameters, in its manual) and the system offers transparent huge pages
-/// (`madvise`): a base and a few modules are many megabytes that are touched once,
-/// and a third of the time went by for faults of small pages.
-const MEMORY: &str = "glibc.malloc.hugetlb=1:\
-    glibc.malloc.mmap_threshold=33554432:\
-    glibc.malloc.trim_threshold=67108864:\
-    glibc.malloc.top_pad=16777216";
-
 /// The judge that is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judge {
@@ -77,7 +68,6 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
         .arg("judge")
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("GLIBC_TUNABLES", MEMORY)
         .env("LANG", "C.UTF-8");
     let (answer, said) = child::run(command, input, packages, &terms)?.success(&terms)?;
     understand(answer).map_err(|reason| Failure::Answer { who, reason, said })
