@@ -1,10 +1,11 @@
 //! A glance at where modules and kernels lie: can anything there have changed?
 //!
 //! For after a transaction of which it is known that its packages have no module
-//! and no kernel: the rpm plugin looks by itself, and a dnf's hook after it. What their scriptlets may have done shows in few places, so a
-//! few dozen files are asked for their times instead of thousands: a module tool
-//! puts modules beside those of the kernel's package, not among them, and runs
-//! depmod, which makes files anew in the release's own directory.
+//! and no kernel: the rpm plugin looks by itself, and a dnf's hook after it. What
+//! their scriptlets may have done shows in few places, so a few dozen files are asked
+//! for their times instead of thousands: a module tool puts modules beside those of
+//! the kernel's package, not among them, and runs depmod, which makes files anew in
+//! the release's own directory.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
