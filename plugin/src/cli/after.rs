@@ -19,9 +19,10 @@ use btf_guard::report::{ErrorEntry, ModuleEntry};
 use btf_guard::verdict::Causes;
 
 use super::before;
-use super::bench::{Bench, Case, Loading, failed};
+use super::bench::{Bench, Case, failed};
 use super::foreseen::Foreseen;
 use super::judge::{Found, Scene};
+use super::loading::Loading;
 use super::placed::{Place, Placed, entries, error_key};
 use super::progress::Progress;
 use super::since::Since;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use btf_guard::kernel::cache::Cache;
 use btf_guard::kernel::{Kernel, Moment};
@@ -17,14 +17,11 @@ use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
 use btf_guard::verdict::{Bases, Cause, Causes, ContentDigest, Known, Verdict};
 use rayon::prelude::*;
 
+use super::loading::{Loading, Notes};
 use super::progress::Progress;
 use super::shelf::{self, Kept};
 use super::stream::{self, Piece};
 use super::wanted::Wanted;
-
-/// Modules of packages of which is kept that they load. With more of them there
-/// is a kernel, mostly, and then all are judged again at any rate.
-const MOST_LOADING: usize = 256;
 
 /// The kernels, and what is checked.
 #[derive(Debug)]
@@ -40,12 +37,8 @@ pub(crate) struct Bench {
     /// Keeps which modules load.
     cache: Option<Cache>,
     known: OnceLock<Option<Known>>,
-    loading: Mutex<Loading>,
+    loading: Notes,
 }
-
-/// Modules of packages that load on all that they meet, by the paths that they
-/// are installed under.
-pub(crate) type Loading = BTreeMap<PathBuf, ContentDigest>;
 
 /// A module file and the kernels that it is held against.
 #[derive(Debug)]
@@ -77,7 +70,7 @@ impl Bench {
             bases: OnceLock::new(),
             cache: None,
             known: OnceLock::new(),
-            loading: Mutex::default(),
+            loading: Notes::default(),
         }
     }
 
@@ -126,19 +119,9 @@ impl Bench {
         }
     }
 
-    /// Notes a module of a package that loads on all that it meets.
-    fn note(&self, paths: &[PathBuf], digest: impl FnOnce() -> ContentDigest) {
-        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        if loading.len() < MOST_LOADING {
-            let digest = digest();
-            loading.extend(paths.iter().map(|path| (path.clone(), digest)));
-        }
-    }
-
     /// The modules of packages that load on all that they meet; of many, some.
     pub(crate) fn loading(&self) -> Loading {
-        let loading = self.loading.lock();
-        loading.unwrap_or_else(PoisonError::into_inner).clone()
+        self.loading.all()
     }
 
     /// Tells of each finding what this machine needs the module for.
@@ -358,7 +341,7 @@ impl Bench {
         let mut judged: Vec<(PathBuf, Judged)> = known.collect();
         let Some(first) = unknown.iter().map(|(_, path)| *path).min() else {
             if let Some(digest) = digest {
-                self.note(paths, || digest);
+                self.loading.take(paths, || digest);
             }
             return judged;
         };
@@ -372,7 +355,8 @@ impl Bench {
                 let loads = |(_, entry): &(_, Judged)| entry.as_ref().is_ok_and(ModuleEntry::loads);
                 if judged.iter().all(loads) {
                     let of_module = || ContentDigest::of_module(&module);
-                    self.note(paths, || digest.unwrap_or_else(of_module));
+                    self.loading
+                        .take(paths, || digest.unwrap_or_else(of_module));
                 }
             }
             Err(error) => {

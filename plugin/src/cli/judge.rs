@@ -14,8 +14,8 @@ use btf_guard::report::{self, ErrorEntry, KernelEntry, Known, Report, Ruling, me
 use serde::Serialize;
 
 use super::args::Judge;
-use super::bench::Loading;
 use super::governed::Governed;
+use super::loading::Loading;
 use super::placed::{Placed, keys};
 use super::wanted::Wanted;
 use super::{Outcome, after, cached, here, output, planned, sandbox};

@@ -18,6 +18,7 @@ mod hook;
 mod initrds;
 mod judge;
 mod kernels;
+mod loading;
 mod output;
 mod overrule;
 mod packaged;
