@@ -29,6 +29,13 @@ fn settled() -> Place {
     root
 }
 
+/// Judged before a package comes whose module, `fine`, loads.
+fn fine_comes(root: &Place) -> Answer {
+    let files = Place::new();
+    let package = kmp(&files, "kmp", &[("fine", Build::New)]);
+    Transaction::on(root).install(&package).judge()
+}
+
 /// A plan of what comes under these paths.
 fn installs(root: &Place, paths: &[&str]) -> Plan {
     let mut plan = Plan::new(root.path().to_owned());
@@ -60,10 +67,8 @@ fn judged(answer: &Answer) -> u64 {
 
 #[test]
 fn what_loads_is_not_judged_again_and_without_scriptlets_nothing_is() {
-    let (root, files) = (settled(), Place::new());
-    let before = Transaction::on(&root)
-        .install(&kmp(&files, "kmp", &[("fine", Build::New)]))
-        .judge();
+    let root = settled();
+    let before = fine_comes(&root);
     let path = module_path("fine");
     let plan = || installs(&root, &[&path]);
     let file = root.install("fine", Build::New);
@@ -82,10 +87,8 @@ fn what_loads_is_not_judged_again_and_without_scriptlets_nothing_is() {
 
 #[test]
 fn what_came_otherwise_is_judged() {
-    let (root, files) = (settled(), Place::new());
-    let before = Transaction::on(&root)
-        .install(&kmp(&files, "kmp", &[("fine", Build::New)]))
-        .judge();
+    let root = settled();
+    let before = fine_comes(&root);
     let path = module_path("fine");
     for scriptlets in [true, false] {
         let file = root.install("fine", Build::Old);
@@ -118,10 +121,8 @@ fn what_was_refused_or_not_judged_is_looked_at() {
 
 #[test]
 fn before_another_kernel_or_config_all_is_judged_again() {
-    let (root, files) = (settled(), Place::new());
-    let before = Transaction::on(&root)
-        .install(&kmp(&files, "kmp", &[("fine", Build::New)]))
-        .judge();
+    let root = settled();
+    let before = fine_comes(&root);
     let path = module_path("fine");
     let file = root.install("fine", Build::New);
     let config_path = format!("/lib/modules/{RELEASE}/config");
