@@ -18,6 +18,7 @@ mod cache;
 mod fetch;
 pub mod frames;
 pub mod known;
+mod log;
 mod notice;
 pub mod session;
 pub mod settings;

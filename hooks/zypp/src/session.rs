@@ -5,6 +5,7 @@ use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::frames;
+use crate::log::say;
 use crate::settings::{Places, Surroundings};
 use crate::work::{Error, Work};
 
@@ -60,13 +61,4 @@ fn attempt(work: impl FnOnce() -> Result<(), Error>) -> &'static str {
         Err(_) => say("internal error"),
     }
     "ACK"
-}
-
-/// A line for zypper's log, which standard error goes to.
-pub(crate) fn say(what: &str) {
-    let line: String = what
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
-    let _ = std::io::stderr().write_all(format!("btf-guard: {line}\n").as_bytes());
 }

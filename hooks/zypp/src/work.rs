@@ -21,8 +21,8 @@ use btf_guard::wish::{self, Wish};
 
 use crate::budget::Budget;
 use crate::known::{Known, State};
+use crate::log::say;
 use crate::notice::Notice;
-use crate::session::say;
 use crate::settings::{Places, Surroundings};
 use crate::{cache, fetch, steps};
 

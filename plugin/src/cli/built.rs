@@ -21,12 +21,12 @@ use super::initrds::Initrds;
 use super::packaged;
 use super::progress::Progress;
 use super::targets::{Targets, is_package};
-use super::{check, output};
+use super::{checked, output};
 
 pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let config = check::config(&args)?;
-    check::threads(&args)?;
+    let config = checked::kernel_config(args.kernel_config.as_deref())?;
+    checked::threads(args.jobs)?;
     let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet));
     let mut targets = Targets {
         root: &root,

@@ -1,29 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard check`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use anyhow::Context;
-use btf_guard::kernel::{Config, Moment};
-use btf_guard::place::boot::Home;
-use btf_guard::place::package::{Package, PackagedFile};
-use btf_guard::place::roots::Root;
-use btf_guard::place::tree::{self, Found};
-use btf_guard::place::{is_module_name, is_release};
-use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, Report};
-use btf_guard::verdict::Causes;
-
-use super::Outcome;
 use super::args::Check;
-use super::bench::{Bench, Case, Judged, failed};
-use super::cached;
-use super::governed::Governed;
-use super::here;
-use super::initrds::{Initrds, Inside};
-use super::output;
+use super::checked::{self, Checked, Options};
 use super::progress::Progress;
-use super::targets::{Targets, is_package};
-use super::wanted::Wanted;
+use super::{Outcome, cached, output};
 
 pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let way = args.way;
@@ -32,218 +13,22 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         report,
         causes,
         complete,
-    } = judge(args)?;
+    } = checked::judge(Options {
+        progress: Progress::new(!way.quiet),
+        mode: way.mode,
+        cache: cached::open(args.cache.as_deref()),
+        paths: args.paths,
+        kernels: args.kernels,
+        kernel_config: args.kernel_config,
+        root: args.root,
+        esps: args.esps,
+        causes: args.causes,
+        jobs: args.jobs,
+        config: args.config,
+    })?;
     output::report(&report, &causes, way, subject.as_deref())?;
     Ok(match complete {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,
     })
-}
-
-/// What came of a check.
-pub(crate) struct Checked {
-    pub(crate) report: Report,
-    /// What was followed of the kernel's loader.
-    pub(crate) causes: Causes,
-    /// Everything that was asked for could be read.
-    pub(crate) complete: bool,
-}
-
-/// Does a check; nothing is written.
-pub(crate) fn judge(args: Check) -> anyhow::Result<Checked> {
-    let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let config = config(&args)?;
-    threads(&args)?;
-    let here = here::running_release(&root, false);
-    let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet))
-        .for_this_machine(here.map(|release| Wanted::new(&root, &release)));
-    let mut targets = Targets {
-        root: &root,
-        config,
-        esps: args.esps,
-        cache: cached::open(args.cache.as_deref()),
-        initrds: Initrds::default(),
-        errors: Vec::new(),
-        unasked: 0,
-    };
-    targets.add_all(&args.kernels, !args.paths.is_empty(), &mut bench)?;
-
-    let mut unasked = targets.unasked;
-    let mut work = Work {
-        bench: &bench,
-        root: &root,
-        modules: Vec::new(),
-        errors: targets.errors,
-    };
-    let mut inside = Inside::default();
-    if args.paths.is_empty() {
-        work.own_modules();
-        inside = targets.initrds.judge(&bench);
-        unasked += inside.errors.len();
-        work.modules.append(&mut inside.modules);
-        work.errors.append(&mut inside.errors);
-    } else if !bench.entries().is_empty() {
-        for path in &args.paths {
-            work.path(path);
-        }
-    }
-    let (mut modules, errors) = (work.modules, work.errors);
-    let governed = Governed::read(args.config.as_deref(), false);
-    let rating = governed.rating(BTreeMap::new());
-    rating.rate(&mut modules, bench.entries());
-    let causes = bench.causes().clone();
-    let mut report = Report::new(bench.into_entries(), modules, errors, args.way.mode);
-    report.initrds = inside.initrds;
-    report.notes.extend(inside.note);
-    report.notes.extend(governed.complaints);
-    // A boot entry that is broken is said; it was not asked for.
-    let complete = report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
-    Ok(Checked {
-        report,
-        causes,
-        complete,
-    })
-}
-
-/// The config that was given.
-pub(crate) fn config(args: &Check) -> anyhow::Result<Option<Config>> {
-    let Some(path) = &args.kernel_config else {
-        return Ok(None);
-    };
-    let config = Config::from_file(path);
-    let config = config.with_context(|| format!("--kernel-config {}", path.display()))?;
-    Ok(Some(config))
-}
-
-/// Starts as many threads as were asked for.
-pub(crate) fn threads(args: &Check) -> anyhow::Result<()> {
-    if let Some(jobs) = args.jobs {
-        // More than there are processors only costs.
-        let most = std::thread::available_parallelism().map_or(1, usize::from);
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.get().min(most))
-            .build_global()?;
-    }
-    Ok(())
-}
-
-/// What there is to judge, and what came of it.
-struct Work<'a> {
-    bench: &'a Bench,
-    root: &'a Root,
-    modules: Vec<ModuleEntry>,
-    errors: Vec<ErrorEntry>,
-}
-
-impl Work<'_> {
-    /// Holds each kernel against the modules of its own release.
-    fn own_modules(&mut self) {
-        let entries = self.bench.entries();
-        let mut seen: Vec<(&Home, &str)> = Vec::new();
-        for entry in entries {
-            let release = entry.release.as_deref();
-            let Some(release) = release.filter(|release| is_release(release)) else {
-                let error = "it does not tell its release: name modules for it";
-                self.errors.push(failed(entry.source.clone(), &error));
-                continue;
-            };
-            let home = &entry.home;
-            if seen.contains(&(home, release)) {
-                continue;
-            }
-            seen.push((home, release));
-            let same = |other: &&KernelEntry| {
-                other.release.as_deref() == Some(release) && other.home == *home
-            };
-            let ids: Vec<usize> = entries.iter().filter(same).map(|entry| entry.id).collect();
-            let dir = home.module_dir(self.root, release);
-            let inside = match home {
-                Home::Snapshot { root, .. } => root,
-                _ => self.root,
-            };
-            let found = dir.map(|dir| tree::walk(&dir, inside)).unwrap_or_default();
-            self.unreadable(found.unreadable);
-            if found.modules.is_empty() {
-                let base = Path::new("/lib/modules").join(release);
-                let gone = self.root.outside(&base).display().to_string();
-                for id in ids {
-                    // Others need none to boot: the rescue kernel has none.
-                    if let Some(entry) = entries.get(id).filter(|e| e.moment == Moment::Now) {
-                        self.modules.push(ModuleEntry::missing(gone.clone(), entry));
-                    }
-                }
-            } else {
-                self.files(found.modules, &ids);
-            }
-        }
-    }
-
-    /// Holds what is at `path` against every kernel.
-    fn path(&mut self, path: &Path) {
-        let all: Vec<usize> = self.bench.entries().iter().map(|entry| entry.id).collect();
-        if path.is_dir() {
-            let found = tree::walk(path, self.root);
-            if found.modules.is_empty() && found.unreadable.is_empty() {
-                let error = "no kernel module is in this directory";
-                self.errors.push(failed(path.display().to_string(), &error));
-            }
-            self.unreadable(found.unreadable);
-            self.files(found.modules, &all);
-        } else if is_package(path) {
-            self.package(path, &all);
-        } else {
-            let found = Found {
-                path: path.to_owned(),
-                file: path.to_owned(),
-            };
-            self.files(vec![found], &all);
-        }
-    }
-
-    fn files(&mut self, found: Vec<Found>, ids: &[usize]) {
-        let case = |found| Case {
-            found,
-            kernels: ids.to_vec(),
-        };
-        let cases: Vec<Case> = found.into_iter().map(case).collect();
-        let judged = self.bench.files(&cases);
-        self.take(judged);
-    }
-
-    fn package(&mut self, path: &Path, ids: &[usize]) {
-        let shown = path.display().to_string();
-        let package = match Package::open(path) {
-            Ok(package) => package,
-            Err(error) => return self.errors.push(failed(shown, &error)),
-        };
-        let is_module = |path: &Path| path.file_name().is_some_and(is_module_name);
-        let has_modules = |file: &PackagedFile| file.has_content() && is_module(&file.path);
-        if !package.files().iter().any(has_modules) {
-            return;
-        }
-        let kernels = |path: &Path| match is_module(path) {
-            true => ids.to_vec(),
-            false => Vec::new(),
-        };
-        let (judged, result) = self.bench.package(&package, kernels);
-        self.take(judged);
-        if let Err(error) = result {
-            self.errors.push(failed(shown, &error));
-        }
-    }
-
-    fn take(&mut self, judged: Vec<Judged>) {
-        for judged in judged {
-            match judged {
-                Ok(module) => self.modules.push(module),
-                Err(error) => self.errors.push(error),
-            }
-        }
-    }
-
-    fn unreadable(&mut self, unreadable: Vec<(std::path::PathBuf, String)>) {
-        for (path, error) in unreadable {
-            self.errors.push(failed(path.display().to_string(), &error));
-        }
-    }
 }

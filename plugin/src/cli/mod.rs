@@ -8,6 +8,7 @@ mod bench;
 mod built;
 mod cached;
 mod check;
+mod checked;
 mod config;
 mod dependencies;
 mod foreseen;
@@ -19,6 +20,7 @@ mod initrds;
 mod judge;
 mod kernels;
 mod loading;
+mod outcome;
 mod output;
 mod overrule;
 mod packaged;
@@ -46,17 +48,7 @@ use btf_guard::policy::Decision;
 use clap::Parser;
 
 use args::{Args, Command, ZYPPER_NAME, ZypperArgs};
-
-/// How the program ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Everything that was asked for was judged.
-    Judged(Decision),
-    /// Something asked for could not be read; the rest was judged.
-    Incomplete,
-    /// Nothing to judge was asked for, and it was done.
-    Done,
-}
+pub(crate) use outcome::Outcome;
 
 /// Exit codes: a contract, see DESIGN.
 const FINDINGS_AT_WARN: u8 = 1;

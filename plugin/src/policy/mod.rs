@@ -1,5 +1,6 @@
 //! Verdicts and the admin's wishes → a decision.
 
+mod decision;
 mod expiry;
 mod overrule;
 mod rule;
@@ -10,35 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Moment;
 use crate::verdict::{Judgement, Kind};
 
+pub use decision::{Decision, Mode};
 pub use expiry::{Expiry, NoExpiry};
 pub use overrule::{Override, Source};
 pub use rule::{Effect, Names, Provenance, Rule, Subject, name_of};
 pub use table::{Origin, Set, Table, built_in};
-
-/// What the admin asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Say nothing, do nothing.
-    Off,
-    /// Never block.
-    Warn,
-    /// Block where the policy says so (the default).
-    #[default]
-    Block,
-}
-
-/// What becomes of a transaction, or the outcome of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decision {
-    /// Nothing at warn or above.
-    Allow,
-    /// At least one finding at warn.
-    Warn,
-    /// At least one finding at block.
-    Block,
-}
 
 /// How bad a verdict is.
 #[derive(

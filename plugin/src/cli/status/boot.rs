@@ -20,8 +20,8 @@ use super::super::here;
 use super::super::progress::Progress;
 use super::super::wanted::Wanted;
 
+use super::context::{CLIENT, Scene};
 use super::rescan::stamp;
-use super::{CLIENT, Scene};
 
 /// Who has found what nobody predicted.
 const KERNEL: &str = "the kernel's log";

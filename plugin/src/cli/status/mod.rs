@@ -1,31 +1,26 @@
 //! `btf-guard status`: the findings that stand now.
 
 mod boot;
+mod context;
 mod keep;
 mod recheck;
 mod rescan;
 mod tell;
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
-use btf_guard::kernel::cache::Cache;
 use btf_guard::place::process::boot_id;
 use btf_guard::place::roots::Root;
 use btf_guard::record::now;
-use btf_guard::report::ErrorEntry;
-use btf_guard::standing::{Finding, Findings, Held};
+use btf_guard::standing::{Findings, Held};
 
 use super::args::Status;
 use super::{Outcome, cached, output};
+use context::{Looked, Scene};
 
 pub(crate) use keep::keep;
 
 /// Where findings are kept.
 pub(crate) const STORE: &str = "/var/lib/btf-guard";
-
-/// Who finds what stands without a transaction.
-const CLIENT: &str = "btf-guard status";
 
 pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
     if !rustix::process::geteuid().is_root() {
@@ -72,33 +67,6 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
         true => Outcome::Judged(standing.decision()),
         false => Outcome::Incomplete,
     })
-}
-
-/// Where and when.
-struct Scene<'a> {
-    root: &'a Root,
-    cache: Option<Cache>,
-    /// Where the configuration is, if not in its own place.
-    config: Option<&'a Path>,
-    /// Which boot runs.
-    boot: Option<String>,
-    /// Seconds since 1970.
-    time: u64,
-}
-
-/// What was kept, after a look at what has changed.
-struct Looked {
-    standing: Findings,
-    /// Predicted by a transaction that may not have done it yet: kept, not told.
-    pending: Vec<Finding>,
-    /// Nothing needs a look at everything.
-    is_whole: bool,
-}
-
-/// What a look at everything has found.
-struct Found {
-    findings: Findings,
-    errors: Vec<ErrorEntry>,
 }
 
 fn show(args: &Status, findings: &Findings, scene: &Scene<'_>) -> anyhow::Result<()> {

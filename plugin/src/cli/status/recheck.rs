@@ -17,8 +17,8 @@ use super::super::governed::Governed;
 use super::super::here;
 use super::super::progress::Progress;
 use super::super::wanted::Wanted;
+use super::context::{CLIENT, Looked, Scene};
 use super::rescan::stamp;
-use super::{Looked, Scene};
 
 /// What has become of a finding.
 enum Fate {
@@ -165,7 +165,7 @@ fn again(
     finding.errno = refusal.and_then(|refusal| refusal.errno);
     if finding.verdict != verdict.verdict {
         finding.since = scene.time;
-        finding.client = super::CLIENT.to_owned();
+        finding.client = CLIENT.to_owned();
     }
     finding.verdict = verdict.verdict;
     finding.severity = verdict.severity;

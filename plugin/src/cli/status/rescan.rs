@@ -7,33 +7,27 @@ use btf_guard::policy::{Mode, Severity};
 use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin, Stamp};
 use btf_guard::verdict::Causes;
 
-use super::super::args::{Check, Format, Way};
-use super::super::check;
-use super::{CLIENT, Found, Scene, boot};
+use super::super::checked::{self, Options};
+use super::super::progress::Progress;
+use super::boot;
+use super::context::{CLIENT, Found, Scene};
 
 /// Judges all modules by all kernels; `known` tells when something was found first.
 pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found> {
-    let check = Check {
+    let options = Options {
         paths: Vec::new(),
-        built: false,
-        package: None,
         kernels: vec!["all".to_owned()],
         kernel_config: None,
         root: scene.root.path().to_owned(),
         esps: Vec::new(),
         causes: Causes::all(),
-        cache: scene.cache.as_ref().map(|cache| cache.dir().to_owned()),
-        way: Way {
-            format: Format::Json,
-            verbose: false,
-            quiet: true,
-            mode: Mode::Block,
-            no_color: true,
-        },
+        cache: scene.cache.clone(),
+        mode: Mode::Block,
         jobs: None,
         config: scene.config.map(Path::to_owned),
+        progress: Progress::new(false),
     };
-    let checked = check::judge(check)?;
+    let checked = checked::judge(options)?;
     let mut report = checked.report;
     report.forget_the_healthy();
     let errors = match checked.complete {
