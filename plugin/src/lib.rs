@@ -20,6 +20,7 @@ pub mod record;
 pub mod report;
 mod stamp;
 pub mod standing;
+pub mod terminal;
 pub mod verdict;
 pub mod wish;
 

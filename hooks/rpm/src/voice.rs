@@ -18,10 +18,11 @@ use std::io::{IsTerminal, Write};
 
 use btf_guard::place::plan::{self, Level, Message};
 use btf_guard::record;
+use btf_guard::terminal::escape;
 
 use crate::client::Client;
 use crate::farewell;
-use crate::librpm::{Librpm, printable};
+use crate::librpm::Librpm;
 
 /// Lines of one answer that are shown. The judge groups what it found; more
 /// than this is noise, and the rest is in `btf-guard check`.
@@ -138,6 +139,6 @@ pub(crate) fn to_stderr(level: Level, text: &str) {
         Level::Warning => "warning: ",
         Level::Notice => "",
     };
-    let line = format!("{mark}{}\n", printable(text));
+    let line = format!("{mark}{}\n", escape(text));
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use btf_guard::place::fetch::CommitStep;
 use btf_guard::place::plan::{Level, Message};
+use btf_guard::terminal::escape;
 
 use crate::steps;
 
@@ -70,12 +71,8 @@ fn text(messages: &[Message]) -> String {
             Level::Error | Level::Warning => "* ",
             Level::Notice => "  ",
         };
-        // Names of files are in it; a terminal shows it.
-        let printable = message
-            .text
-            .chars()
-            .map(|c| if c.is_control() { '?' } else { c });
-        text.extend(mark.chars().chain(printable));
+        text.push_str(mark);
+        text.push_str(&escape(&message.text));
         text.push('\n');
     }
     text
@@ -114,7 +111,7 @@ mod tests {
         notice.write(&warning("one\u{1b}[2J")).unwrap();
         let path = directory.path().join("foo-kmp-2:1.0-3-btf-guard.txt");
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.ends_with("\n\n* one?[2J\n"), "{text}");
+        assert!(text.ends_with("\n\n* one\\u{1b}[2J\n"), "{text}");
         notice.write(&warning("two")).unwrap();
         assert!(fs::read_to_string(&path).unwrap().ends_with("* two\n"));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);

@@ -45,6 +45,7 @@ use std::process::ExitCode;
 
 use btf_guard::overrides::Wish;
 use btf_guard::policy::Decision;
+use btf_guard::terminal::escape;
 use clap::Parser;
 
 use args::{Args, Command, ZYPPER_NAME, ZypperArgs};
@@ -62,18 +63,24 @@ pub(crate) fn main() -> ExitCode {
         Ok(command) => command,
         Err(answer) => return usage(&answer),
     };
-    env_logger::Builder::from_env(env_logger::Env::new().filter("BTF_GUARD_LOG")).init();
+    env_logger::Builder::from_env(env_logger::Env::new().filter("BTF_GUARD_LOG"))
+        .format(|out, line| {
+            let message = escape(&line.args().to_string());
+            writeln!(out, "[{} {}] {message}", line.level(), line.target())
+        })
+        .init();
     panic::set_hook(Box::new(|panic| {
         // Standard error may be gone as well: there is nobody left to tell.
         let _ = writeln!(
             io::stderr(),
-            "btf-guard: internal error, please report it: {panic}"
+            "btf-guard: internal error, please report it: {}",
+            escape(&panic.to_string())
         );
     }));
     match panic::catch_unwind(AssertUnwindSafe(|| run(command))) {
         Ok(Ok(outcome)) => code(outcome),
         Ok(Err(error)) => {
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {}", escape(&format!("{error:#}")));
             match error.is::<output::Lost>() {
                 true => INTERNAL.into(),
                 false => USAGE_OR_INPUT.into(),

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod escaping;
 mod initrd;
 mod origin;
 

@@ -6,6 +6,8 @@ use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::verdict::Cause;
 
+pub use crate::terminal::escape as shown;
+
 /// How a compiler would call it.
 pub(super) fn label(severity: Severity) -> &'static str {
     match severity {
@@ -346,19 +348,4 @@ pub(super) fn assumption(assumed: &str) -> String {
             .into(),
         other => format!("{other} was not found and is taken to be the kernel's default"),
     }
-}
-
-/// Text from files and packages as it can be shown: what would move the cursor
-/// or reorder the line is escaped.
-pub fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        let reorders = matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || reorders {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }

@@ -287,7 +287,7 @@ fn what_the_judge_says_cannot_steer_the_terminal() {
     let root = Root::new(&judge.path());
     let package = root.build(&module_package("mod"));
     let outcome = root.rpm(["-U".as_ref(), package.as_os_str()]);
-    assert_eq!(outcome.log(), ["warning: a\\u{1b}[2Jb\\nc"]);
+    assert_eq!(outcome.log(), ["warning: a\\u{1b}[2Jb\\u{a}c"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use rpm_plugin_sys::{
 };
 
 use btf_guard::place::plan::Level;
+use btf_guard::terminal::escape;
 
 use crate::mapped;
 
@@ -82,7 +83,7 @@ impl Librpm {
             Level::Warning => RPMLOG_WARNING,
             Level::Notice => RPMLOG_NOTICE,
         };
-        let Ok(line) = CString::new(printable(line)) else {
+        let Ok(line) = CString::new(escape(line)) else {
             return;
         };
         // SAFETY: the format takes one string, and one is passed.
@@ -115,19 +116,6 @@ impl Librpm {
     }
 }
 
-/// Escapes what steers a terminal.
-pub(crate) fn printable(line: &str) -> String {
-    let mut safe = String::with_capacity(line.len());
-    for character in line.chars() {
-        if character.is_control() {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
-}
-
 /// A C string, or `None` for null.
 ///
 /// # Safety
@@ -148,15 +136,6 @@ fn indices(count: u32) -> std::ops::Range<c_int> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_is_escaped() {
-        assert_eq!(printable("ä “%s” ok"), "ä “%s” ok");
-        assert_eq!(
-            printable("a\x1b[2Jb\nc\u{9b}d\0"),
-            "a\\u{1b}[2Jb\\nc\\u{9b}d\\u{0}"
-        );
-    }
 
     #[test]
     fn a_process_without_librpm_is_told_apart() {
