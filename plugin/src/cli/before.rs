@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use btf_guard::kernel::Kernel;
-use btf_guard::module::{Module, Reader};
+use btf_guard::module::{Module, Reader, name_of_file};
 use btf_guard::place::boot::{Bootable, Home};
 use btf_guard::place::inventory::{Installed, Inventory};
 use btf_guard::place::roots::Root;
@@ -105,11 +105,8 @@ impl<'a> Disk<'a> {
     fn read(release: &str, inventory: &'a Inventory, root: &'a Root) -> Self {
         let dir = root.module_dir(release);
         let modules = dir.as_ref().map(|dir| tree::walk(dir, root).modules);
-        let named = modules.into_iter().flatten().filter_map(|found| {
-            let file = found.path.file_name()?.to_string_lossy();
-            let (stem, _) = file.split_once(".ko")?;
-            Some((stem.replace('-', "_"), found.file))
-        });
+        let modules = modules.into_iter().flatten();
+        let named = modules.map(|found| (name_of_file(&found.path), found.file));
         let unreadable = unreadable(inventory, release).next();
         Self {
             by_name: named.collect(),

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, nearest, place};
+use crate::module::same_name;
 use crate::policy::{Names, Origin, Set, Severity};
 
 /// Bytes of a pattern. The longest names of packages have some hundred.
@@ -165,7 +166,7 @@ pub fn pattern(text: &str, of_modules: bool) -> Result<Pattern, String> {
     // Inside brackets it is a range.
     let plain = of_modules && !text.contains('[');
     let text = match plain {
-        true => text.replace('-', "_"),
+        true => same_name(text),
         false => text.to_owned(),
     };
     Pattern::new(&text).map_err(|error| format!("'{text}' is no pattern: {}", error.msg))

@@ -9,6 +9,8 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::module::same_name;
+
 /// One record: the kernel's own limit is 2048 bytes (`PRINTK_MESSAGE_MAX`), and as many
 /// properties.
 const RECORD: usize = 8192;
@@ -117,7 +119,7 @@ impl Lines {
         } else if let Some((name, errno)) = refused(text) {
             let log = self.first.take();
             if self.log.refused.len() < MAX_MODULES {
-                let name = name.replace('-', "_");
+                let name = same_name(name);
                 self.log.refused.insert(name, Refused { errno, log });
             }
         }

@@ -5,6 +5,7 @@
 pub(crate) mod build;
 pub(crate) mod elf;
 mod modinfo;
+mod name;
 mod reader;
 pub(crate) mod source;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::Malformed;
 use crate::btf::Order;
 
 pub(crate) use modinfo::printable;
+pub use name::{name_of_file, same_name};
 pub use reader::{MAX_MODULE, Reader, is_compressed};
 
 /// What an ELF header says it was built for.

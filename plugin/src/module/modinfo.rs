@@ -13,14 +13,6 @@ pub(super) fn value(modinfo: &[u8], key: &[u8]) -> Option<String> {
         .map(printable)
 }
 
-/// A module's name from its file's: up to the first `.ko`, `-` as `_`, which
-/// is how the kernel's build derives `KBUILD_MODNAME` from it.
-pub(super) fn name_of_file(file_name: &str) -> String {
-    let base = file_name.rsplit('/').next().unwrap_or(file_name);
-    let stem = base.split_once(".ko").map_or(base, |(stem, _)| stem);
-    printable(stem.as_bytes()).replace('-', "_")
-}
-
 /// Text from an untrusted file as it can be shown: printable ASCII stays, any
 /// other byte appears as `\xNN`. Long text is cut.
 pub(crate) fn printable(text: &[u8]) -> String {
@@ -49,19 +41,6 @@ mod tests {
         assert_eq!(value(info, b"author"), None);
         assert_eq!(value(b"", b"name"), None);
         assert_eq!(value(b"name=", b"name").as_deref(), Some(""));
-    }
-
-    #[test]
-    fn names_from_file_names() {
-        for (file, name) in [
-            ("nf-conntrack.ko", "nf_conntrack"),
-            ("snd-hda.ko.zst", "snd_hda"),
-            ("/lib/modules/6.1.ko/kernel/a-b.ko.xz", "a_b"),
-            ("plain", "plain"),
-            ("", ""),
-        ] {
-            assert_eq!(name_of_file(file), name);
-        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::elf::{self, Header, Section};
 use super::source::{Regular, Source, too_long};
-use super::{Error, Module, modinfo};
+use super::{Error, Module, modinfo, name_of_file};
 use crate::Malformed;
 use crate::compression::{self, Format};
 
@@ -138,7 +138,7 @@ fn packed_as(head: &[u8]) -> Result<Format, Malformed> {
 fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result<Module, Error> {
     let header = Header::parse(head)?;
     let mut module = Module {
-        name: modinfo::name_of_file(file_name),
+        name: name_of_file(file_name),
         vermagic: None,
         in_tree: false,
         target: Some(header.target),

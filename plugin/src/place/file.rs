@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::Malformed;
 use crate::module::source::Regular;
-use crate::module::{Error, MAX_MODULE, Module, Reader};
+use crate::module::{Error, MAX_MODULE, Module, Reader, name_of_file};
 
 /// Reads a module file; one with the suffix `.btf` is a split BTF without a
 /// module around it. A compressed file is not unpacked if `known` says so of its
@@ -26,8 +26,7 @@ pub fn open_module(
     if btf.is_empty() {
         return Err(Malformed::new(0_u64, "BTF, found an empty file").into());
     }
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(Some(Module::from_raw_btf(&name.replace('-', "_"), btf)))
+    Ok(Some(Module::from_raw_btf(&name_of_file(file), btf)))
 }
 
 #[cfg(test)]

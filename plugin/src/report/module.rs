@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{KernelEntry, VerdictEntry};
 use crate::kernel::Moment;
-use crate::module::Module;
+use crate::module::{Module, name_of_file};
 use crate::policy::Severity;
 use crate::verdict::{BuiltFor, Kind, Verdict};
 
@@ -82,11 +82,9 @@ impl ModuleEntry {
         package: Option<String>,
         kernels: impl IntoIterator<Item = (usize, Moment)>,
     ) -> Self {
-        let file = path.rsplit('/').next().unwrap_or_default();
-        let stem = file.split_once(".ko").map_or(file, |(stem, _)| stem);
         let loads = |(id, moment)| VerdictEntry::new(id, moment, Verdict::Loads.into());
         Self {
-            name: stem.replace('-', "_"),
+            name: name_of_file(&path),
             path,
             package,
             initrd: None,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::module::same_name;
 use crate::place::boot::glob;
 
 /// The longest alias that is looked for, in bytes. The kernel's own are shorter than
@@ -29,7 +30,7 @@ impl Aliases {
             let pattern = normal(pattern);
             let start = pattern.split(['*', '?', '[', '\\']).next();
             let start = start.unwrap_or_default().to_owned();
-            let module = super::plain(module);
+            let module = same_name(module);
             let same_start = aliases.by_start.entry(start).or_default();
             same_start.push((pattern, module));
         }

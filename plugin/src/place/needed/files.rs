@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{What, Wish, plain};
+use super::{What, Wish};
+use crate::module::same_name;
 
 /// The longest of these files that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
@@ -129,7 +130,7 @@ pub(super) fn blacklist(root: &Path) -> BTreeSet<String> {
         for line in lines.lines() {
             let mut words = line.split_whitespace();
             if words.next() == Some("blacklist") {
-                names.extend(words.next().map(plain));
+                names.extend(words.next().map(same_name));
             }
         }
     }
@@ -140,7 +141,7 @@ pub(super) fn blacklist(root: &Path) -> BTreeSet<String> {
         names.extend(
             listed
                 .into_iter()
-                .flat_map(|list| list.split(',').map(plain)),
+                .flat_map(|list| list.split(',').map(same_name)),
         );
     }
     names

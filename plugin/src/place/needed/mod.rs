@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 use aliases::Aliases;
 
+use crate::module::{name_of_file, same_name};
+
 /// Reasons that are kept of one module: more say nothing new.
 const MAX_REASONS: usize = 4;
 
@@ -89,7 +91,7 @@ impl Machine {
         let mut needs = Needs::default();
         for Wish { what, why } in &self.wishes {
             let (name, alias) = match what {
-                What::Name(name) => (Some(plain(name)), name),
+                What::Name(name) => (Some(same_name(name)), name),
                 What::Alias(alias) => (None, alias),
             };
             // A name that no module has may be an alias.
@@ -121,7 +123,7 @@ impl Needs {
     /// What a module is needed for, in words; nothing where it is not. In its name
     /// `-` and `_` are the same.
     pub fn of(&self, module: &str) -> &[String] {
-        let reasons = self.reasons.get(&plain(module));
+        let reasons = self.reasons.get(&same_name(module));
         reasons.map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -138,25 +140,13 @@ impl Needs {
     }
 }
 
-/// A module's name as the kernel writes it.
-fn plain(name: &str) -> String {
-    name.replace('-', "_")
-}
-
-/// The name of the module in a file, by its path.
-fn module_of(path: &str) -> Option<String> {
-    let file = path.rsplit('/').next()?;
-    let (stem, _) = file.split_once(".ko")?;
-    Some(plain(stem))
-}
-
 /// `modules.dep`: of each module those that it is loaded after, all of them
 /// (`depmod(8)` writes whole chains).
 fn dependencies(text: &str) -> BTreeMap<String, Vec<String>> {
     let line = |line: &str| {
         let (module, below) = line.split_once(':')?;
         let below = below.split_whitespace().take(MAX_DEPENDENCIES);
-        Some((module_of(module)?, below.filter_map(module_of).collect()))
+        Some((name_of_file(module), below.map(name_of_file).collect()))
     };
     text.lines().filter_map(line).collect()
 }
