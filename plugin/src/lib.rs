@@ -17,6 +17,7 @@ pub mod overrides;
 pub mod place;
 pub mod policy;
 pub mod record;
+pub mod replace_file;
 pub mod report;
 mod stamp;
 pub mod standing;

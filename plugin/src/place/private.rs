@@ -4,16 +4,16 @@
 //! nothing is believed that anybody else could have written, linked or placed.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, renameat, unlinkat,
-};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
+
+use crate::replace_file::{remove_file, replace_file};
 
 /// Where it is: gone after a reboot, as everything in it is meant to be.
 pub const RUN: &str = "/run/btf-guard";
@@ -114,11 +114,11 @@ impl Private {
         Self::open(path)?.ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// Reads a file of at most `limit` bytes; `None` where there is none.
+    /// Opens a file; `None` where there is none.
     ///
     /// # Errors
-    /// [`Refused`] where it is not a file of this user's alone, or is longer.
-    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Refused> {
+    /// [`Refused`] where it is not a file of this user's alone.
+    pub fn open_file(&self, name: &str) -> Result<Option<File>, Refused> {
         // Without NONBLOCK a pipe in its place would hold the reader.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match openat(&self.dir, name, flags, Mode::empty()) {
@@ -132,13 +132,23 @@ impl Private {
         }
         self.trust.check(&stat)?;
         let file = File::from(file);
-        let metadata = file.metadata()?;
-        let names = metadata.nlink();
+        let names = file.metadata()?.nlink();
         if names != 1 && self.trust == Trust::Own {
             return Err(Refused::Links(names));
         }
+        Ok(Some(file))
+    }
+
+    /// Reads a file of at most `limit` bytes; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Refused`] where it is not a file of this user's alone, or is longer.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Refused> {
+        let Some(file) = self.open_file(name)? else {
+            return Ok(None);
+        };
         // With room for one more, so that the end is seen at the second look.
-        let room = metadata.len().min(limit) + 1;
+        let room = file.metadata()?.len().min(limit) + 1;
         let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
@@ -152,17 +162,7 @@ impl Private {
     /// # Errors
     /// Those of the system; then nothing new is there.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = format!(".{name}.{}", std::process::id());
-        // One of a process that had this number before and was killed.
-        self.remove(&temporary)?;
-        let written = self
-            .new_file(&temporary)
-            .and_then(|mut file| file.write_all(bytes))
-            .and_then(|()| Ok(renameat(&self.dir, &temporary, &self.dir, name)?));
-        if written.is_err() {
-            let _ = self.remove(&temporary);
-        }
-        written
+        replace_file(&self.dir, name, bytes, Mode::RUSR | Mode::WUSR)
     }
 
     /// Makes an empty file; `false` where something has that name already.
@@ -170,17 +170,12 @@ impl Private {
     /// # Errors
     /// Those of the system.
     pub fn mark(&self, name: &str) -> io::Result<bool> {
-        match self.new_file(name) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn new_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR;
-        Ok(File::from(openat(&self.dir, name, flags, mode)?))
+        match openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(_) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Removes a file; `false` where there is none. Of several who try, one
@@ -189,11 +184,7 @@ impl Private {
     /// # Errors
     /// Those of the system.
     pub fn take(&self, name: &str) -> io::Result<bool> {
-        match unlinkat(&self.dir, name, AtFlags::empty()) {
-            Ok(()) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
+        remove_file(&self.dir, name)
     }
 
     /// Removes a file; there need be none.
@@ -280,16 +271,6 @@ mod tests {
         symlink("nowhere", path.join("link")).unwrap();
         assert!(!private.mark("link").unwrap());
         assert!(!path.join("nowhere").exists());
-    }
-
-    #[test]
-    fn a_half_written_file_of_a_killed_process_is_in_nobodys_way() {
-        let (_parent, path, private) = private();
-        let left = path.join(format!(".a.{}", std::process::id()));
-        fs::write(&left, "half").unwrap();
-        private.write("a", b"whole").unwrap();
-        assert_eq!(private.read("a", 9).unwrap().unwrap(), b"whole");
-        assert!(!left.exists());
     }
 
     #[test]
