@@ -6,6 +6,7 @@
 //! nothing of packages, and only [`place`] knows that transactions exist.
 
 pub mod btf;
+pub mod clock;
 pub mod compression;
 pub mod config;
 mod error;
@@ -19,7 +20,7 @@ pub mod policy;
 pub mod record;
 pub mod replace_file;
 pub mod report;
-mod stamp;
+pub mod stamp;
 pub mod standing;
 pub mod terminal;
 pub mod verdict;

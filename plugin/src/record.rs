@@ -12,13 +12,14 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use btf_guard_child::{self as child, Failure, Terms};
 use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use crate::clock::now;
 use crate::judge::Judge;
 use crate::place::plan::{Answer, Plan, Stage};
 use crate::policy::{Decision, Override};
@@ -157,12 +158,6 @@ fn first_line(path: &str) -> io::Result<String> {
     File::open(path)?.take(MAX_COMM).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }
 
 impl Event {

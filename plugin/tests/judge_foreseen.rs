@@ -20,12 +20,15 @@ use btf_guard::place::plan::{Action, Element, Plan, Stage};
 use common::judge::{Answer, Transaction, kmp};
 use common::{Build, Place, RELEASE, base, config, module, module_path};
 
+/// What was changed so long ago was not changed by what begins now: two seconds are
+/// what file systems may round away.
+const SETTLED: Duration = Duration::from_millis(3100);
+
 /// A root whose kernel was there before the transactions.
 fn settled() -> Place {
     let root = Place::new();
     root.boot(Build::New);
-    // Two seconds are what file systems may round away.
-    sleep(Duration::from_millis(2100));
+    sleep(SETTLED);
     root
 }
 
@@ -167,7 +170,7 @@ fn a_link_that_a_scriptlet_made_is_judged() {
     let files = Place::new();
     root.file("lib/modules/other/config", config(false));
     root.file("lib/modules/other/vmlinuz", base(Build::Old));
-    sleep(Duration::from_millis(2100));
+    sleep(SETTLED);
     let mine = "/lib/modules/other/extra/kmp.ko";
     let package = files.package("kmp", &[(mine.to_owned(), module("kmp", Build::Old))]);
     let before = Transaction::on(&root).install(&package).judge();

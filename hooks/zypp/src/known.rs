@@ -11,17 +11,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use btf_guard::place::private::{Private, Refused};
+use btf_guard::stamp::FileId;
 use serde::{Deserialize, Serialize};
 
 /// The version of [`Known`], and of the rules by which its names were found.
-const SCHEMA: &str = concat!("2 of ", env!("CARGO_PKG_VERSION"));
+const SCHEMA: &str = concat!("3 of ", env!("CARGO_PKG_VERSION"));
 
 /// Its file in the cache.
 const NAME: &str = "zypp-carriers";
@@ -54,19 +54,9 @@ pub struct State {
     /// The cookie of each repository, empty where it has none.
     repositories: BTreeMap<String, String>,
     /// What the files that name the repositories look like.
-    files: BTreeMap<String, Look>,
+    files: BTreeMap<String, FileId>,
     /// The cookie of what is installed.
     installed: String,
-}
-
-/// What tells whether a file was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Look {
-    inode: u64,
-    size: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 /// Where libzypp keeps the things that tell.
@@ -91,7 +81,7 @@ impl State {
         let mut files = BTreeMap::new();
         for name in names(&sources.repositories).ok()? {
             let found = fs::symlink_metadata(sources.repositories.join(&name)).ok()?;
-            files.insert(text(name.as_bytes()), Look::of(&found));
+            files.insert(text(name.as_bytes()), FileId::from(&found));
         }
         let installed = cookie(&sources.solv.join(SYSTEM)).ok()??;
         (!repositories.is_empty()).then_some(Self {
@@ -103,17 +93,6 @@ impl State {
 
     fn has_repositories_of(&self, other: &Self) -> bool {
         self.repositories == other.repositories && self.files == other.files
-    }
-}
-
-impl Look {
-    fn of(found: &Metadata) -> Self {
-        Self {
-            inode: found.ino(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
     }
 }
 
@@ -356,7 +335,7 @@ mod tests {
         assert_eq!(Known::read(&cache, &now(&sources)), None);
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         assert_eq!(Known::read(&cache, &now(&sources)), Some(known));
-        let other = fs::read_to_string(&file).unwrap().replace("2 of", "1 of");
+        let other = fs::read_to_string(&file).unwrap().replace("3 of", "1 of");
         fs::write(&file, other).unwrap();
         assert_eq!(Known::read(&cache, &now(&sources)), None);
     }

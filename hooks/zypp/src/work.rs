@@ -3,8 +3,9 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use btf_guard::clock::now;
 use btf_guard::config::Places as Config;
 use btf_guard::judge::{self, Failure, Judge};
 use btf_guard::overrides;
@@ -367,10 +368,4 @@ fn carrier<'a>(steps: &'a [CommitStep], elements: &[Element]) -> Option<&'a Comm
         let mut steps = steps.iter();
         steps.find(|step| handoff::same_package(&steps::nevra(step), &element.nevra))
     })
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

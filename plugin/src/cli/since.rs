@@ -6,6 +6,7 @@ use std::path::Path;
 
 use btf_guard::place::boot::Bootable;
 use btf_guard::place::tree::Seen;
+use btf_guard::stamp::changed_since;
 
 /// When the transaction began, in seconds since 1970. Where that is not known,
 /// everything counts as its work.
@@ -19,7 +20,7 @@ impl Since {
         let Some(since) = self.0 else { return true };
         let (found, changed) = seen;
         let touched_file = match changed {
-            Some(changed) => counts(*changed, since),
+            Some(changed) => changed_since(*changed, since),
             None => touched(&found.file, since),
         };
         // As strings: to compare thousands of paths part by part takes milliseconds.
@@ -38,14 +39,5 @@ impl Since {
 /// Was it changed since then? What cannot be looked at was not.
 fn touched(path: &Path, since: u64) -> bool {
     let found = fs::symlink_metadata(path);
-    found.is_ok_and(|found| counts(found.ctime(), since))
-}
-
-/// Does a change at that time, in seconds since 1970, count? A package manager
-/// sets a file's modification time; nobody can set the other.
-///
-/// FAT keeps even seconds, downwards (`fat_truncate_time()`, fs/fat/misc.c of the
-/// kernel).
-fn counts(changed: i64, since: u64) -> bool {
-    u64::try_from(changed).is_ok_and(|changed| changed.saturating_add(1) >= since)
+    found.is_ok_and(|found| changed_since(found.ctime(), since))
 }

@@ -12,21 +12,21 @@
 //! used.
 
 mod entry;
-mod seen;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::OFlags;
-use seen::{SETTLED, Seen};
 use sha2::{Digest, Sha256};
 
 use super::Error;
 use super::image::{self, Image};
+use crate::clock;
 use crate::module::source::{Regular, Source};
+use crate::place::private::{Private, Refused};
+use crate::stamp::FileId;
 
 /// The most that all entries may take, in bytes: the base BTF of some 80 kernels.
 pub const CAPACITY: u64 = 512 << 20;
@@ -59,8 +59,8 @@ const CHUNK: usize = 1 << 20;
 pub struct Cache {
     dir: PathBuf,
     capacity: u64,
-    /// How old a file's last change must be, in seconds.
-    settled: i64,
+    /// The time, in seconds since 1970.
+    now: fn() -> u64,
 }
 
 impl Cache {
@@ -68,15 +68,13 @@ impl Cache {
     ///
     /// # Errors
     /// If others could write into it.
-    pub fn open(dir: &Path) -> io::Result<Self> {
-        match check(dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(Self {
-                dir: dir.to_owned(),
-                capacity: CAPACITY,
-                settled: SETTLED,
-            }),
-        }
+    pub fn open(dir: &Path) -> Result<Self, Refused> {
+        Private::open(dir)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            capacity: CAPACITY,
+            now: clock::now,
+        })
     }
 
     /// The same, holding at most so many bytes.
@@ -102,22 +100,24 @@ impl Cache {
         if file.size() > IMAGE {
             return image::open(path);
         }
-        let seen = Seen::of(&file)?;
-        if let Some(image) = self.seen(&seen) {
+        let id = FileId::from(&file.metadata()?);
+        let name = name(&id);
+        if let Some(image) = self.seen(&name) {
             return Ok(image);
         }
         let key = digest(&file)?;
         let image = self.of(&file, &key)?;
-        if seen.is_settled(self.settled) && Seen::of(&file)? == seen {
+        // A change from now on shows in the file's id only if the last one is old.
+        if !id.changed_since((self.now)()) && FileId::from(&file.metadata()?) == id {
             // It is digested again if that fails.
-            let _ = self.keep(&seen.key(), PLACES, key.as_bytes());
+            let _ = self.keep(&name, PLACES, key.as_bytes());
         }
         Ok(image)
     }
 
     /// The image of a file that is as it was when it was last digested.
-    fn seen(&self, seen: &Seen) -> Option<Image> {
-        let key = self.kept(&seen.key(), PLACES, 2 * DIGEST as u64)?;
+    fn seen(&self, name: &str) -> Option<Image> {
+        let key = self.kept(name, PLACES, 2 * DIGEST as u64)?;
         let key = str::from_utf8(&key).ok()?;
         let is_digest = key.len() == 2 * DIGEST && key.bytes().all(|b| b.is_ascii_hexdigit());
         is_digest.then(|| self.load_image(key).ok())??
@@ -136,18 +136,17 @@ impl Cache {
     }
 
     fn of(&self, source: &(impl Source + ?Sized), key: &str) -> Result<Image, Error> {
-        let place = self.place(key, IMAGES);
         match self.load_image(key) {
             Ok(Some(image)) => return Ok(image),
             Ok(None) => {}
             Err(error) => {
-                log::warn!("{}: {error}; it is made again", place.display());
-                // If it cannot be removed, it is overwritten.
-                let _ = fs::remove_file(&place);
+                let entry = self.dir.join(entry(key, IMAGES));
+                log::warn!("{}: {error}; it is made again", entry.display());
             }
         }
         let image = image::read(source)?;
-        let kept = entry::write(&image).and_then(|bytes| self.store(&place, &bytes));
+        let bytes = entry::write(&image).map_err(Refused::from);
+        let kept = bytes.and_then(|bytes| self.store(&entry(key, IMAGES), &bytes));
         if let Err(error) = kept {
             log::info!("{}: {error}; nothing is kept", self.dir.display());
         }
@@ -158,7 +157,7 @@ impl Cache {
     /// there are `limit` at most. What is damaged, or could be somebody else's, is
     /// none.
     pub fn kept(&self, name: &str, suffix: &str, limit: u64) -> Option<Vec<u8>> {
-        let mut file = self.load(&self.place(name, suffix), limit + DIGEST as u64);
+        let mut file = self.load(&entry(name, suffix), limit + DIGEST as u64);
         let mut bytes = Vec::new();
         let file = file.as_mut().ok()?.as_mut()?;
         file.take(limit + DIGEST as u64)
@@ -171,36 +170,24 @@ impl Cache {
     /// Keeps these bytes under a name, which is one word, in place of others.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn keep(&self, name: &str, suffix: &str, bytes: &[u8]) -> io::Result<()> {
+    /// If it cannot be written, or others could write into the directory.
+    pub fn keep(&self, name: &str, suffix: &str, bytes: &[u8]) -> Result<(), Refused> {
         let mut all = Sha256::digest(bytes).to_vec();
         all.extend_from_slice(bytes);
-        self.store(&self.place(name, suffix), &all)
-    }
-
-    fn place(&self, key: &str, suffix: &str) -> PathBuf {
-        self.dir.join(format!("{key}.{suffix}"))
+        self.store(&entry(name, suffix), &all)
     }
 
     /// Opens a file that is nobody else's and not longer than that; `None` if
     /// there is none.
-    fn load(&self, place: &Path, limit: u64) -> io::Result<Option<File>> {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
-        let opened = File::options()
-            .read(true)
-            .custom_flags(flags as i32)
-            .open(place);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+    fn load(&self, entry: &str, limit: u64) -> Result<Option<File>, Refused> {
+        let Some(dir) = Private::open(&self.dir)? else {
+            return Ok(None);
         };
-        let found = file.metadata()?;
-        if !found.is_file() || !is_ours(&found) {
-            return Err(io::Error::other("not a file of this user's own"));
-        }
-        if found.len() > limit {
-            return Err(io::Error::other("longer than any entry"));
+        let Some(file) = dir.open_file(entry)? else {
+            return Ok(None);
+        };
+        if file.metadata()?.len() > limit {
+            return Err(Refused::TooLong(limit));
         }
         // So that what is used stays, and what is not goes first. It does not
         // matter if that fails.
@@ -208,40 +195,29 @@ impl Cache {
         Ok(Some(file))
     }
 
-    fn load_image(&self, key: &str) -> io::Result<Option<Image>> {
-        let file = self.load(&self.place(key, IMAGES), ENTRY)?;
-        file.map(|file| entry::read(&mut &file, file.metadata()?.len()))
-            .transpose()
+    fn load_image(&self, key: &str) -> Result<Option<Image>, Refused> {
+        let file = self.load(&entry(key, IMAGES), ENTRY)?;
+        let image = file.map(|file| entry::read(&mut &file, file.metadata()?.len()));
+        Ok(image.transpose()?)
     }
 
     /// Makes the directory, where there is none.
     ///
     /// # Errors
     /// If it cannot be made, or others could write into it.
-    pub fn make(&self) -> io::Result<()> {
-        let mut maker = fs::DirBuilder::new();
-        maker.recursive(true).mode(0o755).create(&self.dir)?;
-        check(&self.dir)
+    pub fn make(&self) -> Result<(), Refused> {
+        self.made().map(drop)
     }
 
-    fn store(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.make()?;
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
-        let draft = self.dir.join(format!(".{name}.{}", std::process::id()));
-        let written = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-            .open(&draft)
-            .and_then(|mut file| file.write_all(bytes))
-            .and_then(|()| fs::rename(&draft, place));
-        if written.is_err() {
-            // Nothing more can be done for it.
-            let _ = fs::remove_file(&draft);
-        }
-        written?;
-        self.shrink(&name)
+    fn made(&self) -> Result<Private, Refused> {
+        let mut maker = fs::DirBuilder::new();
+        maker.recursive(true).mode(0o755).create(&self.dir)?;
+        Private::create(&self.dir)
+    }
+
+    fn store(&self, entry: &str, bytes: &[u8]) -> Result<(), Refused> {
+        self.made()?.write(entry, bytes)?;
+        Ok(self.shrink(entry)?)
     }
 
     /// Removes what was not used for longest until the rest fits. The entry `kept`
@@ -284,19 +260,14 @@ impl Cache {
     }
 }
 
-/// Is this a directory that only we can write?
-fn check(dir: &Path) -> io::Result<()> {
-    let found = fs::symlink_metadata(dir)?;
-    if found.is_dir() && is_ours(&found) {
-        return Ok(());
-    }
-    let what = "not a directory that belongs to this user and that only this user can write";
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
+/// The name of an entry's file.
+fn entry(key: &str, suffix: &str) -> String {
+    format!("{key}.{suffix}")
 }
 
-/// Owned by the user who runs, and writable by nobody else.
-fn is_ours(found: &fs::Metadata) -> bool {
-    found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0
+/// The name, in one word, under which is kept which image a file was.
+fn name(id: &FileId) -> String {
+    hex::encode(Sha256::digest(format!("{id:?}")))
 }
 
 /// SHA-256 of a whole image, in lower-case hexadecimal.

@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::roots::Root;
+use crate::stamp::changed_since;
 
 /// What may have changed, and how deep below it is looked.
 const PLACES: [(&str, usize); 3] = [
@@ -82,8 +83,6 @@ impl Glance {
         false
     }
 
-    /// Not before `since`, by the time that nobody can set. FAT keeps even
-    /// seconds, downwards.
     fn has_changed(&mut self, path: &Path) -> bool {
         let Some(left) = self.left.checked_sub(1) else {
             return true;
@@ -93,8 +92,7 @@ impl Glance {
             // Gone since it was listed.
             return true;
         };
-        let when = u64::try_from(found.ctime()).unwrap_or(0);
-        when.saturating_add(1) >= self.since
+        changed_since(found.ctime(), self.since)
     }
 }
 
@@ -151,7 +149,7 @@ mod tests {
             }),
         ];
         for (what, change) in changes {
-            let since = now() + 2;
+            let since = now() + 3;
             while now() < since {
                 sleep(Duration::from_millis(50));
             }

@@ -17,13 +17,14 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Answer, Message};
 use super::private::{self, Private};
 use super::process::{self, Process};
+use crate::clock::now;
 use crate::policy::Decision;
 
 /// The version of [`Handoff`].
@@ -277,13 +278,6 @@ fn left_by(name: &str) -> Option<(u32, u64)> {
     let (process, _) = name.strip_prefix("zypp-")?.split_once('.')?;
     let (pid, started) = process.split_once('-')?;
     Some((pid.parse().ok()?, started.parse().ok()?))
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

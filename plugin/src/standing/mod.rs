@@ -2,7 +2,7 @@
 //! one of them changes.
 //!
 //! [`Store`] is a file that only root reads and writes. A [`Finding`] carries what
-//! the disk looked like when it was judged ([`Stamp`]); while that is so, it stands
+//! the disk looked like when it was judged ([`FileId`]); while that is so, it stands
 //! without another look.
 
 mod answer;
@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Moment;
 use crate::policy::{self, Decision, Mode, Severity};
 use crate::report::Kind;
+use crate::stamp::FileId;
 use crate::verdict::Cause;
 
-pub use crate::stamp::Stamp;
 pub use answer::{Answered, Origin};
 pub use publish::{publish, withdraw};
 pub use store::{Damaged, Error, Held};
@@ -105,9 +105,9 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {
     /// The module's, or the initrd's.
-    pub module: Stamp,
+    pub module: FileId,
     /// The kernel's image; `None` for the kernel that runs.
-    pub image: Option<Stamp>,
+    pub image: Option<FileId>,
 }
 
 impl Findings {

@@ -7,12 +7,13 @@ use std::path::Path;
 use anyhow::Context;
 use btf_guard::kernel::kmsg::{self, Refused};
 use btf_guard::kernel::{Kernel, Moment};
-use btf_guard::module::Reader;
+use btf_guard::module::{Reader, name_of_file, same_name};
 use btf_guard::place::open_module;
 use btf_guard::place::tree::{self, Found as File};
 use btf_guard::policy::Severity;
 use btf_guard::report::{Kind, ModuleEntry};
-use btf_guard::standing::{Finding, Findings, Judged, Place, Stamp};
+use btf_guard::stamp::FileId;
+use btf_guard::standing::{Finding, Findings, Judged, Place};
 use btf_guard::verdict::{Cause, Causes};
 
 use super::super::bench::{Bench, Case};
@@ -59,7 +60,7 @@ pub(super) fn compare(
             return false;
         }
         if finding.verdict == Kind::Refused {
-            known.insert(finding.name.replace('-', "_"));
+            known.insert(same_name(&finding.name));
         }
         true
     });
@@ -121,7 +122,7 @@ impl Seen<'_> {
 
     /// A line where the kernel has loaded what it was to refuse, with its types.
     fn proves_wrong(&self, finding: &Finding) -> Option<String> {
-        let name = finding.name.replace('-', "_");
+        let name = same_name(&finding.name);
         let predicted = match finding.verdict {
             Kind::Refused => "refused",
             Kind::BtfDiscarded => "loaded without types",
@@ -145,7 +146,7 @@ impl Seen<'_> {
 /// told.
 fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
     let file = Path::new(&finding.module);
-    if finding.judged?.module != Stamp::of(file).ok()? {
+    if finding.judged?.module != FileId::of(file).ok()? {
         return None;
     }
     let module = open_module(&mut Reader::new(), file, |_| false).ok()??;
@@ -172,11 +173,8 @@ impl<'a> Unforeseen<'a> {
     fn new(scene: &'a Scene<'a>, kernel: Kernel, release: &'a str) -> Self {
         let dir = scene.root.module_dir(release);
         let modules = dir.map(|dir| tree::walk(&dir, scene.root).modules);
-        let named = modules.into_iter().flatten().filter_map(|found| {
-            let file = found.path.file_name()?.to_string_lossy();
-            let (stem, _) = file.split_once(".ko")?;
-            Some((stem.replace('-', "_"), found))
-        });
+        let modules = modules.into_iter().flatten();
+        let named = modules.map(|found| (name_of_file(&found.path), found));
         let here = here::running_release(scene.root, false);
         let wanted = here.map(|release| Wanted::new(scene.root, &release));
         let mut bench = Bench::new(Causes::all(), Progress::new(false)).for_this_machine(wanted);

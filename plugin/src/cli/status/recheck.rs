@@ -9,7 +9,8 @@ use btf_guard::place::inventory::{Installed, Place as Search};
 use btf_guard::place::tree::{self, Found as File};
 use btf_guard::policy::Severity;
 use btf_guard::report::{Kind, ModuleEntry};
-use btf_guard::standing::{About, Finding, Findings, Judged, Stamp};
+use btf_guard::stamp::FileId;
+use btf_guard::standing::{About, Finding, Findings, Judged};
 use btf_guard::verdict::Causes;
 
 use super::super::bench::{Bench, Case};
@@ -77,7 +78,7 @@ fn fate(scene: &Scene<'_>, finding: &Finding) -> Fate {
     }
     let image = match running {
         true => None,
-        false => match Stamp::of(Path::new(&finding.kernel.source)) {
+        false => match FileId::of(Path::new(&finding.kernel.source)) {
             Ok(stamp) => Some(stamp),
             Err(_) => return Fate::Gone,
         },
@@ -89,7 +90,7 @@ fn fate(scene: &Scene<'_>, finding: &Finding) -> Fate {
             false => Fate::Gone,
         };
     }
-    let Ok(module) = Stamp::of(Path::new(finding.file())) else {
+    let Ok(module) = FileId::of(Path::new(finding.file())) else {
         return Fate::Gone;
     };
     match finding.judged == Some(Judged { module, image }) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use btf_guard::policy::{Mode, Severity};
-use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin, Stamp};
+use btf_guard::stamp::FileId;
+use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin};
 use btf_guard::verdict::Causes;
 
 use super::super::checked::{self, Options};
@@ -72,8 +73,8 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
 /// may have changed since.
 pub(super) fn stamp(finding: &Finding, time: u64) -> Option<Judged> {
     let stamp = |path: &str| {
-        let stamp = Stamp::of(Path::new(path)).ok()?;
-        (!stamp.is_later_than(time)).then_some(stamp)
+        let stamp = FileId::of(Path::new(path)).ok()?;
+        (!stamp.changed_since(time)).then_some(stamp)
     };
     Some(Judged {
         module: stamp(finding.file())?,

@@ -1,26 +1,19 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::btf::Order;
+use crate::btf::{Order, sample_btf};
 use crate::module::Target;
 
 /// Raw BTF is an image too, and a small one.
 fn image(dir: &TempDir, name: &str, tail: &str) -> PathBuf {
-    let mut btf = vec![0x9f, 0xeb, 1, 0];
-    for word in [24_u32, 0, 0, 0, tail.len() as u32 + 2] {
-        btf.extend(word.to_le_bytes());
-    }
-    btf.push(0);
-    btf.extend(tail.as_bytes());
-    btf.push(0);
     let path = dir.path().join(name);
-    fs::write(&path, btf).unwrap();
+    fs::write(&path, sample_btf(Order::Little, 24, tail, 0)).unwrap();
     path
 }
 
@@ -158,7 +151,12 @@ fn what_was_not_used_for_longest_goes_first() {
     }
     thread::sleep(Duration::from_millis(20));
     cache.image(&c).unwrap();
-    let key = |path: &Path| cache.place(&digest(&Regular::open(path).unwrap()).unwrap(), IMAGES);
+    let key = |path: &Path| {
+        cache.dir().join(super::entry(
+            &digest(&Regular::open(path).unwrap()).unwrap(),
+            IMAGES,
+        ))
+    };
     let mut expected = vec![key(&a), key(&c)];
     expected.sort();
     assert_eq!(entries(&cache), expected);
@@ -216,19 +214,19 @@ fn an_image_that_has_not_changed_is_not_digested_again() {
     // It was written just now: another write may not show.
     cache.image(&one).unwrap();
     assert!(places(&cache).is_empty());
-    cache.settled = 0;
+    cache.now = || u64::MAX;
     cache.image(&one).unwrap();
     cache.image(&two).unwrap();
     assert_eq!(places(&cache).len(), 2);
     // What is noted is believed.
     let bytes = image::open(&two).unwrap().base_btf;
-    let seen = Seen::of(&Regular::open(&one).unwrap()).unwrap();
+    let seen = name(&FileId::of(&one).unwrap());
     let key = digest(&Regular::open(&two).unwrap()).unwrap();
-    cache.keep(&seen.key(), PLACES, key.as_bytes()).unwrap();
+    cache.keep(&seen, PLACES, key.as_bytes()).unwrap();
     assert_eq!(cache.image(&one).unwrap().base_btf, bytes);
     // Unless it is no digest, or none of an image that is there.
     for noted in ["../../../../etc/passwd", &"0".repeat(64), "", "\u{e9}"] {
-        cache.keep(&seen.key(), PLACES, noted.as_bytes()).unwrap();
+        cache.keep(&seen, PLACES, noted.as_bytes()).unwrap();
         assert_ne!(cache.image(&one).unwrap().base_btf, bytes, "{noted}");
     }
 }
@@ -237,7 +235,7 @@ fn an_image_that_has_not_changed_is_not_digested_again() {
 fn an_image_that_is_written_in_place_is_another() {
     let dir = tempfile::tempdir().unwrap();
     let mut cache = cache(&dir);
-    cache.settled = 0;
+    cache.now = || u64::MAX;
     let path = image(&dir, "image", "one");
     let first = cache.image(&path).unwrap().base_btf;
     let before = fs::metadata(&path).unwrap();

@@ -4,18 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::btf::{Order, sample_btf};
 use crate::kernel::{Config, Image};
 
 fn kernel(release: &str, tail: &str) -> Kernel {
-    let mut btf = vec![0x9f, 0xeb, 1, 0];
-    for word in [24_u32, 0, 0, 0, tail.len() as u32 + 2] {
-        btf.extend(word.to_le_bytes());
-    }
-    btf.push(0);
-    btf.extend(tail.as_bytes());
-    btf.push(0);
     let image = Image {
-        base_btf: btf,
+        base_btf: sample_btf(Order::Little, 24, tail, 0),
         base_sha256: None,
         release: Some(release.to_owned()),
         build: None,

@@ -227,7 +227,7 @@ fn a_transaction_without_modules_starts_no_program() {
         );
         fs::set_permissions(root.at(PROGRAM), Permissions::from_mode(0o755)).unwrap();
         // Times are whole seconds, and FAT's are two.
-        sleep(Duration::from_secs(3));
+        sleep(Duration::from_secs(4));
         for verb in ["install", "remove"] {
             assert_eq!(asked(&root, &[dnf, "-y", verb, "plain"]), [""; 0], "{dnf}");
         }
@@ -300,7 +300,7 @@ fn a_glance_that_shows_a_change_has_the_judge_asked() {
             format!("#!/bin/sh\necho \"$1\" \"$2\" >>{ASKED}\nexec {real} \"$@\"\n"),
         );
         fs::set_permissions(root.at(PROGRAM), Permissions::from_mode(0o755)).unwrap();
-        sleep(Duration::from_secs(3));
+        sleep(Duration::from_secs(4));
         let asked = asked(&root, &[dnf, "-y", "install", "changes"]);
         assert_eq!(
             asked.first().map(String::as_str),
