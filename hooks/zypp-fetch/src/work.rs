@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use btf_guard::place::fetch::{
     Ask, Commit, CommitAction, Extent, Failure, Outcome, Progress, Request, Resolve, Step, Verb,
 };
+use btf_guard::place::nevra::Nevra;
 use btf_guard::place::plan;
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
@@ -120,7 +121,7 @@ fn choose(zypp: &mut Zypp, resolve: &Resolve) -> Result<(), Error> {
 }
 
 fn describe(zypp: &Zypp, steps: &[zypp_sys::Step]) -> Result<Vec<Step>, Error> {
-    let names: Vec<String> = steps.iter().map(zypp_sys::Step::nevra).collect();
+    let names: Vec<String> = steps.iter().map(nevra).collect();
     steps
         .iter()
         .enumerate()
@@ -130,7 +131,7 @@ fn describe(zypp: &Zypp, steps: &[zypp_sys::Step]) -> Result<Vec<Step>, Error> {
                     Action::Comes | Action::ComesBeside => plan::Action::Install,
                     Action::Goes => plan::Action::Erase,
                 },
-                nevra: step.nevra(),
+                nevra: nevra(step),
                 name: step.name.clone(),
                 repository: step.repository.clone(),
                 location: step.location.clone(),
@@ -146,6 +147,17 @@ fn describe(zypp: &Zypp, steps: &[zypp_sys::Step]) -> Result<Vec<Step>, Error> {
             })
         })
         .collect()
+}
+
+fn nevra(step: &zypp_sys::Step) -> String {
+    let nevra = Nevra {
+        name: &step.name,
+        epoch: step.epoch,
+        version: &step.version,
+        release: &step.release,
+        arch: &step.arch,
+    };
+    nevra.to_string()
 }
 
 fn speaks_of_kernels(zypp: &Zypp, index: usize, name: &str) -> Result<bool, Error> {

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use btf_guard::place::fetch::{CommitAction, CommitStep, Outcome, Step};
+use btf_guard::place::nevra::Nevra;
 use btf_guard::place::plan::Action;
 use walkdir::WalkDir;
-
-use crate::steps;
 
 /// Files that are looked at; a cache that keeps every package has some thousands.
 const MAX_ENTRIES: usize = 200_000;
@@ -43,7 +42,7 @@ pub(crate) fn search(cache: &Path, steps: &[CommitStep]) -> Outcome {
             } else {
                 Action::Erase
             },
-            nevra: steps::nevra(step),
+            nevra: step.nevra().to_string(),
             name: step.name.clone(),
             repository: None,
             location: None,
@@ -62,14 +61,8 @@ pub(crate) fn search(cache: &Path, steps: &[CommitStep]) -> Outcome {
 
 /// The file's name in a repository has no epoch.
 fn file_name(step: &CommitStep) -> String {
-    let CommitStep {
-        name,
-        version,
-        release,
-        arch,
-        ..
-    } = step;
-    format!("{name}-{version}-{release}.{arch}.rpm")
+    let nevra = step.nevra();
+    format!("{}.rpm", Nevra { epoch: 0, ..nevra })
 }
 
 /// Kernels of all distributions, module packages of SUSE and of Red Hat.

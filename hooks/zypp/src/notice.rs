@@ -14,8 +14,6 @@ use btf_guard::place::fetch::CommitStep;
 use btf_guard::place::plan::{Level, Message};
 use btf_guard::terminal::escape;
 
-use crate::steps;
-
 /// One file.
 #[derive(Debug)]
 pub(crate) struct Notice {
@@ -27,7 +25,7 @@ impl Notice {
     pub(crate) fn about(directory: &Path, step: Option<&CommitStep>) -> Option<Self> {
         let name = step.map_or_else(
             || "btf-guard-notify.txt".to_owned(),
-            |step| format!("{}-{}-btf-guard.txt", step.name, steps::edition(step)),
+            |step| format!("{}-{}-btf-guard.txt", step.name, step.nevra().evr()),
         );
         directory.is_dir().then(|| Self {
             path: directory.join(name),

@@ -84,23 +84,6 @@ fn is_plain(word: &str) -> bool {
     !word.starts_with('-') && word.bytes().all(is_plain)
 }
 
-/// Version and release, with the epoch in front if there is one: what libzypp
-/// calls an edition.
-pub(crate) fn edition(step: &CommitStep) -> String {
-    let CommitStep {
-        version, release, ..
-    } = step;
-    match step.epoch {
-        None | Some(0) => format!("{version}-{release}"),
-        Some(epoch) => format!("{epoch}:{version}-{release}"),
-    }
-}
-
-/// Name, epoch, version, release, architecture, as rpm writes them.
-pub(crate) fn nevra(step: &CommitStep) -> String {
-    format!("{}-{}.{}", step.name, edition(step), step.arch)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +101,7 @@ mod tests {
             {"solvable":{"n":"obsoleted","v":"1","r":"0","a":"noarch"}}]}"#,
         )
         .unwrap();
-        let names: Vec<String> = steps.iter().map(nevra).collect();
+        let names: Vec<String> = steps.iter().map(|step| step.nevra().to_string()).collect();
         assert_eq!(
             names,
             [
@@ -129,7 +112,6 @@ mod tests {
         );
         assert_eq!(steps[1].action, CommitAction::Erase);
         assert_eq!(steps[2].action, CommitAction::Multi);
-        assert_eq!(edition(&steps[1]), "3:1-2");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use btf_guard::place::elements::{Elements, Incomplete};
 use btf_guard::place::fetch::{CommitAction, CommitStep};
 use btf_guard::place::handoff::{self, Commit};
 use btf_guard::place::installed::Rpm;
+use btf_guard::place::nevra::{Nevra, name_of};
 use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
 use btf_guard::place::private::{self, Private};
 use btf_guard::place::process::Process;
@@ -165,7 +166,11 @@ impl Work {
             return Ok(());
         }
         if let Some(known) = &mut self.known {
-            known.add(elements.elements.iter().filter_map(name));
+            let names = elements
+                .elements
+                .iter()
+                .map(|element| name_of(&element.nevra));
+            known.add(names.map(str::to_owned));
         }
         let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
         let mut plan = Plan {
@@ -355,17 +360,11 @@ fn replaced(steps: &[CommitStep]) -> BTreeSet<&str> {
     steps.map(|step| step.name.as_str()).collect()
 }
 
-/// The package's name.
-fn name(element: &Element) -> Option<String> {
-    let name = element.nevra.rsplitn(3, '-').nth(2);
-    name.map(str::to_owned)
-}
-
 /// The step of a package that the plan says is installed.
 fn carrier<'a>(steps: &'a [CommitStep], elements: &[Element]) -> Option<&'a CommitStep> {
     let mut coming = elements.iter().filter(|e| e.action == Action::Install);
     coming.find_map(|element| {
-        let mut steps = steps.iter();
-        steps.find(|step| handoff::same_package(&steps::nevra(step), &element.nevra))
+        let nevra = Nevra::parse(&element.nevra)?;
+        steps.iter().find(|step| step.nevra() == nevra)
     })
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::place::Role;
-use btf_guard::place::handoff::same_package;
 use btf_guard::place::inventory::Inventory;
+use btf_guard::place::nevra::same_package;
 use btf_guard::place::plan::Plan;
 use btf_guard::place::transaction::{Change, Linked, Transaction};
 use btf_guard::policy::Severity;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::fetch::Step;
+use super::nevra::Nevra;
 use super::plan::Action;
 
 /// What dnf would do.
@@ -92,11 +93,10 @@ impl Account {
     }
 
     fn add(&mut self, action: Action, nevra: String, path: Option<PathBuf>) -> Result<(), String> {
-        let name = nevra.rsplitn(3, '-').nth(2);
-        let name = name.ok_or_else(|| format!("{nevra:?} is no package"))?;
+        let parsed = Nevra::parse(&nevra).ok_or_else(|| format!("{nevra:?} is no package"))?;
         self.steps.push(Step {
             action,
-            name: name.to_owned(),
+            name: parsed.name.to_owned(),
             nevra,
             repository: None,
             location: None,

@@ -13,8 +13,8 @@ use std::time::Duration;
 use btf_guard_child::Failure;
 
 use super::fetch::{Outcome, Step};
-use super::handoff::same_package;
 use super::installed::{Installed, Rpm};
+use super::nevra::{name_of, same_package};
 use super::package::{self, Package};
 use super::paths;
 use super::plan::{Action, Element};
@@ -151,9 +151,7 @@ impl Elements {
             let is_named = |action| {
                 steps().any(|step| step.action == action && same_package(&step.nevra, &nevra))
             };
-            let name = nevra.rsplitn(3, '-').nth(2);
-            let is_replaced =
-                !is_named(Action::Install) && name.is_some_and(|name| replaced.contains(name));
+            let is_replaced = !is_named(Action::Install) && replaced.contains(name_of(&nevra));
             if is_named(Action::Erase) || is_replaced {
                 self.add(Element {
                     nevra,

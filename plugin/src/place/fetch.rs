@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::nevra::Nevra;
 use super::plan::Action;
 
 /// The version of [`Request`] and [`Line`].
@@ -98,6 +99,19 @@ pub struct CommitStep {
     pub release: String,
     /// Its architecture.
     pub arch: String,
+}
+
+impl CommitStep {
+    /// The package that it is about.
+    pub fn nevra(&self) -> Nevra<'_> {
+        Nevra {
+            name: &self.name,
+            epoch: self.epoch.unwrap_or_default(),
+            version: &self.version,
+            release: &self.release,
+            arch: &self.arch,
+        }
+    }
 }
 
 /// What happens in a [`CommitStep`], in libzypp's own signs.

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::nevra::same_package;
 use super::plan::{Answer, Message};
 use super::private::{self, Private};
 use super::process::{self, Process};
@@ -67,18 +68,6 @@ impl Handoff {
     pub fn has_judged(&self, nevra: &str) -> bool {
         self.judged.iter().any(|judged| same_package(judged, nevra))
     }
-}
-
-/// Do these two name one package? An epoch of 0 is as none: rpm writes it where
-/// the spec file has it, libzypp never does.
-pub fn same_package(one: &str, other: &str) -> bool {
-    without_zero(one) == without_zero(other)
-}
-
-/// The package's name without an epoch of 0: the same for all that
-/// [`same_package`] takes for one.
-pub fn without_zero(nevra: &str) -> String {
-    nevra.replacen("-0:", "-", 1)
 }
 
 /// Why a hand-off is not believed.

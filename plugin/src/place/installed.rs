@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use btf_guard_child::{self as child, Failure, Terms};
 
+use super::nevra::name_of;
 use super::paths;
 
 const WHO: &str = "rpm";
@@ -54,7 +55,7 @@ impl Rpm<'_> {
             for (nevra, directories) in parse(&answer) {
                 let matters = |path: &PathBuf| paths::place(path.as_os_str().as_bytes()).is_some();
                 if directories.iter().any(matters) {
-                    telling.extend(name(&nevra).map(str::to_owned));
+                    telling.insert(name_of(&nevra).to_owned());
                 }
             }
             if telling.is_empty() {
@@ -114,11 +115,6 @@ fn nothing() -> Result<File, Failure> {
     File::open("/dev/null").map_err(|source| Failure::HandOver { who: WHO, source })
 }
 
-/// A package's name, which rpm of any age finds it by.
-fn name(nevra: &str) -> Option<&str> {
-    nevra.rsplitn(3, '-').nth(2)
-}
-
 /// Lines that begin with N name a package, those with P a path of it. Whatever
 /// else rpm says begins with another letter.
 pub fn parse(answer: &[u8]) -> BTreeMap<String, Vec<PathBuf>> {
@@ -154,7 +150,5 @@ mod tests {
         assert_eq!(packages["a-1-1.noarch"].len(), 2);
         assert!(packages["c-1-1.noarch"].is_empty());
         assert!(parse(b"P/orphan\n").is_empty());
-        assert_eq!(name("a-b-1:2-3.noarch"), Some("a-b"));
-        assert_eq!(name("a"), None);
     }
 }

@@ -13,6 +13,7 @@ pub mod installed;
 pub mod inventory;
 mod layout;
 pub mod needed;
+pub mod nevra;
 pub mod package;
 pub mod paths;
 pub mod plan;

@@ -154,9 +154,3 @@ impl Rule {
         applies.then(|| self.effect.on(severity))
     }
 }
-
-/// The name in a package's name, epoch, version, release, architecture.
-pub fn name_of(nevra: &str) -> &str {
-    let mut parts = nevra.rsplitn(3, '-');
-    parts.nth(2).unwrap_or(nevra)
-}

@@ -3,8 +3,9 @@
 use super::findings::{Finding, findings};
 use super::words::{self, shown};
 use super::{Kind, Report};
+use crate::place::nevra::name_of;
 use crate::place::plan::{Level, Message, Stage};
-use crate::policy::{Decision, Mode, Override, Severity, name_of};
+use crate::policy::{Decision, Mode, Override, Severity};
 
 /// Findings that get lines of their own.
 const FINDINGS: usize = 3;

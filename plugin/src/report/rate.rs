@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{KernelEntry, ModuleEntry, Report, VerdictEntry};
-use crate::policy::{
-    self, Decision, Mode, Override, Policy, Provenance, Rule, Severity, Subject, name_of,
-};
+use crate::place::nevra::name_of;
+use crate::policy::{self, Decision, Mode, Override, Policy, Provenance, Rule, Severity, Subject};
 
 /// What is known of a package besides its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::alerts::{Level, alerts};
 use super::{Report, shown};
+use crate::place::nevra::Nevra;
 
 /// Writes a line for each thing that is wrong. `subject` stands for the package
 /// where a module is in none; without it the module's file name does.
@@ -38,12 +39,11 @@ pub fn write_rpmlint(
 
 /// `kmp-1:2.0-3.x86_64` → `kmp.x86_64`
 fn name_and_arch(nevra: &str) -> String {
-    let parts = nevra.rsplit_once('.').and_then(|(rest, arch)| {
-        let (rest, _release) = rest.rsplit_once('-')?;
-        let (name, _version) = rest.rsplit_once('-')?;
-        Some(format!("{name}.{arch}"))
-    });
-    parts.unwrap_or_else(|| nevra.to_owned())
+    let parsed = Nevra::parse(nevra);
+    parsed.map_or_else(
+        || nevra.to_owned(),
+        |Nevra { name, arch, .. }| format!("{name}.{arch}"),
+    )
 }
 
 #[cfg(test)]

@@ -33,7 +33,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for verb in [Verb::Update, Verb::DistUpgrade, Verb::Update] {
         zypp.resolve(verb, &[])?;
         let steps = zypp.steps()?;
-        let names: Vec<_> = steps.iter().map(zypp_sys::Step::nevra).collect();
+        let names = steps.iter().map(|step| {
+            let (name, version) = (&step.name, &step.version);
+            format!("{name}-{version}-{}.{}", step.release, step.arch)
+        });
+        let names: Vec<_> = names.collect();
         writeln!(out, "{verb:?}: {}", names.join(" "))?;
     }
     let beyond = zypp.cached(1000);

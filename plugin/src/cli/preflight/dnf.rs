@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use btf_guard::place::account::Account;
 use btf_guard::place::fetch;
-use btf_guard::place::handoff::without_zero;
+use btf_guard::place::nevra::canonical;
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Action;
 use btf_guard::place::roots::Root;
@@ -138,11 +138,11 @@ fn with_files(mut account: Account, store: &Store) -> anyhow::Result<Wish> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for path in store.packages()? {
         let package = Package::open(&path).with_context(|| path.display().to_string())?;
-        files.insert(without_zero(package.nevra()), path);
+        files.insert(canonical(package.nevra()), path);
     }
     for step in &mut account.steps {
         if step.action == Action::Install {
-            step.path = files.remove(&without_zero(&step.nevra));
+            step.path = files.remove(&canonical(&step.nevra));
         }
     }
     let unsaid = files.into_keys();
