@@ -71,7 +71,7 @@ pub(crate) fn answer(data: &[u8]) {
     if let Ok(answer) = judge::understand(data.to_vec()) {
         let outcome = Outcome::of(&answer);
         assert!(answer.whole.is_some());
-        let _ = plan::joined(answer.messages.clone());
+        let _ = plan::lines_to_show(answer.messages.clone(), true);
         event = outcome.map(|outcome| Event {
             schema: record::SCHEMA,
             time: 7,

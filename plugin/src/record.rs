@@ -6,8 +6,9 @@
 
 pub mod entries;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -100,14 +101,13 @@ pub struct Who {
 }
 
 impl Who {
-    /// Of this process; the arguments are what its environment says in
-    /// `SUDO_USER` and `SUDO_UID`.
-    pub fn of_this_process(sudo_user: Option<String>, sudo_uid: Option<&str>) -> Self {
+    /// Of this process, whose environment has these variables.
+    pub fn of_this_process(variable: impl Fn(&str) -> Option<String>) -> Self {
         Self {
             uid: getuid().as_raw(),
             login_uid: login_uid(),
-            sudo_user: sudo_user.filter(|name| !name.is_empty()),
-            sudo_uid: sudo_uid.and_then(|uid| uid.parse().ok()),
+            sudo_user: variable("SUDO_USER").filter(|name| !name.is_empty()),
+            sudo_uid: variable("SUDO_UID").and_then(|uid| uid.parse().ok()),
         }
     }
 }
@@ -134,10 +134,16 @@ pub fn program(pid: u32) -> String {
     name.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Does the journal keep what is written to a stream, each line by itself? Units have
-/// such streams (`sd_journal_stream_fd(3)`), also those that empty their environment,
-/// as PackageKit's daemon does.
-pub fn is_journal(stream: impl AsFd) -> bool {
+/// Whether a log keeps what is written to a stream, each line by itself. systemd sets
+/// `INVOCATION_ID` for its units (systemd.exec(5)); a shell in one has a terminal. A
+/// unit that empties its environment, as PackageKit's daemon does, is known by the
+/// other end of its stream.
+pub fn is_log(stream: impl AsFd + IsTerminal, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    variable("INVOCATION_ID").is_some() && !stream.is_terminal() || is_journal(stream)
+}
+
+/// The journal's streams are `sd_journal_stream_fd(3)`'s.
+fn is_journal(stream: impl AsFd) -> bool {
     let Ok(own) = stream.as_fd().try_clone_to_owned() else {
         return false;
     };
@@ -253,7 +259,10 @@ mod tests {
             root: "/".into(),
             outcome: Outcome::Overridden,
             overrides: vec![Override::of(crate::policy::Source::Environment)],
-            who: Who::of_this_process(Some("me".to_owned()), Some("1000")),
+            who: Who::of_this_process(|name| match name {
+                "SUDO_USER" => Some("me".to_owned()),
+                _ => Some("1000".to_owned()),
+            }),
             answer: Some(RawValue::from_string(r#"{"schema": 1}"#.to_owned()).unwrap()),
             failure: None,
         };
@@ -292,6 +301,9 @@ mod tests {
         }
         let (one, _other) = UnixStream::pair().unwrap();
         assert!(!is_journal(one));
-        assert!(!is_journal(File::open("/dev/null").unwrap()));
+        let null = || File::open("/dev/null").unwrap();
+        assert!(!is_journal(null()));
+        assert!(is_log(null(), |name| (name == "INVOCATION_ID").then(|| "1".into())));
+        assert!(!is_log(null(), |_| None));
     }
 }

@@ -75,7 +75,7 @@ extern "C" fn show() {
             && process == process::id()
         {
             for line in &lines {
-                to_stderr(line.level, &line.text);
+                to_stderr(line);
             }
         }
     });

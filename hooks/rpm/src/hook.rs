@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
 use btf_guard::judge::{self, Judge};
-use btf_guard::place::plan::{Answer, Level, Message, Plan};
+use btf_guard::place::plan::{self, Answer, Level, Message, Plan};
 use btf_guard::policy::{Decision, Mode, Source};
 use btf_guard::wish::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
@@ -238,7 +238,9 @@ pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
 pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
     let _ = door::behind(|| {
         if wish::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
-            voice::to_stderr(Level::Warning, &not_judged(what));
+            let level = Level::Warning;
+            let text = not_judged(what);
+            voice::to_stderr(&Message { level, text });
         }
     });
     RPMRC_OK
@@ -255,7 +257,7 @@ pub(crate) fn not_judged(what: &str) -> String {
 /// Does openSUSE's transactional-update run this, in a snapshot that is booted
 /// later? It may be the root of this process, without a chroot to tell it by.
 fn is_image_update() -> bool {
-    std::env::var_os("TRANSACTIONAL_UPDATE").is_some_and(|value| !value.is_empty())
+    plan::is_offline_image(|name| std::env::var_os(name))
 }
 
 fn environment() -> Option<String> {

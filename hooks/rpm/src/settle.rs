@@ -142,6 +142,5 @@ pub(crate) fn client() -> String {
 
 /// Who runs it.
 pub(crate) fn who() -> Who {
-    let variable = |name| env::var(name).ok();
-    Who::of_this_process(variable("SUDO_USER"), variable("SUDO_UID").as_deref())
+    Who::of_this_process(|name| env::var(name).ok())
 }

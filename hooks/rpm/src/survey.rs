@@ -1,11 +1,13 @@
 //! What of a transaction matters, from the packages' file lists alone.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use btf_guard::place::paths::{self, Place};
-use btf_guard::place::plan::{Action, Element as Entry, Plan};
+use btf_guard::place::plan::{Action, Element as Entry, Plan, text_path};
 use btf_guard::wish::Wish;
 use rustix::process::{Resource, getrlimit};
 
@@ -102,18 +104,9 @@ fn collect(
         *budget = budget
             .checked_sub(path.len())
             .ok_or(Undescribable::TooManyPaths)?;
-        found.push(utf8(path));
+        found.push(text_path(Path::new(OsStr::from_bytes(&path))));
     }
     Ok(found)
-}
-
-/// JSON holds text only. A name that is none gets replacement characters: the
-/// judge does not find it, and every other path is still judged.
-fn utf8(path: Vec<u8>) -> PathBuf {
-    String::from_utf8(path).map_or_else(
-        |error| PathBuf::from(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        PathBuf::from,
-    )
 }
 
 /// The plan for the judge, and the packages' descriptors that it names.
@@ -158,20 +151,4 @@ pub(crate) fn plan(
         ..Plan::new(PathBuf::from(root))
     };
     Ok((plan, packages))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    #[test]
-    fn a_path_that_is_not_utf8_is_still_a_path() {
-        assert_eq!(utf8(b"/lib/m.ko".to_vec()), Path::new("/lib/m.ko"));
-        assert_eq!(
-            utf8(b"/lib/\xff.ko".to_vec()),
-            Path::new("/lib/\u{fffd}.ko")
-        );
-    }
 }

@@ -18,15 +18,10 @@ use std::io::{IsTerminal, Write};
 
 use btf_guard::place::plan::{self, Level, Message};
 use btf_guard::record;
-use btf_guard::terminal::escape;
 
 use crate::client::Client;
 use crate::farewell;
 use crate::librpm::Librpm;
-
-/// Lines of one answer that are shown. The judge groups what it found; more
-/// than this is noise, and the rest is in `btf-guard check`.
-const MAX_LINES: usize = 200;
 
 /// What lines are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,17 +66,9 @@ impl<'r> Voice<'r> {
 
     /// Shows lines that belong together, unless they were shown before. Were
     /// they shown now?
-    pub(crate) fn say(&mut self, occasion: Occasion, mut lines: Vec<Message>) -> bool {
-        if is_service() {
-            lines = plan::joined(lines);
-        }
-        let more = lines.len().saturating_sub(MAX_LINES);
-        lines.truncate(MAX_LINES);
-        if more > 0 {
-            let text = format!("btf-guard: {more} more lines not shown");
-            let level = Level::Notice;
-            lines.push(Message { level, text });
-        }
+    pub(crate) fn say(&mut self, occasion: Occasion, lines: Vec<Message>) -> bool {
+        let in_log = record::is_log(std::io::stderr(), |name| std::env::var_os(name));
+        let lines = plan::lines_to_show(lines, in_log);
         if lines.is_empty() || self.told.0.contains(&lines) {
             return false;
         }
@@ -96,7 +83,7 @@ impl<'r> Voice<'r> {
         let wiped = || drawing && std::io::stderr().is_terminal();
         if stderr && !(wiped() && farewell::say(&lines)) {
             for line in &lines {
-                to_stderr(line.level, &line.text);
+                to_stderr(line);
             }
         }
         self.told.0.push(lines);
@@ -114,14 +101,6 @@ impl<'r> Voice<'r> {
     }
 }
 
-/// Is this an automatic update, of which a journal keeps each line by itself? systemd sets
-/// this variable for its units (`systemd.exec(5)`); a shell in one has a terminal.
-fn is_service() -> bool {
-    let stderr = std::io::stderr();
-    std::env::var_os("INVOCATION_ID").is_some() && !stderr.is_terminal()
-        || record::is_journal(stderr)
-}
-
 /// Do lines go to rpm's log, and to standard error?
 fn channels(client: Client, occasion: Occasion) -> (bool, bool) {
     match (client, occasion) {
@@ -133,12 +112,6 @@ fn channels(client: Client, occasion: Occasion) -> (bool, bool) {
 
 /// Writes a line as rpm's log would. A standard error that is closed or full
 /// takes no line; there is nobody to tell that to.
-pub(crate) fn to_stderr(level: Level, text: &str) {
-    let mark = match level {
-        Level::Error => "error: ",
-        Level::Warning => "warning: ",
-        Level::Notice => "",
-    };
-    let line = format!("{mark}{}\n", escape(text));
-    let _ = std::io::stderr().write_all(line.as_bytes());
+pub(crate) fn to_stderr(line: &Message) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use btf_guard::fetch;
 use btf_guard::judge::Judge;
+use btf_guard::place::plan::is_offline_image;
 use btf_guard::place::private;
 use clap::Parser;
 
@@ -76,7 +77,7 @@ impl Surroundings {
             mode: variable("BTF_GUARD"),
             patience: variable("ZYPP_PLUGIN_RECEIVE_TIMEOUT")
                 .or_else(|| variable("ZYPP_PLUGIN_TIMEOUT")),
-            is_transactional: variable("TRANSACTIONAL_UPDATE").is_some(),
+            is_transactional: is_offline_image(variable),
             lock_root: variable("ZYPP_LOCKFILE_ROOT"),
         }
     }

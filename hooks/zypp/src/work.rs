@@ -333,8 +333,7 @@ fn write(client: &str, judge: &Judge, plan: &Plan, answer: &Answer) {
     let Some(became) = Became::of(answer) else {
         return;
     };
-    let variable = |name| std::env::var(name).ok();
-    let who = Who::of_this_process(variable("SUDO_USER"), variable("SUDO_UID").as_deref());
+    let who = Who::of_this_process(|name| std::env::var(name).ok());
     let event = Event::of(client.to_owned(), plan, became, answer, who);
     if let Err(failure) = record::record(judge, &event) {
         say(&format!("not recorded as it should be: {failure}"));

@@ -1,6 +1,6 @@
 //! The kernel's log of one refusal, line by line as `/dev/kmsg` shows it.
 
-use std::fmt::Write as _;
+use super::escape::escape;
 
 /// `BPF_VERIFIER_TMP_LOG_SIZE` less its NUL: what one call can hold.
 pub(super) const CALL_MAX: usize = 1023;
@@ -68,20 +68,6 @@ impl Log {
         }
         self.entries
     }
-}
-
-/// `/dev/kmsg`'s escaping: whatever is not printable ASCII, and the backslash, as `\xNN`.
-pub(super) fn escape(text: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for &c in text {
-        if (b' '..0x7f).contains(&c) && c != b'\\' {
-            out.push(char::from(c));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "\\x{c:02x}");
-        }
-    }
-    out
 }
 
 #[cfg(test)]

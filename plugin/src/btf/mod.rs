@@ -8,6 +8,7 @@ mod base;
 mod census;
 mod chains;
 mod embedded;
+mod escape;
 mod log;
 mod lookup;
 mod meta;
@@ -24,6 +25,7 @@ pub use base::Base;
 pub use embedded::find_base;
 #[cfg(test)]
 pub(crate) use embedded::tests::btf as sample_btf;
+pub(crate) use escape::printable;
 pub use origin::{
     Clue, Comparison, Difference, Evidence, Holder, Known, Split, base_strings, evidence, fits,
     same_meaning,

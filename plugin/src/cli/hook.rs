@@ -28,14 +28,10 @@ use btf_guard::place::roots::Root;
 use btf_guard::place::told::Told;
 use btf_guard::policy::Mode;
 use btf_guard::record::{self, Event, Outcome as Became};
-use btf_guard::report::shown;
 
 use super::args::Hook;
 use super::overrule::who;
 use super::{Outcome, record::this_program};
-
-/// Lines that are shown. The judge groups what it found; more than this is noise.
-const MAX_LINES: usize = 200;
 
 /// Lines at the bottom of a terminal that dnf 5 wipes out: it draws its progress
 /// once more, over what was written below since (`operator<<` of
@@ -49,9 +45,6 @@ const IN_KERNEL_INSTALL: &str = "KERNEL_INSTALL_LAYOUT";
 const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
 /// Set by libzypp to its own process id while it commits.
 const COMMITTER: &str = "ZYPP_IS_RUNNING";
-
-/// Set by systemd for its units (`systemd.exec(5)`). A journal keeps each line by itself.
-const SERVICE: &str = "INVOCATION_ID";
 
 /// Runs a hook.
 pub(crate) fn run(hook: &Hook) -> Outcome {
@@ -215,8 +208,7 @@ fn started_at(client: Process) -> anyhow::Result<u64> {
 
 fn plan(root: impl Into<PathBuf>) -> Plan {
     Plan {
-        // Of openSUSE: what is changed is a snapshot that is booted later.
-        image: env::var_os("TRANSACTIONAL_UPDATE").is_some_and(|value| !value.is_empty()),
+        image: plan::is_offline_image(|name| env::var_os(name)),
         mode: Some(Mode::Warn),
         ..Plan::new(root.into())
     }
@@ -229,26 +221,11 @@ fn ask(plan: &Plan) -> Result<Answer, judge::Failure> {
 
 /// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
 /// none; there is nobody to tell that to.
-fn say(before: usize, mut lines: Vec<Message>, behind: usize) {
-    let stderr = io::stderr();
-    if env::var_os(SERVICE).is_some() && !stderr.is_terminal() || record::is_journal(stderr) {
-        lines = plan::joined(lines);
-    }
-    let more = lines.len().saturating_sub(MAX_LINES);
-    lines.truncate(MAX_LINES);
-    if more > 0 {
-        let text = format!("btf-guard: {more} more lines not shown");
-        let level = Level::Notice;
-        lines.push(Message { level, text });
-    }
+fn say(before: usize, lines: Vec<Message>, behind: usize) {
+    let in_log = record::is_log(io::stderr(), |name| env::var_os(name));
     let mut all = "\n".repeat(before);
-    for Message { level, text } in lines {
-        all.push_str(match level {
-            Level::Error | Level::Warning => "warning: ",
-            Level::Notice => "",
-        });
-        all.push_str(&shown(&text));
-        all.push('\n');
+    for line in plan::lines_to_show(lines, in_log) {
+        all.push_str(&format!("{line}\n"));
     }
     all.push_str(&"\n".repeat(behind));
     let _ = io::stderr().write_all(all.as_bytes());

@@ -160,6 +160,5 @@ fn time(seconds: u64) -> Option<String> {
 
 /// Who runs this.
 pub(crate) fn who() -> Who {
-    let variable = |name| env::var(name).ok();
-    Who::of_this_process(variable("SUDO_USER"), variable("SUDO_UID").as_deref())
+    Who::of_this_process(|name| env::var(name).ok())
 }

@@ -16,7 +16,6 @@ use std::path::Path;
 use crate::Malformed;
 use crate::btf::Order;
 
-pub(crate) use modinfo::printable;
 pub use name::{name_of_file, same_name};
 pub use reader::{MAX_MODULE, Reader, is_compressed};
 

@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::printable;
+use crate::btf::printable;
 
 /// The name of the module in a file, by the file's name: up to the first dot, with
 /// `-` as `_`. Nothing else of the path counts, and no file is without a name: one

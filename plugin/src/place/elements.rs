@@ -2,11 +2,8 @@
 //! from their headers, and packages that go, from rpm's database.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +14,8 @@ use super::installed::{Installed, Rpm};
 use super::nevra::{name_of, same_package};
 use super::package::{self, Package};
 use super::paths;
-use super::plan::{Action, Element};
+use super::plan::{Action, Element, text_path};
+use crate::module::source::Regular;
 
 /// Packages with modules in one transaction. All are open at once, and a process may
 /// open 1,024 files where nobody has said otherwise.
@@ -86,7 +84,8 @@ impl Elements {
     }
 
     fn open(&mut self, step: &Step, path: &Path) -> Result<(), Incomplete> {
-        let opened = open(path).and_then(|file| Ok((file.try_clone()?, file)));
+        let opened = Regular::open(path).map(Regular::into_file);
+        let opened = opened.and_then(|file| Ok((file.try_clone()?, file)));
         let (header, file) = opened.map_err(|source| Incomplete::Open {
             path: path.to_owned(),
             source,
@@ -105,7 +104,7 @@ impl Elements {
         let files = package.files().iter();
         let paths: Vec<PathBuf> = files
             .filter(|file| file.has_content() && paths::is_carried(&file.path))
-            .map(|file| utf8(&file.path))
+            .map(|file| text_path(&file.path))
             .collect();
         if paths.is_empty() {
             return Ok(());
@@ -157,7 +156,7 @@ impl Elements {
                     nevra,
                     action: Action::Erase,
                     file: None,
-                    paths: paths.iter().map(|path| utf8(path)).collect(),
+                    paths: paths.iter().map(|path| text_path(path)).collect(),
                 })?;
             }
         }
@@ -173,24 +172,4 @@ impl Elements {
         self.elements.push(element);
         Ok(())
     }
-}
-
-/// Not a pipe in its place, which would hold this process.
-fn open(path: &Path) -> io::Result<File> {
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
-    let flags = i32::try_from(nonblocking).unwrap_or_default();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    Ok(file)
-}
-
-/// A plan is JSON, which holds text only: see the rpm plugin's own.
-fn utf8(path: &Path) -> PathBuf {
-    let text: &OsStr = path.as_os_str();
-    PathBuf::from(text.to_string_lossy().into_owned())
 }

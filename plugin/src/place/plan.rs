@@ -5,12 +5,15 @@
 //! [`Answer`] from its standard output.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::policy::{Decision, Mode, Override, Source};
+use crate::terminal::escape;
 use crate::verdict::ContentDigest;
 
 /// The version of [`Plan`] and of every JSON report.
@@ -204,20 +207,56 @@ pub struct Message {
     pub text: String,
 }
 
-/// The same lines, one a finding: a line that is set in goes behind the one before.
-/// For a journal, where each line is an entry, and others stand between them.
-pub fn joined(lines: Vec<Message>) -> Vec<Message> {
-    let mut joined: Vec<Message> = Vec::new();
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = match self.level {
+            Level::Error => "error: ",
+            Level::Warning => "warning: ",
+            Level::Notice => "",
+        };
+        write!(f, "{prefix}{}", escape(&self.text))
+    }
+}
+
+/// A path as a plan has it: JSON holds text only. A name that is none gets replacement
+/// characters; the judge does not find it, and every other path is still judged.
+pub fn text_path(path: &Path) -> PathBuf {
+    PathBuf::from(path.to_string_lossy().into_owned())
+}
+
+/// The most lines of one answer that are shown. The judge groups what it found; more
+/// is noise, and the rest is in `btf-guard check`.
+const MAX_LINES: usize = 200;
+
+/// The lines of one answer as they are shown, at most [`MAX_LINES`]. For a log, where
+/// each line is an entry and those of others stand between them, a line that is
+/// indented goes behind the one before.
+pub fn lines_to_show(lines: Vec<Message>, in_log: bool) -> Vec<Message> {
+    let mut shown: Vec<Message> = Vec::new();
     for line in lines {
-        match (line.text.strip_prefix("  "), joined.last_mut()) {
-            (Some(more), Some(first)) => {
+        match (line.text.strip_prefix("  "), shown.last_mut()) {
+            (Some(more), Some(first)) if in_log => {
                 first.text.push_str("; ");
                 first.text.push_str(more);
             }
-            _ => joined.push(line),
+            _ => shown.push(line),
         }
     }
-    joined
+    let more = shown.len().saturating_sub(MAX_LINES);
+    shown.truncate(MAX_LINES);
+    if more > 0 {
+        let text = format!("btf-guard: {more} more lines not shown");
+        let level = Level::Notice;
+        shown.push(Message { level, text });
+    }
+    shown
+}
+
+/// Whether what this process changes is an image or snapshot that is booted later,
+/// by its environment: openSUSE's transactional-update sets `TRANSACTIONAL_UPDATE`
+/// for what it runs.
+pub fn is_offline_image(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    variable("TRANSACTIONAL_UPDATE").is_some_and(|value| !value.is_empty())
 }
 
 /// How loud a [`Message`] is.
@@ -234,6 +273,9 @@ pub enum Level {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -255,8 +297,53 @@ mod tests {
             line(Level::Warning, "another"),
             line(Level::Notice, "third; note: x"),
         ];
-        assert_eq!(joined(lines), expected);
+        assert_eq!(lines_to_show(lines.clone(), true), expected);
+        assert_eq!(lines_to_show(lines.clone(), false), lines);
         let alone = vec![line(Level::Notice, "  set in")];
-        assert_eq!(joined(alone.clone()), alone);
+        assert_eq!(lines_to_show(alone.clone(), true), alone);
+        let many = vec![line(Level::Warning, "w"); MAX_LINES + 2];
+        let shown = lines_to_show(many.clone(), false);
+        assert_eq!(
+            (shown.len(), shown.get(..MAX_LINES)),
+            (MAX_LINES + 1, many.get(..MAX_LINES))
+        );
+        assert_eq!(
+            shown.last().unwrap().to_string(),
+            "btf-guard: 2 more lines not shown"
+        );
+        let many = many.get(..MAX_LINES).unwrap().to_vec();
+        assert_eq!(lines_to_show(many.clone(), true), many);
+    }
+
+    #[test]
+    fn a_message_has_its_level_in_front_and_steers_no_terminal() {
+        for (level, line) in [
+            (Level::Error, "error: a\\u{1b}b\\u{202e}"),
+            (Level::Warning, "warning: a\\u{1b}b\\u{202e}"),
+            (Level::Notice, "a\\u{1b}b\\u{202e}"),
+        ] {
+            let text = "a\x1bb\u{202e}".to_owned();
+            assert_eq!(Message { level, text }.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf8_is_still_a_path() {
+        for (path, text) in [
+            (&b"/lib/m.ko"[..], "/lib/m.ko"),
+            (b"/lib/\xff.ko", "/lib/\u{fffd}.ko"),
+        ] {
+            let path = Path::new(OsStr::from_bytes(path));
+            assert_eq!(text_path(path), Path::new(text));
+        }
+    }
+
+    #[test]
+    fn an_empty_variable_is_none() {
+        let found = |value: &'static str| {
+            is_offline_image(|name| (name == "TRANSACTIONAL_UPDATE").then(|| value.into()))
+        };
+        assert!(found("true") && !found(""));
+        assert!(!is_offline_image(|_| None));
     }
 }

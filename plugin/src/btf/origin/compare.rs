@@ -11,7 +11,7 @@ use super::super::base::Base;
 use super::super::names::c_string;
 use super::super::raw::{Be, ByteOrder, Le, Order, Type, kind};
 use super::split::Split;
-use crate::module::printable;
+use crate::btf::printable;
 
 /// Whether a split BTF means the same on two bases.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::evidence::{Clue, Evidence, Holder};
 use super::ground::NO_SIZE;
 use super::scan::{Item, LAST, Scan};
 use super::strings::base_strings;
-use crate::module::printable;
+use crate::btf::printable;
 
 /// Bytes of a name that are looked at to show it.
 const SHOWN: usize = 512;

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use crate::module::printable;
+use crate::btf::printable;
 
 /// The longest banner that is followed, in bytes: release, builder, compiler
 /// and build have a few hundred.

@@ -11,7 +11,7 @@ use object::pod;
 
 use super::Error;
 use crate::Malformed;
-use crate::module::printable;
+use crate::btf::printable;
 use crate::module::source::Source;
 
 /// The signature `PE\0\0`, and the file header behind it, in bytes.

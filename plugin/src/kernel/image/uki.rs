@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::pe::{self, Section};
 use super::{Error, window::Window};
 use crate::Malformed;
-use crate::module::printable;
+use crate::btf::printable;
 use crate::module::source::Source;
 
 /// The longest text of a UKI that is read, in bytes. The kernel takes 4096
