@@ -1,17 +1,13 @@
 //! Module files below a directory.
 
-mod listing;
-
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsStr;
+use std::fs::{self, DirEntry};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::slice;
-
-use walkdir::WalkDir;
 
 use super::is_module_name;
 use super::roots::Root;
-use listing::{Entry, Kind, Listing};
 
 /// A module file that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,187 +38,147 @@ pub type Seen = (Found, Option<i64>);
 /// module. `build` and `source` right below `dir` are links that every module
 /// directory has to whole source trees: they are not entered.
 pub fn walk(dir: &Path, root: &Root) -> Tree {
-    let (mut tree, seen) = look(dir, root, false);
-    tree.modules = seen.into_iter().map(|(found, _)| found).collect();
-    tree
+    let mut unreadable = Vec::new();
+    let found = collect(dir, root, false, &mut unreadable);
+    Tree {
+        modules: found.into_iter().map(|(found, _)| found).collect(),
+        unreadable,
+    }
 }
 
 /// The same modules, with the times of their last changes.
 pub fn walk_with_times(dir: &Path, root: &Root) -> Vec<Seen> {
-    look(dir, root, true).1
+    collect(dir, root, true, &mut Vec::new())
 }
 
-fn look(dir: &Path, root: &Root, times: bool) -> (Tree, Vec<Seen>) {
-    let mut tree = Tree::default();
-    let dir = match std::fs::canonicalize(dir) {
-        Ok(real) => Place {
-            shown: dir.to_owned(),
-            real,
-        },
+/// A file or directory under the path that led to it.
+struct Reached {
+    path: PathBuf,
+    real: PathBuf,
+}
+
+fn collect(
+    dir: &Path,
+    root: &Root,
+    times: bool,
+    unreadable: &mut Vec<(PathBuf, String)>,
+) -> Vec<Seen> {
+    let (top, boundary) = match boundary(dir, root) {
+        Ok(both) => both,
         Err(error) => {
-            tree.unreadable.push((dir.to_owned(), error.to_string()));
-            return (tree, Vec::new());
+            unreadable.push((dir.to_owned(), error.to_string()));
+            return Vec::new();
         }
     };
-    let boundary = if root.inside(&dir.real).is_some() {
-        root.clone()
-    } else {
-        match Root::new(&dir.real) {
-            Ok(root) => root,
-            Err(error) => {
-                tree.unreadable.push((dir.shown, error.to_string()));
-                return (tree, Vec::new());
-            }
-        }
-    };
-    let (mut found, mut linked) = (Vec::new(), BTreeMap::new());
-    let mut entered = HashSet::from([dir.real.clone()]);
-    let mut ahead = vec![dir.clone()];
-    while let Some(place) = ahead.pop() {
-        let top = place.real == dir.real;
-        let links = walk_without_links(&place, top, times, &mut found, &mut entered, &mut tree);
-        for link in links {
-            let Some(inside) = boundary.inside(&link.real) else {
+    let mut modules = Modules::new();
+    let mut entered = HashSet::from([top.clone()]);
+    let mut links = Vec::new();
+    let mut directories = vec![Reached {
+        path: dir.to_owned(),
+        real: top.clone(),
+    }];
+    while let Some(directory) = directories.pop() {
+        let entries = list(&directory.real).unwrap_or_else(|error| {
+            unreadable.push((directory.real.clone(), error.to_string()));
+            Vec::new()
+        });
+        for entry in entries {
+            let name = entry.file_name();
+            let has_sources = directory.real == top && (name == "build" || name == "source");
+            // One that is gone by now was not there.
+            let Ok(kind) = entry.file_type() else {
                 continue;
             };
-            let Ok(real) = boundary.resolve(&inside) else {
+            let path = directory.path.join(&name);
+            let real = entry.path();
+            if kind.is_file() && is_module_name(&name) {
+                let changed = || Some(entry.metadata().ok()?.ctime());
+                add(&mut modules, path, real, times.then(changed).flatten());
+            } else if kind.is_symlink() && !has_sources {
+                links.push(Reached { path, real });
+            } else if kind.is_dir() && !has_sources && entered.insert(real.clone()) {
+                directories.push(Reached { path, real });
+            }
+        }
+        if !directories.is_empty() {
+            continue;
+        }
+        // Links come last: what lies in the directory itself is shown by its own path.
+        for Reached { path, real } in links.drain(..) {
+            let inside = boundary.inside(&real);
+            let Some(Ok(real)) = inside.map(|inside| boundary.resolve(&inside)) else {
                 continue;
             };
             if real.is_dir() {
                 if entered.insert(real.clone()) {
-                    ahead.push(Place {
-                        shown: link.shown,
-                        real,
-                    });
+                    directories.push(Reached { path, real });
                 }
-            } else if real.is_file() && link.shown.file_name().is_some_and(is_module_name) {
-                offer(&mut linked, link.shown, real);
+            } else if real.is_file() && path.file_name().is_some_and(is_module_name) {
+                add(&mut modules, path, real, None);
             }
         }
     }
-    for (module, _) in &mut found {
-        if let Some(link) = linked.remove(&module.file)
-            && link < module.path
-        {
-            module.path = link;
+    let modules = modules.into_iter();
+    let mut found: Vec<Seen> = modules
+        .map(|(file, (path, changed))| (Found { path, file }, changed))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// Modules by their files: the path that names each, and its change time.
+type Modules = BTreeMap<PathBuf, (PathBuf, Option<i64>)>;
+
+/// Adds a module file; under several paths, the first in order names it.
+fn add(modules: &mut Modules, path: PathBuf, file: PathBuf, changed: Option<i64>) {
+    match modules.get_mut(&file) {
+        None => {
+            modules.insert(file, (path, changed));
+        }
+        Some(known) => {
+            known.1 = known.1.or(changed);
+            if path < known.0 {
+                known.0 = path;
+            }
         }
     }
-    let others = linked.into_iter();
-    found.extend(others.map(|(file, path)| (Found { path, file }, None)));
-    // Mostly they are sorted already.
-    found.sort();
-    (tree, found)
+}
+
+/// Where `dir` is, and the root that links below it stay inside.
+fn boundary(dir: &Path, root: &Root) -> io::Result<(PathBuf, Root)> {
+    let real = fs::canonicalize(dir)?;
+    let boundary = match root.inside(&real) {
+        Some(_) => root.clone(),
+        None => Root::new(&real)?,
+    };
+    Ok((real, boundary))
+}
+
+fn list(dir: &Path) -> io::Result<Vec<DirEntry>> {
+    fs::read_dir(dir)?.collect()
 }
 
 /// The links below `dir`, which need not exist, that are called like modules and
 /// lead to a file inside `root`.
 pub fn links(dir: &Path, root: &Root) -> Vec<Found> {
-    let walk = WalkDir::new(dir).into_iter().filter_map(Result::ok);
-    let links = walk.filter(|e| e.path_is_symlink() && is_module_name(e.file_name()));
-    links
-        .filter_map(|entry| {
-            let path = entry.into_path();
-            let file = root.resolve(&root.inside(&path)?).ok()?;
-            Some(Found { path, file })
-        })
-        .collect()
-}
-
-/// A file or directory under the path that led to it.
-#[derive(Debug, Clone)]
-struct Place {
-    shown: PathBuf,
-    real: PathBuf,
-}
-
-/// Takes a module file; under several paths, the first in order names it.
-fn offer(found: &mut BTreeMap<PathBuf, PathBuf>, path: PathBuf, file: PathBuf) {
-    found
-        .entry(file)
-        .and_modify(|known| {
-            if path < *known {
-                known.clone_from(&path);
+    let mut found = Vec::new();
+    let mut directories = vec![dir.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in list(&directory).unwrap_or_default() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => directories.push(path),
+                Ok(kind) if kind.is_symlink() && is_module_name(&entry.file_name()) => {
+                    let inside = root.inside(&path);
+                    if let Some(Ok(file)) = inside.map(|inside| root.resolve(&inside)) {
+                        found.push(Found { path, file });
+                    }
+                }
+                _ => {}
             }
-        })
-        .or_insert(path);
-}
-
-/// Walks one directory, takes the module files, each of which is met once, and
-/// returns the links.
-fn walk_without_links(
-    place: &Place,
-    top: bool,
-    times: bool,
-    found: &mut Vec<Seen>,
-    entered: &mut HashSet<PathBuf>,
-    tree: &mut Tree,
-) -> Vec<Place> {
-    let mut links = Vec::new();
-    let sources = |name: &OsStr| top && (name == "build" || name == "source");
-    let listings = listing::list(
-        &place.real,
-        |name| times && is_module_name(name),
-        |name| !sources(name),
-    );
-    let is_itself = place.shown.as_os_str() == place.real.as_os_str();
-    let shown = |real: &Path| match real.strip_prefix(&place.real).ok() {
-        Some(below) if !below.as_os_str().is_empty() => place.shown.join(below),
-        Some(_) => place.shown.clone(),
-        None => real.to_owned(),
-    };
-    // Mostly it is itself: to part thousands of paths takes milliseconds.
-    let shown = |real: &Path| match is_itself {
-        true => real.to_owned(),
-        false => shown(real),
-    };
-    // Of each directory on the way, what is left of it: so the paths come sorted.
-    let mut way = Vec::new();
-    enter(&listings, 0, &mut way, tree);
-    while let Some((directory, rest)) = way.last_mut() {
-        let (Some(entry), directory) = (rest.next(), *directory) else {
-            way.pop();
-            continue;
-        };
-        let real = || directory.join(&entry.name);
-        match entry.kind {
-            Kind::Link if !(directory == place.real && sources(&entry.name)) => {
-                let real = real();
-                let shown = shown(&real);
-                links.push(Place { shown, real });
-            }
-            Kind::Directory(at) if entered.insert(real()) => {
-                enter(&listings, at, &mut way, tree);
-            }
-            Kind::File if is_module_name(&entry.name) => {
-                let file = real();
-                let path = shown(&file);
-                let found_there = Found { path, file };
-                found.push((found_there, entry.changed));
-            }
-            _ => {}
         }
     }
-    links
-}
-
-/// Goes into a directory of the list, or notes why it cannot be read.
-fn enter<'l>(
-    listings: &'l [Listing],
-    at: usize,
-    way: &mut Vec<(&'l Path, slice::Iter<'l, Entry>)>,
-    tree: &mut Tree,
-) {
-    match listings.get(at) {
-        Some(Listing {
-            path,
-            entries: Ok(entries),
-        }) => way.push((path, entries.iter())),
-        Some(Listing {
-            path,
-            entries: Err(error),
-        }) => tree.unreadable.push((path.clone(), error.to_string())),
-        None => {}
-    }
+    found
 }
 
 #[cfg(test)]
