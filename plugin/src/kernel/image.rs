@@ -11,8 +11,8 @@ mod banner;
 mod build_id;
 mod bzimage;
 mod config;
+mod layers;
 mod outline;
-mod packed;
 mod pe;
 mod peek;
 mod raw;
@@ -27,7 +27,8 @@ use std::path::Path;
 use super::Error;
 use crate::module::Target;
 use crate::module::source::{Regular, Source};
-use outline::{Body, Form, Outline};
+use layers::{Body, Form};
+use outline::Outline;
 use window::{Window, moved};
 
 pub use peek::{Peek, payload_digest, payload_digest_of, peek, same_build};
@@ -90,7 +91,7 @@ pub(super) fn read(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
         Form::Plain(content) => content
             .read(&kernel, version)
             .map_err(|error| moved(error, start)),
-        Form::Packed(wrapper) => packed::read(&kernel, start, wrapper, version),
+        Form::Packed(wrapper) => outline::read_packed(&kernel, start, wrapper, version),
     }
 }
 

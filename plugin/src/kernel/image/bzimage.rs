@@ -6,7 +6,7 @@
 
 use super::Error;
 use super::banner::Version;
-use super::outline::{Body, Form, Wrapper};
+use super::layers::{Body, Form, Wrapper};
 use crate::Malformed;
 use crate::module::source::Source;
 

@@ -3,7 +3,7 @@
 //! Field by field as in `drivers/firmware/efi/libstub/zboot-header.S` (Linux
 //! 6.1 and later); used by arm64, riscv64 and loongarch64.
 
-use super::outline::{Body, Form, Wrapper};
+use super::layers::{Body, Form, Wrapper};
 use crate::Malformed;
 
 /// Does a zboot image begin like this? The DOS magic, and `zimg` behind it.
