@@ -20,17 +20,8 @@ use super::super::bench::{Bench, Case};
 use super::super::here;
 use super::super::progress::Progress;
 use super::super::wanted::Wanted;
-
 use super::context::{CLIENT, Scene};
-use super::rescan::stamp;
-
-/// Who has found what nobody predicted.
-const KERNEL: &str = "the kernel's log";
-
-/// Was it seen, and not predicted?
-pub(super) fn was_seen(finding: &Finding) -> bool {
-    finding.client == KERNEL && finding.kernel.moment == Moment::Now
-}
+use super::rescan::{KERNEL, stamp};
 
 /// Takes out the findings that the running kernel has proven wrong, adds what it has
 /// refused without any, and returns a line for each.

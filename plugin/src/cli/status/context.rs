@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Where and when findings are looked at, and what comes of it.
+//! What the parts of `btf-guard status` work with.
 
 use std::path::Path;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use btf_guard::kernel::Moment;
 use btf_guard::policy::{Mode, Severity};
 use btf_guard::stamp::FileId;
 use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin};
@@ -10,8 +11,10 @@ use btf_guard::verdict::Causes;
 
 use super::super::checked::{self, Options};
 use super::super::progress::Progress;
-use super::boot;
 use super::context::{CLIENT, Found, Scene};
+
+/// Who has found what nobody predicted.
+pub(super) const KERNEL: &str = "the kernel's log";
 
 /// Judges all modules by all kernels; `known` tells when something was found first.
 pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found> {
@@ -63,10 +66,15 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
         all.push(finding);
     }
     // What the kernel itself has shown is no matter of opinion.
-    all.extend(known.into_values().filter(boot::was_seen));
+    all.extend(known.into_values().filter(was_seen));
     all.retain(|finding| finding.severity >= Severity::Warn);
     findings.add(all);
     Ok(Found { findings, errors })
+}
+
+/// True of what the kernel has done and nobody had predicted.
+fn was_seen(finding: &Finding) -> bool {
+    finding.client == KERNEL && finding.kernel.moment == Moment::Now
 }
 
 /// What the files of a finding look like that was judged at `time`; `None` where they
