@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::door::leads_up;
-use super::{Error, Kind, Links, MAX_FILE, PackagedFile};
+use super::file_list::{Error, Kind, Links, MAX_FILE, PackagedFile, leads_up};
 use crate::Malformed;
 use crate::compression::{Format, WINDOW};
 

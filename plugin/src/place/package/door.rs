@@ -6,12 +6,12 @@
 //! (`hdrblobVerifyInfo()`, lib/header.c).
 
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use rpm::{IndexTag, PackageMetadata};
 
 use super::super::record::parse_digest;
-use super::{Error, Kind, PackagedFile};
+use super::file_list::{Error, Kind, PackagedFile, leads_up};
 use crate::Malformed;
 
 /// `sizeof(struct rpmlead_s)`.
@@ -227,9 +227,4 @@ fn path(dirs: &[&str], dir: u32, name: &str, room: usize) -> Result<PathBuf, Err
         return Err(problem.into());
     }
     Ok(path)
-}
-
-/// Does the path hold a `..`?
-pub(super) fn leads_up(path: &Path) -> bool {
-    path.components().any(|part| part == Component::ParentDir)
 }

@@ -6,81 +6,18 @@
 
 mod archive;
 mod door;
+mod file_list;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::record::{self, Capability, FileDigest};
-use crate::Malformed;
+use super::record::{self, Capability};
+use file_list::Links;
 
-/// The largest module or kernel image that is taken out of a package.
-pub const MAX_FILE: u64 = 256 << 20;
-
-/// Why a package could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The system refused.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The lead or a header is not what it must be.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// The header's tags do not make sense.
-    #[error("in the header: {0}")]
-    Header(#[from] rpm::Error),
-    /// The payload does not decompress.
-    #[error("the payload does not decompress: {0}")]
-    Compression(#[source] io::Error),
-    /// The archive in the payload is not what it must be; offsets count decompressed bytes.
-    #[error("in the payload, {0}")]
-    Payload(#[source] Malformed),
-}
-
-/// What the header says of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackagedFile {
-    /// The absolute path it is installed under.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    size: u64,
-    kind: Kind,
-    /// SHA-256 of its content, where that is what the header has.
-    digest: Option<FileDigest>,
-    /// Device and inode at build time: equal for hard links of one another.
-    inode: Option<(u32, u32)>,
-}
-
-/// How a file is represented in the payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Regular,
-    Symlink,
-    /// Directories, devices, sockets, pipes: no data.
-    Bare,
-    /// `%ghost`: belongs to the package, is not in the payload.
-    Ghost,
-}
-
-impl PackagedFile {
-    /// Does the payload carry content for it?
-    pub fn has_content(&self) -> bool {
-        self.kind == Kind::Regular
-    }
-
-    /// Its size in bytes, as the header states it.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Has this content the digest that the header states?
-    pub fn is(&self, content: &[u8]) -> bool {
-        self.digest == Some(record::digest(content))
-    }
-}
+pub use file_list::{Error, MAX_FILE, PackagedFile};
 
 /// A package whose header has been read.
 #[derive(Debug)]
@@ -196,7 +133,7 @@ impl Package {
         most: u64,
         mut each: impl FnMut(&PackagedFile, Vec<u8>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let links = self.hard_links();
+        let links = Links::of(&self.files);
         let mut room = most;
         let mut archive = archive::Archive::new(self.payload(), &self.files, &links)?;
         while let Some(index) = archive.next()? {
@@ -238,7 +175,7 @@ impl Package {
         wanted: impl Fn(&Path) -> bool,
         mut each: impl FnMut(&[&Path], Vec<u8>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let links = self.hard_links();
+        let links = Links::of(&self.files);
         let wanted = |file: &PackagedFile| file.has_content() && wanted(&file.path);
         let wanted: Vec<bool> = self.files.iter().map(wanted).collect();
         let mut archive = archive::Archive::new(self.payload(), &self.files, &links)?;
@@ -261,54 +198,6 @@ impl Package {
             }
         }
         archive.finish()
-    }
-
-    fn hard_links(&self) -> Links {
-        let mut sets: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
-        for (index, file) in self.files.iter().enumerate() {
-            if let (Kind::Regular, Some(inode)) = (file.kind, file.inode) {
-                sets.entry(inode).or_default().push(index);
-            }
-        }
-        sets.retain(|_, members| members.len() > 1);
-        let mut links = Links::default();
-        for members in sets.into_values() {
-            for member in &members {
-                links.set_of.insert(*member, links.sets.len());
-            }
-            links.sets.push(members);
-        }
-        links
-    }
-}
-
-/// Which files of a package are hard links of one another.
-#[derive(Debug, Default)]
-struct Links {
-    /// The sets, each in the header's order.
-    sets: Vec<Vec<usize>>,
-    /// From a file's index to its set.
-    set_of: HashMap<usize, usize>,
-}
-
-impl Links {
-    fn set(&self, index: usize) -> Option<&[usize]> {
-        let set = self.sets.get(*self.set_of.get(&index)?)?;
-        Some(set)
-    }
-
-    /// The file and its hard links, in the header's order.
-    fn members(&self, index: usize) -> impl Iterator<Item = usize> {
-        let set = self.set(index);
-        let alone = set.is_none().then_some(index);
-        set.unwrap_or_default().iter().copied().chain(alone)
-    }
-
-    /// Does the payload carry the content under another name of this file?
-    /// librpm writes it with the last of the set (`iterReadArchiveNext()`, lib/rpmfi.c).
-    fn content_is_elsewhere(&self, index: usize) -> bool {
-        self.set(index)
-            .is_some_and(|set| set.last() != Some(&index))
     }
 }
 

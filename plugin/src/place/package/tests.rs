@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::collections::HashMap;
 use std::io::{Seek, Write};
 
 use rpm::{CompressionType, FileOptions};
 
 use super::archive::Archive;
+use super::file_list::Kind;
 use super::*;
 
 fn build(compression: CompressionType, fill: impl FnOnce(&mut rpm::PackageBuilder)) -> Vec<u8> {
