@@ -3,16 +3,15 @@
 //! which costs as much as zypper itself.
 //!
 //! What repositories say of their packages changes with their metadata, what is
-//! installed with every transaction. libzypp keeps a cookie of both, which says by
-//! what its own caches were made. So the names are kept with what those cookies,
-//! and the files that name the repositories, looked like. A commit that touches
-//! none of the names leaves them as they are, so that at its end they are kept with
-//! the new cookie of what is installed.
+//! installed with every transaction; of both libzypp keeps a solver file, which it
+//! makes anew after each change. So the names are kept with what those files, and
+//! the files that name the repositories, looked like. A commit that touches none of
+//! the names leaves them as they are, so that at its end they are kept with the new
+//! file of what is installed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -32,9 +31,6 @@ const MAX_KNOWN: u64 = 16 << 20;
 /// Repositories, and files that name some; nobody has so many.
 const MAX_ENTRIES: usize = 4096;
 
-/// Longer than any cookie, in bytes: it is a checksum and a time.
-const MAX_COOKIE: u64 = 256;
-
 /// libzypp's name for what is installed, among the repositories.
 const SYSTEM: &str = "@System";
 
@@ -46,23 +42,21 @@ pub struct Known {
     names: BTreeSet<String>,
 }
 
-/// What libzypp's caches are made of, as it is and not as a digest: it is some lines
-/// of text, and in a virtual machine it takes longer to find out by which
-/// instructions SHA-256 is computed than to compare them.
+/// What libzypp's own files looked like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// The cookie of each repository, empty where it has none.
-    repositories: BTreeMap<String, String>,
-    /// What the files that name the repositories look like.
-    files: BTreeMap<String, FileId>,
-    /// The cookie of what is installed.
-    installed: String,
+    /// The solver file of each repository; `None` where it has none.
+    repositories: BTreeMap<String, Option<FileId>>,
+    /// The files that name the repositories.
+    files: BTreeMap<String, Option<FileId>>,
+    /// The solver file of what is installed.
+    installed: FileId,
 }
 
-/// Where libzypp keeps the things that tell.
+/// Where libzypp keeps them.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    /// A directory for each repository, with its cookie.
+    /// A directory for each repository, with its solver file.
     pub solv: PathBuf,
     /// Files that name the repositories.
     pub repositories: PathBuf,
@@ -71,28 +65,13 @@ pub struct Sources {
 impl State {
     /// What they look like now. `None` where that cannot be told.
     pub fn now(sources: &Sources) -> Option<Self> {
-        let mut repositories = BTreeMap::new();
-        for name in names(&sources.solv).ok()? {
-            if name != SYSTEM {
-                let cookie = cookie(&sources.solv.join(&name)).ok()?;
-                repositories.insert(text(name.as_bytes()), cookie.unwrap_or_default());
-            }
-        }
-        let mut files = BTreeMap::new();
-        for name in names(&sources.repositories).ok()? {
-            let found = fs::symlink_metadata(sources.repositories.join(&name)).ok()?;
-            files.insert(text(name.as_bytes()), FileId::from(&found));
-        }
-        let installed = cookie(&sources.solv.join(SYSTEM)).ok()??;
+        let mut repositories = stamps(&sources.solv, Some("solv")).ok()?;
+        let installed = repositories.remove(SYSTEM)??;
         (!repositories.is_empty()).then_some(Self {
             repositories,
-            files,
+            files: stamps(&sources.repositories, None).ok()?,
             installed,
         })
-    }
-
-    fn has_repositories_of(&self, other: &Self) -> bool {
-        self.repositories == other.repositories && self.files == other.files
     }
 }
 
@@ -123,7 +102,7 @@ impl Known {
         Ok(Private::create(cache)?.write(NAME, &text)?)
     }
 
-    /// May modules or kernels come or go with a package of this name?
+    /// True of a package with which modules or kernels may come or go.
     pub fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
@@ -137,48 +116,31 @@ impl Known {
     /// something else has changed as well.
     pub fn after(mut self, sources: &Sources) -> Option<Self> {
         let now = State::now(sources)?;
-        let is_same = now.has_repositories_of(&self.state);
-        self.state = now;
-        is_same.then_some(self)
+        self.state.installed = now.installed;
+        (self.state == now).then_some(self)
     }
 }
 
-/// The names in a directory.
-fn names(dir: &Path) -> io::Result<Vec<OsString>> {
-    let mut names = Vec::new();
+/// What each entry of a directory looks like, or the file of this name in it. Names
+/// that are no text are kept as others.
+fn stamps(dir: &Path, file: Option<&str>) -> io::Result<BTreeMap<String, Option<FileId>>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir)? {
-        if names.len() == MAX_ENTRIES {
+        if found.len() == MAX_ENTRIES {
             return Err(io::Error::other("too many names"));
         }
-        names.push(entry?.file_name());
+        let entry = entry?;
+        let path = entry.path();
+        let stamp = match FileId::of(&file.map_or_else(|| path.clone(), |file| path.join(file))) {
+            Ok(stamp) => Some(stamp),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => None,
+            Err(error) => return Err(error),
+        };
+        let name = entry.file_name().as_bytes().escape_ascii().to_string();
+        found.insert(name, stamp);
     }
-    Ok(names)
-}
-
-/// The cookie in a directory; `None` where there is none.
-fn cookie(dir: &Path) -> io::Result<Option<String>> {
-    let file = match File::open(dir.join("cookie")) {
-        Ok(file) => file,
-        Err(error) if is_nowhere(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut cookie = Vec::with_capacity(MAX_COOKIE as usize + 1);
-    file.take(MAX_COOKIE + 1).read_to_end(&mut cookie)?;
-    match cookie.len() as u64 > MAX_COOKIE {
-        true => Err(io::Error::other("no cookie is so long")),
-        false => Ok(Some(text(&cookie))),
-    }
-}
-
-/// Is there nothing of that name, or a file where its directory would be?
-fn is_nowhere(error: &io::Error) -> bool {
-    use io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
-}
-
-/// Bytes as text, other ones as another text.
-fn text(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string()
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -197,9 +159,9 @@ mod tests {
             solv: place.path().join("solv"),
             repositories: place.path().join("repos.d"),
         };
-        for (name, cookie) in [("one", "a 1"), (SYSTEM, "s 1")] {
+        for (name, content) in [("one", "a"), (SYSTEM, "s")] {
             fs::create_dir_all(sources.solv.join(name)).unwrap();
-            fs::write(sources.solv.join(name).join("cookie"), cookie).unwrap();
+            fs::write(sources.solv.join(name).join("solv"), content).unwrap();
         }
         fs::create_dir(&sources.repositories).unwrap();
         fs::write(sources.repositories.join("one.repo"), "[one]\nenabled=1\n").unwrap();
@@ -216,10 +178,10 @@ mod tests {
         type Change<'a> = (&'a str, &'a dyn Fn(&Sources));
         let changes: [Change<'_>; 5] = [
             ("metadata", &|sources| {
-                fs::write(sources.solv.join("one/cookie"), "b 2").unwrap();
+                fs::write(sources.solv.join("one/solv"), "other").unwrap();
             }),
             ("what is installed", &|sources| {
-                fs::write(sources.solv.join(SYSTEM).join("cookie"), "s 2").unwrap();
+                fs::write(sources.solv.join(SYSTEM).join("solv"), "other").unwrap();
             }),
             ("a repository that comes", &|sources| {
                 fs::create_dir(sources.solv.join("two")).unwrap();
@@ -247,19 +209,19 @@ mod tests {
     fn a_commit_changes_what_is_installed_and_nothing_else() {
         let (_place, sources, _) = scene();
         let mut known = Known::new(now(&sources), ["a".to_owned()]);
-        fs::write(sources.solv.join(SYSTEM).join("cookie"), "s 2").unwrap();
+        fs::write(sources.solv.join(SYSTEM).join("solv"), "other").unwrap();
         known.add(["b".to_owned()]);
         let after = known.clone().after(&sources).unwrap();
         assert!(after.has("a") && after.has("b") && !after.has("c"));
         assert_eq!(after.state, now(&sources));
-        fs::write(sources.solv.join("one/cookie"), "b 2").unwrap();
+        fs::write(sources.solv.join("one/solv"), "other").unwrap();
         assert_eq!(known.after(&sources), None);
     }
 
     #[test]
     fn without_libzypps_caches_nothing_is_known() {
         let (place, sources, _) = scene();
-        fs::remove_file(sources.solv.join(SYSTEM).join("cookie")).unwrap();
+        fs::remove_file(sources.solv.join(SYSTEM).join("solv")).unwrap();
         assert_eq!(State::now(&sources), None);
         let sources = Sources {
             solv: place.path().join("nowhere"),
@@ -291,20 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_to_be_a_cookie_tells_nothing() {
-        let (_place, sources, _) = scene();
-        for name in ["one", SYSTEM] {
-            let cookie = sources.solv.join(name).join("cookie");
-            fs::write(&cookie, "x".repeat(256)).unwrap();
-            assert!(State::now(&sources).is_some(), "{name}");
-            fs::write(&cookie, "x".repeat(257)).unwrap();
-            assert_eq!(State::now(&sources), None, "{name}");
-            fs::write(&cookie, "x").unwrap();
-        }
-    }
-
-    #[test]
-    fn a_repository_without_a_cookie_is_one_all_the_same() {
+    fn a_repository_without_a_file_is_one_all_the_same() {
         let (_place, sources, _) = scene();
         let before = now(&sources);
         fs::create_dir(sources.solv.join("two")).unwrap();
@@ -335,7 +284,7 @@ mod tests {
         assert_eq!(Known::read(&cache, &now(&sources)), None);
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         assert_eq!(Known::read(&cache, &now(&sources)), Some(known));
-        let other = fs::read_to_string(&file).unwrap().replace("3 of", "1 of");
+        let other = fs::read_to_string(&file).unwrap().replace("3 of", "2 of");
         fs::write(&file, other).unwrap();
         assert_eq!(Known::read(&cache, &now(&sources)), None);
     }

@@ -73,8 +73,11 @@ mod tests {
         place
     }
 
-    fn change(place: &Path, name: &str, cookie: &str) {
-        fs::write(place.join("solv").join(name).join("cookie"), cookie).unwrap();
+    /// As libzypp does it: the new file takes the place of the old.
+    fn change(place: &Path, name: &str, content: &str) {
+        let dir = place.join("solv").join(name);
+        fs::write(dir.join("new"), content).unwrap();
+        fs::rename(dir.join("new"), dir.join("solv")).unwrap();
     }
 
     fn work(place: &Path) -> Work {
@@ -159,11 +162,11 @@ mod tests {
 
     #[test]
     fn what_libzypp_told_of_another_state_is_not_learned() {
-        for (name, cookie) in [("one", "b 2"), ("@System", "s 2")] {
+        for (name, content) in [("one", "b 2"), ("@System", "s 2")] {
             let place = caches();
             let mut commit = work(place.path());
             let before = State::now(&commit.sources());
-            change(place.path(), name, cookie);
+            change(place.path(), name, content);
             commit.learn(before, Some(Vec::new()));
             commit.keep().unwrap();
             assert!(!work(place.path()).is_idle(&steps(&["plain"])), "{name}");
