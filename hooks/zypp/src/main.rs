@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use btf_guard_zypp::session;
 use btf_guard_zypp::settings::{Places, Surroundings};
+use clap::Parser;
 
 fn main() -> ExitCode {
     let surroundings = Surroundings::of_this_process();
-    let places = Places::of_this_process().in_snapshot(&surroundings);
+    let places = Places::parse().in_snapshot(&surroundings);
     // As it is: Rust's own would write each line by itself, so that libzypp is woken
     // for half a frame.
     let Ok(answers) = stdout().as_fd().try_clone_to_owned() else {

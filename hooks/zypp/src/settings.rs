@@ -10,8 +10,8 @@ use btf_guard::place::plan::is_offline_image;
 use btf_guard::place::private;
 use clap::Parser;
 
-/// Where everything is. The defaults are those of an installed system; tests
-/// name others.
+/// Where everything is. libzypp gives no arguments: the defaults are those of an
+/// installed system, and tests name others.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(
     name = "btf-guard",
@@ -20,34 +20,34 @@ use clap::Parser;
 )]
 pub struct Places {
     /// The root that the commit works on
-    #[arg(long, default_value_os_t = Places::default().root)]
+    #[arg(long, default_value = "/")]
     pub root: PathBuf,
     /// The btf-guard program
-    #[arg(long, default_value_os_t = Places::default().judge)]
+    #[arg(long, default_value_os_t = Judge::default().program)]
     pub judge: PathBuf,
     /// The program that asks libzypp
-    #[arg(long, default_value_os_t = Places::default().fetch)]
+    #[arg(long, default_value_os_t = fetch::installed())]
     pub fetch: PathBuf,
     /// rpm
-    #[arg(long, default_value_os_t = Places::default().rpm)]
+    #[arg(long, default_value = "/usr/bin/rpm")]
     pub rpm: PathBuf,
     /// Where the rpm plugin looks for the decision
-    #[arg(long, default_value_os_t = Places::default().handoff)]
+    #[arg(long, default_value = private::RUN)]
     pub handoff: PathBuf,
     /// libzypp's package cache
-    #[arg(long, default_value_os_t = Places::default().cache)]
+    #[arg(long, default_value = "/var/cache/zypp/packages")]
     pub cache: PathBuf,
     /// libzypp's caches of what repositories offer and of what is installed
-    #[arg(long, default_value_os_t = Places::default().solv)]
+    #[arg(long, default_value = "/var/cache/zypp/solv")]
     pub solv: PathBuf,
     /// The files that name the repositories
-    #[arg(long, default_value_os_t = Places::default().repositories)]
+    #[arg(long, default_value = "/etc/zypp/repos.d")]
     pub repositories: PathBuf,
     /// Where what libzypp has told of them is kept
-    #[arg(long, default_value_os_t = Places::default().known)]
+    #[arg(long, default_value = "/var/cache/btf-guard")]
     pub known: PathBuf,
     /// Where libzypp finds what it offers to the user after a commit
-    #[arg(long, default_value_os_t = Places::default().messages)]
+    #[arg(long, default_value = "/var/adm/update-messages")]
     pub messages: PathBuf,
 }
 
@@ -83,33 +83,7 @@ impl Surroundings {
     }
 }
 
-impl Default for Places {
-    fn default() -> Self {
-        Self {
-            root: "/".into(),
-            judge: Judge::default().program,
-            fetch: fetch::installed(),
-            rpm: "/usr/bin/rpm".into(),
-            handoff: private::RUN.into(),
-            cache: "/var/cache/zypp/packages".into(),
-            solv: "/var/cache/zypp/solv".into(),
-            repositories: "/etc/zypp/repos.d".into(),
-            known: "/var/cache/btf-guard".into(),
-            messages: "/var/adm/update-messages".into(),
-        }
-    }
-}
-
 impl Places {
-    /// What the arguments say. libzypp gives none, and then nothing is set up to
-    /// understand them.
-    pub fn of_this_process() -> Self {
-        match std::env::args_os().len() {
-            0 | 1 => Self::default(),
-            _ => Self::parse(),
-        }
-    }
-
     /// The same in the snapshot that a transactional update works on.
     ///
     /// transactional-update runs zypper in a chroot of it, where it is `/`, or
@@ -137,11 +111,6 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn without_arguments_places_are_the_same_however_they_are_found() {
-        assert_eq!(Places::parse_from(["btf-guard"]), Places::default());
-    }
 
     #[test]
     fn a_snapshot_is_worked_on_where_it_is() {
