@@ -9,7 +9,7 @@
 mod lzop;
 pub(crate) mod stream;
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
 use crate::Malformed;
 
@@ -160,34 +160,13 @@ fn describe(format: Format, cap: usize, trouble: &Trouble) -> String {
 /// leaves in `input` what follows it.
 fn frame(format: Format, input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
     match format {
-        Format::Gzip => pull(flate2::bufread::GzDecoder::new(input), cap, out),
-        Format::Bzip2 => pull(bzip2::bufread::BzDecoder::new(input), cap, out),
-        Format::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(LZMA_MEMORY, 0);
-            lzma(stream, input, cap, out)
-        }
-        Format::Lzma => {
-            let stream = liblzma::stream::Stream::new_lzma_decoder(LZMA_MEMORY);
-            lzma(stream, input, cap, out)
+        Format::Gzip | Format::Bzip2 | Format::Xz | Format::Lzma => {
+            pull(stream::frame(format, input)?, cap, out)
         }
         Format::Zstd => zstd_frame(input, cap, out),
         Format::Lz4 => lz4_legacy(input, cap, out),
         Format::Lzo => lzop::unpack(input, cap, out),
     }
-}
-
-fn lzma(
-    stream: Result<liblzma::stream::Stream, liblzma::stream::Error>,
-    input: impl BufRead,
-    cap: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), Trouble> {
-    let stream = stream.map_err(io::Error::from)?;
-    pull(
-        liblzma::bufread::XzDecoder::new_stream(input, stream),
-        cap,
-        out,
-    )
 }
 
 /// Appends what `decoder` yields; one byte over the cap is enough to know.
@@ -220,9 +199,7 @@ fn zstd_frame(input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Tr
             return Ok(());
         }
     }
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?.single_frame();
-    decoder.window_log_max(WINDOW.ilog2())?;
-    pull(decoder, cap, out)
+    pull(stream::frame(Format::Zstd, input)?, cap, out)
 }
 
 /// How long the frame at the start of `input` is when unpacked, if anything says so.
