@@ -24,7 +24,7 @@ pub enum Expiry {
 pub struct NoExpiry(String);
 
 impl Expiry {
-    /// Is it over at `now`, in seconds since 1970, or for a kernel of this release?
+    /// True if it is over at `now`, in seconds since 1970, or for a kernel of this release.
     ///
     /// A kernel that does not tell its release ends nothing: it is not known to
     /// be newer.
@@ -49,17 +49,13 @@ impl FromStr for Expiry {
 
     fn from_str(text: &str) -> Result<Self, NoExpiry> {
         let refused = || NoExpiry(text.to_owned());
-        // A release has no two dashes between nothing but digits.
-        let mut parts = text.splitn(4, '-');
-        let digits = |part: Option<&str>, count| {
-            part.is_some_and(|p| p.len() == count && p.bytes().all(|b| b.is_ascii_digit()))
-        };
-        let looks_like_a_date = digits(parts.next(), 4)
-            && digits(parts.next(), 2)
-            && digits(parts.next(), 2)
-            && parts.next().is_none();
-        if looks_like_a_date {
-            return text.parse().map(Self::Day).map_err(|_| refused());
+        // jiff reads other spellings, too.
+        if let Some(day) = text
+            .parse()
+            .ok()
+            .filter(|day: &Date| day.to_string() == text)
+        {
+            return Ok(Self::Day(day));
         }
         let (first, rest) = text.split_once('.').ok_or_else(refused)?;
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -128,6 +124,8 @@ mod tests {
             "6.x",
             "6.1/2",
             "27-1-1",
+            "20270131",
+            "2027-01-31T10:00",
         ] {
             assert!(text.parse::<Expiry>().is_err(), "{text}");
         }
