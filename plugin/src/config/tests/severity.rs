@@ -38,204 +38,104 @@ fn token(wish: Wish, package: Option<&str>) -> Token {
     }
 }
 
-/// How bad a refusal at boot is, under a file and overrides, and what says so.
+/// How bad a verdict at boot is, under a file and overrides, those that stand and
+/// those for one transaction; a severity that is not built in has its reason.
+fn severity(file: &str, standing: Option<Token>, once: Option<Token>, verdict: Kind) -> Severity {
+    let mut config = parsed(file);
+    let overrides = Overrides {
+        standing: standing.into_iter().collect(),
+        one_shot: once.into_iter().collect(),
+        refused: Vec::new(),
+    };
+    config.policy.rules.extend(overrides.rules());
+    // 2026-11-25, at noon.
+    let now = 1_795_608_000;
+    let (severity, rule) = config.policy.severity(&subject(&PACKAGE, verdict), now);
+    if severity != built_in(Moment::Boot, verdict)
+        && config.policy.table.get(Moment::Boot, verdict).is_none()
+    {
+        let reason = rule.and_then(|rule| rule.source.reason.as_deref());
+        assert!(matches!(reason, Some("known" | "because")), "{rule:?}");
+    }
+    severity
+}
+
 #[test]
-fn files_rules_and_overrides_make_a_severity() {
-    let lower = |what: &str| format!("[[rule]]\nseverity = \"info\"\nreason = \"known\"\n{what}");
-    let allow = || Some(token(Wish::Allow, None));
-    let deny = || Some(token(Wish::Deny, None));
-    let block = Severity::Block;
-    for (file, standing, once, verdict, expected) in [
-        ("".to_owned(), None, None, Kind::Refused, block),
-        (
-            "[severity.boot]\nrefused = \"warn\"".into(),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Warn,
-        ),
-        (
-            "[severity.now]\nrefused = \"info\"".into(),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (lower(""), None, None, Kind::Refused, Severity::Info),
-        (
-            lower("package = \"foo-*\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("package = \"bar-*\""),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (
-            lower("package = [\"bar\", \"foo-kmp-*\"]"),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("module = \"nf-conn*\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("module = \"nf_nat\""),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (
-            lower("vendor = \"open*\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("vendor = \"Debian\""),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (
-            lower("repository = \"updates\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("repository = \"oss\""),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (
-            lower("release = \"6.12.*-default\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("release = \"6.4.*\""),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (
-            lower("verdict = \"refused\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("verdict = [\"missing\", \"unknown\"]"),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (
-            lower("moment = \"boot\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (lower("moment = \"now\""), None, None, Kind::Refused, block),
-        (
-            lower("expires = \"2026-11-25\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("expires = 2026-11-24"),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        (
-            lower("expires = \"6.13\""),
-            None,
-            None,
-            Kind::Refused,
-            Severity::Info,
-        ),
-        (
-            lower("expires = \"6.12\""),
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        // The later rule wins, and an override is later than all files.
-        (
-            lower("") + "[[rule]]\nseverity = \"block\"\n",
-            None,
-            None,
-            Kind::Refused,
-            block,
-        ),
-        ("".into(), allow(), None, Kind::Refused, Severity::Warn),
-        (
-            "".into(),
-            Some(token(Wish::Allow, Some("foo-*"))),
-            None,
-            Kind::Refused,
-            Severity::Warn,
-        ),
-        (
-            "".into(),
-            Some(token(Wish::Allow, Some("bar"))),
-            None,
-            Kind::Refused,
-            block,
-        ),
-        ("".into(), deny(), None, Kind::BtfWrong, block),
-        ("".into(), deny(), None, Kind::Unknown, Severity::Info),
-        (lower(""), deny(), None, Kind::Refused, Severity::Info),
-        // One for this transaction is later than one that stands.
-        ("".into(), deny(), allow(), Kind::BtfWrong, Severity::Warn),
-        ("".into(), allow(), deny(), Kind::Refused, block),
+fn a_rule_is_about_what_it_names() {
+    for (about, expected) in [
+        ("", true),
+        ("package = 'foo-*'", true),
+        ("package = 'bar-*'", false),
+        ("package = ['bar', 'foo-kmp-*']", true),
+        ("module = 'nf-conn*'", true),
+        ("module = 'nf_nat'", false),
+        ("vendor = 'open*'", true),
+        ("vendor = 'Debian'", false),
+        ("repository = 'updates'", true),
+        ("repository = 'oss'", false),
+        ("release = '6.12.*-default'", true),
+        ("release = '6.4.*'", false),
+        ("verdict = 'refused'", true),
+        ("verdict = ['missing', 'unknown']", false),
+        ("moment = 'boot'", true),
+        ("moment = 'now'", false),
+        ("expires = '2026-11-25'", true),
+        ("expires = 2026-11-24", false),
+        ("expires = '6.13'", true),
+        ("expires = '6.12'", false),
+        // The later rule wins.
+        ("[[rule]]\nseverity = 'block'", false),
     ] {
-        let mut config = parsed(&file);
-        let overrides = Overrides {
-            standing: standing.into_iter().collect(),
-            one_shot: once.into_iter().collect(),
-            refused: Vec::new(),
+        let file = format!("[[rule]]\nseverity = 'info'\nreason = 'known'\n{about}");
+        let expected = match expected {
+            true => Severity::Info,
+            false => Severity::Block,
         };
-        config.policy.rules.extend(overrides.rules());
-        // 2026-11-25, at noon.
-        let now = 1_795_608_000;
-        let (severity, rule) = config.policy.severity(&subject(&PACKAGE, verdict), now);
-        assert_eq!(severity, expected, "{file}\n{overrides:?}");
-        if severity != built_in(Moment::Boot, verdict)
-            && config.policy.table.get(Moment::Boot, verdict).is_none()
-        {
-            let reason = rule.and_then(|rule| rule.source.reason.as_deref());
-            assert!(matches!(reason, Some("known" | "because")), "{rule:?}");
-        }
+        assert_eq!(
+            severity(&file, None, None, Kind::Refused),
+            expected,
+            "{about}"
+        );
+    }
+}
+
+#[test]
+fn files_and_overrides_make_a_severity() {
+    use Kind::{BtfWrong, Refused, Unknown};
+    use Severity::{Block, Info, Warn};
+    let lower = "[[rule]]\nseverity = 'info'\nreason = 'known'";
+    let allow = || Some(token(Wish::Allow, None));
+    let allow_only = |package| Some(token(Wish::Allow, Some(package)));
+    let deny = || Some(token(Wish::Deny, None));
+    for (file, standing, once, verdict, expected) in [
+        ("", None, None, Refused, Block),
+        (
+            "[severity.boot]\nrefused = 'warn'",
+            None,
+            None,
+            Refused,
+            Warn,
+        ),
+        (
+            "[severity.now]\nrefused = 'info'",
+            None,
+            None,
+            Refused,
+            Block,
+        ),
+        // An override is later than all files.
+        ("", allow(), None, Refused, Warn),
+        ("", allow_only("foo-*"), None, Refused, Warn),
+        ("", allow_only("bar"), None, Refused, Block),
+        ("", deny(), None, BtfWrong, Block),
+        ("", deny(), None, Unknown, Info),
+        (lower, deny(), None, Refused, Info),
+        // One for this transaction is later than one that stands.
+        ("", deny(), allow(), BtfWrong, Warn),
+        ("", allow(), deny(), Refused, Block),
+    ] {
+        let found = severity(file, standing.clone(), once.clone(), verdict);
+        assert_eq!(found, expected, "{file} {standing:?} {once:?} {verdict}");
     }
 }
 
@@ -310,55 +210,25 @@ fn all_that_is_said_of_packages_is_said_of_one() {
 fn the_mode_is_that_of_the_nearest() {
     use Mode::{Block, Off, Warn};
     use Source::{CommandLine, Configuration, Environment, Macro};
+    let (warn, off) = ("mode = 'warn'", "mode = 'off'");
+    let (block_by_env, warn_by_macro) =
+        (Some((Block, Some(Environment))), Some((Warn, Some(Macro))));
+    let (block_by_macro, off_by_macro) = (Some((Block, Some(Macro))), Some((Off, Some(Macro))));
+    // A hook that can only warn asks for no more.
+    let warn_at_most = Some((Warn, None));
     for (file, wished, line, expected) in [
         ("", None, None, (Block, None)),
-        ("mode = \"warn\"", None, None, (Warn, Some(Configuration))),
-        (
-            "mode = \"warn\"",
-            Some((Block, Some(Macro))),
-            None,
-            (Block, Some(Macro)),
-        ),
-        (
-            "mode = \"off\"",
-            Some((Warn, Some(Macro))),
-            None,
-            (Warn, Some(Macro)),
-        ),
-        (
-            "mode = \"off\"",
-            Some((Block, Some(Environment))),
-            None,
-            (Block, Some(Environment)),
-        ),
+        (warn, None, None, (Warn, Some(Configuration))),
+        (warn, block_by_macro, None, (Block, Some(Macro))),
+        (off, warn_by_macro, None, (Warn, Some(Macro))),
+        (off, block_by_env, None, (Block, Some(Environment))),
         ("", None, Some(Off), (Off, Some(CommandLine))),
-        (
-            "",
-            Some((Block, Some(Macro))),
-            Some(Warn),
-            (Warn, Some(CommandLine)),
-        ),
-        ("", Some((Off, Some(Macro))), Some(Warn), (Off, Some(Macro))),
-        (
-            "mode = \"off\"",
-            None,
-            Some(Warn),
-            (Off, Some(Configuration)),
-        ),
-        (
-            "",
-            Some((Block, Some(Environment))),
-            Some(Off),
-            (Block, Some(Environment)),
-        ),
-        // A hook that can only warn asks for no more.
-        ("", Some((Warn, None)), None, (Warn, None)),
-        (
-            "mode = \"off\"",
-            Some((Warn, None)),
-            None,
-            (Off, Some(Configuration)),
-        ),
+        ("", block_by_macro, Some(Warn), (Warn, Some(CommandLine))),
+        ("", off_by_macro, Some(Warn), (Off, Some(Macro))),
+        (off, None, Some(Warn), (Off, Some(Configuration))),
+        ("", block_by_env, Some(Off), (Block, Some(Environment))),
+        ("", warn_at_most, None, (Warn, None)),
+        (off, warn_at_most, None, (Off, Some(Configuration))),
     ] {
         let config = parsed(file);
         assert_eq!(
