@@ -112,127 +112,74 @@ fn is_other(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A package's name, what kind of word this is, and the word.
+    fn does_speak(case: &str) -> bool {
+        let [name, kind, word] = case.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+            panic!("{case}");
+        };
+        let kind = match kind {
+            "provides" => Word::Provides,
+            "requires" => Word::Requires,
+            "supplements" => Word::Supplements,
+            "file" => Word::File,
+            _ => panic!("{case}"),
+        };
+        speaks(name, kind, word.as_bytes())
+    }
+
     #[test]
     fn packages_of_kernels_and_modules_are_hit() {
-        for (name, kind, word) in [
-            ("kernel-default", Word::Provides, "kernel = 6.4.0-1.1"),
-            (
-                "kernel-default",
-                Word::Provides,
-                "kernel-uname-r = 6.4.0-1-default",
-            ),
-            (
-                "kernel-default",
-                Word::Provides,
-                "ksym(default:printk) = 92997ed8",
-            ),
-            ("kernel-default-extra", Word::Provides, "kmod(xfs.ko)"),
-            (
-                "kernel-core",
-                Word::Provides,
-                "kernel-core-uname-r = 6.1-1.x86_64",
-            ),
-            (
-                "kernel-modules",
-                Word::Provides,
-                "installonlypkg(kernel-module)",
-            ),
-            (
-                "kernel",
-                Word::Provides,
-                "kernel(vmlinux_printk) = 0x92997ed8",
-            ),
-            ("linux-own", Word::Requires, "/usr/bin/kernel-install"),
-            ("crash-kmp-default", Word::Provides, "multiversion(kernel)"),
-            (
-                "crash-kmp-default",
-                Word::Requires,
-                "suse-kernel-rpm-scriptlets",
-            ),
-            ("drbd", Word::Requires, "ksym(default:printk) = 92997ed8"),
-            ("kmod-wl", Word::Requires, "kernel-uname-r = 6.1-1.x86_64"),
-            ("kmod-ext4", Word::Requires, "kernel(printk) = 0x92997ed8"),
-            ("kmod-ext4", Word::Requires, "/sbin/depmod"),
-            (
-                "nvidia",
-                Word::Supplements,
-                "modalias(kernel-default:pci:v000010DEd*sv*sd*bc03sc0[02]i00*)",
-            ),
-            ("oddly-named", Word::File, "/usr/lib/modules/6.1/extra/a.ko"),
-            ("oddly-named", Word::File, "/lib/modules/6.1/a.ko.xz"),
-            ("oddly-named", Word::File, "/boot/vmlinuz-6.1"),
-            ("kernel-devel", Word::Provides, "kmod(surprise.ko)"),
+        for case in [
+            "kernel-default provides kernel = 6.4.0-1.1",
+            "kernel-default provides kernel-uname-r = 6.4.0-1-default",
+            "kernel-default provides ksym(default:printk) = 92997ed8",
+            "kernel-default-extra provides kmod(xfs.ko)",
+            "kernel-core provides kernel-core-uname-r = 6.1-1.x86_64",
+            "kernel-modules provides installonlypkg(kernel-module)",
+            "kernel provides kernel(vmlinux_printk) = 0x92997ed8",
+            "linux-own requires /usr/bin/kernel-install",
+            "crash-kmp-default provides multiversion(kernel)",
+            "crash-kmp-default requires suse-kernel-rpm-scriptlets",
+            "drbd requires ksym(default:printk) = 92997ed8",
+            "kmod-wl requires kernel-uname-r = 6.1-1.x86_64",
+            "kmod-ext4 requires kernel(printk) = 0x92997ed8",
+            "kmod-ext4 requires /sbin/depmod",
+            "nvidia supplements modalias(kernel-default:pci:v000010DEd*sv*sd*bc03sc0[02]i00*)",
+            "oddly-named file /usr/lib/modules/6.1/extra/a.ko",
+            "oddly-named file /lib/modules/6.1/a.ko.xz",
+            "oddly-named file /boot/vmlinuz-6.1",
+            "kernel-devel provides kmod(surprise.ko)",
         ] {
-            assert!(speaks(name, kind, word.as_bytes()), "{name}: {word}");
+            assert!(does_speak(case), "{case}");
         }
-        for name in [
-            "kernel",
-            "kernel-default",
-            "kmod-nvidia",
-            "a-kmp-default",
-            "a-kmp",
-        ] {
+        for name in "kernel kernel-default kmod-nvidia a-kmp-default a-kmp".split(' ') {
             assert!(is_telling(name), "{name}");
         }
     }
 
     #[test]
     fn other_packages_are_missed() {
-        for (name, kind, word) in [
-            ("bash", Word::Provides, "/bin/sh"),
-            ("kernelshark", Word::Provides, "kernelshark = 2"),
-            ("kernel-source", Word::Provides, "kernel-source = 6.4.0-1.1"),
-            ("kernel-source", Word::Provides, "multiversion(kernel)"),
-            ("kernel-devel", Word::Provides, "installonlypkg(kernel)"),
-            (
-                "kernel-default-devel",
-                Word::Provides,
-                "multiversion(kernel)",
-            ),
-            (
-                "kernel-default-devel",
-                Word::Requires,
-                "suse-kernel-rpm-scriptlets",
-            ),
-            (
-                "a-kmp-default-debuginfo",
-                Word::Supplements,
-                "modalias(kernel-default:pci:*)",
-            ),
-            (
-                "kernel-firmware-amdgpu",
-                Word::Supplements,
-                "modalias(pci:v00001002d*)",
-            ),
-            (
-                "kernel-firmware-amdgpu",
-                Word::Provides,
-                "kernel-firmware-amdgpu = 1",
-            ),
-            (
-                "kernel-default-debuginfo",
-                Word::Provides,
-                "kernel-default-debuginfo = 6",
-            ),
-            (
-                "xorg-x11-driver",
-                Word::Supplements,
-                "modalias(pci:v000010DEd*)",
-            ),
-            ("dracut", Word::Requires, "kmod >= 27"),
-            ("glibc", Word::Requires, "kernel >= 3.2"),
-            ("a", Word::File, "/usr/lib/modules-load.d/a.conf"),
-            ("a", Word::File, "/usr/share/lib/modules/a"),
+        for case in [
+            "bash provides /bin/sh",
+            "kernelshark provides kernelshark = 2",
+            "kernel-source provides kernel-source = 6.4.0-1.1",
+            "kernel-source provides multiversion(kernel)",
+            "kernel-devel provides installonlypkg(kernel)",
+            "kernel-default-devel provides multiversion(kernel)",
+            "kernel-default-devel requires suse-kernel-rpm-scriptlets",
+            "a-kmp-default-debuginfo supplements modalias(kernel-default:pci:*)",
+            "kernel-firmware-amdgpu supplements modalias(pci:v00001002d*)",
+            "kernel-firmware-amdgpu provides kernel-firmware-amdgpu = 1",
+            "kernel-default-debuginfo provides kernel-default-debuginfo = 6",
+            "xorg-x11-driver supplements modalias(pci:v000010DEd*)",
+            "dracut requires kmod >= 27",
+            "glibc requires kernel >= 3.2",
+            "a file /usr/lib/modules-load.d/a.conf",
+            "a file /usr/share/lib/modules/a",
         ] {
-            assert!(!speaks(name, kind, word.as_bytes()), "{name}: {word}");
+            assert!(!does_speak(case), "{case}");
         }
-        for name in [
-            "kmodtool",
-            "kernelshark",
-            "kernel-docs",
-            "kernel-macros",
-            "a-kmpx",
-        ] {
+        for name in "kmodtool kernelshark kernel-docs kernel-macros a-kmpx".split(' ') {
             assert!(!is_telling(name), "{name}");
         }
     }
