@@ -4,7 +4,7 @@
 //!
 //! The compressed bytes are hostile. No allocation follows a number that they
 //! state unless that number is under the caller's cap, and a decoder's own
-//! memory is limited by [`WINDOW`].
+//! memory is limited by [`MAX_WINDOW`].
 
 mod lzop;
 pub(crate) mod stream;
@@ -16,10 +16,10 @@ use crate::Malformed;
 /// The largest window (zstd) or dictionary (xz, lzma) that is followed, in
 /// bytes: what `zstd -22 --ultra` and the kernel's `scripts/xz_wrap.sh` ask
 /// for at most when they pack an image.
-pub const WINDOW: u64 = 1 << 27;
+pub const MAX_WINDOW: u64 = 1 << 27;
 
 /// What liblzma may allocate: the dictionary and some room for its own state.
-const LZMA_MEMORY: u64 = WINDOW + (16 << 20);
+const MAX_LZMA_MEMORY: u64 = MAX_WINDOW + (16 << 20);
 
 /// The magic of LZ4's legacy frame, `0x184c2102`, as it stands in a file.
 const LZ4_LEGACY: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
@@ -27,7 +27,7 @@ const LZ4_LEGACY: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
 /// How many frames are followed. A decoder is set up anew for each, so that
 /// millions of empty ones would cost minutes; parallel compressors write a few
 /// hundred at most.
-const FRAMES: usize = 4096;
+const MAX_FRAMES: usize = 4096;
 
 /// Bytes that one block of a legacy LZ4 frame holds when unpacked
 /// (`LEGACY_BLOCKSIZE` of lz4's `lz4io.c`, `LZ4_DEFAULT_UNCOMPRESSED_CHUNK_SIZE`
@@ -95,7 +95,7 @@ impl Format {
 ///
 /// # Errors
 /// [`Malformed`], at an offset into `input`, if it is cut short or corrupt, if
-/// it would be longer than `cap` bytes, or if it needs a window beyond [`WINDOW`].
+/// it would be longer than `cap` bytes, or if it needs a window beyond [`MAX_WINDOW`].
 /// `out` then holds whatever came before.
 pub fn decompress(
     format: Format,
@@ -105,7 +105,7 @@ pub fn decompress(
 ) -> Result<(), Malformed> {
     out.clear();
     let mut rest = input;
-    for _ in 0..FRAMES {
+    for _ in 0..MAX_FRAMES {
         if let Err(trouble) = frame(format, &mut rest, cap, out) {
             let at = input.len() - rest.len();
             return Err(Malformed::new(at as u64, describe(format, cap, &trouble)));
@@ -124,7 +124,7 @@ pub fn decompress(
     let name = format.name();
     Err(Malformed::new(
         at as u64,
-        format!("at most {FRAMES} {name} frames in a row"),
+        format!("at most {MAX_FRAMES} {name} frames in a row"),
     ))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_child::{self as child, Failure, Terms};
+use btf_guard_child::{self as child, Failure, Limits};
 
 use crate::place::fetch::{Line, MAX_LINE, Outcome, Progress, Request};
 
@@ -40,14 +40,15 @@ pub fn installed() -> PathBuf {
 /// # Errors
 /// Where the program cannot be started or listened to, or libzypp has no answer.
 pub fn ask(program: &Path, request: &Request, timeout: Duration) -> Result<Outcome, Error> {
-    let terms = terms(timeout);
-    let input = child::memory(request).map_err(|source| Failure::HandOver { who: WHO, source })?;
+    let limits = limits(timeout);
+    let input =
+        child::json_memfd(request).map_err(|source| Failure::HandOver { who: WHO, source })?;
     // libzypp asks the environment for proxies, for one.
-    let ended = child::run(Command::new(program), input, Vec::new(), &terms)?;
-    let lines = ended.output.split(|byte| *byte == b'\n');
+    let ended = child::run(Command::new(program), input, Vec::new(), &limits)?;
+    let lines = ended.stdout.split(|byte| *byte == b'\n');
     let last = lines.rev().find(|line| !line.is_empty());
     let last = last.and_then(|line| serde_json::from_slice(line).ok());
-    conclude(last, ended, &terms)
+    conclude(last, ended, &limits)
 }
 
 /// Asks it as a part of this process's job, waits for as long as it takes, and
@@ -60,8 +61,9 @@ pub fn ask_aloud(
     request: &Request,
     tell: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, Error> {
-    let terms = terms(Duration::MAX);
-    let input = child::memory(request).map_err(|source| Failure::HandOver { who: WHO, source })?;
+    let limits = limits(Duration::MAX);
+    let input =
+        child::json_memfd(request).map_err(|source| Failure::HandOver { who: WHO, source })?;
     let mut last = None;
     let mut each = |line: &[u8]| {
         if line.is_empty() {
@@ -72,12 +74,12 @@ pub fn ask_aloud(
             tell(progress);
         }
     };
-    let ended = child::lines(Command::new(program), input, &terms, &mut each)?;
-    conclude(last, ended, &terms)
+    let ended = child::lines(Command::new(program), input, &limits, &mut each)?;
+    conclude(last, ended, &limits)
 }
 
-fn terms(timeout: Duration) -> Terms {
-    Terms {
+fn limits(timeout: Duration) -> Limits {
+    Limits {
         who: WHO,
         timeout,
         limit: usize::try_from(MAX_LINE).unwrap_or(usize::MAX),
@@ -85,7 +87,7 @@ fn terms(timeout: Duration) -> Terms {
 }
 
 /// The last line counts.
-fn conclude(last: Option<Line>, ended: child::Ended, terms: &Terms) -> Result<Outcome, Error> {
+fn conclude(last: Option<Line>, ended: child::Output, limits: &Limits) -> Result<Outcome, Error> {
     match last {
         Some(Line::Result(outcome)) => Ok(outcome),
         Some(Line::Error(failure)) => Err(Error::Libzypp {
@@ -93,11 +95,11 @@ fn conclude(last: Option<Line>, ended: child::Ended, terms: &Terms) -> Result<Ou
             detail: failure.detail,
         }),
         Some(Line::Progress(_)) | None => {
-            let (_, said) = ended.success(terms)?;
+            let (_, stderr) = ended.success(limits)?;
             Err(Error::Failure(Failure::Answer {
                 who: WHO,
                 reason: "no result".to_owned(),
-                said,
+                stderr,
             }))
         }
     }

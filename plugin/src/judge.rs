@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use btf_guard_child::Failure;
-use btf_guard_child::{self as child, Terms};
+use btf_guard_child::{self as child, Limits};
 use serde_json::value::RawValue;
 
 use crate::place::plan::{Answer, Plan, SCHEMA};
@@ -57,20 +57,24 @@ impl Default for Judge {
 /// Where the judge cannot be started or listened to, or its answer is not one.
 pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer, Failure> {
     let who = "the judge";
-    let terms = Terms {
+    let limits = Limits {
         who,
         timeout: judge.timeout,
         limit: MAX_ANSWER,
     };
-    let input = child::memory(plan).map_err(|source| Failure::HandOver { who, source })?;
+    let input = child::json_memfd(plan).map_err(|source| Failure::HandOver { who, source })?;
     let mut command = Command::new(&judge.program);
     command
         .arg("judge")
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8");
-    let (answer, said) = child::run(command, input, packages, &terms)?.success(&terms)?;
-    understand(answer).map_err(|reason| Failure::Answer { who, reason, said })
+    let (answer, stderr) = child::run(command, input, packages, &limits)?.success(&limits)?;
+    understand(answer).map_err(|reason| Failure::Answer {
+        who,
+        reason,
+        stderr,
+    })
 }
 
 /// The judge's answer in `text`, which is kept as it is, too.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_child::{self as child, Failure, Terms};
+use btf_guard_child::{self as child, Failure, Limits};
 use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -226,19 +226,19 @@ impl Outcome {
 /// Where it cannot be started, is late, or could write it nowhere.
 pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
     let who = "the record";
-    let terms = Terms {
+    let limits = Limits {
         who,
         timeout: TIMEOUT.min(judge.timeout),
         limit: 64 << 10,
     };
-    let input = child::memory(event).map_err(|source| Failure::HandOver { who, source })?;
+    let input = child::json_memfd(event).map_err(|source| Failure::HandOver { who, source })?;
     let mut command = Command::new(&judge.program);
     command
         .arg("record")
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8");
-    child::run(command, input, Vec::new(), &terms)?.success(&terms)?;
+    child::run(command, input, Vec::new(), &limits)?.success(&limits)?;
     Ok(())
 }
 

@@ -9,6 +9,6 @@ mod running;
 mod said;
 mod terms;
 
-pub use run::{lines, memory, run};
-pub use said::Said;
-pub use terms::{Ended, Failure, Terms};
+pub use run::{json_memfd, lines, run};
+pub use said::StderrTail;
+pub use terms::{Failure, Limits, Output};

@@ -14,11 +14,11 @@ use serde::Serialize;
 
 use crate::isolation::{self, Group};
 use crate::running::{End, Running};
-use crate::said::Said;
-use crate::terms::{Ended, Failure, Terms};
+use crate::said::StderrTail;
+use crate::terms::{Failure, Limits, Output};
 
 /// Longer than anybody waits.
-const FOREVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Runs the command with `input` on its standard input and these descriptors
 /// open under the numbers that they have here. Whatever happens, the child is
@@ -30,18 +30,18 @@ pub fn run(
     command: Command,
     input: File,
     inherited: Vec<OwnedFd>,
-    terms: &Terms,
-) -> Result<Ended, Failure> {
+    limits: &Limits,
+) -> Result<Output, Failure> {
     let mut output = Vec::new();
     let mut whole = |piece: &[u8]| {
         output.extend_from_slice(piece);
-        output.len() <= terms.limit
+        output.len() <= limits.limit
     };
-    let (status, said) = hear(command, input, inherited, Group::Own, terms, &mut whole)?;
-    Ok(Ended {
-        output,
+    let (status, stderr) = hear(command, input, inherited, Group::Own, limits, &mut whole)?;
+    Ok(Output {
+        stdout: output,
         status,
-        said,
+        stderr,
     })
 }
 
@@ -55,9 +55,9 @@ pub fn run(
 pub fn lines(
     command: Command,
     input: File,
-    terms: &Terms,
+    limits: &Limits,
     each: &mut dyn FnMut(&[u8]),
-) -> Result<Ended, Failure> {
+) -> Result<Output, Failure> {
     let mut open = Vec::new();
     let mut line_by_line = |piece: &[u8]| {
         let mut pieces = piece.split(|&byte| byte == b'\n').peekable();
@@ -68,24 +68,24 @@ pub fn lines(
                 open.clear();
             }
         }
-        open.len() <= terms.limit
+        open.len() <= limits.limit
     };
     let heard = hear(
         command,
         input,
         Vec::new(),
         Group::Ours,
-        terms,
+        limits,
         &mut line_by_line,
     );
-    let (status, said) = heard?;
+    let (status, stderr) = heard?;
     if !open.is_empty() {
         each(&open);
     }
-    Ok(Ended {
-        output: Vec::new(),
+    Ok(Output {
+        stdout: Vec::new(),
         status,
-        said,
+        stderr,
     })
 }
 
@@ -97,12 +97,12 @@ fn hear(
     input: File,
     inherited: Vec<OwnedFd>,
     group: Group,
-    terms: &Terms,
+    limits: &Limits,
     each: Hear<'_>,
-) -> Result<(Option<ExitStatus>, Said), Failure> {
+) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
     // One that waits for years is one that waits for ever.
     let now = Instant::now();
-    let deadline = now.checked_add(terms.timeout).unwrap_or(now + FOREVER);
+    let deadline = now.checked_add(limits.timeout).unwrap_or(now + MAX_TIMEOUT);
     command
         .stdin(input)
         .stdout(Stdio::piped())
@@ -116,19 +116,23 @@ fn hear(
     })?;
     let mut running = Running::new(child);
     let heard = listen(&mut running, deadline, each);
-    let said = running.last_words();
-    let who = terms.who;
+    let stderr = running.stderr_tail();
+    let who = limits.who;
     match heard {
-        Ok(status) => Ok((status, said)),
-        Err(Deaf::Late) => {
-            let timeout = terms.timeout;
-            Err(Failure::Late { who, timeout, said })
+        Ok(status) => Ok((status, stderr)),
+        Err(ReadError::Late) => {
+            let timeout = limits.timeout;
+            Err(Failure::Late {
+                who,
+                timeout,
+                stderr,
+            })
         }
-        Err(Deaf::TooLong) => {
-            let limit = terms.limit;
-            Err(Failure::TooLong { who, limit, said })
+        Err(ReadError::TooLong) => {
+            let limit = limits.limit;
+            Err(Failure::TooLong { who, limit, stderr })
         }
-        Err(Deaf::System(source)) => Err(Failure::Listen { who, source }),
+        Err(ReadError::System(source)) => Err(Failure::Listen { who, source }),
     }
 }
 
@@ -137,7 +141,7 @@ fn hear(
 ///
 /// # Errors
 /// Those of the system.
-pub fn memory(value: &impl Serialize) -> io::Result<File> {
+pub fn json_memfd(value: &impl Serialize) -> io::Result<File> {
     let mut file = File::from(memfd_create(c"btf-guard input", MemfdFlags::CLOEXEC)?);
     let mut writer = io::BufWriter::new(&file);
     serde_json::to_writer(&mut writer, value)?;
@@ -148,7 +152,7 @@ pub fn memory(value: &impl Serialize) -> io::Result<File> {
 }
 
 /// Why a child was not heard to the end.
-enum Deaf {
+enum ReadError {
     Late,
     TooLong,
     System(io::Error),
@@ -159,31 +163,33 @@ fn listen(
     running: &mut Running,
     deadline: Instant,
     each: Hear<'_>,
-) -> Result<Option<ExitStatus>, Deaf> {
+) -> Result<Option<ExitStatus>, ReadError> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let Some(ready) = running.wait(left).map_err(Deaf::System)? else {
+        let Some(ready) = running.wait(left).map_err(ReadError::System)? else {
             break;
         };
         if ready.stderr {
-            running.hear_stderr(&mut buffer);
+            running.read_stderr(&mut buffer);
         }
         // What is there at the deadline still counts: this process may have
         // been suspended while the child was not.
         if ready.stdout {
-            let read = running.hear_stdout(&mut buffer).map_err(Deaf::System)?;
+            let read = running
+                .read_stdout(&mut buffer)
+                .map_err(ReadError::System)?;
             if !each(buffer.get(..read).unwrap_or_default()) {
-                return Err(Deaf::TooLong);
+                return Err(ReadError::TooLong);
             }
         } else if left.is_zero() {
-            return Err(Deaf::Late);
+            return Err(ReadError::Late);
         }
     }
     match running.end(deadline) {
         End::Status(status) => Ok(Some(status)),
         End::Unknown => Ok(None),
-        End::NotYet => Err(Deaf::Late),
+        End::NotYet => Err(ReadError::Late),
     }
 }
 

@@ -10,18 +10,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use crate::said::Said;
+use crate::said::StderrTail;
 
 /// What is kept of the end of a child's standard error.
-const MAX_SAID: usize = 4 << 10;
+const MAX_STDERR: usize = 4 << 10;
 
 /// How long a killed child may take to die. One that waits for a dead disk
 /// cannot be reaped, and the caller need not wait for that disk.
-const DEATH: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often an end is looked for that nothing tells of: soon at first.
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+const MAX_PAUSE: Duration = Duration::from_millis(20);
 
 /// What can be read without waiting.
 pub(crate) struct Ready {
@@ -45,7 +45,7 @@ pub(crate) struct Running {
     ended: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    said: Vec<u8>,
+    tail: Vec<u8>,
 }
 
 impl Running {
@@ -56,7 +56,7 @@ impl Running {
         Self {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
-            said: Vec::new(),
+            tail: Vec::new(),
             child: Some(child),
             ended,
         }
@@ -82,7 +82,7 @@ impl Running {
     }
 
     /// Reads once; the end of the stream closes it.
-    pub(crate) fn hear_stdout(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_stdout(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self
             .stdout
             .as_mut()
@@ -94,16 +94,16 @@ impl Running {
     }
 
     /// Reads once, and keeps the last of it; the end or an error closes it.
-    pub(crate) fn hear_stderr(&mut self, buffer: &mut [u8]) {
+    pub(crate) fn read_stderr(&mut self, buffer: &mut [u8]) {
         let read = self.stderr.as_mut().map_or(Ok(0), |pipe| pipe.read(buffer));
         let read = read.unwrap_or(0);
         if read == 0 {
             self.stderr = None;
         }
-        self.said
+        self.tail
             .extend_from_slice(buffer.get(..read).unwrap_or_default());
-        let surplus = self.said.len().saturating_sub(MAX_SAID);
-        self.said.drain(..surplus);
+        let surplus = self.tail.len().saturating_sub(MAX_STDERR);
+        self.tail.drain(..surplus);
     }
 
     /// Waits for the child's end, until the deadline.
@@ -130,7 +130,7 @@ impl Running {
             }
             if !self.is_told_of_its_end(left) {
                 thread::sleep(pause.min(left));
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_PAUSE);
             }
         }
     }
@@ -150,8 +150,8 @@ impl Running {
         heard.is_ok()
     }
 
-    /// Stops the child if it still runs, and returns what it said last.
-    pub(crate) fn last_words(&mut self) -> Said {
+    /// Stops the child if it still runs, and returns what it tail last.
+    pub(crate) fn stderr_tail(&mut self) -> StderrTail {
         self.stop();
         // What is in the pipe now, and no more: something the child started
         // may still write.
@@ -159,10 +159,10 @@ impl Running {
         if let Some(stderr) = &self.stderr {
             let ready = PollFd::new(stderr, PollFlags::IN);
             if poll(&mut [ready], Some(&Timespec::default())) == Ok(1) {
-                self.hear_stderr(&mut buffer);
+                self.read_stderr(&mut buffer);
             }
         }
-        Said::of(&self.said)
+        StderrTail::of(&self.tail)
     }
 
     fn stop(&mut self) {
@@ -174,7 +174,7 @@ impl Running {
         }
         // Where it has left its group.
         let _ = child.kill();
-        self.end(Instant::now() + DEATH);
+        self.end(Instant::now() + KILL_TIMEOUT);
     }
 }
 

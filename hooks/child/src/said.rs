@@ -1,13 +1,13 @@
-//! What a child says at its end.
+//! The end of a child's standard error.
 
 use std::fmt;
 
 /// The end of a child's standard error. Displayed, its last line, ready to
 /// follow a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Said(String);
+pub struct StderrTail(String);
 
-impl Said {
+impl StderrTail {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).trim().to_owned())
     }
@@ -18,7 +18,7 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for StderrTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(line) = self.0.lines().next_back() else {
             return Ok(());
@@ -35,10 +35,10 @@ mod tests {
 
     #[test]
     fn the_last_line_follows_a_sentence() {
-        let said = Said::of(b"first\n  last word \n\n");
-        assert_eq!(said.to_string(), ", saying \"last word\"");
-        assert_eq!(said.text(), "first\n  last word");
-        assert_eq!(Said::of(b" \n").to_string(), "");
-        assert_eq!(Said::of(&[b'x'; 500]).to_string().len(), 300 + 11);
+        let tail = StderrTail::of(b"first\n  last word \n\n");
+        assert_eq!(tail.to_string(), ", saying \"last word\"");
+        assert_eq!(tail.text(), "first\n  last word");
+        assert_eq!(StderrTail::of(b" \n").to_string(), "");
+        assert_eq!(StderrTail::of(&[b'x'; 500]).to_string().len(), 300 + 11);
     }
 }

@@ -1,15 +1,15 @@
-//! What a child is asked for, and what comes of it.
+//! The limits of a child, its output, and why there is none.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::said::Said;
+use crate::said::StderrTail;
 
-/// On what terms a child runs.
+/// What a child may take: time and output.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct Limits {
     /// What messages call it, as in "the judge".
     pub who: &'static str,
     /// How long it may take.
@@ -20,13 +20,13 @@ pub struct Terms {
 
 /// A child that came to its own end.
 #[derive(Debug)]
-pub struct Ended {
+pub struct Output {
     /// All of its standard output.
-    pub output: Vec<u8>,
+    pub stdout: Vec<u8>,
     /// `None` where the client ignores `SIGCHLD` or reaps every child itself.
     pub status: Option<ExitStatus>,
     /// The end of its standard error.
-    pub said: Said,
+    pub stderr: StderrTail,
 }
 
 /// Why there is no answer.
@@ -45,44 +45,44 @@ pub enum Failure {
         who: &'static str,
         source: io::Error,
     },
-    #[error("{who} gave no answer within {} s and was stopped{said}", .timeout.as_secs())]
+    #[error("{who} gave no answer within {} s and was stopped{stderr}", .timeout.as_secs())]
     Late {
         who: &'static str,
         timeout: Duration,
-        said: Said,
+        stderr: StderrTail,
     },
-    #[error("{who}'s answer is longer than {} MiB{said}", .limit >> 20)]
+    #[error("{who}'s answer is longer than {} MiB{stderr}", .limit >> 20)]
     TooLong {
         who: &'static str,
         limit: usize,
-        said: Said,
+        stderr: StderrTail,
     },
-    #[error("{who} ended with {status}{said}")]
+    #[error("{who} ended with {status}{stderr}")]
     Ended {
         who: &'static str,
         status: ExitStatus,
-        said: Said,
+        stderr: StderrTail,
     },
-    #[error("{who}'s answer is not understood ({reason}){said}")]
+    #[error("{who}'s answer is not understood ({reason}){stderr}")]
     Answer {
         who: &'static str,
         reason: String,
-        said: Said,
+        stderr: StderrTail,
     },
 }
 
-impl Ended {
+impl Output {
     /// The output of a child that succeeded.
     ///
     /// # Errors
     /// [`Failure::Ended`].
-    pub fn success(self, terms: &Terms) -> Result<(Vec<u8>, Said), Failure> {
+    pub fn success(self, limits: &Limits) -> Result<(Vec<u8>, StderrTail), Failure> {
         match self.status.filter(|status| !status.success()) {
-            None => Ok((self.output, self.said)),
+            None => Ok((self.stdout, self.stderr)),
             Some(status) => Err(Failure::Ended {
-                who: terms.who,
+                who: limits.who,
                 status,
-                said: self.said,
+                stderr: self.stderr,
             }),
         }
     }

@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use btf_guard::place::fetch::{Failure, Line, Outcome, Progress};
 
 use crate::failure::plain;
-use crate::output::{ANSWERED, FAILED, Output};
+use crate::output::{ANSWERED, FAILED, Stdout};
 
 /// The answer, as far as it is known.
 #[derive(Clone)]
 pub(crate) struct Answer(Arc<Mutex<State>>);
 
 struct State {
-    output: Output,
+    output: Stdout,
     outcome: Option<Outcome>,
 }
 
 impl Answer {
-    pub(crate) fn new(output: Output) -> Self {
+    pub(crate) fn new(output: Stdout) -> Self {
         Self(Arc::new(Mutex::new(State {
             output,
             outcome: None,
@@ -101,7 +101,7 @@ fn say_all(state: &mut State) -> u8 {
 }
 
 /// Where even this cannot be written, the exit status has to do.
-fn say_failure(output: &mut Output, failure: &Failure) -> u8 {
+fn say_failure(output: &mut Stdout, failure: &Failure) -> u8 {
     let _ = output.write(&Line::Error(failure.clone()));
     FAILED
 }

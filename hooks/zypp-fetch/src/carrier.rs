@@ -10,7 +10,7 @@
 
 use zypp_sys::Word;
 
-/// Whether the word `word` of the package `name` speaks of modules or a kernel.
+/// True if the word `word` of the package `name` is about modules or a kernel.
 pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
     match kind {
         Word::Provides => provides(name, word),
@@ -21,7 +21,7 @@ pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
     }
 }
 
-/// Whether the name alone does: module packages of SUSE (`foo-kmp-default`) and
+/// True if the name alone is: module packages of SUSE (`foo-kmp-default`) and
 /// of Red Hat and ELRepo (`kmod-foo`), kernels of all.
 pub(crate) fn is_telling(name: &str) -> bool {
     (is_kernel(name.as_bytes())

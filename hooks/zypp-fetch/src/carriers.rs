@@ -9,7 +9,7 @@ use crate::carrier;
 
 /// Bytes of names that are kept, those of what obsoletes something included: some
 /// tens of thousands, where openSUSE has some hundreds of the others.
-const MOST: usize = 8 << 20;
+const MAX_NAME_BYTES: usize = 8 << 20;
 
 /// The names in order; `None` where there are too many to be of use.
 pub(crate) fn all(zypp: &Zypp) -> Result<Option<Vec<String>>, Error> {
@@ -32,9 +32,9 @@ struct Names {
 }
 
 impl Names {
-    /// Sees one word; is more wanted of this package?
+    /// Sees one word; true if more is wanted of this package.
     fn see(&mut self, kind: Word, word: &[u8]) -> bool {
-        if self.bytes > MOST {
+        if self.bytes > MAX_NAME_BYTES {
             return false;
         }
         let speaks = match kind {
@@ -67,7 +67,7 @@ impl Names {
                 self.carriers.insert(by);
             }
         }
-        (self.bytes <= MOST).then(|| self.carriers.into_iter().collect())
+        (self.bytes <= MAX_NAME_BYTES).then(|| self.carriers.into_iter().collect())
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn too_many_are_none() {
         let mut names = Names::default();
-        let long = "x".repeat(MOST);
+        let long = "x".repeat(MAX_NAME_BYTES);
         for number in 0..2 {
             names.see(Word::Offered, format!("kernel-{number}{long}").as_bytes());
         }

@@ -31,7 +31,7 @@ impl Deadline {
         }
     }
 
-    /// Whether libzypp is to stop now.
+    /// True if libzypp is to stop now.
     pub(crate) fn is_near(&self) -> bool {
         self.limit.is_some_and(|limit| {
             let stop = limit.saturating_sub((limit / 10).min(FOR_STOPPING));

@@ -22,10 +22,10 @@ use std::process::ExitCode;
 
 use answer::Answer;
 use deadline::Deadline;
-use output::Output;
+use output::Stdout;
 
 fn main() -> ExitCode {
-    let output = match Output::of_this_process() {
+    let output = match Stdout::of_this_process() {
         Ok(output) => output,
         // There is nowhere to say it.
         Err(_) => return ExitCode::from(output::FAILED),

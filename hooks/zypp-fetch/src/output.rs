@@ -14,9 +14,9 @@ pub(crate) const ANSWERED: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 
 /// Where lines go.
-pub(crate) struct Output(File);
+pub(crate) struct Stdout(File);
 
-impl Output {
+impl Stdout {
     /// Takes standard output away from everything else in this process: what
     /// libzypp or a program it starts prints goes to standard error.
     pub(crate) fn of_this_process() -> io::Result<Self> {

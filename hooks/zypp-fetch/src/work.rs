@@ -21,7 +21,7 @@ use crate::{carrier, carriers};
 const SHIM: &str = "libbtf_guard_zypp.so";
 
 /// Between two lines of progress.
-const PACE: Duration = Duration::from_millis(250);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Answers the request, step by step into `answer`.
 pub(crate) fn answer(
@@ -225,7 +225,7 @@ fn fetch(
         } else {
             zypp.fetch(index, &mut |percent| {
                 let now = Instant::now();
-                let is_due = last.is_none_or(|last| now.duration_since(last) >= PACE);
+                let is_due = last.is_none_or(|last| now.duration_since(last) >= PROGRESS_INTERVAL);
                 let Some(percent) = percent.filter(|_| is_due) else {
                     return !deadline.is_near();
                 };
@@ -286,7 +286,7 @@ fn find_cached(
     Ok(())
 }
 
-/// Whether files can be made in the directory, or it can be made itself.
+/// True if files can be made in the directory, or it can be made itself.
 fn can_be_written(directory: &Path) -> bool {
     directory
         .ancestors()

@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 /// What libzypp waits where nobody says otherwise (`zypp/PluginScript.cc`).
-const PATIENCE: u64 = 30;
+const DEFAULT_TIMEOUT: u64 = 30;
 
 /// A longer wait is nothing that a user would call one.
-const MOST: u64 = 600;
+const MAX_TIMEOUT: u64 = 600;
 
 /// The time for one answer.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +23,10 @@ impl Budget {
     pub(crate) fn new(patience: Option<&OsStr>) -> Self {
         let patience = patience.and_then(|seconds| seconds.to_str()?.trim().parse().ok());
         // libzypp takes what is no positive number for nothing said.
-        let patience = patience.filter(|seconds| *seconds > 0).unwrap_or(PATIENCE);
-        let patience = Duration::from_secs(patience.min(MOST));
+        let patience = patience
+            .filter(|seconds| *seconds > 0)
+            .unwrap_or(DEFAULT_TIMEOUT);
+        let patience = Duration::from_secs(patience.min(MAX_TIMEOUT));
         let free = patience / 8 + Duration::from_secs(1);
         Self {
             deadline: Instant::now() + patience.saturating_sub(free),

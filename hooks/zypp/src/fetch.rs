@@ -8,7 +8,7 @@ use btf_guard::fetch;
 use btf_guard::place::fetch::{Ask, Commit, CommitStep, Extent, Outcome, Request};
 
 /// The program ends by itself when its time is over; this much later it is ended.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Why there is nothing to go by.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub(crate) fn fetch(
     steps: &[CommitStep],
     timeout: Duration,
 ) -> Result<Outcome, Error> {
-    let deadline = timeout.saturating_sub(GRACE).as_secs();
+    let deadline = timeout.saturating_sub(GRACE_PERIOD).as_secs();
     if deadline == 0 {
         return Err(Error::Time);
     }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn without_time_nothing_is_started() {
-        let late = fetch(Path::new("/nonexistent"), Path::new("/"), &[], GRACE);
+        let late = fetch(Path::new("/nonexistent"), Path::new("/"), &[], GRACE_PERIOD);
         assert!(matches!(late, Err(Error::Time)));
     }
 }

@@ -44,7 +44,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<CommitStep>, String> {
     Ok(body.steps.into_iter().filter_map(package).collect())
 }
 
-/// Has libzypp done any of these steps? What is not understood is no step.
+/// True if libzypp has done any of these steps. What is not understood is no step.
 pub(crate) fn is_any_done(body: &[u8]) -> bool {
     let body: Option<Body> = serde_json::from_slice(body).ok();
     let steps = body.map(|body| body.steps).unwrap_or_default();
@@ -77,8 +77,7 @@ fn package(step: Step) -> Option<CommitStep> {
     })
 }
 
-/// Are these the characters that names and versions of packages are made of?
-/// They become part of file names and of rpm's arguments.
+/// True of the characters that names and versions of packages are made of. They become part of file names and of rpm's arguments.
 fn is_plain(word: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+~^-".contains(&byte);
     !word.starts_with('-') && word.bytes().all(is_plain)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Nobody needs to be entertained before.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SHOW_AFTER: Duration = Duration::from_secs(1);
 
 /// Shows on a terminal how far the work is, once it takes over a second.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Progress {
 
     /// `count` modules are judged.
     pub(crate) fn step(&self, count: usize) {
-        let due = self.terminal && self.started.elapsed() > PATIENCE;
+        let due = self.terminal && self.started.elapsed() > SHOW_AFTER;
         if due && self.hidden.swap(false, Ordering::Relaxed) {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }

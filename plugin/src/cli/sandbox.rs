@@ -9,20 +9,20 @@ use landlock::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Address space: the base BTF, a module a thread, and what allocators reserve.
-const MEMORY: u64 = 2 << 30;
+const MAX_MEMORY: u64 = 2 << 30;
 /// Seconds on the processor, of all threads.
-const PROCESSOR: u64 = 300;
+const MAX_CPU_SECONDS: u64 = 300;
 /// Descriptors beyond those that were inherited.
-const FILES: u64 = 256;
+const MAX_FILES: u64 = 256;
 
 /// Limits this process. What the system does not know or permit is left out:
 /// a judge without a sandbox is better than none.
 pub(crate) fn limit(inherited: u64) {
     let limits = [
         (Resource::Core, 0),
-        (Resource::As, MEMORY),
-        (Resource::Cpu, PROCESSOR),
-        (Resource::Nofile, inherited.saturating_add(FILES)),
+        (Resource::As, MAX_MEMORY),
+        (Resource::Cpu, MAX_CPU_SECONDS),
+        (Resource::Nofile, inherited.saturating_add(MAX_FILES)),
     ];
     for (resource, wanted) in limits {
         let now = getrlimit(resource);

@@ -25,7 +25,7 @@ const OF_PLAIN: [u32; 2] = [0x1, 0x100];
 const OF_PACKED: [u32; 2] = [0x2, 0x200];
 
 /// The longest block, unpacked (`LZO_BLOCK_SIZE`).
-const BLOCK: usize = 256 << 10;
+const MAX_BLOCK: usize = 256 << 10;
 
 /// How many bytes of checksums a block has: of its unpacked bytes, and of its
 /// packed ones.
@@ -62,7 +62,7 @@ pub(super) fn block(
     if length == 0 {
         return Ok(false);
     }
-    if length > BLOCK {
+    if length > MAX_BLOCK {
         return Err(Trouble::Corrupt(format!("a block of {length} bytes")));
     }
     let stated = word(input)? as usize;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::{Format, LZ4_BLOCK, LZ4_LEGACY, LZMA_MEMORY, Trouble, WINDOW, lzop};
+use super::{Format, LZ4_BLOCK, LZ4_LEGACY, MAX_LZMA_MEMORY, MAX_WINDOW, Trouble, lzop};
 
 /// The longest that a block of [`LZ4_BLOCK`] bytes can be when packed
 /// (`LZ4_COMPRESSBOUND` of lz4.h).
@@ -27,16 +27,16 @@ pub(crate) fn frame<'r>(
         Format::Gzip => Box::new(flate2::bufread::GzDecoder::new(input)),
         Format::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(input)),
         Format::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(LZMA_MEMORY, 0)?;
+            let stream = liblzma::stream::Stream::new_stream_decoder(MAX_LZMA_MEMORY, 0)?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
         Format::Lzma => {
-            let stream = liblzma::stream::Stream::new_lzma_decoder(LZMA_MEMORY)?;
+            let stream = liblzma::stream::Stream::new_lzma_decoder(MAX_LZMA_MEMORY)?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
         Format::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?.single_frame();
-            decoder.window_log_max(WINDOW.ilog2())?;
+            decoder.window_log_max(MAX_WINDOW.ilog2())?;
             Box::new(decoder)
         }
         Format::Lz4 => Box::new(Blocks::new(lz4(input))),

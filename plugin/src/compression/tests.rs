@@ -307,9 +307,9 @@ fn a_window_beyond_the_limit_is_refused() {
 fn millions_of_empty_frames_are_refused() {
     for format in [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2] {
         let frame = pack(format, b"");
-        assert_eq!(unpack(format, &frame.repeat(FRAMES), 0).unwrap(), b"");
-        let error = unpack(format, &frame.repeat(FRAMES + 1), 0).unwrap_err();
-        assert_eq!(error.offset, (frame.len() * FRAMES) as u64, "{error}");
+        assert_eq!(unpack(format, &frame.repeat(MAX_FRAMES), 0).unwrap(), b"");
+        let error = unpack(format, &frame.repeat(MAX_FRAMES + 1), 0).unwrap_err();
+        assert_eq!(error.offset, (frame.len() * MAX_FRAMES) as u64, "{error}");
     }
 }
 

@@ -32,7 +32,7 @@ use crate::stamp::FileId;
 pub const CAPACITY: u64 = 512 << 20;
 
 /// The longest entry: the longest base BTF and config, with room for the rest.
-const ENTRY: u64 = image::MAX_BTF + (16 << 20);
+const MAX_ENTRY: u64 = image::MAX_BTF + (16 << 20);
 
 /// An image that is longer is read without being kept. A vmlinux with its DWARF
 /// takes longer to digest than to read.
@@ -196,7 +196,7 @@ impl Cache {
     }
 
     fn load_image(&self, key: &str) -> Result<Option<Image>, Refused> {
-        let file = self.load(&entry(key, IMAGES), ENTRY)?;
+        let file = self.load(&entry(key, IMAGES), MAX_ENTRY)?;
         let image = file.map(|file| entry::read(&mut &file, file.metadata()?.len()));
         Ok(image.transpose()?)
     }

@@ -11,7 +11,7 @@ use crate::module::source::Regular;
 
 /// The longest config that is read, in bytes, compressed or not. Real ones
 /// have 300 KB.
-const LONGEST: usize = 8 << 20;
+const MAX_CONFIG: usize = 8 << 20;
 
 /// The option that lets a module load without its BTF where that does not fit
 /// (`kernel/bpf/btf.c`, since Linux 5.18).
@@ -44,7 +44,7 @@ fn option(line: &str) -> Option<(&str, &str)> {
     (name.starts_with("CONFIG_") && name.bytes().all(word)).then_some((name, value))
 }
 
-/// Is an option `y` in a config? Of several settings the last counts. Of the ten
+/// True if an option is `y` in a config. Of several settings the last counts. Of the ten
 /// thousand lines only those that name it are looked at.
 fn is_set(text: &str, name: &str) -> bool {
     let finder = memmem::Finder::new(name);
@@ -94,10 +94,10 @@ impl Config {
     /// [`Error::Malformed`] if it is no kernel config.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let mut text = Vec::new();
-        Regular::open(path)?.read_all(LONGEST as u64, &mut text)?;
+        Regular::open(path)?.read_all(MAX_CONFIG as u64, &mut text)?;
         if let Some(format) = Format::detect(&text) {
             let packed = std::mem::take(&mut text);
-            compression::decompress(format, &packed, LONGEST, &mut text)?;
+            compression::decompress(format, &packed, MAX_CONFIG, &mut text)?;
         }
         Self::of_text(&String::from_utf8_lossy(&text), path.display().to_string()).ok_or_else(
             || {

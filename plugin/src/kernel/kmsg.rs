@@ -13,7 +13,7 @@ use crate::module::same_name;
 
 /// One record: the kernel's own limit is 2048 bytes (`PRINTK_MESSAGE_MAX`), and as many
 /// properties.
-const RECORD: usize = 8192;
+const MAX_RECORD: usize = 8192;
 
 /// Records that are read: the largest log that can be set up has some million.
 const MAX_RECORDS: usize = 2_000_000;
@@ -56,7 +56,7 @@ pub fn parse(mut input: impl Read) -> io::Result<Log> {
     let mut lines = Lines::default();
     // The device hands out one record a read, a file as much as there is room for.
     let mut rest = Vec::new();
-    let mut record = [0; RECORD];
+    let mut record = [0; MAX_RECORD];
     for _ in 0..MAX_RECORDS {
         match input.read(&mut record) {
             Ok(0) => break,
@@ -96,7 +96,7 @@ impl Lines {
         for line in String::from_utf8_lossy(&whole).lines() {
             self.line(line);
         }
-        if bytes.len() > RECORD {
+        if bytes.len() > MAX_RECORD {
             bytes.clear();
         }
     }
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn long_and_strange_lines_do_no_harm() {
-        let mut text = vec![b'a'; 5 * RECORD];
+        let mut text = vec![b'a'; 5 * MAX_RECORD];
         text.extend_from_slice(b"\n1,0,0,-;failed to validate module [m] BTF: -22");
         text.extend_from_slice(&[0xff, 0, b'\n', b';', b'\n']);
         assert_eq!(read_text(&text).refused.len(), 0);

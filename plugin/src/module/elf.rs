@@ -23,9 +23,9 @@ pub(crate) const HEADER: usize = size_of::<FileHeader64<Endianness>>();
 
 /// The longest table of section names that is read, in bytes. A module built
 /// with `-ffunction-sections` has some ten kilobytes.
-const NAMES: u64 = 16 << 20;
+const MAX_NAMES: u64 = 16 << 20;
 
-/// Does an ELF file begin like this?
+/// True of the start of an ELF file.
 pub(crate) fn is_elf(head: &[u8]) -> bool {
     head.starts_with(b"\x7fELF")
 }
@@ -171,8 +171,8 @@ impl Header {
         };
         let offset: u64 = section.sh_offset(self.endian).into();
         let size: u64 = section.sh_size(self.endian).into();
-        if size > NAMES {
-            let what = format!("section names of at most {NAMES} bytes, not {size}");
+        if size > MAX_NAMES {
+            let what = format!("section names of at most {MAX_NAMES} bytes, not {size}");
             return Err(Malformed::new(offset, what).into());
         }
         let names = source.range(offset, size, "section names")?;

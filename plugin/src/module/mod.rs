@@ -24,7 +24,7 @@ pub use reader::{MAX_MODULE, Reader, is_compressed};
 pub struct Target {
     /// `e_machine`, in the file's own byte order.
     pub machine: u16,
-    /// `ELFCLASS64`?
+    /// True for `ELFCLASS64`.
     pub is_64: bool,
     /// `EI_DATA`.
     pub order: Order,

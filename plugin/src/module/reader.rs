@@ -14,10 +14,10 @@ use crate::compression::{self, Format};
 pub const MAX_MODULE: usize = 256 << 20;
 
 /// The longest `.modinfo` that is read, in bytes. Real ones hold some kilobytes.
-const MODINFO: u64 = 1 << 20;
+const MAX_MODINFO: u64 = 1 << 20;
 
 /// A buffer that grew beyond this is given back after the module that needed it.
-const KEPT: usize = 8 << 20;
+const MAX_KEPT: usize = 8 << 20;
 
 /// Reads modules one after the other, and keeps its buffers from one compressed
 /// module to the next.
@@ -77,7 +77,7 @@ impl Reader {
                 true => Ok(None),
                 false => self.unpack(format, &packed, &name).map(Some),
             });
-        if packed.capacity() <= KEPT {
+        if packed.capacity() <= MAX_KEPT {
             self.packed = packed;
         }
         module
@@ -103,7 +103,7 @@ impl Reader {
 
     fn unpack(&mut self, format: Format, packed: &[u8], name: &str) -> Result<Module, Error> {
         let module = self.unpack_kept(format, packed, name);
-        if self.plain.capacity() > KEPT {
+        if self.plain.capacity() > MAX_KEPT {
             self.plain = Vec::new();
         }
         module
@@ -118,7 +118,7 @@ impl Reader {
     }
 }
 
-/// Is a module that begins like this to be unpacked?
+/// True of the start of a compressed module.
 pub fn is_compressed(head: &[u8]) -> bool {
     packed_as(head).is_ok()
 }
@@ -153,8 +153,11 @@ fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result
     module.btf = content(source, btf, ".BTF")?.map(Cow::into_owned);
     module.btf_base = content(source, base, ".BTF.base")?.map(Cow::into_owned);
     let info = match info {
-        Some(info) if info.size > MODINFO => {
-            let what = format!("a .modinfo of at most {MODINFO} bytes, not {}", info.size);
+        Some(info) if info.size > MAX_MODINFO => {
+            let what = format!(
+                "a .modinfo of at most {MAX_MODINFO} bytes, not {}",
+                info.size
+            );
             return Err(Malformed::new(info.offset, what).into());
         }
         info => content(source, info, ".modinfo")?.unwrap_or_default(),

@@ -15,7 +15,7 @@ use crate::record::Who;
 pub const SCHEMA: u32 = 1;
 
 /// Bytes of an id; it is written with two digits each.
-const ID: usize = 4;
+const ID_LEN: usize = 4;
 
 /// What an admin wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Does it count at this time, in seconds since 1970, in this boot? One from
+    /// True if it counts at this time, in seconds since 1970, in this boot. One from
     /// the future does not: with the clock back where it was, it might never end.
     pub(super) fn counts(&self, now: u64, boot: Option<&str>) -> bool {
         self.written <= now.saturating_add(SLACK)
@@ -86,7 +86,7 @@ impl Token {
 /// # Errors
 /// Where the system has no random numbers.
 pub fn new_id() -> io::Result<String> {
-    let mut bytes = [0_u8; ID];
+    let mut bytes = [0_u8; ID_LEN];
     getrandom(&mut bytes, GetRandomFlags::empty())?;
     Ok(bytes.iter().fold(String::new(), |mut id, byte| {
         let _ = write!(id, "{byte:02x}");
@@ -94,8 +94,8 @@ pub fn new_id() -> io::Result<String> {
     }))
 }
 
-/// Is it a name of ours? It becomes part of a path.
+/// True of a name of ours. It becomes part of a path.
 pub(super) fn is_id(text: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    text.len() == 2 * ID && text.bytes().all(digit)
+    text.len() == 2 * ID_LEN && text.bytes().all(digit)
 }

@@ -11,9 +11,9 @@ use super::roots::Root;
 use crate::kernel::{Config, Error, Kernel};
 
 /// The longest `kernel.release` that is read, in bytes.
-const LONGEST_RELEASE: u64 = 256;
+const MAX_RELEASE: u64 = 256;
 /// Build directories below `/usr/src` that are looked at: a handful are there.
-const MOST_BUILDS: usize = 256;
+const MAX_BUILDS: usize = 256;
 
 /// A file that may hold the base of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn suse_builds(root: &Root, release: &str) -> Vec<PathBuf> {
             builds.push(above.join(flavour));
         }
     }
-    builds.truncate(MOST_BUILDS);
+    builds.truncate(MAX_BUILDS);
     builds.retain(|build| release_of(root, build).is_some_and(|own| own == release));
     let images = builds.into_iter().map(|build| build.join("vmlinux"));
     images.collect()
@@ -88,7 +88,7 @@ fn release_of(root: &Root, build: &Path) -> Option<String> {
     let file = root.resolve(&build.join("include/config/kernel.release"));
     let file = file.ok()?;
     let size = fs::metadata(&file).ok().filter(|meta| meta.is_file())?;
-    if size.len() > LONGEST_RELEASE {
+    if size.len() > MAX_RELEASE {
         return None;
     }
     let text = fs::read_to_string(file).ok()?;
@@ -97,7 +97,7 @@ fn release_of(root: &Root, build: &Path) -> Option<String> {
 
 fn names(root: &Root, dir: &Path) -> Vec<String> {
     let entries = root.resolve(dir).and_then(fs::read_dir);
-    let entries = entries.into_iter().flatten().take(MOST_BUILDS);
+    let entries = entries.into_iter().flatten().take(MAX_BUILDS);
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_child::{self as child, Failure, Terms};
+use btf_guard_child::{self as child, Failure, Limits};
 
 use super::nevra::name_of;
 use super::paths;
@@ -80,8 +80,8 @@ impl Rpm<'_> {
     pub fn expand(self, value: &str, timeout: Duration) -> Result<String, Failure> {
         let mut command = self.command();
         command.args(["--eval", value]);
-        let terms = terms(timeout);
-        let (text, _) = child::run(command, nothing()?, Vec::new(), &terms)?.success(&terms)?;
+        let limits = limits(timeout);
+        let (text, _) = child::run(command, nothing()?, Vec::new(), &limits)?.success(&limits)?;
         Ok(String::from_utf8_lossy(&text).trim().to_owned())
     }
 
@@ -90,7 +90,7 @@ impl Rpm<'_> {
     fn query(self, format: &str, names: &[&str], timeout: Duration) -> Result<Vec<u8>, Failure> {
         let mut command = self.command();
         command.args(["-q", "--qf", format, "--"]).args(names);
-        Ok(child::run(command, nothing()?, Vec::new(), &terms(timeout))?.output)
+        Ok(child::run(command, nothing()?, Vec::new(), &limits(timeout))?.stdout)
     }
 
     fn command(self) -> Command {
@@ -103,8 +103,8 @@ impl Rpm<'_> {
     }
 }
 
-fn terms(timeout: Duration) -> Terms {
-    Terms {
+fn limits(timeout: Duration) -> Limits {
+    Limits {
         who: WHO,
         timeout,
         limit: MAX_ANSWER,

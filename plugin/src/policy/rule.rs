@@ -116,7 +116,7 @@ impl Rule {
         }
     }
 
-    /// Is it used up by the transaction that it helps?
+    /// True if it is used up by the transaction that it helps.
     pub fn is_one_shot(&self) -> bool {
         self.source.source == Source::OneShot
     }

@@ -21,8 +21,8 @@ const LOCK: &str = "findings.lock";
 const MAX_FILE: u64 = 64 << 20;
 
 /// How long another process's turn is waited for. A transaction waits behind this.
-const PATIENCE: Duration = Duration::from_secs(2);
-const STEP: Duration = Duration::from_millis(20);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Why findings cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,9 @@ fn lock(path: &Path) -> Result<File, Error> {
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK) if begun.elapsed() < PATIENCE => thread::sleep(STEP),
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < LOCK_TIMEOUT => {
+                thread::sleep(LOCK_INTERVAL)
+            }
             Err(Errno::WOULDBLOCK) => return Err(Error::Busy),
             Err(errno) => return Err(io::Error::from(errno).into()),
         }

@@ -7,7 +7,7 @@ use crate::cache;
 use crate::known::{Known, Sources, State};
 
 impl Work {
-    /// Is it known that no module and no kernel comes or goes with these steps?
+    /// True if it is known that no module and no kernel comes or goes with these steps.
     pub(super) fn is_idle(&mut self, steps: &[CommitStep]) -> bool {
         let state = State::now(&self.sources());
         self.known = state.and_then(|state| Known::read(&self.places.known, &state));

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use btf_guard::policy::Mode;
 use btf_guard::wish::{Wish, wish};
-use btf_guard_child::{self as child, Terms};
+use btf_guard_child::{self as child, Limits};
 
 /// rpm reads a few small files for it.
-const TERMS: Terms = Terms {
+const LIMITS: Limits = Limits {
     who: "rpm",
     timeout: Duration::from_secs(5),
     limit: 64 << 10,
@@ -36,8 +36,8 @@ fn expand() -> String {
     let mut rpm = Command::new("rpm");
     rpm.args(["--eval", "%{?_btf_guard}"]).env("LC_ALL", "C");
     let nothing = File::open("/dev/null").ok();
-    let ended = nothing.and_then(|input| child::run(rpm, input, Vec::new(), &TERMS).ok());
-    let output = ended.and_then(|ended| ended.success(&TERMS).ok());
+    let ended = nothing.and_then(|input| child::run(rpm, input, Vec::new(), &LIMITS).ok());
+    let output = ended.and_then(|ended| ended.success(&LIMITS).ok());
     output.map_or_else(String::new, |(output, _)| {
         String::from_utf8_lossy(&output).into_owned()
     })

@@ -16,7 +16,7 @@ use btf_guard::place::package::Package;
 use btf_guard::place::plan::Action;
 use btf_guard::place::roots::Root;
 use btf_guard::report::shown;
-use btf_guard_child::{self as child, Ended, Terms};
+use btf_guard_child::{self as child, Limits, Output};
 
 use super::Wish;
 
@@ -57,17 +57,17 @@ pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<Wish
         Ok(false) => waiting.says(line),
         Err(line) => strange = strange.take().or(Some(line)),
     };
-    let terms = Terms {
+    let limits = Limits {
         who: "dnf",
         timeout: Duration::MAX,
         limit: MAX_LINE,
     };
-    let ended = File::open("/dev/null")
+    let output = File::open("/dev/null")
         .map_err(anyhow::Error::from)
-        .and_then(|nothing| Ok(child::lines(command, nothing, &terms, &mut each)?))
+        .and_then(|nothing| Ok(child::lines(command, nothing, &limits, &mut each)?))
         .context("nothing is judged")?;
     drop(waiting);
-    succeeded(&ended)?;
+    succeeded(&output)?;
     match tool {
         Tool::Dnf4 => match strange {
             Some(line) => Err(anyhow!("what dnf says is not understood: {line:?}")),
@@ -123,11 +123,11 @@ fn with(option: &str, path: &Path) -> OsString {
 }
 
 /// What dnf says to its user is for ours.
-fn succeeded(ended: &Ended) -> anyhow::Result<()> {
-    let Some(status) = ended.status.filter(|status| !status.success()) else {
+fn succeeded(output: &Output) -> anyhow::Result<()> {
+    let Some(status) = output.status.filter(|status| !status.success()) else {
         return Ok(());
     };
-    let lines = ended.said.text().lines();
+    let lines = output.stderr.text().lines();
     let lines: String = lines.map(|line| format!("\n  {}", shown(line))).collect();
     bail!("nothing is judged: dnf ended with {status}{lines}")
 }

@@ -38,7 +38,7 @@ use super::{Outcome, output};
 const RPM: &str = "/usr/bin/rpm";
 
 /// A database that answers no query in this time does not answer the client.
-const QUERY: Duration = Duration::from_secs(60);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a client would do.
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ fn elements(wish: &Wish, root: &Root) -> Result<Elements, Incomplete> {
         root: root.path(),
     };
     let mut elements = Elements::coming(&wish.outcome)?;
-    elements.going(&wish.outcome, &replaced, rpm, QUERY)?;
+    elements.going(&wish.outcome, &replaced, rpm, QUERY_TIMEOUT)?;
     Ok(elements)
 }
 

@@ -93,7 +93,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Is it about the running kernel, and the module as it is on the disk?
+    /// True of a finding about the running kernel, and the module as it is on the disk.
     fn is_about_this(&self, finding: &Finding, scene: &Scene<'_>) -> bool {
         let Place {
             release,
@@ -132,8 +132,8 @@ impl Seen<'_> {
     }
 }
 
-/// Is the module that is loaded under this name the file that was judged? One from an
-/// initrd, or one that was replaced since, proves nothing. `None` where it cannot be
+/// True if the module that is loaded under this name is the file that was judged, with
+/// its types. One from an initrd, or one that was replaced since, proves nothing. `None` where it cannot be
 /// told.
 fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
     let file = Path::new(&finding.module);

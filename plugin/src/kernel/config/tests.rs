@@ -92,7 +92,7 @@ fn files() {
         &b""[..],
         b"\x7fELF",
         b"\x1f\x8b\x08 cut short",
-        &vec![b'\n'; LONGEST + 1],
+        &vec![b'\n'; MAX_CONFIG + 1],
     ] {
         fs::write(&path, bad).unwrap();
         assert!(matches!(Config::from_file(&path), Err(Error::Malformed(_))));

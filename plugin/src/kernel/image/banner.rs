@@ -6,7 +6,7 @@ use crate::btf::printable;
 
 /// The longest banner that is followed, in bytes: release, builder, compiler
 /// and build have a few hundred.
-const LONGEST: usize = 1024;
+const MAX_BANNER: usize = 1024;
 
 /// How many texts that begin like a banner are looked at. Kernels have a handful.
 const TEXTS: usize = 64;
@@ -23,7 +23,7 @@ pub(super) struct Version {
 impl Version {
     /// Reads `RELEASE (by@host) … #NUMBER …` up to the end of the line or a NUL.
     pub(super) fn parse(text: &[u8]) -> Self {
-        let text = text.get(..LONGEST).unwrap_or(text);
+        let text = text.get(..MAX_BANNER).unwrap_or(text);
         let text = text.split(|byte| matches!(byte, 0 | b'\n')).next();
         let text = text.unwrap_or_default();
         let release = text.split(|&byte| byte == b' ').next().unwrap_or_default();
@@ -89,7 +89,7 @@ mod tests {
             }
         );
         assert_eq!(Version::parse(b""), Version::default());
-        let long = [b"6.1".to_vec(), vec![b' '; LONGEST], b" #1 x".to_vec()].concat();
+        let long = [b"6.1".to_vec(), vec![b' '; MAX_BANNER], b" #1 x".to_vec()].concat();
         assert_eq!(Version::parse(&long), version("6.1", None));
     }
 

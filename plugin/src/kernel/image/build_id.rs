@@ -8,7 +8,7 @@ use object::read::elf::NoteIterator;
 use crate::btf::Order;
 
 /// The longest section of notes that is read, in bytes. Kernels' have some hundreds.
-pub(super) const NOTES: u64 = 64 << 10;
+pub(super) const MAX_NOTES: u64 = 64 << 10;
 
 /// How long an id is, in bytes: eight by `--build-id=fast`, twenty by default.
 const LENGTHS: std::ops::RangeInclusive<usize> = 8..=64;

@@ -23,7 +23,7 @@ const SETUP: u64 = 0x200;
 /// Linux 2.6.26).
 const PROTOCOL: u16 = 0x0208;
 
-/// Does a bzImage begin like this? `boot_flag` and `header`.
+/// True of the start of a bzImage: by `boot_flag` and `header`.
 pub(super) fn is_bzimage(head: &[u8]) -> bool {
     head.get(0x1fe..0x200) == Some(&[0x55, 0xaa]) && head.get(0x202..0x206) == Some(b"HdrS")
 }

@@ -21,7 +21,7 @@ const HEAD: u64 = bzimage::HEAD;
 
 /// How much longer than its payload a kernel is, at most, for its appended
 /// length to be trusted as a first allocation. Real ones are 3 to 8 times as long.
-const RATIO: usize = 64;
+const MAX_RATIO: usize = 64;
 
 /// A kernel image, seen from outside.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Content {
         Ok(raw::Header::of(source, head)?.map(Self::Raw))
     }
 
-    /// Is all of it there, as far as its headers tell?
+    /// Refuses a kernel that is cut short, as far as its headers tell.
     fn check(self, source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, Error> {
         match self {
             Self::Raw(_) => raw::check(source),
@@ -211,7 +211,7 @@ fn unpack(
         }
         _ => 0,
     };
-    if stated <= MAX_KERNEL.min(payload.len().saturating_mul(RATIO)) {
+    if stated <= MAX_KERNEL.min(payload.len().saturating_mul(MAX_RATIO)) {
         kernel
             .try_reserve_exact(stated + 1)
             .map_err(std::io::Error::other)?;

@@ -45,7 +45,7 @@ impl Section {
         Malformed::new(self.header, format!("a section {name} {what}"))
     }
 
-    /// Does it lie inside a file of `size` bytes?
+    /// Refuses a section that is not inside a file of `size` bytes.
     pub(super) fn check(&self, size: u64) -> Result<(), Malformed> {
         let end = self.offset + self.raw;
         if self.raw == 0 || end <= size {

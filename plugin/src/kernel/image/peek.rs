@@ -78,7 +78,7 @@ fn digest(source: &(impl Source + ?Sized)) -> Result<String, Error> {
     Ok(hex::encode(hasher.finalize()))
 }
 
-/// Do two images hold the same build of a kernel? Its content decides: they
+/// True if two images hold the same build of a kernel. Its content decides: they
 /// are one file, or their payloads are the same, or their base BTF is. Equal
 /// versions prove nothing, for a rebuild may keep its version; different ones
 /// end the search.

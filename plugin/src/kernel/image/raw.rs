@@ -82,7 +82,7 @@ impl Header {
     }
 }
 
-/// Is the image in `source` all there, as far as it tells? The EFI stub's
+/// Refuses an image that is cut short, as far as it tells: the EFI stub's
 /// sections are the image from end to end; without one nothing tells.
 pub(super) fn check(source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, Error> {
     let sections = match pe::read(source) {

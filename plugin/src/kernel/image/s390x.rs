@@ -20,7 +20,7 @@ const ALIGN: usize = 8;
 
 /// How many places are tried. In the kernels seen, two or three more than the
 /// right one looked like the start of compressed data.
-const TRIES: usize = 64;
+const MAX_TRIES: usize = 64;
 
 /// A place that yields so many bytes before it turns out to be damaged was the
 /// right one.
@@ -46,7 +46,7 @@ pub(super) fn unpack(image: &[u8]) -> Result<Option<Unpacked>, Error> {
         let packed = image.get(at..)?;
         Some((at, packed, Format::detect(packed)?))
     });
-    for (at, packed, format) in places.take(TRIES) {
+    for (at, packed, format) in places.take(MAX_TRIES) {
         let result = compression::decompress(format, packed, left, &mut kernel);
         left = left.saturating_sub(kernel.len());
         let result = result.and_then(|()| btf::find_base(&kernel, Order::Big));

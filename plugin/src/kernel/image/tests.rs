@@ -172,7 +172,7 @@ fn the_config_inside() {
         assert_eq!(image.build.as_deref(), Some(BUILD));
     }
     // Cut short or too long, it is as if it were not there.
-    for text in [&b"CONFIG_X=y"[..], &vec![b'#'; config::LONGEST + 1]] {
+    for text in [&b"CONFIG_X=y"[..], &vec![b'#'; config::MAX_CONFIG + 1]] {
         let mut rodata = b"IKCFG_ST".to_vec();
         rodata.extend_from_slice(&pack(Format::Gzip, text));
         if text.len() < 100 {

@@ -12,7 +12,7 @@ use crate::module::elf::{self, Header, Section};
 use crate::module::source::Source;
 
 /// The longest `.rodata` that is searched for banner and config, in bytes.
-const RODATA: u64 = 256 << 20;
+const MAX_RODATA: u64 = 256 << 20;
 
 /// Reads the vmlinux in `source`. Its banner is only looked for if `version`
 /// is not known yet.
@@ -36,11 +36,11 @@ pub(super) fn read(
         None => Vec::new(),
     };
 
-    let rodata = up_to(RODATA, source, rodata, ".rodata")?;
+    let rodata = up_to(MAX_RODATA, source, rodata, ".rodata")?;
     let version = version
         .or_else(|| banner::find(&rodata))
         .unwrap_or_default();
-    let notes = up_to(build_id::NOTES, source, notes, ".notes")?;
+    let notes = up_to(build_id::MAX_NOTES, source, notes, ".notes")?;
     Ok(Image {
         base_btf,
         base_sha256: None,

@@ -6,7 +6,7 @@
 use super::layers::{Body, Form, Wrapper};
 use crate::Malformed;
 
-/// Does a zboot image begin like this? The DOS magic, and `zimg` behind it.
+/// True of the start of a zboot image: the DOS magic, and `zimg` behind it.
 pub(super) fn is_zboot(head: &[u8]) -> bool {
     head.starts_with(b"MZ") && head.get(4..8) == Some(b"zimg")
 }

@@ -7,10 +7,10 @@ use super::lines::{Line, lines};
 use super::problem::Fault;
 
 /// The longest entry that is read, in bytes. Real ones have a few hundred.
-pub const LONGEST_ENTRY: u64 = 64 << 10;
+pub const MAX_ENTRY: u64 = 64 << 10;
 
 /// The most initrds of one entry that are taken.
-const MOST_INITRDS: usize = 64;
+const MAX_INITRDS: usize = 64;
 
 /// What an entry starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +116,8 @@ impl Entry {
                 none => *none = Some(owned),
             },
             "initrd" => {
-                if self.initrds.len() == MOST_INITRDS {
-                    let what = format!("at most {MOST_INITRDS} initrds");
+                if self.initrds.len() == MAX_INITRDS {
+                    let what = format!("at most {MAX_INITRDS} initrds");
                     return Err(Fault::at(line.number, what));
                 }
                 // Fedora's have ` $tuned_initrd` behind the path, which GRUB
@@ -248,8 +248,8 @@ fn number(digits: &str) -> Option<i32> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
-/// Are the entries beside an `entries.srel` with this text those of the
-/// specification? Every other word means entries of another kind.
+/// True if the entries beside an `entries.srel` with this text are those of the
+/// specification. Every other word means entries of another kind.
 pub fn are_type1(srel: &str) -> bool {
     srel.trim_end() == "type1"
 }

@@ -61,8 +61,8 @@ pub(super) fn choose(
     }
 }
 
-/// Is systemd-boot installed on this volume? `bootctl install` puts both files
-/// there.
+/// True if systemd-boot is installed on this volume: `bootctl install` puts both
+/// files there.
 fn has_systemd_boot(volume: &Volume, collector: &mut Collector<'_>) -> bool {
     let is_loader = |name: &str| {
         let name = name.to_ascii_lowercase();
@@ -85,7 +85,7 @@ fn of_specification(
     let mut conf: Option<(String, PathBuf)> = None;
     for volume in volumes {
         let path = "loader/loader.conf";
-        match volume.read(path, bls::LONGEST_ENTRY) {
+        match volume.read(path, bls::MAX_ENTRY) {
             Err(problem) => collector.problem(problem),
             Ok(text) => {
                 let value = text.as_deref().and_then(systemd_boot::loader_conf_default);
@@ -119,7 +119,7 @@ fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Wish> 
     let mut wishes = Vec::new();
     for dir in volume.list("EFI", |_| true, &mut collector.problems) {
         let path = format!("EFI/{dir}/grubenv");
-        if let Ok(Some(text)) = volume.read(&path, grub::LONGEST_ENV)
+        if let Ok(Some(text)) = volume.read(&path, grub::MAX_ENV)
             && let Some(pattern) = grub::parse_grubenv(&text).remove("default")
             && !pattern.is_empty()
         {

@@ -28,11 +28,11 @@ pub(super) struct Offer {
     pub(super) item: Item,
     /// What a menu shows.
     pub(super) title: Option<String>,
-    /// Is it a file `*.conf`?
+    /// True of a file `*.conf`.
     pub(super) type1: bool,
     /// What it boots; `None` if that is not on this machine or not there.
     pub(super) slot: Option<Slot>,
-    /// Does systemd-boot list it? It leaves out what names a file that is not
+    /// True if systemd-boot lists it. It leaves out what names a file that is not
     /// there, and unified kernel images without os-release.
     pub(super) listed: bool,
 }
@@ -53,7 +53,7 @@ pub(super) fn type1(
     for name in names.iter().filter_map(|name| Name::of(name, ".conf")) {
         let path = format!("{ENTRIES}/{}", name.file);
         let shown = volume.show(&path);
-        let entry = match volume.read(&path, bls::LONGEST_ENTRY) {
+        let entry = match volume.read(&path, bls::MAX_ENTRY) {
             Err(problem) => Err(problem),
             Ok(None) => Err(Fault::whole("a link that leads to a file").of(&shown)),
             Ok(Some(text)) => Entry::parse(&text).map_err(|fault| fault.of(&shown)),
@@ -195,11 +195,11 @@ pub(super) fn ukis(
     offers
 }
 
-/// Are the entries of this volume those of the specification? Without
+/// True if the entries of this volume are those of the specification; without
 /// `entries.srel` they are.
 fn are_type1(volume: &Volume, collector: &mut Collector<'_>) -> bool {
     let path = "loader/entries.srel";
-    match volume.read(path, bls::LONGEST_ENTRY) {
+    match volume.read(path, bls::MAX_ENTRY) {
         Ok(text) => text.is_none_or(|text| bls::are_type1(&text)),
         Err(problem) => {
             collector.problem(problem);

@@ -1,6 +1,6 @@
 //! The patterns that name a default entry.
 
-/// Does `pattern` match the whole of `text`?
+/// True if `pattern` matches the whole of `text`.
 ///
 /// `*`, `?`, `[set]` with ranges, and `\`, as systemd-boot's `efi_fnmatch()`
 /// reads them (src/boot/efi-string.c): a set is not negated, and a

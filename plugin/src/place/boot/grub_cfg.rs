@@ -48,8 +48,8 @@ pub(super) fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_
             continue;
         }
         seen.extend(identity(&file).ok());
-        let env = volume.read(&format!("{dir}/grubenv"), grub::LONGEST_ENV);
-        let script = volume.read(&path, grub::LONGEST_CONFIG);
+        let env = volume.read(&format!("{dir}/grubenv"), grub::MAX_ENV);
+        let script = volume.read(&path, grub::MAX_CONFIG);
         let (env, script) = match (env, script) {
             (Ok(env), Ok(script)) => (env, script),
             (Err(problem), _) | (_, Err(problem)) => {

@@ -35,7 +35,7 @@ pub use home::Home;
 pub use mend::{mend, mend_initrd};
 pub use problem::{Fault, Problem};
 pub use uki::Uki;
-pub use volume::MOST_FILES;
+pub use volume::MAX_FILES;
 
 /// A kernel image that can be booted, with one root's modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +54,12 @@ pub struct Bootable {
 }
 
 impl Bootable {
-    /// Is it what boots by default?
+    /// True if it is what boots by default.
     pub fn is_default(&self) -> bool {
         self.via.iter().any(|via| via.default)
     }
 
-    /// Is it certainly a Linux kernel? If not, some entry starts a program
+    /// True if it is certainly a Linux kernel. If not, some entry starts a program
     /// that may be one: what proves to be none is to be passed over.
     pub fn is_certain(&self) -> bool {
         self.via.iter().any(|via| via.certain)
@@ -86,13 +86,13 @@ pub struct Via {
     pub initrds: Vec<PathBuf>,
     /// Those that are not there, each in words for a report.
     pub lost_initrds: Vec<String>,
-    /// Does the entry say that it is another system's (`machine-id`)?
+    /// True if the entry says that it is another system's (`machine-id`).
     pub other_system: bool,
-    /// Is what it leads to certainly a Linux kernel?
+    /// True if what it leads to is certainly a Linux kernel.
     pub certain: bool,
-    /// Is the image a unified kernel image?
+    /// True if the image is a unified kernel image.
     pub unified: bool,
-    /// Is it what boots by default?
+    /// True if it is what boots by default.
     pub default: bool,
 }
 

@@ -16,11 +16,11 @@ use crate::module::source::Regular;
 const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// The longest variable that is read, in bytes.
-const LONGEST_VARIABLE: u64 = 64 << 10;
+const MAX_VARIABLE: u64 = 64 << 10;
 
 /// The longest pattern that is matched, in bytes: entries are files of FAT,
 /// whose names have at most 255 characters.
-const LONGEST_PATTERN: usize = 1 << 10;
+const MAX_PATTERN: usize = 1 << 10;
 
 /// The boot loader interface's variables that choose an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Variables {
             let text = match Regular::open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
                 Err(error) => Err(format!("a readable variable: {error}")),
-                Ok(file) => match file.read_all(LONGEST_VARIABLE, &mut bytes) {
+                Ok(file) => match file.read_all(MAX_VARIABLE, &mut bytes) {
                     Err(error) => Err(format!("a readable variable: {error}")),
                     Ok(()) => Self::text(&bytes).map_err(str::to_owned),
                 },
@@ -220,8 +220,8 @@ pub fn choose(items: &[Item], wishes: &[Wish], ids: &[Ids]) -> Choice {
 fn choose_by(menu: &[(usize, &Item)], wishes: &[Wish], ids: Ids) -> Choice {
     for Wish { pattern, by } in wishes {
         let pattern = pattern.to_ascii_lowercase();
-        if pattern.len() > LONGEST_PATTERN {
-            let why = format!("{by} has more than {LONGEST_PATTERN} characters");
+        if pattern.len() > MAX_PATTERN {
+            let why = format!("{by} has more than {MAX_PATTERN} characters");
             return Choice::Unknown(why);
         }
         if let Some(index) = find(menu, &pattern, ids) {

@@ -13,7 +13,7 @@ use crate::module::source::Regular;
 use crate::place::roots::Root;
 
 /// The most files of one directory that are looked at.
-pub const MOST_FILES: usize = 10_000;
+pub const MAX_FILES: usize = 10_000;
 
 /// Which file or directory it is, whatever path leads there: device and inode.
 pub(super) type Identity = (u64, u64);
@@ -41,7 +41,7 @@ pub(super) struct Volume {
     boundary: Root,
     /// The directory, inside the boundary.
     base: PathBuf,
-    /// Is it on the root's own file system?
+    /// True if it is on the root's own file system.
     in_root: bool,
     /// The directory as a report shows it.
     shown: PathBuf,
@@ -72,7 +72,7 @@ impl Volume {
         }
     }
 
-    /// Is this where a report shows it?
+    /// True if this is where a report shows it.
     pub(super) fn is_shown_at(&self, path: &Path) -> bool {
         self.shown == path
     }
@@ -172,8 +172,8 @@ impl Volume {
             if !wanted(&name) {
                 continue;
             }
-            if names.len() == MOST_FILES {
-                let what = format!("at most {MOST_FILES} files; the others are not read");
+            if names.len() == MAX_FILES {
+                let what = format!("at most {MAX_FILES} files; the others are not read");
                 problems.push(Fault::whole(what).of(&self.show(path)));
                 break;
             }
@@ -215,7 +215,7 @@ impl Volume {
         if !listed.contains_key(dir) {
             let entries = fs::read_dir(self.boundary.resolve(dir)?)?;
             let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-            listed.insert(dir.to_owned(), names.take(MOST_FILES).collect());
+            listed.insert(dir.to_owned(), names.take(MAX_FILES).collect());
         }
         let mut names = listed.get(dir).into_iter().flatten();
         Ok(names
@@ -235,7 +235,7 @@ fn relative(path: &str) -> &str {
     path.trim_start_matches('/')
 }
 
-/// Does a path lead out of where it starts, by its `..` alone?
+/// True of a path that leads out of where it starts, by its `..` alone.
 fn leaves(path: &Path) -> bool {
     let mut depth = 0_usize;
     for part in path.components() {

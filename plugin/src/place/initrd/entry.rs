@@ -10,7 +10,7 @@ use std::io::BufRead;
 
 use super::contents::{Name, bare};
 use super::input::Counted;
-use super::{Error, Item, Limits};
+use super::{Error, Item, ReadLimits};
 use crate::Malformed;
 use crate::module::MAX_MODULE;
 
@@ -30,7 +30,7 @@ type Identity = (u32, u32, u32);
 
 /// Goes through entries, whatever archive of an initrd they lie in.
 pub(super) struct Unpacker<'t> {
-    limits: Limits,
+    limits: ReadLimits,
     take: &'t mut dyn FnMut(Item),
     entries: usize,
     modules: usize,
@@ -50,7 +50,7 @@ struct Header {
 }
 
 impl<'t> Unpacker<'t> {
-    pub(super) fn new(limits: Limits, take: &'t mut dyn FnMut(Item)) -> Self {
+    pub(super) fn new(limits: ReadLimits, take: &'t mut dyn FnMut(Item)) -> Self {
         Self {
             limits,
             take,

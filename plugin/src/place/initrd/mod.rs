@@ -30,7 +30,7 @@ pub use contents::{Contents, Name};
 
 /// How much of an initrd is read.
 #[derive(Debug, Clone, Copy)]
-struct Limits {
+struct ReadLimits {
     /// Bytes, as it is and unpacked.
     bytes: u64,
     /// Entries of its archives.
@@ -44,7 +44,7 @@ struct Limits {
 /// A whole kernel of Debian has some 4,000 modules (6.12); an initrd has one
 /// stream, or one for each file that a boot loader joins. Bytes and entries
 /// have room.
-const LIMITS: Limits = Limits {
+const LIMITS: ReadLimits = ReadLimits {
     bytes: 2 << 30,
     entries: 1 << 20,
     modules: 1 << 14,
@@ -132,7 +132,7 @@ pub fn parse(input: impl BufRead, take: &mut dyn FnMut(Item)) -> Result<(), Erro
     read(input, LIMITS, take)
 }
 
-fn read(input: impl BufRead, limits: Limits, take: &mut dyn FnMut(Item)) -> Result<(), Error> {
+fn read(input: impl BufRead, limits: ReadLimits, take: &mut dyn FnMut(Item)) -> Result<(), Error> {
     let mut input = Counted::new(input, limits.bytes);
     let mut unpacker = Unpacker::new(limits, take);
     let mut room = limits.bytes;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::file_list::{Error, Kind, Links, MAX_FILE, PackagedFile, leads_up};
 use crate::Malformed;
-use crate::compression::{Format, WINDOW};
+use crate::compression::{Format, MAX_WINDOW};
 
 /// How much is read from the file, and decompressed, in one go.
 pub(super) const BUFFER: usize = 128 << 10;
@@ -21,7 +21,7 @@ const MAX_TAIL: u64 = 64 << 10;
 /// The longest name, with its NUL (`PATH_MAX` and the `./` before it).
 const MAX_NAME: u32 = 4096 + 2;
 /// What an xz stream may ask for: its dictionary and liblzma's own state.
-const XZ_MEMORY: u64 = WINDOW + (16 << 20);
+const MAX_XZ_MEMORY: u64 = MAX_WINDOW + (16 << 20);
 const TRAILER: &str = "TRAILER!!!";
 
 /// The archive of a package, held against its header.
@@ -104,7 +104,7 @@ impl<'a> Archive<'a> {
         Ok(Some(index))
     }
 
-    /// Does the current entry, that of file `index`, carry the file's content?
+    /// True if the current entry, that of file `index`, carries the file's content.
     pub(super) fn has_content(&self, index: usize) -> bool {
         let empty = self.files.get(index).is_some_and(|file| file.size == 0);
         self.left > 0 || empty && !self.links.content_is_elsewhere(index)
@@ -142,8 +142,8 @@ impl<'a> Archive<'a> {
         self.pad(self.left)
     }
 
-    /// After the trailer: does the compressed stream end well, and is everything
-    /// here that the header lists?
+    /// After the trailer: refuses a compressed stream that does not end well, and an
+    /// archive without something that the header lists.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         io::copy(&mut (&mut self.input).take(MAX_TAIL), &mut io::sink())
             .map_err(Error::Compression)?;
@@ -295,13 +295,13 @@ fn decompress<'a>(mut input: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, Er
             let mut decoder =
                 zstd::stream::read::Decoder::with_buffer(input).map_err(Error::Compression)?;
             decoder
-                .window_log_max(WINDOW.ilog2())
+                .window_log_max(MAX_WINDOW.ilog2())
                 .map_err(Error::Compression)?;
             Box::new(decoder)
         }
         Some(Format::Xz) => {
             let flags = liblzma::stream::CONCATENATED;
-            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, flags)
+            let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ_MEMORY, flags)
                 .map_err(|error| Error::Compression(error.into()))?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }

@@ -21,7 +21,7 @@ const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 const HEADER_MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
 /// Bytes before a header's index, and of one index entry.
 const INTRO: usize = 16;
-const ENTRY: usize = 16;
+const ENTRY_LEN: usize = 16;
 /// `HEADER_TAGS_MAX` (lib/header_internal.h).
 const MAX_ENTRIES: u32 = 0xffff;
 /// A quarter of librpm's `HEADER_DATA_MAX`; kernel packages of 6,500 files need 2 MiB.
@@ -77,16 +77,16 @@ fn header(input: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), Error> {
     let data = number(intro, 12)
         .filter(|n| *n <= MAX_DATA)
         .ok_or_else(|| Malformed::new(start + 12, format!("at most {MAX_DATA} bytes of data")))?;
-    let index_size = entries as usize * ENTRY;
+    let index_size = entries as usize * ENTRY_LEN;
     take(input, index_size + data as usize, bytes)?;
     let body = bytes.get(start + INTRO..).unwrap_or_default();
     let (index, data) = body.split_at_checked(index_size).unwrap_or_default();
     let mut room = data.len();
-    for (number, entry) in index.chunks_exact(ENTRY).enumerate() {
+    for (number, entry) in index.chunks_exact(ENTRY_LEN).enumerate() {
         let used = entry_length(entry, data).filter(|used| *used <= room);
         let used = used.ok_or_else(|| {
             Malformed::new(
-                start + INTRO + number * ENTRY,
+                start + INTRO + number * ENTRY_LEN,
                 "an entry whose data lie in the header's data section and overlap no other's",
             )
         })?;

@@ -25,7 +25,7 @@ pub struct Item {
     pub line: usize,
     /// The submenu that it is in.
     pub(super) parent: Option<usize>,
-    /// Is it in the menu?
+    /// Whether it is in the menu.
     pub(super) shown: Truth,
     /// What the menu shows.
     pub title: Option<String>,

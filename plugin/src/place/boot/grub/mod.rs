@@ -15,12 +15,12 @@ pub use env::parse as parse_grubenv;
 pub use menu::{BlsEntry, Item, Kind, Menu, Selected};
 
 /// The longest configuration that is read, in bytes; real ones have some KB.
-pub const LONGEST_CONFIG: u64 = 16 << 20;
+pub const MAX_CONFIG: u64 = 16 << 20;
 
 /// The longest `grubenv` that is read, in bytes; real ones have 1024.
-pub const LONGEST_ENV: u64 = 64 << 10;
+pub const MAX_ENV: u64 = 64 << 10;
 
-/// Is something so, as far as can be told? Ordered from no to yes.
+/// Whether something is so, as far as can be told. Ordered from no to yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Truth {
     /// It is not.

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use super::Truth;
 use super::menu::{Item, Kind, Menu};
-use super::script::{Blocks, DEEPEST, LONGEST_VALUE, Variables};
+use super::script::{Blocks, DEEPEST, MAX_VALUE, Variables};
 use super::words::{Command, Commands, End, Part, Word};
 use crate::place::boot::problem::Fault;
 
 /// The most items of a menu that are taken.
-const MOST_ITEMS: usize = 10_000;
+const MAX_ITEMS: usize = 10_000;
 
 /// The most initrds of one item that are taken.
-const MOST_INITRDS: usize = 64;
+const MAX_INITRDS: usize = 64;
 
 /// The most faults of one script that are told.
-const MOST_FAULTS: usize = 100;
+const MAX_FAULTS: usize = 100;
 
 impl Menu {
     /// Reads a `grub.cfg`, with the variables of its `grubenv`.
@@ -77,8 +77,8 @@ impl Reader {
                 self.blocks.end_braces();
             }
         }
-        if !fits || self.items.len() > MOST_ITEMS {
-            let what = format!("at most {MOST_ITEMS} items and {DEEPEST} blocks in each other");
+        if !fits || self.items.len() > MAX_ITEMS {
+            let what = format!("at most {MAX_ITEMS} items and {DEEPEST} blocks in each other");
             self.fault(line, &what);
             return false;
         }
@@ -118,7 +118,7 @@ impl Reader {
     }
 
     fn fault(&mut self, line: usize, expected: &str) {
-        if self.faults.len() < MOST_FAULTS {
+        if self.faults.len() < MAX_FAULTS {
             self.faults.push(Fault::at(line, expected));
         }
     }
@@ -189,7 +189,7 @@ impl Reader {
                 item.kernel = Some((line, path));
                 let words = arguments.iter().filter_map(|w| self.variables.expand(w));
                 for word in words.filter(|word| !word.is_empty()) {
-                    if item.options.len() + word.len() < LONGEST_VALUE {
+                    if item.options.len() + word.len() < MAX_VALUE {
                         let blank = if item.options.is_empty() { "" } else { " " };
                         item.options.extend([blank, &word]);
                     }
@@ -198,7 +198,7 @@ impl Reader {
             Some("initrd" | "initrdefi" | "initrd16" | "module" | "module2") => {
                 let paths = rest.iter().skip(options).map(without_device);
                 let paths = paths.filter_map(|path| self.variables.expand(&path));
-                let room = MOST_INITRDS.saturating_sub(item.initrds.len());
+                let room = MAX_INITRDS.saturating_sub(item.initrds.len());
                 item.initrds.extend(paths.take(room));
             }
             _ => {}

@@ -10,10 +10,10 @@ pub(super) const DEEPEST: usize = 100;
 
 /// The longest value of a variable, in bytes. A script can double one with
 /// every line.
-pub(super) const LONGEST_VALUE: usize = 4 << 10;
+pub(super) const MAX_VALUE: usize = 4 << 10;
 
 /// The most variables that are kept.
-const MOST_VARIABLES: usize = 10_000;
+const MAX_VARIABLES: usize = 10_000;
 
 /// The variables of a script, `None` for what cannot be told.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Variables {
     set: BTreeMap<String, Option<String>>,
     /// What `load_env` brings in.
     grubenv: BTreeMap<String, String>,
-    /// Has something been loaded that is not known here?
+    /// True once something has been loaded that is not known here.
     opaque: bool,
 }
 
@@ -63,7 +63,7 @@ impl Variables {
             Truth::Maybe if self.get(name) == value => value,
             Truth::Maybe => None,
         };
-        if self.set.len() < MOST_VARIABLES || self.set.contains_key(name) {
+        if self.set.len() < MAX_VARIABLES || self.set.contains_key(name) {
             self.set.insert(name.to_owned(), value);
         } else {
             self.opaque = true;
@@ -101,11 +101,11 @@ impl Variables {
                 Part::Text(more) => text + more,
                 Part::Variable(name) => text + &self.get(name)?,
             };
-            (text.len() <= LONGEST_VALUE).then_some(text)
+            (text.len() <= MAX_VALUE).then_some(text)
         })
     }
 
-    /// Does a command that is a condition succeed?
+    /// Whether a command that is a condition succeeds.
     pub(super) fn holds(&self, command: &[Word]) -> Truth {
         let (negated, command) = without_not(command);
         let inner = match command {
@@ -145,7 +145,7 @@ impl Variables {
     }
 }
 
-/// Is this the word `text`, not quoted?
+/// True of the word `text`, not quoted.
 fn is(word: &Word, text: &str) -> bool {
     word.plain() == Some(text)
 }
@@ -179,7 +179,7 @@ enum Block {
 pub(super) struct Blocks(Vec<Block>);
 
 impl Blocks {
-    /// Is a command run here?
+    /// Whether a command is run here.
     pub(super) fn run(&self) -> Truth {
         match self.0.last() {
             None => Truth::Yes,

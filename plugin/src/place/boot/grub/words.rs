@@ -4,10 +4,10 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// The most words of one command that are kept. Real ones have tens.
-const MOST_WORDS: usize = 4096;
+const MAX_WORDS: usize = 4096;
 
 /// The most parts of one word that are kept.
-const MOST_PARTS: usize = 1024;
+const MAX_PARTS: usize = 1024;
 
 /// Part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Part {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) parts: Vec<Part>,
-    /// Was any of it quoted? Then it is no keyword and no brace.
+    /// True if any of it was quoted. Then it is no keyword and no brace.
     pub(super) quoted: bool,
 }
 
@@ -43,7 +43,7 @@ impl Word {
     }
 
     fn add(&mut self, part: Part) {
-        if self.parts.len() < MOST_PARTS {
+        if self.parts.len() < MAX_PARTS {
             self.parts.push(part);
         }
     }
@@ -161,7 +161,7 @@ impl Iterator for Commands<'_> {
         let mut word = Word::default();
         let mut finish = |word: &mut Word| {
             let done = std::mem::take(word);
-            if !done.is_empty() && command.words.len() < MOST_WORDS {
+            if !done.is_empty() && command.words.len() < MAX_WORDS {
                 command.words.push(done);
             }
         };

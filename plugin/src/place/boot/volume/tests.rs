@@ -130,7 +130,7 @@ fn files_and_directories_have_bounds() {
     touch(dir.path().join("small"));
     fs::write(dir.path().join("long"), "x".repeat(100)).unwrap();
     symlink("gone", dir.path().join("broken")).unwrap();
-    for n in 0..=MOST_FILES {
+    for n in 0..=MAX_FILES {
         touch(dir.path().join(format!("many/{n}")));
     }
     let volume = Volume::mounted(dir.path()).unwrap();
@@ -146,7 +146,7 @@ fn files_and_directories_have_bounds() {
     let mut problems = Vec::new();
     assert_eq!(
         volume.list("many", |_| true, &mut problems).len(),
-        MOST_FILES
+        MAX_FILES
     );
     let told: Vec<String> = problems.iter().map(|p| p.fault.to_string()).collect();
     assert_eq!(

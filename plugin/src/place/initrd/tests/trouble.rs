@@ -127,7 +127,7 @@ fn names_that_the_kernel_passes_over() {
 
 #[test]
 fn nothing_is_longer_or_more_than_its_limit() {
-    let limits = Limits {
+    let limits = ReadLimits {
         bytes: 1 << 20,
         entries: 10,
         modules: 5,
