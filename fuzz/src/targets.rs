@@ -16,7 +16,7 @@ use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
 use btf_guard::place::boot::systemd_boot::{
     Ids, Item, Variables, choose, loader_conf_default, wishes,
 };
-use btf_guard::place::boot::{Home, version};
+use btf_guard::place::boot::{ModulesRoot, version};
 use btf_guard::place::initrd::{self, Contents};
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Plan;
@@ -159,7 +159,7 @@ pub(crate) fn boot(data: &[u8]) {
     if let Ok(entry) = Entry::parse(&text) {
         let _ = entry.release();
         if let Ok(root) = Root::new(Path::new("/proc")) {
-            let _ = Home::of(&root, entry.options.as_deref());
+            let _ = ModulesRoot::of(&root, entry.options.as_deref());
         }
         let file = entry.title.as_deref().unwrap_or("a+1-2.conf");
         items.extend(Name::of(file, ".conf").map(|name| Item {

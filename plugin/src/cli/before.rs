@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use btf_guard::kernel::Kernel;
 use btf_guard::module::{Module, Reader, name_of_file};
-use btf_guard::place::boot::{Bootable, Home};
+use btf_guard::place::boot::{Bootable, ModulesRoot};
 use btf_guard::place::inventory::{Installed, Inventory};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree;
@@ -67,7 +67,7 @@ pub(crate) fn kernels<'i>(
 ) -> impl Iterator<Item = &'i Installed> {
     inventory.kernels.iter().filter(move |installed| {
         installed.kernel.release.as_deref() == Some(release)
-            && installed.bootable.home == Home::Root
+            && installed.bootable.home == ModulesRoot::Root
     })
 }
 

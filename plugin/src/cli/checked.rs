@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use btf_guard::kernel::cache::Cache;
 use btf_guard::kernel::{Config, Moment};
-use btf_guard::place::boot::Home;
+use btf_guard::place::boot::ModulesRoot;
 use btf_guard::place::package::{Package, PackagedFile};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree::{self, Found};
@@ -152,7 +152,7 @@ impl Work<'_> {
     /// Holds each kernel against the modules of its own release.
     fn own_modules(&mut self) {
         let entries = self.bench.entries();
-        let mut seen: Vec<(&Home, &str)> = Vec::new();
+        let mut seen: Vec<(&ModulesRoot, &str)> = Vec::new();
         for entry in entries {
             let release = entry.release.as_deref();
             let Some(release) = release.filter(|release| is_release(release)) else {
@@ -171,7 +171,7 @@ impl Work<'_> {
             let ids: Vec<usize> = entries.iter().filter(same).map(|entry| entry.id).collect();
             let dir = home.module_dir(self.root, release);
             let inside = match home {
-                Home::Snapshot { root, .. } => root,
+                ModulesRoot::Snapshot { root, .. } => root,
                 _ => self.root,
             };
             let found = dir.map(|dir| tree::walk(&dir, inside)).unwrap_or_default();

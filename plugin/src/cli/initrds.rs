@@ -65,14 +65,15 @@ impl Initrds {
             let lost = via.iter().flat_map(|via| &via.lost_initrds);
             self.unseen.extend(lost.cloned());
             // From the module directory alone nothing boots.
-            let boots = via.iter().any(|via| via.way != boot::Way::ModuleDir);
+            let boots = via.iter().any(|via| via.way != boot::BootMethod::ModuleDir);
             if boots && !known.contains(&release) {
                 let image = installed.bootable.path.display();
                 let which = format!("that of {image}, which no boot entry names");
                 self.unseen.push(which);
             }
             let initrds = installed.initrds().into_iter().map(|initrd| {
-                let mend = boot::mend_initrd(root, &installed.bootable, &release, &initrd.file);
+                let mend =
+                    boot::refresh_initrd_command(root, &installed.bootable, &release, &initrd.file);
                 (initrd, mend)
             });
             let initrds: Vec<(Initrd, Option<String>)> = initrds.collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use btf_guard::kernel::cache::Cache;
 use btf_guard::kernel::{Config, Error, Kernel};
-use btf_guard::place::boot::Home;
+use btf_guard::place::boot::ModulesRoot;
 use btf_guard::place::inventory::Place;
 use btf_guard::place::is_package_name;
 use btf_guard::place::package::Package;
@@ -182,7 +182,7 @@ impl Targets<'_> {
 
     /// Opens an image of the root, with its config.
     pub(crate) fn open(&self, file: &Path, release: &str) -> Result<Kernel, Error> {
-        let opened = self.place().open(file, Some(release), &Home::Root);
+        let opened = self.place().open(file, Some(release), &ModulesRoot::Root);
         opened.map(|(kernel, _)| kernel)
     }
 

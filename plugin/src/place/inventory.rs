@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::boot::{self, BootDefault, Bootable, Home, Search, Uki, Way};
+use super::boot::{self, BootDefault, BootMethod, Bootable, ModulesRoot, Search, Uki};
 use super::is_release;
 use super::roots::Root;
 use crate::kernel::cache::Cache;
@@ -77,7 +77,7 @@ impl Installed {
 
     /// Does anything tell which initrds it is booted with, or that there is none?
     pub fn initrds_are_known(&self) -> bool {
-        let tells = |way| matches!(way, Way::Entry | Way::Uki | Way::Grub);
+        let tells = |way| matches!(way, BootMethod::Entry | BootMethod::Uki | BootMethod::Grub);
         self.bootable.via.iter().any(|via| tells(via.way))
     }
 }
@@ -130,7 +130,7 @@ impl Place<'_> {
         &self,
         file: &Path,
         release: Option<&str>,
-        home: &Home,
+        home: &ModulesRoot,
     ) -> Result<(Kernel, Option<String>), Error> {
         let mut image = match self.cache {
             Some(cache) => cache.image(file)?,
@@ -149,7 +149,7 @@ impl Place<'_> {
 
     /// The config in the module directory, beside the image, inside it, or in
     /// `/boot`: where an image is reached through a link, it may be beside the link.
-    fn config_of(&self, file: &Path, image: &Image, home: &Home) -> Config {
+    fn config_of(&self, file: &Path, image: &Image, home: &ModulesRoot) -> Config {
         let release = image.release.as_deref();
         let dir = release.and_then(|release| home.module_dir(self.root, release));
         let found = Config::find(file, release, dir.as_deref(), image.config.as_deref());
@@ -206,7 +206,7 @@ impl Place<'_> {
                     });
                 }
                 // A boot manager, a memory test, another system's loader.
-                Err(Error::Malformed(_)) if !bootable.is_certain() => {}
+                Err(Error::Malformed(_)) if !bootable.is_linux() => {}
                 Err(error) => unreadable.push((bootable, error.to_string())),
             }
         }
@@ -258,7 +258,7 @@ impl Place<'_> {
                 (!same_build(copy, own)).then(|| Stale {
                     than: own.bootable.path.clone(),
                     build: own.kernel.build.clone(),
-                    mend: boot::mend(self.root, &copy.bootable, release),
+                    mend: boot::refresh_command(self.root, &copy.bootable, release),
                 })
             })
             .collect();
@@ -271,14 +271,14 @@ impl Place<'_> {
 /// The image that all copies of this one's release are made of: the one in the
 /// module directory, or else the one that the package puts into `/boot`.
 fn own_image<'k>(copy: &Installed, kernels: &'k [Installed]) -> Option<&'k Installed> {
-    let in_way = |way: Way| {
+    let in_way = |way: BootMethod| {
         kernels.iter().find(|kernel| {
             kernel.kernel.release == copy.kernel.release
                 && kernel.bootable.home.snapshot() == copy.bootable.home.snapshot()
                 && kernel.bootable.via.iter().any(|via| via.way == way)
         })
     };
-    in_way(Way::ModuleDir).or_else(|| in_way(Way::Boot))
+    in_way(BootMethod::ModuleDir).or_else(|| in_way(BootMethod::Boot))
 }
 
 /// Is it the same build? Where the files cannot tell, what was read of them does.

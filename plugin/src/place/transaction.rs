@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::boot::{Home, Way};
+use super::boot::{BootMethod, ModulesRoot};
 use super::inventory::Installed;
 use super::package::{self, Package};
 use super::plan::{Action, Element, Plan};
@@ -99,13 +99,13 @@ impl Change {
             .iter()
             .filter(|kernel| {
                 kernel.kernel.release.as_deref() == Some(release)
-                    && kernel.bootable.home == Home::Root
+                    && kernel.bootable.home == ModulesRoot::Root
                     && !goes(kernel)
             })
             .collect();
         let is_own = |kernel: &&Installed| {
             let mut ways = kernel.bootable.via.iter().map(|via| via.way);
-            ways.any(|way| matches!(way, Way::ModuleDir | Way::Boot))
+            ways.any(|way| matches!(way, BootMethod::ModuleDir | BootMethod::Boot))
         };
         match self.erases_images() && !stay.iter().any(is_own) {
             true => Vec::new(),

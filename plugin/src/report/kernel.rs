@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::kernel::{Kernel, Moment, Source};
-use crate::place::boot::Home;
+use crate::place::boot::ModulesRoot;
 use crate::place::inventory::Stale;
 
 /// One kernel of a report.
@@ -27,7 +27,7 @@ pub struct KernelEntry {
     pub stale: Option<StaleEntry>,
     /// The root whose modules it uses.
     #[serde(skip)]
-    pub home: Home,
+    pub home: ModulesRoot,
     /// Other images that hold the same kernel.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
@@ -105,7 +105,7 @@ impl KernelEntry {
             },
             default: false,
             stale: None,
-            home: Home::Root,
+            home: ModulesRoot::Root,
             also: Vec::new(),
             package: None,
             base: (!kernel.base.is_none()).then(|| BaseEntry {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::words::shown;
 use super::{ErrorEntry, KernelEntry};
 use crate::kernel::Kernel;
-use crate::place::boot::{BootDefault, Way};
+use crate::place::boot::{BootDefault, BootMethod};
 use crate::place::inventory::{Installed, Inventory};
 use crate::place::plan::SCHEMA;
 
@@ -116,14 +116,14 @@ impl Listed {
     }
 }
 
-fn word(way: Way) -> &'static str {
+fn word(way: BootMethod) -> &'static str {
     match way {
-        Way::ModuleDir => "module-dir",
-        Way::Entry => "entry",
-        Way::Uki => "uki",
-        Way::Kernelstub => "kernelstub",
-        Way::Grub => "grub",
-        Way::Boot => "boot",
+        BootMethod::ModuleDir => "module-dir",
+        BootMethod::Entry => "entry",
+        BootMethod::Uki => "uki",
+        BootMethod::Kernelstub => "kernelstub",
+        BootMethod::Grub => "grub",
+        BootMethod::Boot => "boot",
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::place::boot::Home;
+use crate::place::boot::ModulesRoot;
 use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
 
 pub(crate) const RELEASE: &str = "6.18.15-cloud";
@@ -20,7 +20,7 @@ pub(crate) fn kernel(id: usize, moment: Moment) -> KernelEntry {
         },
         default: false,
         stale: None,
-        home: Home::Root,
+        home: ModulesRoot::Root,
         also: Vec::new(),
         package: None,
         base: Some(BaseEntry {

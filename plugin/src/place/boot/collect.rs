@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 
 use super::problem::{Fault, Problem};
 use super::volume::{Identity, Place};
-use super::{BootDefault, Bootable, Found, Home, Via};
+use super::{BootDefault, BootPath, Bootable, Found, ModulesRoot};
 use crate::place::roots::Root;
 
-/// Which [`Via`] of which kernel.
+/// Which [`BootPath`] of which kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
     kernel: usize,
@@ -38,7 +38,12 @@ impl<'a> Collector<'a> {
 
     /// Takes an image: where it is, a release that may be its, and what led to
     /// it.
-    pub(super) fn take(&mut self, image: Place, release: Option<&str>, via: Via) -> Option<Slot> {
+    pub(super) fn take(
+        &mut self,
+        image: Place,
+        release: Option<&str>,
+        via: BootPath,
+    ) -> Option<Slot> {
         let Place { shown: path, file } = image;
         let metadata = match fs::metadata(&file) {
             Ok(metadata) => metadata,
@@ -48,7 +53,7 @@ impl<'a> Collector<'a> {
                 return None;
             }
         };
-        let home = Home::of(self.root, via.options.as_deref());
+        let home = ModulesRoot::of(self.root, via.options.as_deref());
         let identity = (metadata.dev(), metadata.ino());
         let key = (identity, home.snapshot());
         let at = *self.known.entry(key).or_insert(self.kernels.len());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::collect::{Collector, Slot};
-use super::entries::Offer;
+use super::entries::Candidate;
 use super::grub::{self, BlsEntry, Selected};
 use super::grub_cfg::Config;
 use super::systemd_boot::{self, Choice, Ids, Item, Variables, Wish};
@@ -22,7 +22,7 @@ enum Loader {
 pub(super) fn choose(
     search: &Search<'_>,
     volumes: &[Volume],
-    offers: &[Offer],
+    candidates: &[Candidate],
     configs: &[Config],
     collector: &mut Collector<'_>,
 ) -> BootDefault {
@@ -49,8 +49,8 @@ pub(super) fn choose(
         (_, true) => Loader::Specification,
     };
     let chosen = match loader {
-        Loader::Grub => of_grub(configs, offers),
-        Loader::Specification => of_specification(volumes, offers, &variables, collector),
+        Loader::Grub => of_grub(configs, candidates),
+        Loader::Specification => of_specification(volumes, candidates, &variables, collector),
     };
     match chosen {
         Ok((slot, by)) => {
@@ -77,7 +77,7 @@ type Chosen = Result<(Slot, String), String>;
 
 fn of_specification(
     volumes: &[Volume],
-    offers: &[Offer],
+    candidates: &[Candidate],
     variables: &Variables,
     collector: &mut Collector<'_>,
 ) -> Chosen {
@@ -97,15 +97,15 @@ fn of_specification(
     wishes.extend(systemd_boot::wishes(variables, value.as_deref(), &path));
     wishes.extend(volumes.iter().flat_map(|v| grubenv_default(v, collector)));
 
-    let listed: Vec<&Offer> = offers.iter().filter(|offer| offer.listed).collect();
-    let items: Vec<Item> = listed.iter().map(|offer| offer.item.clone()).collect();
+    let listed: Vec<&Candidate> = candidates.iter().filter(|one| one.listed).collect();
+    let items: Vec<Item> = listed.iter().map(|one| one.item.clone()).collect();
     let ids = Ids::possible(variables.info.as_deref());
     match systemd_boot::choose(&items, &wishes, ids) {
         Choice::Unknown(why) => Err(why),
         Choice::Entry { index, by } => {
-            let offer = listed.get(index);
-            let slot = offer.and_then(|offer| offer.slot);
-            let id = offer.map_or("", |offer| &offer.item.name.id);
+            let candidate = listed.get(index);
+            let slot = candidate.and_then(|one| one.slot);
+            let id = candidate.map_or("", |one| &one.item.name.id);
             slot.map(|slot| (slot, by))
                 .ok_or_else(|| format!("{id} fetches its image"))
         }
@@ -130,20 +130,20 @@ fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Wish> 
     wishes
 }
 
-fn of_grub(configs: &[Config], offers: &[Offer]) -> Chosen {
+fn of_grub(configs: &[Config], candidates: &[Candidate]) -> Chosen {
     let [config] = configs else {
         return Err("there is more than one grub.cfg with a menu".to_owned());
     };
-    let mut bls: Vec<&Offer> = offers.iter().filter(|offer| offer.type1).collect();
+    let mut bls: Vec<&Candidate> = candidates.iter().filter(|one| one.type1).collect();
     // Highest version first, as Fedora's blscfg has it.
     bls.sort_by(|a, b| {
-        let version = |offer: &Offer| offer.item.version.clone().unwrap_or_default();
+        let version = |one: &Candidate| one.item.version.clone().unwrap_or_default();
         let (one, two) = (&a.item.name.file, &b.item.name.file);
         version::compare(&version(b), &version(a)).then_with(|| version::compare(two, one))
     });
-    let named = bls.iter().map(|offer| BlsEntry {
-        id: stem(&offer.item.name.file).to_owned(),
-        title: offer.title.clone().unwrap_or_default(),
+    let named = bls.iter().map(|one| BlsEntry {
+        id: stem(&one.item.name.file).to_owned(),
+        title: one.title.clone().unwrap_or_default(),
     });
     let named: Vec<BlsEntry> = named.collect();
     let by = config.path.display().to_string();
@@ -154,9 +154,9 @@ fn of_grub(configs: &[Config], offers: &[Offer]) -> Chosen {
             (config.slots.get(at).copied().flatten(), title)
         }
         Selected::Bls(at) => {
-            let offer = bls.get(at);
-            let id = offer.map(|offer| offer.item.name.id.clone());
-            (offer.and_then(|offer| offer.slot), id)
+            let candidate = bls.get(at);
+            let id = candidate.map(|one| one.item.name.id.clone());
+            (candidate.and_then(|one| one.slot), id)
         }
     };
     slot.map(|slot| (slot, by)).ok_or_else(|| {

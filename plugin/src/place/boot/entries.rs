@@ -9,7 +9,7 @@ use super::problem::{Fault, Problem};
 use super::systemd_boot::Item;
 use super::uki::Uki;
 use super::volume::Volume;
-use super::{Via, Way, sources};
+use super::{BootMethod, BootPath, sources};
 use crate::place::roots::Root;
 
 /// Reads a unified kernel image.
@@ -23,7 +23,7 @@ const UKIS: &str = "EFI/Linux";
 
 /// An entry as the menu of a boot loader has it.
 #[derive(Debug)]
-pub(super) struct Offer {
+pub(super) struct Candidate {
     /// What orders it, and names it.
     pub(super) item: Item,
     /// What a menu shows.
@@ -42,14 +42,14 @@ pub(super) fn type1(
     volume: &Volume,
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
-) -> Vec<Offer> {
+) -> Vec<Candidate> {
     let is_entry = |name: &str| Name::of(name, ".conf").is_some();
     let names = volume.list(ENTRIES, is_entry, &mut collector.problems);
     if names.is_empty() || !are_type1(volume, collector) {
         return Vec::new();
     }
     let machine_id = machine_id(collector.root);
-    let mut offers = Vec::new();
+    let mut candidates = Vec::new();
     for name in names.iter().filter_map(|name| Name::of(name, ".conf")) {
         let path = format!("{ENTRIES}/{}", name.file);
         let shown = volume.show(&path);
@@ -65,16 +65,16 @@ pub(super) fn type1(
                 continue;
             }
         };
-        let mut via = Via::new(Way::Entry, shown);
+        let mut via = BootPath::new(BootMethod::Entry, shown);
         via.line = Some(entry.program.line);
         via.id = Some(name.id.clone());
         via.title.clone_from(&entry.title);
         via.options.clone_from(&entry.options);
-        via.certain = !matches!(entry.program.value, Program::Efi(_));
+        via.is_linux = !matches!(entry.program.value, Program::Efi(_));
         let others = entry.machine_id.as_ref().zip(machine_id.as_ref());
         via.other_system = others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own));
         let slot = image(volume, &entry, via, read_uki, collector);
-        offers.push(Offer {
+        candidates.push(Candidate {
             item: Item {
                 name,
                 sort_key: entry.sort_key,
@@ -87,14 +87,14 @@ pub(super) fn type1(
             slot,
         });
     }
-    offers
+    candidates
 }
 
 /// Takes the image that an entry names.
 fn image(
     volume: &Volume,
     entry: &Entry,
-    mut via: Via,
+    mut via: BootPath,
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
 ) -> Option<Slot> {
@@ -156,10 +156,10 @@ pub(super) fn ukis(
     volume: &Volume,
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
-) -> Vec<Offer> {
+) -> Vec<Candidate> {
     let is_uki = |name: &str| Name::of(name, ".efi").is_some();
     let names = volume.list(UKIS, is_uki, &mut collector.problems);
-    let mut offers = Vec::new();
+    let mut candidates = Vec::new();
     for name in names.iter().filter_map(|name| Name::of(name, ".efi")) {
         let path = format!("{UKIS}/{}", name.file);
         let shown = volume.show(&path);
@@ -174,12 +174,12 @@ pub(super) fn ukis(
                 continue;
             }
         };
-        let mut via = Via::new(Way::Uki, shown);
+        let mut via = BootPath::new(BootMethod::Uki, shown);
         via.id = Some(name.id.clone());
         via.title = uki.title();
         via.options.clone_from(&uki.options);
         let title = via.title.clone();
-        offers.push(Offer {
+        candidates.push(Candidate {
             listed: title.is_some(),
             title,
             slot: collector.take(image, uki.release.as_deref(), via),
@@ -192,7 +192,7 @@ pub(super) fn ukis(
             type1: false,
         });
     }
-    offers
+    candidates
 }
 
 /// True if the entries of this volume are those of the specification; without

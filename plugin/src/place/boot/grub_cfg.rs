@@ -7,7 +7,7 @@ use super::grub::{self, Item, Menu};
 use super::problem::Fault;
 use super::sources::release_in_name;
 use super::volume::{Place, Volume, identity};
-use super::{Via, Way};
+use super::{BootMethod, BootPath};
 use crate::place::roots::Root;
 
 /// A `grub.cfg` that has a menu.
@@ -107,13 +107,13 @@ fn kernel(
             return None;
         }
     };
-    let mut via = Via::new(Way::Grub, config.to_owned());
+    let mut via = BootPath::new(BootMethod::Grub, config.to_owned());
     via.line = Some(*line);
     via.id.clone_from(&item.id);
     via.title.clone_from(&item.title);
     via.options = Some(item.options.clone());
     // A memory test is started in the same way, but mounts nothing.
-    via.certain = item
+    via.is_linux = item
         .options
         .split_whitespace()
         .any(|word| word.starts_with("root="));

@@ -8,7 +8,7 @@ use crate::place::roots::Root;
 
 /// The root that a kernel will mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Home {
+pub enum ModulesRoot {
     /// The one that was searched.
     Root,
     /// A snapper snapshot of it.
@@ -25,7 +25,7 @@ pub enum Home {
     },
 }
 
-impl Home {
+impl ModulesRoot {
     /// The root that a kernel with this command line mounts; `root` is the one
     /// that is searched.
     ///
@@ -130,7 +130,7 @@ mod tests {
         }
         let root = Root::new(dir.path()).unwrap();
         let modules = |options: &str| {
-            let home = Home::of(&root, Some(options));
+            let home = ModulesRoot::of(&root, Some(options));
             home.module_dir(&root, "6.1")
                 .map(|dir| root.inside(&dir).unwrap())
         };
@@ -142,14 +142,14 @@ mod tests {
         );
         assert_eq!(modules(&option(6)), None);
         assert_eq!(
-            Home::of(&root, Some(&option(6))),
-            Home::Unreachable { number: 6 }
+            ModulesRoot::of(&root, Some(&option(6))),
+            ModulesRoot::Unreachable { number: 6 }
         );
         // The snapshot that is itself the root.
         let inner = Root::new(&own).unwrap();
-        assert_eq!(Home::of(&inner, Some(&option(5))), Home::Root);
+        assert_eq!(ModulesRoot::of(&inner, Some(&option(5))), ModulesRoot::Root);
         fs::remove_dir_all(&own).unwrap();
         symlink("/", &own).unwrap();
-        assert_eq!(Home::of(&root, Some(&option(5))), Home::Root);
+        assert_eq!(ModulesRoot::of(&root, Some(&option(5))), ModulesRoot::Root);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::uki::os_release_value;
 use super::volume::Volume;
-use super::{Bootable, Way, sources};
+use super::{BootMethod, Bootable, sources};
 use crate::place::roots::Root;
 
 /// The longest entry token that is read, in bytes: it is a part of file names.
@@ -14,14 +14,14 @@ const MAX_TOKEN: u64 = 4096;
 /// The command that puts the present build of `release` in place of the image
 /// `kernel`, to be run inside `root`: that of the tool which made the copy, by
 /// its layout and by what is installed.
-pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
+pub fn refresh_command(root: &Root, kernel: &Bootable, release: &str) -> String {
     let version = quoted(release);
     let image = module_image(root, kernel, release);
     let file = kernel.path.file_name().and_then(|name| name.to_str());
     let copied_by_sdbootutil = file.is_some_and(is_sdbootutil_name);
-    let is_entry = has(kernel, Way::Entry) || has(kernel, Way::Uki);
+    let is_entry = has(kernel, BootMethod::Entry) || has(kernel, BootMethod::Uki);
 
-    if copied_by_sdbootutil || has(kernel, Way::Entry) && has_tool(root, "sdbootutil") {
+    if copied_by_sdbootutil || has(kernel, BootMethod::Entry) && has_tool(root, "sdbootutil") {
         // Without the option, it takes a kernel of that release for installed.
         let command = format!("sdbootutil --no-reuse-initrd add-kernel {version}");
         return match kernel.home.snapshot() {
@@ -29,7 +29,7 @@ pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
             None => command,
         };
     }
-    if has(kernel, Way::Kernelstub) || is_entry && has_tool(root, "kernelstub") {
+    if has(kernel, BootMethod::Kernelstub) || is_entry && has_tool(root, "kernelstub") {
         return "kernelstub".to_owned();
     }
     let shown = root
@@ -37,7 +37,7 @@ pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
         .unwrap_or_else(|| kernel.path.clone());
     let path = shown.display().to_string();
     let path = quoted(&path);
-    let in_boot = has(kernel, Way::Boot) || has(kernel, Way::Grub);
+    let in_boot = has(kernel, BootMethod::Boot) || has(kernel, BootMethod::Grub);
     if in_boot && !is_entry && is_suse(root) {
         // Its scripts leave a file alone where they would put a link.
         return format!(
@@ -71,10 +71,15 @@ pub fn mend(root: &Root, kernel: &Bootable, release: &str) -> String {
 /// The command that makes the initrd in the file `initrd` of the kernel
 /// `kernel` anew, to be run inside `root`: that of the tool which is installed.
 /// `None` if none is known.
-pub fn mend_initrd(root: &Root, kernel: &Bootable, release: &str, initrd: &Path) -> Option<String> {
+pub fn refresh_initrd_command(
+    root: &Root,
+    kernel: &Bootable,
+    release: &str,
+    initrd: &Path,
+) -> Option<String> {
     let version = quoted(release);
-    if has(kernel, Way::Entry) && has_tool(root, "sdbootutil") {
-        return Some(mend(root, kernel, release));
+    if has(kernel, BootMethod::Entry) && has_tool(root, "sdbootutil") {
+        return Some(refresh_command(root, kernel, release));
     }
     // It hands on what it makes to whatever copies it.
     if has_tool(root, "update-initramfs") {
@@ -83,7 +88,7 @@ pub fn mend_initrd(root: &Root, kernel: &Bootable, release: &str, initrd: &Path)
     // kernel-install names the file without the release, or makes it a part of
     // a unified kernel image.
     let name = initrd.file_name().unwrap_or_default().to_string_lossy();
-    let in_boot = name.contains(release) && !has(kernel, Way::Uki);
+    let in_boot = name.contains(release) && !has(kernel, BootMethod::Uki);
     if !in_boot && has_tool(root, "kernel-install") {
         let image = module_image(root, kernel, release);
         return Some(format!("kernel-install add {version} {image}"));
@@ -103,7 +108,7 @@ pub fn mend_initrd(root: &Root, kernel: &Bootable, release: &str, initrd: &Path)
 fn left_entry(root: &Root, kernel: &Bootable, release: &str) -> Option<String> {
     let whole = Volume::part_of(root, Path::new("/"));
     let present = whole.read("etc/kernel/entry-token", MAX_TOKEN).ok()??;
-    let mut entries = kernel.via.iter().filter(|via| via.way == Way::Entry);
+    let mut entries = kernel.via.iter().filter(|via| via.way == BootMethod::Entry);
     let left = entries.find(|via| {
         let id = via.id.as_deref().and_then(|id| id.strip_suffix(".conf"));
         let token = id.and_then(|id| id.strip_suffix(release)?.strip_suffix('-'));
@@ -113,7 +118,7 @@ fn left_entry(root: &Root, kernel: &Bootable, release: &str) -> Option<String> {
     Some(quoted(&entry).into_owned())
 }
 
-fn has(kernel: &Bootable, way: Way) -> bool {
+fn has(kernel: &Bootable, way: BootMethod) -> bool {
     kernel.via.iter().any(|via| via.way == way)
 }
 

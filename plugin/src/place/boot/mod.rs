@@ -31,8 +31,8 @@ use std::path::{Path, PathBuf};
 use super::roots::Root;
 use collect::Collector;
 
-pub use home::Home;
-pub use mend::{mend, mend_initrd};
+pub use home::ModulesRoot;
+pub use mend::{refresh_command, refresh_initrd_command};
 pub use problem::{Fault, Problem};
 pub use uki::Uki;
 pub use volume::MAX_FILES;
@@ -47,10 +47,10 @@ pub struct Bootable {
     /// The release as names and entries have it: a hint. The image knows better.
     pub release: Option<String>,
     /// The root whose modules it will use.
-    pub home: Home,
+    pub home: ModulesRoot,
     /// Everything that leads to it, in the order in which it was found; never
     /// empty.
-    pub via: Vec<Via>,
+    pub via: Vec<BootPath>,
 }
 
 impl Bootable {
@@ -61,16 +61,16 @@ impl Bootable {
 
     /// True if it is certainly a Linux kernel. If not, some entry starts a program
     /// that may be one: what proves to be none is to be passed over.
-    pub fn is_certain(&self) -> bool {
-        self.via.iter().any(|via| via.certain)
+    pub fn is_linux(&self) -> bool {
+        self.via.iter().any(|via| via.is_linux)
     }
 }
 
 /// One thing that leads to a kernel image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Via {
+pub struct BootPath {
     /// What kind of thing.
-    pub way: Way,
+    pub way: BootMethod,
     /// The file that names the image (an entry, a `grub.cfg`), or the image
     /// itself. A path of this process, links not followed.
     pub source: PathBuf,
@@ -89,15 +89,15 @@ pub struct Via {
     /// True if the entry says that it is another system's (`machine-id`).
     pub other_system: bool,
     /// True if what it leads to is certainly a Linux kernel.
-    pub certain: bool,
+    pub is_linux: bool,
     /// True if the image is a unified kernel image.
     pub unified: bool,
     /// True if it is what boots by default.
     pub default: bool,
 }
 
-impl Via {
-    fn new(way: Way, source: PathBuf) -> Self {
+impl BootPath {
+    fn new(way: BootMethod, source: PathBuf) -> Self {
         Self {
             way,
             source,
@@ -108,8 +108,8 @@ impl Via {
             initrds: Vec::new(),
             lost_initrds: Vec::new(),
             other_system: false,
-            certain: true,
-            unified: way == Way::Uki,
+            is_linux: true,
+            unified: way == BootMethod::Uki,
             default: false,
         }
     }
@@ -117,7 +117,7 @@ impl Via {
 
 /// In which way an image can be booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Way {
+pub enum BootMethod {
     /// It lies in a module directory, from where tools copy it.
     ModuleDir,
     /// An entry of the Boot Loader Specification names it.
@@ -135,7 +135,7 @@ pub enum Way {
 /// What boots when nobody chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BootDefault {
-    /// The [`Via`] that is marked so; what made it the default, in words for a
+    /// The [`BootPath`] that is marked so; what made it the default, in words for a
     /// report.
     Known(String),
     /// It cannot be told; why, in words for a report.
@@ -178,17 +178,17 @@ pub fn discover(search: &Search<'_>) -> Found {
     let mut collector = Collector::new(search.root);
     sources::module_dirs(&mut collector);
     let volumes = volume::volumes(search.root, search.esps, &mut collector.problems);
-    let mut offers = Vec::new();
+    let mut candidates = Vec::new();
     for volume in &volumes {
-        offers.extend(entries::type1(volume, search.read_uki, &mut collector));
+        candidates.extend(entries::type1(volume, search.read_uki, &mut collector));
     }
     for volume in &volumes {
-        offers.extend(entries::ukis(volume, search.read_uki, &mut collector));
+        candidates.extend(entries::ukis(volume, search.read_uki, &mut collector));
         sources::kernelstub(volume, &mut collector);
     }
     let configs = grub_cfg::read(search.root, &volumes, &mut collector);
     sources::boot(search.root, &mut collector);
-    let default = default::choose(search, &volumes, &offers, &configs, &mut collector);
+    let default = default::choose(search, &volumes, &candidates, &configs, &mut collector);
     collector.finish(default)
 }
 

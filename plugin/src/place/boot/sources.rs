@@ -7,7 +7,7 @@ use std::path::Path;
 use super::collect::Collector;
 use super::problem::Fault;
 use super::volume::{Place, Volume};
-use super::{Via, Way};
+use super::{BootMethod, BootPath};
 use crate::place::is_release;
 use crate::place::roots::Root;
 
@@ -30,7 +30,7 @@ pub(super) fn module_dirs(collector: &mut Collector<'_>) {
         for release in volume.list("", is_release, &mut collector.problems) {
             for name in IN_MODULE_DIR {
                 let inside = Path::new(base).join(&release).join(name);
-                named(collector, &inside, Some(&release), Way::ModuleDir);
+                named(collector, &inside, Some(&release), BootMethod::ModuleDir);
             }
         }
     }
@@ -42,17 +42,17 @@ pub(super) fn boot(root: &Root, collector: &mut Collector<'_>) {
     let is_image = |name: &str| release_in_name(name).is_some();
     for name in volume.list("", is_image, &mut collector.problems) {
         let inside = Path::new("/boot").join(&name);
-        named(collector, &inside, release_in_name(&name), Way::Boot);
+        named(collector, &inside, release_in_name(&name), BootMethod::Boot);
     }
 }
 
 /// Takes what lies at a path inside the root, if anything does.
-fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, way: Way) {
+fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, way: BootMethod) {
     let path = collector.root.outside(inside);
     let problem = |what: String| Fault::whole(what).of(&path);
     match collector.root.resolve(inside) {
         Ok(file) if file.is_file() => {
-            let via = Via::new(way, path.clone());
+            let via = BootPath::new(way, path.clone());
             collector.take(Place { shown: path, file }, release, via);
         }
         Ok(_) => collector.problem(problem("a regular file".to_owned())),
@@ -95,7 +95,7 @@ pub(super) fn kernelstub(volume: &Volume, collector: &mut Collector<'_>) {
         for name in ["vmlinuz.efi", "vmlinuz-previous.efi"] {
             let path = format!("EFI/{dir}/{name}");
             if let Ok(image) = volume.find(&path) {
-                let via = Via::new(Way::Kernelstub, image.shown.clone());
+                let via = BootPath::new(BootMethod::Kernelstub, image.shown.clone());
                 collector.take(image, None, via);
             }
         }

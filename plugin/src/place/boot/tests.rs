@@ -87,9 +87,9 @@ impl Place {
             });
             let release = kernel.release.as_deref().unwrap_or("?");
             let home = match &kernel.home {
-                Home::Root => String::new(),
-                Home::Snapshot { number, .. } => format!(" in snapshot {number}"),
-                Home::Unreachable { number } => format!(" in no snapshot {number}"),
+                ModulesRoot::Root => String::new(),
+                ModulesRoot::Snapshot { number, .. } => format!(" in snapshot {number}"),
+                ModulesRoot::Unreachable { number } => format!(" in no snapshot {number}"),
             };
             let via: Vec<String> = via.collect();
             let path = self.inside(&kernel.path);

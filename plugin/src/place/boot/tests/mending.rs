@@ -5,11 +5,11 @@ use super::*;
 /// What mends the only kernel that is found outside the module directory.
 fn mended(place: &Place, release: &str) -> String {
     let found = place.discover();
-    let copy = |k: &&Bootable| !k.via.iter().any(|via| via.way == Way::ModuleDir);
+    let copy = |k: &&Bootable| !k.via.iter().any(|via| via.way == BootMethod::ModuleDir);
     let mut copies = found.kernels.iter().filter(copy);
     let kernel = copies.next().unwrap();
     assert_eq!(copies.next(), None);
-    mend(&place.root(), kernel, release)
+    refresh_command(&place.root(), kernel, release)
 }
 
 fn with_entry(path: &str, options: &str) -> Place {
@@ -143,7 +143,7 @@ fn initrd_mended(place: &Place) -> Option<String> {
     let named = |k: &&Bootable| k.via.iter().any(|via| !via.initrds.is_empty());
     let kernel = found.kernels.iter().find(named).unwrap();
     let initrds: Vec<_> = kernel.via.iter().flat_map(|via| &via.initrds).collect();
-    mend_initrd(&place.root(), kernel, "6.1", initrds.first().unwrap())
+    refresh_initrd_command(&place.root(), kernel, "6.1", initrds.first().unwrap())
 }
 
 fn with_initrd(image: &str, initrd: &str, entries: &str) -> Place {

@@ -41,8 +41,8 @@ fn grub_with_a_menu_of_its_own() {
         ]
     );
     let found = place.discover();
-    let certain: Vec<bool> = found.kernels.iter().map(Bootable::is_certain).collect();
-    assert_eq!(certain, [true, true, true, true, false, true]);
+    let is_linux: Vec<bool> = found.kernels.iter().map(Bootable::is_linux).collect();
+    assert_eq!(is_linux, [true, true, true, true, false, true]);
     assert_eq!(
         place.problems(),
         ["/boot/grub/grub.cfg: line 18: expected /boot/boot/vmlinuz-gone, which does not exist"]

@@ -74,7 +74,7 @@ fn each_broken_entry_has_its_line() {
     assert_eq!(place.default(), "the first entry");
     let found = place.discover();
     let efi = found.kernels.last().unwrap();
-    assert!(!efi.is_certain());
+    assert!(!efi.is_linux());
 }
 
 #[test]
