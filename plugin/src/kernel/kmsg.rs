@@ -15,8 +15,9 @@ use crate::module::same_name;
 /// properties.
 const MAX_RECORD: usize = 8192;
 
-/// Records that are read: the largest log that can be set up has some million.
-const MAX_RECORDS: usize = 2_000_000;
+/// The longest log that is read, in bytes: the largest that can be set up by default
+/// has 32 MiB (`CONFIG_LOG_BUF_SHIFT`).
+const MAX_LOG: usize = 256 << 20;
 
 /// Modules that are remembered.
 const MAX_MODULES: usize = 10_000;
@@ -53,77 +54,49 @@ pub fn read(file: &Path) -> io::Result<Log> {
 /// # Errors
 /// Those of the system.
 pub fn parse(mut input: impl Read) -> io::Result<Log> {
-    let mut lines = Lines::default();
+    let mut log = Log::default();
+    let mut text = Vec::new();
     // The device hands out one record a read, a file as much as there is room for.
-    let mut rest = Vec::new();
     let mut record = [0; MAX_RECORD];
-    for _ in 0..MAX_RECORDS {
+    while text.len() < MAX_LOG {
         match input.read(&mut record) {
             Ok(0) => break,
-            Ok(length) => {
-                rest.extend_from_slice(record.get(..length).unwrap_or_default());
-                lines.take(&mut rest);
-            }
+            Ok(length) => text.extend_from_slice(record.get(..length).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             // What was to be read next has been overwritten; the next is there.
             Err(error) if error.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {
-                lines.log.is_cut = true;
+                log.is_cut = true;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    rest.push(b'\n');
-    lines.take(&mut rest);
-    Ok(lines.log)
-}
-
-/// The log, line by line.
-#[derive(Debug, Default)]
-struct Lines {
-    log: Log,
-    any: bool,
-    /// What was said first of the module that is being looked at.
-    first: Option<String>,
-}
-
-impl Lines {
-    /// Takes the whole lines of `bytes`, and leaves a begun one. A line without an
-    /// end that is longer than a record is dropped.
-    fn take(&mut self, bytes: &mut Vec<u8>) {
-        let end = bytes.iter().rposition(|byte| *byte == b'\n');
-        let whole: Vec<u8> = bytes.drain(..end.map_or(0, |end| end + 1)).collect();
-        for line in String::from_utf8_lossy(&whole).lines() {
-            self.line(line);
-        }
-        if bytes.len() > MAX_RECORD {
-            bytes.clear();
-        }
-    }
-
-    fn line(&mut self, line: &str) {
-        // "<priority>,<sequence>,<time>,<flags>;<text>"; properties begin with a blank.
-        let Some((head, text)) = line.split_once(';') else {
-            return;
-        };
-        if !self.any {
-            self.any = true;
-            let sequence = head.split(',').nth(1);
-            self.log.is_cut |= sequence.is_some_and(|number| number != "0");
-        }
-        if let Some(said) = text.strip_prefix("BPF:") {
-            let said = said.trim();
-            if self.first.is_none() && !said.is_empty() {
-                self.first = Some(said.to_owned());
+    // "<priority>,<sequence>,<time>,<flags>;<text>"; properties begin with a blank.
+    let text = String::from_utf8_lossy(&text);
+    let mut lines = text
+        .lines()
+        .filter_map(|line| line.split_once(';'))
+        .peekable();
+    let first = lines.peek().and_then(|(head, _)| head.split(',').nth(1));
+    log.is_cut |= first.is_some_and(|sequence| sequence != "0");
+    // What was said first of the module that is being looked at.
+    let mut reason = None;
+    for (_, text) in lines {
+        if let Some(said) = text.strip_prefix("BPF:").map(str::trim) {
+            if reason.is_none() && !said.is_empty() {
+                reason = Some(said.to_owned());
             }
         } else if let Some((name, errno)) = refused(text) {
-            let log = self.first.take();
-            if self.log.refused.len() < MAX_MODULES {
-                let name = same_name(name);
-                self.log.refused.insert(name, Refused { errno, log });
+            let refused = Refused {
+                errno,
+                log: reason.take(),
+            };
+            if log.refused.len() < MAX_MODULES {
+                log.refused.insert(same_name(name), refused);
             }
         }
     }
+    Ok(log)
 }
 
 /// The module and the errno of `btf_module_notify()` (kernel/bpf/btf.c).

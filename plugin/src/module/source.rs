@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 
 use super::Error;
@@ -103,22 +102,16 @@ impl Regular {
         if self.size > cap {
             return Err(too_long(cap).into());
         }
-        // One byte of room more than the size: a file that does not grow is then
-        // known to have ended without another allocation. Files of /proc and
-        // /sys may state no size at all.
-        out.try_reserve((self.size as usize + 1).max(4096))
+        // With room for one byte more, the end is seen without another allocation.
+        out.try_reserve(self.size as usize + 1)
             .map_err(io::Error::other)?;
-        loop {
-            if out.len() == out.capacity() {
-                out.try_reserve(out.len()).map_err(io::Error::other)?;
-            }
-            let at = out.len() as u64;
-            match rustix::io::pread(&self.file, spare_capacity(out), at) {
-                Ok(0) => return Ok(()),
-                Ok(_) if out.len() as u64 > cap => return Err(too_long(cap).into()),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
-            }
+        let mut file = &self.file;
+        file.rewind()?;
+        // Files of /proc and /sys may state no size at all.
+        file.take(cap + 1).read_to_end(out)?;
+        match out.len() as u64 > cap {
+            true => Err(too_long(cap).into()),
+            false => Ok(()),
         }
     }
 }
@@ -139,15 +132,8 @@ impl Source for Regular {
     fn read(&self, offset: u64, length: usize) -> io::Result<Cow<'_, [u8]>> {
         let mut out = Vec::new();
         out.try_reserve_exact(length).map_err(io::Error::other)?;
-        while out.len() < length {
-            let at = offset + out.len() as u64;
-            match rustix::io::pread(&self.file, spare_capacity(&mut out), at) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        out.truncate(length);
+        out.resize(length, 0);
+        self.file.read_exact_at(&mut out, offset)?;
         Ok(Cow::Owned(out))
     }
 }
