@@ -11,7 +11,7 @@
 use zypp_sys::Word;
 
 /// True if the word `word` of the package `name` is about modules or a kernel.
-pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
+pub(crate) fn is_about_kernels(name: &str, kind: Word, word: &[u8]) -> bool {
     match kind {
         Word::Provides => provides(name, word),
         Word::Requires => requires(name, word),
@@ -23,7 +23,7 @@ pub(crate) fn speaks(name: &str, kind: Word, word: &[u8]) -> bool {
 
 /// True if the name alone is: module packages of SUSE (`foo-kmp-default`) and
 /// of Red Hat and ELRepo (`kmod-foo`), kernels of all.
-pub(crate) fn is_telling(name: &str) -> bool {
+pub(crate) fn looks_like_kernel_package(name: &str) -> bool {
     (is_kernel(name.as_bytes())
         || name.starts_with("kmod-")
         || name.ends_with("-kmp")
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     /// A package's name, what kind of word this is, and the word.
-    fn does_speak(case: &str) -> bool {
+    fn is_hit(case: &str) -> bool {
         let [name, kind, word] = case.splitn(3, ' ').collect::<Vec<_>>()[..] else {
             panic!("{case}");
         };
@@ -124,7 +124,7 @@ mod tests {
             "file" => Word::File,
             _ => panic!("{case}"),
         };
-        speaks(name, kind, word.as_bytes())
+        is_about_kernels(name, kind, word.as_bytes())
     }
 
     #[test]
@@ -150,10 +150,10 @@ mod tests {
             "oddly-named file /boot/vmlinuz-6.1",
             "kernel-devel provides kmod(surprise.ko)",
         ] {
-            assert!(does_speak(case), "{case}");
+            assert!(is_hit(case), "{case}");
         }
         for name in "kernel kernel-default kmod-nvidia a-kmp-default a-kmp".split(' ') {
-            assert!(is_telling(name), "{name}");
+            assert!(looks_like_kernel_package(name), "{name}");
         }
     }
 
@@ -177,10 +177,10 @@ mod tests {
             "a file /usr/lib/modules-load.d/a.conf",
             "a file /usr/share/lib/modules/a",
         ] {
-            assert!(!does_speak(case), "{case}");
+            assert!(!is_hit(case), "{case}");
         }
         for name in "kmodtool kernelshark kernel-docs kernel-macros a-kmpx".split(' ') {
-            assert!(!is_telling(name), "{name}");
+            assert!(!looks_like_kernel_package(name), "{name}");
         }
     }
 }

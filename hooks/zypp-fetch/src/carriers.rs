@@ -15,7 +15,7 @@ const MAX_NAME_BYTES: usize = 8 << 20;
 pub(crate) fn all(zypp: &Zypp) -> Result<Option<Vec<String>>, Error> {
     let mut names = Names::default();
     zypp.packages(&mut |kind, word| names.see(kind, word))?;
-    Ok(names.carriers())
+    Ok(names.kernel_packages())
 }
 
 /// What was seen of packages, one word after the other.
@@ -23,9 +23,9 @@ pub(crate) fn all(zypp: &Zypp) -> Result<Option<Vec<String>>, Error> {
 struct Names {
     /// The package whose words these are.
     package: String,
-    /// It is among the carriers.
-    is_carrier: bool,
-    carriers: BTreeSet<String>,
+    /// It is among the kernel packages.
+    is_kernel_package: bool,
+    kernel_packages: BTreeSet<String>,
     /// What is obsoleted, and by which package.
     obsoleted: Vec<(String, String)>,
     bytes: usize,
@@ -37,11 +37,11 @@ impl Names {
         if self.bytes > MAX_NAME_BYTES {
             return false;
         }
-        let speaks = match kind {
+        let is_about_kernels = match kind {
             Word::Installed | Word::Offered => {
                 self.package = String::from_utf8_lossy(word).into_owned();
-                self.is_carrier = self.carriers.contains(&self.package);
-                carrier::is_telling(&self.package)
+                self.is_kernel_package = self.kernel_packages.contains(&self.package);
+                carrier::looks_like_kernel_package(&self.package)
             }
             Word::Obsoletes => {
                 let name = word.split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -50,24 +50,24 @@ impl Names {
                 self.obsoleted.push((name, self.package.clone()));
                 false
             }
-            _ => carrier::speaks(&self.package, kind, word),
+            _ => carrier::is_about_kernels(&self.package, kind, word),
         };
-        if speaks && !self.is_carrier {
-            self.is_carrier = true;
+        if is_about_kernels && !self.is_kernel_package {
+            self.is_kernel_package = true;
             self.bytes += self.package.len();
-            self.carriers.insert(self.package.clone());
+            self.kernel_packages.insert(self.package.clone());
         }
-        !self.is_carrier
+        !self.is_kernel_package
     }
 
     /// What obsoletes a package takes it away without a word in the commit.
-    fn carriers(mut self) -> Option<Vec<String>> {
+    fn kernel_packages(mut self) -> Option<Vec<String>> {
         for (name, by) in self.obsoleted {
-            if carrier::is_telling(&name) || self.carriers.contains(&name) {
-                self.carriers.insert(by);
+            if carrier::looks_like_kernel_package(&name) || self.kernel_packages.contains(&name) {
+                self.kernel_packages.insert(by);
             }
         }
-        (self.bytes <= MAX_NAME_BYTES).then(|| self.carriers.into_iter().collect())
+        (self.bytes <= MAX_NAME_BYTES).then(|| self.kernel_packages.into_iter().collect())
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
         for (kind, word) in words {
             names.see(*kind, word.as_bytes());
         }
-        names.carriers()
+        names.kernel_packages()
     }
 
     #[test]
@@ -120,6 +120,6 @@ mod tests {
         for number in 0..2 {
             names.see(Word::Offered, format!("kernel-{number}{long}").as_bytes());
         }
-        assert_eq!(names.carriers(), None);
+        assert_eq!(names.kernel_packages(), None);
     }
 }

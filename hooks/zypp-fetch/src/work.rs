@@ -47,14 +47,14 @@ pub(crate) fn answer(
     let steps = describe(&zypp, &steps).map_err(|error| told(&error))?;
     problems.extend(zypp.problems().iter().map(|text| one_line(text)));
     let chosen = chosen(&steps, request.fetch);
-    let carriers = match request.carriers {
+    let kernel_packages = match request.kernel_packages {
         true => carriers::all(&zypp).map_err(|error| told(&error))?,
         false => None,
     };
     answer.resolved(Outcome {
         steps: steps.clone(),
         problems,
-        carriers,
+        kernel_packages,
     });
     fetch(&mut zypp, &steps, &chosen, deadline, answer).map_err(|error| told(&error))?;
     find_cached(&mut zypp, &steps, &chosen, deadline, answer).map_err(|error| told(&error))
@@ -138,7 +138,7 @@ fn describe(zypp: &Zypp, steps: &[zypp_sys::Step]) -> Result<Vec<Step>, Error> {
                 size: step.size,
                 checksum: step.checksum.clone(),
                 path: None,
-                kernel: speaks_of_kernels(zypp, index, &step.name)?,
+                kernel: is_about_kernels(zypp, index, &step.name)?,
                 replaces: step
                     .replaces
                     .iter()
@@ -160,15 +160,15 @@ fn nevra(step: &zypp_sys::Step) -> String {
     nevra.to_string()
 }
 
-fn speaks_of_kernels(zypp: &Zypp, index: usize, name: &str) -> Result<bool, Error> {
-    let mut speaks = carrier::is_telling(name);
-    if !speaks {
+fn is_about_kernels(zypp: &Zypp, index: usize, name: &str) -> Result<bool, Error> {
+    let mut is_about_kernels = carrier::looks_like_kernel_package(name);
+    if !is_about_kernels {
         zypp.words(index, &mut |kind, word| {
-            speaks = carrier::speaks(name, kind, word);
-            !speaks
+            is_about_kernels = carrier::is_about_kernels(name, kind, word);
+            !is_about_kernels
         })?;
     }
-    Ok(speaks)
+    Ok(is_about_kernels)
 }
 
 /// The indices of the steps whose packages are to be fetched.

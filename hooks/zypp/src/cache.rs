@@ -49,7 +49,7 @@ pub(crate) fn search(cache: &Path, steps: &[CommitStep]) -> Outcome {
             size: 0,
             checksum: None,
             path: wanted.get(&file_name(step)).cloned().flatten(),
-            kernel: is_telling(&step.name),
+            kernel: looks_like_kernel_package(&step.name),
             replaces: Vec::new(),
         }
     });
@@ -66,7 +66,7 @@ fn file_name(step: &CommitStep) -> String {
 }
 
 /// Kernels of all distributions, module packages of SUSE and of Red Hat.
-pub(crate) fn is_telling(name: &str) -> bool {
+pub(crate) fn looks_like_kernel_package(name: &str) -> bool {
     name == "kernel"
         || name.starts_with("kernel-")
         || name.starts_with("kmod-")

@@ -35,7 +35,7 @@ pub(crate) fn fetch(
     let request = Request {
         deadline: Some(deadline),
         fetch: Extent::Kernel,
-        carriers: true,
+        kernel_packages: true,
         ..Request::new(root.to_owned(), Ask::Commit(Commit { steps }))
     };
     Ok(fetch::ask(program, &request, timeout)?)

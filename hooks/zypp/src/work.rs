@@ -224,7 +224,7 @@ impl Work {
         let asked = fetch::fetch(&self.places.fetch, root, steps, timeout);
         let (outcome, replaced) = match asked {
             Ok(mut outcome) => {
-                self.learn(state, outcome.carriers.take());
+                self.learn(state, outcome.kernel_packages.take());
                 (outcome, BTreeSet::new())
             }
             Err(error) => {

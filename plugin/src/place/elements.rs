@@ -146,7 +146,7 @@ impl Elements {
             return Ok(());
         }
         let names: Vec<&str> = names.into_iter().collect();
-        for Installed { nevra, paths } in rpm.carriers(&names, timeout)? {
+        for Installed { nevra, paths } in rpm.kernel_packages(&names, timeout)? {
             let is_named = |action| {
                 steps().any(|step| step.action == action && same_package(&step.nevra, &nevra))
             };

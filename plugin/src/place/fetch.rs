@@ -43,9 +43,9 @@ pub struct Request {
     /// Which of them to fetch.
     #[serde(default)]
     pub fetch: Extent,
-    /// Also wanted: [`Outcome::carriers`].
+    /// Also wanted: [`Outcome::kernel_packages`].
     #[serde(default)]
-    pub carriers: bool,
+    pub kernel_packages: bool,
 }
 
 impl Request {
@@ -58,7 +58,7 @@ impl Request {
             deadline: None,
             ask,
             fetch: Extent::None,
-            carriers: false,
+            kernel_packages: false,
         }
     }
 }
@@ -206,7 +206,7 @@ pub struct Outcome {
     /// If asked for: the names of all packages, installed or on offer, with which
     /// modules or kernels may come or go, sorted. `None` where there are too many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub carriers: Option<Vec<String>>,
+    pub kernel_packages: Option<Vec<String>>,
 }
 
 /// A package that comes or goes.
@@ -313,7 +313,7 @@ mod tests {
                 replaces: Vec::new(),
             }],
             problems: vec!["p".to_owned()],
-            carriers: None,
+            kernel_packages: None,
         });
         assert_eq!(
             serde_json::to_string(&result).unwrap(),

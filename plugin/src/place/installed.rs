@@ -47,30 +47,34 @@ impl Rpm<'_> {
     ///
     /// # Errors
     /// Where rpm cannot be started or gives no answer within `timeout`.
-    pub fn carriers(self, names: &[&str], timeout: Duration) -> Result<Vec<Installed>, Failure> {
-        let mut carriers = Vec::new();
+    pub fn kernel_packages(
+        self,
+        names: &[&str],
+        timeout: Duration,
+    ) -> Result<Vec<Installed>, Failure> {
+        let mut found = Vec::new();
         for names in names.chunks(BATCH) {
             let answer = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
-            let mut telling = BTreeSet::new();
+            let mut matching = BTreeSet::new();
             for (nevra, directories) in parse(&answer) {
                 let matters = |path: &PathBuf| paths::place(path.as_os_str().as_bytes()).is_some();
                 if directories.iter().any(matters) {
-                    telling.insert(name_of(&nevra).to_owned());
+                    matching.insert(name_of(&nevra).to_owned());
                 }
             }
-            if telling.is_empty() {
+            if matching.is_empty() {
                 continue;
             }
-            let telling: Vec<&str> = telling.iter().map(String::as_str).collect();
-            let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &telling, timeout)?;
+            let matching: Vec<&str> = matching.iter().map(String::as_str).collect();
+            let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &matching, timeout)?;
             for (nevra, mut paths) in parse(&answer) {
                 paths.retain(|path| paths::is_carried(path));
                 if !paths.is_empty() {
-                    carriers.push(Installed { nevra, paths });
+                    found.push(Installed { nevra, paths });
                 }
             }
         }
-        Ok(carriers)
+        Ok(found)
     }
 
     /// The value of a macro, without blanks around it.

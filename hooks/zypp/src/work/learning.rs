@@ -13,7 +13,7 @@ impl Work {
         self.known = state.and_then(|state| Known::read(&self.places.known, &state));
         let may_touch = |known: &Known| {
             let mut names = steps.iter().map(|step| step.name.as_str());
-            names.any(|name| known.has(name) || cache::is_telling(name))
+            names.any(|name| known.has(name) || cache::looks_like_kernel_package(name))
         };
         self.known.as_ref().is_some_and(|known| !may_touch(known))
     }
@@ -27,13 +27,13 @@ impl Work {
 
     /// Learns what libzypp has told of its packages, which were in this state
     /// before.
-    pub(super) fn learn(&mut self, state: Option<State>, carriers: Option<Vec<String>>) {
-        let (Some(state), Some(carriers)) = (state, carriers) else {
+    pub(super) fn learn(&mut self, state: Option<State>, kernel_packages: Option<Vec<String>>) {
+        let (Some(state), Some(kernel_packages)) = (state, kernel_packages) else {
             return;
         };
         // Something has changed meanwhile: of which state it was is not known.
         if State::now(&self.sources()).as_ref() == Some(&state) {
-            self.known = Some(Known::new(state, carriers));
+            self.known = Some(Known::new(state, kernel_packages));
         }
     }
 

@@ -152,7 +152,7 @@ fn with_files(mut account: Account, store: &Store) -> anyhow::Result<Wish> {
             problems: unsaid
                 .map(|nevra| format!("it did not say that it would install {nevra}"))
                 .collect(),
-            carriers: None,
+            kernel_packages: None,
         },
         replaced: account.replaced,
     })
