@@ -52,7 +52,7 @@ pub struct Abilities {
 
 /// What a base BTF tells about its kernel, by the names that changed.
 #[derive(Debug, Default)]
-struct Traces {
+struct FeatureProbes {
     nr_btf_kinds: Option<u32>,
     max_vlen: Option<u32>,
     max_type: Option<u32>,
@@ -74,7 +74,7 @@ impl Abilities {
     /// A kernel of unknown release is taken for a new one (7.3 or later) in
     /// what only the release tells.
     pub fn of(base: &Base, release: Option<&str>) -> Self {
-        let traces = Traces::read(base);
+        let traces = FeatureProbes::read(base);
         let version = release.and_then(version);
         let since = |major: u32, minor: u32, patch: u32| {
             version.is_none_or(|version| version >= (major, minor, patch))
@@ -147,7 +147,7 @@ fn version(release: &str) -> Option<(u32, u32, u32)> {
     Some((major, minor, patch))
 }
 
-impl Traces {
+impl FeatureProbes {
     fn read(base: &Base) -> Self {
         let mut traces = Self::default();
         if let Some(module) = base.find_struct(b"module") {

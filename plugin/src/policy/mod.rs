@@ -128,27 +128,15 @@ mod tests {
 
     #[test]
     fn what_outlives_the_reboot_weighs_more() {
+        use Severity::{Block, Info, Warn};
+        let (evidence, why) = (Vec::new(), String::new());
         for (verdict, now, boot) in [
             (Verdict::Loads, Severity::None, Severity::None),
-            (
-                Verdict::BtfDiscarded(refusal()),
-                Severity::Info,
-                Severity::Warn,
-            ),
-            (
-                Verdict::BtfWrong {
-                    evidence: Vec::new(),
-                },
-                Severity::Warn,
-                Severity::Warn,
-            ),
-            (Verdict::Refused(refusal()), Severity::Warn, Severity::Block),
-            (Verdict::Missing, Severity::Warn, Severity::Block),
-            (
-                Verdict::Unknown { why: String::new() },
-                Severity::Info,
-                Severity::Info,
-            ),
+            (Verdict::BtfDiscarded(refusal()), Info, Warn),
+            (Verdict::BtfWrong { evidence }, Warn, Warn),
+            (Verdict::Refused(refusal()), Warn, Block),
+            (Verdict::Missing, Warn, Block),
+            (Verdict::Unknown { why }, Info, Info),
         ] {
             let judgement = Judgement::from(verdict);
             assert_eq!(severity(&judgement, Moment::Now), now, "{judgement:?}");

@@ -1,12 +1,12 @@
 //! What files ask for: the list of loaded modules, `modules-load.d`, `fstab`.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{What, Wish};
 use crate::module::same_name;
+use crate::module::source::Regular;
 
 /// The longest of these files that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
@@ -36,14 +36,10 @@ const NO_TYPES: [&str; 4] = ["swap", "none", "auto", "ignore"];
 
 /// A regular file as text, if it is there and no longer than `limit` bytes.
 pub(super) fn text(path: &Path, limit: u64) -> Option<String> {
-    // Looked at first: opening a pipe would wait for whoever writes it.
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
     let mut bytes = Vec::new();
-    let file = File::open(path).ok()?;
-    file.take(limit + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() as u64 <= limit).then(|| String::from_utf8_lossy(&bytes).into_owned())
+    let file = Regular::open(path).ok()?;
+    file.read_all(limit, &mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The paths in a directory, sorted; of one that is not there, none.
