@@ -284,11 +284,11 @@ fn a_time_may_have_been_rounded_to_the_even_second_before() {
     root.boot(Build::New);
     let module = root.install("stale", Build::Old);
     assert_eq!(
-        after(&root, changed(&module) + 1).judge().decision(),
+        after(&root, changed(&module) + 2).judge().decision(),
         "warn"
     );
     assert_eq!(
-        after(&root, changed(&module) + 2).judge().decision(),
+        after(&root, changed(&module) + 3).judge().decision(),
         "allow"
     );
 }
