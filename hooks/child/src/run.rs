@@ -33,10 +33,7 @@ pub fn run(
     limits: &Limits,
 ) -> Result<Output, Failure> {
     let mut output = Vec::new();
-    let mut whole = |piece: &[u8]| {
-        output.extend_from_slice(piece);
-        output.len() <= limits.limit
-    };
+    let mut whole = |piece: &[u8]| keep(&mut output, piece, limits.limit);
     let (status, stderr) = hear(command, input, inherited, Group::Own, limits, &mut whole)?;
     Ok(Output {
         stdout: output,
@@ -62,13 +59,13 @@ pub fn lines(
     let mut line_by_line = |piece: &[u8]| {
         let mut pieces = piece.split(|&byte| byte == b'\n').peekable();
         while let Some(piece) = pieces.next() {
-            open.extend_from_slice(piece);
+            keep(&mut open, piece, usize::MAX)?;
             if pieces.peek().is_some() {
                 each(&open);
                 open.clear();
             }
         }
-        open.len() <= limits.limit
+        keep(&mut open, &[], limits.limit)
     };
     let heard = hear(
         command,
@@ -89,8 +86,20 @@ pub fn lines(
     })
 }
 
-/// Takes a piece of the child's output; `false` where it is too much.
-type Hear<'h> = &'h mut dyn FnMut(&[u8]) -> bool;
+/// Takes a piece of the child's output, unless it is too much.
+type Hear<'h> = &'h mut dyn FnMut(&[u8]) -> Result<(), ReadError>;
+
+/// Adds a piece of output, of which there may be so much in all, in bytes. Where
+/// there is no memory for it, that is an error and no abort of the client.
+fn keep(output: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), ReadError> {
+    if output.len().saturating_add(piece.len()) > limit {
+        return Err(ReadError::TooLong);
+    }
+    let reserved = output.try_reserve(piece.len());
+    reserved.map_err(|error| ReadError::System(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
+    output.extend_from_slice(piece);
+    Ok(())
+}
 
 fn hear(
     mut command: Command,
@@ -179,9 +188,7 @@ fn listen(
             let read = running
                 .read_stdout(&mut buffer)
                 .map_err(ReadError::System)?;
-            if !each(buffer.get(..read).unwrap_or_default()) {
-                return Err(ReadError::TooLong);
-            }
+            each(buffer.get(..read).unwrap_or_default())?;
         } else if left.is_zero() {
             return Err(ReadError::Late);
         }
