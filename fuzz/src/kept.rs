@@ -12,8 +12,7 @@ use btf_guard::place::handoff::{self, Commit, Handoff};
 use btf_guard::place::plan;
 use btf_guard::place::private::Private;
 use btf_guard::place::process::{Process, boot_id};
-use btf_guard::place::promise;
-use btf_guard::place::told::Told;
+use btf_guard::place::state::State;
 use btf_guard::policy::Decision;
 use btf_guard::record::{self, Event, Outcome, entries};
 use btf_guard::report::{Counts, write_motd, write_prometheus, write_standing};
@@ -84,6 +83,7 @@ pub(crate) fn answer(data: &[u8]) {
             who: record::Who::default(),
             answer: answer.whole,
             failure: None,
+            undecided: None,
         });
     }
     let Some(event) = event else {
@@ -103,21 +103,21 @@ pub(crate) fn answer(data: &[u8]) {
     }
 }
 
-/// What hooks leave for each other: what was told, a hand-off, names of files, and
+/// What hooks leave for each other: what was reported, a hand-off, names of files, and
 /// what zypper's plugin knows of packages.
 pub(crate) fn handoff(data: &[u8]) {
-    let [told, handoff, names, known] = parts(data);
+    let [state, handoff, names, known] = parts(data);
     thread_local! {
         static SCENE: Scene = Scene::new();
     }
     SCENE.with(|scene| {
-        scene.file("run/told", told);
+        scene.file("run/state.json", state);
         let dir = Private::create(&scene.path("run")).expect("a directory of our own");
         let own = Process::find(std::process::id()).expect("this process");
-        if let Some(told) = Told::last(&dir).expect("a file of our own") {
-            let _ = told.is_of(own);
-            told.leave(&dir).expect("it can be left");
-            assert_eq!(Told::last(&dir).expect("it is there"), Some(told));
+        if let Some(state) = State::read(&dir).expect("a file of our own") {
+            let _ = (state.is_of(own), state.is_pending_for_this_process());
+            state.write(&dir).expect("it can be written");
+            assert_eq!(State::read(&dir).expect("it is there"), Some(state));
         }
         left(scene, &dir, own, handoff);
         // What a file can be named.
@@ -127,7 +127,6 @@ pub(crate) fn handoff(data: &[u8]) {
         for name in &names {
             let _ = dir.mark(name);
         }
-        assert!(!promise::is_given_to_me(&dir).expect("it can be listed") || !names.is_empty());
         handoff::clean(&dir).expect("it can be listed");
         for name in names {
             let _ = dir.remove(name);

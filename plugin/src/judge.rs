@@ -17,7 +17,7 @@ use crate::place::plan::{Answer, Plan, SCHEMA};
 use crate::policy::Decision;
 
 /// A report on every module of a few kernels has some megabytes.
-const MAX_ANSWER: usize = 16 << 20;
+pub(crate) const MAX_ANSWER: usize = 16 << 20;
 
 /// Where the judge is installed; the build may name another directory.
 const DIRECTORY: &str = match option_env!("BTF_GUARD_BINDIR") {

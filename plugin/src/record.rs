@@ -1,8 +1,10 @@
 //! What hooks leave for the records: one [`Event`] for each thing that was decided.
 //!
-//! A hook lives inside a package manager, so it writes no log itself. It starts
-//! `btf-guard record` with the event as JSON on standard input, and that writes
-//! the journal, and whatever else is to know of it.
+//! A hook lives inside a package manager, so it writes no log itself, and knows no
+//! policy. It starts `btf-guard record` with the event as JSON on standard input, and
+//! that writes the journal, and whatever else is to know of it. Where the outcome
+//! depends on overrides or on the configuration, it decides first, and says on
+//! standard output what it has decided ([`Reply`]).
 
 pub mod entries;
 
@@ -15,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_child::{self as child, Failure, Limits};
+use btf_guard_child::{self as child, Failure, Limits, Output};
 use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use crate::clock::now;
-use crate::judge::Judge;
-use crate::place::plan::{Answer, Plan, Stage};
-use crate::policy::{Decision, Override};
+use crate::judge::{Judge, MAX_ANSWER};
+use crate::place::plan::{Answer, Message, Plan, Stage};
+use crate::policy::{Decision, Mode, Override, Source};
 
 /// The version of [`Event`].
 pub const SCHEMA: u32 = 1;
@@ -67,6 +69,30 @@ pub struct Event {
     /// Why there was no answer.
     #[serde(default)]
     pub failure: Option<String>,
+    /// What the outcome still depends on, on the way to the record: it decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<Undecided>,
+}
+
+/// What the outcome of an [`Event`] depends on, besides its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undecided {
+    /// [`Plan::mode`].
+    pub mode: Option<Mode>,
+    /// [`Plan::mode_source`].
+    pub mode_source: Option<Source>,
+    /// The client does not come again with the same transaction: overrides that hold
+    /// for one are used up.
+    pub is_last: bool,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// What to do.
+    pub decision: Decision,
+    /// What to tell the admin.
+    pub messages: Vec<Message>,
 }
 
 /// What became of a transaction.
@@ -169,11 +195,22 @@ fn first_line(path: &str) -> io::Result<String> {
 impl Event {
     /// What came of an answer, now.
     pub fn of(client: String, plan: &Plan, outcome: Outcome, answer: &Answer, who: Who) -> Self {
-        Self {
-            overrides: answer.overrides.clone(),
-            answer: answer.whole.clone(),
-            ..Self::new(client, plan, outcome, who)
+        let mut event = Self::new(client, plan, outcome, who);
+        match answer.overrides.last().filter(|_| answer.is_off()) {
+            Some(off) => event.pass_unjudged(off.clone()),
+            None => {
+                event.overrides = answer.overrides.clone();
+                event.answer = answer.whole.clone();
+            }
         }
+        event
+    }
+
+    /// Makes it one of a transaction that was not judged, because this says `off`.
+    pub fn pass_unjudged(&mut self, off: Override) {
+        self.failure = Some(format!("{} says off", off.source.name()));
+        self.outcome = Outcome::Overridden;
+        self.overrides.push(off);
     }
 
     /// That there was no answer, and why.
@@ -203,6 +240,18 @@ impl Event {
             who,
             answer: None,
             failure: None,
+            undecided: None,
+        }
+    }
+}
+
+impl Undecided {
+    /// Of a plan, in the client's last run or not.
+    fn of(plan: &Plan, is_last: bool) -> Self {
+        Self {
+            mode: plan.mode,
+            mode_source: plan.mode_source,
+            is_last,
         }
     }
 }
@@ -220,17 +269,104 @@ impl Outcome {
     }
 }
 
-/// Has an event written down by the program that also judges.
+/// One line for whatever went wrong on our side before a transaction.
+pub fn not_judged(what: &str) -> String {
+    format!(
+        "btf-guard: {what}; the transaction goes on, its kernel modules are not judged; \
+         run 'btf-guard check' after it"
+    )
+}
+
+/// Has the outcome of an answer written down, if there is anything to write, by the
+/// program that also judges. In the client's last run overrides that hold once are
+/// used up first; where that fails, the answer becomes what it is without them.
 ///
 /// # Errors
 /// Where it cannot be started, is late, or could write it nowhere.
-pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
-    let who = "the record";
-    let limits = Limits {
-        who,
-        timeout: TIMEOUT.min(judge.timeout),
-        limit: 64 << 10,
+pub fn settle(
+    judge: &Judge,
+    client: String,
+    plan: &Plan,
+    answer: &mut Answer,
+    who: Who,
+    is_last: bool,
+) -> Result<(), Failure> {
+    let Some(outcome) = Outcome::of(answer) else {
+        return Ok(());
     };
+    let mut event = Event::of(client, plan, outcome, answer, who);
+    if !is_last || answer.once.is_empty() {
+        return record(judge, &event);
+    }
+    event.undecided = Some(Undecided::of(plan, is_last));
+    match decide(judge, &event) {
+        Ok((reply, recorded)) => {
+            (answer.decision, answer.messages) = (reply.decision, reply.messages);
+            recorded
+        }
+        Err(failure) => {
+            answer.fall_back();
+            Err(failure)
+        }
+    }
+}
+
+/// What becomes of a transaction for which there is no answer.
+///
+/// # Errors
+/// As [`settle`]; then it goes on.
+pub fn settle_without_answer(
+    judge: &Judge,
+    client: String,
+    plan: &Plan,
+    why: String,
+    who: Who,
+    is_last: bool,
+) -> Result<Reply, Failure> {
+    let mut event = Event::without_answer(client, plan, Outcome::WentOn, why, who);
+    event.undecided = Some(Undecided::of(plan, is_last));
+    decide(judge, &event).map(|(reply, _)| reply)
+}
+
+/// Has an event written down.
+///
+/// # Errors
+/// As [`settle`].
+pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
+    let limits = limits(judge);
+    run(judge, event, &limits)?.success(&limits).map(drop)
+}
+
+/// Has it decided, and written down, if that can be done.
+fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), Failure> {
+    let limits = limits(judge);
+    let ended = run(judge, event, &limits)?;
+    let reply = match serde_json::from_slice::<Reply>(&ended.stdout) {
+        Ok(reply) if reply.decision == Decision::Block && reply.messages.is_empty() => {
+            Err("a block without a reason".to_owned())
+        }
+        reply => reply.map_err(|error| error.to_string()),
+    };
+    match reply {
+        Ok(reply) => Ok((reply, ended.success(&limits).map(drop))),
+        Err(reason) => {
+            let (_, said) = ended.success(&limits)?;
+            let who = limits.who;
+            Err(Failure::Answer { who, reason, said })
+        }
+    }
+}
+
+fn limits(judge: &Judge) -> Limits {
+    Limits {
+        who: "the record",
+        timeout: TIMEOUT.min(judge.timeout),
+        limit: MAX_ANSWER,
+    }
+}
+
+fn run(judge: &Judge, event: &Event, limits: &Limits) -> Result<Output, Failure> {
+    let who = limits.who;
     let input = child::json_memfd(event).map_err(|source| Failure::HandOver { who, source })?;
     let mut command = Command::new(&judge.program);
     command
@@ -238,8 +374,7 @@ pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8");
-    child::run(command, input, Vec::new(), &limits)?.success(&limits)?;
-    Ok(())
+    child::run(command, input, Vec::new(), limits)
 }
 
 #[cfg(test)]
@@ -265,6 +400,7 @@ mod tests {
             }),
             answer: Some(RawValue::from_string(r#"{"schema": 1}"#.to_owned()).unwrap()),
             failure: None,
+            undecided: None,
         };
         let text = serde_json::to_string(&event).unwrap();
         let read: Event = serde_json::from_str(&text).unwrap();

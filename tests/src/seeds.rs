@@ -90,12 +90,12 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     (
         "handoff",
         "left",
-        "{\"schema\":1,\"pid\":7,\"started\":8,\"root\":\"/\",\"looked\":9,\"is_idle\":true,\
-         \"keys\":[\"a\"]}\0\
+        "{\"schema\":1,\"pid\":7,\"started\":8,\"root\":\"/\",\"pending\":true,\"looked\":9,\
+         \"reported\":[\"a\"],\"unshown\":[]}\0\
          {\"schema\":1,\"pid\":7,\"started\":8,\"boot\":\"b\",\"written\":9,\"root\":\"/\",\
          \"decision\":\"block\",\"messages\":[{\"level\":\"error\",\"text\":\"no\"}],\
          \"keys\":[\"a\"],\"judged\":[\"a-0:1-1.noarch\"]}\0\
-         promise-1-2\nzypp-1-2.json\n.zypp-1-2.told.3\0\
+         state.json\nzypp-1-2.json\n.zypp-1-2.reported.3\0\
          {\"schema\":\"1 of 0.1.0\",\"state\":{\"repositories\":\"00\",\"installed\":\"11\"},\
          \"names\":[\"a\",\"b\"]}",
     ),

@@ -5,7 +5,7 @@
 //! that carry modules fetched into libzypp's cache ([`fetch`]), makes one plan
 //! of them and of what goes, has it judged, and leaves the decision for the rpm
 //! plugin: a commit plugin cannot stop a commit. At the end it has the disk
-//! judged and leaves a [`notice`].
+//! judged, and what that shows goes to zypper's log and to the record.
 //!
 //! What libzypp has told of its packages is [`known`] at the next commit, which is
 //! then over here before anything is started, if it touches nothing of that kind.
@@ -19,7 +19,6 @@ mod fetch;
 pub mod frames;
 pub mod known;
 mod log;
-mod notice;
 pub mod session;
 pub mod settings;
 pub mod steps;

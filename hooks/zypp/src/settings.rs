@@ -46,9 +46,6 @@ pub struct Places {
     /// Where what libzypp has told of them is kept
     #[arg(long, default_value = "/var/cache/btf-guard")]
     pub known: PathBuf,
-    /// Where libzypp finds what it offers to the user after a commit
-    #[arg(long, default_value = "/var/adm/update-messages")]
-    pub messages: PathBuf,
 }
 
 /// What the environment tells. libzypp sets the first.
@@ -101,7 +98,6 @@ impl Places {
             solv: inside(&self.solv),
             repositories: inside(&self.repositories),
             known: inside(&self.known),
-            messages: inside(&self.messages),
             root,
             ..self
         }

@@ -6,25 +6,22 @@ use std::io;
 use std::time::Duration;
 
 use btf_guard::clock::now;
-use btf_guard::config::Places as Config;
 use btf_guard::judge::{self, Failure, Judge};
-use btf_guard::overrides;
 use btf_guard::place::elements::{Elements, Incomplete};
 use btf_guard::place::fetch::{CommitAction, CommitStep};
 use btf_guard::place::handoff::{self, Commit};
 use btf_guard::place::installed::Rpm;
-use btf_guard::place::nevra::{Nevra, name_of};
-use btf_guard::place::plan::{Action, Answer, Element, Message, Plan, Stage};
+use btf_guard::place::nevra::name_of;
+use btf_guard::place::plan::{Answer, Element, Plan, Stage};
 use btf_guard::place::private::{self, Private};
 use btf_guard::place::process::Process;
-use btf_guard::policy::{Decision, Mode};
-use btf_guard::record::{self, Event, Outcome as Became, Who};
+use btf_guard::policy::Mode;
+use btf_guard::record::{self, Who};
 use btf_guard::wish::{self, Wish};
 
 use crate::budget::Budget;
 use crate::known::{Known, State};
 use crate::log::say;
-use crate::notice::Notice;
 use crate::settings::{Places, Surroundings};
 use crate::{cache, fetch, steps};
 
@@ -55,8 +52,6 @@ pub(crate) enum Error {
     After(#[source] Failure),
     #[error("what libzypp told of its packages is not kept: {0}")]
     Known(#[source] private::Refused),
-    #[error("the notice for after the commit is not written: {0}")]
-    Notice(#[source] io::Error),
 }
 
 /// The plugin's side of libzypp's commits, one after another.
@@ -77,8 +72,6 @@ struct Begun {
     /// In seconds since 1970.
     since: u64,
     mode: Option<Mode>,
-    /// A package that brings modules or a kernel.
-    carrier: Option<CommitStep>,
     /// The plan's elements; their files are closed.
     elements: Vec<Element>,
     /// What was handed over.
@@ -156,7 +149,6 @@ impl Work {
         self.begun = Some(Begun {
             since,
             mode,
-            carrier: None,
             elements: Vec::new(),
             answer: None,
         });
@@ -189,32 +181,33 @@ impl Work {
         for element in &mut plan.elements {
             element.file = None;
         }
-        let carrier = carrier(&steps, &plan.elements).cloned();
         let begun = self.begun.insert(Begun {
             since,
             mode,
-            carrier,
             elements: plan.elements,
             answer: None,
         });
+        let mut answer = answer?;
         // Here it is decided: every call of rpm's follows.
-        let answer = overrides::settle(&Config::default(), answer?);
+        let about = Plan {
+            mode: plan.mode,
+            mode_source: plan.mode_source,
+            ..Plan::new(self.places.root.clone())
+        };
+        write(
+            &record::program(process.pid),
+            &judge,
+            &about,
+            &mut answer,
+            true,
+        );
         let answer = begun.answer.insert(answer);
         let dir = Private::create(&self.places.handoff)?;
         let commit = Commit::of(&dir, process);
         commit
             .hand_over(plan.root, answer, names)
             .and_then(|()| commit.watch())
-            .map_err(Error::HandOver)?;
-        let about = Plan::new(self.places.root.clone());
-        write(&record::program(process.pid), &judge, &about, answer);
-        if answer.decision != Decision::Block && !answer.messages.is_empty() {
-            let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
-            if let Some(notice) = notice {
-                notice.write(&answer.messages).map_err(Error::Notice)?;
-            }
-        }
-        Ok(())
+            .map_err(Error::HandOver)
     }
 
     /// What of the commit matters: the packages are fetched, opened and read.
@@ -294,24 +287,17 @@ impl Work {
             return Ok(());
         };
         let was_let_through = self.has_begun();
-        let notice = Notice::about(&self.places.messages, begun.carrier.as_ref());
         if !done && !was_let_through {
-            return match notice {
-                Some(notice) => notice.remove().map_err(Error::Notice),
-                None => Ok(()),
-            };
+            return Ok(());
         }
         let answer = begun.answer.filter(|_| was_let_through);
-        let (mut told, said, loads) = answer.map_or_else(Default::default, |answer| {
-            (answer.messages, answer.keys, answer.loads)
-        });
+        let said = answer.map_or_else(Vec::new, |answer| answer.keys);
         let plan = Plan {
             stage: Stage::After,
             mode: begun.mode,
             image: self.surroundings.is_transactional,
             since: Some(begun.since),
             said,
-            loads,
             elements: begun.elements,
             ..Plan::new(self.places.root.clone())
         };
@@ -319,37 +305,26 @@ impl Work {
             program: self.places.judge.clone(),
             timeout: self.budget().left(),
         };
-        let answer = judge::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
+        let mut answer = judge::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
         if let Some(process) = self.committer() {
-            write(&record::program(process.pid), &judge, &plan, &answer);
+            let client = record::program(process.pid);
+            write(&client, &judge, &plan, &mut answer, false);
         }
-        told.extend(answer.messages);
-        tell(notice, &told)
+        for message in answer.messages.iter().take(MAX_PROBLEMS) {
+            say(&message.text);
+        }
+        Ok(())
     }
 }
 
-/// Has it written down what came of a plan, if that is anything.
-fn write(client: &str, judge: &Judge, plan: &Plan, answer: &Answer) {
-    let Some(became) = Became::of(answer) else {
-        return;
-    };
+/// Has it written down what came of a plan, if that is anything; `is_last` where
+/// overrides that hold once are used up by it.
+fn write(client: &str, judge: &Judge, plan: &Plan, answer: &mut Answer, is_last: bool) {
     let who = Who::of_this_process(|name| std::env::var(name).ok());
-    let event = Event::of(client.to_owned(), plan, became, answer, who);
-    if let Err(failure) = record::record(judge, &event) {
+    let written = record::settle(judge, client.to_owned(), plan, answer, who, is_last);
+    if let Err(failure) = written {
         say(&format!("not recorded as it should be: {failure}"));
     }
-}
-
-fn tell(notice: Option<Notice>, messages: &[Message]) -> Result<(), Error> {
-    for message in messages.iter().take(MAX_PROBLEMS) {
-        say(&message.text);
-    }
-    match notice {
-        Some(notice) if messages.is_empty() => notice.remove(),
-        Some(notice) => notice.write(messages),
-        None => Ok(()),
-    }
-    .map_err(Error::Notice)
 }
 
 /// Where libzypp has not said what is replaced: packages of the same name.
@@ -357,13 +332,4 @@ fn replaced(steps: &[CommitStep]) -> BTreeSet<&str> {
     let replacing = |step: &&CommitStep| step.action == CommitAction::Install;
     let steps = steps.iter().filter(replacing);
     steps.map(|step| step.name.as_str()).collect()
-}
-
-/// The step of a package that the plan says is installed.
-fn carrier<'a>(steps: &'a [CommitStep], elements: &[Element]) -> Option<&'a CommitStep> {
-    let mut coming = elements.iter().filter(|e| e.action == Action::Install);
-    coming.find_map(|element| {
-        let nevra = Nevra::parse(&element.nevra)?;
-        steps.iter().find(|step| step.nevra() == nevra)
-    })
 }

@@ -13,19 +13,17 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use btf_guard::judge;
-use btf_guard::place::glance;
+use btf_guard::place::changed;
 use btf_guard::place::handoff::Commit;
 use btf_guard::place::is_release;
 use btf_guard::place::plan::{self, Answer, Level, Message, Plan, Stage};
 use btf_guard::place::private::{Private, RUN};
 use btf_guard::place::process::Process;
-use btf_guard::place::promise;
 use btf_guard::place::roots::Root;
-use btf_guard::place::told::Told;
+use btf_guard::place::state::State;
 use btf_guard::policy::Mode;
 use btf_guard::record::{self, Event, Outcome as Became};
 
@@ -145,42 +143,44 @@ fn dkms(client: u32) -> anyhow::Result<Looked> {
     Ok(told("dkms", &plan, ask(&plan)?))
 }
 
-/// What changed since dnf was started, but for what the rpm plugin has judged and
-/// told: where it is at work, nothing is left.
+/// What changed since dnf was started, or since the rpm plugin has had the disk
+/// judged, and what that could not show.
 fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     let client = this(client)?;
     let dir = Private::open(Path::new(RUN)).ok().flatten();
-    let before = dir.as_ref().and_then(|dir| Told::last(dir).ok()?);
-    let before = before.filter(|told| told.is_of(client) && told.root == root);
-    if let (Some(dir), Some(before)) = (&dir, &before)
-        && before.is_idle
-        && Root::new(root).is_ok_and(|root| !glance::may_have_changed(&root, before.looked))
-        // It is about one transaction. The client's next may have no plugin to tell.
-        && Told::forget(dir).is_ok()
-    {
-        return Ok((Vec::new(), None));
+    let before = dir.and_then(|dir| State::read(&dir).ok()?);
+    let before = before.filter(|state| state.is_of(client) && state.root == root);
+    let (since, reported, unshown) = match before {
+        Some(before) => (before.looked, before.reported, before.unshown),
+        None => (started_at(client)?, Vec::new(), Vec::new()),
+    };
+    let has_changed = Root::new(root).is_ok_and(|root| changed::may_have_changed(&root, since));
+    let looked = record::now();
+    let (mut lines, mut event) = (unshown, None);
+    let mut reported = reported;
+    if has_changed {
+        let plan = Plan {
+            stage: Stage::After,
+            since: Some(since),
+            said: reported.clone(),
+            ..plan(root)
+        };
+        let answer = ask(&plan)?;
+        reported.extend_from_slice(&answer.keys);
+        let (found, its_event) = told(&record::program(client.pid), &plan, answer);
+        lines.extend(found);
+        event = its_event;
+    } else if lines.is_empty() {
+        return Ok((lines, None));
     }
-    let (since, said) = match before {
-        Some(told) => (told.looked, told.keys),
-        None => (started_at(client)?, Vec::new()),
-    };
-    let plan = Plan {
-        stage: Stage::After,
-        since: Some(since),
-        said,
-        ..plan(root)
-    };
-    let looked = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let answer = ask(&plan)?;
-    let keys = [plan.said.as_slice(), &answer.keys].concat();
-    let left = Told::of(client, root.to_owned(), looked, keys);
-    // Where it cannot be left, the client's next transaction tells it again.
-    let _ = Private::create(Path::new(RUN)).map(|dir| left.leave(&dir));
-    Ok(told(&record::program(client.pid), &plan, answer))
+    // Where it cannot be written, the client's next transaction reports it again.
+    let state = State::of(client, root.to_owned(), looked, reported);
+    let _ = Private::create(Path::new(RUN)).map(|dir| state.write(&dir));
+    Ok((lines, event))
 }
 
-/// Will the rpm plugin, or zypper's, judge the disk when the transaction is over
-/// that this process is a part of?
+/// The rpm plugin, or zypper's, will judge the disk when the transaction is over
+/// that this process is a part of.
 fn somebody_else_will() -> bool {
     let Ok(Some(dir)) = Private::open(Path::new(RUN)) else {
         return false;
@@ -189,7 +189,9 @@ fn somebody_else_will() -> bool {
     let committer = committer.and_then(|pid| Process::find(pid).ok());
     let committer = committer.filter(|process| process.is_ancestor_of_mine().unwrap_or(false));
     let handed_over = |process| matches!(Commit::of(&dir, process).handed_over(), Ok(Some(_)));
-    promise::is_given_to_me(&dir).unwrap_or(false) || committer.is_some_and(handed_over)
+    let state = State::read(&dir).ok().flatten();
+    state.is_some_and(|state| state.is_pending_for_this_process())
+        || committer.is_some_and(handed_over)
 }
 
 /// The process that has started this one.

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use btf_guard::kernel::cache::Cache;
 use btf_guard::place::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
 use btf_guard::place::roots::Root;
-use btf_guard::policy::{Mode, Override, Rule};
+use btf_guard::policy::{Mode, Override, Rule, Source};
 use btf_guard::report::{self, ErrorEntry, KernelEntry, Known, Report, Ruling, messages, shown};
 use serde::Serialize;
 
@@ -53,7 +53,13 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     };
     if mode == Mode::Off {
         let report = Report::new(Vec::new(), Vec::new(), Vec::new(), mode);
-        output::json(&Answer::of(&report))?;
+        // The environment and the macro are obeyed without a judge, and written down.
+        let off = source.filter(|source| *source == Source::CommandLine);
+        let off = off.filter(|_| plan.stage == Stage::Before);
+        output::json(&Answer {
+            overrides: off.map(Override::of).into_iter().collect(),
+            ..Answer::of(&report)
+        })?;
         return Ok(Outcome::Done);
     }
     let Judged {

@@ -1,4 +1,5 @@
-//! `btf-guard record`: an event in, and into the logs.
+//! `btf-guard record`: an event in, and into the logs; what of it was undecided is
+//! decided first.
 
 mod jsonl;
 mod logs;
@@ -10,11 +11,12 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use btf_guard::config::Loaded;
 use btf_guard::judge::Judge;
+use btf_guard::overrides;
 use btf_guard::record::{Event, MAX_EVENT, SCHEMA, entries};
 
 use super::Outcome;
 use super::args::PolicyPlace;
-use super::status;
+use super::{output, status};
 
 /// The program that judges and records: this one.
 pub(crate) fn this_program() -> Judge {
@@ -31,18 +33,29 @@ pub(crate) fn run(place: &PolicyPlace) -> anyhow::Result<Outcome> {
     if read.context("cannot read the event from standard input")? as u64 > MAX_EVENT {
         bail!("the event is longer than {} MiB", MAX_EVENT >> 20);
     }
-    let event: Event = serde_json::from_slice(&text).context("the event is not understood")?;
+    let mut event: Event = serde_json::from_slice(&text).context("the event is not understood")?;
     if event.schema != SCHEMA {
         bail!("the event has schema {}, not {SCHEMA}", event.schema);
     }
+    let places = place.places();
+    let mut replied = Ok(());
+    if let Some(decided) = overrides::decide(&mut event, &places) {
+        // First of all: it holds, whatever becomes of the logs.
+        replied = output::json(&decided.reply);
+        if !decided.is_recorded {
+            replied?;
+            return Ok(Outcome::Done);
+        }
+    }
     logs::write(&entries::of(&event));
     let kept = status::keep(&event, Path::new(status::STORE));
-    let config = Loaded::read(&place.places()).config;
+    let config = Loaded::read(&places).config;
     // The machine's file is root's.
     let is_root = rustix::process::geteuid().is_root();
     if let Some(path) = config.jsonl.value.as_ref().filter(|_| is_root) {
         jsonl::append(path, &event).with_context(|| path.display().to_string())?;
     }
     kept?;
+    replied?;
     Ok(Outcome::Done)
 }

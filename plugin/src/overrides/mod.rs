@@ -6,6 +6,7 @@
 //! another user matters. One for one transaction is used up by removing it: of
 //! several transactions that would use it, the one that removes it may.
 
+mod decide;
 mod token;
 mod when;
 
@@ -13,11 +14,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::Places;
-use crate::place::plan::{Answer, Fallback};
+use crate::place::plan::Answer;
 use crate::place::private::{Private, Refused};
 use crate::place::process;
-use crate::policy::{Decision, Override, Rule, Source};
+use crate::policy::{Override, Rule, Source};
 
+pub use decide::{Decided, decide};
 pub use token::{SCHEMA, Token, Wish, new_id};
 pub use when::{NoTime, When};
 
@@ -142,14 +144,7 @@ pub fn settle(places: &Places, mut answer: Answer) -> Answer {
         is_ours = is_ours && consume(places, &id).unwrap_or(false);
     }
     if !is_ours {
-        answer.overrides.retain(|o| o.source != Source::OneShot);
-        match answer.fallback.take() {
-            Some(Fallback { decision, messages }) => {
-                (answer.decision, answer.messages) = (decision, messages);
-            }
-            // The judge always leaves one; without, nothing stops.
-            None => answer.decision = answer.decision.min(Decision::Warn),
-        }
+        answer.fall_back();
     }
     answer
 }

@@ -13,7 +13,7 @@
 //! | `zypp-PID-START.watched` | commit plugin | it is at work on this commit |
 //! | `zypp-PID-START.json` | commit plugin | the [`Handoff`] |
 //! | `zypp-PID-START.begun` | rpm plugin | a call of this commit was let through: the system may have changed, no later call may block |
-//! | `zypp-PID-START.told` | rpm plugin | the hand-off's messages were shown |
+//! | `zypp-PID-START.reported` | rpm plugin | the hand-off's messages were shown |
 
 use std::io;
 use std::path::PathBuf;
@@ -230,8 +230,8 @@ impl<'d> Commit<'d> {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn tell(&self) -> io::Result<bool> {
-        self.dir.mark(&self.name("told"))
+    pub fn mark_reported(&self) -> io::Result<bool> {
+        self.dir.mark(&self.name("reported"))
     }
 
     /// Removes what was left of this commit: it is over, or one that the same
@@ -240,7 +240,7 @@ impl<'d> Commit<'d> {
     /// # Errors
     /// Those of the system.
     pub fn forget(&self) -> io::Result<()> {
-        for suffix in ["json", "begun", "told", "watched"] {
+        for suffix in ["json", "begun", "reported", "watched"] {
             self.dir.remove(&self.name(suffix))?;
         }
         Ok(())

@@ -3,10 +3,10 @@
 pub mod account;
 pub mod bases;
 pub mod boot;
+pub mod changed;
 pub mod elements;
 pub mod fetch;
 mod file;
-pub mod glance;
 pub mod handoff;
 pub mod initrd;
 pub mod installed;
@@ -19,10 +19,9 @@ pub mod paths;
 pub mod plan;
 pub mod private;
 pub mod process;
-pub mod promise;
 pub mod record;
 pub mod roots;
-pub mod told;
+pub mod state;
 pub mod transaction;
 pub mod tree;
 

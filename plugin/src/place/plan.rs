@@ -160,8 +160,8 @@ pub struct Answer {
     #[serde(default)]
     pub overrides: Vec<Override>,
     /// The overrides among them that hold for one transaction, by their ids: who
-    /// follows this answer uses them up
-    /// ([`settle`](crate::overrides::settle)).
+    /// follows this answer has them used up
+    /// ([`settle`](crate::record::settle)).
     #[serde(default)]
     pub once: Vec<String>,
     /// What is to be done instead where one of those is gone by then.
@@ -195,6 +195,27 @@ impl Answer {
             fallback: None,
             whole: None,
         }
+    }
+
+    /// Makes it what it would be without the overrides that hold for one
+    /// transaction: one of them is gone, or nobody knows.
+    pub fn fall_back(&mut self) {
+        self.once.clear();
+        self.overrides.retain(|o| o.source != Source::OneShot);
+        match self.fallback.take() {
+            Some(Fallback { decision, messages }) => {
+                (self.decision, self.messages) = (decision, messages);
+            }
+            // The judge always leaves one; without, nothing stops.
+            None => self.decision = self.decision.min(Decision::Warn),
+        }
+    }
+
+    /// The kernel command line says `off`: nothing was judged. It only lowers, so
+    /// that what comes to nothing by it is `off`.
+    pub fn is_off(&self) -> bool {
+        let last = self.overrides.last();
+        self.decision == Decision::Allow && last.is_some_and(|o| o.source == Source::CommandLine)
     }
 }
 

@@ -240,8 +240,8 @@ fn words_for_hooks_lead_nowhere() {
     for (owner, mode) in [(0, 0o700), (NOBODY, 0o700), (0, 0o777)] {
         give(root, run, owner);
         open(root, run, mode);
-        let _ = fs::remove_file(root.at(&format!("{run}/told")));
-        symlink(VICTIM, root.at(&format!("{run}/told"))).unwrap();
+        let _ = fs::remove_file(root.at(&format!("{run}/state.json")));
+        symlink(VICTIM, root.at(&format!("{run}/state.json"))).unwrap();
         scene.refused(BAD, 1);
         // That the directory is not root's own may be said, and nothing comes of it.
         assert!(scene.run(GOOD).status.success());
@@ -249,34 +249,4 @@ fn words_for_hooks_lead_nowhere() {
         assert!(scene.run(Act::Remove(&["driver-kmp"])).status.success());
         assert_kept(&scene);
     }
-}
-
-/// zypper's notices lie in root's directory under names that can be foreseen.
-#[test]
-fn a_link_for_a_notice_leads_nowhere() {
-    let client = Client::new(Suite::Bookworm, Tool::ZypperClassic);
-    let Some(scene) = Scene::old_kernel(client) else {
-        return;
-    };
-    let root = &scene.root;
-    scene.offer("new");
-    root.put(VICTIM, "kept");
-    let notices = "/var/adm/update-messages";
-    fs::create_dir_all(root.at(notices)).unwrap();
-    let pass = || {
-        let run = scene.shell(&client.command(BAD)).env("BTF_GUARD", "warn");
-        let outcome = run.run();
-        assert!(outcome.status.success(), "{outcome:?}");
-        let removed = scene.shell("rpm -e --noplugins driver-kmp").run();
-        assert!(removed.status.success(), "{removed:?}");
-        let all = names(root, notices);
-        all.into_iter().find(|name| name.contains("btf-guard"))
-    };
-    let name = pass().expect("a notice");
-    let place = root.at(&format!("{notices}/{name}"));
-    let _ = fs::remove_file(&place);
-    symlink(VICTIM, &place).unwrap();
-    pass();
-    assert_kept(&scene);
-    assert!(fs::symlink_metadata(place).unwrap().is_file());
 }

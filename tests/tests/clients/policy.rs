@@ -243,7 +243,15 @@ fn what_cannot_be_judged_is_stopped_where_files_say_so() {
             .put("/etc/btf-guard.toml", "on_error = \"block\"\n");
         let program = scene.root.at("/usr/bin/btf-guard");
         let aside = scene.root.at("/usr/bin/aside");
-        fs::rename(&program, &aside).unwrap();
+        // The judge crashes, and what decides then does not.
+        let crash = || {
+            fs::rename(&program, &aside).unwrap();
+            let crashing =
+                "#!/bin/sh\n[ \"$1\" = judge ] && kill -SEGV $$\nexec /usr/bin/aside \"$@\"\n";
+            scene.root.put("/usr/bin/btf-guard", crashing);
+            fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        };
+        crash();
         let before = scene.root.snapshot();
         let outcome = scene.run(GOOD);
         assert_eq!(
@@ -264,12 +272,17 @@ fn what_cannot_be_judged_is_stopped_where_files_say_so() {
         assert!(outcome.status.success(), "{client:?}: {outcome:?}");
         scene.root.run(["rpm", "-e", "--noplugins", "driver-kmp"]);
         fs::rename(&aside, &program).unwrap();
-        make(&scene, "allow --next --reason 'the judge is gone'");
-        fs::rename(&program, &aside).unwrap();
+        make(&scene, "allow --next --reason 'the judge crashes'");
+        crash();
         let outcome = scene.run(GOOD);
         assert!(outcome.status.success(), "{client:?}: {outcome:?}");
         fs::rename(&aside, &program).unwrap();
         assert_eq!(overrides(&scene), "", "{client:?}");
+        // Where nothing is left that could decide, nothing is stopped.
+        scene.root.run(["rpm", "-e", "--noplugins", "driver-kmp"]);
+        fs::rename(&program, &aside).unwrap();
+        let outcome = scene.run(GOOD);
+        assert!(outcome.status.success(), "{client:?}: {outcome:?}");
     }
 }
 
@@ -419,11 +432,18 @@ fn off_is_written_down() {
             assert_eq!(event["answer"], serde_json::Value::Null);
         }
         fs::remove_file(macros).unwrap();
-        // With the program gone, a boot that is to rescue works, and is silent.
+        // With a judge that crashes, a boot that is to rescue works, and is silent.
         assert!(scene.root.run(mount).status.success());
-        fs::remove_file(scene.root.at("/usr/bin/btf-guard")).unwrap();
+        let (program, aside) = ("/usr/bin/btf-guard", "/usr/bin/aside");
+        fs::rename(scene.root.at(program), scene.root.at(aside)).unwrap();
+        let crashing =
+            "#!/bin/sh\n[ \"$1\" = judge ] && kill -SEGV $$\nexec /usr/bin/aside \"$@\"\n";
+        scene.root.put(program, crashing);
+        let mode = Permissions::from_mode(0o755);
+        fs::set_permissions(scene.root.at(program), mode).unwrap();
         if client.tool == Tool::Rpm {
             install("command-line");
+            assert_eq!(events().len(), 4);
         }
     }
 }
@@ -519,8 +539,7 @@ fn what_others_plant_has_no_effect() {
     for place in [
         format!("{allow}/{id}.json"),
         format!("/var/lib/btf-guard/overrides/{id}.json"),
-        "/run/btf-guard/told".to_owned(),
-        "/run/btf-guard/promise-1-1".to_owned(),
+        "/run/btf-guard/state.json".to_owned(),
         "/etc/btf-guard.toml".to_owned(),
         "/var/cache/btf-guard/x".to_owned(),
         "/var/log/btf-guard.jsonl".to_owned(),

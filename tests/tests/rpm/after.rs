@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use btf_guard::place::plan::{Action, Stage};
 use btf_guard::place::private::Private;
 use btf_guard::place::process::Process;
-use btf_guard::place::told::Told;
+use btf_guard::place::state::State;
 use btf_guard::policy::Mode;
 use btf_guard_tests::{Judge, Outcome, Package, Root};
 use serde_json::{Value, json};
@@ -66,57 +66,63 @@ fn what_is_found_on_the_disk_is_told() {
     assert_eq!((element.action, element.file), (Action::Install, None));
 }
 
-/// Whether anything else can have changed is what the judge goes by.
 #[test]
-fn scriptlets_are_told_of_and_what_loads_is_passed_on() {
-    let path = format!("/lib/modules/{RELEASE}/extra/mod.ko");
-    let loads = json!({ &path: "5d".repeat(32) });
-    let before = json!({
-        "schema": 1, "decision": "allow", "messages": [], "loads": loads,
-    });
-    let scriptlets = |package: Package, options: &[&str]| {
-        let judge = Judge::staged(&before, &silence());
-        let root = Root::new(&judge.path());
-        // What runs in another transaction, or in a test run, does not count.
-        install(&root, &[plain_package("before").lua("%post", "a = 1")]);
-        let mut command = root.command(["-U"]);
-        command.args(options).arg(root.build(&package));
-        assert!(root.run(command).status.success());
-        let after = judge.plan_after().unwrap();
-        let passed = serde_json::to_value(&after.loads).unwrap();
-        assert_eq!(passed, loads);
-        after.scriptlets
-    };
-    assert!(!scriptlets(module_package("mod"), &[]));
-    for section in ["%pretrans", "%pre", "%post", "%posttrans"] {
-        let package = || module_package("mod").lua(section, "a = 1");
-        assert!(scriptlets(package(), &[]), "{section}");
-        assert!(!scriptlets(package(), &["--noscripts"]), "{section}");
-    }
-}
-
-#[test]
-fn what_was_told_is_left_for_the_hooks_that_follow() {
+fn what_was_reported_is_left_for_the_hooks_that_follow() {
     let judge = Judge::staged(
         &answer("warn", "warning", "before"),
         &answer("warn", "warning", "after"),
     );
     let root = Root::new(&judge.path());
-    let told = || Told::last(&Private::create(&root.handoffs()).unwrap()).unwrap();
+    let state = || State::read(&Private::create(&root.handoffs()).unwrap()).unwrap();
     for options in [&["-U", "--test"][..], &["-U", "--justdb"]] {
         let mut command = root.command(options);
         command.arg(root.build(&module_package("mod")));
         assert!(root.run(command).status.success());
     }
-    assert_eq!(told(), None);
+    assert_eq!(state(), None);
 
     let begun = now();
     install(&root, &[module_package("other")]);
-    let told = told().unwrap();
-    assert_eq!(told.keys, ["before", "after"]);
-    assert_eq!(told.root, root.path().join(""));
-    assert!((begun..=now()).contains(&told.looked), "{told:?}");
-    assert!(!Process::lives(told.pid, told.started), "rpm is gone");
+    let state = state().unwrap();
+    assert_eq!(state.reported, ["before", "after"]);
+    assert_eq!((state.pending, state.unshown.len()), (false, 0));
+    assert_eq!(state.root, root.path().join(""));
+    assert!((begun..=now()).contains(&state.looked), "{state:?}");
+    assert!(!Process::lives(state.pid, state.started), "rpm is gone");
+}
+
+/// While the transaction is under way, hooks in scriptlets are to leave it to the plugin.
+#[test]
+fn what_is_under_way_is_noted_until_it_is_over() {
+    let judge = Judge::staged(&answer("warn", "warning", "before"), &silence());
+    let root = Root::new(&judge.path());
+    let (file, seen) = (root.handoffs().join("state.json"), judge.evidence("seen"));
+    // From the host: the root has no program to copy it.
+    let script = format!("cp {} {}", file.display(), seen.display());
+    let judge_of_both = Judge::script(&format!(
+        "plan=$(cat)
+         case $plan in *'\"stage\":\"after\"'*) {script}; echo '{}'; exit ;; esac
+         echo '{}'",
+        silence(),
+        answer("warn", "warning", "before")
+    ));
+    let plugins = judge.evidence("plugins");
+    fs::create_dir(&plugins).unwrap();
+    std::os::unix::fs::symlink(btf_guard_tests::plugin(), plugins.join("btf_guard.so")).unwrap();
+    let (program, run) = (judge_of_both.path(), root.handoffs());
+    let options = format!("--judge {} --handoff {}", program.display(), run.display());
+    let root = root.with_plugins_from(&plugins, &options);
+    assert!(install(&root, &[module_package("mod")]).status.success());
+    let pending: State = serde_json::from_slice(&fs::read(&seen).unwrap()).unwrap();
+    assert!(pending.pending && pending.reported == ["before"]);
+    let dir = Private::create(&run).unwrap();
+    assert!(!State::read(&dir).unwrap().unwrap().pending);
+
+    // librpm finds a conflict after it has called the plugin.
+    let path = format!("/lib/modules/{RELEASE}/extra/mod.ko");
+    let other = Package::new("other").file(path, "not that of mod");
+    assert!(!install(&root, &[other]).status.success());
+    assert_eq!(State::read(&dir).unwrap(), None);
 }
 
 #[test]

@@ -283,11 +283,11 @@ fn a_change_of_the_database_alone_is_not_judged() {
 
 #[test]
 fn what_the_judge_says_cannot_steer_the_terminal() {
-    let judge = Judge::answering("warn", &[("warning", "a\u{1b}[2Jb\nc")]);
+    let judge = Judge::answering("warn", &[("warning", "a\u{1b}[2Jb\nc\u{202e}d")]);
     let root = Root::new(&judge.path());
     let package = root.build(&module_package("mod"));
     let outcome = root.rpm(["-U".as_ref(), package.as_os_str()]);
-    assert_eq!(outcome.log(), ["warning: a\\u{1b}[2Jb\\u{a}c"]);
+    assert_eq!(outcome.log(), ["warning: a\\u{1b}[2Jb\\u{a}c\\u{202e}d"]);
 }
 
 #[test]

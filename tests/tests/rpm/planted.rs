@@ -42,7 +42,7 @@ fn a_directory_for_hooks_that_nobody_made_is_not_written_to() {
     as_nobody(
         world,
         "mkdir -m 700 handoffs; cd handoffs
-         for name in told promise begun; do ln -s ../victim $name; done",
+         for name in state.json promise begun; do ln -s ../victim $name; done",
     );
     // The call that is a part of zypper's commit leaves more than others.
     for committer in [None, Some(std::process::id().to_string())] {

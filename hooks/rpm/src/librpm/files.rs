@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A package's file list.
 //!
 //! rpm stores a path as a directory's index and a base name; directories are few.

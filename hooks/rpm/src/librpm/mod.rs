@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! librpm, as far as the plugin uses it, behind safe types.
 //!
 //! All `unsafe` of the plugin's work is here; every pointer is checked where
@@ -19,7 +20,7 @@ use rpm_plugin_sys::{
 use btf_guard::place::plan::Level;
 use btf_guard::terminal::escape;
 
-use crate::mapped;
+use crate::loaded_libs;
 
 pub(crate) use files::Files;
 pub(crate) use transaction::{Direction, Element, Transaction};
@@ -45,7 +46,7 @@ impl Librpm {
     /// Finds the librpm that is mapped into this process, without loading any.
     pub(crate) fn of_this_process() -> Result<Self, Unusable> {
         let mut seen = [false; SONAMES.len()];
-        mapped::each(&mut seen, |seen, path| {
+        loaded_libs::each(&mut seen, |seen, path| {
             let name = path.rsplit(|byte| *byte == b'/').next();
             for (seen, soname) in seen.iter_mut().zip(SONAMES) {
                 *seen |= name == Some(soname.as_bytes());

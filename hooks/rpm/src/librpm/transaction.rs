@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A transaction set and its elements.
 
 use std::borrow::Cow;

@@ -65,6 +65,7 @@ mod tests {
             who: Who::default(),
             answer: Some(RawValue::from_string(answer.to_owned()).unwrap()),
             failure: None,
+            undecided: None,
         }
     }
 

@@ -170,12 +170,12 @@ fn a_commit_begins_once_and_tells_once() {
     commit.take_back().unwrap();
     assert!(!commit.has_begun().unwrap());
     assert!(commit.begin().unwrap());
-    assert!(commit.tell().unwrap());
-    assert!(!commit.tell().unwrap());
+    assert!(commit.mark_reported().unwrap());
+    assert!(!commit.mark_reported().unwrap());
     commit.forget().unwrap();
     assert!(!commit.is_watched().unwrap());
     assert!(!commit.has_begun().unwrap());
-    assert!(commit.tell().unwrap());
+    assert!(commit.mark_reported().unwrap());
 }
 
 #[test]

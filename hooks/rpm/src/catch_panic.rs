@@ -1,4 +1,5 @@
-//! The door between C and Rust: no panic passes.
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! No panic passes from Rust into C.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,7 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 ///
 /// While `work` runs nothing is printed for a panic; the panic hook of before
 /// is back afterwards.
-pub(crate) fn behind<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(AssertUnwindSafe(work));
@@ -43,14 +44,17 @@ mod tests {
     #[test]
     fn a_panic_becomes_its_message_and_the_hosts_hook_is_back() {
         panic::set_hook(Box::new(|_| SEEN.store(true, Ordering::Relaxed)));
-        assert_eq!(behind(|| 7), Ok(7));
+        assert_eq!(catch_panic(|| 7), Ok(7));
         assert_eq!(
-            behind::<()>(|| panic!("with {}", "text")),
+            catch_panic::<()>(|| panic!("with {}", "text")),
             Err("with text".to_owned())
         );
-        assert_eq!(behind::<()>(|| panic!("plain")), Err("plain".to_owned()));
         assert_eq!(
-            behind::<()>(|| panic::panic_any(3)),
+            catch_panic::<()>(|| panic!("plain")),
+            Err("plain".to_owned())
+        );
+        assert_eq!(
+            catch_panic::<()>(|| panic::panic_any(3)),
             Err("panic".to_owned())
         );
         assert!(!SEEN.load(Ordering::Relaxed), "the host's hook was called");
@@ -62,7 +66,7 @@ mod tests {
     #[test]
     #[ignore = "the next test runs it, in a process of its own"]
     fn a_panic() {
-        assert!(behind::<()>(|| panic!("loud")).is_err());
+        assert!(catch_panic::<()>(|| panic!("loud")).is_err());
     }
 
     #[test]
@@ -72,7 +76,7 @@ mod tests {
                 "--ignored",
                 "--exact",
                 "--nocapture",
-                "door::tests::a_panic",
+                "catch_panic::tests::a_panic",
             ])
             .output()
             .unwrap();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which libraries this process has mapped, by the dynamic linker's own list:
 //! `/proc/self/maps`, which the kernel writes anew for each reader, takes a
 //! millisecond in a dnf.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The plugin's options, from the macro `%__transaction_btf_guard`.
 
 use std::path::PathBuf;
@@ -11,8 +12,8 @@ use btf_guard::place::private;
 pub(crate) struct Options {
     /// The `btf-guard` program, and how long it may take.
     pub(crate) judge: Judge,
-    /// Where the hand-offs of zypper's commits lie.
-    pub(crate) handoff: PathBuf,
+    /// Where hooks leave something for one another: `--handoff`.
+    pub(crate) run_dir: PathBuf,
     /// A line for the admin each.
     pub(crate) complaints: Vec<String>,
 }
@@ -22,7 +23,7 @@ pub(crate) struct Options {
 pub(crate) fn options(text: &str) -> Options {
     let mut options = Options {
         judge: Judge::default(),
-        handoff: PathBuf::from(private::RUN),
+        run_dir: PathBuf::from(private::RUN),
         complaints: Vec::new(),
     };
     let mut words = text.split_ascii_whitespace();
@@ -35,7 +36,7 @@ pub(crate) fn options(text: &str) -> Options {
             "--handoff" => words
                 .next()
                 .filter(|path| path.starts_with('/'))
-                .map(|path| options.handoff = PathBuf::from(path)),
+                .map(|path| options.run_dir = PathBuf::from(path)),
             "--timeout" => words
                 .next()
                 .and_then(|seconds| seconds.parse().ok())
@@ -62,10 +63,10 @@ mod tests {
         let plain = options("");
         assert!(plain.judge.program.ends_with("btf-guard") && plain.judge.program.is_absolute());
         assert_eq!((plain.judge, plain.complaints.len()), (Judge::default(), 0));
-        assert_eq!(plain.handoff, PathBuf::from("/run/btf-guard"));
+        assert_eq!(plain.run_dir, PathBuf::from("/run/btf-guard"));
         let all = options("--timeout 5  --judge /opt/btf-guard --handoff /opt/run");
         assert_eq!(all.judge.program, PathBuf::from("/opt/btf-guard"));
-        assert_eq!(all.handoff, PathBuf::from("/opt/run"));
+        assert_eq!(all.run_dir, PathBuf::from("/opt/run"));
         assert_eq!((all.judge.timeout.as_secs(), all.complaints.len()), (5, 0));
     }
 

@@ -1,13 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What of a transaction matters, from the packages' file lists alone.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::collections::TryReserveError;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use btf_guard::place::paths::{self, Place};
-use btf_guard::place::plan::{Action, Element as Entry, Plan, text_path};
+use btf_guard::place::paths::{Place, matters, place as place_of};
+use btf_guard::place::plan::{Action, Element as Entry, Plan};
 use btf_guard::wish::Wish;
 use rustix::process::{Resource, getrlimit};
 
@@ -28,6 +28,8 @@ pub(crate) enum Undescribable {
     TooManyPaths,
     #[error("its root directory's name is not UTF-8")]
     Root,
+    #[error("its modules cannot be listed: {0}")]
+    Memory(#[from] TryReserveError),
 }
 
 /// A package that brings or takes modules or kernel images, and their paths.
@@ -45,7 +47,7 @@ impl Touched<'_> {
 
 /// The packages that matter. Where there are none, next to nothing is done:
 /// directory names are looked at, nothing is copied.
-pub(crate) fn touched<'t>(
+pub(crate) fn elements<'t>(
     transaction: &'t Transaction<'t>,
 ) -> Result<Vec<Touched<'t>>, Undescribable> {
     let mut budget = MAX_PATH_BYTES;
@@ -60,8 +62,9 @@ pub(crate) fn touched<'t>(
         {
             continue;
         }
-        let paths = collect(&files, element.direction(), &mut budget)?;
+        let paths = paths(&files, element.direction(), &mut budget)?;
         if !paths.is_empty() {
+            touched.try_reserve(1)?;
             touched.push(Touched { element, paths });
         }
     }
@@ -69,18 +72,19 @@ pub(crate) fn touched<'t>(
 }
 
 fn place(files: &Files<'_>, directory: i32) -> Option<Place> {
-    paths::place(files.directory(directory)?.to_bytes())
+    place_of(files.directory(directory)?.to_bytes())
 }
 
-fn collect(
+/// The paths of a package's modules and kernel images.
+fn paths(
     files: &Files<'_>,
     direction: Direction,
     budget: &mut usize,
 ) -> Result<Vec<PathBuf>, Undescribable> {
-    let places: Vec<Option<Place>> = files
-        .directories()
-        .map(|directory| place(files, directory))
-        .collect();
+    let directories = files.directories();
+    let mut places: Vec<Option<Place>> = Vec::new();
+    places.try_reserve_exact(directories.len())?;
+    places.extend(directories.map(|directory| place(files, directory)));
     let mut found = Vec::new();
     for file in files.indices() {
         let index = files.directory_of(file);
@@ -94,19 +98,42 @@ fn collect(
             Direction::Comes => !files.is_ghost(file),
             Direction::Goes => files.is_present(file),
         };
-        if !changes || !paths::matters(place, name.to_bytes()) {
+        if !changes || !matters(place, name.to_bytes()) {
             continue;
         }
         let Some(directory) = files.directory(index) else {
             continue;
         };
-        let path = [directory.to_bytes(), name.to_bytes()].concat();
+        let (directory, name) = (directory.to_bytes(), name.to_bytes());
+        let length = directory.len() + name.len();
         *budget = budget
-            .checked_sub(path.len())
+            .checked_sub(length)
             .ok_or(Undescribable::TooManyPaths)?;
-        found.push(text_path(Path::new(OsStr::from_bytes(&path))));
+        let mut path = Vec::new();
+        path.try_reserve_exact(length)?;
+        path.extend_from_slice(directory);
+        path.extend_from_slice(name);
+        found.try_reserve(1)?;
+        found.push(utf8(path)?);
     }
     Ok(found)
+}
+
+/// JSON holds text only. A name that is none gets replacement characters: the
+/// judge does not find it, and every other path is still judged.
+fn utf8(path: Vec<u8>) -> Result<PathBuf, TryReserveError> {
+    let path = String::from_utf8(path).or_else(|error| {
+        let mut text = String::new();
+        text.try_reserve_exact(error.as_bytes().len() * char::REPLACEMENT_CHARACTER.len_utf8())?;
+        for chunk in error.as_bytes().utf8_chunks() {
+            text.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        Ok::<_, TryReserveError>(text)
+    })?;
+    Ok(PathBuf::from(path))
 }
 
 /// The plan for the judge, and the packages' descriptors that it names.
@@ -125,7 +152,8 @@ pub(crate) fn plan(
     let ceiling = RawFd::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(RawFd::MAX);
 
     let mut packages = Vec::new();
-    let mut elements = Vec::with_capacity(touched.len());
+    let mut elements = Vec::new();
+    elements.try_reserve_exact(touched.len())?;
     for Touched { element, paths } in touched {
         let package = match element.direction() {
             Direction::Comes => element.open_package().ok().flatten(),
@@ -141,6 +169,7 @@ pub(crate) fn plan(
             file: package.as_ref().map(AsRawFd::as_raw_fd),
             paths,
         });
+        packages.try_reserve(1)?;
         packages.extend(package);
     }
     let plan = Plan {
@@ -151,4 +180,20 @@ pub(crate) fn plan(
         ..Plan::new(PathBuf::from(root))
     };
     Ok((plan, packages))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_not_utf8_is_still_a_path() {
+        assert_eq!(utf8(b"/lib/m.ko".to_vec()).unwrap(), Path::new("/lib/m.ko"));
+        assert_eq!(
+            utf8(b"/lib/\xff.ko".to_vec()).unwrap(),
+            Path::new("/lib/\u{fffd}.ko")
+        );
+    }
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `off`: nothing is looked at and nothing is said, but that modules passed unjudged
 //! is written down.
 //!
@@ -6,44 +7,35 @@
 
 use std::path::PathBuf;
 
-use btf_guard::config::{self, Places};
 use btf_guard::judge::Judge;
 use btf_guard::place::plan::Plan;
 use btf_guard::policy::{Mode, Override, Source};
 use btf_guard::record::{self, Event, Outcome};
 use btf_guard::wish::Wish;
 
-use crate::door;
+use crate::audit::{client, who};
+use crate::catch_panic::catch_panic;
+use crate::collect;
 use crate::librpm::Transaction;
-use crate::settle::{client, who};
-use crate::survey;
 
 /// Who says `off` without a word to the judge: the environment or the macro.
 pub(crate) fn asked(wish: &Wish) -> Option<Source> {
     wish.source.filter(|_| wish.mode == Some(Mode::Off))
 }
 
-/// Does the kernel command line, where this source says something else or none does?
-/// The environment is nearer, whatever it says.
-pub(crate) fn by_command_line(asked: Option<Source>) -> bool {
-    asked != Some(Source::Environment)
-        && config::command_line(&Places::default().command_line) == Ok(Some(Mode::Off))
-}
-
 /// Has it written down that a transaction passed, if it touches modules or kernels
 /// and is more than a test run.
 pub(crate) fn note(transaction: &Transaction<'_>, source: Source, judge: impl FnOnce() -> Judge) {
-    let noted = door::behind(|| {
-        let touched = survey::touched(transaction);
+    let noted = catch_panic(|| {
+        let touched = collect::elements(transaction);
         if transaction.is_test() || touched.is_ok_and(|touched| touched.is_empty()) {
             return;
         }
         let root = transaction.root().to_str().map(PathBuf::from);
         let plan = Plan::new(root.unwrap_or_default());
-        let overruled = Override::of(source);
-        let why = format!("{} says off", overruled.source.name());
+        let why = String::new();
         let mut event = Event::without_answer(client(), &plan, Outcome::Overridden, why, who());
-        event.overrides.push(overruled);
+        event.pass_unjudged(Override::of(source));
         let _ = record::record(&judge(), &event);
     });
     // Not even a panic is worth a line.

@@ -1,4 +1,5 @@
-//! zypper's commit, of which this transaction may be a part.
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! zypper's commit, of which this transaction may be a scope.
 //!
 //! The classic back end starts one rpm process for each package. What is seen
 //! here is then a part of what is going to happen, and what came before has
@@ -21,9 +22,9 @@ use btf_guard::place::private::Private;
 use btf_guard::place::process::Process;
 use btf_guard::policy::Decision;
 
-use crate::hook::Outcome;
+use crate::answer::ReturnCode;
+use crate::collect;
 use crate::librpm::Transaction;
-use crate::survey;
 
 /// libzypp sets it to its own process id while it commits.
 pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
@@ -36,7 +37,7 @@ const SINGLE: &str = "zypp-rpm";
 
 /// What the commit means for this transaction.
 #[derive(Default)]
-pub(crate) struct Part {
+pub(crate) struct CommitScope {
     /// Where the commit's files are; `None` outside of a commit, and where they
     /// cannot be used.
     place: Option<(Private, Process)>,
@@ -50,27 +51,27 @@ pub(crate) struct Part {
     complaint: Option<String>,
 }
 
-impl Part {
+impl CommitScope {
     /// Finds out; `directory` is where hand-offs lie.
     pub(crate) fn of(transaction: &Transaction<'_>, directory: impl FnOnce() -> PathBuf) -> Self {
         let Some(committer) = std::env::var_os(COMMITTER) else {
             return Self::default();
         };
-        let mut part = Self {
+        let mut scope = Self {
             is_partial: !is_single(),
             is_test: transaction.is_test(),
             ..Self::default()
         };
         // Where nothing can be known of the commit, it may have begun.
-        part.is_late = part.is_partial;
+        scope.is_late = scope.is_partial;
         let process = committer.to_str().and_then(|pid| pid.parse().ok());
         let process = process.and_then(|pid| Process::find(pid).ok());
         if let Some(process) = process
-            && let Err(refused) = part.look_up(process, &directory(), transaction)
+            && let Err(refused) = scope.look_up(process, &directory(), transaction)
         {
-            part.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
+            scope.complaint = Some(format!("the hand-off of zypper's commit: {refused}"));
         }
-        part
+        scope
     }
 
     fn look_up(
@@ -96,12 +97,12 @@ impl Part {
         Ok(())
     }
 
-    /// May this call still be stopped?
+    /// This call may still be stopped.
     pub(crate) fn may_block(&self) -> bool {
         !self.is_late
     }
 
-    /// Is what is seen here all that happens? Otherwise what its scriptlets leave
+    /// What is seen here is all that happens. Otherwise what its scriptlets leave
     /// is for the commit plugin to look at, once, when all is done.
     pub(crate) fn is_whole(&self) -> bool {
         !self.is_partial
@@ -121,7 +122,7 @@ impl Part {
         let handoff = self.handoff.as_ref()?;
         let blocks = handoff.decision == Decision::Block;
         if !(blocks && self.is_partial && self.may_block()) {
-            let touched = survey::touched(transaction).ok()?;
+            let touched = collect::elements(transaction).ok()?;
             if !touched
                 .iter()
                 .all(|touched| handoff.has_judged(&touched.nevra()))
@@ -129,7 +130,7 @@ impl Part {
                 return None;
             }
         }
-        let messages = if self.tells() {
+        let messages = if self.is_first_to_report() {
             handoff.messages.clone()
         } else if blocks && self.may_block() {
             vec![Message {
@@ -143,10 +144,10 @@ impl Part {
         Some(Answer::new(handoff.decision, messages, keys))
     }
 
-    /// Is this the first call to show the hand-off's messages?
-    fn tells(&self) -> bool {
+    /// This is the first call to show the hand-off's messages.
+    fn is_first_to_report(&self) -> bool {
         self.commit()
-            .is_none_or(|commit| self.is_test || commit.tell().unwrap_or(true))
+            .is_none_or(|commit| self.is_test || commit.mark_reported().unwrap_or(true))
     }
 
     fn commit(&self) -> Option<Commit<'_>> {
@@ -155,8 +156,8 @@ impl Part {
     }
 
     /// Notes what became of this call.
-    pub(crate) fn ends(&self, outcome: Outcome) {
-        if outcome == Outcome::Stops
+    pub(crate) fn ends(&self, code: ReturnCode) {
+        if code == ReturnCode::Stop
             && !self.is_test
             && let Some(commit) = self.commit()
         {

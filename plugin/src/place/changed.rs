@@ -1,11 +1,9 @@
-//! A glance at where modules and kernels lie: can anything there have changed?
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Whether modules or kernels can have changed since a client was started or the
+//! disk was judged: a few dozen files are asked for their times instead of thousands.
 //!
-//! For after a transaction of which it is known that its packages have no module
-//! and no kernel: the rpm plugin looks by itself, and a dnf's hook after it. What
-//! their scriptlets may have done shows in few places, so a few dozen files are asked
-//! for their times instead of thousands: a module tool puts modules beside those of
-//! the kernel's package, not among them, and runs depmod, which makes files anew in
-//! the release's own directory.
+//! A module tool puts modules beside those of the kernel's package, not among them,
+//! and runs depmod, which makes files anew in the release's own directory.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -22,8 +20,8 @@ const PLACES: [(&str, usize); 3] = [
     ("/boot", 1),
 ];
 
-/// The modules of a kernel's own package: thousands, and a package manager that
-/// changes one has told of it.
+/// The modules of a kernel's own package: thousands, and whoever changes one runs
+/// depmod.
 const OWN: &str = "kernel";
 
 /// Files that are looked at. Where there are more, all of it counts as changed.
@@ -36,7 +34,7 @@ const MAX_ENTRIES: usize = 4096;
 /// what lies on other file systems than the root's, such as an EFI system
 /// partition.
 pub fn may_have_changed(root: &Root, since: u64) -> bool {
-    let mut glance = Glance {
+    let mut search = Search {
         since,
         left: MAX_ENTRIES,
     };
@@ -49,18 +47,21 @@ pub fn may_have_changed(root: &Root, since: u64) -> bool {
         if seen.contains(&dir) {
             return false;
         }
-        let changed = glance.has_changed(&dir) || glance.at(&dir, depth);
+        let changed = search.has_changed(&dir) || search.at(&dir, depth);
         seen.push(dir);
         changed
     })
 }
 
-struct Glance {
+/// A search for what has changed.
+struct Search {
+    /// In seconds since 1970.
     since: u64,
+    /// Files that may still be looked at.
     left: usize,
 }
 
-impl Glance {
+impl Search {
     /// Has anything in the directory changed, so deep? What goes away or comes
     /// changes the directory itself.
     fn at(&mut self, dir: &Path, depth: usize) -> bool {
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_glance_is_no_glance() {
+    fn more_files_than_are_looked_at_count_as_changed() {
         let place = tempfile::tempdir().unwrap();
         let dir = place.path().join("boot");
         fs::create_dir(&dir).unwrap();

@@ -1,10 +1,11 @@
-//! Which client this process is, as far as it hides what rpm logs.
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Which program this process is, as far as it hides what rpm logs.
 
-use crate::mapped;
+use crate::loaded_libs;
 
-/// A client of librpm.
+/// A program on librpm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum Host {
     /// dnf 4: Python, with libdnf and librpm.
     Dnf4,
     /// dnf 5 and every other program on libdnf5.
@@ -13,30 +14,24 @@ pub(crate) enum Client {
     Other,
 }
 
-/// Does this process run hooks of its own after a transaction, which ask what the
-/// plugin has seen? What maps a client's library may.
-pub(crate) fn has_hooks() -> bool {
-    Client::of_this_process() != Client::Other
-}
-
-impl Client {
+impl Host {
     /// Tells it from the libraries that are mapped.
     pub(crate) fn of_this_process() -> Self {
-        let mut seen = Seen::default();
-        mapped::each(&mut seen, Seen::look);
-        seen.client()
+        let mut libraries = Libraries::default();
+        loaded_libs::each(&mut libraries, Libraries::look);
+        libraries.host()
     }
 }
 
-/// What tells a client.
+/// The libraries that tell it.
 #[derive(Default)]
-struct Seen {
+struct Libraries {
     libdnf5: bool,
     libdnf: bool,
     python: bool,
 }
 
-impl Seen {
+impl Libraries {
     /// Looks at the path of one library.
     fn look(&mut self, path: &[u8]) {
         let Some(name) = path.rsplit(|byte| *byte == b'/').next() else {
@@ -47,15 +42,15 @@ impl Seen {
         self.python |= name.starts_with(b"_rpm.");
     }
 
-    fn client(&self) -> Client {
+    fn host(&self) -> Host {
         match self {
-            Self { libdnf5: true, .. } => Client::Libdnf5,
+            Self { libdnf5: true, .. } => Host::Libdnf5,
             Self {
                 libdnf: true,
                 python: true,
                 ..
-            } => Client::Dnf4,
-            _ => Client::Other,
+            } => Host::Dnf4,
+            _ => Host::Other,
         }
     }
 }
@@ -66,18 +61,18 @@ mod tests {
 
     /// Paths of the real programs' libraries.
     #[test]
-    fn clients_are_told_by_what_they_map() {
+    fn hosts_are_told_by_what_they_map() {
         let libdnf = "/usr/lib/x86_64-linux-gnu/libdnf.so.2";
         let python = "/usr/lib/python3/dist-packages/rpm/_rpm.cpython-311-x86_64-linux-gnu.so";
         for (paths, expected) in [
             (
                 &["/usr/lib64/libdnf5.so.2.0.0", "/usr/lib64/librpm.so.10"][..],
-                Client::Libdnf5,
+                Host::Libdnf5,
             ),
-            (&[libdnf, python, "/opt/libdnf5.so.1"], Client::Libdnf5),
-            (&[python, libdnf], Client::Dnf4),
-            (&[python], Client::Other),
-            (&[libdnf], Client::Other),
+            (&[libdnf, python, "/opt/libdnf5.so.1"], Host::Libdnf5),
+            (&[python, libdnf], Host::Dnf4),
+            (&[python], Host::Other),
+            (&[libdnf], Host::Other),
             (
                 &[
                     "",
@@ -85,15 +80,15 @@ mod tests {
                     "/home/libdnf5.so.d/x",
                     "linux-vdso.so.1",
                 ],
-                Client::Other,
+                Host::Other,
             ),
-            (&[], Client::Other),
+            (&[], Host::Other),
         ] {
-            let mut seen = Seen::default();
+            let mut libraries = Libraries::default();
             for path in paths {
-                seen.look(path.as_bytes());
+                libraries.look(path.as_bytes());
             }
-            assert_eq!(seen.client(), expected, "{paths:?}");
+            assert_eq!(libraries.host(), expected, "{paths:?}");
         }
     }
 }

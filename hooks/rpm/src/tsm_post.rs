@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! `tsm_post`: what scriptlets made of the transaction, which no plan foresees.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use btf_guard::judge::{self, Judge};
+use btf_guard::place::plan::{Message, Plan, Stage};
+use btf_guard::place::private::Private;
+use btf_guard::place::process::Process;
+use btf_guard::place::state::State;
+use btf_guard::record;
+
+use crate::audit::{client, complain, is_removed, who};
+use crate::librpm::Librpm;
+use crate::options::Options;
+use crate::output::{Phase, Purpose, Reported, Reporter};
+
+/// What to ask after a real run.
+pub(crate) struct After {
+    judge: Judge,
+    plan: Plan,
+    reported: Reported,
+    /// `None` where it cannot be noted: then hooks that scriptlets run speak for
+    /// themselves, and later ones report it again.
+    pending: Option<Pending>,
+}
+
+impl After {
+    /// After the plan that was judged when it had `begun`; these are the keys of the
+    /// answer, and what was `reported` of it.
+    pub(crate) fn new(
+        options: &Options,
+        mut plan: Plan,
+        begun: SystemTime,
+        keys: Vec<String>,
+        reported: Reported,
+    ) -> Self {
+        plan.stage = Stage::After;
+        // Not every file system keeps more than seconds of a file's time, and
+        // what changed in the same second is to be seen.
+        plan.since = seconds(begun);
+        plan.said = keys;
+        for element in &mut plan.elements {
+            // Read and closed, and perhaps gone by then.
+            element.file = None;
+        }
+        Self {
+            judge: options.judge.clone(),
+            pending: Pending::note(options, &plan),
+            plan,
+            reported,
+        }
+    }
+
+    /// Has the disk judged, and shows what is new. Nothing is stopped any more.
+    pub(crate) fn run(self, rpm: &Librpm) {
+        let mut reporter = Reporter::new(rpm, Phase::After, self.reported);
+        let looked = seconds(SystemTime::now()).unwrap_or(0);
+        let mut keys = self.plan.said.clone();
+        match judge::ask(&self.judge, &self.plan, Vec::new()) {
+            Ok(mut answer) => {
+                let recorded =
+                    record::settle(&self.judge, client(), &self.plan, &mut answer, who(), false);
+                reporter.report(Purpose::Inform, &answer.messages);
+                complain(&mut reporter, recorded);
+                keys.append(&mut answer.keys);
+            }
+            // With what it left.
+            Err(failure) if is_removed(&failure) => return,
+            Err(failure) => unjudged(&mut reporter, &failure.to_string()),
+        }
+        if let Some(pending) = self.pending {
+            pending.end(self.plan.root, looked, keys, reporter.into_unshown());
+        }
+    }
+}
+
+/// The note that the disk will be judged. Dropped, it is removed.
+struct Pending {
+    dir: Private,
+    process: Process,
+    /// The disk was judged, and the note says so.
+    is_over: bool,
+}
+
+impl Pending {
+    fn note(options: &Options, plan: &Plan) -> Option<Self> {
+        let process = Process::find(std::process::id()).ok()?;
+        let dir = Private::create(&options.run_dir).ok()?;
+        let since = plan.since.unwrap_or(0);
+        let mut state = State::of(process, plan.root.clone(), since, plan.said.clone());
+        state.pending = true;
+        state.write(&dir).ok()?;
+        Some(Self {
+            dir,
+            process,
+            is_over: false,
+        })
+    }
+
+    /// Leaves word of what was reported in its place, for the client's own hooks.
+    fn end(mut self, root: PathBuf, looked: u64, reported: Vec<String>, unshown: Vec<Message>) {
+        let mut state = State::of(self.process, root, looked, reported);
+        state.unshown = unshown;
+        self.is_over = state.write(&self.dir).is_ok();
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.is_over {
+            // One that stays is void when this process has ended.
+            let _ = State::remove(&self.dir, self.process);
+        }
+    }
+}
+
+/// Whole seconds since 1970, downwards.
+fn seconds(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.ok().map(|since| since.as_secs())
+}
+
+/// The one line for whatever went wrong on our side.
+fn unjudged(reporter: &mut Reporter<'_>, what: &str) {
+    reporter.warn(format!(
+        "btf-guard: {what}; what the transaction left on the disk is not judged; \
+         run 'btf-guard check'"
+    ));
+}
+
+/// The same after a panic, of which it is not known how far it got.
+pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
+    let mut reporter = Reporter::new(rpm, Phase::After, Reported::default());
+    unjudged(&mut reporter, &format!("internal error: {panic}"));
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! `tsm_pre`, step by step.
+
+use std::cell::LazyCell;
+use std::time::SystemTime;
+
+use btf_guard::judge::Judge;
+use btf_guard::place::plan::{Answer, Level, Plan};
+use btf_guard::policy::Mode;
+use btf_guard::record::not_judged;
+use btf_guard::wish::{self, Wish};
+use rpm_plugin_sys::{RPMRC_OK, rpmRC};
+
+use crate::answer::{ReturnCode, follow};
+use crate::bypass;
+use crate::catch_panic::catch_panic;
+use crate::collect;
+use crate::librpm::{Librpm, Transaction};
+use crate::options::{self, Options};
+use crate::outcome;
+use crate::output::{self, Phase, Reported, Reporter};
+use crate::state::{self, Judged};
+use crate::tsm_post::After;
+use crate::zypp_commit::CommitScope;
+
+/// The environment variable that overrides the rpm macro `%_btf_guard`.
+const VARIABLE: &str = "BTF_GUARD";
+
+/// Judges a transaction before its first change.
+pub(crate) fn run(
+    rpm: &Librpm,
+    transaction: &Transaction<'_>,
+    options: impl FnOnce() -> String,
+) -> ReturnCode {
+    let environment = environment();
+    let mut wish = wish::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
+    if transaction.is_database_only() {
+        return ReturnCode::Proceed;
+    }
+    let options = LazyCell::new(|| options::options(&options()));
+    if let Some(source) = bypass::asked(&wish) {
+        bypass::note(transaction, source, || options.judge.clone());
+        return ReturnCode::Proceed;
+    }
+    let scope = CommitScope::of(transaction, || options.run_dir.clone());
+    if !scope.may_block() {
+        // It can do no more, whoever asks.
+        wish.mode = Some(Mode::Warn);
+    }
+    wish.complaints.extend(scope.complaint().map(str::to_owned));
+    let code = match scope.decided(transaction) {
+        Some(answer) => handed_over(rpm, transaction, &wish, &scope, &options, answer),
+        None => judged(rpm, transaction, &wish, &scope, &options),
+    };
+    scope.ends(code);
+    code
+}
+
+/// Follows what was decided on the whole commit, and has the disk judged after a
+/// transaction that is all of it.
+fn handed_over(
+    rpm: &Librpm,
+    transaction: &Transaction<'_>,
+    wish: &Wish,
+    scope: &CommitScope,
+    options: &Options,
+    answer: Answer,
+) -> ReturnCode {
+    let begun = SystemTime::now();
+    let phase = phase(transaction);
+    let mut reporter = Reporter::new(rpm, phase, Reported::default());
+    let code = follow(&mut reporter, wish.mode, answer.decision, &answer.messages);
+    if code == ReturnCode::Proceed
+        && phase == Phase::Before
+        && scope.is_whole()
+        && let Ok(touched) = collect::elements(transaction)
+        && let Ok((plan, _)) = collect::plan(transaction, wish, touched)
+        && !plan.elements.is_empty()
+    {
+        let plan = in_image(plan);
+        let reported = reporter.into_reported();
+        state::keep_real(|| After::new(options, plan, begun, answer.keys, reported));
+    }
+    code
+}
+
+fn phase(transaction: &Transaction<'_>) -> Phase {
+    match transaction.is_test() {
+        true => Phase::Test,
+        false => Phase::Before,
+    }
+}
+
+/// Has the transaction judged, and follows the answer.
+fn judged(
+    rpm: &Librpm,
+    transaction: &Transaction<'_>,
+    wish: &Wish,
+    scope: &CommitScope,
+    options: &LazyCell<Options, impl FnOnce() -> Options>,
+) -> ReturnCode {
+    let begun = SystemTime::now();
+    let touched = match collect::elements(transaction) {
+        Ok(touched) if touched.is_empty() => return ReturnCode::Proceed,
+        touched => touched,
+    };
+    let phase = phase(transaction);
+    let earlier = match phase {
+        Phase::Test => None,
+        Phase::Before | Phase::After => state::take_test(),
+    };
+    let (earlier, reported) = earlier.unwrap_or_default();
+    let mut reporter = Reporter::new(rpm, phase, reported);
+    for complaint in wish.complaints.iter().chain(&options.complaints) {
+        reporter.warn(format!("btf-guard: {complaint}"));
+    }
+    let plan = touched.and_then(|touched| collect::plan(transaction, wish, touched));
+    let mut judged = match plan {
+        Ok((plan, packages)) => {
+            let judge: &Judge = &options.judge;
+            Some(Judged::new(judge, in_image(plan), packages, earlier))
+        }
+        Err(error) => {
+            reporter.warn(not_judged(&error.to_string()));
+            None
+        }
+    };
+    let code = judged.as_mut().map_or(ReturnCode::Proceed, |judged| {
+        outcome::settle(&mut reporter, &options.judge, wish.mode, judged)
+    });
+    let reported = reporter.into_reported();
+    match (phase, judged) {
+        (Phase::Test, judged) => state::keep_test(judged, reported),
+        (_, Some(judged)) if code == ReturnCode::Proceed && scope.is_whole() => {
+            // Where it says `off`, nothing is looked at later either.
+            if let Ok(answer) = judged.answer
+                && !answer.is_off()
+            {
+                let plan = judged.plan;
+                state::keep_real(|| After::new(options, plan, begun, answer.keys, reported));
+            }
+        }
+        _ => {}
+    }
+    code
+}
+
+/// The one line after a panic, of which it is not known how far it got.
+pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
+    let mut reporter = Reporter::new(rpm, Phase::Before, Reported::default());
+    reporter.warn(not_judged(&format!("internal error: {panic}")));
+}
+
+/// Without librpm there is no log: standard error must do.
+pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
+    let _ = catch_panic(|| {
+        if wish::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
+            output::to_stderr(Level::Warning, &not_judged(what));
+        }
+    });
+    RPMRC_OK
+}
+
+/// The plan, of an image that is booted later where openSUSE's transactional-update
+/// runs this: its snapshot may be the root of this process, without a chroot to tell
+/// it by.
+fn in_image(mut plan: Plan) -> Plan {
+    let variable = std::env::var_os("TRANSACTIONAL_UPDATE");
+    plan.image = variable.is_some_and(|value| !value.is_empty());
+    plan
+}
+
+fn environment() -> Option<String> {
+    std::env::var_os(VARIABLE).map(|value| value.to_string_lossy().into_owned())
+}
