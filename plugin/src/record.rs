@@ -350,9 +350,13 @@ fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), 
     match reply {
         Ok(reply) => Ok((reply, ended.success(&limits).map(drop))),
         Err(reason) => {
-            let (_, said) = ended.success(&limits)?;
+            let (_, stderr) = ended.success(&limits)?;
             let who = limits.who;
-            Err(Failure::Answer { who, reason, said })
+            Err(Failure::Answer {
+                who,
+                reason,
+                stderr,
+            })
         }
     }
 }

@@ -96,7 +96,8 @@ fn keep(output: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), ReadErro
         return Err(ReadError::TooLong);
     }
     let reserved = output.try_reserve(piece.len());
-    reserved.map_err(|error| ReadError::System(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
+    reserved
+        .map_err(|error| ReadError::System(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
     output.extend_from_slice(piece);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use std::time::SystemTime;
 
 use btf_guard::judge::Judge;
-use btf_guard::place::plan::{Answer, Level, Plan};
+use btf_guard::place::plan::{Answer, Level, Message, Plan, is_offline_image};
 use btf_guard::policy::Mode;
 use btf_guard::record::not_judged;
 use btf_guard::wish::{self, Wish};
@@ -155,7 +155,10 @@ pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
 pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
     let _ = catch_panic(|| {
         if wish::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
-            output::to_stderr(Level::Warning, &not_judged(what));
+            output::to_stderr(&Message {
+                level: Level::Warning,
+                text: not_judged(what),
+            });
         }
     });
     RPMRC_OK
@@ -165,8 +168,7 @@ pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
 /// runs this: its snapshot may be the root of this process, without a chroot to tell
 /// it by.
 fn in_image(mut plan: Plan) -> Plan {
-    let variable = std::env::var_os("TRANSACTIONAL_UPDATE");
-    plan.image = variable.is_some_and(|value| !value.is_empty());
+    plan.image = is_offline_image(|name| std::env::var_os(name));
     plan
 }
 
