@@ -9,6 +9,7 @@ pub mod btf;
 pub mod clock;
 pub mod compression;
 pub mod config;
+pub mod counters;
 mod error;
 pub mod fetch;
 pub mod judge;

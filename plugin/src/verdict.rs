@@ -11,11 +11,9 @@ use crate::module::{Module, Target};
 
 mod bases;
 mod kind;
-mod known;
 
 pub use bases::{Bases, BuiltFor};
 pub use kind::Kind;
-pub use known::{ContentDigest, Known};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]

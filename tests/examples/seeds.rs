@@ -106,8 +106,6 @@ fn main() -> Result<()> {
         let package = rpm::PackageBuilder::new("seed", "1", "GPL-2.0-or-later", "x86_64", "seed")
             .using_config(config)
             .with_file_contents(ko.clone(), rpm::FileOptions::new(path))?
-            .provides(rpm::Dependency::eq("btf-base(6.18.15)", "a".repeat(72)))
-            .provides(rpm::Dependency::eq("btf-checked(6.18.15)", "b".repeat(64)))
             .build()?;
         let mut bytes = Vec::new();
         package.write(&mut bytes)?;

@@ -6,7 +6,7 @@ use std::collections::TryReserveError;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
-use btf_guard::place::paths::{Place, matters, place as place_of};
+use btf_guard::place::Directory;
 use btf_guard::place::plan::{Action, Element as Entry, Plan};
 use btf_guard::wish::Wish;
 use rustix::process::{Resource, getrlimit};
@@ -58,7 +58,7 @@ pub(crate) fn elements<'t>(
         };
         if !files
             .directories()
-            .any(|directory| place(&files, directory).is_some())
+            .any(|directory| kind(&files, directory).is_some())
         {
             continue;
         }
@@ -71,8 +71,8 @@ pub(crate) fn elements<'t>(
     Ok(touched)
 }
 
-fn place(files: &Files<'_>, directory: i32) -> Option<Place> {
-    place_of(files.directory(directory)?.to_bytes())
+fn kind(files: &Files<'_>, directory: i32) -> Option<Directory> {
+    Directory::of(files.directory(directory)?.to_bytes())
 }
 
 /// The paths of a package's modules and kernel images.
@@ -82,23 +82,23 @@ fn paths(
     budget: &mut usize,
 ) -> Result<Vec<PathBuf>, Undescribable> {
     let directories = files.directories();
-    let mut places: Vec<Option<Place>> = Vec::new();
-    places.try_reserve_exact(directories.len())?;
-    places.extend(directories.map(|directory| place(files, directory)));
+    let mut kinds: Vec<Option<Directory>> = Vec::new();
+    kinds.try_reserve_exact(directories.len())?;
+    kinds.extend(directories.map(|directory| kind(files, directory)));
     let mut found = Vec::new();
     for file in files.indices() {
         let index = files.directory_of(file);
-        let place = usize::try_from(index)
+        let kind = usize::try_from(index)
             .ok()
-            .and_then(|index| places.get(index));
-        let (Some(&Some(place)), Some(name)) = (place, files.name(file)) else {
+            .and_then(|index| kinds.get(index));
+        let (Some(&Some(kind)), Some(name)) = (kind, files.name(file)) else {
             continue;
         };
         let changes = match direction {
             Direction::Comes => !files.is_ghost(file),
             Direction::Goes => files.is_present(file),
         };
-        if !changes || !matters(place, name.to_bytes()) {
+        if !changes || !kind.has_judged(name.to_bytes()) {
             continue;
         }
         let Some(directory) = files.directory(index) else {

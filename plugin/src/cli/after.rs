@@ -1,38 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The disk after a transaction, scriptlets' work included, or without any.
 //!
 //! Only what changed since the transaction began is judged: modules that are
 //! new, before every kernel; kernels that are new, with every module. Without a
-//! transaction, all of one release. What was found to load before, on the kernels
-//! that are still there, is not judged again; where nothing else can have changed,
-//! nothing else is looked at.
+//! transaction, all of one release.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
-use btf_guard::kernel::Kernel;
 use btf_guard::place::Role;
 use btf_guard::place::boot::{self, Bootable};
 use btf_guard::place::inventory::{Inventory, Place as Search};
 use btf_guard::place::plan::{Action, Plan};
-use btf_guard::place::tree::{self, Found as File};
-use btf_guard::report::{ErrorEntry, ModuleEntry};
-use btf_guard::verdict::Causes;
+use btf_guard::place::tree::ReleaseTree;
+use btf_guard::report::ErrorEntry;
 
 use super::before;
-use super::bench::{Bench, Case, failed};
-use super::foreseen::Foreseen;
-use super::judge::{Found, Scene};
-use super::loading::Loading;
-use super::placed::{Place, Placed, entries, error_key};
-use super::progress::Progress;
+use super::bench::failed;
+use super::placed::{LocatedModule, ModuleLocation, entries, error_key};
+use super::scene::{Evaluated, Evaluation, Scene};
 use super::since::Since;
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
-/// told is marked as known.
-pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
+/// reported is marked as known.
+pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let since = Since(plan.since);
-    let lost = lost_own_modules(plan);
-    let mut releases = lost.clone();
+    let changed_paths = ChangedPaths::of(plan);
+    let lost = &changed_paths.lost_own_modules;
     let search = Search {
         root: scene.root,
         esps: &plan.esps,
@@ -41,160 +34,123 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan) -> Found {
         releases: None,
     };
     let found = search.discover();
-    let same_kernels = !found.kernels.iter().any(|k| since.changed_kernel(k));
-    let foreseen = Foreseen::of(plan, scene.root);
-    if same_kernels && lost.is_empty() && foreseen.is_all(plan) {
-        return nothing();
-    }
-    let awaited = awaited(&search, &found, plan, since, &mut releases);
-    let ahead = Search {
-        releases: Some(&awaited),
-        ..search
-    };
-    let trees = || trees(scene, plan, since, &foreseen);
-    let open = || ahead.open_all(found.clone());
-    let has_changed = |trees: &[Tree]| trees.iter().any(Tree::has_changed);
-    let (trees, mut inventory) = match same_kernels && !plan.loads.is_empty() {
-        true => {
-            let trees = trees();
-            let matters = has_changed(&trees) || !lost.is_empty();
-            let inventory = matters.then(open).unwrap_or_default();
-            (trees, inventory)
+    let mut releases = lost.clone();
+    let expected = match &plan.release {
+        Some(own) => BTreeSet::from([own.clone()]),
+        None => {
+            releases.extend(changed_kernels(&search, &found, since));
+            &releases | &changed_paths.new_modules
         }
-        // Each takes about as long as the other.
-        false => rayon::join(trees, open),
     };
-    let changed = trees.iter().filter(|tree| tree.has_changed());
-    releases.extend(changed.map(|tree| tree.release.clone()));
-    if plan.release.is_none() && !releases.is_subset(&awaited) {
-        let all = Search {
-            releases: Some(&releases),
+    let open = |releases| {
+        let search = Search {
+            releases: Some(releases),
             ..search
         };
-        inventory = all.open_all(found);
+        search.open_all(found.clone())
+    };
+    // Each takes about as long as the other.
+    let (trees, mut inventory) = rayon::join(|| trees(scene, plan, since), || open(&expected));
+    let changed = trees.iter().filter(|tree| tree.has_changed());
+    releases.extend(changed.map(|tree| tree.tree.release.clone()));
+    if plan.release.is_none() && !releases.is_subset(&expected) {
+        inventory = open(&releases);
     }
-    let mut work = Work {
-        scene,
+    let mut disk = Disk {
         since,
+        evaluation: Evaluation::new(scene, broken(&inventory, plan, since)),
         inventory: &inventory,
-        bench: Bench::new(Causes::all(), Progress::new(false))
-            .for_this_machine(scene.wanted())
-            .with_cache(scene.cache.clone()),
-        places: Vec::new(),
-        cases: Vec::new(),
-        errors: broken(&inventory, plan, since),
     };
     let mut modules = Vec::new();
     for release in &releases {
-        let tree = trees.iter().find(|tree| tree.release == *release);
-        let is_empty = tree.is_none_or(|tree| tree.modules.is_empty());
-        match tree {
-            Some(tree) if !is_empty => work.release(tree),
-            _ if lost.contains(release) => modules.extend(work.missing(release)),
-            _ => {}
+        let mut all = trees.iter();
+        match all.find(|tree| tree.tree.release == *release && !tree.tree.modules.is_empty()) {
+            Some(tree) => disk.add_release(tree),
+            None if lost.contains(release) => modules.extend(disk.missing(release)),
+            None => {}
         }
     }
-    modules.extend(work.files());
-    work.bench.remember();
-    let said: BTreeSet<&str> = plan.said.iter().map(String::as_str).collect();
-    work.errors
-        .retain(|error| !said.contains(error_key(error).as_str()));
-    let kernels = work.bench.into_entries();
-    let rating = scene.governed.rating(BTreeMap::new());
-    rating.rate(entries(&mut modules), &kernels);
-    for placed in &mut modules {
-        let known: Vec<bool> = placed
-            .module
-            .verdicts
-            .iter()
-            .map(|verdict| {
-                let kernel = kernels.get(verdict.kernel);
-                kernel.is_some_and(|kernel| said.contains(placed.key(verdict, kernel).as_str()))
-            })
-            .collect();
-        let verdicts = placed.module.verdicts.iter_mut().zip(known);
+    modules.extend(disk.evaluation.run_jobs());
+    let Evaluation {
+        evaluator,
+        mut errors,
+        ..
+    } = disk.evaluation;
+    let reported: BTreeSet<&str> = plan.said.iter().map(String::as_str).collect();
+    errors.retain(|error| !reported.contains(error_key(error).as_str()));
+    let kernels = evaluator.into_entries();
+    let policy = scene.governed.rating(BTreeMap::new());
+    policy.rate(entries(&mut modules), &kernels);
+    for located in &mut modules {
+        let known = located.module.verdicts.iter().map(|verdict| {
+            let kernel = kernels.get(verdict.kernel);
+            kernel.is_some_and(|kernel| reported.contains(located.key(verdict, kernel).as_str()))
+        });
+        let known: Vec<bool> = known.collect();
+        let verdicts = located.module.verdicts.iter_mut().zip(known);
         for (verdict, _) in verdicts.filter(|(_, known)| *known) {
-            verdict.was_so_before();
+            verdict.set_preexisting();
         }
     }
-    Found {
+    Evaluated {
         kernels,
         modules,
-        errors: work.errors,
-        notes: Vec::new(),
-        loads: Loading::new(),
-        packages: rating.packages,
+        errors,
+        packages: policy.packages,
     }
 }
 
-/// All is as it was foreseen.
-fn nothing() -> Found {
-    Found {
-        kernels: Vec::new(),
-        modules: Vec::new(),
-        errors: Vec::new(),
-        notes: Vec::new(),
-        loads: Loading::new(),
-        packages: BTreeMap::new(),
-    }
+/// What a plan's paths say of releases.
+#[derive(Default)]
+struct ChangedPaths {
+    /// The releases whose own modules the transaction has taken away.
+    lost_own_modules: BTreeSet<String>,
+    /// The releases that it has brought modules for.
+    new_modules: BTreeSet<String>,
 }
 
-/// The releases whose own modules the transaction has taken away.
-fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
-    let erased = plan.elements.iter().filter(|e| e.action == Action::Erase);
-    let roles = erased.flat_map(|element| &element.paths);
-    roles
-        .filter_map(|path| match Role::of(path) {
-            Some(Role::Module { release, below }) if below.starts_with("kernel") => {
-                Some(release.to_owned())
+impl ChangedPaths {
+    fn of(plan: &Plan) -> Self {
+        let mut this = Self::default();
+        for element in &plan.elements {
+            for path in &element.paths {
+                let Some(Role::Module { release, below }) = Role::of(path) else {
+                    continue;
+                };
+                let releases = match element.action {
+                    Action::Install => &mut this.new_modules,
+                    Action::Erase if below.starts_with("kernel") => &mut this.lost_own_modules,
+                    Action::Erase => continue,
+                };
+                if !releases.contains(release) {
+                    releases.insert(release.to_owned());
+                }
             }
-            _ => None,
-        })
+        }
+        this
+    }
+}
+
+/// The releases of the kernels that have changed.
+fn changed_kernels(search: &Search<'_>, found: &boot::Found, since: Since) -> BTreeSet<String> {
+    let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
+    changed
+        .filter_map(|kernel| search.release_of(kernel))
         .collect()
 }
 
-/// The releases whose kernels will have to be known, as far as that can be told
-/// before their modules are looked at: the plan's own, or those of every kernel
-/// that changed, which are added to `releases`, and of the modules that came.
-fn awaited(
-    search: &Search<'_>,
-    found: &boot::Found,
-    plan: &Plan,
-    since: Since,
-    releases: &mut BTreeSet<String>,
-) -> BTreeSet<String> {
-    if let Some(own) = &plan.release {
-        return BTreeSet::from([own.clone()]);
-    }
-    let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
-    releases.extend(changed.filter_map(|kernel| search.release_of(kernel)));
-    let came = plan.elements.iter().filter(|e| e.action == Action::Install);
-    let came = came.flat_map(|element| &element.paths);
-    let came = came.filter_map(|path| match Role::of(path) {
-        Some(Role::Module { release, .. }) => Some(release.to_owned()),
-        _ => None,
-    });
-    came.chain(releases.iter().cloned()).collect()
-}
-
 /// The modules of every release, or of the plan's own.
-fn trees(scene: &Scene<'_>, plan: &Plan, since: Since, foreseen: &Foreseen) -> Vec<Tree> {
+fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
     let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
     let releases = scene.root.module_releases().into_iter().filter(own);
-    let tree = |release: String| {
-        let dir = scene.root.module_dir(&release)?;
-        let modules = tree::walk_with_times(&dir, scene.root).into_iter();
-        let modules = modules.map(|seen| {
-            let changed = since.changed(&seen, |file| foreseen.has(file));
-            (seen.0, changed)
-        });
-        Some(Tree {
-            release,
-            dir,
-            modules: modules.collect(),
+    releases
+        .filter_map(|release| {
+            let tree = ReleaseTree::read(scene.root, &release, true)?;
+            let changed = tree.modules.iter().map(|module| since.changed(module));
+            let changed = changed.collect();
+            Some(ChangedTree { tree, changed })
         })
-    };
-    releases.filter_map(tree).collect()
+        .collect()
 }
 
 /// Images that the transaction has left behind, or that by their names are of the
@@ -207,107 +163,64 @@ fn broken(inventory: &Inventory, plan: &Plan, since: Since) -> Vec<ErrorEntry> {
         .collect()
 }
 
-/// The modules of one release.
-struct Tree {
-    release: String,
-    dir: PathBuf,
-    /// Each, and whether it has changed.
-    modules: Vec<(File, bool)>,
+/// The modules of one release, and which of them have changed.
+struct ChangedTree {
+    tree: ReleaseTree,
+    /// In the order of the tree's modules.
+    changed: Vec<bool>,
 }
 
-impl Tree {
+impl ChangedTree {
     fn has_changed(&self) -> bool {
-        self.modules.iter().any(|(_, changed)| *changed)
+        self.changed.contains(&true)
     }
 }
 
-struct Work<'a> {
-    scene: &'a Scene<'a>,
+struct Disk<'a> {
+    evaluation: Evaluation<'a>,
     since: Since,
     inventory: &'a Inventory,
-    bench: Bench,
-    places: Vec<Place>,
-    cases: Vec<Case>,
-    errors: Vec<ErrorEntry>,
 }
 
-impl Work<'_> {
+impl Disk<'_> {
     /// Sorts out which modules of a release meet which kernels for the first time.
-    fn release(&mut self, tree: &Tree) {
+    fn add_release(&mut self, ChangedTree { tree, changed }: &ChangedTree) {
         let (mut new, mut all) = (Vec::new(), Vec::new());
         for installed in before::kernels(self.inventory, &tree.release) {
-            let id = self.bench.add_installed(installed.clone());
+            let id = self.evaluation.evaluator.add_installed(installed.clone());
             let ids = match self.since.changed_kernel(&installed.bootable) {
                 true => &mut new,
                 false => &mut all,
             };
             ids.push(id);
         }
-        all.extend(self.running(&tree.release));
+        all.extend(self.evaluation.add_running(&tree.release));
         all.extend(&new);
         // Two images may hold one kernel.
         for ids in [&mut new, &mut all] {
             ids.sort_unstable();
             ids.dedup();
         }
-        for (found, changed) in &tree.modules {
+        for ((file, _), changed) in tree.modules.iter().zip(changed) {
             let kernels = match changed {
                 true => &all,
                 false => &new,
             };
-            if kernels.is_empty() {
-                continue;
-            }
-            let below = found.path.strip_prefix(&tree.dir).unwrap_or(&found.path);
-            self.places.push(Place::new(&tree.release, below));
-            self.cases.push(Case {
-                found: found.clone(),
-                kernels: kernels.clone(),
-            });
-        }
-    }
-
-    /// The running kernel, if this is its release.
-    fn running(&mut self, release: &str) -> Option<usize> {
-        if self.scene.running.as_deref() != Some(release) {
-            return None;
-        }
-        match Kernel::running() {
-            Ok(kernel) => Some(self.bench.add(kernel, "running".to_owned(), None)),
-            Err(error) => {
-                log::warn!("the running kernel: {error}");
-                None
+            if !kernels.is_empty() {
+                let location = ModuleLocation::new(&tree.release, tree.below(file));
+                let evaluation = &mut self.evaluation;
+                evaluation.add_job(location, file.clone(), kernels.clone());
             }
         }
     }
 
     /// The kernels of a release of which no module is left.
-    fn missing(&mut self, release: &str) -> Vec<Placed> {
-        let mut ids: Vec<usize> = self.running(release).into_iter().collect();
+    fn missing(&mut self, release: &str) -> Vec<LocatedModule> {
+        let mut ids: Vec<usize> = self.evaluation.add_running(release).into_iter().collect();
         for installed in before::kernels(self.inventory, release) {
-            ids.push(self.bench.add_installed(installed.clone()));
+            ids.push(self.evaluation.evaluator.add_installed(installed.clone()));
         }
         ids.dedup();
-        let entries = ids.into_iter();
-        let entries = entries.filter_map(|id| self.bench.entries().get(id));
-        entries
-            .map(|entry| Placed {
-                place: Place::new(release, Path::new("")),
-                module: ModuleEntry::missing(format!("/lib/modules/{release}"), entry),
-            })
-            .collect()
-    }
-
-    /// Judges the cases.
-    fn files(&mut self) -> Vec<Placed> {
-        let judged = self.bench.files(&self.cases);
-        let mut modules = Vec::new();
-        for (place, judged) in std::mem::take(&mut self.places).into_iter().zip(judged) {
-            match judged {
-                Ok(module) => modules.push(Placed { place, module }),
-                Err(error) => self.errors.push(error),
-            }
-        }
-        modules
+        self.evaluation.missing(release, &ids)
     }
 }

@@ -8,53 +8,59 @@ use btf_guard::module::{Module, Reader, name_of_file};
 use btf_guard::place::boot::{Bootable, ModulesRoot};
 use btf_guard::place::inventory::{Installed, Inventory};
 use btf_guard::place::roots::Root;
-use btf_guard::place::tree;
+use btf_guard::place::transaction::FsView;
 use btf_guard::policy::{self, Severity};
 use btf_guard::report::VerdictEntry;
 use btf_guard::verdict::Kind;
 use rayon::prelude::*;
 
-use super::bench::Bench;
-use super::placed::{Place, Placed};
+use super::bench::Evaluator;
+use super::placed::{LocatedModule, ModuleLocation};
 
 /// Marks the verdicts that were as bad before: the same module, by path or else
 /// by name, before the same kernel, or before every image on the disk that the
 /// transaction's image replaces. Where that cannot be known, because an image or
 /// the module cannot be read, a verdict warns at most: what may be a repair is
 /// not stopped.
-pub(crate) fn compare(modules: &mut [Placed], bench: &Bench, inventory: &Inventory, root: &Root) {
+pub(crate) fn compare<'a>(
+    modules: &mut [LocatedModule],
+    evaluator: &Evaluator,
+    inventory: &'a Inventory,
+    view: &'a FsView<'_>,
+) {
+    let is_finding = |located: &LocatedModule| {
+        located.module.severity() >= Severity::Warn && !located.location.is_directory()
+    };
     let releases: BTreeSet<String> = modules
         .iter()
-        .filter(|placed| placed.module.severity() >= Severity::Warn)
-        .map(|placed| placed.place.release.clone())
+        .filter(|located| is_finding(located))
+        .map(|located| located.location.release.clone())
         .collect();
-    let disks: BTreeMap<String, Disk<'_>> = releases
+    let disks: BTreeMap<String, Before<'_>> = releases
         .into_iter()
         .map(|release| {
-            let disk = Disk::read(&release, inventory, root);
+            let disk = Before::read(&release, inventory, view);
             (release, disk)
         })
         .collect();
     modules
         .par_iter_mut()
-        .for_each_init(Reader::new, |reader, Placed { place, module }| {
-            if module.severity() < Severity::Warn {
-                return;
-            }
-            let Some(disk) = disks.get(&place.release) else {
+        .filter(|located| is_finding(located))
+        .for_each_init(Reader::new, |reader, LocatedModule { location, module }| {
+            let Some(disk) = disks.get(&location.release) else {
                 return;
             };
-            let Some(before) = disk.module(place, &module.name, reader) else {
+            let Some(before) = disk.module(location, &module.name, reader) else {
                 return;
             };
             for verdict in &mut module.verdicts {
                 if verdict.severity < Severity::Warn {
                     continue;
                 }
-                match disk.was(before.as_ref(), verdict, bench) {
-                    Before::Better => {}
-                    Before::AsBad => verdict.was_so_before(),
-                    Before::Unknown(why) => verdict.may_have_been_so_before(&why),
+                match disk.compare(before.as_ref(), verdict, evaluator) {
+                    Baseline::Better => {}
+                    Baseline::AsBad => verdict.set_preexisting(),
+                    Baseline::Unknown(why) => verdict.set_maybe_preexisting(&why),
                 }
             }
         });
@@ -83,7 +89,7 @@ pub(crate) fn unreadable<'i>(
 }
 
 /// How a module fared before the transaction.
-enum Before {
+enum Baseline {
     Better,
     AsBad,
     /// What could not be read, and why.
@@ -91,7 +97,7 @@ enum Before {
 }
 
 /// What the disk holds of a release before the transaction.
-struct Disk<'a> {
+struct Before<'a> {
     root: &'a Root,
     /// The module directory, as a path inside the root.
     dir: Option<PathBuf>,
@@ -101,19 +107,19 @@ struct Disk<'a> {
     unreadable: Option<String>,
 }
 
-impl<'a> Disk<'a> {
-    fn read(release: &str, inventory: &'a Inventory, root: &'a Root) -> Self {
-        let dir = root.module_dir(release);
-        let modules = dir.as_ref().map(|dir| tree::walk(dir, root).modules);
-        let modules = modules.into_iter().flatten();
-        let named = modules.map(|found| (name_of_file(&found.path), found.file));
+impl<'a> Before<'a> {
+    fn read(release: &str, inventory: &'a Inventory, view: &'a FsView<'_>) -> Self {
+        let root = view.root();
+        let tree = view.tree(release);
+        let modules = tree.iter().flat_map(|tree| &tree.modules);
+        let named = modules.map(|(found, _)| (name_of_file(&found.path), found.file.clone()));
         let unreadable = unreadable(inventory, release).next();
         Self {
             by_name: named.collect(),
             kernels: kernels(inventory, release).map(|i| &i.kernel).collect(),
             unreadable: unreadable.map(|(image, why)| format!("{}: {why}", image.path.display())),
             root,
-            dir: dir.and_then(|dir| root.inside(&dir)),
+            dir: tree.as_ref().and_then(|tree| root.inside(&tree.dir)),
         }
     }
 
@@ -121,11 +127,11 @@ impl<'a> Disk<'a> {
     /// `None` if there was none.
     fn module(
         &self,
-        place: &Place,
+        location: &ModuleLocation,
         name: &str,
         reader: &mut Reader,
     ) -> Option<Result<Module, String>> {
-        let same = self.dir.as_ref().map(|dir| dir.join(&place.below));
+        let same = self.dir.as_ref().map(|dir| dir.join(&location.below));
         // A link starts at the root's own `/`, not at ours.
         let file = same.and_then(|inside| self.root.resolve(&inside).ok());
         let file = file.as_ref().or_else(|| self.by_name.get(name))?;
@@ -133,29 +139,34 @@ impl<'a> Disk<'a> {
         Some(module.map_err(|error| format!("{}: {error}", file.display())))
     }
 
-    fn was(&self, module: Result<&Module, &String>, now: &VerdictEntry, bench: &Bench) -> Before {
-        let Some(entry) = bench.entries().get(now.kernel) else {
-            return Before::Better;
+    fn compare(
+        &self,
+        module: Result<&Module, &String>,
+        now: &VerdictEntry,
+        evaluator: &Evaluator,
+    ) -> Baseline {
+        let Some(entry) = evaluator.entries().get(now.kernel) else {
+            return Baseline::Better;
         };
         let module = match module {
             Ok(module) => module,
-            Err(why) => return Before::Unknown(why.clone()),
+            Err(why) => return Baseline::Unknown(why.clone()),
         };
         // What the kernel does is compared, not what this machine's policy makes of it.
         let severity = |verdict| policy::built_in(entry.moment, verdict);
         let bad = |kernel: &Kernel| {
-            let judgement = bench.bases().judge(module, kernel, bench.causes());
+            let judgement = evaluator.bases().judge(module, kernel, evaluator.causes());
             severity(Kind::from(&judgement.verdict)) >= severity(now.verdict)
         };
         let before = |bad| match bad {
-            true => Before::AsBad,
-            false => Before::Better,
+            true => Baseline::AsBad,
+            false => Baseline::Better,
         };
-        match (&entry.package, bench.kernel(entry.id)) {
+        match (&entry.package, evaluator.kernel(entry.id)) {
             (None, Some(same)) => before(bad(same)),
-            _ if !self.kernels.iter().all(|kernel| bad(kernel)) => Before::Better,
+            _ if !self.kernels.iter().all(|kernel| bad(kernel)) => Baseline::Better,
             _ => match &self.unreadable {
-                Some(why) => Before::Unknown(why.clone()),
+                Some(why) => Baseline::Unknown(why.clone()),
                 None => before(!self.kernels.is_empty()),
             },
         }

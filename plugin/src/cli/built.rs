@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use btf_guard::kernel::{Config, Kernel};
 use btf_guard::module;
-use btf_guard::place::package::Package;
+use btf_guard::place::package::{KernelFiles, Package};
 use btf_guard::place::roots::Root;
-use btf_guard::place::tree::{self, Found};
+use btf_guard::place::tree::{self, ModuleFile};
 use btf_guard::place::{Role, bases, is_module_name, is_release};
 use btf_guard::report::{ErrorEntry, ModuleEntry, Report};
 
 use super::Outcome;
 use super::args::Check;
-use super::bench::{Bench, Case, Judged, failed};
+use super::bench::{Evaluator, Job, JobResult, failed};
 use super::initrds::Initrds;
 use super::packaged;
 use super::progress::Progress;
@@ -27,7 +27,8 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
     let config = checked::kernel_config(args.kernel_config.as_deref())?;
     checked::threads(args.jobs)?;
-    let mut bench = Bench::new(args.causes, Progress::new(!args.way.quiet));
+    let mut evaluator =
+        Evaluator::new(args.causes).with_observer(Some(Box::new(Progress::new(!args.way.quiet))));
     let mut targets = Targets {
         root: &root,
         config: config.clone(),
@@ -38,13 +39,13 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         unasked: 0,
     };
     if !args.kernels.is_empty() {
-        targets.add_all(&args.kernels, true, &mut bench)?;
+        targets.add_all(&args.kernels, true, &mut evaluator)?;
     }
     let mut work = Work {
         given: !args.kernels.is_empty(),
         root: &root,
         config: config.as_ref(),
-        bench,
+        evaluator,
         kernels: BTreeMap::new(),
         errors: targets.errors,
         modules: Vec::new(),
@@ -53,13 +54,13 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     work.find_kernels(&input);
     work.judge(&input);
     let Work {
-        bench,
+        evaluator,
         modules,
         errors,
         ..
     } = work;
-    let causes = bench.causes().clone();
-    let report = Report::new(bench.into_entries(), modules, errors, args.way.mode);
+    let causes = evaluator.causes().clone();
+    let report = Report::new(evaluator.into_entries(), modules, errors, args.way.mode);
     let report = report.as_built(args.way.mode);
     output::report(&report, &causes, args.way, args.package.as_deref())?;
     Ok(match report.errors.is_empty() {
@@ -72,7 +73,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
 #[derive(Default)]
 struct Input {
     /// Modules on the disk, each with the release that it is for.
-    files: Vec<(Found, String)>,
+    files: Vec<(ModuleFile, String)>,
     /// Packages with modules.
     packages: Vec<Package>,
     /// Directories, which may be build roots with a kernel in them.
@@ -114,7 +115,7 @@ struct Work<'a> {
     given: bool,
     root: &'a Root,
     config: Option<&'a Config>,
-    bench: Bench,
+    evaluator: Evaluator,
     /// The kernels of each release, by their ids.
     kernels: BTreeMap<String, Vec<usize>>,
     errors: Vec<ErrorEntry>,
@@ -137,7 +138,7 @@ impl Work<'_> {
                     Err(error) => self.errors.push(failed(shown, &error)),
                 }
             } else {
-                let file = Found {
+                let file = ModuleFile {
                     path: path.clone(),
                     file: path.clone(),
                 };
@@ -159,7 +160,7 @@ impl Work<'_> {
     }
 
     /// Takes a module with the release that its place names, or else it itself.
-    fn file(&mut self, found: Found, input: &mut Input) {
+    fn file(&mut self, found: ModuleFile, input: &mut Input) {
         let release = release_in(&found.path).map(Ok).unwrap_or_else(|| {
             let vermagic = module::open(&found.file)?.vermagic.unwrap_or_default();
             let release = vermagic.split_whitespace().next();
@@ -186,7 +187,7 @@ impl Work<'_> {
 
     /// Of the kernels given, those of the release; where none is, all.
     fn given_for(&self, release: &str) -> Vec<usize> {
-        let entries = self.bench.entries();
+        let entries = self.evaluator.entries();
         let of_it = entries
             .iter()
             .filter(|entry| entry.release.as_deref() == Some(release));
@@ -201,20 +202,15 @@ impl Work<'_> {
     /// where it was made.
     fn found_for(&mut self, release: &str, input: &Input) -> Vec<usize> {
         for package in &input.packages {
-            let of_it = |path: &Path| match Role::of(path) {
-                Some(Role::Image { release: own } | Role::OtherImage { release: own }) => {
-                    own == release
-                }
-                _ => false,
-            };
-            if !package.files().iter().any(|file| of_it(&file.path)) {
+            let files = KernelFiles::of(package);
+            if !files.has_image_of(release) {
                 continue;
             }
-            for (own, path, kernel) in packaged::kernels(package, None, &mut self.errors) {
-                if own == release {
-                    let kernel = self.configured(kernel);
-                    let source = path.display().to_string();
-                    return vec![self.bench.add(kernel, source, Some(package.nevra()))];
+            for found in packaged::kernels(package, &files, None, &mut self.errors) {
+                if found.release == release {
+                    let kernel = self.configured(found.kernel);
+                    let source = found.path.display().to_string();
+                    return vec![self.evaluator.add(kernel, source, Some(package.nevra()))];
                 }
             }
         }
@@ -226,13 +222,13 @@ impl Work<'_> {
                     Ok(kernel) if kernel.base.is_none() => {
                         without = without.or(Some((kernel, shown)));
                     }
-                    Ok(kernel) => return vec![self.bench.add(kernel, shown, None)],
+                    Ok(kernel) => return vec![self.evaluator.add(kernel, shown, None)],
                     Err(error) => troubles.push(failed(shown, &error)),
                 }
             }
         }
         if let Some((kernel, shown)) = without {
-            return vec![self.bench.add(kernel, shown, None)];
+            return vec![self.evaluator.add(kernel, shown, None)];
         }
         let error = "no kernel of this release was found, in the build or in the root: \
                      name one with --kernel";
@@ -251,13 +247,13 @@ impl Work<'_> {
 
     fn judge(&mut self, input: &Input) {
         let ids = |release: &str| self.kernels.get(release).cloned().unwrap_or_default();
-        let cases = input.files.iter().map(|(found, release)| Case {
+        let jobs = input.files.iter().map(|(found, release)| Job {
             found: found.clone(),
             kernels: ids(release),
         });
         // What meets no kernel has its error already.
-        let cases: Vec<Case> = cases.filter(|case| !case.kernels.is_empty()).collect();
-        let mut judged: Vec<Judged> = self.bench.files(&cases);
+        let jobs: Vec<Job> = jobs.filter(|job| !job.kernels.is_empty()).collect();
+        let mut judged: Vec<JobResult> = self.evaluator.files(&jobs);
         for package in &input.packages {
             let meets = |path: &Path| match path.file_name().is_some_and(is_module_name) {
                 true => module_release(path).map(ids).unwrap_or_default(),
@@ -267,9 +263,9 @@ impl Work<'_> {
             if !files.any(|file| file.has_content() && !meets(&file.path).is_empty()) {
                 continue;
             }
-            let (modules, result) = self.bench.package(package, meets);
-            judged.extend(modules);
-            if let Err(error) = result {
+            let (modules, read) = self.evaluator.package(package, meets);
+            judged.extend(modules.into_iter().map(|(_, result)| result));
+            if let Err(error) = read {
                 self.errors.push(failed(package.nevra().to_owned(), &error));
             }
         }

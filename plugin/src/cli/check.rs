@@ -14,7 +14,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         causes,
         complete,
     } = checked::judge(Options {
-        progress: Progress::new(!way.quiet),
+        observer: Some(Box::new(Progress::new(!way.quiet))),
         mode: way.mode,
         cache: cached::open(args.cache.as_deref()),
         paths: args.paths,

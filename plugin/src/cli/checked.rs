@@ -12,17 +12,16 @@ use btf_guard::kernel::{Config, Moment};
 use btf_guard::place::boot::ModulesRoot;
 use btf_guard::place::package::{Package, PackagedFile};
 use btf_guard::place::roots::Root;
-use btf_guard::place::tree::{self, Found};
+use btf_guard::place::tree::{self, ModuleFile};
 use btf_guard::place::{is_module_name, is_release};
 use btf_guard::policy::Mode;
 use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, Report};
 use btf_guard::verdict::Causes;
 
-use super::bench::{Bench, Case, Judged, failed};
+use super::bench::{Evaluator, Job, JobResult, Observer, failed};
 use super::governed::Governed;
 use super::here;
 use super::initrds::{Initrds, Inside};
-use super::progress::Progress;
 use super::targets::{Targets, is_package};
 use super::wanted::Wanted;
 
@@ -58,7 +57,7 @@ pub(crate) struct Options {
     /// The configuration, if not in its own place.
     pub(crate) config: Option<PathBuf>,
     /// Hears how far the work is.
-    pub(crate) progress: Progress,
+    pub(crate) observer: Option<Box<dyn Observer>>,
 }
 
 /// Does a check; nothing is written.
@@ -68,7 +67,8 @@ pub(crate) fn judge(options: Options) -> anyhow::Result<Checked> {
     let config = kernel_config(options.kernel_config.as_deref())?;
     threads(options.jobs)?;
     let here = here::running_release(&root, false);
-    let mut bench = Bench::new(options.causes, options.progress)
+    let mut evaluator = Evaluator::new(options.causes)
+        .with_observer(options.observer)
         .for_this_machine(here.map(|release| Wanted::new(&root, &release)));
     let mut targets = Targets {
         root: &root,
@@ -79,11 +79,11 @@ pub(crate) fn judge(options: Options) -> anyhow::Result<Checked> {
         errors: Vec::new(),
         unasked: 0,
     };
-    targets.add_all(&options.kernels, !options.paths.is_empty(), &mut bench)?;
+    targets.add_all(&options.kernels, !options.paths.is_empty(), &mut evaluator)?;
 
     let mut unasked = targets.unasked;
     let mut work = Work {
-        bench: &bench,
+        evaluator: &evaluator,
         root: &root,
         modules: Vec::new(),
         errors: targets.errors,
@@ -91,11 +91,11 @@ pub(crate) fn judge(options: Options) -> anyhow::Result<Checked> {
     let mut inside = Inside::default();
     if options.paths.is_empty() {
         work.own_modules();
-        inside = targets.initrds.judge(&bench);
+        inside = targets.initrds.judge(&evaluator);
         unasked += inside.errors.len();
         work.modules.append(&mut inside.modules);
         work.errors.append(&mut inside.errors);
-    } else if !bench.entries().is_empty() {
+    } else if !evaluator.entries().is_empty() {
         for path in &options.paths {
             work.path(path);
         }
@@ -103,9 +103,9 @@ pub(crate) fn judge(options: Options) -> anyhow::Result<Checked> {
     let (mut modules, errors) = (work.modules, work.errors);
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());
-    rating.rate(&mut modules, bench.entries());
-    let causes = bench.causes().clone();
-    let mut report = Report::new(bench.into_entries(), modules, errors, options.mode);
+    rating.rate(&mut modules, evaluator.entries());
+    let causes = evaluator.causes().clone();
+    let mut report = Report::new(evaluator.into_entries(), modules, errors, options.mode);
     report.initrds = inside.initrds;
     report.notes.extend(inside.note);
     report.notes.extend(governed.complaints);
@@ -142,7 +142,7 @@ pub(crate) fn threads(jobs: Option<NonZeroUsize>) -> anyhow::Result<()> {
 
 /// What there is to judge, and what came of it.
 struct Work<'a> {
-    bench: &'a Bench,
+    evaluator: &'a Evaluator,
     root: &'a Root,
     modules: Vec<ModuleEntry>,
     errors: Vec<ErrorEntry>,
@@ -151,7 +151,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// Holds each kernel against the modules of its own release.
     fn own_modules(&mut self) {
-        let entries = self.bench.entries();
+        let entries = self.evaluator.entries();
         let mut seen: Vec<(&ModulesRoot, &str)> = Vec::new();
         for entry in entries {
             let release = entry.release.as_deref();
@@ -193,7 +193,12 @@ impl Work<'_> {
 
     /// Holds what is at `path` against every kernel.
     fn path(&mut self, path: &Path) {
-        let all: Vec<usize> = self.bench.entries().iter().map(|entry| entry.id).collect();
+        let all: Vec<usize> = self
+            .evaluator
+            .entries()
+            .iter()
+            .map(|entry| entry.id)
+            .collect();
         if path.is_dir() {
             let found = tree::walk(path, self.root);
             if found.modules.is_empty() && found.unreadable.is_empty() {
@@ -205,7 +210,7 @@ impl Work<'_> {
         } else if is_package(path) {
             self.package(path, &all);
         } else {
-            let found = Found {
+            let found = ModuleFile {
                 path: path.to_owned(),
                 file: path.to_owned(),
             };
@@ -213,14 +218,14 @@ impl Work<'_> {
         }
     }
 
-    fn files(&mut self, found: Vec<Found>, ids: &[usize]) {
-        let case = |found| Case {
+    fn files(&mut self, found: Vec<ModuleFile>, ids: &[usize]) {
+        let job = |found| Job {
             found,
             kernels: ids.to_vec(),
         };
-        let cases: Vec<Case> = found.into_iter().map(case).collect();
-        let judged = self.bench.files(&cases);
-        self.take(judged);
+        let jobs: Vec<Job> = found.into_iter().map(job).collect();
+        let results = self.evaluator.files(&jobs);
+        self.take(results);
     }
 
     fn package(&mut self, path: &Path, ids: &[usize]) {
@@ -238,16 +243,16 @@ impl Work<'_> {
             true => ids.to_vec(),
             false => Vec::new(),
         };
-        let (judged, result) = self.bench.package(&package, kernels);
-        self.take(judged);
-        if let Err(error) = result {
+        let (results, read) = self.evaluator.package(&package, kernels);
+        self.take(results.into_iter().map(|(_, result)| result));
+        if let Err(error) = read {
             self.errors.push(failed(shown, &error));
         }
     }
 
-    fn take(&mut self, judged: Vec<Judged>) {
-        for judged in judged {
-            match judged {
+    fn take(&mut self, results: impl IntoIterator<Item = JobResult>) {
+        for result in results {
+            match result {
                 Ok(module) => self.modules.push(module),
                 Err(error) => self.errors.push(error),
             }

@@ -13,19 +13,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use btf_guard::kernel::Kernel;
 use btf_guard::module;
-use btf_guard::place::record::{self, Capability, FileDigest};
+use btf_guard::place::record::{base_capability, base_version};
 use btf_guard::place::roots::Root;
-use btf_guard::place::tree::Found;
-use btf_guard::place::{Role, bases, package};
-use btf_guard::report::Kind;
+use btf_guard::place::{Role, bases};
 use btf_guard::verdict::{Causes, Verdict, judge};
-use walkdir::WalkDir;
 
 use super::Outcome;
 use super::args::{Dependencies, Dependency};
-use super::bench::{Bench, Case};
 use super::output;
-use super::progress::Progress;
 
 /// The longest list of paths that is read, in bytes.
 const MAX_LIST: u64 = 64 << 20;
@@ -41,7 +36,7 @@ pub(crate) fn run(args: &Dependencies) -> anyhow::Result<Outcome> {
     };
     let files = work.inside(&list()?);
     let found = match args.what {
-        Dependency::Provides => work.provides(&files, args.multifile),
+        Dependency::Provides => work.provides(&files),
         Dependency::Requires => work.requires(&files),
     };
     output::plain(|out| {
@@ -102,34 +97,15 @@ impl Work<'_> {
         files.collect()
     }
 
-    /// Bases of the kernels, and seals. Where each file is asked about by itself, it
-    /// is not known which others will be in its package: all are taken to be.
-    fn provides(&self, files: &[Asked], whole: bool) -> Answers {
+    /// Bases of the kernels.
+    fn provides(&self, files: &[Asked]) -> Answers {
         let mut answers = Answers::new();
-        let mut sealed = BTreeSet::new();
-        for file in files {
-            let image = is_image(&file.inside);
-            let Some(release) = release(&file.inside).filter(|_| image || whole) else {
-                continue;
-            };
-            let mut add = |line| answers.entry(file.given.clone()).or_default().insert(line);
-            if image
+        for file in files.iter().filter(|file| is_image(&file.inside)) {
+            if let Some(name) = release(&file.inside).and_then(base_capability)
                 && let Some(base) = self.base_of(&file.inside)
-                && let Some(name) = Capability::Base.of(release)
             {
-                add(format!("{name} = {base}"));
-            }
-            if !sealed.insert(release.to_owned()) {
-                continue;
-            }
-            let all = match whole {
-                true => files.iter().map(|file| file.inside.clone()).collect(),
-                false => self.all(release),
-            };
-            if let Some(seal) = self.seal(release, &all)
-                && let Some(name) = Capability::Checked.of(release)
-            {
-                add(format!("{name} = {seal}"));
+                let lines = answers.entry(file.given.clone()).or_default();
+                lines.insert(format!("{name} = {base}"));
             }
         }
         answers
@@ -138,86 +114,12 @@ impl Work<'_> {
     fn base_of(&self, image: &Path) -> Option<String> {
         let file = self.build_root.outside(image);
         match Kernel::open(&file, None) {
-            Ok(kernel) => record::base(&kernel),
+            Ok(kernel) => base_version(&kernel),
             Err(error) => {
                 log::warn!("{}: {error}", file.display());
                 None
             }
         }
-    }
-
-    /// Images and modules of a release in the build root.
-    fn all(&self, release: &str) -> Vec<PathBuf> {
-        let places = [
-            format!("/usr/lib/modules/{release}"),
-            format!("/lib/modules/{release}"),
-            "/boot".to_owned(),
-        ];
-        let mut all = Vec::new();
-        for place in places {
-            let place = self.build_root.outside(Path::new(&place));
-            for entry in WalkDir::new(place).into_iter().filter_map(Result::ok) {
-                if entry.file_type().is_file() {
-                    all.extend(self.build_root.inside(entry.path()));
-                }
-            }
-        }
-        all
-    }
-
-    /// Seals the images and modules of a release among `files`, if the build has
-    /// made the kernel as well and all of them fit it.
-    fn seal(&self, release: &str, files: &[PathBuf]) -> Option<String> {
-        let files: Vec<&PathBuf> = files
-            .iter()
-            .filter(|file| self::release(file) == Some(release))
-            .collect();
-        let candidates = bases::candidates(self.build_root, release);
-        let kernel = candidates.iter().find_map(|candidate| {
-            let kernel = bases::open(self.build_root, candidate, release, None).ok()?;
-            (!kernel.base.is_none()).then_some(kernel)
-        })?;
-        let base = record::base(&kernel)?;
-        let images = files.iter().filter(|file| is_image(file));
-        let mut bases = images.map(|image| self.base_of(image));
-        if !bases.all(|own| own.as_ref() == Some(&base)) {
-            return None;
-        }
-        let mut bench = Bench::new(Causes::all(), Progress::new(false));
-        let id = bench.add(kernel, release.to_owned(), None);
-        let modules = files.iter().filter(|file| !is_image(file));
-        let cases = modules.map(|module| {
-            let path = self.build_root.outside(module);
-            Case {
-                found: Found {
-                    path: path.clone(),
-                    file: path,
-                },
-                kernels: vec![id],
-            }
-        });
-        let cases: Vec<Case> = cases.collect();
-        let fits = |verdict: Kind| matches!(verdict, Kind::Loads | Kind::LoadsNoBtf);
-        let good = bench.files(&cases).into_iter().all(|judged| {
-            judged.is_ok_and(|module| module.verdicts.iter().all(|v| fits(v.verdict)))
-        });
-        if !good {
-            return None;
-        }
-        let digests: Option<Vec<(&Path, FileDigest)>> = files
-            .iter()
-            .map(|file| Some((file.as_path(), self.digest(file)?)))
-            .collect();
-        Some(record::seal(&base, digests?))
-    }
-
-    fn digest(&self, file: &Path) -> Option<FileDigest> {
-        let file = self.build_root.outside(file);
-        let size = fs::metadata(&file).ok()?.len();
-        if size > package::MAX_FILE {
-            return None;
-        }
-        Some(record::digest(&fs::read(file).ok()?))
     }
 
     /// What modules of others were built for. Those of the kernel's own sources come
@@ -233,7 +135,7 @@ impl Work<'_> {
             let bound = module.btf.as_ref().is_some_and(|btf| !btf.is_empty())
                 && module.btf_base.is_none()
                 && !module.in_tree;
-            let Some(name) = Capability::Base.of(release).filter(|_| bound) else {
+            let Some(name) = base_capability(release).filter(|_| bound) else {
                 continue;
             };
             let kernel = kernels
@@ -242,7 +144,7 @@ impl Work<'_> {
             // What does not fit is the check's business.
             if let Some(kernel) = kernel
                 && judge(&module, kernel, &Causes::all()).verdict == Verdict::Loads
-                && let Some(base) = record::base(kernel)
+                && let Some(base) = base_version(kernel)
             {
                 let line = format!("({name} = {base} if {name})");
                 answers.entry(file.given.clone()).or_default().insert(line);

@@ -9,8 +9,8 @@ use btf_guard::place::inventory::{Initrd, Installed};
 use btf_guard::place::roots::Root;
 use btf_guard::report::{ErrorEntry, InitrdEntry, ModuleEntry};
 
-use super::bench::{Bench, Content, Judged};
-use super::stream::ROOM;
+use super::bench::{Content, Evaluator, JobResult};
+use super::stream::MAX_IN_MEMORY;
 
 /// Initrds that are read in one run. A root has a handful.
 const MOST: usize = 128;
@@ -18,7 +18,7 @@ const MOST: usize = 128;
 /// Initrds that are named of those that were not looked into.
 const NAMED: usize = 8;
 
-/// The initrds of the kernels on a bench.
+/// The initrds of the kernels of an evaluator.
 #[derive(Debug, Default)]
 pub(crate) struct Initrds {
     all: Vec<Booted>,
@@ -48,13 +48,13 @@ pub(crate) struct Inside {
 }
 
 impl Initrds {
-    /// Puts kernels that the root can boot onto the bench, and notes what they
+    /// Puts kernels that the root can boot to the evaluator, and notes what they
     /// are booted with.
     pub(crate) fn add_installed(
         &mut self,
         kernels: Vec<Installed>,
         root: &Root,
-        bench: &mut Bench,
+        evaluator: &mut Evaluator,
     ) {
         let known = kernels.iter().filter(|kernel| kernel.initrds_are_known());
         let known = known.filter_map(|kernel| kernel.kernel.release.clone());
@@ -77,7 +77,7 @@ impl Initrds {
                 (initrd, mend)
             });
             let initrds: Vec<(Initrd, Option<String>)> = initrds.collect();
-            let id = bench.add_installed(installed);
+            let id = evaluator.add_installed(installed);
             self.seen.insert(id);
             for (initrd, mend) in initrds {
                 self.add(initrd, id, mend);
@@ -98,9 +98,9 @@ impl Initrds {
     }
 
     /// Holds the modules in each initrd against the kernels that are booted with it.
-    pub(crate) fn judge(mut self, bench: &Bench) -> Inside {
+    pub(crate) fn judge(mut self, evaluator: &Evaluator) -> Inside {
         let mut inside = Inside::default();
-        for kernel in bench.entries() {
+        for kernel in evaluator.entries() {
             if kernel.moment == Moment::Boot && !self.seen.contains(&kernel.id) {
                 let source = &kernel.source;
                 let why = format!("those of {source}, which only --kernel all looks for");
@@ -114,7 +114,7 @@ impl Initrds {
                 self.unseen.push(why);
                 continue;
             }
-            if let Err(error) = booted.judge(&path, bench, &mut inside) {
+            if let Err(error) = booted.judge(&path, evaluator, &mut inside) {
                 self.unseen.push(format!("{path}: {error}"));
             }
             inside.initrds.push(InitrdEntry {
@@ -130,10 +130,15 @@ impl Initrds {
 
 impl Booted {
     /// Judges what can be read.
-    fn judge(&self, shown: &str, bench: &Bench, inside: &mut Inside) -> Result<(), initrd::Error> {
+    fn judge(
+        &self,
+        shown: &str,
+        evaluator: &Evaluator,
+        inside: &mut Inside,
+    ) -> Result<(), initrd::Error> {
         let mut releases: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for id in &self.kernels {
-            let entry = bench.entries().get(*id);
+            let entry = evaluator.entries().get(*id);
             if let Some(release) = entry.and_then(|entry| entry.release.as_deref()) {
                 releases.entry(release).or_default().push(*id);
             }
@@ -141,7 +146,7 @@ impl Booted {
         // The files by their place in `judged`: which names they have in the
         // end is known in the end.
         let mut files: Contents<usize> = Contents::default();
-        let mut judged: Vec<Judged> = Vec::new();
+        let mut judged: Vec<JobResult> = Vec::new();
         let mut batch: Vec<Content> = Vec::new();
         let mut held = 0;
         let result =
@@ -157,15 +162,15 @@ impl Booted {
                             bytes: content,
                         });
                         files.file(path, judged.len() + batch.len() - 1);
-                        if held >= ROOM {
-                            judged.extend(bench.contents(&batch, &self.kernels));
+                        if held >= MAX_IN_MEMORY {
+                            judged.extend(evaluator.contents(&batch, &self.kernels));
                             batch.clear();
                             held = 0;
                         }
                     }
                 },
             );
-        judged.extend(bench.contents(&batch, &self.kernels));
+        judged.extend(evaluator.contents(&batch, &self.kernels));
         for (release, ids) in releases {
             for (path, index) in files.of_release(release) {
                 match judged.get(*index) {

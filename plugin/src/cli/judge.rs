@@ -6,18 +6,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use btf_guard::kernel::cache::Cache;
 use btf_guard::place::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
 use btf_guard::place::roots::Root;
 use btf_guard::policy::{Mode, Override, Rule, Source};
-use btf_guard::report::{self, ErrorEntry, KernelEntry, Known, Report, Ruling, messages, shown};
+use btf_guard::report::{self, Known, Report, Ruling, messages, shown};
 use serde::Serialize;
 
 use super::args::Judge;
 use super::governed::Governed;
-use super::loading::Loading;
-use super::placed::{Placed, keys};
-use super::wanted::Wanted;
+use super::scene::{Scene, keys};
 use super::{Outcome, after, cached, here, output, planned, sandbox};
 
 /// The longest plan that is read, in bytes: some 100,000 paths.
@@ -32,8 +29,6 @@ struct Answer<'a> {
     report: &'a Report,
     messages: Vec<Message>,
     keys: &'a [String],
-    #[serde(skip_serializing_if = "Loading::is_empty")]
-    loads: Loading,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     overrides: Vec<Override>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +60,6 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     let Judged {
         mut report,
         keys,
-        loads,
         packages,
     } = judge(&plan, mode, args.cache.as_deref(), &governed)?;
     let rating = governed.rating(packages);
@@ -98,7 +92,6 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     output::json(&Answer {
         messages: told,
         keys: &keys,
-        loads,
         overrides,
         once,
         fallback,
@@ -113,7 +106,6 @@ impl<'a> Answer<'a> {
             report,
             messages: Vec::new(),
             keys: &[],
-            loads: Loading::new(),
             overrides: Vec::new(),
             once: Vec::new(),
             fallback: None,
@@ -139,8 +131,6 @@ pub(crate) struct Judged {
     pub(crate) report: Report,
     /// The keys of what the report tells.
     pub(crate) keys: Vec<String>,
-    /// Modules of packages that load on all that they meet.
-    pub(crate) loads: Loading,
     /// What is known of packages.
     pub(crate) packages: BTreeMap<String, Known>,
 }
@@ -194,47 +184,12 @@ pub(crate) fn judge(
         Stage::After | Stage::Now => after::judge(&scene, plan),
     };
     let keys = keys(&found);
-    let modules = found.modules.into_iter().map(|placed| placed.module);
-    let mut report = Report::new(found.kernels, modules.collect(), found.errors, mode);
-    report.notes = found.notes;
+    let modules = found.modules.into_iter().map(|located| located.module);
     Ok(Judged {
-        report,
+        report: Report::new(found.kernels, modules.collect(), found.errors, mode),
         keys,
-        loads: found.loads,
         packages: found.packages,
     })
-}
-
-/// Where a transaction takes place.
-pub(crate) struct Scene<'a> {
-    pub(crate) root: &'a Root,
-    /// The release of the running kernel, where that is a target.
-    pub(crate) running: Option<String>,
-    /// Keeps what images hold.
-    pub(crate) cache: Option<Cache>,
-    /// How bad what is.
-    pub(crate) governed: &'a Governed,
-}
-
-impl Scene<'_> {
-    /// What the machine needs, where the transaction is about it.
-    pub(crate) fn wanted(&self) -> Option<Wanted> {
-        let running = self.running.as_ref();
-        running.map(|release| Wanted::new(self.root, release))
-    }
-}
-
-/// What was found out.
-pub(crate) struct Found {
-    pub(crate) kernels: Vec<KernelEntry>,
-    pub(crate) modules: Vec<Placed>,
-    pub(crate) errors: Vec<ErrorEntry>,
-    /// What the admin is to know besides, a sentence each.
-    pub(crate) notes: Vec<String>,
-    /// Modules of packages that load on all that they meet.
-    pub(crate) loads: Loading,
-    /// What is known of packages.
-    pub(crate) packages: BTreeMap<String, Known>,
 }
 
 /// A descriptor that was inherited, as a file of our own.

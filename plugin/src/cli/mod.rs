@@ -1,7 +1,6 @@
 //! The program: what was typed, what it means, and how it ends.
 
 mod after;
-mod ahead;
 mod args;
 mod before;
 mod bench;
@@ -11,7 +10,6 @@ mod check;
 mod checked;
 mod config;
 mod dependencies;
-mod foreseen;
 mod generate;
 mod governed;
 mod here;
@@ -19,7 +17,6 @@ mod hook;
 mod initrds;
 mod judge;
 mod kernels;
-mod loading;
 mod outcome;
 mod output;
 mod overrule;
@@ -29,9 +26,8 @@ mod planned;
 mod preflight;
 mod progress;
 mod record;
-mod recorded;
 mod sandbox;
-mod shelf;
+mod scene;
 mod since;
 mod status;
 mod stream;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::bench::Observer;
+
 /// Nobody needs to be entertained before.
 const SHOW_AFTER: Duration = Duration::from_secs(1);
 
@@ -32,15 +34,15 @@ impl Progress {
             terminal: wanted && stderr().is_terminal(),
         }
     }
+}
 
-    /// There are `count` more modules to judge.
-    pub(crate) fn expect(&self, count: usize) {
+impl Observer for Progress {
+    fn expect(&self, count: usize) {
         let known = self.bar.length().unwrap_or(0);
         self.bar.set_length(known + count as u64);
     }
 
-    /// `count` modules are judged.
-    pub(crate) fn step(&self, count: usize) {
+    fn step(&self, count: usize) {
         let due = self.terminal && self.started.elapsed() > SHOW_AFTER;
         if due && self.hidden.swap(false, Ordering::Relaxed) {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use btf_guard::place::boot::Bootable;
-use btf_guard::place::tree::Seen;
+use btf_guard::place::tree::TimedModule;
 use btf_guard::stamp::changed_since;
 
 /// When the transaction began, in seconds since 1970. Where that is not known,
@@ -14,18 +14,17 @@ use btf_guard::stamp::changed_since;
 pub(crate) struct Since(pub(crate) Option<u64>);
 
 impl Since {
-    /// Was a module made, replaced or changed since then, other than was `foreseen`
-    /// of the file, or is it reached by another link?
-    pub(crate) fn changed(self, seen: &Seen, foreseen: impl Fn(&Path) -> bool) -> bool {
+    /// A module was made, replaced or changed since then, or is reached by another
+    /// link.
+    pub(crate) fn changed(self, (found, changed): &TimedModule) -> bool {
         let Some(since) = self.0 else { return true };
-        let (found, changed) = seen;
         let touched_file = match changed {
             Some(changed) => changed_since(*changed, since),
             None => touched(&found.file, since),
         };
         // As strings: to compare thousands of paths part by part takes milliseconds.
         let is_link = found.file.as_os_str() != found.path.as_os_str();
-        touched_file && !foreseen(&found.file) || is_link && touched(&found.path, since)
+        touched_file || is_link && touched(&found.path, since)
     }
 
     /// Is this another kernel than before, or reached by another way?

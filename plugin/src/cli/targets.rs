@@ -9,12 +9,11 @@ use btf_guard::kernel::{Config, Error, Kernel};
 use btf_guard::place::boot::ModulesRoot;
 use btf_guard::place::inventory::Place;
 use btf_guard::place::is_package_name;
-use btf_guard::place::package::Package;
+use btf_guard::place::package::{KernelFiles, Package};
 use btf_guard::place::roots::Root;
-use btf_guard::place::transaction::images;
 use btf_guard::report::ErrorEntry;
 
-use super::bench::{Bench, failed};
+use super::bench::{Evaluator, failed};
 use super::here;
 use super::initrds::Initrds;
 use super::packaged;
@@ -37,19 +36,19 @@ pub(crate) struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Puts the kernels that `words` name onto the bench; none mean the default.
+    /// Puts the kernels that `words` name to the evaluator; none mean the default.
     /// A word that names none is an error among the others.
     pub(crate) fn add_all(
         &mut self,
         words: &[String],
         has_paths: bool,
-        bench: &mut Bench,
+        evaluator: &mut Evaluator,
     ) -> anyhow::Result<()> {
         if words.is_empty() {
-            return self.add_default(has_paths, bench);
+            return self.add_default(has_paths, evaluator);
         }
         for word in words {
-            if let Err(error) = self.add(word, bench) {
+            if let Err(error) = self.add(word, evaluator) {
                 self.failed(format!("--kernel {word}"), &format!("{error:#}"));
             }
         }
@@ -57,7 +56,7 @@ impl Targets<'_> {
     }
 
     /// The running kernel, or, where it has no modules here, every kernel of the root.
-    fn add_default(&mut self, has_paths: bool, bench: &mut Bench) -> anyhow::Result<()> {
+    fn add_default(&mut self, has_paths: bool, evaluator: &mut Evaluator) -> anyhow::Result<()> {
         if self.root.is_system() {
             let running = Kernel::running();
             let has_modules = running.as_ref().is_ok_and(|kernel| {
@@ -67,16 +66,16 @@ impl Targets<'_> {
             let releases = self.root.releases();
             if has_modules || releases.is_empty() && has_paths {
                 let running = running.context("cannot read the running kernel")?;
-                self.put(running, "running".to_owned(), None, bench);
+                self.put(running, "running".to_owned(), None, evaluator);
                 return Ok(());
             }
         }
-        self.add_installed(bench)
+        self.add_installed(evaluator)
     }
 
     /// The running kernel, where the root is this machine's, and every kernel that
     /// the root can boot. A kernel that has everything built in is no target.
-    fn add_everything(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
+    fn add_everything(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
         let loads_modules = |release: &String| {
             self.root.module_dir(release).is_some() || Path::new("/proc/modules").exists()
         };
@@ -86,16 +85,16 @@ impl Targets<'_> {
         {
             match Kernel::running() {
                 Ok(running) => {
-                    self.put(running, "running".to_owned(), None, bench);
+                    self.put(running, "running".to_owned(), None, evaluator);
                 }
                 Err(error) => self.failed("running".to_owned(), &error),
             }
         }
-        self.add_installed(bench)
+        self.add_installed(evaluator)
     }
 
     /// Every kernel that the root can boot.
-    fn add_installed(&mut self, bench: &mut Bench) -> anyhow::Result<()> {
+    fn add_installed(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
         let inventory = self.place().inventory();
         let troubles = self.errors.len();
         for (path, why) in inventory.troubles() {
@@ -108,7 +107,7 @@ impl Targets<'_> {
             bail!("no kernel was found under {root}: name one with --kernel");
         }
         self.initrds
-            .add_installed(inventory.kernels, self.root, bench);
+            .add_installed(inventory.kernels, self.root, evaluator);
         Ok(())
     }
 
@@ -122,19 +121,19 @@ impl Targets<'_> {
         }
     }
 
-    fn add(&mut self, word: &str, bench: &mut Bench) -> anyhow::Result<()> {
+    fn add(&mut self, word: &str, evaluator: &mut Evaluator) -> anyhow::Result<()> {
         let path = Path::new(word);
         match word {
             "running" => {
                 let running = Kernel::running().context("cannot read the running kernel")?;
-                self.put(running, word.to_owned(), None, bench);
+                self.put(running, word.to_owned(), None, evaluator);
             }
-            "all" => self.add_everything(bench)?,
+            "all" => self.add_everything(evaluator)?,
             _ if !word.contains('/') && !self.root.images(word).is_empty() => {
-                self.add_release(word, bench);
+                self.add_release(word, evaluator);
             }
-            _ if is_package_name(path.as_os_str()) => self.add_package(path, bench),
-            _ if word.contains('/') || path.exists() => self.add_file(path, bench),
+            _ if is_package_name(path.as_os_str()) => self.add_package(path, evaluator),
+            _ if word.contains('/') || path.exists() => self.add_file(path, evaluator),
             _ => {
                 let root = self.root.path().display();
                 bail!("no such kernel under {root}, and no file of that name");
@@ -143,22 +142,22 @@ impl Targets<'_> {
         Ok(())
     }
 
-    fn add_file(&mut self, path: &Path, bench: &mut Bench) {
+    fn add_file(&mut self, path: &Path, evaluator: &mut Evaluator) {
         match Kernel::open(path, self.config.as_ref()) {
             Ok(kernel) => {
-                self.put(kernel, path.display().to_string(), None, bench);
+                self.put(kernel, path.display().to_string(), None, evaluator);
             }
             Err(error) => self.failed(path.display().to_string(), &error),
         }
     }
 
     /// Every image of a release that the root has.
-    pub(crate) fn add_release(&mut self, release: &str, bench: &mut Bench) -> Vec<usize> {
+    pub(crate) fn add_release(&mut self, release: &str, evaluator: &mut Evaluator) -> Vec<usize> {
         let images = self.root.images(release);
         let files = images
             .iter()
             .map(|image| (image.inside.as_path(), image.file.as_path()));
-        self.add_images(release, files, bench)
+        self.add_images(release, files, evaluator)
     }
 
     /// Images of the root, by their path inside it and their file.
@@ -166,13 +165,13 @@ impl Targets<'_> {
         &mut self,
         release: &str,
         images: impl IntoIterator<Item = (&'p Path, &'p Path)>,
-        bench: &mut Bench,
+        evaluator: &mut Evaluator,
     ) -> Vec<usize> {
         let mut ids = Vec::new();
         for (inside, file) in images {
             let shown = self.root.outside(inside).display().to_string();
             match self.open(file, release) {
-                Ok(kernel) => ids.push(self.put(kernel, shown, None, bench)),
+                Ok(kernel) => ids.push(self.put(kernel, shown, None, evaluator)),
                 Err(error) => self.failed(shown, &error),
             }
         }
@@ -187,36 +186,37 @@ impl Targets<'_> {
     }
 
     /// The kernels inside a package file.
-    fn add_package(&mut self, path: &Path, bench: &mut Bench) {
+    fn add_package(&mut self, path: &Path, evaluator: &mut Evaluator) {
         let shown = path.display().to_string();
         let package = match Package::open(path) {
             Ok(package) => package,
             Err(error) => return self.failed(shown, &error),
         };
-        if images(&package).is_empty() {
+        let files = KernelFiles::of(&package);
+        if files.images.is_empty() {
             let error = "no kernel image is in this package \
                          (/lib/modules/RELEASE/vmlinuz, /boot/vmlinuz-RELEASE)";
             return self.failed(shown, &error);
         }
-        for (_, path, kernel) in packaged::kernels(&package, self.cache.as_ref(), &mut self.errors)
-        {
-            let source = path.display().to_string();
-            self.put(kernel, source, Some(package.nevra()), bench);
+        let cache = self.cache.as_ref();
+        for found in packaged::kernels(&package, &files, cache, &mut self.errors) {
+            let source = found.path.display().to_string();
+            self.put(found.kernel, source, Some(package.nevra()), evaluator);
         }
     }
 
-    /// Puts a kernel onto the bench.
+    /// Puts a kernel to the evaluator.
     fn put(
         &self,
         mut kernel: Kernel,
         source: String,
         package: Option<&str>,
-        bench: &mut Bench,
+        evaluator: &mut Evaluator,
     ) -> usize {
         if let Some(config) = &self.config {
             kernel.config = config.clone();
         }
-        bench.add(kernel, source, package)
+        evaluator.add(kernel, source, package)
     }
 
     fn failed(&mut self, path: String, error: &impl ToString) {

@@ -38,12 +38,11 @@ const MAX_ENTRY: u64 = image::MAX_BTF + (16 << 20);
 /// takes longer to digest than to read.
 const IMAGE: u64 = 256 << 20;
 
-/// The suffixes of entries: what an image holds; which image a file was; modules
-/// that are known.
+/// The suffixes of entries: what an image holds; which image a file was.
 const IMAGES: &str = "image";
 const PLACES: &str = "place";
-pub(crate) const KNOWN: &str = "known";
-const SUFFIXES: [&str; 3] = [IMAGES, PLACES, KNOWN];
+/// Suffixes of what is removed when room is needed, an older version's among them.
+const SUFFIXES: [&str; 3] = [IMAGES, PLACES, "known"];
 
 /// Bytes of a SHA-256.
 const DIGEST: usize = 32;
@@ -156,7 +155,7 @@ impl Cache {
     /// The bytes that [`keep`](Self::keep) was given under this name, of which
     /// there are `limit` at most. What is damaged, or could be somebody else's, is
     /// none.
-    pub fn kept(&self, name: &str, suffix: &str, limit: u64) -> Option<Vec<u8>> {
+    fn kept(&self, name: &str, suffix: &str, limit: u64) -> Option<Vec<u8>> {
         let mut file = self.load(&entry(name, suffix), limit + DIGEST as u64);
         let mut bytes = Vec::new();
         let file = file.as_mut().ok()?.as_mut()?;
@@ -171,7 +170,7 @@ impl Cache {
     ///
     /// # Errors
     /// If it cannot be written, or others could write into the directory.
-    pub fn keep(&self, name: &str, suffix: &str, bytes: &[u8]) -> Result<(), Refused> {
+    fn keep(&self, name: &str, suffix: &str, bytes: &[u8]) -> Result<(), Refused> {
         let mut all = Sha256::digest(bytes).to_vec();
         all.extend_from_slice(bytes);
         self.store(&entry(name, suffix), &all)

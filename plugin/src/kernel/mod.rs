@@ -122,25 +122,6 @@ impl Kernel {
         let digest = || hex::encode(Sha256::digest(self.base.bytes()));
         self.sha256.get_or_init(digest).clone()
     }
-
-    /// Everything that decides over verdicts, and nothing else. Two kernels of
-    /// which this is the same do the same with every module.
-    pub(crate) fn identity(&self) -> String {
-        // Whoever adds a field decides here.
-        let Self {
-            release,
-            build: _,
-            moment: _,
-            source: _,
-            base: _,
-            abilities,
-            config,
-            target,
-            sha256: _,
-        } = self;
-        let config = (config.allow_mismatch, config.module_btf);
-        format!("{:?}", (self.sha256(), release, abilities, config, target))
-    }
 }
 
 /// Why a kernel could not be read.

@@ -17,7 +17,7 @@ use crate::Malformed;
 use crate::btf::Order;
 
 pub use name::{name_of_file, same_name};
-pub use reader::{MAX_MODULE, Reader, is_compressed};
+pub use reader::{MAX_MODULE, Reader};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

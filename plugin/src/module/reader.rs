@@ -46,20 +46,6 @@ impl Reader {
     /// [`Error::Io`] if the file cannot be read or is no regular file,
     /// [`Error::Malformed`] if it is no module, or one longer than [`MAX_MODULE`].
     pub fn open(&mut self, path: &Path) -> Result<Module, Error> {
-        let read = self.open_unless(path, |_| false)?;
-        read.ok_or_else(|| Malformed::new(0_u64, "a module").into())
-    }
-
-    /// The same, but a compressed file is not unpacked if `known` says so of its
-    /// bytes; then there is no module.
-    ///
-    /// # Errors
-    /// Those of [`open`](Self::open).
-    pub fn open_unless(
-        &mut self,
-        path: &Path,
-        known: impl FnOnce(&[u8]) -> bool,
-    ) -> Result<Option<Module>, Error> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = Regular::open(path)?;
         if file.size() > MAX_MODULE as u64 {
@@ -67,16 +53,13 @@ impl Reader {
         }
         let head = file.read(0, (elf::HEADER as u64).min(file.size()) as usize)?;
         if elf::is_elf(&head) {
-            return read(&file, &head, &name).map(Some);
+            return read(&file, &head, &name);
         }
         let format = packed_as(&head)?;
         let mut packed = std::mem::take(&mut self.packed);
         let module = file
             .read_all(MAX_MODULE as u64, &mut packed)
-            .and_then(|()| match known(&packed) {
-                true => Ok(None),
-                false => self.unpack(format, &packed, &name).map(Some),
-            });
+            .and_then(|()| self.unpack(format, &packed, &name));
         if packed.capacity() <= MAX_KEPT {
             self.packed = packed;
         }
@@ -116,11 +99,6 @@ impl Reader {
         }
         read(&self.plain[..], &self.plain, name)
     }
-}
-
-/// True of the start of a compressed module.
-pub fn is_compressed(head: &[u8]) -> bool {
-    packed_as(head).is_ok()
 }
 
 /// How a module that does not begin as ELF is compressed.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use btf_guard_child::Failure;
 
+use super::Role;
 use super::fetch::{Outcome, Step};
 use super::installed::{Installed, Rpm};
 use super::nevra::{name_of, same_package};
 use super::package::{self, Package};
-use super::paths;
 use super::plan::{Action, Element, text_path};
 use crate::module::source::Regular;
 
@@ -103,7 +103,7 @@ impl Elements {
         }
         let files = package.files().iter();
         let paths: Vec<PathBuf> = files
-            .filter(|file| file.has_content() && paths::is_carried(&file.path))
+            .filter(|file| file.has_content() && Role::of(&file.path).is_some_and(Role::is_judged))
             .map(|file| text_path(&file.path))
             .collect();
         if paths.is_empty() {

@@ -7,18 +7,13 @@ use crate::module::source::Regular;
 use crate::module::{Error, MAX_MODULE, Module, Reader, name_of_file};
 
 /// Reads a module file; one with the suffix `.btf` is a split BTF without a
-/// module around it. A compressed file is not unpacked if `known` says so of its
-/// bytes; then there is no module.
+/// module around it.
 ///
 /// # Errors
 /// Those of [`Reader::open`].
-pub fn open_module(
-    reader: &mut Reader,
-    file: &Path,
-    known: impl FnOnce(&[u8]) -> bool,
-) -> Result<Option<Module>, Error> {
+pub fn open_module(reader: &mut Reader, file: &Path) -> Result<Module, Error> {
     if file.extension().is_none_or(|suffix| suffix != "btf") {
-        return reader.open_unless(file, known);
+        return reader.open(file);
     }
     let mut btf = Vec::new();
     Regular::open(file)?.read_all(MAX_MODULE as u64, &mut btf)?;
@@ -26,7 +21,7 @@ pub fn open_module(
     if btf.is_empty() {
         return Err(Malformed::new(0_u64, "BTF, found an empty file").into());
     }
-    Ok(Some(Module::from_raw_btf(&name_of_file(file), btf)))
+    Ok(Module::from_raw_btf(&name_of_file(file), btf))
 }
 
 #[cfg(test)]
@@ -40,8 +35,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("nf-nat.btf");
         std::fs::write(&file, "not checked here").unwrap();
-        let open = |file: &Path| open_module(&mut Reader::new(), file, |_| false);
-        let module = open(&file).unwrap().unwrap();
+        let open = |file: &Path| open_module(&mut Reader::new(), file);
+        let module = open(&file).unwrap();
         assert_eq!(module.name, "nf_nat");
         assert_eq!(module.btf.as_deref(), Some(&b"not checked here"[..]));
         assert!(module.target.is_none());

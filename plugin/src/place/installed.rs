@@ -11,7 +11,7 @@ use std::time::Duration;
 use btf_guard_child::{self as child, Failure, Limits};
 
 use super::nevra::name_of;
-use super::paths;
+use super::{Directory, Role};
 
 const WHO: &str = "rpm";
 
@@ -57,7 +57,7 @@ impl Rpm<'_> {
             let answer = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
             let mut matching = BTreeSet::new();
             for (nevra, directories) in parse(&answer) {
-                let matters = |path: &PathBuf| paths::place(path.as_os_str().as_bytes()).is_some();
+                let matters = |path: &PathBuf| Directory::of(path.as_os_str().as_bytes()).is_some();
                 if directories.iter().any(matters) {
                     matching.insert(name_of(&nevra).to_owned());
                 }
@@ -68,7 +68,7 @@ impl Rpm<'_> {
             let matching: Vec<&str> = matching.iter().map(String::as_str).collect();
             let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &matching, timeout)?;
             for (nevra, mut paths) in parse(&answer) {
-                paths.retain(|path| paths::is_carried(path));
+                paths.retain(|path| Role::of(path).is_some_and(Role::is_judged));
                 if !paths.is_empty() {
                     found.push(Installed { nevra, paths });
                 }

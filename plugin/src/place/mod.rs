@@ -15,7 +15,6 @@ mod layout;
 pub mod needed;
 pub mod nevra;
 pub mod package;
-pub mod paths;
 pub mod plan;
 pub mod private;
 pub mod process;
@@ -26,4 +25,4 @@ pub mod transaction;
 pub mod tree;
 
 pub use file::open_module;
-pub use layout::{Role, is_module_name, is_package_name, is_release};
+pub use layout::{Directory, Role, is_module_name, is_package_name, is_release};

@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 
 use crate::policy::{Decision, Mode, Override, Source};
 use crate::terminal::escape;
-use crate::verdict::ContentDigest;
 
 /// The version of [`Plan`] and of every JSON report.
 pub const SCHEMA: u32 = 1;
@@ -55,13 +54,6 @@ pub struct Plan {
     /// earlier answers. It is not told again.
     #[serde(default)]
     pub said: Vec<String>,
-    /// The [`Answer::loads`] of the answer before the transaction.
-    #[serde(default)]
-    pub loads: BTreeMap<PathBuf, ContentDigest>,
-    /// May a scriptlet have run? If not, nothing has changed but the files of the
-    /// elements. For [`Stage::After`].
-    #[serde(default = "unless_said")]
-    pub scriptlets: bool,
     /// Where packages were fetched from, as far as that is known: aliases of
     /// repositories by name, epoch, version, release, architecture.
     #[serde(default)]
@@ -85,17 +77,10 @@ impl Plan {
             release: None,
             esps: Vec::new(),
             said: Vec::new(),
-            loads: BTreeMap::new(),
-            scriptlets: unless_said(),
             repositories: BTreeMap::new(),
             elements: Vec::new(),
         }
     }
-}
-
-/// Who does not know has to say nothing.
-fn unless_said() -> bool {
-    true
 }
 
 /// When a plan is judged.
@@ -151,11 +136,6 @@ pub struct Answer {
     /// for [`Plan::said`].
     #[serde(default)]
     pub keys: Vec<String>,
-    /// Modules of packages that load on all that they meet, by the paths they are
-    /// installed under: for [`Plan::loads`]. What is the same on the disk, before
-    /// the same kernels, is not judged again.
-    #[serde(default)]
-    pub loads: BTreeMap<PathBuf, ContentDigest>,
     /// What made the decision another one than the policy's files alone would.
     #[serde(default)]
     pub overrides: Vec<Override>,
@@ -189,7 +169,6 @@ impl Answer {
             decision,
             messages,
             keys,
-            loads: BTreeMap::new(),
             overrides: Vec::new(),
             once: Vec::new(),
             fallback: None,

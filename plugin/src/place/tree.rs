@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::is_module_name;
 use super::roots::Root;
+use crate::counters;
 
 /// A module file that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Found {
+pub struct ModuleFile {
     /// The path it was found under, links not followed: what a report shows.
     pub path: PathBuf,
     /// The file it leads to.
@@ -22,14 +23,14 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Tree {
     /// The module files, sorted by path; a file is named once, by the first path.
-    pub modules: Vec<Found>,
+    pub modules: Vec<ModuleFile>,
     /// What could not be read, and why.
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
 /// A module file, and when it was last changed, in seconds since 1970: where that
 /// was asked, and the file lies there itself.
-pub type Seen = (Found, Option<i64>);
+pub type TimedModule = (ModuleFile, Option<i64>);
 
 /// Collects the module files below `dir`.
 ///
@@ -46,9 +47,34 @@ pub fn walk(dir: &Path, root: &Root) -> Tree {
     }
 }
 
-/// The same modules, with the times of their last changes.
-pub fn walk_with_times(dir: &Path, root: &Root) -> Vec<Seen> {
-    collect(dir, root, true, &mut Vec::new())
+/// The modules of one release, as they are on the disk.
+#[derive(Debug)]
+pub struct ReleaseTree {
+    /// The release.
+    pub release: String,
+    /// Its module directory, links followed.
+    pub dir: PathBuf,
+    /// Its modules, sorted by path.
+    pub modules: Vec<TimedModule>,
+}
+
+impl ReleaseTree {
+    /// Walks the module directory of a release, if it has one. Times are those of the
+    /// files' last changes, if they are wanted.
+    pub fn read(root: &Root, release: &str, times: bool) -> Option<Self> {
+        let dir = root.module_dir(release)?;
+        let modules = collect(&dir, root, times, &mut Vec::new());
+        Some(Self {
+            release: release.to_owned(),
+            dir,
+            modules,
+        })
+    }
+
+    /// The path of one of its modules below the module directory.
+    pub fn below<'f>(&self, file: &'f ModuleFile) -> &'f Path {
+        file.path.strip_prefix(&self.dir).unwrap_or(&file.path)
+    }
 }
 
 /// A file or directory under the path that led to it.
@@ -62,7 +88,8 @@ fn collect(
     root: &Root,
     times: bool,
     unreadable: &mut Vec<(PathBuf, String)>,
-) -> Vec<Seen> {
+) -> Vec<TimedModule> {
+    counters::count("walk", dir.display());
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,
         Err(error) => {
@@ -119,8 +146,8 @@ fn collect(
         }
     }
     let modules = modules.into_iter();
-    let mut found: Vec<Seen> = modules
-        .map(|(file, (path, changed))| (Found { path, file }, changed))
+    let mut found: Vec<TimedModule> = modules
+        .map(|(file, (path, changed))| (ModuleFile { path, file }, changed))
         .collect();
     found.sort_unstable();
     found
@@ -160,7 +187,7 @@ fn list(dir: &Path) -> io::Result<Vec<DirEntry>> {
 
 /// The links below `dir`, which need not exist, that are called like modules and
 /// lead to a file inside `root`.
-pub fn links(dir: &Path, root: &Root) -> Vec<Found> {
+pub fn links(dir: &Path, root: &Root) -> Vec<ModuleFile> {
     let mut found = Vec::new();
     let mut directories = vec![dir.to_owned()];
     while let Some(directory) = directories.pop() {
@@ -171,7 +198,7 @@ pub fn links(dir: &Path, root: &Root) -> Vec<Found> {
                 Ok(kind) if kind.is_symlink() && is_module_name(&entry.file_name()) => {
                     let inside = root.inside(&path);
                     if let Some(Ok(file)) = inside.map(|inside| root.resolve(&inside)) {
-                        found.push(Found { path, file });
+                        found.push(ModuleFile { path, file });
                     }
                 }
                 _ => {}

@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use super::{KernelEntry, VerdictEntry};
-use crate::kernel::Moment;
 use crate::module::{Module, name_of_file};
 use crate::policy::Severity;
-use crate::verdict::{BuiltFor, Kind, Verdict};
+use crate::verdict::{BuiltFor, Verdict};
 
 /// One module of a report.
 #[derive(Debug, Clone, Serialize)]
@@ -73,37 +72,6 @@ impl ModuleEntry {
             verdicts: Vec::new(),
             names_machine: module.target.is_some(),
         }
-    }
-
-    /// The entry of a module of which no more is known than that all of these
-    /// kernels load it, each an id and its moment.
-    pub fn that_loads(
-        path: String,
-        package: Option<String>,
-        kernels: impl IntoIterator<Item = (usize, Moment)>,
-    ) -> Self {
-        let loads = |(id, moment)| VerdictEntry::new(id, moment, Verdict::Loads.into());
-        Self {
-            name: name_of_file(&path),
-            path,
-            package,
-            initrd: None,
-            release: None,
-            in_tree: true,
-            needed: Vec::new(),
-            btf: BtfEntry {
-                present: true,
-                ..BtfEntry::default()
-            },
-            verdicts: kernels.into_iter().map(loads).collect(),
-            names_machine: true,
-        }
-    }
-
-    /// Do all kernels that it was held against load it and take its BTF?
-    pub fn loads(&self) -> bool {
-        let loads = |verdict: &VerdictEntry| verdict.verdict == Kind::Loads;
-        !self.verdicts.is_empty() && self.verdicts.iter().all(loads)
     }
 
     /// The entry of a kernel's module directory that is gone or empty.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::counters;
+
 use super::{KernelEntry, ModuleEntry, Report, VerdictEntry};
 use crate::place::nevra::name_of;
 use crate::policy::{self, Decision, Mode, Override, Policy, Provenance, Rule, Severity, Subject};
@@ -80,6 +82,7 @@ impl<'p> Rating<'p> {
         kernels: &[KernelEntry],
         counts: &dyn Fn(&Rule) -> bool,
     ) -> (Severity, Option<&'p Rule>) {
+        counters::count("rate", format_args!("{} {}", module.path, verdict.kernel));
         let Some(kernel) = kernels.get(verdict.kernel) else {
             return (verdict.severity, None);
         };
@@ -117,7 +120,7 @@ impl<'p> Rating<'p> {
     /// be another: nothing is used up for nothing.
     pub fn ruling(&self, report: &Report, mode: Mode, asked: Option<Override>) -> Ruling {
         let decided = |counts: &dyn Fn(&Rule) -> bool| self.decision(report, mode, counts);
-        let decision = decided(&|_| true);
+        let decision = policy::decide(worst(&report.modules), mode);
         let mut idle: Vec<&Rule> = Vec::new();
         for rule in self.policy.rules.iter().filter(|rule| rule.is_one_shot()) {
             let without = |other: &Rule| other != rule && !idle.contains(&other);
@@ -137,18 +140,13 @@ impl<'p> Rating<'p> {
                 once.extend(rule.source.id.clone().filter(|_| rule.is_one_shot()));
             }
         }
-        let unasked = self.decision(report, Mode::Block, &|_| true);
+        let unasked = policy::decide(worst(&report.modules), Mode::Block);
         overrides.extend(asked.filter(|_| unasked != decision));
         Ruling { overrides, once }
     }
 
     /// What a report would come to by some of the rules alone.
-    pub fn decision(
-        &self,
-        report: &Report,
-        mode: Mode,
-        counts: &dyn Fn(&Rule) -> bool,
-    ) -> Decision {
+    fn decision(&self, report: &Report, mode: Mode, counts: &dyn Fn(&Rule) -> bool) -> Decision {
         let severities = report.modules.iter().flat_map(|module| {
             let verdicts = module.verdicts.iter();
             verdicts.map(|verdict| self.severity(module, verdict, &report.kernels, counts).0)
@@ -157,12 +155,18 @@ impl<'p> Rating<'p> {
     }
 }
 
+/// The worst severity of all.
+fn worst(modules: &[ModuleEntry]) -> Severity {
+    let severities = modules.iter().map(ModuleEntry::severity);
+    severities.max().unwrap_or(Severity::None)
+}
+
 impl Report {
     /// The same findings, as they would be by some of the rules alone.
     pub fn by(&self, rating: &Rating<'_>, mode: Mode, counts: &dyn Fn(&Rule) -> bool) -> Self {
         let mut report = self.clone();
         rating.rate_by(&mut report.modules, &report.kernels, counts);
-        report.decision = rating.decision(self, mode, counts);
+        report.decision = policy::decide(worst(&report.modules), mode);
         report
     }
 }

@@ -325,11 +325,11 @@ fn a_block_in_a_package_managers_output() {
 }
 
 #[test]
-fn what_was_so_before_is_a_notice() {
+fn what_set_preexisting_is_a_notice() {
     let (kernels, mut modules) = bad_day(Moment::Boot);
     for verdict in modules.iter_mut().flat_map(|m| &mut m.verdicts) {
         if verdict.severity == Severity::Block {
-            verdict.was_so_before();
+            verdict.set_preexisting();
         }
     }
     let errors = vec![ErrorEntry {

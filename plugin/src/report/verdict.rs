@@ -95,7 +95,7 @@ impl VerdictEntry {
     }
 
     /// Marks what the transaction did not bring about: worth knowing, no more.
-    pub fn was_so_before(&mut self) {
+    pub fn set_preexisting(&mut self) {
         self.before = true;
         self.cap(Severity::Info);
     }
@@ -108,7 +108,7 @@ impl VerdictEntry {
 
     /// Marks what the transaction may not have brought about: a guess never
     /// blocks. `why` is what could not be read.
-    pub fn may_have_been_so_before(&mut self, why: &str) {
+    pub fn set_maybe_preexisting(&mut self, why: &str) {
         self.cap(Severity::Warn);
         let note = format!("whether it was so before this transaction is not known: {why}");
         self.notes.push(note);

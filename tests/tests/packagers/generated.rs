@@ -4,8 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use btf_guard::place::Role;
-use btf_guard::place::package::Package;
 use btf_guard_tests::client::{ClientRoot, Suite, Workshop, packages, rpmbuild, settle};
 use btf_guard_tests::{Extracted, kernels};
 
@@ -60,27 +58,11 @@ fn relations(package: &Path, what: &str) -> Vec<String> {
     ours.map(str::to_owned).collect()
 }
 
-fn of_release(release: &str) -> impl Fn(&Path) -> bool {
-    move |path| match Role::of(path) {
-        Some(
-            Role::Module { release: own, .. }
-            | Role::Image { release: own }
-            | Role::OtherImage { release: own },
-        ) => own == release,
-        _ => false,
-    }
-}
-
 #[test]
-fn a_kernel_package_records_its_base_and_that_its_modules_fit() {
+fn a_kernel_package_records_its_base() {
     let stable = |kernel: &Extracted| kernel.name.contains("6.1.") && kernel.name.contains("cloud");
-    let all: Vec<_> = Extracted::all(&kernels())
-        .into_iter()
-        .filter(stable)
-        .collect();
-    let [old, new] = all.as_slice() else {
-        panic!("no two builds of 6.1: run `make test`")
-    };
+    let mut all = Extracted::all(&kernels()).into_iter().filter(stable);
+    let new = all.next_back().expect("a build of 6.1: run `make test`");
     let mut records = Vec::new();
     // rpm 4.18 asks about each file, 4.20 and 6 about all.
     for suite in Suite::ALL {
@@ -88,12 +70,12 @@ fn a_kernel_package_records_its_base_and_that_its_modules_fit() {
             continue;
         };
         settle(&root);
-        lay_out(&root, new);
+        lay_out(&root, &new);
         let silent = kernel_package(&root, &[]);
         assert_eq!(relations(&silent, "--provides"), Vec::<String>::new());
         let path = kernel_package(&root, &GENERATE);
         let provides = relations(&path, "--provides");
-        let [base, checked] = provides.as_slice() else {
+        let [base] = provides.as_slice() else {
             panic!("{suite:?}: {provides:?}");
         };
         let release = &new.release;
@@ -101,25 +83,8 @@ fn a_kernel_package_records_its_base_and_that_its_modules_fit() {
             base.starts_with(&format!("btf-base({release}) = ")),
             "{base}"
         );
-        assert!(checked.starts_with(&format!("btf-checked({release}) = ")));
         assert_eq!(relations(&path, "--requires"), Vec::<String>::new());
-        let package = Package::open(&path).unwrap();
-        let recorded = package.recorded_base(release).expect("a base");
-        assert!(package.is_sealed(release, recorded, of_release(release)));
-        let but_one = |path: &Path| of_release(release)(path) && !path.ends_with("vmlinuz");
-        assert!(!package.is_sealed(release, recorded, but_one));
         records.push(provides.clone());
-
-        // One module of another build, and there is no seal any more.
-        let stranger = old.modules.iter().find(|path| path.ends_with("xfs.ko"));
-        let place = format!("/build/tree/usr/lib/modules/{release}/kernel/xfs.ko");
-        root.copy(&place, stranger.expect("xfs"));
-        let path = kernel_package(&root, &GENERATE);
-        assert_eq!(
-            relations(&path, "--provides"),
-            std::slice::from_ref(base),
-            "{suite:?}"
-        );
     }
     assert!(
         records.iter().all(|record| *record == records[0]),

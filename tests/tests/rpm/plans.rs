@@ -76,6 +76,21 @@ fn modules_and_images_are_named_and_nothing_else() {
     assert_eq!(paths, wanted.map(PathBuf::from));
 }
 
+/// Fedora's `kernel-uki-virt` has no other image.
+#[test]
+fn a_package_whose_only_kernel_is_a_unified_image_is_judged() {
+    for name in ["vmlinuz-virt.efi", "vmlinuz.efi"] {
+        let judge = recorder();
+        let root = Root::new(&judge.path());
+        let path = format!("/lib/modules/{RELEASE}/{name}");
+        let package = Package::new("kernel-uki").file(&path, &path);
+        install(&root, &[root.build(&package)]);
+        let plan = judge.plan();
+        assert_eq!(plan.elements.len(), 1, "{name}");
+        assert_eq!(plan.elements[0].paths, [PathBuf::from(path)]);
+    }
+}
+
 #[test]
 fn the_judge_reads_each_package_from_its_start() {
     let judge = Judge::before(

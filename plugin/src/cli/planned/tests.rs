@@ -1,13 +1,17 @@
-//! One pass over a payload, with and without room for its modules. What the judge
-//! makes of whole transactions is in `tests/judge*.rs`.
+//! How often things are read and done. What the judge makes of whole transactions is
+//! in `tests/judge*.rs`.
 
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
+use btf_guard::counters;
 use btf_guard::place::plan::{Action, Element};
 use btf_guard::place::roots::Root;
+use btf_guard::policy::Mode;
+use btf_guard::report::Report;
 use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
 
 use super::super::governed::Governed;
@@ -58,18 +62,22 @@ fn module(split: &[u8]) -> Vec<u8> {
 /// A package of a kernel, its image before or behind its modules `0` to `3`, of
 /// which `2` has the BTF of another build.
 fn package(image: &str) -> Vec<u8> {
+    package_of(RELEASE, image)
+}
+
+fn package_of(release: &str, image: &str) -> Vec<u8> {
     const INT: u32 = 1 << 24;
     const STRUCT: u32 = 4 << 24;
     let split = |base: u32| btf(&[base, STRUCT, 0], b"thing\0");
     let mut files = vec![
         (image.to_owned(), btf(&[1, INT, 4, 32], b"\0int\0")),
         (
-            format!("/lib/modules/{RELEASE}/config"),
+            format!("/lib/modules/{release}/config"),
             b"CONFIG_MODULES=y\n".to_vec(),
         ),
     ];
     for number in 0..4 {
-        let path = format!("/lib/modules/{RELEASE}/kernel/m{number}.ko");
+        let path = format!("/lib/modules/{release}/kernel/m{number}.ko");
         files.push((path, module(&split(if number == 2 { 4 } else { 5 }))));
     }
     let mut builder = PackageBuilder::new("kernel", "1", "GPL-2.0", "x86_64", "kernel");
@@ -83,37 +91,34 @@ fn package(image: &str) -> Vec<u8> {
     bytes
 }
 
-fn judge(package: &[u8], shelf: &Shelf) -> Found {
-    let dir = tempfile::tempdir().unwrap();
+fn judge(package: &[u8]) -> Evaluated {
+    judge_in(tempfile::tempdir().unwrap().path(), package, Vec::new())
+}
+
+fn judge_in(dir: &Path, package: &[u8], paths: Vec<PathBuf>) -> Evaluated {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(package).unwrap();
-    let root = Root::new(dir.path()).unwrap();
-    let governed = Governed::read(Some(dir.path()), true);
+    let root = Root::new(dir).unwrap();
+    let governed = Governed::read(Some(dir), true);
     let scene = Scene {
         root: &root,
         running: None,
         cache: None,
         governed: &governed,
     };
-    let mut plan = Plan::new(PathBuf::from(dir.path()));
+    let mut plan = Plan::new(PathBuf::from(dir));
     plan.elements.push(Element {
         nevra: "kernel-1-1.x86_64".to_owned(),
         action: Action::Install,
         file: None,
-        paths: Vec::new(),
+        paths,
     });
-    with_shelf(&scene, &plan, vec![Some(file)], shelf)
-}
-
-/// A pool of one thread.
-fn alone() -> rayon::ThreadPool {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1);
-    pool.build().unwrap()
+    super::judge(&scene, &plan, vec![Some(file)])
 }
 
 /// Name and verdict of each module, and the errors.
-fn told(found: &Found) -> (Vec<String>, Vec<&str>) {
-    let modules = found.modules.iter().map(|Placed { module, .. }| {
+fn told(found: &Evaluated) -> (Vec<String>, Vec<&str>) {
+    let modules = found.modules.iter().map(|LocatedModule { module, .. }| {
         let verdicts: Vec<_> = module.verdicts.iter().map(|v| v.verdict).collect();
         format!("{} {verdicts:?}", module.name)
     });
@@ -126,38 +131,70 @@ const LAST: &str = "/lib/modules/6.1.0-test/vmlinuz";
 const ALL: [&str; 4] = ["m0 [Loads]", "m1 [Loads]", "m2 [Refused]", "m3 [Loads]"];
 
 #[test]
-fn modules_before_and_behind_their_kernel_are_judged_in_one_pass() {
+fn modules_before_and_behind_their_kernel_are_judged() {
     for image in [FIRST, LAST] {
-        let package = package(image);
-        let shelf = Shelf::new();
-        let found = judge(&package, &shelf);
+        let found = judge(&package(image));
         assert_eq!(told(&found), (ALL.map(str::to_owned).to_vec(), vec![]));
-        assert_eq!(shelf.reads(), 4, "{image}");
-    }
-}
-
-#[test]
-fn what_finds_no_room_is_read_again() {
-    for image in [FIRST, LAST] {
-        for room in [0, 1, 700] {
-            let shelf = Shelf::with_room_for(room);
-            // One after the other: several at once may all find room.
-            let found = alone().install(|| judge(&package(image), &shelf));
-            assert_eq!(told(&found), (ALL.map(str::to_owned).to_vec(), vec![]));
-            assert!(shelf.reads() < 4, "{image} {room}");
-        }
     }
 }
 
 #[test]
 fn a_payload_that_is_damaged_is_said_once() {
     for image in [FIRST, LAST] {
-        for room in [0, usize::MAX] {
-            let mut package = package(image);
-            package.truncate(package.len() - 4);
-            let found = judge(&package, &Shelf::with_room_for(room));
-            let (_, errors) = told(&found);
-            assert_eq!(errors.len(), 1, "{image} {room}: {errors:?}");
-        }
+        let mut package = package(image);
+        package.truncate(package.len() - 4);
+        let found = judge(&package);
+        let (_, errors) = told(&found);
+        assert_eq!(errors.len(), 1, "{image}: {errors:?}");
     }
+}
+
+/// Each path of a transaction is classified once, each module tree walked once, each
+/// verdict rated once.
+#[test]
+fn nothing_is_done_twice() {
+    counters::start();
+    // Other tests count, too.
+    let release = "6.1.0-counted";
+    let dir = tempfile::tempdir().unwrap();
+    let modules = dir.path().join("lib/modules").join(release);
+    fs::create_dir_all(modules.join("updates")).unwrap();
+    let own = |name: &str| modules.join("updates").join(name);
+    fs::write(own("stays.ko"), module(&btf(&[4, 4 << 24, 0], b"thing\0"))).unwrap();
+    // The one of its name before: a finding is compared with it.
+    fs::write(own("m2.ko"), module(&btf(&[5, 4 << 24, 0], b"thing\0"))).unwrap();
+    let image = format!("/lib/modules/{release}/vmlinuz");
+    let mut paths: Vec<PathBuf> = (0..4)
+        .map(|number| format!("/lib/modules/{release}/kernel/m{number}.ko").into())
+        .collect();
+    paths.push(image.clone().into());
+    let found = judge_in(dir.path(), &package_of(release, &image), paths);
+    assert_eq!(found.modules.len(), 6, "{:?}", told(&found));
+    let report = Report::new(
+        found.kernels,
+        found.modules.into_iter().map(|l| l.module).collect(),
+        found.errors,
+        Mode::Block,
+    );
+    let policy = Governed::read(Some(dir.path()), true);
+    let ruling = policy
+        .rating(BTreeMap::new())
+        .ruling(&report, Mode::Block, None);
+    assert_eq!(ruling.overrides.len(), 0);
+
+    let counted = |what, expected: usize| {
+        let mut counted = counters::counted(what);
+        counted.retain(|subject, _| {
+            subject.contains(release) || subject.starts_with(dir.path().to_str().unwrap())
+        });
+        assert_eq!(counted.len(), expected, "{what}: {counted:?}");
+        assert!(
+            counted.values().all(|times| *times == 1),
+            "{what}: {counted:?}"
+        );
+    };
+    // Four modules, the image and its config.
+    counted("classify", 6);
+    counted("walk", 1);
+    counted("rate", 6);
 }

@@ -9,16 +9,15 @@ use btf_guard::kernel::kmsg::{self, Refused};
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::module::{Reader, name_of_file, same_name};
 use btf_guard::place::open_module;
-use btf_guard::place::tree::{self, Found as File};
+use btf_guard::place::tree::{self, ModuleFile};
 use btf_guard::policy::Severity;
 use btf_guard::report::{Kind, ModuleEntry};
 use btf_guard::stamp::FileId;
 use btf_guard::standing::{Finding, Findings, Judged, Place};
 use btf_guard::verdict::{Cause, Causes};
 
-use super::super::bench::{Bench, Case};
+use super::super::bench::{Evaluator, Job};
 use super::super::here;
-use super::super::progress::Progress;
 use super::super::wanted::Wanted;
 use super::context::{CLIENT, Scene};
 use super::rescan::{KERNEL, stamp};
@@ -140,7 +139,7 @@ fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
     if finding.judged?.module != FileId::of(file).ok()? {
         return None;
     }
-    let module = open_module(&mut Reader::new(), file, |_| false).ok()??;
+    let module = open_module(&mut Reader::new(), file).ok()?;
     let own = module.btf?;
     let loaded = fs::read(Path::new("/sys/kernel/btf").join(name)).ok()?;
     // Relocated BTF has other numbers in it.
@@ -153,11 +152,11 @@ fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
 /// Modules that were refused and that no finding is about.
 struct Unforeseen<'a> {
     scene: &'a Scene<'a>,
-    bench: Bench,
+    evaluator: Evaluator,
     id: usize,
     release: &'a str,
     base: String,
-    files: BTreeMap<String, File>,
+    files: BTreeMap<String, ModuleFile>,
 }
 
 impl<'a> Unforeseen<'a> {
@@ -168,12 +167,12 @@ impl<'a> Unforeseen<'a> {
         let named = modules.map(|found| (name_of_file(&found.path), found));
         let here = here::running_release(scene.root, false);
         let wanted = here.map(|release| Wanted::new(scene.root, &release));
-        let mut bench = Bench::new(Causes::all(), Progress::new(false)).for_this_machine(wanted);
+        let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
         let base = kernel.sha256();
         Self {
-            id: bench.add(kernel, "running".to_owned(), None),
+            id: evaluator.add(kernel, "running".to_owned(), None),
             scene,
-            bench,
+            evaluator,
             release,
             base,
             files: named.collect(),
@@ -188,12 +187,12 @@ impl<'a> Unforeseen<'a> {
             let line = format!("{head}, which is not among its modules here: was it in an initrd?");
             return (None, line);
         };
-        let cases = [Case {
+        let jobs = [Job {
             found: file.clone(),
             kernels: vec![self.id],
         }];
         let path = file.path.display();
-        let Some(Ok(module)) = self.bench.files(&cases).pop() else {
+        let Some(Ok(module)) = self.evaluator.files(&jobs).pop() else {
             return (None, format!("{head}; {path} cannot be read"));
         };
         let says = module.verdicts.first().map(|verdict| verdict.verdict);
@@ -225,7 +224,7 @@ impl<'a> Unforeseen<'a> {
             errno: Some(refused.errno),
             log: refused.log.clone(),
             severity: Severity::Warn,
-            needed: self.bench.reasons(self.id, &module.name),
+            needed: self.evaluator.reasons(self.id, &module.name),
             since: self.scene.time,
             client: client.to_owned(),
             judged: None,

@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::place::inventory::{Installed, Place as Search};
-use btf_guard::place::tree::{self, Found as File};
+use btf_guard::place::tree::{self, ModuleFile};
 use btf_guard::policy::Severity;
 use btf_guard::report::{Kind, ModuleEntry};
 use btf_guard::stamp::FileId;
 use btf_guard::standing::{About, Finding, Findings, Judged};
 use btf_guard::verdict::Causes;
 
-use super::super::bench::{Bench, Case};
+use super::super::bench::{Evaluator, Job};
 use super::super::governed::Governed;
 use super::super::here;
-use super::super::progress::Progress;
 use super::super::wanted::Wanted;
 use super::context::{CLIENT, Looked, Scene};
 use super::rescan::stamp;
@@ -103,9 +102,9 @@ fn fate(scene: &Scene<'_>, finding: &Finding) -> Fate {
 fn judge(scene: &Scene<'_>, open: Vec<Finding>) -> Vec<Finding> {
     let here = here::running_release(scene.root, false);
     let wanted = here.map(|release| Wanted::new(scene.root, &release));
-    let mut bench = Bench::new(Causes::all(), Progress::new(false)).for_this_machine(wanted);
-    let kernels = kernels(scene, &open, &mut bench);
-    let mut cases: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+    let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
+    let kernels = kernels(scene, &open, &mut evaluator);
+    let mut jobs: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
     let mut by_pair: BTreeMap<(String, usize), Finding> = BTreeMap::new();
     for finding in open {
         let place = (finding.kernel.moment, finding.kernel.source.clone());
@@ -113,25 +112,25 @@ fn judge(scene: &Scene<'_>, open: Vec<Finding>) -> Vec<Finding> {
         let Some(id) = kernels.get(&place) else {
             continue;
         };
-        let ids = cases.entry(PathBuf::from(&finding.module)).or_default();
+        let ids = jobs.entry(PathBuf::from(&finding.module)).or_default();
         if !ids.contains(id) {
             ids.push(*id);
         }
         by_pair.insert((finding.module.clone(), *id), finding);
     }
-    let cases: Vec<Case> = cases
+    let jobs: Vec<Job> = jobs
         .into_iter()
         .filter_map(|(path, kernels)| {
             let file = fs::canonicalize(&path).ok()?;
-            let found = File { path, file };
-            Some(Case { found, kernels })
+            let found = ModuleFile { path, file };
+            Some(Job { found, kernels })
         })
         .collect();
-    let judged = bench.files(&cases);
+    let judged = evaluator.files(&jobs);
     let mut modules: Vec<ModuleEntry> = judged.into_iter().filter_map(Result::ok).collect();
     let governed = Governed::read(scene.config, false);
     let rating = governed.rating(BTreeMap::new());
-    rating.rate(&mut modules, bench.entries());
+    rating.rate(&mut modules, evaluator.entries());
     let mut findings = Vec::new();
     for module in modules {
         for index in 0..module.verdicts.len() {
@@ -175,18 +174,18 @@ fn again(
     Some(finding)
 }
 
-/// The kernels of findings, by moment and source, put onto the bench.
+/// The kernels of findings, by moment and source, put to the evaluator.
 fn kernels(
     scene: &Scene<'_>,
     open: &[Finding],
-    bench: &mut Bench,
+    evaluator: &mut Evaluator,
 ) -> BTreeMap<(Moment, String), usize> {
     let mut ids = BTreeMap::new();
     if open.iter().any(|f| f.kernel.moment == Moment::Now)
         && let Ok(kernel) = Kernel::running()
     {
         let source = "running".to_owned();
-        let id = bench.add(kernel, source.clone(), None);
+        let id = evaluator.add(kernel, source.clone(), None);
         ids.insert((Moment::Now, source), id);
     }
     let boot: Vec<&Finding> = open
@@ -210,7 +209,7 @@ fn kernels(
     for installed in inventory.kernels {
         let Installed { bootable, .. } = &installed;
         let file = bootable.file.clone();
-        by_file.insert(file, bench.add_installed(installed));
+        by_file.insert(file, evaluator.add_installed(installed));
     }
     for finding in boot {
         let source = &finding.kernel.source;

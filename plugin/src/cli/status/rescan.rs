@@ -10,7 +10,6 @@ use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin};
 use btf_guard::verdict::Causes;
 
 use super::super::checked::{self, Options};
-use super::super::progress::Progress;
 use super::context::{CLIENT, Found, Scene};
 
 /// Who has found what nobody predicted.
@@ -29,7 +28,7 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
         mode: Mode::Block,
         jobs: None,
         config: scene.config.map(Path::to_owned),
-        progress: Progress::new(false),
+        observer: None,
     };
     let checked = checked::judge(options)?;
     let mut report = checked.report;

@@ -259,12 +259,12 @@ fn files_of_others_in_the_directory_stay() {
     cache.make().unwrap();
     fs::create_dir(cache.dir().join("dnf")).unwrap();
     fs::write(cache.dir().join("README"), vec![0; 9000]).unwrap();
-    cache.keep("a", KNOWN, b"a").unwrap();
-    cache.keep("b", KNOWN, b"b").unwrap();
+    cache.keep("a", IMAGES, b"a").unwrap();
+    cache.keep("b", IMAGES, b"b").unwrap();
     let names = |path: &PathBuf| path.file_name().unwrap().to_owned();
     let left: Vec<_> = entries(&cache).iter().map(names).collect();
-    assert_eq!(left, ["README", "b.known", "dnf"]);
-    assert_eq!(cache.kept("b", KNOWN, 1).as_deref(), Some(&b"b"[..]));
-    assert_eq!(cache.kept("b", KNOWN, 0), None);
-    assert_eq!(cache.kept("a", KNOWN, 1), None);
+    assert_eq!(left, ["README", "b.image", "dnf"]);
+    assert_eq!(cache.kept("b", IMAGES, 1).as_deref(), Some(&b"b"[..]));
+    assert_eq!(cache.kept("b", IMAGES, 0), None);
+    assert_eq!(cache.kept("a", IMAGES, 1), None);
 }

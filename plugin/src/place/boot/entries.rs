@@ -9,7 +9,8 @@ use super::problem::{Fault, Problem};
 use super::systemd_boot::Item;
 use super::uki::Uki;
 use super::volume::Volume;
-use super::{BootMethod, BootPath, sources};
+use super::{BootMethod, BootPath};
+use crate::place::layout::release_of_boot_image;
 use crate::place::roots::Root;
 
 /// Reads a unified kernel image.
@@ -148,7 +149,7 @@ fn release_in_path(path: &str) -> Option<&str> {
         return has_token.then_some(release);
     }
     // kernelstub's `vmlinuz-previous.efi` has none.
-    sources::release_in_name(file).filter(|release| !release.ends_with(".efi"))
+    release_of_boot_image(file).filter(|release| !release.ends_with(".efi"))
 }
 
 /// The unified kernel images of a volume, which are entries themselves.

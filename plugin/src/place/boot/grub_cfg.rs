@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::collect::{Collector, Slot};
 use super::grub::{self, Item, Menu};
 use super::problem::Fault;
-use super::sources::release_in_name;
 use super::volume::{Place, Volume, identity};
 use super::{BootMethod, BootPath};
+use crate::place::layout::release_of_boot_image;
 use crate::place::roots::Root;
 
 /// A `grub.cfg` that has a menu.
@@ -128,5 +128,5 @@ fn kernel(
         }
     }
     let name = path.rsplit('/').next().unwrap_or_default();
-    collector.take(image, release_in_name(name), via)
+    collector.take(image, release_of_boot_image(name), via)
 }

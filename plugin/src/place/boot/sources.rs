@@ -9,6 +9,7 @@ use super::problem::Fault;
 use super::volume::{Place, Volume};
 use super::{BootMethod, BootPath};
 use crate::place::is_release;
+use crate::place::layout::release_of_boot_image;
 use crate::place::roots::Root;
 
 /// An image in a module directory has one of these names.
@@ -39,10 +40,15 @@ pub(super) fn module_dirs(collector: &mut Collector<'_>) {
 /// The images in `/boot`, by their names.
 pub(super) fn boot(root: &Root, collector: &mut Collector<'_>) {
     let volume = Volume::part_of(root, Path::new("/boot"));
-    let is_image = |name: &str| release_in_name(name).is_some();
+    let is_image = |name: &str| release_of_boot_image(name).is_some();
     for name in volume.list("", is_image, &mut collector.problems) {
         let inside = Path::new("/boot").join(&name);
-        named(collector, &inside, release_in_name(&name), BootMethod::Boot);
+        named(
+            collector,
+            &inside,
+            release_of_boot_image(&name),
+            BootMethod::Boot,
+        );
     }
 }
 
@@ -64,27 +70,6 @@ fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, wa
         }
         Err(_) => {}
     }
-}
-
-/// The release in the name of a file of `/boot`; `None` if that is no image.
-///
-/// Left out are what packages leave behind and checksums, as grub-mkconfig
-/// does (`grub_file_is_not_garbage`, util/grub-mkconfig_lib.in, 2.06).
-pub(super) fn release_in_name(name: &str) -> Option<&str> {
-    let garbage = [".rpmsave", ".rpmnew", ".sig", ".hmac"];
-    if garbage.iter().any(|end| name.ends_with(end)) || name.contains(".dpkg-") {
-        return None;
-    }
-    let release = match name.strip_prefix("vmlinux-") {
-        Some(release) => [".gz", ".xz", ".zst"]
-            .iter()
-            .find_map(|packed| release.strip_suffix(packed))
-            .unwrap_or(release),
-        None => ["vmlinuz-", "Image-", "image-"]
-            .iter()
-            .find_map(|start| name.strip_prefix(start))?,
-    };
-    is_release(release).then_some(release)
 }
 
 /// The images of kernelstub: `EFI/<NAME>-<uuid of the root>/vmlinuz.efi` and

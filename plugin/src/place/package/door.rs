@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use rpm::{IndexTag, PackageMetadata};
 
-use super::super::record::parse_digest;
 use super::file_list::{Error, Kind, PackagedFile, leads_up};
 use crate::Malformed;
 
@@ -29,7 +28,6 @@ const MAX_DATA: u32 = 64 << 20;
 /// All paths of a package together.
 const MAX_PATHS: usize = 64 << 20;
 /// Capabilities that tell of bases. A kernel package has two.
-const MAX_RECORDED: usize = 64;
 /// `PATH_MAX`.
 const MAX_PATH: usize = 4096;
 
@@ -150,13 +148,6 @@ pub(super) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Err
     if [dir_of.len(), modes.len(), flags.len(), sizes.len()] != [count; 4] {
         return Err(rpm::Error::InconsistentTagArrayLengths.into());
     }
-    // PGPHASHALGO_SHA256 (rpm/rpmcrypto.h); without the tag it is MD5.
-    let algorithm = header.get_entry_data_as_u32(IndexTag::RPMTAG_FILEDIGESTALGO);
-    let digests = match algorithm {
-        Ok(8) => header.get_entry_data_as_string_array(IndexTag::RPMTAG_FILEDIGESTS),
-        _ => Ok(Vec::new()),
-    };
-    let digests = digests.unwrap_or_default();
     let optional = |tag| header.get_entry_data_as_u32_array(tag).unwrap_or_default();
     let devices = optional(IndexTag::RPMTAG_FILEDEVICES);
     let inodes = optional(IndexTag::RPMTAG_FILEINODES);
@@ -172,28 +163,10 @@ pub(super) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Err
             path,
             size,
             kind: kind(mode, flags),
-            digest: digests.get(index).and_then(|text| parse_digest(text)),
             inode: device.zip(inodes.get(index).copied()),
         });
     }
     Ok(files)
-}
-
-/// The capabilities that tell of bases, each as its name and version.
-pub(super) fn recorded(metadata: &PackageMetadata) -> Vec<(String, String)> {
-    let header = &metadata.header;
-    let strings = |tag| header.get_entry_data_as_string_array(tag);
-    let (Ok(names), Ok(versions)) = (
-        strings(IndexTag::RPMTAG_PROVIDENAME),
-        strings(IndexTag::RPMTAG_PROVIDEVERSION),
-    ) else {
-        return Vec::new();
-    };
-    let ours = |name: &str| name.starts_with("btf-base(") || name.starts_with("btf-checked(");
-    let all = names.iter().zip(versions).filter(|(name, _)| ours(name));
-    all.take(MAX_RECORDED)
-        .map(|(name, version)| ((*name).to_owned(), version.to_owned()))
-        .collect()
 }
 
 /// `RPMFILE_GHOST` (include/rpm/rpmfiles.h).

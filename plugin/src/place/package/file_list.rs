@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::super::record::{self, FileDigest};
 use crate::Malformed;
 
 /// The largest module or kernel image that is taken out of a package.
@@ -39,8 +38,6 @@ pub struct PackagedFile {
     /// Its size in bytes.
     pub(super) size: u64,
     pub(super) kind: Kind,
-    /// SHA-256 of its content, where that is what the header has.
-    pub(super) digest: Option<FileDigest>,
     /// Device and inode at build time: equal for hard links of one another.
     pub(super) inode: Option<(u32, u32)>,
 }
@@ -65,11 +62,6 @@ impl PackagedFile {
     /// Its size in bytes, as the header states it.
     pub fn size(&self) -> u64 {
         self.size
-    }
-
-    /// True of content with the digest that the header states.
-    pub fn is(&self, content: &[u8]) -> bool {
-        self.digest == Some(record::digest(content))
     }
 }
 

@@ -7,6 +7,7 @@
 mod archive;
 mod door;
 mod file_list;
+mod kernel_files;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,10 +15,10 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::record::{self, Capability};
 use file_list::Links;
 
 pub use file_list::{Error, MAX_FILE, PackagedFile};
+pub use kernel_files::{KernelFiles, PackagedImage, PackagedModule};
 
 /// A package whose header has been read.
 #[derive(Debug)]
@@ -26,8 +27,6 @@ pub struct Package {
     nevra: String,
     vendor: Option<String>,
     files: Vec<PackagedFile>,
-    /// The capabilities of [`Capability`] that it provides, with their versions.
-    recorded: Vec<(String, String)>,
     /// Where the payload starts, in bytes from the start of the file.
     payload: u64,
 }
@@ -67,13 +66,11 @@ impl Package {
         let nevra = metadata.get_nevra()?.to_string();
         let vendor = metadata.get_vendor().ok().map(str::to_owned);
         let files = door::files(&metadata)?;
-        let recorded = door::recorded(&metadata);
         Ok(Self {
             bytes,
             nevra,
             vendor,
             files,
-            recorded,
             payload,
         })
     }
@@ -91,66 +88,6 @@ impl Package {
     /// The files that the header lists.
     pub fn files(&self) -> &[PackagedFile] {
         &self.files
-    }
-
-    /// The base of its kernel image of a release, as its header records it.
-    pub fn recorded_base(&self, release: &str) -> Option<&str> {
-        let name = Capability::Base.of(release)?;
-        let mut versions = self.versions(&name);
-        let base = versions.next()?;
-        // Two images that differ: neither can be meant.
-        versions.all(|other| other == base).then_some(base)
-    }
-
-    /// Does the header record that its files at which `matters`, as they are, were
-    /// judged by this base and found good?
-    pub fn is_sealed(&self, release: &str, base: &str, matters: impl Fn(&Path) -> bool) -> bool {
-        let files = self.files.iter();
-        let files = files.filter(|file| file.has_content() && matters(&file.path));
-        let digests = files.map(|file| Some((file.path.as_path(), file.digest?)));
-        let Some(digests) = digests.collect::<Option<Vec<_>>>() else {
-            return false;
-        };
-        let seal = record::seal(base, digests);
-        let name = Capability::Checked.of(release);
-        name.is_some_and(|name| self.versions(&name).any(|version| version == seal))
-    }
-
-    fn versions(&self, name: &str) -> impl Iterator<Item = &str> {
-        let same = self.recorded.iter().filter(move |(own, _)| own == name);
-        same.map(|(_, version)| version.as_str())
-    }
-
-    /// Hands the first files of the payload that `wanted` asks for to `each`, with
-    /// what the header says is the SHA-256 of their content, until `each` breaks off
-    /// or `most` bytes of files have gone by.
-    ///
-    /// # Errors
-    /// Those of [`Package::extract`].
-    pub fn sample(
-        &self,
-        wanted: impl Fn(&Path) -> bool,
-        most: u64,
-        mut each: impl FnMut(&PackagedFile, Vec<u8>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let links = Links::of(&self.files);
-        let mut room = most;
-        let mut archive = archive::Archive::new(self.payload(), &self.files, &links)?;
-        while let Some(index) = archive.next()? {
-            let Some(file) = self.files.get(index) else {
-                continue;
-            };
-            let Some(left) = room.checked_sub(file.size) else {
-                return Ok(());
-            };
-            room = left;
-            if !archive.has_content(index) || !file.has_content() || !wanted(&file.path) {
-                archive.skip()?;
-            } else if each(file, archive.read()?).is_break() {
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 
     fn payload(&self) -> io::BufReader<At<'_>> {

@@ -72,6 +72,10 @@ fn read(elements: Vec<Element>, files: Vec<Option<File>>) -> Transaction {
     Transaction::read(&plan, files)
 }
 
+fn staying(transaction: &Transaction, root: &Root) -> Vec<(PathBuf, ModuleFile)> {
+    FsView::new(transaction, root).modules_that_stay("6.1")
+}
+
 #[test]
 fn an_upgrade_replaces_what_comes_back_and_erases_the_rest() {
     let (_dir, root) = root(&[
@@ -101,8 +105,7 @@ fn an_upgrade_replaces_what_comes_back_and_erases_the_rest() {
     assert_eq!(transaction.unreadable, []);
     let change = &transaction.releases["6.1"];
     assert!(change.installs_modules() && change.erases_modules());
-    let stay: Vec<_> = transaction
-        .modules_that_stay("6.1", &root)
+    let stay: Vec<_> = staying(&transaction, &root)
         .into_iter()
         .map(|(_, found)| found.file)
         .collect();
@@ -150,8 +153,7 @@ fn where_a_link_leads_decides_what_stays() {
         vec![element(Action::Install, &[]), old],
         vec![Some(new), None],
     );
-    let stay: Vec<_> = transaction
-        .modules_that_stay("6.1", &root)
+    let stay: Vec<_> = staying(&transaction, &root)
         .into_iter()
         .map(|(_, found)| found.file)
         .collect();
@@ -177,16 +179,16 @@ fn a_module_that_comes_is_the_module_of_every_release_that_links_to_it() {
     }
     let new = package(&["/lib/modules/6.0/extra/kmp.ko"]);
     let transaction = read(vec![element(Action::Install, &[])], vec![Some(new)]);
-    let linked = Linked {
+    let linked = WeakUpdate {
         path: "/lib/modules/6.0/extra/kmp.ko".into(),
         release: "6.1".into(),
         below: "weak-updates/sub/kmp.ko".into(),
     };
-    assert_eq!(transaction.linked_modules(&root), [linked]);
+    assert_eq!(FsView::new(&transaction, &root).weak_updates(), [linked]);
     // What goes is nobody's module any more.
     let erase = element(Action::Erase, &["/lib/modules/6.0/extra/kmp.ko"]);
     let transaction = read(vec![erase], vec![None]);
-    assert_eq!(transaction.linked_modules(&root), []);
+    assert_eq!(FsView::new(&transaction, &root).weak_updates(), []);
 }
 
 #[test]
@@ -218,11 +220,11 @@ fn copies_follow_the_image_that_is_brought() {
     );
     let change = &transaction.releases["6.1"];
     assert_eq!(
-        change.brought,
+        change.new_images,
         [(0, PathBuf::from("/usr/lib/modules/6.1/vmlinuz"))]
     );
     assert_eq!(stay_of(change, &root), [""; 0]);
-    assert_eq!(transaction.modules_that_stay("6.1", &root).len(), 1);
+    assert_eq!(staying(&transaction, &root).len(), 1);
     assert!(!change.installs_modules());
 }
 
@@ -234,7 +236,7 @@ fn an_image_that_comes_and_cannot_be_read_is_no_old_copy() {
         let change = &transaction.releases["6.1"];
         assert_eq!(stay_of(change, &root), [""; 0], "{paths:?}");
         let image = change.unknown_image().map(|(_, path)| path.to_owned());
-        (image, transaction.modules_that_stay("6.1", &root).len())
+        (image, staying(&transaction, &root).len())
     };
     // The package cannot be opened: the plan tells what it brings.
     let (image, stay) = named(

@@ -1,5 +1,5 @@
-//! `btf-guard judge` after a transaction: what was judged before it and came as
-//! it was to come.
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! `btf-guard judge` after a transaction that it has judged before it.
 
 #![allow(
     clippy::unwrap_used,
@@ -52,13 +52,9 @@ fn installs(root: &Place, paths: &[&str]) -> Plan {
 }
 
 /// Judged after a transaction that brought `file`, as the rpm plugin asks.
-fn after(root: &Place, mut plan: Plan, before: &Answer, file: &Path, scriptlets: bool) -> Answer {
+fn after(root: &Place, mut plan: Plan, file: &Path) -> Answer {
     plan.stage = Stage::After;
     plan.since = Some(fs::metadata(file).unwrap().ctime().try_into().unwrap());
-    plan.scriptlets = scriptlets;
-    if let Some(loads) = before.0.get("loads") {
-        plan.loads = serde_json::from_value(loads.clone()).unwrap();
-    }
     let mut transaction = Transaction::on(root);
     transaction.plan = plan;
     transaction.judge()
@@ -69,76 +65,33 @@ fn judged(answer: &Answer) -> u64 {
 }
 
 #[test]
-fn what_loads_is_not_judged_again_and_without_scriptlets_nothing_is() {
+fn only_what_changed_is_judged_again() {
     let root = settled();
-    let before = fine_comes(&root);
+    assert_eq!(fine_comes(&root).decision(), "allow");
     let path = module_path("fine");
     let plan = || installs(&root, &[&path]);
+    root.install("there", Build::Old);
+    sleep(Duration::from_millis(2100));
     let file = root.install("fine", Build::New);
-    for scriptlets in [true, false] {
-        let answer = after(&root, plan(), &before, &file, scriptlets);
-        assert_eq!((answer.decision(), judged(&answer)), ("allow", 0));
-    }
+    let answer = after(&root, plan(), &file);
+    assert_eq!((answer.decision(), judged(&answer)), ("allow", 1));
     // Something that only a scriptlet can have made.
     root.install("made", Build::Old);
-    let answer = after(&root, plan(), &before, &file, false);
-    assert_eq!(judged(&answer), 0);
-    let answer = after(&root, plan(), &before, &file, true);
+    let answer = after(&root, plan(), &file);
     assert_eq!(answer.verdicts(), ["made refused block"]);
-    assert_eq!(judged(&answer), 1);
+    assert_eq!(judged(&answer), 2);
 }
 
 #[test]
 fn what_came_otherwise_is_judged() {
     let root = settled();
-    let before = fine_comes(&root);
     let path = module_path("fine");
-    for scriptlets in [true, false] {
-        let file = root.install("fine", Build::Old);
-        let answer = after(&root, installs(&root, &[&path]), &before, &file, scriptlets);
-        assert_eq!(answer.verdicts(), ["fine refused block"]);
-    }
-    let file = root.file(&path, "no module");
-    let answer = after(&root, installs(&root, &[&path]), &before, &file, false);
-    assert!(answer.says(&path), "{:?}", answer.messages());
-}
-
-#[test]
-fn what_was_refused_or_not_judged_is_looked_at() {
-    let (root, files) = (settled(), Place::new());
-    let package = kmp(
-        &files,
-        "kmp",
-        &[("fine", Build::New), ("stale", Build::Old)],
-    );
-    let before = Transaction::on(&root).install(&package).judge();
-    assert_eq!(before.0["loads"].as_object().unwrap().len(), 1);
-    root.install("fine", Build::New);
-    let file = root.install("stale", Build::Old);
-    let (fine, stale) = (module_path("fine"), module_path("stale"));
-    let plan = installs(&root, &[&fine, &stale]);
-    let answer = after(&root, plan, &before, &file, false);
-    assert_eq!(answer.verdicts(), ["stale refused block"]);
-    assert_eq!(judged(&answer), 1);
-}
-
-#[test]
-fn before_another_kernel_or_config_all_is_judged_again() {
-    let root = settled();
-    let before = fine_comes(&root);
-    let path = module_path("fine");
-    let file = root.install("fine", Build::New);
-    let config_path = format!("/lib/modules/{RELEASE}/config");
-    let plan = installs(&root, &[&path, &config_path]);
-    assert_eq!(judged(&after(&root, plan, &before, &file, false)), 1);
-    fs::write(
-        root.path().join(format!("boot/vmlinuz-{RELEASE}")),
-        base(Build::Old),
-    )
-    .unwrap();
-    let plan = installs(&root, &[&path]);
-    let answer = after(&root, plan, &before, &file, false);
+    let file = root.install("fine", Build::Old);
+    let answer = after(&root, installs(&root, &[&path]), &file);
     assert_eq!(answer.verdicts(), ["fine refused block"]);
+    let file = root.file(&path, "no module");
+    let answer = after(&root, installs(&root, &[&path]), &file);
+    assert!(answer.says(&path), "{:?}", answer.messages());
 }
 
 #[test]
@@ -158,12 +111,12 @@ fn a_kernel_that_loses_its_modules_misses_them() {
         file: None,
         paths: vec![own.into()],
     });
-    let answer = after(&root, plan, &before, &other, false);
+    let answer = after(&root, plan, &other);
     assert_eq!(before.verdicts(), [" missing block"]);
     assert_eq!(answer.verdicts(), [" missing block"]);
 }
 
-/// It was judged before the release that it came for, not before this one.
+/// It was judged by the kernel of the release that it came for, not by this one.
 #[test]
 fn a_link_that_a_scriptlet_made_is_judged() {
     let root = settled();
@@ -177,28 +130,10 @@ fn a_link_that_a_scriptlet_made_is_judged() {
     assert_eq!(before.decision(), "allow");
     let file = root.file(mine, module("kmp", Build::Old));
     let plan = || installs(&root, &[mine]);
-    assert_eq!(judged(&after(&root, plan(), &before, &file, true)), 0);
+    assert_eq!(after(&root, plan(), &file).decision(), "allow");
     let link = root.file(&format!("lib/modules/{RELEASE}/weak-updates/kmp.ko"), "");
     fs::remove_file(&link).unwrap();
     symlink(mine, &link).unwrap();
-    let answer = after(&root, plan(), &before, &file, true);
+    let answer = after(&root, plan(), &file);
     assert_eq!(answer.verdicts(), ["kmp refused block"]);
-}
-
-#[test]
-fn a_compressed_module_is_told_by_its_bytes() {
-    let (root, files) = (settled(), Place::new());
-    let cache = root.path().join("var/cache/btf-guard");
-    let packed = |build| zstd::encode_all(&module("fine", build)[..], 1).unwrap();
-    let path = format!("{}.zst", module_path("fine"));
-    let package = files.package("kmp", &[(path.clone(), packed(Build::New))]);
-    let before = Transaction::on(&root).install(&package).judge_with(&cache);
-    for (build, expected) in [(Build::New, 0), (Build::Old, 1)] {
-        let file = root.file(&path, packed(build));
-        let answer = after(&root, installs(&root, &[&path]), &before, &file, false);
-        assert_eq!(judged(&answer), expected);
-    }
-    // Known from the time before, it is as good.
-    let again = Transaction::on(&root).install(&package).judge_with(&cache);
-    assert_eq!(again.0["loads"], before.0["loads"]);
 }
