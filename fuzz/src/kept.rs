@@ -1,12 +1,10 @@
 //! What this project's own programs keep, or leave for each other.
 
 use std::fmt::Write;
-use std::fs;
 use std::time::SystemTime;
 
 use btf_guard::btf::Base;
 use btf_guard::judge;
-use btf_guard::kernel::Kernel;
 use btf_guard::kernel::cache::Cache;
 use btf_guard::place::handoff::{self, Commit, Handoff};
 use btf_guard::place::plan;
@@ -17,7 +15,6 @@ use btf_guard::policy::Decision;
 use btf_guard::record::{self, Event, Outcome, entries};
 use btf_guard::report::{Counts, write_motd, write_prometheus, write_standing};
 use btf_guard::standing::{Answered, Findings, Held, Origin};
-use btf_guard::verdict::{Causes, ContentDigest, Known};
 use btf_guard_zypp::known;
 use sha2::{Digest, Sha256};
 
@@ -170,8 +167,7 @@ fn left(scene: &Scene, dir: &Private, own: Process, text: &[u8]) {
     commit.forget().expect("it can be removed");
 }
 
-/// An entry of the cache, without its digests: a line of JSON and a base BTF. And
-/// the same bytes as digests of known modules.
+/// An entry of the cache, without its digests: a line of JSON and a base BTF.
 pub(crate) fn cache(data: &[u8]) {
     let [flag, entry @ ..] = data else {
         return;
@@ -199,22 +195,6 @@ pub(crate) fn cache(data: &[u8]) {
         if let Ok(image) = cache.parse(image) {
             assert_eq!(image.base_btf, base);
             let _ = Base::parse(image.base_btf);
-        }
-        let causes = Causes::all();
-        let module = ContentDigest::of(b"a module");
-        let none: [&Kernel; 0] = [];
-        let known = Known::open(&cache, none, &causes);
-        known.add(module, &[]);
-        known.save();
-        for file in fs::read_dir(scene.path("cache")).expect("it can be listed") {
-            let file = file.expect("it can be listed").path();
-            if file.extension().is_some_and(|end| end == "known") {
-                let bytes = [&Sha256::digest(entry)[..], entry].concat();
-                fs::write(&file, bytes).expect("a file can be written");
-                let known = Known::open(&cache, none, &causes);
-                let _ = (known.contains(module, &[]), known.contains(module, &[0]));
-                fs::remove_file(file).expect("it can be removed");
-            }
         }
     });
 }
