@@ -22,7 +22,7 @@ use super::placed::{LocatedModule, ModuleLocation};
 /// transaction's image replaces. Where that cannot be known, because an image or
 /// the module cannot be read, a verdict warns at most: what may be a repair is
 /// not stopped.
-pub(crate) fn compare<'a>(
+pub(crate) fn mark_preexisting<'a>(
     modules: &mut [LocatedModule],
     evaluator: &Evaluator,
     inventory: &'a Inventory,

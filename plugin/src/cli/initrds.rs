@@ -18,7 +18,7 @@ const MOST: usize = 128;
 /// Initrds that are named of those that were not looked into.
 const NAMED: usize = 8;
 
-/// The initrds of the kernels of an evaluator.
+/// The initrds of an evaluator's kernels.
 #[derive(Debug, Default)]
 pub(crate) struct Initrds {
     all: Vec<Booted>,
@@ -48,8 +48,8 @@ pub(crate) struct Inside {
 }
 
 impl Initrds {
-    /// Puts kernels that the root can boot to the evaluator, and notes what they
-    /// are booted with.
+    /// Adds kernels that the root can boot to the evaluator, and notes what they are
+    /// booted with.
     pub(crate) fn add_installed(
         &mut self,
         kernels: Vec<Installed>,

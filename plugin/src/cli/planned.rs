@@ -46,7 +46,7 @@ pub(crate) fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) ->
     } = planned.evaluation;
     let policy = scene.governed.rating(known(plan, &transaction));
     policy.rate(entries(&mut modules), evaluator.entries());
-    before::compare(&mut modules, &evaluator, &inventory, &view);
+    before::mark_preexisting(&mut modules, &evaluator, &inventory, &view);
     cap_non_default_kernels(&mut modules, evaluator.entries());
     Evaluated {
         modules,

@@ -36,7 +36,7 @@ pub(crate) struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Puts the kernels that `words` name to the evaluator; none mean the default.
+    /// Adds the kernels that `words` name; no words mean the default.
     /// A word that names none is an error among the others.
     pub(crate) fn add_all(
         &mut self,
@@ -205,7 +205,7 @@ impl Targets<'_> {
         }
     }
 
-    /// Puts a kernel to the evaluator.
+    /// Adds a kernel to the evaluator.
     fn put(
         &self,
         mut kernel: Kernel,

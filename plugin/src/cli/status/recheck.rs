@@ -174,7 +174,7 @@ fn again(
     Some(finding)
 }
 
-/// The kernels of findings, by moment and source, put to the evaluator.
+/// Adds the kernels of findings to the evaluator; their ids by moment and source.
 fn kernels(
     scene: &Scene<'_>,
     open: &[Finding],
