@@ -11,10 +11,10 @@ use btf_guard::btf::{
 };
 use btf_guard::kernel::{Abilities, Config, image};
 use btf_guard::module;
-use btf_guard::place::boot::bls::{Entry, Name};
+use btf_guard::place::boot::bls::{Entry, EntryName};
 use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
 use btf_guard::place::boot::systemd_boot::{
-    Ids, Item, Variables, choose, loader_conf_default, wishes,
+    Ids, LoaderEntry, Variables, choose, loader_conf_default, wishes,
 };
 use btf_guard::place::boot::{ModulesRoot, version};
 use btf_guard::place::initrd::{self, Contents};
@@ -125,11 +125,11 @@ pub(crate) fn package(data: &[u8]) {
 pub(crate) fn initrd(data: &[u8]) {
     let mut contents = Contents::default();
     let _ = initrd::parse(data, &mut |item| match item {
-        initrd::Item::Module { path, content } => {
+        initrd::LoaderEntry::Module { path, content } => {
             let name = module::parse(&content, &path).map(|module| module.name);
             contents.file(path, name.ok());
         }
-        initrd::Item::Link { path, target } => contents.link(path, &target),
+        initrd::LoaderEntry::Link { path, target } => contents.link(path, &target),
     });
     let _ = contents.of_release("6.1");
 }
@@ -154,7 +154,7 @@ pub(crate) fn boot(data: &[u8]) {
             let _ = ModulesRoot::of(&root, entry.options.as_deref());
         }
         let file = entry.title.as_deref().unwrap_or("a+1-2.conf");
-        items.extend(Name::of(file, ".conf").map(|name| Item {
+        items.extend(EntryName::of(file, ".conf").map(|name| LoaderEntry {
             name,
             sort_key: entry.sort_key.clone(),
             machine_id: entry.machine_id.clone(),
@@ -162,8 +162,8 @@ pub(crate) fn boot(data: &[u8]) {
         }));
     }
     items.extend(text.lines().filter_map(|line| {
-        Some(Item {
-            name: Name::of(line, ".efi").or_else(|| Name::of(line, ".conf"))?,
+        Some(LoaderEntry {
+            name: EntryName::of(line, ".efi").or_else(|| EntryName::of(line, ".conf"))?,
             sort_key: None,
             machine_id: None,
             version: None,

@@ -18,7 +18,7 @@ const LAST_SIGNAL: i32 = 64;
 
 /// The process group of a child, to which a terminal sends its signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Group {
+pub(crate) enum ProcessGroup {
     /// Its own. An interrupt from the terminal is for rpm, which ends when it is
     /// safe to; it must not become a way around the judgement.
     Own,
@@ -30,9 +30,9 @@ pub(crate) enum Group {
 /// descriptors and `inherited`: no signal blocked or ignored.
 ///
 /// The caller keeps `inherited` open until the command has started.
-pub(crate) fn isolate(command: &mut Command, inherited: &[OwnedFd], group: Group) {
+pub(crate) fn isolate(command: &mut Command, inherited: &[OwnedFd], group: ProcessGroup) {
     let inherited: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
-    if group == Group::Own {
+    if group == ProcessGroup::Own {
         command.process_group(0);
     }
     // SAFETY: the closure calls nothing but system calls and functions that

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Serialize;
 
-use crate::isolation::{self, Group};
-use crate::running::{End, Running};
+use crate::isolation::{self, ProcessGroup};
+use crate::running::{ChildEnd, Running};
 use crate::said::StderrTail;
 use crate::terms::{Failure, Limits, Output};
 
@@ -34,7 +34,14 @@ pub fn run(
 ) -> Result<Output, Failure> {
     let mut output = Vec::new();
     let mut whole = |piece: &[u8]| keep(&mut output, piece, limits.limit);
-    let (status, stderr) = hear(command, input, inherited, Group::Own, limits, &mut whole)?;
+    let (status, stderr) = hear(
+        command,
+        input,
+        inherited,
+        ProcessGroup::Own,
+        limits,
+        &mut whole,
+    )?;
     Ok(Output {
         stdout: output,
         status,
@@ -71,7 +78,7 @@ pub fn lines(
         command,
         input,
         Vec::new(),
-        Group::Ours,
+        ProcessGroup::Ours,
         limits,
         &mut line_by_line,
     );
@@ -106,7 +113,7 @@ fn hear(
     mut command: Command,
     input: File,
     inherited: Vec<OwnedFd>,
-    group: Group,
+    group: ProcessGroup,
     limits: &Limits,
     each: Hear<'_>,
 ) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
@@ -195,9 +202,9 @@ fn listen(
         }
     }
     match running.end(deadline) {
-        End::Status(status) => Ok(Some(status)),
-        End::Unknown => Ok(None),
-        End::NotYet => Err(ReadError::Late),
+        ChildEnd::Status(status) => Ok(Some(status)),
+        ChildEnd::Unknown => Ok(None),
+        ChildEnd::NotYet => Err(ReadError::Late),
     }
 }
 

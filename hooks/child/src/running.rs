@@ -30,7 +30,7 @@ pub(crate) struct Ready {
 }
 
 /// How a child ended.
-pub(crate) enum End {
+pub(crate) enum ChildEnd {
     Status(ExitStatus),
     /// Somebody else has reaped it.
     Unknown,
@@ -107,26 +107,26 @@ impl Running {
     }
 
     /// Waits for the child's end, until the deadline.
-    pub(crate) fn end(&mut self, deadline: Instant) -> End {
+    pub(crate) fn end(&mut self, deadline: Instant) -> ChildEnd {
         let mut pause = FIRST_PAUSE;
         loop {
             let Some(child) = &mut self.child else {
-                return End::Unknown;
+                return ChildEnd::Unknown;
             };
             match child.try_wait() {
                 Ok(Some(status)) => {
                     self.child = None;
-                    return End::Status(status);
+                    return ChildEnd::Status(status);
                 }
                 Ok(None) => {}
                 Err(_) => {
                     self.child = None;
-                    return End::Unknown;
+                    return ChildEnd::Unknown;
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return End::NotYet;
+                return ChildEnd::NotYet;
             }
             if !self.is_told_of_its_end(left) {
                 thread::sleep(pause.min(left));
@@ -217,9 +217,9 @@ mod tests {
 
     fn status(running: &mut Running, patience: Duration) -> Option<i32> {
         match running.end(Instant::now() + patience) {
-            End::Status(status) => status.code(),
-            End::Unknown => Some(-1),
-            End::NotYet => None,
+            ChildEnd::Status(status) => status.code(),
+            ChildEnd::Unknown => Some(-1),
+            ChildEnd::NotYet => None,
         }
     }
 

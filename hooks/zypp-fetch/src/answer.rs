@@ -11,22 +11,22 @@ use crate::output::{ANSWERED, FAILED, Stdout};
 
 /// The answer, as far as it is known.
 #[derive(Clone)]
-pub(crate) struct Answer(Arc<Mutex<State>>);
+pub(crate) struct Response(Arc<Mutex<ResponseState>>);
 
-struct State {
+struct ResponseState {
     output: Stdout,
     outcome: Option<Outcome>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn new(output: Stdout) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(ResponseState {
             output,
             outcome: None,
         })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ResponseState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,7 +89,7 @@ pub(crate) fn too_late(seconds: u64) -> String {
     format!("libzypp was not done after {seconds} seconds")
 }
 
-fn say_all(state: &mut State) -> u8 {
+fn say_all(state: &mut ResponseState) -> u8 {
     let outcome = state.outcome.take().unwrap_or_default();
     match state.output.write(&Line::Result(outcome)) {
         Ok(()) => ANSWERED,

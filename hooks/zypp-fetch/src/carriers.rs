@@ -13,14 +13,14 @@ const MAX_NAME_BYTES: usize = 8 << 20;
 
 /// The names in order; `None` where there are too many to be of use.
 pub(crate) fn all(zypp: &Zypp) -> Result<Option<Vec<String>>, Error> {
-    let mut names = Names::default();
+    let mut names = KernelPackages::default();
     zypp.packages(&mut |kind, word| names.see(kind, word))?;
     Ok(names.kernel_packages())
 }
 
 /// What was seen of packages, one word after the other.
 #[derive(Default)]
-struct Names {
+struct KernelPackages {
     /// The package whose words these are.
     package: String,
     /// It is among the kernel packages.
@@ -31,7 +31,7 @@ struct Names {
     bytes: usize,
 }
 
-impl Names {
+impl KernelPackages {
     /// Sees one word; true if more is wanted of this package.
     fn see(&mut self, kind: Word, word: &[u8]) -> bool {
         if self.bytes > MAX_NAME_BYTES {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn seen(words: &[(Word, &str)]) -> Option<Vec<String>> {
-        let mut names = Names::default();
+        let mut names = KernelPackages::default();
         for (kind, word) in words {
             names.see(*kind, word.as_bytes());
         }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn of_what_is_known_to_carry_no_more_is_asked() {
-        let mut names = Names::default();
+        let mut names = KernelPackages::default();
         assert!(!names.see(Word::Offered, b"kernel-default"));
         assert!(names.see(Word::Offered, b"b"));
         assert!(names.see(Word::Provides, b"b = 1"));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn too_many_are_none() {
-        let mut names = Names::default();
+        let mut names = KernelPackages::default();
         let long = "x".repeat(MAX_NAME_BYTES);
         for number in 0..2 {
             names.see(Word::Offered, format!("kernel-{number}{long}").as_bytes());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use btf_guard::place::fetch::{Failure, Request};
 
-use crate::answer::Answer;
+use crate::answer::Response;
 use crate::failure::plain;
 
 /// How much of the time is left for libzypp to stop by itself: a tenth, at
@@ -46,7 +46,7 @@ impl Deadline {
 }
 
 /// From now on `answer` goes out at the deadline at the latest.
-pub(crate) fn watch_over(deadline: &Deadline, answer: &Answer) -> Result<(), Failure> {
+pub(crate) fn watch_over(deadline: &Deadline, answer: &Response) -> Result<(), Failure> {
     let Some(limit) = deadline.limit else {
         return Ok(());
     };

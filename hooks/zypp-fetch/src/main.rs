@@ -20,7 +20,7 @@ mod work;
 
 use std::process::ExitCode;
 
-use answer::Answer;
+use answer::Response;
 use deadline::Deadline;
 use output::Stdout;
 
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         // There is nowhere to say it.
         Err(_) => return ExitCode::from(output::FAILED),
     };
-    let answer = Answer::new(output);
+    let answer = Response::new(output);
     let request = match request::read(std::io::stdin().lock()) {
         Ok(request) => request,
         Err(failure) => return ExitCode::from(answer.fail(&failure)),

@@ -12,7 +12,7 @@ use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 use zypp_sys::{Action, Error, Lock, Wanted, Zypp};
 
-use crate::answer::{Answer, too_late};
+use crate::answer::{Response, too_late};
 use crate::deadline::Deadline;
 use crate::failure::{failure, one_line, plain};
 use crate::{carrier, carriers};
@@ -27,7 +27,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) fn answer(
     request: &Request,
     deadline: &Deadline,
-    answer: &Answer,
+    answer: &Response,
 ) -> Result<(), Failure> {
     let told = |error: &Error| match error {
         Error::Stopped => plain(too_late(deadline.seconds())),
@@ -196,7 +196,7 @@ fn fetch(
     steps: &[Step],
     chosen: &[usize],
     deadline: &Deadline,
-    answer: &Answer,
+    answer: &Response,
 ) -> Result<(), Error> {
     let cache = zypp.cache().unwrap_or_default();
     if !chosen.is_empty() && !can_be_written(&cache) {
@@ -270,7 +270,7 @@ fn find_cached(
     steps: &[Step],
     fetched: &[usize],
     deadline: &Deadline,
-    answer: &Answer,
+    answer: &Response,
 ) -> Result<(), Error> {
     for (index, step) in steps.iter().enumerate() {
         let is_asked = step.action == plan::Action::Install

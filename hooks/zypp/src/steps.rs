@@ -4,13 +4,13 @@ use btf_guard::place::fetch::{CommitAction, CommitStep};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-struct Body {
+struct CommitBody {
     #[serde(rename = "TransactionStepList")]
-    steps: Vec<Step>,
+    steps: Vec<RawStep>,
 }
 
 #[derive(Deserialize)]
-struct Step {
+struct RawStep {
     #[serde(rename = "type")]
     kind: Option<String>,
     stage: Option<String>,
@@ -39,20 +39,20 @@ struct Solvable {
 /// # Errors
 /// What is not understood, in words.
 pub fn parse(body: &[u8]) -> Result<Vec<CommitStep>, String> {
-    let body: Body = serde_json::from_slice(body)
+    let body: CommitBody = serde_json::from_slice(body)
         .map_err(|error| format!("the list of steps is not understood: {error}"))?;
     Ok(body.steps.into_iter().filter_map(package).collect())
 }
 
 /// True if libzypp has done any of these steps. What is not understood is no step.
 pub(crate) fn is_any_done(body: &[u8]) -> bool {
-    let body: Option<Body> = serde_json::from_slice(body).ok();
+    let body: Option<CommitBody> = serde_json::from_slice(body).ok();
     let steps = body.map(|body| body.steps).unwrap_or_default();
-    let done = |step: &Step| step.stage.as_deref() == Some("ok");
+    let done = |step: &RawStep| step.stage.as_deref() == Some("ok");
     steps.iter().any(done)
 }
 
-fn package(step: Step) -> Option<CommitStep> {
+fn package(step: RawStep) -> Option<CommitStep> {
     let Solvable {
         name,
         epoch,

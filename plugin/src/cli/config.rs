@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use btf_guard::config::{self, Config, Loaded, OnError, Problem};
+use btf_guard::config::{self, Config, ConfigProblem, Loaded, OnError};
 use btf_guard::kernel::Moment;
-use btf_guard::policy::{Mode, Names, Origin, Severity, built_in};
+use btf_guard::policy::{Mode, Origin, Patterns, Severity, built_in};
 use btf_guard::report::shown;
 use btf_guard::verdict::Kind;
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub(crate) fn run(what: &What) -> anyhow::Result<Outcome> {
 }
 
 /// A file that somebody names may be anybody's: it is not obeyed.
-fn mistakes(path: &Path) -> Vec<Problem> {
+fn mistakes(path: &Path) -> Vec<ConfigProblem> {
     let mut text = Vec::new();
     let opened = File::open(path).and_then(|f| f.take(MAX_FILE + 1).read_to_end(&mut text));
     let what = match opened {
@@ -56,14 +56,14 @@ fn mistakes(path: &Path) -> Vec<Problem> {
         }
         Err(error) => error.to_string(),
     };
-    vec![Problem {
+    vec![ConfigProblem {
         path: path.to_owned(),
         place: None,
         what,
     }]
 }
 
-fn complain(problems: &[Problem]) {
+fn complain(problems: &[ConfigProblem]) {
     for problem in problems {
         let _ = writeln!(io::stderr(), "{}", shown(&problem.to_string()));
     }
@@ -151,7 +151,7 @@ fn rule(rule: &btf_guard::policy::Rule) -> RuleEntry {
         ("repository", &rule.repository),
         ("release", &rule.release),
     ] {
-        let Names(patterns) = names;
+        let Patterns(patterns) = names;
         if !patterns.is_empty() {
             let all: Vec<&str> = patterns.iter().map(glob::Pattern::as_str).collect();
             says.push((key, all.join(", ")));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use btf_guard::kernel::Moment;
 use btf_guard::place::boot;
-use btf_guard::place::initrd::{self, Contents, Item};
+use btf_guard::place::initrd::{self, Contents, InitrdItem};
 use btf_guard::place::inventory::{Initrd, Installed};
 use btf_guard::place::roots::Root;
 use btf_guard::report::{ErrorEntry, InitrdEntry, ModuleEntry};
@@ -154,8 +154,8 @@ impl Booted {
                 &self.initrd.file,
                 self.initrd.part.as_ref(),
                 &mut |item| match item {
-                    Item::Link { path, target } => files.link(path, &target),
-                    Item::Module { path, content } => {
+                    InitrdItem::Link { path, target } => files.link(path, &target),
+                    InitrdItem::Module { path, content } => {
                         held += content.len();
                         batch.push(Content {
                             path: inside_of(shown, &path),

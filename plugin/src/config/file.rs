@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeArray, DeTable};
 
 use super::keys::{Keys, Value};
-use super::{Config, DEFAULT_LOG, MAX_RULES, OnError, Problem};
+use super::{Config, ConfigProblem, DEFAULT_LOG, MAX_RULES, OnError};
 use crate::kernel::Moment;
 use crate::policy::{Effect, Expiry, Mode, Override, Rule, Severity, Source, Table, built_in};
 use crate::verdict::Kind;
@@ -15,11 +15,11 @@ use crate::verdict::Kind;
 ///
 /// # Errors
 /// Every mistake in the file: then none of it counts.
-pub(super) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, Vec<Problem>> {
+pub(super) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, Vec<ConfigProblem>> {
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let what = error.message().replace('\n', "; ");
-        vec![Problem::at(path, text, &span, what)]
+        vec![ConfigProblem::at(path, text, &span, what)]
     })?;
     let mut file = File {
         keys: Keys::new(path, text),

@@ -7,9 +7,9 @@ use glob::Pattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, nearest, place};
+use super::problem::{ConfigProblem, nearest, place};
 use crate::module::same_name;
-use crate::policy::{Names, Origin, Set, Severity};
+use crate::policy::{Origin, Patterns, Set, Severity};
 
 /// Bytes of a pattern. The longest names of packages have some hundred.
 const MAX_PATTERN: usize = 512;
@@ -21,7 +21,7 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Keys<'t> {
     path: &'t Path,
     text: &'t str,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigProblem>,
 }
 
 impl<'t> Keys<'t> {
@@ -34,7 +34,7 @@ impl<'t> Keys<'t> {
     }
 
     pub(super) fn wrong(&mut self, span: &Range<usize>, what: impl Into<String>) {
-        let problem = Problem::at(self.path, self.text, span, what.into());
+        let problem = ConfigProblem::at(self.path, self.text, span, what.into());
         self.problems.push(problem);
     }
 
@@ -131,8 +131,8 @@ impl<'t> Keys<'t> {
     }
 
     /// Patterns of names; for modules, in which `-` and `_` are the same, with `_`.
-    pub(super) fn names(&mut self, value: &Value<'t>, of_modules: bool) -> Names {
-        Names(self.list(value, |keys, value| {
+    pub(super) fn names(&mut self, value: &Value<'t>, of_modules: bool) -> Patterns {
+        Patterns(self.list(value, |keys, value| {
             let text = keys.text(value)?;
             match pattern(text, of_modules) {
                 Ok(pattern) => Some(pattern),

@@ -20,7 +20,7 @@ use crate::policy::{Mode, Origin, Policy, Set, Source};
 pub use command_line::command_line;
 pub use keys::pattern;
 pub use places::Places;
-pub use problem::Problem;
+pub use problem::ConfigProblem;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -60,7 +60,7 @@ pub struct Loaded {
     /// What counts.
     pub config: Config,
     /// What is wrong with files that do not.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
     /// The files that count, in their order.
     pub files: Vec<PathBuf>,
 }
@@ -76,7 +76,7 @@ impl Loaded {
             Ok(Some(dir)) => loaded.add_all(&dir, &places.drop_ins),
             Err(refused) => loaded
                 .problems
-                .push(Problem::of(&places.drop_ins, &refused)),
+                .push(ConfigProblem::of(&places.drop_ins, &refused)),
         }
         loaded
     }
@@ -89,21 +89,21 @@ impl Loaded {
         match Private::of_system(dir) {
             Ok(None) => {}
             Ok(Some(dir)) => self.add(&dir, name, path),
-            Err(refused) => self.problems.push(Problem::of(path, &refused)),
+            Err(refused) => self.problems.push(ConfigProblem::of(path, &refused)),
         }
     }
 
     fn add_all(&mut self, dir: &Private, path: &Path) {
         let names = match dir.names() {
             Ok(names) => names,
-            Err(error) => return self.problems.push(Problem::of(path, &error)),
+            Err(error) => return self.problems.push(ConfigProblem::of(path, &error)),
         };
         let is_ours = |name: &String| name.ends_with(".toml") && !name.starts_with('.');
         let mut names: Vec<String> = names.into_iter().filter(is_ours).collect();
         names.sort_unstable();
         if names.len() > MAX_FILES {
             let what = format!("it has more than {MAX_FILES} files: the others are not read");
-            self.problems.push(Problem::of(path, &what));
+            self.problems.push(ConfigProblem::of(path, &what));
         }
         for name in names.iter().take(MAX_FILES) {
             self.add(dir, name, &path.join(name));
@@ -114,7 +114,7 @@ impl Loaded {
         let text = match dir.read(name, MAX_FILE) {
             Ok(None) => return,
             Ok(Some(text)) => text,
-            Err(refused) => return self.problems.push(Problem::of(path, &refused)),
+            Err(refused) => return self.problems.push(ConfigProblem::of(path, &refused)),
         };
         match parse(&self.config, path, text) {
             Ok(config) => {
@@ -142,8 +142,9 @@ impl Loaded {
 ///
 /// # Errors
 /// Every mistake in it: then none of it counts.
-pub fn parse(config: &Config, path: &Path, text: Vec<u8>) -> Result<Config, Vec<Problem>> {
-    let text = String::from_utf8(text).map_err(|_| vec![Problem::of(path, &"it is not UTF-8")])?;
+pub fn parse(config: &Config, path: &Path, text: Vec<u8>) -> Result<Config, Vec<ConfigProblem>> {
+    let text =
+        String::from_utf8(text).map_err(|_| vec![ConfigProblem::of(path, &"it is not UTF-8")])?;
     file::read(config, path, &text)
 }
 

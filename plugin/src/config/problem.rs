@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// One mistake, or why a file is not believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The file.
     pub path: PathBuf,
     /// Line and column in characters, both from 1, where the mistake has a place.
@@ -15,7 +15,7 @@ pub struct Problem {
     pub what: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     /// A mistake in a text, at a range of its bytes.
     pub(super) fn at(path: &Path, text: &str, span: &Range<usize>, what: String) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
         if let Some((line, column)) = self.place {

@@ -24,7 +24,7 @@ const MAX_MODULES: usize = 10_000;
 
 /// A module that was refused for its BTF.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedModule {
     /// The negative errno.
     pub errno: i32,
     /// The first line behind `BPF: `, if there was one.
@@ -33,9 +33,9 @@ pub struct Refused {
 
 /// What the log tells.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Log {
+pub struct KernelLog {
     /// By the module's name, the last time.
-    pub refused: BTreeMap<String, Refused>,
+    pub refused: BTreeMap<String, RefusedModule>,
     /// Its beginning was overwritten.
     pub is_cut: bool,
 }
@@ -44,7 +44,7 @@ pub struct Log {
 ///
 /// # Errors
 /// Those of the system.
-pub fn read(file: &Path) -> io::Result<Log> {
+pub fn read(file: &Path) -> io::Result<KernelLog> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     parse(File::options().read(true).custom_flags(flags).open(file)?)
 }
@@ -53,8 +53,8 @@ pub fn read(file: &Path) -> io::Result<Log> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn parse(mut input: impl Read) -> io::Result<Log> {
-    let mut log = Log::default();
+pub fn parse(mut input: impl Read) -> io::Result<KernelLog> {
+    let mut log = KernelLog::default();
     let mut text = Vec::new();
     // The device hands out one record a read, a file as much as there is room for.
     let mut record = [0; MAX_RECORD];
@@ -87,7 +87,7 @@ pub fn parse(mut input: impl Read) -> io::Result<Log> {
                 reason = Some(said.to_owned());
             }
         } else if let Some((name, errno)) = refused(text) {
-            let refused = Refused {
+            let refused = RefusedModule {
                 errno,
                 log: reason.take(),
             };
@@ -112,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    fn read_text(text: impl AsRef<[u8]>) -> Log {
+    fn read_text(text: impl AsRef<[u8]>) -> KernelLog {
         parse(text.as_ref()).unwrap()
     }
 
@@ -128,7 +128,7 @@ mod tests {
              6,817,6,-;failed to validate module [odd] BTF: x\n\
              6,818,6,-;failed to validate module\n",
         );
-        let one = |errno, log: Option<&str>| Refused {
+        let one = |errno, log: Option<&str>| RefusedModule {
             errno,
             log: log.map(str::to_owned),
         };

@@ -32,7 +32,7 @@ pub(crate) fn is_elf(head: &[u8]) -> bool {
 
 /// The file header: what it was built for, and where its section table is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Header {
+pub(crate) struct ElfHeader {
     /// What it was built for.
     pub(crate) target: Target,
     endian: Endianness,
@@ -44,7 +44,7 @@ pub(crate) struct Header {
 
 /// Where a section's bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Section {
+pub(crate) struct ElfSection {
     /// `sh_offset`.
     pub(crate) offset: u64,
     /// `sh_size`.
@@ -53,7 +53,7 @@ pub(crate) struct Section {
     pub(crate) empty: bool,
 }
 
-impl Header {
+impl ElfHeader {
     /// Reads the header from the first [`HEADER`] bytes, or from all of a
     /// shorter file.
     ///
@@ -103,7 +103,7 @@ impl Header {
         &self,
         source: &(impl Source + ?Sized),
         wanted: [&[u8]; N],
-    ) -> Result<[Option<Section>; N], Error> {
+    ) -> Result<[Option<ElfSection>; N], Error> {
         if self.target.is_64 {
             self.find_in::<SectionHeader64<Endianness>, N>(source, wanted)
         } else {
@@ -115,7 +115,7 @@ impl Header {
         &self,
         source: &(impl Source + ?Sized),
         wanted: [&[u8]; N],
-    ) -> Result<[Option<Section>; N], Error> {
+    ) -> Result<[Option<ElfSection>; N], Error> {
         let count = usize::from(self.count);
         let length = size_of::<S>();
         if usize::from(self.entry) != length {
@@ -129,7 +129,7 @@ impl Header {
 
         let mut found = [None; N];
         for (index, section) in sections.iter().enumerate().skip(1) {
-            let here = Section {
+            let here = ElfSection {
                 offset: section.sh_offset(self.endian).into(),
                 size: section.sh_size(self.endian).into(),
                 empty: section.sh_type(self.endian) == SHT_NOBITS,

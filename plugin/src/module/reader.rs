@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::elf::{self, Header, Section};
+use super::elf::{self, ElfHeader, ElfSection};
 use super::source::{Regular, Source, too_long};
 use super::{Error, Module, modinfo, name_of_file};
 use crate::Malformed;
@@ -114,7 +114,7 @@ fn packed_as(head: &[u8]) -> Result<Format, Malformed> {
 
 /// Reads what `source` holds; `head` is its begin.
 fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result<Module, Error> {
-    let header = Header::parse(head)?;
+    let header = ElfHeader::parse(head)?;
     let mut module = Module {
         name: name_of_file(file_name),
         vermagic: None,
@@ -152,7 +152,7 @@ fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result
 /// section's type, `SHT_NOBITS` included.
 fn content<'s>(
     source: &'s (impl Source + ?Sized),
-    section: Option<Section>,
+    section: Option<ElfSection>,
     name: &str,
 ) -> Result<Option<Cow<'s, [u8]>>, Error> {
     section

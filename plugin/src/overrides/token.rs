@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SLACK;
 use crate::config::pattern;
-use crate::policy::{Effect, Names, Override, Rule, Source};
+use crate::policy::{Effect, Override, Patterns, Rule, Source};
 use crate::record::Who;
 
 /// The version of [`Token`].
@@ -75,7 +75,7 @@ impl Token {
         if let Some(package) = &self.package {
             let nothing = || glob::Pattern::new("").unwrap_or_default();
             let pattern = pattern(package, false).unwrap_or_else(|_| nothing());
-            rule.package = Names(vec![pattern]);
+            rule.package = Patterns(vec![pattern]);
         }
         rule
     }

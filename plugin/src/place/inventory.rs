@@ -170,7 +170,7 @@ impl Place<'_> {
     }
 
     /// Looks for every kernel that can be booted.
-    pub fn discover(&self) -> boot::Found {
+    pub fn discover(&self) -> boot::BootKernels {
         let efivars = Path::new("/sys/firmware/efi/efivars");
         boot::discover(&Search {
             root: self.root,
@@ -181,7 +181,7 @@ impl Place<'_> {
     }
 
     /// Opens the kernels that were found.
-    pub fn open_all(&self, found: boot::Found) -> Inventory {
+    pub fn open_all(&self, found: boot::BootKernels) -> Inventory {
         let problems = found.problems.into_iter();
         let problems = problems.map(|problem| (problem.path, problem.fault.to_string()));
         let (mut kernels, mut unreadable) = (Vec::new(), Vec::new());

@@ -14,7 +14,7 @@ use crate::verdict::{Judgement, Kind};
 pub use decision::{Decision, Mode};
 pub use expiry::{Expiry, NoExpiry};
 pub use overrule::{Override, Source};
-pub use rule::{Effect, Names, Provenance, Rule, Subject};
+pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
 pub use table::{Origin, Set, Table, built_in};
 
 /// How bad a verdict is.

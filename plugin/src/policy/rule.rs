@@ -39,9 +39,9 @@ pub struct Provenance<'a> {
 
 /// Names that are meant: any of the patterns; all, where there are none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names(pub Vec<Pattern>);
+pub struct Patterns(pub Vec<Pattern>);
 
-impl Names {
+impl Patterns {
     fn matches(&self, name: Option<&str>) -> bool {
         let one = |pattern: &Pattern| name.is_some_and(|name| pattern.matches(name));
         self.0.is_empty() || self.0.iter().any(one)
@@ -80,15 +80,15 @@ pub struct Rule {
     /// What made it, its name, and its reason.
     pub source: Override,
     /// Packages of the transaction: the module's or the kernel's.
-    pub package: Names,
+    pub package: Patterns,
     /// Who built that package.
-    pub vendor: Names,
+    pub vendor: Patterns,
     /// Where that package was fetched from.
-    pub repository: Names,
+    pub repository: Patterns,
     /// Modules; `-` in their names is `_` here.
-    pub module: Names,
+    pub module: Patterns,
     /// Kernels, by their releases.
-    pub release: Names,
+    pub release: Patterns,
     /// Verdicts; every one where there are none.
     pub verdicts: Vec<Kind>,
     /// When the kernel matters.
@@ -104,11 +104,11 @@ impl Rule {
     pub fn new(source: Override, effect: Effect) -> Self {
         Self {
             source,
-            package: Names::default(),
-            vendor: Names::default(),
-            repository: Names::default(),
-            module: Names::default(),
-            release: Names::default(),
+            package: Patterns::default(),
+            vendor: Patterns::default(),
+            repository: Patterns::default(),
+            module: Patterns::default(),
+            release: Patterns::default(),
             verdicts: Vec::new(),
             moment: None,
             expires: None,

@@ -18,7 +18,7 @@ use btf_guard::place::roots::Root;
 use btf_guard::report::shown;
 use btf_guard_child::{self as child, Limits, Output};
 
-use super::Wish;
+use super::ClientPlan;
 
 use super::store::Store;
 use super::waiting::Waiting;
@@ -38,7 +38,7 @@ enum Tool {
 }
 
 /// Has dnf choose the packages and download them into the store.
-pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<Wish> {
+pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<ClientPlan> {
     for package in &args.packages {
         if package.starts_with('-') {
             bail!("{package:?} is no package: dnf's options are not passed on");
@@ -134,7 +134,7 @@ fn succeeded(output: &Output) -> anyhow::Result<()> {
 
 /// Finds the file of each package that comes. Where the two do not agree, dnf was
 /// not understood.
-fn with_files(mut account: Account, store: &Store) -> anyhow::Result<Wish> {
+fn with_files(mut account: Account, store: &Store) -> anyhow::Result<ClientPlan> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for path in store.packages()? {
         let package = Package::open(&path).with_context(|| path.display().to_string())?;
@@ -146,7 +146,7 @@ fn with_files(mut account: Account, store: &Store) -> anyhow::Result<Wish> {
         }
     }
     let unsaid = files.into_keys();
-    Ok(Wish {
+    Ok(ClientPlan {
         outcome: fetch::Outcome {
             steps: account.steps,
             problems: unsaid
@@ -159,7 +159,7 @@ fn with_files(mut account: Account, store: &Store) -> anyhow::Result<Wish> {
 }
 
 /// Reads what dnf5 has stored; it stores nothing where there is nothing to do.
-fn stored(store: &Store) -> anyhow::Result<Wish> {
+fn stored(store: &Store) -> anyhow::Result<ClientPlan> {
     let directory = store.directory();
     let path = directory.join("transaction.json");
     let mut json = Vec::new();
@@ -168,13 +168,13 @@ fn stored(store: &Store) -> anyhow::Result<Wish> {
             .take(MAX_ACCOUNT)
             .read_to_end(&mut json)
             .with_context(|| path.display().to_string())?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Wish::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ClientPlan::default()),
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
     let account = Account::stored(&json, &directory);
     let account =
         account.map_err(|error| anyhow!("what dnf5 stored is not understood: {error}"))?;
-    Ok(Wish {
+    Ok(ClientPlan {
         outcome: fetch::Outcome {
             steps: account.steps,
             ..fetch::Outcome::default()

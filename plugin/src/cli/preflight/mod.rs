@@ -42,7 +42,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a client would do.
 #[derive(Debug, Default)]
-struct Wish {
+struct ClientPlan {
     /// What comes and goes, and what is missing from that.
     outcome: fetch::Outcome,
     /// Names of packages whose other versions go, where the client does not say
@@ -74,7 +74,7 @@ pub(crate) fn run(what: &Preflight) -> anyhow::Result<Outcome> {
 /// Judges what the client would do, and says it.
 fn conclude(
     client: &str,
-    wish: &Wish,
+    wish: &ClientPlan,
     root: &Root,
     place: &Place,
     way: Way,
@@ -107,7 +107,7 @@ fn conclude(
     })
 }
 
-fn elements(wish: &Wish, root: &Root) -> Result<Elements, Incomplete> {
+fn elements(wish: &ClientPlan, root: &Root) -> Result<Elements, Incomplete> {
     let replaced = wish.replaced.iter().map(String::as_str).collect();
     let rpm = Rpm {
         program: Path::new(RPM),

@@ -10,13 +10,13 @@ use btf_guard::place::roots::Root;
 use btf_guard_child::Failure;
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::Wish;
+use super::ClientPlan;
 use super::waiting::Waiting;
 use crate::cli::args::Zypper;
 
 /// Has libzypp choose the packages, and fetch those that speak of modules or
 /// kernels into its cache.
-pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<Wish> {
+pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<ClientPlan> {
     match (args.verb, args.packages.is_empty()) {
         (Verb::In, true) => bail!("in: which packages?"),
         (Verb::Up | Verb::Dup | Verb::Patch, false) => bail!("only in takes names of packages"),
@@ -45,9 +45,9 @@ pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<Wish> {
     if let Err(fetch::Error::Failure(Failure::Ended { status, .. })) = &outcome {
         end_as(*status);
     }
-    Ok(Wish {
+    Ok(ClientPlan {
         outcome: outcome.context("nothing is judged")?,
-        ..Wish::default()
+        ..ClientPlan::default()
     })
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
-use btf_guard::kernel::kmsg::{self, Refused};
+use btf_guard::kernel::kmsg::{self, RefusedModule};
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::module::{Reader, name_of_file, same_name};
 use btf_guard::place::open_module;
@@ -19,13 +19,13 @@ use btf_guard::verdict::{Cause, Causes};
 use super::super::bench::{Evaluator, Job};
 use super::super::here;
 use super::super::wanted::Wanted;
-use super::context::{CLIENT, Scene};
+use super::context::{CLIENT, StatusContext};
 use super::rescan::{KERNEL, stamp};
 
 /// Takes out the findings that the running kernel has proven wrong, adds what it has
 /// refused without any, and returns a line for each.
 pub(super) fn compare(
-    scene: &Scene<'_>,
+    scene: &StatusContext<'_>,
     log: &Path,
     findings: &mut Findings,
 ) -> anyhow::Result<Vec<String>> {
@@ -33,7 +33,7 @@ pub(super) fn compare(
     let kernel = Kernel::running().context("cannot read the running kernel")?;
     let release = kernel.release.clone().unwrap_or_default();
     let loaded = loaded();
-    let seen = Seen {
+    let seen = RunningKernel {
         refused: &log.refused,
         loaded: &loaded,
         base: kernel.sha256(),
@@ -55,7 +55,7 @@ pub(super) fn compare(
         true
     });
     // A kernel that permits mismatches says so of modules that it loads.
-    let new: BTreeMap<&String, &Refused> = log
+    let new: BTreeMap<&String, &RefusedModule> = log
         .refused
         .iter()
         .filter(|(name, _)| !known.contains(*name) && !loaded.contains(*name))
@@ -84,16 +84,16 @@ fn loaded() -> BTreeSet<String> {
 }
 
 /// What the running kernel has done.
-struct Seen<'a> {
-    refused: &'a BTreeMap<String, Refused>,
+struct RunningKernel<'a> {
+    refused: &'a BTreeMap<String, RefusedModule>,
     loaded: &'a BTreeSet<String>,
     base: String,
     release: &'a str,
 }
 
-impl Seen<'_> {
+impl RunningKernel<'_> {
     /// True of a finding about the running kernel, and the module as it is on the disk.
-    fn is_about_this(&self, finding: &Finding, scene: &Scene<'_>) -> bool {
+    fn is_about_this(&self, finding: &Finding, scene: &StatusContext<'_>) -> bool {
         let Place {
             release,
             moment,
@@ -151,7 +151,7 @@ fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
 
 /// Modules that were refused and that no finding is about.
 struct Unforeseen<'a> {
-    scene: &'a Scene<'a>,
+    scene: &'a StatusContext<'a>,
     evaluator: Evaluator,
     id: usize,
     release: &'a str,
@@ -160,7 +160,7 @@ struct Unforeseen<'a> {
 }
 
 impl<'a> Unforeseen<'a> {
-    fn new(scene: &'a Scene<'a>, kernel: Kernel, release: &'a str) -> Self {
+    fn new(scene: &'a StatusContext<'a>, kernel: Kernel, release: &'a str) -> Self {
         let dir = scene.root.module_dir(release);
         let modules = dir.map(|dir| tree::walk(&dir, scene.root).modules);
         let modules = modules.into_iter().flatten();
@@ -180,7 +180,7 @@ impl<'a> Unforeseen<'a> {
     }
 
     /// What to keep, and what to say.
-    fn judge(&mut self, name: &str, refused: &Refused) -> (Option<Finding>, String) {
+    fn judge(&mut self, name: &str, refused: &RefusedModule) -> (Option<Finding>, String) {
         let (release, errno) = (self.release, refused.errno);
         let head = format!("kernel {release} has refused {name} (BTF: {errno})");
         let Some(file) = self.files.get(name) else {
@@ -206,7 +206,7 @@ impl<'a> Unforeseen<'a> {
         (Some(self.finding(&module, refused, client)), line)
     }
 
-    fn finding(&self, module: &ModuleEntry, refused: &Refused, client: &str) -> Finding {
+    fn finding(&self, module: &ModuleEntry, refused: &RefusedModule, client: &str) -> Finding {
         let finding = Finding {
             module: module.path.clone(),
             name: module.name.clone(),

@@ -12,7 +12,7 @@ use btf_guard::standing::{Finding, Findings};
 pub(super) const CLIENT: &str = "btf-guard status";
 
 /// Where and when.
-pub(super) struct Scene<'a> {
+pub(super) struct StatusContext<'a> {
     pub(super) root: &'a Root,
     pub(super) cache: Option<Cache>,
     /// Where the configuration is, if not in its own place.
@@ -24,7 +24,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// What was kept, after a look at what has changed.
-pub(super) struct Looked {
+pub(super) struct Rechecked {
     pub(super) standing: Findings,
     /// Predicted by a transaction that may not have done it yet: kept, not told.
     pub(super) pending: Vec<Finding>,
@@ -33,7 +33,7 @@ pub(super) struct Looked {
 }
 
 /// What a look at everything has found.
-pub(super) struct Found {
+pub(super) struct Rescanned {
     pub(super) findings: Findings,
     pub(super) errors: Vec<ErrorEntry>,
 }

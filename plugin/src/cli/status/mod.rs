@@ -15,7 +15,7 @@ use btf_guard::standing::{Findings, Held};
 
 use super::args::Status;
 use super::{Outcome, cached, output};
-use context::{Looked, Scene};
+use context::{Rechecked, StatusContext};
 
 pub(crate) use keep::keep;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
         bail!("findings are kept where only root can read them: run this as root");
     }
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let scene = Scene {
+    let scene = StatusContext {
         root: &root,
         cache: cached::open(args.cache.as_deref()),
         config: args.config.as_deref(),
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
         }
     }
     let mut errors = Vec::new();
-    let Looked {
+    let Rechecked {
         mut standing,
         pending,
         is_whole,
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
     })
 }
 
-fn show(args: &Status, findings: &Findings, scene: &Scene<'_>) -> anyhow::Result<()> {
+fn show(args: &Status, findings: &Findings, scene: &StatusContext<'_>) -> anyhow::Result<()> {
     if let Some(file) = &args.motd_file {
         tell::motd_file(file, findings).with_context(|| file.display().to_string())?;
     }

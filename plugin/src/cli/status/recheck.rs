@@ -17,7 +17,7 @@ use super::super::bench::{Evaluator, Job};
 use super::super::governed::Governed;
 use super::super::here;
 use super::super::wanted::Wanted;
-use super::context::{CLIENT, Looked, Scene};
+use super::context::{CLIENT, Rechecked, StatusContext};
 use super::rescan::stamp;
 
 /// What has become of a finding.
@@ -36,7 +36,7 @@ const TRANSACTION: u64 = 7200;
 
 /// What is kept, with what has changed judged again. Of an initrd no single module is
 /// read: such a change takes a look at everything.
-pub(super) fn recheck(scene: &Scene<'_>, known: Findings) -> Looked {
+pub(super) fn recheck(scene: &StatusContext<'_>, known: Findings) -> Rechecked {
     let mut standing = Findings {
         checked: known.checked,
         ..Findings::default()
@@ -63,14 +63,14 @@ pub(super) fn recheck(scene: &Scene<'_>, known: Findings) -> Looked {
     } else if !open.is_empty() {
         standing.add(judge(scene, open));
     }
-    Looked {
+    Rechecked {
         standing,
         pending: pending.into_values().collect(),
         is_whole: !initrds,
     }
 }
 
-fn fate(scene: &Scene<'_>, finding: &Finding) -> Fate {
+fn fate(scene: &StatusContext<'_>, finding: &Finding) -> Fate {
     let running = finding.kernel.moment == Moment::Now;
     if running && finding.kernel.boot != scene.boot {
         return Fate::Gone;
@@ -99,7 +99,7 @@ fn fate(scene: &Scene<'_>, finding: &Finding) -> Fate {
 }
 
 /// Judges modules by the kernels that they were judged by.
-fn judge(scene: &Scene<'_>, open: Vec<Finding>) -> Vec<Finding> {
+fn judge(scene: &StatusContext<'_>, open: Vec<Finding>) -> Vec<Finding> {
     let here = here::running_release(scene.root, false);
     let wanted = here.map(|release| Wanted::new(scene.root, &release));
     let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
@@ -151,7 +151,7 @@ fn again(
     module: &ModuleEntry,
     index: usize,
     by_pair: &mut BTreeMap<(String, usize), Finding>,
-    scene: &Scene<'_>,
+    scene: &StatusContext<'_>,
 ) -> Option<Finding> {
     let verdict = module.verdicts.get(index)?;
     let mut finding = by_pair.remove(&(module.path.clone(), verdict.kernel))?;
@@ -176,7 +176,7 @@ fn again(
 
 /// Adds the kernels of findings to the evaluator; their ids by moment and source.
 fn kernels(
-    scene: &Scene<'_>,
+    scene: &StatusContext<'_>,
     open: &[Finding],
     evaluator: &mut Evaluator,
 ) -> BTreeMap<(Moment, String), usize> {

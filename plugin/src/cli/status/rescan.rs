@@ -10,13 +10,13 @@ use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin};
 use btf_guard::verdict::Causes;
 
 use super::super::checked::{self, Options};
-use super::context::{CLIENT, Found, Scene};
+use super::context::{CLIENT, Rescanned, StatusContext};
 
 /// Who has found what nobody predicted.
 pub(super) const KERNEL: &str = "the kernel's log";
 
 /// Judges all modules by all kernels; `known` tells when something was found first.
-pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found> {
+pub(super) fn rescan(scene: &StatusContext<'_>, known: Findings) -> anyhow::Result<Rescanned> {
     let options = Options {
         paths: Vec::new(),
         kernels: vec!["all".to_owned()],
@@ -68,7 +68,7 @@ pub(super) fn rescan(scene: &Scene<'_>, known: Findings) -> anyhow::Result<Found
     all.extend(known.into_values().filter(was_seen));
     all.retain(|finding| finding.severity >= Severity::Warn);
     findings.add(all);
-    Ok(Found { findings, errors })
+    Ok(Rescanned { findings, errors })
 }
 
 /// True of what the kernel has done and nobody had predicted.

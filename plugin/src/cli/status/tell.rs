@@ -18,7 +18,7 @@ const METRICS: &str = "btf-guard.prom";
 
 /// The findings, and what they come to.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct StatusReport<'a> {
     #[serde(flatten)]
     findings: &'a Findings,
     decision: Decision,
@@ -33,7 +33,7 @@ pub(super) fn standing(args: &Status, findings: &Findings, now: u64) -> Result<(
         StandingFormat::Text => {
             output::styled(args.no_color, |out| write_standing(findings, now, out))
         }
-        StandingFormat::Json => output::json(&Answer {
+        StandingFormat::Json => output::json(&StatusReport {
             findings,
             decision: findings.decision(),
         }),

@@ -21,19 +21,19 @@ const DIGEST: usize = 32;
 
 /// All of an image but its base BTF.
 #[derive(Serialize, Deserialize)]
-struct Words {
+struct EntryHeader {
     version: u32,
     base_sha256: String,
     base_crc32: u32,
     release: Option<String>,
     build: Option<String>,
     build_id: Option<String>,
-    machine: Option<Machine>,
+    machine: Option<EntryTarget>,
     config: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Machine {
+struct EntryTarget {
     number: u16,
     is_64: bool,
     big_endian: bool,
@@ -42,14 +42,14 @@ struct Machine {
 
 /// The bytes of an entry.
 pub(super) fn write(image: &Image) -> io::Result<Vec<u8>> {
-    let words = Words {
+    let words = EntryHeader {
         version: VERSION,
         base_sha256: hex::encode(Sha256::digest(&image.base_btf)),
         base_crc32: crc32fast::hash(&image.base_btf),
         release: image.release.clone(),
         build: image.build.clone(),
         build_id: image.build_id.clone(),
-        machine: image.target.map(|target| Machine {
+        machine: image.target.map(|target| EntryTarget {
             number: target.machine,
             is_64: target.is_64,
             big_endian: target.order == Order::Big,
@@ -79,7 +79,7 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
     if Sha256::digest(&line)[..] != digest {
         return Err(bad("a damaged entry"));
     }
-    let words: Words = serde_json::from_slice(&line)?;
+    let words: EntryHeader = serde_json::from_slice(&line)?;
     if words.version != VERSION {
         return Err(bad("an entry of another version"));
     }

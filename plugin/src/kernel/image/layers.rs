@@ -42,7 +42,7 @@ pub(super) enum Content {
     /// A base BTF alone.
     Btf,
     /// A raw image, which begins with its architecture's header.
-    Raw(raw::Header),
+    Raw(raw::RawHeader),
 }
 
 impl Wrapper {

@@ -144,7 +144,7 @@ impl Content {
         if matches!(head, [0x9f, 0xeb, 1, ..] | [0xeb, 0x9f, 1, ..]) {
             return Ok(Some(Self::Btf));
         }
-        Ok(raw::Header::of(source, head)?.map(Self::Raw))
+        Ok(raw::RawHeader::of(source, head)?.map(Self::Raw))
     }
 
     /// Refuses a kernel that is cut short, as far as its headers tell.

@@ -19,7 +19,7 @@ const HEADERS: u64 = 4 + size_of::<ImageFileHeader>() as u64;
 
 /// A section of a PE file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Section {
+pub(super) struct PeSection {
     /// Its name, without the NULs that fill it up to eight bytes.
     pub(super) name: Vec<u8>,
     /// Where its bytes are in the file.
@@ -33,7 +33,7 @@ pub(super) struct Section {
     raw: u64,
 }
 
-impl Section {
+impl PeSection {
     /// Where its bytes are in the file.
     pub(super) fn range(&self) -> Range<u64> {
         self.offset..self.offset + self.size
@@ -63,7 +63,7 @@ pub(super) struct Pe {
     /// `Machine` of the file header.
     pub(super) machine: u16,
     /// In the order of the table; 65,535 at most.
-    pub(super) sections: Vec<Section>,
+    pub(super) sections: Vec<PeSection>,
 }
 
 /// Reads the headers of the PE file in `source`; `None` if it is none.
@@ -99,7 +99,7 @@ pub(super) fn read(source: &(impl Source + ?Sized)) -> Result<Option<Pe>, Error>
         .map_err(|()| Malformed::new(table, "a PE section table"))?;
     let sections = sections.iter().zip(0..).map(|(section, index)| {
         let (offset, size) = section.pe_file_range();
-        Section {
+        PeSection {
             name: section.raw_name().to_vec(),
             offset: offset.into(),
             size: size.into(),

@@ -36,12 +36,12 @@ const S390: (u64, &[u8]) = (0x1_0008, b"S390EP");
 
 /// The header of a raw image: who made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct RawHeader {
     machine: elf::Machine,
     order: Order,
 }
 
-impl Header {
+impl RawHeader {
     /// Reads the header of a raw image, which begins with `head`; `None` if it
     /// is none.
     pub(super) fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
@@ -95,7 +95,7 @@ pub(super) fn check(source: &(impl Source + ?Sized)) -> Result<Result<(), Malfor
 }
 
 /// Reads the raw image in `source`.
-pub(super) fn read(source: &(impl Source + ?Sized), header: Header) -> Result<Image, Error> {
+pub(super) fn read(source: &(impl Source + ?Sized), header: RawHeader) -> Result<Image, Error> {
     if source.size() > MAX_KERNEL as u64 {
         return Err(too_long(MAX_KERNEL as u64).into());
     }
@@ -116,7 +116,7 @@ pub(super) fn read(source: &(impl Source + ?Sized), header: Header) -> Result<Im
     Ok(image)
 }
 
-impl Header {
+impl RawHeader {
     /// What the raw bytes of a kernel tell, whose base BTF is at `base`; nowhere
     /// if that is empty.
     fn image(self, kernel: &[u8], base: Range<usize>) -> Image {

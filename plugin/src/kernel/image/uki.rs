@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::pe::{self, Section};
+use super::pe::{self, PeSection};
 use super::{Error, window::Window};
 use crate::Malformed;
 use crate::btf::printable;
@@ -80,7 +80,7 @@ pub(super) fn read(
 
     let mut parts = pe.sections.chunk_by(|_, next| next.name != b".profile");
     let is_profile =
-        |part: &&[Section]| part.first().is_some_and(|first| first.name == b".profile");
+        |part: &&[PeSection]| part.first().is_some_and(|first| first.name == b".profile");
     let base = parts.clone().next().filter(|part| !is_profile(part));
     if base.is_some() {
         parts.next();
@@ -120,7 +120,7 @@ pub(super) fn read(
 }
 
 /// The first section of this name.
-fn first<'s>(sections: &'s [Section], name: &[u8]) -> Option<&'s Section> {
+fn first<'s>(sections: &'s [PeSection], name: &[u8]) -> Option<&'s PeSection> {
     sections.iter().find(|section| section.name == name)
 }
 
@@ -132,7 +132,7 @@ struct Words<'s, S: ?Sized> {
 impl<S: Source + ?Sized> Words<'_, S> {
     /// The text of a section, up to a NUL. `None` too if it lies outside the
     /// file, which is told elsewhere.
-    fn text(&self, part: &[Section], name: &[u8]) -> Result<Option<String>, Error> {
+    fn text(&self, part: &[PeSection], name: &[u8]) -> Result<Option<String>, Error> {
         let Some(section) = first(part, name) else {
             return Ok(None);
         };
@@ -150,7 +150,7 @@ impl<S: Source + ?Sized> Words<'_, S> {
 
     /// The command line, as `mangle_stub_cmdline()` of systemd-stub makes it
     /// one line.
-    fn cmdline(&self, part: &[Section]) -> Result<Option<String>, Error> {
+    fn cmdline(&self, part: &[PeSection]) -> Result<Option<String>, Error> {
         let text = self.text(part, b".cmdline")?;
         Ok(text.map(|text| {
             let line = text.replace(|c: char| c.is_control(), " ");
@@ -158,7 +158,7 @@ impl<S: Source + ?Sized> Words<'_, S> {
         }))
     }
 
-    fn initrd(&self, part: &[Section]) -> Option<Range<u64>> {
-        first(part, b".initrd").map(Section::range)
+    fn initrd(&self, part: &[PeSection]) -> Option<Range<u64>> {
+        first(part, b".initrd").map(PeSection::range)
     }
 }

@@ -8,7 +8,7 @@ use super::banner::{self, Version};
 use super::{Error, Image, MAX_BTF, build_id, config};
 use crate::Malformed;
 use crate::module::Target;
-use crate::module::elf::{self, Header, Section};
+use crate::module::elf::{self, ElfHeader, ElfSection};
 use crate::module::source::Source;
 
 /// The longest `.rodata` that is searched for banner and config, in bytes.
@@ -21,7 +21,7 @@ pub(super) fn read(
     version: Option<Version>,
 ) -> Result<Image, Error> {
     let head = source.read(0, source.size().min(elf::HEADER as u64) as usize)?;
-    let header = Header::parse(&head)?;
+    let header = ElfHeader::parse(&head)?;
     if header.target.elf_type == ET_REL.0 {
         let what = "a vmlinux: an ELF executable, not a relocatable file such as a module";
         return Err(Malformed::new(0x10_u64, what).into());
@@ -55,7 +55,7 @@ pub(super) fn read(
     })
 }
 
-fn holds_bytes(section: &Section) -> bool {
+fn holds_bytes(section: &ElfSection) -> bool {
     !section.empty && section.size > 0
 }
 
@@ -64,7 +64,7 @@ fn holds_bytes(section: &Section) -> bool {
 fn up_to<'s>(
     cap: u64,
     source: &'s (impl Source + ?Sized),
-    section: Option<Section>,
+    section: Option<ElfSection>,
     name: &str,
 ) -> Result<Cow<'s, [u8]>, Error> {
     match section.filter(holds_bytes) {

@@ -3,7 +3,7 @@
 
 use std::mem::discriminant;
 
-use super::lines::{Line, lines};
+use super::lines::{ConfLine, lines};
 use super::problem::Fault;
 
 /// The longest entry that is read, in bytes. Real ones have a few hundred.
@@ -27,7 +27,7 @@ pub enum Program {
 
 /// A value, and the line that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct At<T> {
+pub struct AtLine<T> {
     /// The line, from 1.
     pub line: usize,
     /// The value.
@@ -37,9 +37,9 @@ pub struct At<T> {
 /// What an entry says. Paths are as they stand there: relative to the root of
 /// the file system that the entry is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Type1Entry {
     /// What it starts: the one key that an entry must have.
-    pub program: At<Program>,
+    pub program: AtLine<Program>,
     /// `title`: what a menu shows.
     pub title: Option<String>,
     /// `version`: mostly the kernel's release; it orders entries.
@@ -49,7 +49,7 @@ pub struct Entry {
     /// `sort-key`: orders entries before all else.
     pub sort_key: Option<String>,
     /// `initrd`, repeated.
-    pub initrds: Vec<At<String>>,
+    pub initrds: Vec<AtLine<String>>,
     /// `options`, repeated: the kernel's command line, joined by blanks.
     pub options: Option<String>,
     /// `devicetree`.
@@ -64,7 +64,7 @@ pub struct Entry {
     pub extra: Vec<String>,
 }
 
-impl Entry {
+impl Type1Entry {
     /// Reads an entry. Of a key that is not to be repeated the last one counts;
     /// keys that are not known are passed over, as the specification wants it.
     ///
@@ -80,7 +80,7 @@ impl Entry {
         Ok(entry)
     }
 
-    fn starting(program: At<Program>) -> Self {
+    fn starting(program: AtLine<Program>) -> Self {
         Self {
             program,
             title: None,
@@ -97,7 +97,7 @@ impl Entry {
         }
     }
 
-    fn take(&mut self, line: Line<'_>) -> Result<(), Fault> {
+    fn take(&mut self, line: ConfLine<'_>) -> Result<(), Fault> {
         let owned = line.value.to_owned();
         match line.key {
             "title" => self.title = Some(owned),
@@ -123,7 +123,7 @@ impl Entry {
                 // Fedora's have ` $tuned_initrd` behind the path, which GRUB
                 // fills in.
                 let path = line.value.split(" $").next().unwrap_or_default();
-                self.initrds.push(At {
+                self.initrds.push(AtLine {
                     line: line.number,
                     value: path.trim_end().to_owned(),
                 });
@@ -159,8 +159,8 @@ impl Entry {
 }
 
 /// What an entry starts: its `linux`, `uki`, `uki-url` or `efi`.
-fn program(text: &str) -> Result<At<Program>, Fault> {
-    let mut program: Option<At<Program>> = None;
+fn program(text: &str) -> Result<AtLine<Program>, Fault> {
+    let mut program: Option<AtLine<Program>> = None;
     for line in lines(text) {
         let variant = match line.key {
             "linux" => Program::Linux,
@@ -179,7 +179,7 @@ fn program(text: &str) -> Result<At<Program>, Fault> {
             let what = "one of linux, uki, uki-url and efi, not two of them";
             return Err(Fault::at(line.number, what));
         }
-        program = Some(At {
+        program = Some(AtLine {
             line: line.number,
             value,
         });
@@ -199,7 +199,7 @@ pub struct Tries {
 
 /// The name of an entry: of its file, or of its UKI.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name {
+pub struct EntryName {
     /// The file name.
     pub file: String,
     /// The file name without the boot counter: what `bootctl` calls the entry.
@@ -208,7 +208,7 @@ pub struct Name {
     pub tries: Option<Tries>,
 }
 
-impl Name {
+impl EntryName {
     /// The name of an entry whose file has this name; `suffix` is `.conf` or
     /// `.efi`. `None` if boot loaders pass it over: hidden files, other
     /// suffixes, and `auto-`, which is systemd-boot's own

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::problem::{Fault, Problem};
-use super::volume::{Identity, Place};
-use super::{BootDefault, BootPath, Bootable, Found, ModulesRoot};
+use super::volume::{Identity, LoaderFile};
+use super::{BootDefault, BootKernels, BootPath, Bootable, ModulesRoot};
 use crate::place::roots::Root;
 
 /// Which [`BootPath`] of which kernel.
@@ -40,11 +40,11 @@ impl<'a> Collector<'a> {
     /// it.
     pub(super) fn take(
         &mut self,
-        image: Place,
+        image: LoaderFile,
         release: Option<&str>,
         via: BootPath,
     ) -> Option<Slot> {
-        let Place { shown: path, file } = image;
+        let LoaderFile { shown: path, file } = image;
         let metadata = match fs::metadata(&file) {
             Ok(metadata) => metadata,
             Err(error) => {
@@ -90,11 +90,11 @@ impl<'a> Collector<'a> {
         }
     }
 
-    pub(super) fn finish(mut self, default: BootDefault) -> Found {
+    pub(super) fn finish(mut self, default: BootDefault) -> BootKernels {
         // Some directories are looked at for more than one reason.
         let mut told = HashSet::new();
         self.problems.retain(|problem| told.insert(problem.clone()));
-        Found {
+        BootKernels {
             kernels: self.kernels,
             default,
             problems: self.problems,

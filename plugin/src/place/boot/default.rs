@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::collect::{Collector, Slot};
 use super::entries::Candidate;
 use super::grub::{self, BlsEntry, Selected};
-use super::grub_cfg::Config;
-use super::systemd_boot::{self, Choice, Ids, Item, Variables, Wish};
+use super::grub_cfg::GrubConfig;
+use super::systemd_boot::{self, Choice, DefaultPattern, EfiVariables, Ids, LoaderEntry};
 use super::volume::Volume;
 use super::{BootDefault, Search, bls, version};
 
@@ -23,16 +23,16 @@ pub(super) fn choose(
     search: &Search<'_>,
     volumes: &[Volume],
     candidates: &[Candidate],
-    configs: &[Config],
+    configs: &[GrubConfig],
     collector: &mut Collector<'_>,
 ) -> BootDefault {
     let variables = match search.efivars {
         Some(dir) => {
-            let (variables, problems) = Variables::read(dir);
+            let (variables, problems) = EfiVariables::read(dir);
             collector.problems.extend(problems);
             variables
         }
-        None => Variables::default(),
+        None => EfiVariables::default(),
     };
     let installed = volumes
         .iter()
@@ -78,10 +78,10 @@ type Chosen = Result<(Slot, String), String>;
 fn of_specification(
     volumes: &[Volume],
     candidates: &[Candidate],
-    variables: &Variables,
+    variables: &EfiVariables,
     collector: &mut Collector<'_>,
 ) -> Chosen {
-    let mut wishes: Vec<Wish> = Vec::new();
+    let mut wishes: Vec<DefaultPattern> = Vec::new();
     let mut conf: Option<(String, PathBuf)> = None;
     for volume in volumes {
         let path = "loader/loader.conf";
@@ -98,7 +98,7 @@ fn of_specification(
     wishes.extend(volumes.iter().flat_map(|v| grubenv_default(v, collector)));
 
     let listed: Vec<&Candidate> = candidates.iter().filter(|one| one.listed).collect();
-    let items: Vec<Item> = listed.iter().map(|one| one.item.clone()).collect();
+    let items: Vec<LoaderEntry> = listed.iter().map(|one| one.item.clone()).collect();
     let ids = Ids::possible(variables.info.as_deref());
     match systemd_boot::choose(&items, &wishes, ids) {
         Choice::Unknown(why) => Err(why),
@@ -115,7 +115,7 @@ fn of_specification(
 /// `default` in a `grubenv` on the EFI system partition: there openSUSE's
 /// sdbootutil sets it for a GRUB that reads entries and has no `grub.cfg`
 /// (`set_default_grub2_bls()`).
-fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Wish> {
+fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<DefaultPattern> {
     let mut wishes = Vec::new();
     for dir in volume.list("EFI", |_| true, &mut collector.problems) {
         let path = format!("EFI/{dir}/grubenv");
@@ -124,13 +124,13 @@ fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Wish> 
             && !pattern.is_empty()
         {
             let by = volume.show(&path).display().to_string();
-            wishes.push(Wish { pattern, by });
+            wishes.push(DefaultPattern { pattern, by });
         }
     }
     wishes
 }
 
-fn of_grub(configs: &[Config], candidates: &[Candidate]) -> Chosen {
+fn of_grub(configs: &[GrubConfig], candidates: &[Candidate]) -> Chosen {
     let [config] = configs else {
         return Err("there is more than one grub.cfg with a menu".to_owned());
     };

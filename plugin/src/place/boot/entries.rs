@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use super::bls::{self, Entry, Name, Program};
+use super::bls::{self, EntryName, Program, Type1Entry};
 use super::collect::{Collector, Slot};
 use super::problem::{Fault, Problem};
-use super::systemd_boot::Item;
+use super::systemd_boot::LoaderEntry;
 use super::uki::Uki;
 use super::volume::Volume;
 use super::{BootMethod, BootPath};
@@ -26,7 +26,7 @@ const UKIS: &str = "EFI/Linux";
 #[derive(Debug)]
 pub(super) struct Candidate {
     /// What orders it, and names it.
-    pub(super) item: Item,
+    pub(super) item: LoaderEntry,
     /// What a menu shows.
     pub(super) title: Option<String>,
     /// True of a file `*.conf`.
@@ -44,20 +44,20 @@ pub(super) fn type1(
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
 ) -> Vec<Candidate> {
-    let is_entry = |name: &str| Name::of(name, ".conf").is_some();
+    let is_entry = |name: &str| EntryName::of(name, ".conf").is_some();
     let names = volume.list(ENTRIES, is_entry, &mut collector.problems);
     if names.is_empty() || !are_type1(volume, collector) {
         return Vec::new();
     }
     let machine_id = machine_id(collector.root);
     let mut candidates = Vec::new();
-    for name in names.iter().filter_map(|name| Name::of(name, ".conf")) {
+    for name in names.iter().filter_map(|name| EntryName::of(name, ".conf")) {
         let path = format!("{ENTRIES}/{}", name.file);
         let shown = volume.show(&path);
         let entry = match volume.read(&path, bls::MAX_ENTRY) {
             Err(problem) => Err(problem),
             Ok(None) => Err(Fault::whole("a link that leads to a file").of(&shown)),
-            Ok(Some(text)) => Entry::parse(&text).map_err(|fault| fault.of(&shown)),
+            Ok(Some(text)) => Type1Entry::parse(&text).map_err(|fault| fault.of(&shown)),
         };
         let entry = match entry {
             Ok(entry) => entry,
@@ -76,7 +76,7 @@ pub(super) fn type1(
         via.other_system = others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own));
         let slot = image(volume, &entry, via, read_uki, collector);
         candidates.push(Candidate {
-            item: Item {
+            item: LoaderEntry {
                 name,
                 sort_key: entry.sort_key,
                 machine_id: entry.machine_id,
@@ -94,7 +94,7 @@ pub(super) fn type1(
 /// Takes the image that an entry names.
 fn image(
     volume: &Volume,
-    entry: &Entry,
+    entry: &Type1Entry,
     mut via: BootPath,
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
@@ -158,10 +158,10 @@ pub(super) fn ukis(
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
 ) -> Vec<Candidate> {
-    let is_uki = |name: &str| Name::of(name, ".efi").is_some();
+    let is_uki = |name: &str| EntryName::of(name, ".efi").is_some();
     let names = volume.list(UKIS, is_uki, &mut collector.problems);
     let mut candidates = Vec::new();
-    for name in names.iter().filter_map(|name| Name::of(name, ".efi")) {
+    for name in names.iter().filter_map(|name| EntryName::of(name, ".efi")) {
         let path = format!("{UKIS}/{}", name.file);
         let shown = volume.show(&path);
         let read = volume.find(&path).and_then(|image| {
@@ -184,7 +184,7 @@ pub(super) fn ukis(
             listed: title.is_some(),
             title,
             slot: collector.take(image, uki.release.as_deref(), via),
-            item: Item {
+            item: LoaderEntry {
                 name,
                 sort_key: uki.sort_key(),
                 machine_id: None,

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::collect::{Collector, Slot};
-use super::grub::{self, Item, Menu};
+use super::grub::{self, Menu, MenuItem};
 use super::problem::Fault;
-use super::volume::{Place, Volume, identity};
+use super::volume::{LoaderFile, Volume, identity};
 use super::{BootMethod, BootPath};
 use crate::place::layout::release_of_boot_image;
 use crate::place::roots::Root;
 
 /// A `grub.cfg` that has a menu.
 #[derive(Debug)]
-pub(super) struct Config {
+pub(super) struct GrubConfig {
     /// Where it is, for a report.
     pub(super) path: PathBuf,
     pub(super) menu: Menu,
@@ -22,7 +22,11 @@ pub(super) struct Config {
 
 /// Reads every configuration that has a menu; on the EFI system partition there
 /// is mostly one that only leads to the real one.
-pub(super) fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_>) -> Vec<Config> {
+pub(super) fn read(
+    root: &Root,
+    volumes: &[Volume],
+    collector: &mut Collector<'_>,
+) -> Vec<GrubConfig> {
     let whole = Volume::part_of(root, Path::new("/"));
     let in_boot = Volume::part_of(root, Path::new("/boot"));
     let boot = volumes
@@ -41,7 +45,7 @@ pub(super) fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_
     let mut configs = Vec::new();
     for (volume, dir) in dirs {
         let path = format!("{dir}/grub.cfg");
-        let Ok(Place { shown, file }) = volume.find(&path) else {
+        let Ok(LoaderFile { shown, file }) = volume.find(&path) else {
             continue;
         };
         if identity(&file).is_ok_and(|file| seen.contains(&file)) {
@@ -72,14 +76,14 @@ pub(super) fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_
         let slots = slots
             .map(|item| kernel(item, &path, places, collector))
             .collect();
-        configs.push(Config { path, menu, slots });
+        configs.push(GrubConfig { path, menu, slots });
     }
     configs
 }
 
 /// Takes the kernel that an item starts.
 fn kernel(
-    item: &Item,
+    item: &MenuItem,
     config: &Path,
     places: [&Volume; 2],
     collector: &mut Collector<'_>,

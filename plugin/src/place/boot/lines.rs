@@ -2,7 +2,7 @@
 
 /// One line that says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(super) struct ConfLine<'a> {
     /// Its number in the file, from 1.
     pub(super) number: usize,
     /// The first word.
@@ -15,7 +15,7 @@ pub(super) struct Line<'a> {
 /// (src/boot/efi-string.c): a carriage return ends a line as well, `#` starts a
 /// comment only as a line's first character, quotes around the whole value are
 /// no part of it, and a NUL ends the file.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = ConfLine<'_>> {
     let text = text.split('\0').next().unwrap_or_default();
     let numbered = text.split('\n').enumerate();
     let ended = numbered.flat_map(|(index, line)| line.split('\r').map(move |l| (index + 1, l)));
@@ -29,7 +29,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
         let quoted = ['"', '\'']
             .iter()
             .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-        Some(Line {
+        Some(ConfLine {
             number,
             key,
             value: quoted.unwrap_or(value),

@@ -150,7 +150,7 @@ impl Default for BootDefault {
 
 /// What was found.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct BootKernels {
     /// The kernels, in a fixed order. An image is named once for each root
     /// whose modules it will use.
     pub kernels: Vec<Bootable>,
@@ -174,7 +174,7 @@ pub struct Search<'a> {
 }
 
 /// Looks for every kernel that can be booted.
-pub fn discover(search: &Search<'_>) -> Found {
+pub fn discover(search: &Search<'_>) -> BootKernels {
     let mut collector = Collector::new(search.root);
     sources::module_dirs(&mut collector);
     let volumes = volume::volumes(search.root, search.esps, &mut collector.problems);

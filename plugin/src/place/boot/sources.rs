@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::collect::Collector;
 use super::problem::Fault;
-use super::volume::{Place, Volume};
+use super::volume::{LoaderFile, Volume};
 use super::{BootMethod, BootPath};
 use crate::place::is_release;
 use crate::place::layout::release_of_boot_image;
@@ -59,7 +59,7 @@ fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, wa
     match collector.root.resolve(inside) {
         Ok(file) if file.is_file() => {
             let via = BootPath::new(way, path.clone());
-            collector.take(Place { shown: path, file }, release, via);
+            collector.take(LoaderFile { shown: path, file }, release, via);
         }
         Ok(_) => collector.problem(problem("a regular file".to_owned())),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
-use super::bls::Name;
+use super::bls::EntryName;
 use super::lines::lines;
 use super::problem::{Fault, Problem};
 use super::{glob, version};
@@ -24,7 +24,7 @@ const MAX_PATTERN: usize = 1 << 10;
 
 /// The boot loader interface's variables that choose an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variables {
+pub struct EfiVariables {
     /// `LoaderInfo`: which boot loader started this system, as `systemd-boot 257`.
     pub info: Option<String>,
     /// `LoaderEntryOneShot`: for the next boot alone.
@@ -35,7 +35,7 @@ pub struct Variables {
     pub last_booted: Option<String>,
 }
 
-impl Variables {
+impl EfiVariables {
     /// Reads them from a directory such as `/sys/firmware/efi/efivars`; those
     /// that are not there are not set.
     pub fn read(dir: &Path) -> (Self, Vec<Problem>) {
@@ -104,7 +104,7 @@ pub enum Ids {
 
 impl Ids {
     /// The id of the entry with this name, its case folded.
-    fn of(self, name: &Name) -> String {
+    fn of(self, name: &EntryName) -> String {
         let id = match self {
             Self::Stems => name.file.rsplit_once('.').map_or("", |(stem, _)| stem),
             Self::Files => &name.file,
@@ -132,7 +132,7 @@ impl Ids {
 
 /// A pattern that is to name the default entry, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct DefaultPattern {
     /// An entry's id, or a pattern over ids.
     pub pattern: String,
     /// Where it stands, in words for a report.
@@ -142,7 +142,11 @@ pub struct Wish {
 /// The wishes in the order in which they count
 /// (`config_select_default_entry()`, src/boot/boot.c). `conf` is the
 /// `default` of `loader.conf`, `conf_path` where that is.
-pub fn wishes(variables: &Variables, conf: Option<&str>, conf_path: &Path) -> Vec<Wish> {
+pub fn wishes(
+    variables: &EfiVariables,
+    conf: Option<&str>,
+    conf_path: &Path,
+) -> Vec<DefaultPattern> {
     let saved = |value: &str| value.eq_ignore_ascii_case("@saved");
     let wish = |pattern: &str, by: String| {
         let (pattern, by) = match saved(pattern) {
@@ -150,7 +154,7 @@ pub fn wishes(variables: &Variables, conf: Option<&str>, conf_path: &Path) -> Ve
             false => (pattern, by),
         };
         let pattern = pattern.to_owned();
-        Some(Wish { pattern, by })
+        Some(DefaultPattern { pattern, by })
     };
     let variable = |name: &str| format!("EFI variable {name}");
     [
@@ -168,9 +172,9 @@ pub fn wishes(variables: &Variables, conf: Option<&str>, conf_path: &Path) -> Ve
 
 /// What orders an entry in the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct LoaderEntry {
     /// The name of its file.
-    pub name: Name,
+    pub name: EntryName,
     /// `sort-key`; of a UKI `IMAGE_ID` or `ID` of its os-release.
     pub sort_key: Option<String>,
     /// `machine-id`.
@@ -196,8 +200,8 @@ pub enum Choice {
 /// Chooses among `items`, in any order: what the first wish that can be
 /// granted names, or the first of the menu. With more than one way to read an
 /// id, they must all come to the same.
-pub fn choose(items: &[Item], wishes: &[Wish], ids: &[Ids]) -> Choice {
-    let mut menu: Vec<(usize, &Item)> = items.iter().enumerate().collect();
+pub fn choose(items: &[LoaderEntry], wishes: &[DefaultPattern], ids: &[Ids]) -> Choice {
+    let mut menu: Vec<(usize, &LoaderEntry)> = items.iter().enumerate().collect();
     menu.sort_by(|(_, a), (_, b)| order(a, b));
     let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
     let Some(first) = choices.next() else {
@@ -217,8 +221,8 @@ pub fn choose(items: &[Item], wishes: &[Wish], ids: &[Ids]) -> Choice {
     ))
 }
 
-fn choose_by(menu: &[(usize, &Item)], wishes: &[Wish], ids: Ids) -> Choice {
-    for Wish { pattern, by } in wishes {
+fn choose_by(menu: &[(usize, &LoaderEntry)], wishes: &[DefaultPattern], ids: Ids) -> Choice {
+    for DefaultPattern { pattern, by } in wishes {
         let pattern = pattern.to_ascii_lowercase();
         if pattern.len() > MAX_PATTERN {
             let why = format!("{by} has more than {MAX_PATTERN} characters");
@@ -242,10 +246,10 @@ fn choose_by(menu: &[(usize, &Item)], wishes: &[Wish], ids: Ids) -> Choice {
 }
 
 /// The first of the menu that `pattern` names.
-fn find(menu: &[(usize, &Item)], pattern: &str, ids: Ids) -> Option<usize> {
+fn find(menu: &[(usize, &LoaderEntry)], pattern: &str, ids: Ids) -> Option<usize> {
     // The id of a UKI's further profile is that of the UKI, `@` and the profile.
     let bare = pattern.rsplit_once('@').map(|(bare, _)| bare);
-    let named = |(_, item): &&(usize, &Item)| {
+    let named = |(_, item): &&(usize, &LoaderEntry)| {
         let id = ids.of(&item.name);
         glob::matches(pattern, &id)
             || bare.is_some_and(|bare| id.ends_with(".efi") && glob::matches(bare, &id))
@@ -254,11 +258,11 @@ fn find(menu: &[(usize, &Item)], pattern: &str, ids: Ids) -> Option<usize> {
 }
 
 /// The order of the menu (`boot_entry_compare()`, src/boot/boot.c).
-pub fn order(a: &Item, b: &Item) -> Ordering {
-    let exhausted = |item: &Item| item.name.tries.is_some_and(|tries| tries.left == 0);
+pub fn order(a: &LoaderEntry, b: &LoaderEntry) -> Ordering {
+    let exhausted = |item: &LoaderEntry| item.name.tries.is_some_and(|tries| tries.left == 0);
     let by_key = || match (&a.sort_key, &b.sort_key) {
         (Some(one), Some(two)) => {
-            let version = |item: &Item| item.version.clone().unwrap_or_default();
+            let version = |item: &LoaderEntry| item.version.clone().unwrap_or_default();
             one.cmp(two)
                 .then_with(|| a.machine_id.cmp(&b.machine_id))
                 .then_with(|| version::compare(&version(b), &version(a)))
@@ -269,7 +273,7 @@ pub fn order(a: &Item, b: &Item) -> Ordering {
         (Some(one), Some(two)) => two.left.cmp(&one.left).then(one.done.cmp(&two.done)),
         _ => Ordering::Equal,
     };
-    let id = |item: &Item| item.name.file.to_ascii_lowercase();
+    let id = |item: &LoaderEntry| item.name.file.to_ascii_lowercase();
     exhausted(a)
         .cmp(&exhausted(b))
         .then_with(by_key)

@@ -66,7 +66,7 @@ impl Place {
         Root::new(self.dir.path()).unwrap()
     }
 
-    fn discover(&self) -> Found {
+    fn discover(&self) -> BootKernels {
         discover(&Search {
             root: &self.root(),
             esps: &[],

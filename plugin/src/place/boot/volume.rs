@@ -26,7 +26,7 @@ pub(super) fn identity(path: &Path) -> io::Result<Identity> {
 
 /// A file that a boot loader finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct LoaderFile {
     /// Its path, links not followed, for a report.
     pub(super) shown: PathBuf,
     /// The file that it leads to.
@@ -90,7 +90,7 @@ impl Volume {
     ///
     /// # Errors
     /// What was expected, in words.
-    pub(super) fn find(&self, path: &str) -> Result<Place, String> {
+    pub(super) fn find(&self, path: &str) -> Result<LoaderFile, String> {
         let path = path.replace('\\', "/");
         let inside = Path::new(relative(&path));
         if leaves(inside) {
@@ -117,7 +117,7 @@ impl Volume {
                         true => self.boundary.outside(place),
                         false => shown,
                     };
-                    return Ok(Place { shown, file });
+                    return Ok(LoaderFile { shown, file });
                 }
                 Ok(_) => return Err(format!("a regular file at {}", shown.display())),
                 Err(error) if is_missing(&error) => {}

@@ -12,13 +12,13 @@ const MAX_LINKS: usize = 40;
 /// The name of a module inside an initrd, whichever way to it is written:
 /// where there is a `lib` beside `usr/lib`, it is a link to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name {
+pub struct ModulePath {
     release: String,
     /// Below the release's module directory.
     below: PathBuf,
 }
 
-impl Name {
+impl ModulePath {
     /// The name that a path is; `None` for what is no module.
     pub fn of(path: &str) -> Option<Self> {
         match Role::of(&Path::new("/").join(path))? {
@@ -59,9 +59,9 @@ pub(super) fn bare(mut path: &[u8]) -> &[u8] {
 /// What became of each module file, by its name.
 #[derive(Debug)]
 pub struct Contents<T> {
-    files: BTreeMap<Name, (String, T)>,
+    files: BTreeMap<ModulePath, (String, T)>,
     /// A link's path, and the name that it leads to.
-    links: BTreeMap<Name, (String, Name)>,
+    links: BTreeMap<ModulePath, (String, ModulePath)>,
 }
 
 impl<T> Default for Contents<T> {
@@ -76,7 +76,7 @@ impl<T> Default for Contents<T> {
 impl<T> Contents<T> {
     /// Puts the file at `path`, in place of what was there.
     pub fn file(&mut self, path: String, what: T) {
-        if let Some(name) = Name::of(&path) {
+        if let Some(name) = ModulePath::of(&path) {
             self.links.remove(&name);
             self.files.insert(name, (path, what));
         }
@@ -84,11 +84,11 @@ impl<T> Contents<T> {
 
     /// Puts a link at `path`, in place of what was there.
     pub fn link(&mut self, path: String, target: &str) {
-        let Some(name) = Name::of(&path) else {
+        let Some(name) = ModulePath::of(&path) else {
             return;
         };
         self.files.remove(&name);
-        match Name::of_target(&path, target) {
+        match ModulePath::of_target(&path, target) {
             Some(target) => self.links.insert(name, (path, target)),
             None => self.links.remove(&name),
         };
@@ -118,7 +118,7 @@ impl<T> Contents<T> {
     }
 
     /// Where a name leads to.
-    fn follow<'a>(&'a self, mut name: &'a Name) -> &'a Name {
+    fn follow<'a>(&'a self, mut name: &'a ModulePath) -> &'a ModulePath {
         for _ in 0..MAX_LINKS {
             match self.links.get(name) {
                 Some((_, target)) => name = target,

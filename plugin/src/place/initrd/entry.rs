@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::io::BufRead;
 
-use super::contents::{Name, bare};
-use super::input::Counted;
-use super::{Error, Item, ReadLimits};
+use super::contents::{ModulePath, bare};
+use super::input::BoundedReader;
+use super::{Error, InitrdItem, ReadLimits};
 use crate::Malformed;
 use crate::module::MAX_MODULE;
 
@@ -26,21 +26,21 @@ const REGULAR: u32 = 0o100_000;
 const SYMLINK: u32 = 0o120_000;
 
 /// Which file an entry is a name of: inode and device, in one archive.
-type Identity = (u32, u32, u32);
+type CpioIdentity = (u32, u32, u32);
 
 /// Goes through entries, whatever archive of an initrd they lie in.
 pub(super) struct Unpacker<'t> {
     limits: ReadLimits,
-    take: &'t mut dyn FnMut(Item),
+    take: &'t mut dyn FnMut(InitrdItem),
     entries: usize,
     modules: usize,
     /// The first name of each module that may have several.
-    links: HashMap<Identity, String>,
+    links: HashMap<CpioIdentity, String>,
 }
 
 /// The numbers of an entry that matter here.
-struct Header {
-    identity: Identity,
+struct CpioHeader {
+    identity: CpioIdentity,
     mode: u32,
     links: u32,
     /// Bytes of content.
@@ -50,7 +50,7 @@ struct Header {
 }
 
 impl<'t> Unpacker<'t> {
-    pub(super) fn new(limits: ReadLimits, take: &'t mut dyn FnMut(Item)) -> Self {
+    pub(super) fn new(limits: ReadLimits, take: &'t mut dyn FnMut(InitrdItem)) -> Self {
         Self {
             limits,
             take,
@@ -61,7 +61,7 @@ impl<'t> Unpacker<'t> {
     }
 
     /// Takes entries and padding up to something else, or the end.
-    pub(super) fn entries(&mut self, input: &mut Counted<impl BufRead>) -> Result<(), Error> {
+    pub(super) fn entries(&mut self, input: &mut BoundedReader<impl BufRead>) -> Result<(), Error> {
         loop {
             match input.peek()? {
                 Some(b'0') if input.offset().is_multiple_of(4) => self.entry(input)?,
@@ -71,14 +71,14 @@ impl<'t> Unpacker<'t> {
         }
     }
 
-    fn entry(&mut self, input: &mut Counted<impl BufRead>) -> Result<(), Error> {
+    fn entry(&mut self, input: &mut BoundedReader<impl BufRead>) -> Result<(), Error> {
         let start = input.offset();
         self.entries += 1;
         if self.entries > self.limits.entries {
             let expected = format!("at most {} entries", self.limits.entries);
             return Err(Malformed::new(start, expected).into());
         }
-        let header = Header::read(input)?;
+        let header = CpioHeader::read(input)?;
         if !(1..=PATH_MAX).contains(&header.name) {
             input.skip(header.name)?;
             input.align()?;
@@ -93,7 +93,7 @@ impl<'t> Unpacker<'t> {
         }
         let path = String::from_utf8_lossy(bare(name)).into_owned();
         let kind = header.mode & KIND;
-        if !matches!(kind, REGULAR | SYMLINK) || Name::of(&path).is_none() {
+        if !matches!(kind, REGULAR | SYMLINK) || ModulePath::of(&path).is_none() {
             return pass(input, &header);
         }
         self.modules += 1;
@@ -111,7 +111,7 @@ impl<'t> Unpacker<'t> {
         input.align()?;
         let target = target.split(|byte| *byte == 0).next().unwrap_or_default();
         let target = String::from_utf8_lossy(target).into_owned();
-        (self.take)(Item::Link { path, target });
+        (self.take)(InitrdItem::Link { path, target });
         Ok(())
     }
 
@@ -119,8 +119,8 @@ impl<'t> Unpacker<'t> {
     /// content with the last of them; the kernel takes it with any.
     fn module(
         &mut self,
-        input: &mut Counted<impl BufRead>,
-        header: &Header,
+        input: &mut BoundedReader<impl BufRead>,
+        header: &CpioHeader,
         path: String,
     ) -> Result<(), Error> {
         if header.size > MAX_MODULE as u64 {
@@ -134,20 +134,20 @@ impl<'t> Unpacker<'t> {
         }
         if first != path {
             let target = format!("/{first}");
-            (self.take)(Item::Link { path, target });
+            (self.take)(InitrdItem::Link { path, target });
         }
         let content = input.bytes(header.size)?;
         input.align()?;
         if header.size > 0 || header.links < 2 {
             let path = first;
-            (self.take)(Item::Module { path, content });
+            (self.take)(InitrdItem::Module { path, content });
         }
         Ok(())
     }
 }
 
-impl Header {
-    fn read(input: &mut Counted<impl BufRead>) -> Result<Self, Error> {
+impl CpioHeader {
+    fn read(input: &mut BoundedReader<impl BufRead>) -> Result<Self, Error> {
         let start = input.offset();
         let bytes: [u8; 110] = input.array()?;
         let (magic, fields) = bytes.split_at(6);
@@ -174,7 +174,7 @@ impl Header {
 }
 
 /// Passes over an entry's content.
-fn pass(input: &mut Counted<impl BufRead>, header: &Header) -> Result<(), Error> {
+fn pass(input: &mut BoundedReader<impl BufRead>, header: &CpioHeader) -> Result<(), Error> {
     input.skip(header.size)?;
     input.align()
 }

@@ -6,13 +6,13 @@ use super::Error;
 use crate::Malformed;
 
 /// Reads on from another reader, and knows how far it is.
-pub(super) struct Counted<R> {
+pub(super) struct BoundedReader<R> {
     inner: R,
     offset: u64,
     limit: u64,
 }
 
-impl<R: BufRead> Counted<R> {
+impl<R: BufRead> BoundedReader<R> {
     /// From the start of `inner`, of which at most `limit` bytes are read.
     pub(super) fn new(inner: R, limit: u64) -> Self {
         Self {
@@ -115,7 +115,7 @@ impl<R: BufRead> Counted<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Counted<R> {
+impl<R: BufRead> BufRead for BoundedReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let room = usize::try_from(self.limit - self.offset).unwrap_or(usize::MAX);
         let bytes = self.inner.fill_buf()?;
@@ -131,7 +131,7 @@ impl<R: BufRead> BufRead for Counted<R> {
     }
 }
 
-impl<R: BufRead> Read for Counted<R> {
+impl<R: BufRead> Read for BoundedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);

@@ -24,9 +24,9 @@ use crate::Malformed;
 use crate::compression::{Format, stream};
 use crate::module::source::{Regular, Source};
 use entry::Unpacker;
-use input::Counted;
+use input::BoundedReader;
 
-pub use contents::{Contents, Name};
+pub use contents::{Contents, ModulePath};
 
 /// How much of an initrd is read.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ const HEAD: u64 = 6;
 
 /// Something of an initrd that concerns modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Item {
+pub enum InitrdItem {
     /// A module file.
     Module {
         /// Its path, as the archive has it, without what only says that it
@@ -108,7 +108,7 @@ pub enum Error {
 pub fn open(
     path: &Path,
     part: Option<&Range<u64>>,
-    take: &mut dyn FnMut(Item),
+    take: &mut dyn FnMut(InitrdItem),
 ) -> Result<(), Error> {
     let file = Regular::open(path)?;
     let size = file.size();
@@ -128,12 +128,16 @@ pub fn open(
 /// # Errors
 /// [`Error::Malformed`] and [`Error::Packed`] if it is not one, cut short, corrupt or beyond a
 /// limit.
-pub fn parse(input: impl BufRead, take: &mut dyn FnMut(Item)) -> Result<(), Error> {
+pub fn parse(input: impl BufRead, take: &mut dyn FnMut(InitrdItem)) -> Result<(), Error> {
     read(input, LIMITS, take)
 }
 
-fn read(input: impl BufRead, limits: ReadLimits, take: &mut dyn FnMut(Item)) -> Result<(), Error> {
-    let mut input = Counted::new(input, limits.bytes);
+fn read(
+    input: impl BufRead,
+    limits: ReadLimits,
+    take: &mut dyn FnMut(InitrdItem),
+) -> Result<(), Error> {
+    let mut input = BoundedReader::new(input, limits.bytes);
     let mut unpacker = Unpacker::new(limits, take);
     let mut room = limits.bytes;
     for _ in 0..=limits.streams {
@@ -150,7 +154,7 @@ fn read(input: impl BufRead, limits: ReadLimits, take: &mut dyn FnMut(Item)) -> 
 /// Reads the compressed stream that `input` goes on with, of at most `room`
 /// unpacked bytes; returns how many there were.
 fn stream(
-    input: &mut Counted<impl BufRead>,
+    input: &mut BoundedReader<impl BufRead>,
     room: u64,
     unpacker: &mut Unpacker<'_>,
 ) -> Result<u64, Error> {
@@ -170,7 +174,7 @@ fn stream(
         other => other,
     };
     let stream = stream::frame(format, head.as_slice().chain(input))?;
-    let mut plain = Counted::new(BufReader::with_capacity(BUFFER, stream), room);
+    let mut plain = BoundedReader::new(BufReader::with_capacity(BUFFER, stream), room);
     unpacker.entries(&mut plain).map_err(packed)?;
     match plain.peek().map_err(packed)? {
         None => Ok(plain.offset()),

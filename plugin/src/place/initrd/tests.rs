@@ -42,21 +42,21 @@ fn ko(name: &str) -> String {
     format!("{KERNEL}/{name}.ko")
 }
 
-fn module(name: &str, content: &[u8]) -> Item {
-    Item::Module {
+fn module(name: &str, content: &[u8]) -> InitrdItem {
+    InitrdItem::Module {
         path: ko(name),
         content: content.to_vec(),
     }
 }
 
 /// What is read before an error, and the error.
-fn items_of(bytes: &[u8]) -> (Vec<Item>, Result<(), Error>) {
+fn items_of(bytes: &[u8]) -> (Vec<InitrdItem>, Result<(), Error>) {
     let mut items = Vec::new();
     let result = parse(bytes, &mut |item| items.push(item));
     (items, result)
 }
 
-fn items(bytes: &[u8]) -> Vec<Item> {
+fn items(bytes: &[u8]) -> Vec<InitrdItem> {
     let (items, result) = items_of(bytes);
     result.unwrap();
     items

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::files::{self, entries};
-use super::{What, Wish};
+use super::{ModuleRequest, What};
 
 /// Devices of one bus or class that are looked at.
 const MAX_DEVICES: usize = 10_000;
@@ -20,7 +20,7 @@ const MAX_SHOWN: usize = 60;
 
 /// The alias of every device that is there. All of them lie on a bus or in a class, but
 /// for what all processors have in common.
-pub(super) fn aliases(root: &Path, wishes: &mut Vec<Wish>) {
+pub(super) fn aliases(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     let buses = entries(&root.join("sys/bus"), MAX_DEVICES);
     let buses = buses.into_iter().map(|bus| bus.join("devices"));
     let classes = entries(&root.join("sys/class"), MAX_DEVICES);
@@ -33,7 +33,7 @@ pub(super) fn aliases(root: &Path, wishes: &mut Vec<Wish>) {
             let alias = alias.trim();
             if !alias.is_empty() {
                 let shown: String = alias.chars().take(MAX_SHOWN).collect();
-                wishes.push(Wish {
+                wishes.push(ModuleRequest {
                     what: What::Alias(alias.to_owned()),
                     why: format!("device {shown}"),
                 });
@@ -44,7 +44,7 @@ pub(super) fn aliases(root: &Path, wishes: &mut Vec<Wish>) {
 
 /// What network interfaces are made of: the drivers of their devices, and what makes
 /// those that have none.
-pub(super) fn network(root: &Path, wishes: &mut Vec<Wish>) {
+pub(super) fn network(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     for interface in entries(&root.join("sys/class/net"), MAX_DEVICES) {
         let Some(name) = interface.file_name() else {
             continue;
@@ -55,7 +55,7 @@ pub(super) fn network(root: &Path, wishes: &mut Vec<Wish>) {
         let kind = event.lines().find_map(|line| line.strip_prefix("DEVTYPE="));
         if let Some(kind) = kind {
             // What `ip link add type` asks for (`MODULE_ALIAS_RTNL_LINK`).
-            wishes.push(Wish {
+            wishes.push(ModuleRequest {
                 what: What::Alias(format!("rtnl-link-{kind}")),
                 why,
             });
@@ -64,7 +64,7 @@ pub(super) fn network(root: &Path, wishes: &mut Vec<Wish>) {
 }
 
 /// The modules of the drivers of a device and of all that it hangs from.
-pub(super) fn drivers(root: &Path, device: &Path, why: &str, wishes: &mut Vec<Wish>) {
+pub(super) fn drivers(root: &Path, device: &Path, why: &str, wishes: &mut Vec<ModuleRequest>) {
     let (Ok(device), Ok(top)) = (device.canonicalize(), root.join("sys").canonicalize()) else {
         return;
     };
@@ -74,7 +74,7 @@ pub(super) fn drivers(root: &Path, device: &Path, why: &str, wishes: &mut Vec<Wi
             continue;
         };
         let name = module.file_name().unwrap_or_default().to_string_lossy();
-        wishes.push(Wish {
+        wishes.push(ModuleRequest {
             what: What::Name(name.into_owned()),
             why: why.to_owned(),
         });

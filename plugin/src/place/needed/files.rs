@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{What, Wish};
+use super::{ModuleRequest, What};
 use crate::module::same_name;
 use crate::module::source::Regular;
 
@@ -51,10 +51,10 @@ pub(super) fn entries(dir: &Path, most: usize) -> Vec<PathBuf> {
 }
 
 /// `/proc/modules`.
-pub(super) fn loaded(root: &Path, wishes: &mut Vec<Wish>) {
+pub(super) fn loaded(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     let list = text(&root.join("proc/modules"), MAX_FILE).unwrap_or_default();
     for name in list.lines().filter_map(|line| line.split(' ').next()) {
-        wishes.push(Wish {
+        wishes.push(ModuleRequest {
             what: What::Name(name.to_owned()),
             why: "loaded".to_owned(),
         });
@@ -62,7 +62,7 @@ pub(super) fn loaded(root: &Path, wishes: &mut Vec<Wish>) {
 }
 
 /// What is loaded at each boot because the admin or a package says so.
-pub(super) fn modules_load(root: &Path, wishes: &mut Vec<Wish>) {
+pub(super) fn modules_load(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     let mut files = configuration(root, &MODULES_LOAD);
     files.push(root.join("etc/modules"));
     for file in files {
@@ -72,7 +72,7 @@ pub(super) fn modules_load(root: &Path, wishes: &mut Vec<Wish>) {
             let name = line.split_whitespace().next();
             let name = name.filter(|name| !name.starts_with(['#', ';']));
             if let Some(name) = name {
-                wishes.push(Wish {
+                wishes.push(ModuleRequest {
                     what: What::Name(name.to_owned()),
                     why: format!("named in /{shown}"),
                 });
@@ -82,7 +82,7 @@ pub(super) fn modules_load(root: &Path, wishes: &mut Vec<Wish>) {
 }
 
 /// The file systems of `fstab(5)`: what machines boot from first.
-pub(super) fn fstab(root: &Path, wishes: &mut Vec<Wish>) {
+pub(super) fn fstab(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     let table = text(&root.join("etc/fstab"), MAX_FILE).unwrap_or_default();
     let mut mounts = Vec::new();
     for line in table.lines().map(str::trim) {
@@ -109,10 +109,10 @@ pub(super) fn fstab(root: &Path, wishes: &mut Vec<Wish>) {
 
 /// What the kernel asks for when a file system is mounted (`__get_fs_type()`,
 /// fs/filesystems.c), and the module of that name: not each has the alias.
-pub(super) fn file_system(kind: &str, why: String) -> [Wish; 2] {
+pub(super) fn file_system(kind: &str, why: String) -> [ModuleRequest; 2] {
     let alias = What::Alias(format!("fs-{kind}"));
     let name = What::Name(kind.to_owned());
-    [alias, name].map(|what| Wish {
+    [alias, name].map(|what| ModuleRequest {
         what,
         why: why.clone(),
     })

@@ -36,7 +36,7 @@ const MAX_DEPENDENCIES: usize = 512;
 
 /// What the machine asks for, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Wish {
+struct ModuleRequest {
     what: What,
     why: String,
 }
@@ -53,7 +53,7 @@ enum What {
 /// What a machine asks for: the most telling reasons first.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
-    wishes: Vec<Wish>,
+    wishes: Vec<ModuleRequest>,
     /// Modules whose aliases are not to be followed.
     blacklist: BTreeSet<String>,
 }
@@ -89,7 +89,7 @@ impl Machine {
         let dependencies = dependencies(&read("modules.dep"));
         let aliases = Aliases::parse(&read("modules.alias"));
         let mut needs = Needs::default();
-        for Wish { what, why } in &self.wishes {
+        for ModuleRequest { what, why } in &self.wishes {
             let (name, alias) = match what {
                 What::Name(name) => (Some(same_name(name)), name),
                 What::Alias(alias) => (None, alias),

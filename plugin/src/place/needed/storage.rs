@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::devices::drivers;
 use super::files::{self, entries};
-use super::{What, Wish};
+use super::{ModuleRequest, What};
 
 /// The longest `mountinfo` that is read, in bytes.
 const MAX_MOUNTS: u64 = 16 << 20;
@@ -31,7 +31,7 @@ const VIRTUAL: [&str; 6] = ["loop", "nbd", "zram", "bcache", "rbd", "nvme"];
 
 /// The file systems and block devices that a machine boots from, as
 /// `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`) tells of them.
-pub(super) fn read(root: &Path, wishes: &mut Vec<Wish>) {
+pub(super) fn read(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     let mounts = files::text(&root.join("proc/self/mountinfo"), MAX_MOUNTS).unwrap_or_default();
     for (place, why) in PLACES {
         // What was mounted there last is what is seen.
@@ -70,7 +70,7 @@ fn block_device(root: &Path, number: &str, source: &str) -> Option<PathBuf> {
 }
 
 /// Everything that a block device is made of.
-fn below(root: &Path, device: PathBuf, why: &str, wishes: &mut Vec<Wish>) {
+fn below(root: &Path, device: PathBuf, why: &str, wishes: &mut Vec<ModuleRequest>) {
     let mut seen = BTreeSet::new();
     let mut ahead = vec![device];
     while let Some(device) = ahead.pop() {
@@ -85,7 +85,7 @@ fn below(root: &Path, device: PathBuf, why: &str, wishes: &mut Vec<Wish>) {
             .into_iter()
             .chain(raid(&device))
             .chain(itself(&name));
-        wishes.extend(what.map(|what| Wish {
+        wishes.extend(what.map(|what| ModuleRequest {
             what,
             why: why.to_owned(),
         }));

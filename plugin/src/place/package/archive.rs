@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::file_list::{Error, Kind, Links, MAX_FILE, PackagedFile, leads_up};
+use super::file_list::{Error, FileKind, Links, MAX_FILE, PackagedFile, leads_up};
 use crate::Malformed;
 use crate::compression::{Format, MAX_WINDOW};
 
@@ -26,7 +26,7 @@ const TRAILER: &str = "TRAILER!!!";
 
 /// The archive of a package, held against its header.
 pub(super) struct Archive<'a> {
-    input: Counted<BufReader<Box<dyn Read + 'a>>>,
+    input: CountedReader<BufReader<Box<dyn Read + 'a>>>,
     files: &'a [PackagedFile],
     links: &'a Links,
     /// From a path without its leading slash to the file's index.
@@ -50,7 +50,7 @@ impl<'a> Archive<'a> {
             Some((path.strip_prefix('/').unwrap_or(path), index))
         });
         Ok(Self {
-            input: Counted {
+            input: CountedReader {
                 inner: BufReader::with_capacity(BUFFER, decompress(input)?),
                 offset: 0,
             },
@@ -151,7 +151,7 @@ impl<'a> Archive<'a> {
             .files
             .iter()
             .zip(&self.seen)
-            .find(|(file, seen)| !**seen && file.kind != Kind::Ghost)
+            .find(|(file, seen)| !**seen && file.kind != FileKind::Ghost)
             .map(|(file, _)| file);
         let hollow = || {
             let sets = self.links.sets.iter().zip(&self.filled);
@@ -225,15 +225,15 @@ impl<'a> Archive<'a> {
     /// what the header expects.
     fn size(&self, file: &PackagedFile, index: usize, stated: Option<u64>) -> Result<u64, String> {
         let in_header = match file.kind {
-            Kind::Regular if self.links.content_is_elsewhere(index) => 0,
-            Kind::Regular | Kind::Symlink => file.size,
-            Kind::Bare | Kind::Ghost => 0,
+            FileKind::Regular if self.links.content_is_elsewhere(index) => 0,
+            FileKind::Regular | FileKind::Symlink => file.size,
+            FileKind::Bare | FileKind::Ghost => 0,
         };
         match (file.kind, stated) {
             (_, None) => Ok(in_header),
             // Old rpm wrote ghosts, and sizes of what has no data, as it found them.
-            (Kind::Bare | Kind::Ghost, Some(size)) => Ok(size),
-            (Kind::Regular, Some(size)) if self.links.set(index).is_some() => {
+            (FileKind::Bare | FileKind::Ghost, Some(size)) => Ok(size),
+            (FileKind::Regular, Some(size)) if self.links.set(index).is_some() => {
                 // Which of the links carries the data is the archive's choice.
                 let fits = size == 0 || size == file.size;
                 fits.then_some(size)
@@ -313,12 +313,12 @@ fn decompress<'a>(mut input: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, Er
 }
 
 /// Counts what was read and stops where a bomb must be suspected.
-struct Counted<R> {
+struct CountedReader<R> {
     inner: R,
     offset: u64,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.offset += read as u64;

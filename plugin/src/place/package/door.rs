@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use rpm::{IndexTag, PackageMetadata};
 
-use super::file_list::{Error, Kind, PackagedFile, leads_up};
+use super::file_list::{Error, FileKind, PackagedFile, leads_up};
 use crate::Malformed;
 
 /// `sizeof(struct rpmlead_s)`.
@@ -172,13 +172,13 @@ pub(super) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Err
 /// `RPMFILE_GHOST` (include/rpm/rpmfiles.h).
 const GHOST: u32 = 1 << 6;
 
-fn kind(mode: u16, flags: u32) -> Kind {
+fn kind(mode: u16, flags: u32) -> FileKind {
     // S_IFMT and friends, inode(7).
     match mode & 0o170_000 {
-        _ if flags & GHOST != 0 => Kind::Ghost,
-        0o100_000 => Kind::Regular,
-        0o120_000 => Kind::Symlink,
-        _ => Kind::Bare,
+        _ if flags & GHOST != 0 => FileKind::Ghost,
+        0o100_000 => FileKind::Regular,
+        0o120_000 => FileKind::Symlink,
+        _ => FileKind::Bare,
     }
 }
 

@@ -37,14 +37,14 @@ pub struct PackagedFile {
     pub path: PathBuf,
     /// Its size in bytes.
     pub(super) size: u64,
-    pub(super) kind: Kind,
+    pub(super) kind: FileKind,
     /// Device and inode at build time: equal for hard links of one another.
     pub(super) inode: Option<(u32, u32)>,
 }
 
 /// How a file is represented in the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     Regular,
     Symlink,
     /// Directories, devices, sockets, pipes: no data.
@@ -56,7 +56,7 @@ pub(super) enum Kind {
 impl PackagedFile {
     /// True where the payload carries content for it.
     pub fn has_content(&self) -> bool {
-        self.kind == Kind::Regular
+        self.kind == FileKind::Regular
     }
 
     /// Its size in bytes, as the header states it.
@@ -79,7 +79,7 @@ impl Links {
     pub(super) fn of(files: &[PackagedFile]) -> Self {
         let mut sets: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
         for (index, file) in files.iter().enumerate() {
-            if let (Kind::Regular, Some(inode)) = (file.kind, file.inode) {
+            if let (FileKind::Regular, Some(inode)) = (file.kind, file.inode) {
                 sets.entry(inode).or_default().push(index);
             }
         }

@@ -58,7 +58,7 @@ impl Package {
     }
 
     fn read(bytes: Bytes) -> Result<Self, Error> {
-        let mut input = io::BufReader::new(At {
+        let mut input = io::BufReader::new(BytesAt {
             bytes: &bytes,
             offset: 0,
         });
@@ -90,8 +90,8 @@ impl Package {
         &self.files
     }
 
-    fn payload(&self) -> io::BufReader<At<'_>> {
-        let at = At {
+    fn payload(&self) -> io::BufReader<BytesAt<'_>> {
+        let at = BytesAt {
             bytes: &self.bytes,
             offset: self.payload,
         };
@@ -146,12 +146,12 @@ enum Bytes {
 }
 
 /// A reader at an offset of its own.
-struct At<'a> {
+struct BytesAt<'a> {
     bytes: &'a Bytes,
     offset: u64,
 }
 
-impl Read for At<'_> {
+impl Read for BytesAt<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match self.bytes {
             Bytes::File(file) => file.read_at(buffer, self.offset)?,

@@ -6,7 +6,7 @@ use std::io::{Seek, Write};
 use rpm::{CompressionType, FileOptions};
 
 use super::archive::Archive;
-use super::file_list::Kind;
+use super::file_list::FileKind;
 use super::*;
 
 fn build(compression: CompressionType, fill: impl FnOnce(&mut rpm::PackageBuilder)) -> Vec<u8> {
@@ -215,7 +215,7 @@ fn stripped(index: u32, data: &[u8]) -> Vec<u8> {
     entry
 }
 
-fn listed(path: &str, size: u64, kind: Kind) -> PackagedFile {
+fn listed(path: &str, size: u64, kind: FileKind) -> PackagedFile {
     PackagedFile {
         path: path.into(),
         size,
@@ -242,10 +242,10 @@ fn read(
 #[test]
 fn archive_and_header_must_agree() {
     let files = [
-        listed("/a.ko", 2, Kind::Regular),
-        listed("/b.ko", 5, Kind::Regular),
-        listed("/ghost", 9, Kind::Ghost),
-        listed("/dir", 4096, Kind::Bare),
+        listed("/a.ko", 2, FileKind::Regular),
+        listed("/b.ko", 5, FileKind::Regular),
+        listed("/ghost", 9, FileKind::Ghost),
+        listed("/dir", 4096, FileKind::Bare),
     ];
     let end = newc("TRAILER!!!", b"");
     let dir = newc("./dir", b"");
@@ -318,8 +318,8 @@ fn archive_and_header_must_agree() {
 #[test]
 fn the_content_of_hard_links_comes_once() {
     let files = [
-        listed("/a.ko", 2, Kind::Regular),
-        listed("/b.ko", 2, Kind::Regular),
+        listed("/a.ko", 2, FileKind::Regular),
+        listed("/b.ko", 2, FileKind::Regular),
     ];
     let links = Links {
         sets: vec![vec![0, 1]],
@@ -349,7 +349,7 @@ fn many_hard_links_take_no_longer_than_as_many_files() {
     const COUNT: u32 = 60_000;
     let file = |number| PackagedFile {
         inode: Some((1, 1)),
-        ..listed(&format!("/{number}.ko"), 2, Kind::Regular)
+        ..listed(&format!("/{number}.ko"), 2, FileKind::Regular)
     };
     let mut payload = Vec::new();
     for number in 0..COUNT {
@@ -374,7 +374,7 @@ fn many_hard_links_take_no_longer_than_as_many_files() {
 
 #[test]
 fn a_module_of_unbelievable_size_is_not_read() {
-    let files = [listed("/a.ko", 1 << 40, Kind::Regular)];
+    let files = [listed("/a.ko", 1 << 40, FileKind::Regular)];
     let mut archive = stripped(0, b"");
     archive.resize(1 << 20, 0);
     assert_eq!(

@@ -3,12 +3,12 @@
 use super::*;
 
 fn fault(text: &str) -> String {
-    Entry::parse(text).unwrap_err().to_string()
+    Type1Entry::parse(text).unwrap_err().to_string()
 }
 
 #[test]
 fn every_key_is_read() {
-    let entry = Entry::parse(
+    let entry = Type1Entry::parse(
         "# Boot Loader Specification type#1 entry\r\n\
          title      openSUSE Tumbleweed\r\n\
          version    5@6.16.3-1-default\r\n\
@@ -28,15 +28,15 @@ fn every_key_is_read() {
          grub_class opensuse\r\n",
     )
     .unwrap();
-    let at = |line, value: &str| At {
+    let at = |line, value: &str| AtLine {
         line,
         value: value.to_owned(),
     };
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         entry,
-        Entry {
-            program: At {
+        Type1Entry {
+            program: AtLine {
                 line: 9,
                 value: Program::Linux("/opensuse/6.16.3-1-default/linux-0a1b".into()),
             },
@@ -58,16 +58,16 @@ fn every_key_is_read() {
 
 #[test]
 fn what_is_started() {
-    let program = |text| Entry::parse(text).unwrap().program.value;
+    let program = |text| Type1Entry::parse(text).unwrap().program.value;
     assert_eq!(program("uki /a.efi"), Program::Uki("/a.efi".into()));
     assert_eq!(program("efi /a.efi"), Program::Efi("/a.efi".into()));
     assert_eq!(
         program("uki-url http://x/"),
         Program::UkiUrl("http://x/".into())
     );
-    assert_eq!(Entry::parse("uki-url http://x/").unwrap().path(), None);
+    assert_eq!(Type1Entry::parse("uki-url http://x/").unwrap().path(), None);
     let version = |v: &str| {
-        let entry = Entry::parse(&format!("linux /a\nversion {v}")).unwrap();
+        let entry = Type1Entry::parse(&format!("linux /a\nversion {v}")).unwrap();
         entry.release().unwrap().to_owned()
     };
     assert_eq!(version("6.1.0"), "6.1.0");
@@ -114,7 +114,7 @@ fn names_and_counters() {
         ("a+2147483648.conf", "a+2147483648.conf", None),
         ("6.1.0-3+deb13.conf", "6.1.0-3+deb13.conf", None),
     ] {
-        let name = Name::of(file, ".conf").unwrap();
+        let name = EntryName::of(file, ".conf").unwrap();
         assert_eq!((name.id.as_str(), name.tries), (id, expected), "{file}");
     }
     for file in [
@@ -125,9 +125,9 @@ fn names_and_counters() {
         "Auto-windows.conf",
         "é",
     ] {
-        assert_eq!(Name::of(file, ".conf"), None, "{file}");
+        assert_eq!(EntryName::of(file, ".conf"), None, "{file}");
     }
-    assert_eq!(Name::of("a+3-0.efi", ".efi").unwrap().id, "a.efi");
+    assert_eq!(EntryName::of("a+3-0.efi", ".efi").unwrap().id, "a.efi");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::place::boot::problem::Fault;
 
 /// What an item of a menu is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum MenuItemKind {
     /// `menuentry`.
     Entry,
     /// `submenu`.
@@ -18,9 +18,9 @@ pub enum Kind {
 
 /// An item of a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct MenuItem {
     /// What it is.
-    pub kind: Kind,
+    pub kind: MenuItemKind,
     /// The line it starts on, from 1.
     pub line: usize,
     /// The submenu that it is in.
@@ -40,8 +40,13 @@ pub struct Item {
     pub initrds: Vec<String>,
 }
 
-impl Item {
-    pub(super) fn new(kind: Kind, line: usize, parent: Option<usize>, shown: Truth) -> Self {
+impl MenuItem {
+    pub(super) fn new(
+        kind: MenuItemKind,
+        line: usize,
+        parent: Option<usize>,
+        shown: Truth,
+    ) -> Self {
         Self {
             kind,
             line,
@@ -59,7 +64,7 @@ impl Item {
 /// A menu, and what is known of its default.
 #[derive(Debug)]
 pub struct Menu {
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<MenuItem>,
     /// The variable `default`; `None` if it cannot be told.
     pub(super) default: Option<String>,
     /// What is wrong with the script.
@@ -88,7 +93,7 @@ pub enum Selected {
 
 impl Menu {
     /// The items, in the order of the script.
-    pub fn items(&self) -> &[Item] {
+    pub fn items(&self) -> &[MenuItem] {
         &self.items
     }
 
@@ -123,7 +128,7 @@ impl Menu {
 
     fn is_submenu(&self, index: usize) -> bool {
         let item = self.items.get(index);
-        item.is_some_and(|item| item.kind == Kind::Submenu)
+        item.is_some_and(|item| item.kind == MenuItemKind::Submenu)
     }
 
     /// The item of one menu that `name` means.
@@ -131,23 +136,23 @@ impl Menu {
         let mut places = Vec::new();
         let mut bls = Some(bls);
         for (index, item) in items.iter().filter_map(|i| Some((*i, self.items.get(*i)?))) {
-            if item.kind == Kind::Bls {
+            if item.kind == MenuItemKind::Bls {
                 // A second `blscfg` has nothing new to bring in.
                 let entries = bls.take().into_iter().flatten().enumerate();
-                places.extend(entries.map(|(at, entry)| Place {
+                places.extend(entries.map(|(at, entry)| MenuPlace {
                     selected: Selected::Bls(at),
                     names: [Some(&entry.title), Some(&entry.id)],
                     shown: item.shown,
                 }));
             } else {
-                places.push(Place {
+                places.push(MenuPlace {
                     selected: Selected::Item(index),
                     names: [item.title.as_ref(), item.id.as_ref()],
                     shown: item.shown,
                 });
             }
         }
-        let by_name = |place: &&Place<'_>| place.names.iter().flatten().any(|n| *n == name);
+        let by_name = |place: &&MenuPlace<'_>| place.names.iter().flatten().any(|n| *n == name);
         let number = name.bytes().all(|b| b.is_ascii_digit()).then_some(name);
         let number = number.map(|digits| digits.parse().unwrap_or(0));
         if number.is_none()
@@ -168,7 +173,7 @@ impl Menu {
 }
 
 /// Something that can be started, at its place in one menu.
-struct Place<'a> {
+struct MenuPlace<'a> {
     selected: Selected,
     names: [Option<&'a String>; 2],
     shown: Truth,

@@ -12,7 +12,7 @@ mod script;
 mod words;
 
 pub use env::parse as parse_grubenv;
-pub use menu::{BlsEntry, Item, Kind, Menu, Selected};
+pub use menu::{BlsEntry, Menu, MenuItem, MenuItemKind, Selected};
 
 /// The longest configuration that is read, in bytes; real ones have some KB.
 pub const MAX_CONFIG: u64 = 16 << 20;

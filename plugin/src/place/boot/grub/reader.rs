@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Truth;
-use super::menu::{Item, Kind, Menu};
-use super::script::{Blocks, DEEPEST, MAX_VALUE, Variables};
-use super::words::{Command, Commands, End, Part, Word};
+use super::menu::{Menu, MenuItem, MenuItemKind};
+use super::script::{DEEPEST, MAX_VALUE, ScriptBlocks, ScriptVariables};
+use super::words::{CommandEnd, Commands, ShellCommand, ShellWord, WordPart};
 use crate::place::boot::problem::Fault;
 
 /// The most items of a menu that are taken.
@@ -20,9 +20,9 @@ const MAX_FAULTS: usize = 100;
 impl Menu {
     /// Reads a `grub.cfg`, with the variables of its `grubenv`.
     pub fn parse(script: &str, grubenv: BTreeMap<String, String>) -> Self {
-        let mut reader = Reader {
-            variables: Variables::new(grubenv),
-            blocks: Blocks::default(),
+        let mut reader = MenuParser {
+            variables: ScriptVariables::new(grubenv),
+            blocks: ScriptBlocks::default(),
             items: Vec::new(),
             faults: Vec::new(),
         };
@@ -36,17 +36,17 @@ impl Menu {
 }
 
 /// Follows a script.
-struct Reader {
-    variables: Variables,
-    blocks: Blocks,
-    items: Vec<Item>,
+struct MenuParser {
+    variables: ScriptVariables,
+    blocks: ScriptBlocks,
+    items: Vec<MenuItem>,
     faults: Vec<Fault>,
 }
 
-impl Reader {
+impl MenuParser {
     /// Runs one command; false ends the script.
-    fn run(&mut self, command: Command) -> bool {
-        let Command { line, words, end } = command;
+    fn run(&mut self, command: ShellCommand) -> bool {
+        let ShellCommand { line, words, end } = command;
         let mut fits = true;
         let mut words = words.as_slice();
         // A keyword may have a command behind it on the same line.
@@ -70,9 +70,9 @@ impl Reader {
             words = &[];
         }
         match end {
-            End::Opens => fits &= self.open(line, words),
-            End::Plain => self.execute(line, words),
-            End::Closes => {
+            CommandEnd::Opens => fits &= self.open(line, words),
+            CommandEnd::Plain => self.execute(line, words),
+            CommandEnd::Closes => {
                 self.execute(line, words);
                 self.blocks.end_braces();
             }
@@ -86,19 +86,19 @@ impl Reader {
     }
 
     /// A command that has a block behind it.
-    fn open(&mut self, line: usize, words: &[Word]) -> bool {
+    fn open(&mut self, line: usize, words: &[ShellWord]) -> bool {
         let run = self.blocks.run();
-        let kind = match words.first().and_then(Word::plain) {
-            Some("menuentry") => Kind::Entry,
-            Some("submenu") => Kind::Submenu,
+        let kind = match words.first().and_then(ShellWord::plain) {
+            Some("menuentry") => MenuItemKind::Entry,
+            Some("submenu") => MenuItemKind::Submenu,
             // What a function does is not followed to where it is called.
             Some("function") => return self.blocks.begin_braces(None, Truth::No),
             _ => return self.blocks.begin_braces(self.blocks.item(), run),
         };
-        let mut item = Item::new(kind, line, self.blocks.item(), run);
+        let mut item = MenuItem::new(kind, line, self.blocks.item(), run);
         let mut words = words.iter().skip(1);
         while let Some(word) = words.next() {
-            let is_id = |part: &Part| *part == Part::Variable("menuentry_id_option".into());
+            let is_id = |part: &WordPart| *part == WordPart::Variable("menuentry_id_option".into());
             match word.plain() {
                 Some("--id") => item.id = words.next().and_then(|w| self.variables.expand(w)),
                 Some("--class" | "--users" | "--hotkey" | "--source") => drop(words.next()),
@@ -123,7 +123,7 @@ impl Reader {
         }
     }
 
-    fn execute(&mut self, line: usize, words: &[Word]) {
+    fn execute(&mut self, line: usize, words: &[ShellWord]) {
         let [first, rest @ ..] = words else { return };
         let run = self.blocks.run();
         if run == Truth::No {
@@ -132,7 +132,8 @@ impl Reader {
         let inside = self.blocks.item();
         let is_blscfg = first.plain() == Some("blscfg");
         if is_blscfg && inside.is_none_or(|index| self.is_submenu(index)) {
-            self.items.push(Item::new(Kind::Bls, line, inside, run));
+            self.items
+                .push(MenuItem::new(MenuItemKind::Bls, line, inside, run));
             return;
         }
         // What a menu sets is set when somebody opens it.
@@ -149,16 +150,16 @@ impl Reader {
 
     fn is_submenu(&self, index: usize) -> bool {
         let item = self.items.get(index);
-        item.is_some_and(|item| item.kind == Kind::Submenu)
+        item.is_some_and(|item| item.kind == MenuItemKind::Submenu)
     }
 
     /// `name=value`; any other word is none.
-    fn assign(&mut self, word: &Word, run: Truth) {
-        let [Part::Text(head), tail @ ..] = word.parts.as_slice() else {
+    fn assign(&mut self, word: &ShellWord, run: Truth) {
+        let [WordPart::Text(head), tail @ ..] = word.parts.as_slice() else {
             return;
         };
         if let Some((name, start)) = head.split_once('=') {
-            let rest = Word {
+            let rest = ShellWord {
                 parts: tail.to_vec(),
                 quoted: true,
             };
@@ -169,10 +170,11 @@ impl Reader {
     }
 
     /// A command of a menu entry. Of several kernels the first one counts.
-    fn boot_command(&mut self, index: usize, line: usize, first: &Word, rest: &[Word]) {
-        let is_option = |word: &&Word| word.plain().is_some_and(|w| w.starts_with("--"));
+    fn boot_command(&mut self, index: usize, line: usize, first: &ShellWord, rest: &[ShellWord]) {
+        let is_option = |word: &&ShellWord| word.plain().is_some_and(|w| w.starts_with("--"));
         let options = rest.iter().take_while(is_option).count();
-        let Some((path, arguments)) = rest.get(options..).and_then(<[Word]>::split_first) else {
+        let Some((path, arguments)) = rest.get(options..).and_then(<[ShellWord]>::split_first)
+        else {
             return;
         };
         let Some(item) = self.items.get_mut(index) else {
@@ -207,13 +209,13 @@ impl Reader {
 }
 
 /// A path without the `(hd0,1)` or `($root)` in front of it: the device.
-fn without_device(path: &Word) -> Word {
+fn without_device(path: &ShellWord) -> ShellWord {
     let mut path = path.clone();
-    let starts = matches!(path.parts.first(), Some(Part::Text(text)) if text.starts_with('('));
-    let end = |part: &Part| matches!(part, Part::Text(text) if text.contains(')'));
+    let starts = matches!(path.parts.first(), Some(WordPart::Text(text)) if text.starts_with('('));
+    let end = |part: &WordPart| matches!(part, WordPart::Text(text) if text.contains(')'));
     if starts && let Some(at) = path.parts.iter().position(end) {
         path.parts.drain(..at);
-        if let Some(Part::Text(text)) = path.parts.first_mut() {
+        if let Some(WordPart::Text(text)) = path.parts.first_mut() {
             *text = text.split_once(')').map_or("", |(_, path)| path).to_owned();
         }
     }

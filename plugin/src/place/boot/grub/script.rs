@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Truth;
-use super::words::{Part, Word};
+use super::words::{ShellWord, WordPart};
 
 /// The deepest nesting of blocks that is followed. Generated scripts have four.
 pub(super) const DEEPEST: usize = 100;
@@ -17,7 +17,7 @@ const MAX_VARIABLES: usize = 10_000;
 
 /// The variables of a script, `None` for what cannot be told.
 #[derive(Debug)]
-pub(super) struct Variables {
+pub(super) struct ScriptVariables {
     set: BTreeMap<String, Option<String>>,
     /// What `load_env` brings in.
     grubenv: BTreeMap<String, String>,
@@ -25,7 +25,7 @@ pub(super) struct Variables {
     opaque: bool,
 }
 
-impl Variables {
+impl ScriptVariables {
     pub(super) fn new(grubenv: BTreeMap<String, String>) -> Self {
         Self {
             set: BTreeMap::new(),
@@ -74,12 +74,12 @@ impl Variables {
     /// the block that openSUSE keeps in the header of btrfs, is not read: from
     /// then on, what is not set is not known. Loading once more brings nothing
     /// new.
-    pub(super) fn load(&mut self, arguments: &[Word]) {
+    pub(super) fn load(&mut self, arguments: &[ShellWord]) {
         let mut arguments = arguments.iter();
-        let is_file = |word: &&Word| matches!(word.plain(), Some("-f" | "--file"));
+        let is_file = |word: &&ShellWord| matches!(word.plain(), Some("-f" | "--file"));
         let other = arguments.find(is_file).is_some() && {
             let last = arguments.next().and_then(|file| file.parts.last());
-            !matches!(last, Some(Part::Text(text)) if text.ends_with("grubenv"))
+            !matches!(last, Some(WordPart::Text(text)) if text.ends_with("grubenv"))
         };
         if other {
             self.opaque = true;
@@ -95,18 +95,18 @@ impl Variables {
 
     /// The text of a word, if all its variables are known and it is not longer
     /// than a value can be.
-    pub(super) fn expand(&self, word: &Word) -> Option<String> {
+    pub(super) fn expand(&self, word: &ShellWord) -> Option<String> {
         word.parts.iter().try_fold(String::new(), |text, part| {
             let text = match part {
-                Part::Text(more) => text + more,
-                Part::Variable(name) => text + &self.get(name)?,
+                WordPart::Text(more) => text + more,
+                WordPart::Variable(name) => text + &self.get(name)?,
             };
             (text.len() <= MAX_VALUE).then_some(text)
         })
     }
 
     /// Whether a command that is a condition succeeds.
-    pub(super) fn holds(&self, command: &[Word]) -> Truth {
+    pub(super) fn holds(&self, command: &[ShellWord]) -> Truth {
         let (negated, command) = without_not(command);
         let inner = match command {
             [open, inner @ .., close] if is(open, "[") && is(close, "]") => inner,
@@ -128,7 +128,7 @@ impl Variables {
 
     /// One test, without `-a` and `-o`. What it looks at on the disk is not
     /// known.
-    fn test(&self, term: &[Word]) -> Truth {
+    fn test(&self, term: &[ShellWord]) -> Truth {
         let (negated, term) = without_not(term);
         let empty = |word| self.expand(word).map(|text| text.is_empty());
         let equal = |one, two| Some(self.expand(one)? == self.expand(two)?);
@@ -146,12 +146,12 @@ impl Variables {
 }
 
 /// True of the word `text`, not quoted.
-fn is(word: &Word, text: &str) -> bool {
+fn is(word: &ShellWord, text: &str) -> bool {
     word.plain() == Some(text)
 }
 
 /// Whether a `!` stands in front, and what stands behind it.
-fn without_not(words: &[Word]) -> (bool, &[Word]) {
+fn without_not(words: &[ShellWord]) -> (bool, &[ShellWord]) {
     match words {
         [not, rest @ ..] if is(not, "!") => (true, rest),
         _ => (false, words),
@@ -160,7 +160,7 @@ fn without_not(words: &[Word]) -> (bool, &[Word]) {
 
 /// What a command is inside of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum ScriptBlock {
     /// `if`: whether what it is inside of is run, whether an earlier branch
     /// was taken, whether the present one is.
     If {
@@ -176,28 +176,28 @@ enum Block {
 
 /// The blocks that the present command is inside of, the innermost last.
 #[derive(Debug, Default)]
-pub(super) struct Blocks(Vec<Block>);
+pub(super) struct ScriptBlocks(Vec<ScriptBlock>);
 
-impl Blocks {
+impl ScriptBlocks {
     /// Whether a command is run here.
     pub(super) fn run(&self) -> Truth {
         match self.0.last() {
             None => Truth::Yes,
-            Some(Block::If { now, .. }) => *now,
-            Some(Block::Loop { outside }) => (*outside).min(Truth::Maybe),
-            Some(Block::Braces { outside, .. }) => *outside,
+            Some(ScriptBlock::If { now, .. }) => *now,
+            Some(ScriptBlock::Loop { outside }) => (*outside).min(Truth::Maybe),
+            Some(ScriptBlock::Braces { outside, .. }) => *outside,
         }
     }
 
     /// The innermost menu entry or submenu here.
     pub(super) fn item(&self) -> Option<usize> {
         self.0.iter().rev().find_map(|block| match block {
-            Block::Braces { item, .. } => *item,
+            ScriptBlock::Braces { item, .. } => *item,
             _ => None,
         })
     }
 
-    fn push(&mut self, block: Block) -> bool {
+    fn push(&mut self, block: ScriptBlock) -> bool {
         let fits = self.0.len() < DEEPEST;
         if fits {
             self.0.push(block);
@@ -208,7 +208,7 @@ impl Blocks {
     /// `if`; false if that is nested too deep.
     pub(super) fn begin_if(&mut self, holds: Truth) -> bool {
         let outside = self.run();
-        self.push(Block::If {
+        self.push(ScriptBlock::If {
             outside,
             earlier: holds,
             now: outside.min(holds),
@@ -217,7 +217,7 @@ impl Blocks {
 
     /// `elif` and, with a condition that holds, `else`.
     pub(super) fn branch(&mut self, holds: Truth) {
-        if let Some(Block::If {
+        if let Some(ScriptBlock::If {
             outside,
             earlier,
             now,
@@ -231,25 +231,25 @@ impl Blocks {
     /// `for`, `while`, `until`; false if that is nested too deep.
     pub(super) fn begin_loop(&mut self) -> bool {
         let outside = self.run();
-        self.push(Block::Loop { outside })
+        self.push(ScriptBlock::Loop { outside })
     }
 
     /// `{`, of a menu item if there is one; false if that is nested too deep.
     /// `run` says whether what is inside is run.
     pub(super) fn begin_braces(&mut self, item: Option<usize>, run: Truth) -> bool {
-        self.push(Block::Braces { outside: run, item })
+        self.push(ScriptBlock::Braces { outside: run, item })
     }
 
     /// `fi` and `done`.
     pub(super) fn end(&mut self) {
-        if !matches!(self.0.last(), None | Some(Block::Braces { .. })) {
+        if !matches!(self.0.last(), None | Some(ScriptBlock::Braces { .. })) {
             self.0.pop();
         }
     }
 
     /// `}`: the innermost braces end, and all that was left open in them.
     pub(super) fn end_braces(&mut self) {
-        let braces = |block: &Block| matches!(block, Block::Braces { .. });
+        let braces = |block: &ScriptBlock| matches!(block, ScriptBlock::Braces { .. });
         if let Some(at) = self.0.iter().rposition(braces) {
             self.0.truncate(at);
         }

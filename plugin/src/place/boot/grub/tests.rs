@@ -121,11 +121,16 @@ fn the_items_of_a_generated_menu() {
     assert_eq!(
         shown,
         [
-            (Kind::Entry, None, Truth::Yes, "gnulinux-simple-1"),
-            (Kind::Submenu, None, Truth::Yes, "gnulinux-advanced-1"),
-            (Kind::Entry, Some(1), Truth::Yes, new.as_str()),
-            (Kind::Entry, Some(1), Truth::Yes, old.as_str()),
-            (Kind::Entry, None, Truth::Maybe, "uefi-firmware"),
+            (MenuItemKind::Entry, None, Truth::Yes, "gnulinux-simple-1"),
+            (
+                MenuItemKind::Submenu,
+                None,
+                Truth::Yes,
+                "gnulinux-advanced-1"
+            ),
+            (MenuItemKind::Entry, Some(1), Truth::Yes, new.as_str()),
+            (MenuItemKind::Entry, Some(1), Truth::Yes, old.as_str()),
+            (MenuItemKind::Entry, None, Truth::Maybe, "uefi-firmware"),
         ]
     );
     let first = menu.items().first().unwrap();

@@ -11,7 +11,7 @@ const MAX_PARTS: usize = 1024;
 
 /// Part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum WordPart {
     /// Text as it stands there.
     Text(String),
     /// The value of this variable.
@@ -20,29 +20,29 @@ pub(super) enum Part {
 
 /// A word: its parts, quotes and escapes taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) parts: Vec<Part>,
+pub(super) struct ShellWord {
+    pub(super) parts: Vec<WordPart>,
     /// True if any of it was quoted. Then it is no keyword and no brace.
     pub(super) quoted: bool,
 }
 
-impl Word {
+impl ShellWord {
     /// The text of a word that is neither quoted nor has a variable in it.
     pub(super) fn plain(&self) -> Option<&str> {
         match self.parts.as_slice() {
-            [Part::Text(text)] if !self.quoted => Some(text),
+            [WordPart::Text(text)] if !self.quoted => Some(text),
             _ => None,
         }
     }
 
     fn push(&mut self, char: char) {
         match self.parts.last_mut() {
-            Some(Part::Text(text)) => text.push(char),
-            _ => self.add(Part::Text(char.into())),
+            Some(WordPart::Text(text)) => text.push(char),
+            _ => self.add(WordPart::Text(char.into())),
         }
     }
 
-    fn add(&mut self, part: Part) {
+    fn add(&mut self, part: WordPart) {
         if self.parts.len() < MAX_PARTS {
             self.parts.push(part);
         }
@@ -55,17 +55,17 @@ impl Word {
 
 /// A command: its words up to the end of a line, `;`, `&`, `|` or a brace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Command {
+pub(super) struct ShellCommand {
     /// The line it starts on, from 1.
     pub(super) line: usize,
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<ShellWord>,
     /// What ended it.
-    pub(super) end: End,
+    pub(super) end: CommandEnd,
 }
 
 /// What ends a command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum CommandEnd {
     /// Nothing that matters here.
     #[default]
     Plain,
@@ -102,7 +102,7 @@ impl<'a> Commands<'a> {
     }
 
     /// The rest of a word in single quotes.
-    fn single_quoted(&mut self, word: &mut Word) {
+    fn single_quoted(&mut self, word: &mut ShellWord) {
         word.quoted = true;
         while let Some(char) = self.next_char().filter(|char| *char != '\'') {
             word.push(char);
@@ -110,7 +110,7 @@ impl<'a> Commands<'a> {
     }
 
     /// The rest of a word in double quotes.
-    fn double_quoted(&mut self, word: &mut Word) {
+    fn double_quoted(&mut self, word: &mut ShellWord) {
         word.quoted = true;
         while let Some(char) = self.next_char() {
             match char {
@@ -127,7 +127,7 @@ impl<'a> Commands<'a> {
     }
 
     /// What stands behind a `$`: `name`, `{name}`, a digit, or one of `?*@#`.
-    fn variable(&mut self, word: &mut Word) {
+    fn variable(&mut self, word: &mut ShellWord) {
         let mut name = String::new();
         if self.chars.next_if_eq(&'{').is_some() {
             while let Some(char) = self.next_char().filter(|char| *char != '}') {
@@ -144,22 +144,22 @@ impl<'a> Commands<'a> {
         if name.is_empty() {
             word.push('$');
         } else {
-            word.add(Part::Variable(name));
+            word.add(WordPart::Variable(name));
         }
     }
 }
 
 impl Iterator for Commands<'_> {
-    type Item = Command;
+    type Item = ShellCommand;
 
-    fn next(&mut self) -> Option<Command> {
+    fn next(&mut self) -> Option<ShellCommand> {
         self.chars.peek()?;
-        let mut command = Command {
+        let mut command = ShellCommand {
             line: self.line,
-            ..Command::default()
+            ..ShellCommand::default()
         };
-        let mut word = Word::default();
-        let mut finish = |word: &mut Word| {
+        let mut word = ShellWord::default();
+        let mut finish = |word: &mut ShellWord| {
             let done = std::mem::take(word);
             if !done.is_empty() && command.words.len() < MAX_WORDS {
                 command.words.push(done);
@@ -168,7 +168,7 @@ impl Iterator for Commands<'_> {
         let mut started = false;
         let end = loop {
             let Some(char) = self.next_char() else {
-                break End::Plain;
+                break CommandEnd::Plain;
             };
             if !started && !char.is_whitespace() {
                 started = true;
@@ -186,9 +186,9 @@ impl Iterator for Commands<'_> {
                     }
                 },
                 '#' if word.is_empty() => self.skip_to_line_end(),
-                '{' if word.is_empty() => break End::Opens,
-                '}' if word.is_empty() => break End::Closes,
-                '\n' | ';' | '&' | '|' => break End::Plain,
+                '{' if word.is_empty() => break CommandEnd::Opens,
+                '}' if word.is_empty() => break CommandEnd::Closes,
+                '\n' | ';' | '&' | '|' => break CommandEnd::Plain,
                 ' ' | '\t' | '\r' => finish(&mut word),
                 plain => word.push(plain),
             }

@@ -2,30 +2,30 @@
 
 use super::*;
 
-fn item(file: &str, key_and_version: Option<(&str, &str)>) -> Item {
+fn item(file: &str, key_and_version: Option<(&str, &str)>) -> LoaderEntry {
     let suffix = if file.ends_with(".efi") {
         ".efi"
     } else {
         ".conf"
     };
-    Item {
-        name: Name::of(file, suffix).unwrap(),
+    LoaderEntry {
+        name: EntryName::of(file, suffix).unwrap(),
         sort_key: key_and_version.map(|(key, _)| key.to_owned()),
         machine_id: None,
         version: key_and_version.map(|(_, version)| version.to_owned()),
     }
 }
 
-fn wish(pattern: &str) -> Wish {
-    Wish {
+fn wish(pattern: &str) -> DefaultPattern {
+    DefaultPattern {
         pattern: pattern.to_owned(),
         by: "wish".to_owned(),
     }
 }
 
 /// The file that is chosen.
-fn chosen(items: &[Item], patterns: &[&str], info: Option<&str>) -> String {
-    let wishes: Vec<Wish> = patterns.iter().map(|pattern| wish(pattern)).collect();
+fn chosen(items: &[LoaderEntry], patterns: &[&str], info: Option<&str>) -> String {
+    let wishes: Vec<DefaultPattern> = patterns.iter().map(|pattern| wish(pattern)).collect();
     match choose(items, &wishes, Ids::possible(info)) {
         Choice::Entry { index, by } => format!("{} by {by}", items.get(index).unwrap().name.file),
         Choice::Unknown(why) => why,
@@ -128,7 +128,7 @@ fn the_order_of_the_wishes() {
     let path = Path::new("/efi/loader/loader.conf");
     let all = |one_shot: Option<&str>, default: Option<&str>, last: Option<&str>, conf| {
         let own = |text: Option<&str>| text.map(str::to_owned);
-        let variables = Variables {
+        let variables = EfiVariables {
             info: None,
             one_shot: own(one_shot),
             default: own(default),
@@ -178,7 +178,7 @@ fn variables_are_utf16() {
     write("LoaderInfo", b"\x06\0\0\0s\0d\0\0\0x\0");
     write("LoaderEntryOneShot", b"\x06\0");
     write("LoaderEntryLastBooted", b"\x06\0\0\0\0\xd8\0\0");
-    let (variables, problems) = Variables::read(dir.path());
+    let (variables, problems) = EfiVariables::read(dir.path());
     assert_eq!(variables.default.as_deref(), Some("a-*"));
     assert_eq!(variables.info.as_deref(), Some("sd"));
     assert_eq!((variables.one_shot, variables.last_booted), (None, None));
@@ -188,11 +188,11 @@ fn variables_are_utf16() {
         ["expected four bytes of attributes and a text in UTF-16"; 2]
     );
     assert_eq!(
-        Variables::text(b"\0\0\0\0a"),
+        EfiVariables::text(b"\0\0\0\0a"),
         Err("four bytes of attributes and a text in UTF-16")
     );
     assert_eq!(
-        Variables::read(Path::new("/no/such/dir")),
-        (Variables::default(), vec![])
+        EfiVariables::read(Path::new("/no/such/dir")),
+        (EfiVariables::default(), vec![])
     );
 }

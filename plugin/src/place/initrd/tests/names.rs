@@ -7,10 +7,10 @@ fn found(bytes: &[u8], release: &str) -> Vec<(String, String)> {
     let mut contents = Contents::default();
     for item in items(bytes) {
         match item {
-            Item::Module { path, content } => {
+            InitrdItem::Module { path, content } => {
                 contents.file(path, String::from_utf8(content).unwrap());
             }
-            Item::Link { path, target } => contents.link(path, &target),
+            InitrdItem::Link { path, target } => contents.link(path, &target),
         }
     }
     let found = contents.of_release(release).into_iter();
