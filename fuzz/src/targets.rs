@@ -11,10 +11,10 @@ use btf_guard::btf::{
 };
 use btf_guard::kernel::{Abilities, Config, image};
 use btf_guard::module;
-use btf_guard::place::boot::bls::{Entry, EntryName};
+use btf_guard::place::boot::bls::{EntryName, Type1Entry};
 use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
 use btf_guard::place::boot::systemd_boot::{
-    Ids, LoaderEntry, Variables, choose, loader_conf_default, wishes,
+    Ids, LoaderEntry, EfiVariables, choose, loader_conf_default, wishes,
 };
 use btf_guard::place::boot::{ModulesRoot, version};
 use btf_guard::place::initrd::{self, Contents};
@@ -125,11 +125,11 @@ pub(crate) fn package(data: &[u8]) {
 pub(crate) fn initrd(data: &[u8]) {
     let mut contents = Contents::default();
     let _ = initrd::parse(data, &mut |item| match item {
-        initrd::LoaderEntry::Module { path, content } => {
+        initrd::InitrdItem::Module { path, content } => {
             let name = module::parse(&content, &path).map(|module| module.name);
             contents.file(path, name.ok());
         }
-        initrd::LoaderEntry::Link { path, target } => contents.link(path, &target),
+        initrd::InitrdItem::Link { path, target } => contents.link(path, &target),
     });
     let _ = contents.of_release("6.1");
 }
@@ -148,7 +148,7 @@ pub(crate) fn plan(data: &[u8]) {
 pub(crate) fn boot(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut items = Vec::new();
-    if let Ok(entry) = Entry::parse(&text) {
+    if let Ok(entry) = Type1Entry::parse(&text) {
         let _ = entry.release();
         if let Ok(root) = Root::new(Path::new("/proc")) {
             let _ = ModulesRoot::of(&root, entry.options.as_deref());
@@ -169,9 +169,9 @@ pub(crate) fn boot(data: &[u8]) {
             version: None,
         })
     }));
-    let variables = Variables {
-        default: Variables::text(data).ok(),
-        ..Variables::default()
+    let variables = EfiVariables {
+        default: EfiVariables::text(data).ok(),
+        ..EfiVariables::default()
     };
     let conf = loader_conf_default(&text);
     let wishes = wishes(&variables, conf, Path::new("loader.conf"));
