@@ -14,7 +14,7 @@ use btf_guard::module;
 use btf_guard::place::boot::bls::{EntryName, Type1Entry};
 use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
 use btf_guard::place::boot::systemd_boot::{
-    Ids, LoaderEntry, EfiVariables, choose, loader_conf_default, wishes,
+    EfiVariables, Ids, LoaderEntry, choose, loader_conf_default, wishes,
 };
 use btf_guard::place::boot::{ModulesRoot, version};
 use btf_guard::place::initrd::{self, Contents};

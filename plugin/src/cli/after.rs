@@ -132,7 +132,11 @@ impl ChangedPaths {
 }
 
 /// The releases of the kernels that have changed.
-fn changed_kernels(search: &Search<'_>, found: &boot::Found, since: Since) -> BTreeSet<String> {
+fn changed_kernels(
+    search: &Search<'_>,
+    found: &boot::BootKernels,
+    since: Since,
+) -> BTreeSet<String> {
     let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
     changed
         .filter_map(|kernel| search.release_of(kernel))
