@@ -15,7 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use btf_guard::btf::{Base, verify_module};
 use btf_guard::compression::{Format, decompress};
-use btf_guard::kernel::{Abilities, image};
+use btf_guard::kernel::{Features, image};
 use btf_guard::module;
 use measure::{Cost, Run, closure, pair, process};
 use package::Package;
@@ -161,13 +161,13 @@ impl Bench {
 
         let base = Base::parse(raw.clone())?;
         let theirs = libbpf::Btf::base(&raw)?;
-        let abilities = Abilities::of(&base, release.as_deref());
+        let abilities = Features::of(&base, release.as_deref());
         let (ours, peer, ratio) = pair(
             15,
             Box::new(|| {
                 closure(|| {
                     for split in &splits {
-                        let verdict = verify_module(split, None, &base, &abilities, false);
+                        let verdict = verify_module(split, None, &base, &abilities);
                         ensure!(verdict.is_ok(), "a module its own kernel refuses");
                     }
                     Ok(())
@@ -198,7 +198,7 @@ impl Bench {
                 closure(|| {
                     for file in &files {
                         let split = reader.open(file)?.btf.unwrap_or_default();
-                        let verdict = verify_module(&split, None, &base, &abilities, false);
+                        let verdict = verify_module(&split, None, &base, &abilities);
                         ensure!(verdict.is_ok(), "a module its own kernel refuses");
                     }
                     Ok(())

@@ -13,8 +13,8 @@ use btf_guard::place::process::{Process, boot_id};
 use btf_guard::place::state::State;
 use btf_guard::policy::Decision;
 use btf_guard::record::{self, Event, Outcome, entries};
-use btf_guard::report::{Counts, write_motd, write_prometheus, write_standing};
-use btf_guard::standing::{Answered, Findings, Held, Origin};
+use btf_guard::report::{Counts, Report, write_motd, write_prometheus, write_standing};
+use btf_guard::standing::{self as stands, Findings, Held, Origin};
 use btf_guard_zypp::known;
 use sha2::{Digest, Sha256};
 
@@ -29,13 +29,13 @@ pub(crate) fn standing(data: &[u8]) {
     SCENE.with(|scene| {
         scene.file("state/findings.json", kept);
         let mut held = Held::open(&scene.path("state")).expect("findings of our own");
-        if let Ok(answered) = serde_json::from_slice::<Answered>(report) {
+        if let Ok(report) = serde_json::from_slice::<Report>(report) {
             let origin = Origin {
                 time: 7,
                 client: "fuzz",
                 boot: Some("boot"),
             };
-            let found = answered.findings(origin);
+            let found = stands::findings(&report, origin);
             held.findings.add_unknown(found.clone());
             held.findings.add(found);
         }
@@ -44,7 +44,7 @@ pub(crate) fn standing(data: &[u8]) {
         let findings = held.findings.clone();
         drop(held);
         let again = Held::open(&scene.path("state")).expect("findings of our own");
-        assert_eq!(again.damaged, None);
+        assert!(again.damaged.is_none());
         assert_eq!(again.findings, findings);
     });
 }
@@ -88,14 +88,14 @@ pub(crate) fn answer(data: &[u8]) {
     };
     let _ = entries::of(&event);
     let report = event.answer.as_ref().map(|report| report.get());
-    if let Some(Ok(answered)) = report.map(serde_json::from_str::<Answered>) {
+    if let Some(Ok(report)) = report.map(serde_json::from_str::<Report>) {
         let origin = Origin {
             time: event.time,
             client: &event.client,
             boot: None,
         };
         let mut findings = Findings::default();
-        findings.add(answered.findings(origin));
+        findings.add(stands::findings(&report, origin));
         shown(&findings);
     }
 }

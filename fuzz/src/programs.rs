@@ -21,7 +21,7 @@ pub(crate) fn programs(data: &[u8]) {
     for line in String::from_utf8_lossy(said).lines() {
         let before = account.steps.len();
         let heard = account.hear(line);
-        assert!(heard == Ok(true) || account.steps.len() == before);
+        assert!(matches!(heard, Ok(true)) || account.steps.len() == before);
     }
     let _ = installed::parse(listed);
     if let Ok(request) = serde_json::from_slice::<Request>(asked) {

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use btf_guard::btf::{
-    Base, Known, Order, Split, base_strings, evidence, fits, same_meaning, verify_base,
-    verify_module,
+    Base, BasePairMemo, LogFormat, Order, Split, base_strings, evidence, fits, same_meaning,
+    verify_base, verify_module,
 };
-use btf_guard::kernel::{Abilities, Config, image};
+use btf_guard::kernel::{Config, Features, image};
 use btf_guard::module;
 use btf_guard::place::boot::bls::{EntryName, Type1Entry};
 use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
@@ -31,14 +31,14 @@ pub(crate) mod programs;
 mod scene;
 pub(crate) mod wishes;
 
-fn bases() -> &'static [(Base, Abilities)] {
-    static BASES: OnceLock<Vec<(Base, Abilities)>> = OnceLock::new();
+fn bases() -> &'static [(Base, Features)] {
+    static BASES: OnceLock<Vec<(Base, Features)>> = OnceLock::new();
     BASES.get_or_init(|| {
         Era::ALL
             .iter()
             .filter_map(|era| {
                 let base = Base::parse(era.base().build()).ok()?;
-                let abilities = Abilities::of(&base, Some(era.release()));
+                let abilities = Features::of(&base, Some(era.release()));
                 Some((base, abilities))
             })
             .collect()
@@ -60,14 +60,17 @@ pub(crate) fn btf(data: &[u8]) {
     if let Some((distilled, split)) = rest.split_at_checked(usize::from(*cut) * 16)
         && *cut != 0
     {
-        let _ = verify_module(split, Some(distilled), base, abilities, false);
+        let _ = verify_module(split, Some(distilled), base, abilities);
     }
-    let _ = verify_module(rest, None, base, abilities, era & 0x80 != 0);
+    if let Err(error) = verify_module(rest, None, base, abilities) {
+        let log = error.log(LogFormat::new(abilities, era & 0x80 != 0));
+        assert!(log.iter().all(|line| line.is_ascii()), "{log:?}");
+    }
     origin(rest, all, Order::Little);
     if let Ok(base) = Base::parse(rest.to_vec()) {
-        let abilities = Abilities::of(&base, None);
-        let _ = verify_module(rest, None, &base, &abilities, false);
-        let _ = verify_module(rest, Some(rest), &base, &abilities, false);
+        let abilities = Features::of(&base, None);
+        let _ = verify_module(rest, None, &base, &abilities);
+        let _ = verify_module(rest, Some(rest), &base, &abilities);
         // A hostile base, and one that differs from it.
         let order = base.order();
         let Ok(other) = Base::parse(Era::V7_3.base().build()) else {
@@ -79,7 +82,7 @@ pub(crate) fn btf(data: &[u8]) {
 }
 
 /// Asks where a split BTF comes from, be it one that a kernel would take or not.
-fn origin(raw: &[u8], bases: &[(Base, Abilities)], order: Order) {
+fn origin(raw: &[u8], bases: &[(Base, Features)], order: Order) {
     let Some(split) = Split::parse(raw, order) else {
         return;
     };
@@ -87,7 +90,7 @@ fn origin(raw: &[u8], bases: &[(Base, Abilities)], order: Order) {
     for ((here, _), (there, _)) in bases.iter().zip(bases.iter().skip(1)) {
         let found = evidence(&split, here);
         assert_eq!(found.is_empty(), fits(&split, here));
-        let _ = same_meaning(&split, here, there, &mut Known::default());
+        let _ = same_meaning(&split, here, there, &mut BasePairMemo::default());
     }
 }
 
@@ -103,7 +106,7 @@ pub(crate) fn image(data: &[u8]) {
     if let Ok(image) = image::parse(data)
         && let Ok(base) = Base::parse(image.base_btf)
     {
-        let _ = Abilities::of(&base, image.release.as_deref());
+        let _ = Features::of(&base, image.release.as_deref());
     }
 }
 

@@ -7,6 +7,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
 pub use btf_guard_child::Failure;
@@ -70,29 +71,45 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8");
     let (answer, stderr) = child::run(command, input, packages, &limits)?.success(&limits)?;
-    understand(answer).map_err(|reason| Failure::Answer {
+    understand(answer).map_err(|error| Failure::Answer {
         who,
-        reason,
+        reason: error.to_string(),
         stderr,
     })
+}
+
+/// Why a text is not an answer of the judge's.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// It is not text.
+    #[error("it is not UTF-8")]
+    Utf8(#[from] FromUtf8Error),
+    /// It is not an answer in JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It has this version.
+    #[error("schema {0}, not {SCHEMA}")]
+    Schema(u32),
+    /// It blocks and does not say why.
+    #[error("a block without a reason")]
+    NoReason,
 }
 
 /// The judge's answer in `text`, which is kept as it is, too.
 ///
 /// # Errors
-/// What is not understood, in words.
-pub fn understand(text: Vec<u8>) -> Result<Answer, String> {
+/// What is not understood.
+pub fn understand(text: Vec<u8>) -> Result<Answer, NoAnswer> {
     // What is skipped in bytes is not looked at closely enough to be kept as text.
-    let text = String::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
-    let mut answer: Answer = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(text)?;
+    let mut answer: Answer = serde_json::from_str(&text)?;
     if answer.schema != SCHEMA {
-        return Err(format!("schema {}, not {SCHEMA}", answer.schema));
+        return Err(NoAnswer::Schema(answer.schema));
     }
     if answer.decision == Decision::Block && answer.messages.is_empty() {
-        return Err("a block without a reason".to_owned());
+        return Err(NoAnswer::NoReason);
     }
-    let whole = RawValue::from_string(text).map_err(|error| error.to_string())?;
-    answer.whole = Some(whole);
+    answer.whole = Some(RawValue::from_string(text)?);
     Ok(answer)
 }
 
@@ -102,13 +119,16 @@ mod tests {
 
     #[test]
     fn an_answer_is_kept_as_a_whole_or_is_none() {
-        let text = r#"{"schema":1,"decision":"warn","messages":[],"kernels":["6.1"]}"#;
+        let text = r#"{"schema":2,"decision":"warn","messages":[],"kernels":["6.1"]}"#;
         let answer = understand(text.into()).unwrap();
         assert_eq!(answer.whole.unwrap().get(), text);
         // In what a hook does not read itself.
         let mut broken = text.as_bytes().to_vec();
         let digit = text.find("6.1").unwrap();
         broken[digit] = 0xff;
-        assert_eq!(understand(broken).unwrap_err(), "it is not UTF-8");
+        assert_eq!(
+            understand(broken).unwrap_err().to_string(),
+            "it is not UTF-8"
+        );
     }
 }

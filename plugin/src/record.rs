@@ -28,7 +28,7 @@ use crate::place::plan::{Answer, Message, Plan, Stage};
 use crate::policy::{Decision, Mode, Override, Source};
 
 /// The version of [`Event`].
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The longest event that is read, in bytes: the judge's longest answer and a
 /// little more.
@@ -102,7 +102,7 @@ pub enum Outcome {
     /// It was stopped.
     Blocked,
     /// It went on, as the policy says; also what was found on the disk.
-    WentOn,
+    Proceeded,
     /// It went on where it would have been stopped or warned of, by
     /// [`Event::overrides`].
     Overridden,
@@ -262,7 +262,7 @@ impl Outcome {
     pub fn of(answer: &Answer) -> Option<Self> {
         match (answer.decision, answer.overrides.is_empty()) {
             (Decision::Block, _) => Some(Self::Blocked),
-            (Decision::Warn, true) => Some(Self::WentOn),
+            (Decision::Warn, true) => Some(Self::Proceeded),
             (Decision::Allow, true) => None,
             (Decision::Warn | Decision::Allow, false) => Some(Self::Overridden),
         }
@@ -323,7 +323,7 @@ pub fn settle_without_answer(
     who: Who,
     is_last: bool,
 ) -> Result<Reply, Failure> {
-    let mut event = Event::without_answer(client, plan, Outcome::WentOn, why, who);
+    let mut event = Event::without_answer(client, plan, Outcome::Proceeded, why, who);
     event.undecided = Some(Undecided::of(plan, is_last));
     decide(judge, &event).map(|(reply, _)| reply)
 }

@@ -5,15 +5,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::btf::{self, Evidence, Order};
+use crate::btf::{self, Evidence, LogFormat, Order, VerifyError};
 use crate::kernel::Kernel;
 use crate::module::{Module, Target};
 
 mod bases;
 mod kind;
+mod reason;
 
-pub use bases::{Bases, BuiltFor};
+pub use bases::{BaseSet, BuiltFor};
 pub use kind::Kind;
+use reason::ET_REL;
+pub use reason::{Assumption, ElfError, NoBtf, Reason, Unknown};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,30 +43,55 @@ pub enum Verdict {
     /// It cannot be known.
     Unknown {
         /// Why not.
-        why: String,
+        why: Unknown,
     },
 }
 
-/// Why a module loads without types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoBtf {
-    /// The module carries no `.BTF`, or an empty one.
-    Absent,
-    /// The kernel ignores modules' BTF: no `btf_data` in its `struct module`, or
-    /// no BTF and no `CONFIG_DEBUG_INFO_BTF_MODULES`.
-    Unsupported,
+/// A refusal by the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// By the module's ELF header.
+    Elf(ElfError),
+    /// By its BTF; the kernel logs it in this form.
+    Btf(VerifyError, LogFormat),
 }
 
-/// A refusal as the kernel states it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+impl Refusal {
     /// Which of the loader's checks fails first.
-    pub cause: Cause,
-    /// The negative errno that `finit_module(2)` returns; 0 where the kernel's
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Elf(_) => Cause::Architecture,
+            Self::Btf(error, _) if error.rule.is_kernel_bug() => Cause::KernelBug,
+            Self::Btf(..) => Cause::Btf,
+        }
+    }
+
+    /// The negative errno that `finit_module(2)` returns; `None` where the kernel's
     /// own bug keeps it from returning one.
-    pub errno: i32,
-    /// What the kernel logs, one message an entry, in the form of DESIGN's JSON `log`.
-    pub log: Vec<String>,
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Elf(_) => Some(ENOEXEC),
+            Self::Btf(error, _) => Some(error.errno()).filter(|errno| *errno != 0),
+        }
+    }
+
+    /// What the kernel logs, one message an entry, without the prefix of the
+    /// BTF verifier's.
+    pub fn log(&self) -> Vec<String> {
+        match self {
+            Self::Elf(error) => vec![error.to_string()],
+            Self::Btf(error, format) => error.log(*format),
+        }
+    }
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Elf(error) => Self::Elf(error),
+            Refusal::Btf(error, _) => Self::Btf(error),
+        }
+    }
 }
 
 /// The loader's checks, in the kernel's order.
@@ -151,9 +179,8 @@ pub struct UnknownCause(String);
 pub struct Judgement {
     /// What the kernel will do.
     pub verdict: Verdict,
-    /// What was not known and taken to be the kernel's default, by its name in
-    /// the JSON report's `abilities`.
-    pub assumed: Vec<&'static str>,
+    /// What was not known and taken to be the kernel's default.
+    pub assumed: Vec<Assumption>,
     /// What the verdict alone does not say, a sentence each, for a report.
     pub notes: Vec<String>,
 }
@@ -170,21 +197,17 @@ impl From<Verdict> for Judgement {
 
 /// What `kernel` will do with `module`, with no other kernel to compare it with.
 ///
-/// See [`Bases::judge`].
+/// See [`BaseSet::judge`].
 pub fn judge(module: &Module, kernel: &Kernel, causes: &Causes) -> Judgement {
-    Bases::default().judge(module, kernel, causes)
+    BaseSet::default().judge(module, kernel, causes)
 }
 
-fn follow_loader(module: &Module, kernel: &Kernel, causes: &Causes, bases: &Bases) -> Judgement {
+fn follow_loader(module: &Module, kernel: &Kernel, causes: &Causes, bases: &BaseSet) -> Judgement {
     if causes.contains(Cause::Architecture)
         && let (Some(module), Some(kernel)) = (module.target, kernel.target)
-        && let Some(line) = foreign(module, kernel)
+        && let Some(error) = foreign(module, kernel)
     {
-        let refused = Verdict::Refused(Refusal {
-            cause: Cause::Architecture,
-            errno: ENOEXEC,
-            log: vec![line],
-        });
+        let refused = Verdict::Refused(Refusal::Elf(error));
         return Judgement {
             notes: vec![format!(
                 "built for {}, the kernel runs on {}",
@@ -202,17 +225,14 @@ fn follow_loader(module: &Module, kernel: &Kernel, causes: &Causes, bases: &Base
 
 /// `-ENOEXEC` of asm-generic/errno-base.h.
 const ENOEXEC: i32 = -8;
-/// `ET_REL` of the ELF specification.
-const ET_REL: u16 = 1;
 
-/// The complaint of `elf_validity_check()` (`elf_validity_ehdr()` since 6.13)
-/// about a module for another machine.
+/// What the kernel finds wrong with a module for another machine.
 ///
-/// The kernel reads the header with its own byte order and layout, whatever
+/// It reads the header with its own byte order and layout, whatever
 /// `e_ident` says: of a module of the other byte order it already dislikes the
 /// type, and one of the other word size has its `e_shentsize` elsewhere. Read in
 /// source, the word size not measured.
-fn foreign(module: Target, kernel: Target) -> Option<String> {
+fn foreign(module: Target, kernel: Target) -> Option<ElfError> {
     let as_read = |number: u16| {
         if module.order == kernel.order {
             number
@@ -222,28 +242,25 @@ fn foreign(module: Target, kernel: Target) -> Option<String> {
     };
     let elf_type = as_read(module.elf_type);
     if elf_type != ET_REL {
-        return Some(format!("Invalid ELF header type: {elf_type} != {ET_REL}"));
+        return Some(ElfError::InvalidElfType { elf_type });
     }
     if module.machine != kernel.machine {
-        return Some(format!(
-            "Invalid architecture in ELF header: {}",
-            module.machine
-        ));
+        let machine = module.machine;
+        return Some(ElfError::InvalidMachine { machine });
     }
-    (module.is_64 != kernel.is_64).then(|| "Invalid ELF section header size".to_owned())
+    (module.is_64 != kernel.is_64).then_some(ElfError::InvalidSectionHeaderSize)
 }
 
 /// `btf_module_notify()` (kernel/bpf/btf.c): `.BTF` absent or empty is skipped
 /// in silence; a refused one fails the load unless the kernel was built with
 /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`. Whether what it accepts is what it takes
 /// it for, the kernel does not ask; `bases` does.
-fn judge_btf(module: &Module, kernel: &Kernel, bases: &Bases) -> Judgement {
+fn judge_btf(module: &Module, kernel: &Kernel, bases: &BaseSet) -> Judgement {
     let Some(split) = module.btf.as_deref().filter(|btf| !btf.is_empty()) else {
         return Verdict::LoadsNoBtf { why: NoBtf::Absent }.into();
     };
     if kernel.base.is_none() && kernel.config.module_btf != Some(false) {
-        // It may be there in a form that is not understood here.
-        let why = "no base BTF was found in this kernel".to_owned();
+        let why = Unknown::NoBaseBtf;
         return Verdict::Unknown { why }.into();
     }
     if kernel.base.is_none() || !kernel.abilities.module_btf {
@@ -253,34 +270,31 @@ fn judge_btf(module: &Module, kernel: &Kernel, bases: &Bases) -> Judgement {
         .into();
     }
     let allow_mismatch = kernel.config.allow_mismatch;
-    let refusal = match btf::read_module(
+    let error = match btf::read_module(
         split,
         module.btf_base.as_deref(),
         &kernel.base,
         &kernel.abilities,
-        allow_mismatch == Some(true),
     ) {
-        Ok(split) => return bases.settle(module, kernel, &split).into(),
-        Err(refusal) => refusal,
-    };
-    let stated = |cause| Refusal {
-        cause,
-        errno: refusal.errno,
-        log: refusal.log,
+        Ok(split) => return bases.resolve_origin(module, kernel, &split).into(),
+        Err(error) => error,
     };
     // A kernel that crashes does not come to the point where it would discard the BTF.
-    if let Some(why) = refusal.kernel_bug {
+    let bug = error.kernel_bug();
+    let format = LogFormat::new(&kernel.abilities, allow_mismatch == Some(true));
+    let refusal = Refusal::Btf(error, format);
+    if let Some(bug) = bug {
         return Judgement {
-            notes: vec![why],
-            ..Verdict::Refused(stated(Cause::KernelBug)).into()
+            notes: vec![bug],
+            ..Verdict::Refused(refusal).into()
         };
     }
     match allow_mismatch {
-        Some(true) => Verdict::BtfDiscarded(stated(Cause::Btf)).into(),
-        Some(false) => Verdict::Refused(stated(Cause::Btf)).into(),
+        Some(true) => Verdict::BtfDiscarded(refusal).into(),
+        Some(false) => Verdict::Refused(refusal).into(),
         None => Judgement {
-            assumed: vec!["allow_mismatch"],
-            ..Verdict::Refused(stated(Cause::Btf)).into()
+            assumed: vec![Assumption::AllowMismatch],
+            ..Verdict::Refused(refusal).into()
         },
     }
 }
@@ -342,23 +356,23 @@ mod tests {
         };
         assert_eq!(foreign(X86_64, X86_64), None);
         assert_eq!(
-            foreign(aarch64, X86_64).unwrap(),
+            foreign(aarch64, X86_64).unwrap().to_string(),
             "Invalid architecture in ELF header: 183"
         );
         assert_eq!(
-            foreign(executable, X86_64).unwrap(),
+            foreign(executable, X86_64).unwrap().to_string(),
             "Invalid ELF header type: 2 != 1"
         );
         assert_eq!(
-            foreign(s390x, X86_64).unwrap(),
+            foreign(s390x, X86_64).unwrap().to_string(),
             "Invalid ELF header type: 256 != 1"
         );
         assert_eq!(
-            foreign(X86_64, s390x).unwrap(),
+            foreign(X86_64, s390x).unwrap().to_string(),
             "Invalid ELF header type: 256 != 1"
         );
         assert_eq!(
-            foreign(x32, X86_64).unwrap(),
+            foreign(x32, X86_64).unwrap().to_string(),
             "Invalid ELF section header size"
         );
     }

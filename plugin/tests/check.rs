@@ -372,7 +372,10 @@ fn the_same_kernel_at_two_places_is_judged_once() {
     assert_eq!(report["kernels"].as_array().unwrap().len(), 1);
     let path = |inside: String| root.path().canonicalize().unwrap().join(inside);
     let also = path(format!("boot/vmlinuz-{RELEASE}"));
-    assert_eq!(report["kernels"][0]["also"][0], also.to_str().unwrap());
+    assert_eq!(
+        report["kernels"][0]["same_kernel_paths"][0],
+        also.to_str().unwrap()
+    );
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn an_image_that_the_transaction_brings_replaces_the_copies() {
     let judged_by = &answer.0["kernels"][0];
     assert_eq!(judged_by["package"], "kernel-1-1.x86_64");
     assert_eq!(
-        judged_by["also"],
+        judged_by["same_kernel_paths"],
         serde_json::json!([copy.to_str().unwrap()])
     );
 }
@@ -285,7 +285,13 @@ fn one_kernel_at_two_places_is_judged_once_and_two_kernels_twice() {
     root.file(&beside, base(Build::New));
     let answer = Transaction::on(&root).install(&bad).judge();
     assert_eq!(answer.verdicts(), ["stale refused block"]);
-    assert_eq!(answer.0["kernels"][0]["also"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        answer.0["kernels"][0]["same_kernel_paths"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 
     root.file(&beside, base(Build::Old));
     let answer = Transaction::on(&root).install(&bad).judge();
@@ -461,11 +467,11 @@ fn a_plan_that_is_none_is_3() {
         ("", "the plan is not understood"),
         ("{}", "missing field"),
         (
-            r#"{"schema": 2, "root": "/", "test": false, "mode": null, "elements": []}"#,
-            "the plan has schema 2, not 1",
+            r#"{"schema": 1, "root": "/", "test": false, "mode": null, "elements": []}"#,
+            "the plan has schema 1, not 2",
         ),
         (
-            r#"{"schema": 1, "root": "/no/such", "test": false, "mode": null, "elements": []}"#,
+            r#"{"schema": 2, "root": "/no/such", "test": false, "mode": null, "elements": []}"#,
             "root /no/such",
         ),
     ] {

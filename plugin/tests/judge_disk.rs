@@ -79,7 +79,9 @@ fn copies_follow_the_image_that_comes() {
     let answer = Transaction::on(&root).install(&new).install(&kernel);
     let answer = answer.judge();
     assert_eq!(answer.decision(), "allow", "{:?}", answer.messages());
-    let also = answer.0["kernels"][0]["also"].as_array().unwrap();
+    let also = answer.0["kernels"][0]["same_kernel_paths"]
+        .as_array()
+        .unwrap();
     assert_eq!(also.len(), 3, "{also:?}");
 }
 

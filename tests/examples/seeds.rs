@@ -68,7 +68,7 @@ fn main() -> Result<()> {
         )?;
         fs::write(dir.join("module").join(format!("{name}.gz")), gzip(bytes)?)?;
     }
-    let plan = r#"{"schema":1,"root":"/nowhere","test":false,"mode":"warn","elements":[
+    let plan = r#"{"schema":2,"root":"/nowhere","test":false,"mode":"warn","elements":[
         {"nevra":"a-1-1.x86_64","action":"install","file":null,"paths":["/lib/modules/6.1/extra/a.ko"]},
         {"nevra":"b-1-1.x86_64","action":"erase","file":null,"paths":["/boot/vmlinuz-6.1"]}]}"#;
     fs::write(dir.join("plan/plan"), plan)?;

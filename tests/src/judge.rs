@@ -51,7 +51,7 @@ impl Judge {
     pub fn before(body: &str) -> Self {
         Self::both(
             body,
-            "echo '{\"schema\":1,\"decision\":\"allow\",\"messages\":[]}'",
+            "echo '{\"schema\":2,\"decision\":\"allow\",\"messages\":[]}'",
         )
     }
 
@@ -77,7 +77,7 @@ impl Judge {
             .collect();
         // Keys of the whole report, which a hook must ignore, stand around them.
         Self::before(&say(&serde_json::json!({
-            "schema": 1, "kernels": [{"id": 0}], "decision": decision, "messages": messages,
+            "schema": 2, "kernels": [{"id": 0}], "decision": decision, "messages": messages,
             "summary": {"modules": 1},
         })))
     }

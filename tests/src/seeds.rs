@@ -50,7 +50,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
          {\"schema\":1,\"id\":\"01234abc\",\"wish\":\"allow\",\"package\":\"a-*\",\"reason\":\"so\",\
          \"written\":1795000000,\"until\":1799999999,\"boot\":null,\
          \"by\":{\"uid\":0,\"login_uid\":1000,\"sudo_user\":\"me\",\"sudo_uid\":1000}}\0\
-         {\"schema\":1,\"decision\":\"warn\",\"messages\":[],\"once\":[\"01234abc\"],\
+         {\"schema\":2,\"decision\":\"warn\",\"messages\":[],\"once\":[\"01234abc\"],\
          \"overrides\":[{\"source\":\"one-shot\",\"id\":\"01234abc\",\"reason\":\"so\"}],\
          \"fallback\":{\"decision\":\"block\",\"messages\":[{\"level\":\"error\",\"text\":\"no\"}]}}",
     ),
@@ -58,33 +58,71 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     (
         "standing",
         "findings",
-        "{\"schema\":1,\"checked\":5,\"findings\":[{\"module\":\"/lib/modules/6.1/a.ko\",\
+        "{\"schema\":2,\"checked\":5,\"findings\":[{\"module\":\"/lib/modules/6.1/a.ko\",\
          \"name\":\"a\",\"package\":\"a-1-1.noarch\",\"kernel\":{\"release\":\"6.1\",\
          \"moment\":\"boot\",\"source\":\"/boot/vmlinuz\"},\"verdict\":\"refused\",\
          \"cause\":\"btf\",\"errno\":-22,\"log\":\"[1] INT\",\"severity\":\"warn\",\
-         \"needed\":[\"loaded\"],\"since\":3,\"client\":\"rpm\",\"judged\":null}]}\0\
-         {\"kernels\":[{\"release\":\"6.1\",\"moment\":\"now\",\"source\":\"running\",\
-         \"base\":{\"sha256\":\"00\"}}],\"modules\":[{\"path\":\"/lib/b.ko\",\"name\":\"b\",\
-         \"package\":null,\"initrd\":null,\"verdicts\":[{\"kernel\":0,\"verdict\":\"refused\",\
-         \"cause\":null,\"errno\":-22,\"log\":[\"x\"],\"why\":null,\"severity\":\"block\"}]}]}",
+         \"used_by_host\":[\"loaded\"],\"since\":3,\"client\":\"rpm\",\"judged\":null}]}\0\
+         {\"schema\":2,\"kernels\":[{\"id\":0,\"release\":\"6.1\",\"build\":null,\
+         \"moment\":\"now\",\"source\":\"running\",\"default\":false,\"stale\":null,\
+         \"same_kernel_paths\":[],\"package\":null,\"base\":{\"types\":1,\"strings\":1,\
+         \"sha256\":\"00\"},\"abilities\":{\"kinds\":20,\"distilled_base\":true,\
+         \"module_btf\":true,\"allow_mismatch\":false},\"config\":null,\
+         \"modules_checked\":1,\"names_machine\":true}],\
+         \"modules\":[{\"path\":\"/lib/b.ko\",\"name\":\"b\",\"package\":\"p\",\
+         \"initrd\":null,\"release\":\"6.1\",\"in_tree\":true,\
+         \"used_by_host\":[\"loaded\"],\"btf\":{\"present\":true,\"distilled\":false,\
+         \"bytes\":7,\"built_for\":null},\"verdicts\":[{\"kernel\":0,\
+         \"verdict\":\"refused\",\"cause\":\"btf\",\"errno\":-22,\
+         \"reason\":{\"rule\":\"invalid-name\",\"section\":\".BTF\",\"type\":{\"id\":7,\
+         \"kind\":\"STRUCT\",\"name\":\"x\",\"size_or_type\":8,\"vlen\":1,\
+         \"kind_flag\":false,\"words\":[],\"parameters\":[]},\"element\":null},\
+         \"log\":[\"x\"],\"evidence\":[],\"assumed\":[\"allow_mismatch\"],\"notes\":[],\
+         \"severity\":\"block\",\"max_severity\":\"block\",\"rule\":null,\
+         \"preexisting\":false}],\"names_machine\":true}],\"errors\":[],\
+         \"summary\":{\"modules\":1,\"loads\":0,\"loads-no-btf\":0,\"btf-discarded\":0,\
+         \"btf-wrong\":0,\"refused\":1,\"missing\":0,\"unknown\":0},\
+         \"by_target\":{\"now\":{\"summary\":{\"modules\":1,\"loads\":0,\
+         \"loads-no-btf\":0,\"btf-discarded\":0,\"btf-wrong\":0,\"refused\":1,\
+         \"missing\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
+         \"problems\":null,\"notes\":[],\"decision\":\"warn\"}",
     ),
     (
         "answer",
         "block",
-        "{\"schema\":1,\"decision\":\"block\",\"messages\":[{\"level\":\"error\",\"text\":\"no\"},\
+        "{\"schema\":2,\"decision\":\"block\",\"messages\":[{\"level\":\"error\",\"text\":\"no\"},\
          {\"level\":\"notice\",\"text\":\"  help: wait\"}],\"keys\":[\"a\"],\
          \"overrides\":[{\"source\":\"rule\",\"id\":\"/etc/x:1\",\"reason\":\"so\"}],\
          \"once\":[],\"fallback\":null,\
-         \"kernels\":[{\"id\":0,\"release\":\"6.1\",\"moment\":\"now\",\"source\":\"running\",\
-         \"base\":null}],\"modules\":[{\"path\":\"/lib/b.ko\",\"name\":\"b\",\"package\":\"p\",\
-         \"initrd\":null,\"verdicts\":[{\"kernel\":0,\"verdict\":\"refused\",\"rule\":null,\
-         \"cause\":\"btf\",\"errno\":-22,\"log\":[],\"why\":\"x\",\"severity\":\"block\"}]}]}",
+         \"kernels\":[{\"id\":0,\"release\":\"6.1\",\"build\":null,\"moment\":\"now\",\
+         \"source\":\"running\",\"default\":false,\"stale\":null,\
+         \"same_kernel_paths\":[],\"package\":null,\"base\":{\"types\":1,\"strings\":1,\
+         \"sha256\":\"00\"},\"abilities\":{\"kinds\":20,\"distilled_base\":true,\
+         \"module_btf\":true,\"allow_mismatch\":false},\"config\":null,\
+         \"modules_checked\":1,\"names_machine\":true}],\
+         \"modules\":[{\"path\":\"/lib/b.ko\",\"name\":\"b\",\"package\":\"p\",\
+         \"initrd\":null,\"release\":\"6.1\",\"in_tree\":true,\
+         \"used_by_host\":[\"loaded\"],\"btf\":{\"present\":true,\"distilled\":false,\
+         \"bytes\":7,\"built_for\":null},\"verdicts\":[{\"kernel\":0,\
+         \"verdict\":\"refused\",\"cause\":\"btf\",\"errno\":-22,\
+         \"reason\":{\"rule\":\"invalid-name\",\"section\":\".BTF\",\"type\":{\"id\":7,\
+         \"kind\":\"STRUCT\",\"name\":\"x\",\"size_or_type\":8,\"vlen\":1,\
+         \"kind_flag\":false,\"words\":[],\"parameters\":[]},\"element\":null},\
+         \"log\":[\"x\"],\"evidence\":[],\"assumed\":[\"allow_mismatch\"],\"notes\":[],\
+         \"severity\":\"block\",\"max_severity\":\"block\",\"rule\":null,\
+         \"preexisting\":false}],\"names_machine\":true}],\"errors\":[],\
+         \"summary\":{\"modules\":1,\"loads\":0,\"loads-no-btf\":0,\"btf-discarded\":0,\
+         \"btf-wrong\":0,\"refused\":1,\"missing\":0,\"unknown\":0},\
+         \"by_target\":{\"now\":{\"summary\":{\"modules\":1,\"loads\":0,\
+         \"loads-no-btf\":0,\"btf-discarded\":0,\"btf-wrong\":0,\"refused\":1,\
+         \"missing\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
+         \"problems\":null,\"notes\":[]}",
     ),
     (
         "answer",
         "event",
-        "{\"schema\":1,\"time\":7,\"client\":\"dnf\",\"stage\":\"before\",\"test\":false,\
-         \"root\":\"/\",\"outcome\":\"went-on\",\"overrides\":[],\"who\":{\"uid\":0},\
+        "{\"schema\":2,\"time\":7,\"client\":\"dnf\",\"stage\":\"before\",\"test\":false,\
+         \"root\":\"/\",\"outcome\":\"proceeded\",\"overrides\":[],\"who\":{\"uid\":0},\
          \"answer\":{\"schema\":1},\"failure\":\"no\"}",
     ),
     (

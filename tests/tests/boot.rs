@@ -21,7 +21,7 @@ fn a_fresh_copy_is_the_same_kernel() {
     assert_eq!(copy["stale"], Value::Null);
     assert_eq!(copy["default"], true);
     assert_eq!(copy["orphan"], false);
-    assert_eq!(copy["via"][0]["way"], "entry");
+    assert_eq!(copy["boot_paths"][0]["method"], "entry");
     assert_eq!(of(&list, "/vmlinuz")["base"], copy["base"]);
     let (code, report) = root.check();
     assert_eq!(code, 0, "{report:#}");
@@ -41,12 +41,12 @@ fn a_stale_copy_is_found_by_its_content() {
     let (copy, own) = (of(&list, "efi/token/linux"), of(&list, "/vmlinuz"));
     assert_eq!(copy["release"], own["release"]);
     assert_ne!(copy["build"], own["build"]);
-    assert_eq!(own.get("stale"), None);
+    assert_eq!(own["stale"], Value::Null);
     let stale = &copy["stale"];
-    assert!(stale["than"].as_str().unwrap().ends_with("/vmlinuz"));
+    assert!(stale["newer_image"].as_str().unwrap().ends_with("/vmlinuz"));
     let release = &pair().release;
     let mend = format!("kernel-install add {release} /usr/lib/modules/{release}/vmlinuz");
-    assert_eq!(stale["mend"], mend);
+    assert_eq!(stale["fix_command"], mend);
     assert_eq!(copy["default"], true);
 
     let (code, report) = root.check();
@@ -117,8 +117,8 @@ fn a_unified_kernel_image_is_looked_into() {
     let uki = of(&list, "EFI/Linux/test.efi");
     assert_eq!(uki["release"], pair().release);
     assert_ne!(uki["stale"], Value::Null, "{list:#}");
-    assert_eq!(uki["via"][0]["way"], "uki");
-    assert_eq!(uki["via"][0]["title"], "Test 1");
+    assert_eq!(uki["boot_paths"][0]["method"], "uki");
+    assert_eq!(uki["boot_paths"][0]["title"], "Test 1");
     let stale = Stale {
         image: "/efi/EFI/Linux/test.efi",
         default: true,

@@ -14,8 +14,8 @@
 
 use std::collections::BTreeMap;
 
-use btf_guard::btf::{Base, Order, verify_base};
-use btf_guard::kernel::Abilities;
+use btf_guard::btf::{Base, LogFormat, Order, VerifyError, verify_base};
+use btf_guard::kernel::Features;
 use btf_guard_tests::bpf;
 use btf_guard_tests::btf::Btf;
 use btf_guard_tests::mutate::{Random, generate, mutate};
@@ -78,7 +78,8 @@ fn agrees_with_the_running_kernel() {
     };
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let base = Base::parse(vmlinux.clone()).unwrap();
-    let abilities = Abilities::of(&base, Some(&release));
+    let abilities = Features::of(&base, Some(&release));
+    let logged = |error: &VerifyError| error.log(LogFormat::new(&abilities, false)).concat();
 
     let mut outcomes: BTreeMap<&str, u32> = BTreeMap::new();
     for seed in 1..=INPUTS {
@@ -104,16 +105,16 @@ fn agrees_with_the_running_kernel() {
                 assert!(dumped > count_types(raw), "{}", told());
                 "accepted, then not resolved"
             }
-            Err(refusal) if CHAINS.contains(&refusal.log.concat().as_str()) => {
+            Err(refusal) if CHAINS.contains(&logged(refusal).as_str()) => {
                 // Resolving comes first, and may have met it under another name.
-                let same = errno == -refusal.errno && last == refusal.log.concat().as_bytes();
+                let same = errno == -refusal.errno() && last == logged(refusal).as_bytes();
                 let resolving = errno != 0 && dumped > count_types(raw);
                 assert!(same || resolving, "{}", told());
                 "refused for a chain"
             }
             Err(refusal) => {
-                assert_eq!(-refusal.errno, errno, "{}", told());
-                let words = squeezed(refusal.log.concat().replace("\\x09", "").as_bytes());
+                assert_eq!(-refusal.errno(), errno, "{}", told());
+                let words = squeezed(logged(refusal).replace("\\x09", "").as_bytes());
                 // Our log escapes what does not print; that is done by now.
                 let words = words.replace("\\x5c", "\\");
                 assert_eq!(words, squeezed(last), "{}", told());

@@ -5,8 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use btf_guard::btf::{Base, Order, Refusal, verify_base, verify_module};
-use btf_guard::kernel::Abilities;
+use btf_guard::btf::{Base, LogFormat, Order, VerifyError, verify_base, verify_module};
+use btf_guard::kernel::Features;
 use btf_guard_tests::btf::{Btf, Era, KFLAG, kind};
 
 /// The base of 6.12 with what the cases look for: `struct list_head` (16
@@ -32,10 +32,29 @@ fn kernel() -> Btf {
     b
 }
 
+/// What a kernel says that refuses: errno, log, and what it does if it does not refuse.
+#[derive(Debug, PartialEq)]
+struct Refusal {
+    errno: i32,
+    log: Vec<String>,
+    kernel_bug: Option<String>,
+}
+
+impl Refusal {
+    fn of(error: &VerifyError, abilities: &Features, discards: bool) -> Self {
+        Self {
+            errno: error.errno(),
+            log: error.log(LogFormat::new(abilities, discards)),
+            kernel_bug: error.kernel_bug(),
+        }
+    }
+}
+
 fn run_on(base: &Btf, release: &str, distilled: &[u8], split: &[u8]) -> Result<(), Refusal> {
     let base = Base::parse(base.build()).unwrap();
-    let abilities = Abilities::of(&base, Some(release));
-    verify_module(split, Some(distilled), &base, &abilities, false)
+    let abilities = Features::of(&base, Some(release));
+    verify_module(split, Some(distilled), &base, &abilities)
+        .map_err(|error| Refusal::of(&error, &abilities, false))
 }
 
 /// `distilled` is what `.BTF.base` holds besides `int`; `split` gets the id of
@@ -418,7 +437,7 @@ fn where_the_kernel_itself_goes_wrong() {
 #[test]
 fn too_many_types() {
     const MAX_TYPE: u32 = 0x000f_ffff;
-    let abilities = Abilities::of(&Base::parse(kernel().build()).unwrap(), Some("6.12.117"));
+    let abilities = Features::of(&Base::parse(kernel().build()).unwrap(), Some("6.12.117"));
     let pointers = |mut b: Btf, count: u32| {
         for _ in 0..count {
             b.add(0, kind::PTR, 0, 0, &[]);
@@ -429,6 +448,7 @@ fn too_many_types() {
     assert_eq!(verify_base(&most, Order::Little, &abilities), Ok(()));
     let refusal =
         verify_base(&pointers(Btf::base(), MAX_TYPE), Order::Little, &abilities).unwrap_err();
+    let refusal = Refusal::of(&refusal, &abilities, false);
     assert_eq!((refusal.errno, refusal.kernel_bug), (-7, None));
     assert_eq!(refusal.log, ["Exceeded max num of types"]);
 
@@ -440,11 +460,10 @@ fn too_many_types() {
             None,
             &parsed,
             &abilities,
-            false,
         )
     };
     assert_eq!(verdict(MAX_TYPE), Ok(()));
-    let bug = verdict(MAX_TYPE + 1).unwrap_err().kernel_bug.unwrap();
+    let bug = verdict(MAX_TYPE + 1).unwrap_err().kernel_bug().unwrap();
     assert!(bug.contains("writes past its array"), "{bug}");
 }
 
@@ -473,12 +492,12 @@ fn before_the_fix_the_last_types_were_not_looked_at() {
 fn kernels_without_the_ability_take_the_split_as_it_is() {
     let base = Era::V6_1.base();
     let raw = Base::parse(base.build()).unwrap();
-    let abilities = Abilities::of(&raw, Some("6.1.192"));
+    let abilities = Features::of(&raw, Some("6.1.192"));
     assert!(!abilities.distilled_base);
     let mut split = Btf::split(&base);
     split.named("foo", kind::STRUCT, 0, 8, &[]);
     assert_eq!(
-        verify_module(&split.build(), Some(b"nonsense"), &raw, &abilities, false),
+        verify_module(&split.build(), Some(b"nonsense"), &raw, &abilities),
         Ok(())
     );
 }
@@ -490,31 +509,28 @@ fn the_other_byte_order() {
     let mut split = Btf::split(&base);
     split.structure("foo", 16, &[("a", 1, 0), ("b", 1, 32)]);
     let raw = Base::parse(base.build()).unwrap();
-    let abilities = Abilities::of(&raw, None);
+    let abilities = Features::of(&raw, None);
     assert_eq!(abilities, {
         let little = Base::parse(Era::V6_12.base().build()).unwrap();
-        Abilities::of(&little, None)
+        Features::of(&little, None)
     });
     assert_eq!(
-        verify_module(&split.build(), None, &raw, &abilities, false),
+        verify_module(&split.build(), None, &raw, &abilities),
         Ok(())
     );
     split.named("a-b", kind::STRUCT, 0, 0x0102_0304, &[]);
-    let refusal = verify_module(&split.build(), None, &raw, &abilities, false).unwrap_err();
-    assert_eq!(refusal.log[1], "size=16909060 vlen=0");
+    let refusal = verify_module(&split.build(), None, &raw, &abilities).unwrap_err();
+    assert_eq!(
+        refusal.log(LogFormat::new(&abilities, false))[1],
+        "size=16909060 vlen=0"
+    );
 
     let mut distilled = big;
     distilled.named("list_head", kind::STRUCT, 0, 16, &[]);
     let mut split = Btf::split(&distilled);
     embed(&mut split, 1);
     assert_eq!(
-        verify_module(
-            &split.build(),
-            Some(&distilled.build()),
-            &raw,
-            &abilities,
-            false
-        ),
+        verify_module(&split.build(), Some(&distilled.build()), &raw, &abilities),
         Ok(())
     );
 }
@@ -526,10 +542,10 @@ fn a_kernel_that_permits_mismatches_keeps_types_to_itself() {
         let mut split = Btf::split(&base);
         split.named("a-b", kind::STRUCT, 0, 8, &[]);
         let base = Base::parse(base.build()).unwrap();
-        let abilities = Abilities::of(&base, Some(era.release()));
-        let refusal = verify_module(&split.build(), None, &base, &abilities, discards).unwrap_err();
-        assert_eq!(refusal.errno, -22);
-        refusal.log.len()
+        let abilities = Features::of(&base, Some(era.release()));
+        let refusal = verify_module(&split.build(), None, &base, &abilities).unwrap_err();
+        assert_eq!(refusal.errno(), -22);
+        refusal.log(LogFormat::new(&abilities, discards)).len()
     };
     assert_eq!((lines(Era::V6_1, false), lines(Era::V6_1, true)), (3, 3));
     assert_eq!((lines(Era::V6_12, false), lines(Era::V6_12, true)), (3, 0));

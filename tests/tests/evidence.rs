@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use btf_guard::btf::{
-    Base, Comparison, Known, Order, Split, base_strings, evidence, fits, read_module, same_meaning,
+    Base, BasePairMemo, Comparison, LogFormat, Order, Split, base_strings, evidence, fits,
+    read_module, same_meaning,
 };
-use btf_guard::kernel::Abilities;
+use btf_guard::kernel::Features;
 use btf_guard_tests::btf::{Btf, KFLAG, kind};
 
 const INT: u32 = 1;
@@ -45,10 +46,13 @@ fn found<T>(build: impl FnOnce(&mut Btf) -> T) -> Vec<String> {
         .collect();
     assert_eq!(fits(&split, &base), found.is_empty());
     // What the kernel's rules were followed over is looked at by a shorter way.
-    let abilities = Abilities::of(&base, Some("6.18.15"));
-    match read_module(&raw, None, &base, &abilities, false) {
+    let abilities = Features::of(&base, Some("6.18.15"));
+    match read_module(&raw, None, &base, &abilities) {
         Ok(accepted) => assert_eq!(evidence(&accepted, &base), evidence(&split, &base)),
-        Err(refusal) => assert!(refusal.log.is_empty(), "{refusal:?}"),
+        Err(refusal) => {
+            let log = refusal.log(LogFormat::new(&abilities, false));
+            assert!(log.is_empty(), "{refusal:?}");
+        }
     }
     found
 }
@@ -267,7 +271,7 @@ fn compared(split: &Btf, here: &Btf, there: &Btf) -> Comparison {
     let raw = split.build();
     let split = Split::parse(&raw, Order::Little).unwrap();
     let [here, there] = [here, there].map(|base| Base::parse(base.build()).unwrap());
-    let mut known = Known::default();
+    let mut known = BasePairMemo::default();
     let met = same_meaning(&split, &here, &there, &mut known);
     // What was learned does not change the answer.
     assert_eq!(same_meaning(&split, &here, &there, &mut known), met);

@@ -15,10 +15,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
-use btf_guard::btf::{Comparison, Known, Split, base_strings, evidence, read_module, same_meaning};
+use btf_guard::btf::{
+    BasePairMemo, Comparison, Split, base_strings, evidence, read_module, same_meaning,
+};
 use btf_guard::kernel::{Config, Image, Kernel};
 use btf_guard::module::Module;
-use btf_guard::verdict::{Bases, Causes, Verdict};
+use btf_guard::verdict::{BaseSet, Causes, Verdict};
 use btf_guard_tests::fetched::{Fetched, in_parallel};
 use btf_guard_tests::mutate::Random;
 use btf_guard_tests::parts::Parts;
@@ -39,7 +41,7 @@ fn all() -> &'static [Fetched] {
 /// What the kernel makes of a module's BTF: `None` if it does not take it.
 fn accepted<'a>(module: &'a Module, kernel: &Kernel) -> Option<Split<'a>> {
     let raw = module.btf.as_deref().unwrap();
-    read_module(raw, None, &kernel.base, &kernel.abilities, false).ok()
+    read_module(raw, None, &kernel.base, &kernel.abilities).ok()
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn what_is_foreign_and_accepted_is_wrong_or_means_the_same() {
     let (mut wrong, mut same) = (0, 0);
     for one in all() {
         for other in all().iter().filter(|other| other.name != one.name) {
-            let mut bases = Bases::default();
+            let mut bases = BaseSet::default();
             bases.add(&one.kernel, one.name.clone());
             bases.add(&other.kernel, other.name.clone());
             let outcomes = in_parallel(&one.modules, |module| {
@@ -127,7 +129,7 @@ fn what_is_foreign_and_accepted_is_wrong_or_means_the_same() {
                     Verdict::BtfWrong { evidence } => evidence[0].clue.class(),
                     Verdict::Loads => {
                         let (here, there) = (&other.kernel.base, &one.kernel.base);
-                        let mut known = Known::default();
+                        let mut known = BasePairMemo::default();
                         assert_eq!(
                             same_meaning(&split, here, there, &mut known),
                             Comparison::Same,
@@ -209,10 +211,10 @@ fn a_permuted_base_is_told_from_the_original() {
     let causes = Causes::all();
     for (name, order) in orders(package.kernel.base.types() - 1) {
         let kernel = permuted(package, &order);
-        let mut bases = Bases::default();
+        let mut bases = BaseSet::default();
         bases.add(&package.kernel, "original".into());
         bases.add(&kernel, "permuted".into());
-        let known = Mutex::new(Known::default());
+        let known = Mutex::new(BasePairMemo::default());
         let outcomes = in_parallel(&package.modules, |module| {
             let split = accepted(module, &kernel)?;
             let alone = evidence(&split, &kernel.base);

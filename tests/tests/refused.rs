@@ -89,7 +89,7 @@ impl Step {
                     word(&finding["kernel"]["moment"]),
                     word(&finding["verdict"]),
                     word(&finding["client"]),
-                    finding["needed"].to_string(),
+                    finding["used_by_host"].to_string(),
                 ];
                 words.join(" ")
             })

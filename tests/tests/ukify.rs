@@ -75,8 +75,8 @@ fn a_fresh_one_and_a_stale_one() {
     let uki = of(&list, path);
     assert_eq!(uki["release"], pair().release);
     assert_eq!(uki["default"], true);
-    assert_eq!(uki["via"][0]["way"], "uki");
-    assert_eq!(uki["via"][0]["title"], "Test 1");
+    assert_eq!(uki["boot_paths"][0]["method"], "uki");
+    assert_eq!(uki["boot_paths"][0]["title"], "Test 1");
 
     root.put(path, &ukify.build(&pair().old_image, &[]));
     let stale = Stale {

@@ -208,7 +208,7 @@ fn blocking() -> Judge {
 fn warning() -> Judge {
     let answer = |text| {
         format!(
-            r#"{{"schema":1,"decision":"warn","messages":[{{"level":"warning","text":"{text}"}}],"keys":["k"]}}"#
+            r#"{{"schema":2,"decision":"warn","messages":[{{"level":"warning","text":"{text}"}}],"keys":["k"]}}"#
         )
     };
     let (before, after) = (answer("before"), answer("after"));

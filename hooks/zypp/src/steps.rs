@@ -37,10 +37,9 @@ struct Solvable {
 /// front, and source packages change nothing that a kernel sees.
 ///
 /// # Errors
-/// What is not understood, in words.
-pub fn parse(body: &[u8]) -> Result<Vec<CommitStep>, String> {
-    let body: CommitBody = serde_json::from_slice(body)
-        .map_err(|error| format!("the list of steps is not understood: {error}"))?;
+/// Where it is no such list.
+pub fn parse(body: &[u8]) -> serde_json::Result<Vec<CommitStep>> {
+    let body: CommitBody = serde_json::from_slice(body)?;
     Ok(body.steps.into_iter().filter_map(package).collect())
 }
 

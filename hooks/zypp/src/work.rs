@@ -36,8 +36,8 @@ const MAX_PROBLEMS: usize = 20;
 /// Why the decision was not handed over, or the disk not judged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("{0}")]
-    Steps(String),
+    #[error("the list of steps is not understood: {0}")]
+    Steps(#[from] serde_json::Error),
     #[error("libzypp does not tell which process commits")]
     Committer,
     #[error("the commit is not judged as one: {0}")]
@@ -134,7 +134,7 @@ impl Work {
     /// COMMITBEGIN: has the commit judged, and hands the decision over.
     pub(crate) fn begin(&mut self, body: &[u8]) -> Result<(), Error> {
         let (budget, since) = (self.budget(), now());
-        let steps = steps::parse(body).map_err(Error::Steps)?;
+        let steps = steps::parse(body)?;
         if steps.is_empty() || self.is_idle(&steps) {
             return Ok(());
         }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::census::{Census, Starts};
+use super::census::{StringIndex, StringStarts};
 use super::names::c_string;
-use super::origin::Ground;
+use super::origin::TypeTables;
 use super::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind};
 use crate::Malformed;
 
@@ -25,9 +25,9 @@ pub struct Base {
     kinds: Vec<u8>,
     /// Where each id stands in the type section; meaningless for id 0.
     offsets: Vec<u32>,
-    starts: Starts,
+    starts: StringStarts,
     by_name: OnceLock<Vec<u32>>,
-    ground: OnceLock<Ground>,
+    ground: OnceLock<TypeTables>,
 }
 
 impl Base {
@@ -84,7 +84,7 @@ impl Base {
                 "a string section that begins and ends with a NUL",
             ));
         }
-        let starts = Starts::of(string_bytes, &Census::of(string_bytes));
+        let starts = StringStarts::of(string_bytes, &StringIndex::of(string_bytes));
 
         let type_bytes = raw.get(types.clone()).unwrap_or(&[]);
         let (kinds, offsets) = index::<O>(type_bytes)
@@ -111,7 +111,7 @@ impl Base {
             strings: 0..0,
             kinds: vec![kind::VOID],
             offsets: vec![0],
-            starts: Starts::of(&[], &Census::of(&[])),
+            starts: StringStarts::of(&[], &StringIndex::of(&[])),
             by_name: OnceLock::new(),
             ground: OnceLock::new(),
         }
@@ -147,7 +147,7 @@ impl Base {
         self.raw.get(self.strings.clone()).unwrap_or(&[])
     }
 
-    pub(super) fn starts(&self) -> &Starts {
+    pub(super) fn starts(&self) -> &StringStarts {
         &self.starts
     }
 
@@ -161,8 +161,8 @@ impl Base {
     }
 
     /// What split BTF is held against; made on the first call.
-    pub(super) fn ground(&self) -> &Ground {
-        self.ground.get_or_init(|| Ground::of(self))
+    pub(super) fn ground(&self) -> &TypeTables {
+        self.ground.get_or_init(|| TypeTables::of(self))
     }
 
     fn type_bytes(&self) -> &[u8] {

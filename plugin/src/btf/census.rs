@@ -6,14 +6,14 @@
 
 use super::names;
 
-/// Bytes per mark; also the bits of a word of [`Starts`].
+/// Bytes per mark; also the bits of a word of [`StringStarts`].
 const BLOCK: usize = 64;
 
 /// A run without a NUL that fills an aligned stretch of this many bytes may
 /// belong to a name that is too long.
 const LONG: usize = 256;
 
-/// The longest name that [`Census::plain`] vouches for. `KSYM_NAME_LEN` is
+/// The longest name that [`StringIndex::is_fast_identifier`] vouches for. `KSYM_NAME_LEN` is
 /// 512 since Linux 6.1.
 const VOUCHED: usize = 512;
 
@@ -22,14 +22,14 @@ const REACH: u8 = (VOUCHED / BLOCK) as u8 + 1;
 
 /// How far it is from each block to the next one that needs a closer look.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Census {
+pub(super) struct StringIndex {
     /// In blocks, saturating; 0 for a block that itself needs a closer look.
     distance: Vec<u8>,
 }
 
 /// Is this byte an ASCII identifier character, a dot or NUL?
 #[inline(always)]
-fn plain(c: u8) -> bool {
+fn is_fast_byte(c: u8) -> bool {
     // No shortcuts, so that the compiler can look at many bytes at once.
     let letter = (c | 0x20).wrapping_sub(b'a') < 26;
     let digit = c.wrapping_sub(b'0') < 10;
@@ -42,7 +42,7 @@ fn survey(block: &[u8]) -> (bool, bool) {
     // Bytes, not bools, so that sixteen of them are one operation.
     let look = |block: &[u8]| {
         block.iter().fold((0u8, 0u8), |(odd, nul), &c| {
-            (odd | u8::from(!plain(c)), nul | u8::from(c == 0))
+            (odd | u8::from(!is_fast_byte(c)), nul | u8::from(c == 0))
         })
     };
     let (odd, nul) = match block.first_chunk::<BLOCK>() {
@@ -52,7 +52,7 @@ fn survey(block: &[u8]) -> (bool, bool) {
     (odd == 0, nul != 0)
 }
 
-impl Census {
+impl StringIndex {
     pub(super) fn of(strings: &[u8]) -> Self {
         let mut distance = vec![u8::MAX; strings.len().div_ceil(BLOCK)];
         for (stretch, marks) in strings.chunks(LONG).zip(distance.chunks_mut(LONG / BLOCK)) {
@@ -83,7 +83,7 @@ impl Census {
     /// Does the string at `offset` hold nothing but ASCII identifier characters
     /// and dots, and at most 512 of them? `false` means "look closer".
     #[inline(always)]
-    pub(super) fn plain(&self, offset: usize) -> bool {
+    pub(super) fn is_fast_identifier(&self, offset: usize) -> bool {
         self.distance
             .get(offset / BLOCK)
             .is_some_and(|&blocks| blocks >= REACH)
@@ -91,16 +91,16 @@ impl Census {
 }
 
 /// Bits for each byte of a string section: is this the start of a string, and
-/// one that is an identifier by [`Census::plain`]'s word? For a base, whose strings do not
+/// one that is an identifier by [`StringIndex::is_fast_identifier`]'s word? For a base, whose strings do not
 /// fit into a processor's nearer caches while these bits do.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Starts {
+pub(super) struct StringStarts {
     any: Vec<u64>,
     identifiers: Vec<u64>,
 }
 
-impl Starts {
-    pub(super) fn of(strings: &[u8], census: &Census) -> Self {
+impl StringStarts {
+    pub(super) fn of(strings: &[u8], census: &StringIndex) -> Self {
         // The byte before the first one counts as NUL.
         let mut behind = 1u64;
         let words = strings.chunks(BLOCK).zip(0usize..).map(|(block, index)| {
@@ -110,7 +110,7 @@ impl Starts {
             });
             let starts = nul << 1 | behind;
             behind = nul >> (BLOCK - 1);
-            match census.plain(index * BLOCK) {
+            match census.is_fast_identifier(index * BLOCK) {
                 true => (starts, first & starts),
                 false => (starts, 0),
             }
@@ -148,7 +148,7 @@ mod tests {
         for odd_at in (0..3000).step_by(7) {
             let mut strings = b"abc_de.9\0".repeat(340);
             strings[odd_at] = b'-';
-            let census = Census::of(&strings);
+            let census = StringIndex::of(&strings);
             for offset in 0..strings.len() {
                 let end = strings[offset..]
                     .iter()
@@ -156,7 +156,7 @@ mod tests {
                     .map(|n| offset + n);
                 let hit = end.is_some_and(|end| (offset..end).contains(&odd_at));
                 assert!(
-                    !(hit && census.plain(offset)),
+                    !(hit && census.is_fast_identifier(offset)),
                     "odd byte at {odd_at}, name at {offset}"
                 );
             }
@@ -164,8 +164,11 @@ mod tests {
         for start in 0..300 {
             let mut strings = b"ab\0".repeat(1000);
             strings[start..start + 513].fill(b'x');
-            let census = Census::of(&strings);
-            assert!(!census.plain(start), "a name of 513 at {start}");
+            let census = StringIndex::of(&strings);
+            assert!(
+                !census.is_fast_identifier(start),
+                "a name of 513 at {start}"
+            );
         }
     }
 
@@ -173,25 +176,26 @@ mod tests {
     fn starts_are_what_the_census_and_the_first_character_say() {
         let mut strings = b"abc_de.9\0-x\0".repeat(500);
         strings.truncate(5000);
-        let census = Census::of(&strings);
-        let starts = Starts::of(&strings, &census);
+        let census = StringIndex::of(&strings);
+        let starts = StringStarts::of(&strings, &census);
         for (offset, &c) in strings.iter().enumerate() {
             let start = offset == 0 || strings[offset - 1] == 0;
-            let expected = start && census.plain(offset) && names::starts_identifier(c, true);
+            let expected =
+                start && census.is_fast_identifier(offset) && names::starts_identifier(c, true);
             assert_eq!(starts.identifier(offset), expected, "{offset}");
             assert_eq!(starts.any(offset as u32), start, "{offset}");
         }
         assert!(!starts.identifier(strings.len() + 64));
         assert!(!starts.any(strings.len() as u32 + 64));
         let strings = b"abc_de.9\0".repeat(4000);
-        let starts = Starts::of(&strings, &Census::of(&strings));
+        let starts = StringStarts::of(&strings, &StringIndex::of(&strings));
         assert!(starts.identifier(0) && starts.identifier(9) && !starts.identifier(1));
     }
 
     #[test]
     fn plain_vouches_for_ordinary_sections() {
         let strings = b"abc_de.9\0".repeat(4000);
-        let census = Census::of(&strings);
-        assert!((0..strings.len()).all(|o| census.plain(o)));
+        let census = StringIndex::of(&strings);
+        assert!((0..strings.len()).all(|o| census.is_fast_identifier(o)));
     }
 }

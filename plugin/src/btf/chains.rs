@@ -5,11 +5,11 @@
 //! `btf_check_type_tags()` (5.19 to 7.1), `btf_check_modifier_chain_length()`
 //! (since 7.2).
 
-use super::log::Log;
 use super::meta::Metas;
 use super::raw::{ByteOrder, Type, kind};
-use super::scope::{Below, EINVAL, ELOOP, Stop};
-use crate::kernel::Abilities;
+use super::scope::BaseView;
+use super::verify_error::BtfRule;
+use crate::kernel::Features;
 
 /// Types that one chain may lead through.
 const CHAIN_LIMIT: u32 = 32;
@@ -17,10 +17,9 @@ const CHAIN_LIMIT: u32 = 32;
 pub(super) fn check<O: ByteOrder>(
     types: &[u8],
     metas: &Metas,
-    below: &Below<'_>,
-    abilities: &Abilities,
-    log: &mut Log,
-) -> Result<(), Stop> {
+    below: &BaseView<'_>,
+    abilities: &Features,
+) -> Result<(), BtfRule> {
     if !abilities.checks_chains {
         return Ok(());
     }
@@ -32,7 +31,7 @@ pub(super) fn check<O: ByteOrder>(
             continue;
         }
         let id = first + index as u32;
-        follow::<O>(id, good_id, types, metas, below, abilities, log)?;
+        follow::<O>(id, good_id, types, metas, below, abilities)?;
         good_id = id;
     }
     Ok(())
@@ -44,10 +43,9 @@ fn follow<O: ByteOrder>(
     good_id: u32,
     types: &[u8],
     metas: &Metas,
-    below: &Below<'_>,
-    abilities: &Abilities,
-    log: &mut Log,
-) -> Result<(), Stop> {
+    below: &BaseView<'_>,
+    abilities: &Features,
+) -> Result<(), BtfRule> {
     let first = below.kinds.len() as u32;
     let kind_of = |id: u32| match id.checked_sub(first) {
         Some(own) => metas.kinds.get(own as usize).copied(),
@@ -60,22 +58,20 @@ fn follow<O: ByteOrder>(
     loop {
         // An id beyond all types is refused without a word.
         let Some(kind) = current_kind else {
-            return Err(Stop::Errno(EINVAL));
+            return Err(BtfRule::ChainLeavesTypes { id });
         };
         if !kind::is_modifier(kind) {
             return Ok(());
         }
         if steps == CHAIN_LIMIT {
-            log.bpf(b"Max chain length or cycle detected");
-            return Err(Stop::Errno(ELOOP));
+            return Err(BtfRule::ChainTooLong { id });
         }
         steps += 1;
         if abilities.ordered_type_tags {
             if kind != kind::TYPE_TAG {
                 in_tags = false;
             } else if !in_tags {
-                log.bpf(b"Type tags don't precede modifiers");
-                return Err(Stop::Errno(EINVAL));
+                return Err(BtfRule::TypeTagsUnordered { id });
             }
         }
         if current <= good_id {

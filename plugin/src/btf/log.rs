@@ -5,9 +5,10 @@ use super::escape::escape;
 /// `BPF_VERIFIER_TMP_LOG_SIZE` less its NUL: what one call can hold.
 pub(super) const CALL_MAX: usize = 1023;
 
-/// Lines that are kept. One function prototype can log a line for each of
-/// millions of parameters; what the kernel says last is what matters.
-const KEPT: usize = 64;
+/// Lines that are kept at the start and at the end of a log. One function prototype
+/// can log a line for each of millions of parameters; what the kernel says last is
+/// what matters.
+pub(super) const EDGE: usize = 32;
 
 /// Messages that one `btf_parse_module()` leaves behind.
 ///
@@ -20,7 +21,8 @@ const KEPT: usize = 64;
 pub(super) struct Log {
     entries: Vec<String>,
     line_max: usize,
-    left_out: usize,
+    /// Lines that were never made: how many, and behind which entry.
+    gap: Option<(usize, usize)>,
 }
 
 impl Log {
@@ -29,7 +31,7 @@ impl Log {
         Self {
             entries: Vec::new(),
             line_max,
-            left_out: 0,
+            gap: None,
         }
     }
 
@@ -46,28 +48,51 @@ impl Log {
         self.push(text.get(..self.line_max).unwrap_or(text));
     }
 
+    /// The kernel logs so many lines here that nobody keeps.
+    pub(super) fn skip(&mut self, lines: usize) {
+        if lines > 0 {
+            self.gap = Some((lines, self.entries.len()));
+        }
+    }
+
     fn push(&mut self, text: &[u8]) {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let mut entry = escape(text);
         entry.truncate(entry.trim_end_matches(' ').len());
-        if entry.is_empty() {
-            return;
+        if !entry.is_empty() {
+            self.entries.push(entry);
         }
-        // Of very many lines the first and the last are kept.
-        if self.entries.len() == KEPT {
-            self.entries.remove(KEPT / 2);
-            self.left_out += 1;
-        }
-        self.entries.push(entry);
     }
 
-    pub(super) fn into_entries(mut self) -> Vec<String> {
-        if self.left_out > 0 {
-            let gap = format!("({} lines left out)", self.left_out);
-            self.entries.insert(KEPT / 2, gap);
+    /// Of very many lines the first and the last.
+    pub(super) fn into_entries(self) -> Vec<String> {
+        let Self {
+            mut entries, gap, ..
+        } = self;
+        let (skipped, at) = gap.unwrap_or((0, EDGE));
+        let left_out = (entries.len() + skipped).saturating_sub(2 * EDGE);
+        if left_out == 0 {
+            return entries;
         }
-        self.entries
+        let last = entries.split_off(at.max(entries.len().saturating_sub(EDGE)));
+        entries.truncate(EDGE);
+        entries.push(format!("({left_out} lines left out)"));
+        entries.extend(last);
+        entries
     }
+}
+
+/// The bytes that [`escape`](super::escape::escape) was given.
+pub(super) fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split("\\x");
+    bytes.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let (code, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        bytes.extend(u8::from_str_radix(code, 16));
+        bytes.extend(rest.bytes());
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -77,16 +102,25 @@ mod tests {
     #[test]
     fn of_very_many_lines_the_first_and_the_last_are_kept() {
         let mut log = Log::new(1023);
-        for line in 0..100_000 {
+        for line in (0..40).chain(99_960..100_000) {
             log.bpf(line.to_string().as_bytes());
+            if line == 39 {
+                log.skip(99_920);
+            }
         }
         let entries = log.into_entries();
-        assert_eq!(entries.len(), KEPT + 1);
+        assert_eq!(entries.len(), 2 * EDGE + 1);
         assert_eq!(entries[0], "0");
         assert_eq!(entries[31], "31");
         assert_eq!(entries[32], "(99936 lines left out)");
         assert_eq!(entries[33], "99968");
         assert_eq!(entries[64], "99999");
+    }
+
+    #[test]
+    fn what_is_escaped_can_be_read_back() {
+        let bytes: Vec<u8> = (0..=255).chain(*b"\\x41\\").collect();
+        assert_eq!(unescape(&escape(&bytes)), bytes);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Finding single types of a base by name, for [`crate::kernel::Abilities`].
+//! Finding single types of a base by name, for [`crate::kernel::Features`].
 
 use memchr::memmem;
 

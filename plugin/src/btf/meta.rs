@@ -7,10 +7,10 @@ mod slots;
 
 use slots::Slots;
 
-use super::log::Log;
 use super::raw::{ByteOrder, TYPE_LEN, Type, appended, kind};
-use super::scope::{EINVAL, Fault, Item, Scope, Stop};
+use super::scope::{MetaError, TypeRecord, VerifierEnv};
 use super::show;
+use super::verify_error::{BtfRule, VerifyError};
 
 /// The types of one BTF, after every meta check passed.
 pub(super) struct Metas {
@@ -21,48 +21,44 @@ pub(super) struct Metas {
 /// Checks every type and notes where it stands.
 pub(super) fn check_all<O: ByteOrder>(
     types: &[u8],
-    scope: &Scope<'_>,
-    quiet: bool,
-    log: &mut Log,
-) -> Result<Metas, Stop> {
-    let first_id = scope.below.kinds.len() as u32;
+    env: &VerifierEnv<'_>,
+) -> Result<Metas, VerifyError> {
+    let first_id = env.below.kinds.len() as u32;
     let guess = types.len() / 24 + 1;
     let mut metas = Metas {
         offsets: Vec::with_capacity(guess),
         kinds: Vec::with_capacity(guess),
     };
-    let start_id = if scope.below.is_base() { first_id } else { 0 };
-    let mut slots = Slots::new(start_id, scope.abilities.max_type);
+    let start_id = if env.below.is_base() { first_id } else { 0 };
+    let mut slots = Slots::new(start_id, env.abilities.max_type);
+    let refused = |rule| VerifyError::of(rule, env.below.section());
     let mut at = 0usize;
     while at < types.len() {
         let id = first_id + metas.kinds.len() as u32;
         let left = types.len() - at;
         let Some(t) = Type::at::<O>(types, at) else {
-            log.bpf(format!("[{id}] meta_left:{left} meta_needed:{TYPE_LEN}").as_bytes());
-            return Err(Stop::Errno(EINVAL));
+            let needed = TYPE_LEN;
+            return Err(refused(BtfRule::CutTypeHead { id, left, needed }));
         };
-        let (kind, vlen) = check_info(t, id, scope, log)?;
+        let (kind, vlen) = check_info(t, id, env).map_err(refused)?;
         let needed = appended(kind, vlen).unwrap_or(0);
         let rest = types.get(at + TYPE_LEN..).unwrap_or(&[]);
         let left = rest.len();
         let checked = if needed > left {
-            Err(Fault::Basic(format!(
-                "meta_left:{left} meta_needed:{needed}"
-            )))
+            Err(MetaError::Type(BtfRule::CutType { left, needed }))
         } else {
             Ok(())
         };
-        let item = Item {
+        let item = TypeRecord {
             t,
             kind,
             vlen,
             appended: rest.get(..needed).unwrap_or(rest),
         };
-        if let Err(fault) = checked.and_then(|()| check::<O>(&item, scope)) {
-            let errno = show::fault::<O>(&fault, id, &item, scope, quiet, log);
-            return Err(Stop::Errno(errno));
+        if let Err(fault) = checked.and_then(|()| check::<O>(id, &item, env)) {
+            return Err(show::error::<O>(fault, id, &item, env));
         }
-        slots.take(log)?;
+        slots.take().map_err(refused)?;
         metas.kinds.push(kind);
         metas.offsets.push(at as u32);
         at += TYPE_LEN + needed;
@@ -72,34 +68,36 @@ pub(super) fn check_all<O: ByteOrder>(
 
 /// The head of `btf_check_meta()`.
 #[inline(always)]
-fn check_info(t: Type, id: u32, scope: &Scope<'_>, log: &mut Log) -> Result<(u8, u32), Stop> {
-    let abilities = scope.abilities;
+fn check_info(t: Type, id: u32, env: &VerifierEnv<'_>) -> Result<(u8, u32), BtfRule> {
+    let abilities = env.abilities;
     let (kind, vlen);
     if abilities.wide_info {
         kind = t.wide_kind();
         vlen = t.wide_vlen();
     } else {
         if t.info & !0x9f00_ffff != 0 {
-            log.bpf(format!("[{id}] Invalid btf_info:{:x}", t.info).as_bytes());
-            return Err(Stop::Errno(EINVAL));
+            return Err(BtfRule::InvalidInfo { id, info: t.info });
         }
         kind = ((t.info >> 24) & 0x1f) as u8;
         vlen = t.info & 0xffff;
     }
     if kind == kind::VOID || u32::from(kind) >= abilities.kinds {
-        log.bpf(format!("[{id}] Invalid kind:{kind}").as_bytes());
-        return Err(Stop::Errno(EINVAL));
+        return Err(BtfRule::InvalidKind { id, kind });
     }
-    if !scope.name_offset_valid(t.name_off) {
-        log.bpf(format!("[{id}] Invalid name_offset:{}", t.name_off).as_bytes());
-        return Err(Stop::Errno(EINVAL));
+    if !env.name_offset_valid(t.name_off) {
+        let offset = t.name_off;
+        return Err(BtfRule::InvalidNameOffset { id, offset });
     }
     Ok((kind, vlen))
 }
 
 /// `btf_type_ops(t)->check_meta()`.
 #[inline(always)]
-fn check<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> {
+fn check<O: ByteOrder>(
+    id: u32,
+    item: &TypeRecord<'_>,
+    env: &VerifierEnv<'_>,
+) -> Result<(), MetaError> {
     match item.kind {
         kind::INT => rules::int::<O>(item),
         kind::PTR
@@ -107,18 +105,18 @@ fn check<O: ByteOrder>(item: &Item<'_>, scope: &Scope<'_>) -> Result<(), Fault> 
         | kind::VOLATILE
         | kind::CONST
         | kind::RESTRICT
-        | kind::TYPE_TAG => rules::reference(item, scope),
-        kind::ARRAY => rules::array::<O>(item, scope),
-        kind::STRUCT | kind::UNION => rules::structure::<O>(item, scope),
-        kind::ENUM => rules::enumeration::<O, 8>(item, scope),
-        kind::ENUM64 => rules::enumeration::<O, 12>(item, scope),
-        kind::FWD => rules::forward(item, scope),
+        | kind::TYPE_TAG => rules::reference(item, env),
+        kind::ARRAY => rules::array::<O>(item, env),
+        kind::STRUCT | kind::UNION => rules::structure::<O>(item, env),
+        kind::ENUM => rules::enumeration::<O, 8>(id, item, env),
+        kind::ENUM64 => rules::enumeration::<O, 12>(id, item, env),
+        kind::FWD => rules::forward(item, env),
         kind::FUNC_PROTO => rules::prototype(item),
-        kind::FUNC => rules::function(item, scope),
-        kind::VAR => rules::variable::<O>(item, scope),
-        kind::DATASEC => rules::data_section::<O>(item, scope),
+        kind::FUNC => rules::function(item, env),
+        kind::VAR => rules::variable::<O>(item, env),
+        kind::DATASEC => rules::data_section::<O>(item, env),
         kind::FLOAT => rules::float(item),
-        kind::DECL_TAG => rules::decl_tag::<O>(item, scope),
+        kind::DECL_TAG => rules::decl_tag::<O>(item, env),
         _ => Ok(()),
     }
 }

@@ -20,6 +20,7 @@ mod scope;
 mod show;
 mod sort;
 mod verify;
+mod verify_error;
 
 pub use base::Base;
 pub use embedded::find_base;
@@ -27,8 +28,10 @@ pub use embedded::find_base;
 pub(crate) use embedded::tests::btf as sample_btf;
 pub(crate) use escape::printable;
 pub use origin::{
-    Clue, Comparison, Difference, Evidence, Holder, Known, Split, base_strings, evidence, fits,
-    same_meaning,
+    BasePairMemo, Comparison, Difference, Evidence, Mismatch, Split, TypeRef, base_strings,
+    evidence, fits, same_meaning,
 };
 pub use raw::Order;
-pub use verify::{Refusal, read_module, verify_base, verify_module};
+pub use show::LogFormat;
+pub use verify::{read_module, verify_base, verify_module};
+pub use verify_error::{BtfRule, BtfSection, Element, Parameter, TypeInfo, VerifyError};

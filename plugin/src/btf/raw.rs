@@ -108,6 +108,30 @@ pub(super) mod kind {
         "ENUM64",
     ];
 
+    /// The kernel's word for a kind.
+    pub(crate) fn word(kind: u8) -> &'static str {
+        NAMES.get(usize::from(kind)).copied().unwrap_or("UNKNOWN")
+    }
+
+    /// A kind in JSON: the kernel's word for it.
+    pub(crate) mod name {
+        use std::borrow::Cow;
+
+        use serde::de::{Deserialize, Deserializer, Error};
+        use serde::ser::Serializer;
+
+        pub(crate) fn serialize<S: Serializer>(kind: &u8, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_str(super::word(*kind))
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+            let word = Cow::<str>::deserialize(from)?;
+            let kind = super::NAMES.iter().position(|name| *name == word);
+            let kind = kind.and_then(|kind| u8::try_from(kind).ok());
+            kind.ok_or_else(|| D::Error::custom("no kind of BTF"))
+        }
+    }
+
     /// `btf_type_is_modifier()`.
     #[inline(always)]
     pub(crate) fn is_modifier(kind: u8) -> bool {

@@ -13,10 +13,12 @@ mod rewrite;
 use std::collections::BTreeSet;
 
 use super::base::Base;
-use super::log::Log;
+use super::escape::escape;
+use super::log::CALL_MAX;
 use super::raw::{ByteOrder, TYPE_LEN, Type, kind};
-use super::scope::{EINVAL, Parsed, Stop};
-use crate::kernel::Abilities;
+use super::scope::Parsed;
+use super::verify_error::BtfRule;
+use crate::kernel::Features;
 
 /// What a distilled type is mapped to so far: `id_map[]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +44,8 @@ pub(super) fn relocate<O: ByteOrder>(
     split: &Parsed<'_>,
     distilled: &Parsed<'_>,
     base: &Base,
-    abilities: &Abilities,
-    log: &mut Log,
-) -> Result<(), Stop> {
+    abilities: &Features,
+) -> Result<(), BtfRule> {
     let count = distilled.kinds.len() + 1;
     let mut relocation = Relocation {
         split,
@@ -53,12 +54,12 @@ pub(super) fn relocate<O: ByteOrder>(
         id_map: vec![Mapping::Unmapped; count],
         mapped_names: BTreeSet::new(),
     };
-    relocation.validate_distilled::<O>(log)?;
+    relocation.validate_distilled::<O>()?;
     relocation.mark_embedded::<O>(abilities)?;
-    relocation.map_names::<O>(log)?;
-    relocation.require_all_mapped::<O>(log)?;
+    relocation.map_names::<O>()?;
+    relocation.require_all_mapped::<O>()?;
     relocation.rewrite_ids::<O>()?;
-    relocation.rewrite_strings::<O>(log)
+    relocation.rewrite_strings::<O>()
 }
 
 impl<'a> Relocation<'a> {
@@ -77,44 +78,42 @@ impl<'a> Relocation<'a> {
     }
 
     /// `btf_relocate_validate_distilled_base()`.
-    fn validate_distilled<O: ByteOrder>(&self, log: &mut Log) -> Result<(), Stop> {
+    fn validate_distilled<O: ByteOrder>(&self) -> Result<(), BtfRule> {
         for id in 1..self.distilled_types() {
             let Some((t, _)) = self.distilled_type::<O>(id) else {
                 continue;
             };
             let kind = t.wide_kind();
-            let text = match kind {
+            return Err(match kind {
                 kind::INT | kind::FLOAT | kind::ENUM | kind::STRUCT | kind::UNION | kind::FWD => {
                     if t.name_off != 0 {
                         continue;
                     }
-                    format!(
-                        "type [{id}], kind [{kind}] is invalid for distilled base BTF; it is anonymous"
-                    )
+                    BtfRule::DistilledAnonymous { id, kind }
                 }
-                _ => format!("type [{id}] in distilled based BTF has unexpected kind [{kind}]"),
-            };
-            log.bare(text.as_bytes());
-            return Err(Stop::Errno(EINVAL));
+                _ => BtfRule::DistilledUnexpectedKind { id, kind },
+            });
         }
         Ok(())
     }
 
     /// The end of `btf_relocate_map_distilled_base()`.
-    fn require_all_mapped<O: ByteOrder>(&self, log: &mut Log) -> Result<(), Stop> {
+    fn require_all_mapped<O: ByteOrder>(&self) -> Result<(), BtfRule> {
         for (id, mapping) in (0u32..).zip(&self.id_map).skip(1) {
             if matches!(mapping, Mapping::To(_)) {
                 continue;
             }
             let name_off = self.distilled_type::<O>(id).map_or(0, |(t, _)| t.name_off);
-            let mut text = b"distilled base BTF type '".to_vec();
-            text.extend_from_slice(self.distilled_name(name_off));
-            text.extend_from_slice(format!("' [{id}] is not mapped to base BTF id").as_bytes());
-            log.bare(&text);
-            return Err(Stop::Errno(EINVAL));
+            let name = logged(self.distilled_name(name_off));
+            return Err(BtfRule::DistilledUnmapped { id, name });
         }
         Ok(())
     }
+}
+
+/// A name as a rule keeps it: no more than one line of the log has room for.
+fn logged(name: &[u8]) -> String {
+    escape(name.get(..CALL_MAX).unwrap_or(name))
 }
 
 /// Own type number `index` of `parsed`, and where it stands.

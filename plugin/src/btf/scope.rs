@@ -4,11 +4,12 @@
 
 use std::cell::Cell;
 
-use super::census::{Census, Starts};
+use super::census::{StringIndex, StringStarts};
 use super::log;
 use super::names::{self, c_string};
 use super::raw::{ByteOrder, Type, kind, words2};
-use crate::kernel::Abilities;
+use super::verify_error::{BtfRule, BtfSection};
+use crate::kernel::Features;
 
 pub(super) const E2BIG: i32 = 7;
 pub(super) const EINVAL: i32 = 22;
@@ -17,29 +18,32 @@ pub(super) const ELOOP: i32 = 40;
 /// Not in userspace's errno.h; `finit_module(2)` returns it all the same.
 pub(super) const ENOTSUPP: i32 = 524;
 
-/// Why parsing stopped; the log already holds the kernel's words.
-pub(super) enum Stop {
-    Errno(i32),
-    KernelBug(String),
-}
-
 /// What a BTF continues: `btf->base_btf`.
-pub(super) struct Below<'a> {
+pub(super) struct BaseView<'a> {
     /// The kind of each id below the first of its own, `void` included.
     pub(super) kinds: &'a [u8],
     /// The strings below the first of its own: a section that ends with a NUL.
     pub(super) strings: &'a [u8],
     /// Where plain identifiers start in them, if that is known.
-    pub(super) starts: Option<&'a Starts>,
+    pub(super) starts: Option<&'a StringStarts>,
 }
 
-impl Below<'_> {
+impl BaseView<'_> {
     /// Nothing but `void`: for a BTF that stands alone.
-    pub(super) fn void() -> Below<'static> {
-        Below {
+    pub(super) fn void() -> BaseView<'static> {
+        BaseView {
             kinds: &[kind::VOID],
             strings: &[],
             starts: None,
+        }
+    }
+
+    /// The section of a module that continues it: only a distilled base has nothing
+    /// to continue.
+    pub(super) fn section(&self) -> BtfSection {
+        match self.is_base() {
+            true => BtfSection::Split,
+            false => BtfSection::Base,
         }
     }
 
@@ -62,13 +66,13 @@ pub(super) struct Parsed<'a> {
 }
 
 /// Everything that the rules for one type look at.
-pub(super) struct Scope<'a> {
-    pub(super) below: &'a Below<'a>,
+pub(super) struct VerifierEnv<'a> {
+    pub(super) below: &'a BaseView<'a>,
     /// The own string section: one that ends with a NUL, or an empty one.
     own: &'a [u8],
-    census: &'a Census,
-    pub(super) abilities: &'a Abilities,
-    /// Dots and 512 characters are allowed, so what [`Census::plain`] vouches
+    census: &'a StringIndex,
+    pub(super) abilities: &'a Features,
+    /// Dots and 512 characters are allowed, so what [`StringIndex::is_fast_identifier`] vouches
     /// for is an identifier if it starts like one.
     trusts_census: bool,
     /// The first name offset that is not valid.
@@ -77,13 +81,13 @@ pub(super) struct Scope<'a> {
     inside: Cell<bool>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> VerifierEnv<'a> {
     /// For the types of a BTF on `below` with the strings `own`.
     pub(super) fn new(
-        below: &'a Below<'a>,
+        below: &'a BaseView<'a>,
         own: &'a [u8],
-        census: &'a Census,
-        abilities: &'a Abilities,
+        census: &'a StringIndex,
+        abilities: &'a Features,
     ) -> Self {
         Self {
             below,
@@ -160,7 +164,7 @@ impl<'a> Scope<'a> {
                 let before = own.checked_sub(1).and_then(|before| self.own.get(before));
                 first.is_some_and(|&c| names::starts_identifier(c, true))
                     && before.is_none_or(|&before| before == 0)
-                    && self.census.plain(own)
+                    && self.census.is_fast_identifier(own)
             }
         };
         (plain && self.trusts_census) || self.identifier_slow(offset)
@@ -218,23 +222,21 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Where and how a rule failed; becomes log lines in [`show`].
-pub(super) enum Fault {
-    /// `btf_verifier_log_type()`: the type with its details.
-    Type(i32, String),
-    /// `btf_verifier_log_basic()`: the type without its details.
-    Basic(String),
+/// Which rule a type breaks, and in which part of it.
+pub(super) enum MetaError {
+    /// `btf_verifier_log_type()`, `btf_verifier_log_basic()`: the type itself.
+    Type(BtfRule),
     /// `btf_verifier_log_member()`: the member with this index.
-    Member(u32, String),
+    Member(u32, BtfRule),
     /// `btf_verifier_log_vsi()`: the variable with this index.
-    Variable(u32, &'static str),
-    /// `btf_verifier_log()`: a line of its own.
-    Plain(String),
+    Variable(u32, BtfRule),
+    /// `btf_verifier_log()`: the kernel does not name the type.
+    Alone(BtfRule),
 }
 
 /// One type with what it appends, its `info` taken apart by the kernel's masks.
 #[derive(Clone, Copy)]
-pub(super) struct Item<'a> {
+pub(super) struct TypeRecord<'a> {
     pub(super) t: Type,
     pub(super) kind: u8,
     pub(super) vlen: u32,
@@ -245,7 +247,7 @@ pub(super) struct Item<'a> {
 
 /// The parameters of a FUNC_PROTO: name offset and type id of each.
 pub(super) fn parameters<'a, O: ByteOrder + 'a>(
-    item: &Item<'a>,
+    item: &TypeRecord<'a>,
 ) -> impl ExactSizeIterator<Item = (u32, u32)> + 'a {
     let (parameters, _) = item.appended.as_chunks::<8>();
     parameters.iter().map(words2::<O>)

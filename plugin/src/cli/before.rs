@@ -88,6 +88,14 @@ pub(crate) fn unreadable<'i>(
     all.filter(own).map(|(image, why)| (image, why))
 }
 
+/// A module of the disk that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct Unreadable {
+    path: PathBuf,
+    source: btf_guard::module::Error,
+}
+
 /// How a module fared before the transaction.
 enum Baseline {
     Better,
@@ -130,18 +138,21 @@ impl<'a> Before<'a> {
         location: &ModuleLocation,
         name: &str,
         reader: &mut Reader,
-    ) -> Option<Result<Module, String>> {
+    ) -> Option<Result<Module, Unreadable>> {
         let same = self.dir.as_ref().map(|dir| dir.join(&location.below));
         // A link starts at the root's own `/`, not at ours.
         let file = same.and_then(|inside| self.root.resolve(&inside).ok());
         let file = file.as_ref().or_else(|| self.by_name.get(name))?;
-        let module = reader.open(file);
-        Some(module.map_err(|error| format!("{}: {error}", file.display())))
+        let unreadable = |source| Unreadable {
+            path: file.clone(),
+            source,
+        };
+        Some(reader.open(file).map_err(unreadable))
     }
 
     fn compare(
         &self,
-        module: Result<&Module, &String>,
+        module: Result<&Module, &Unreadable>,
         now: &VerdictEntry,
         evaluator: &Evaluator,
     ) -> Baseline {
@@ -150,7 +161,7 @@ impl<'a> Before<'a> {
         };
         let module = match module {
             Ok(module) => module,
-            Err(why) => return Baseline::Unknown(why.clone()),
+            Err(error) => return Baseline::Unknown(error.to_string()),
         };
         // What the kernel does is compared, not what this machine's policy makes of it.
         let severity = |verdict| policy::built_in(entry.moment, verdict);

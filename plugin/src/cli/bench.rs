@@ -7,13 +7,14 @@ use std::sync::OnceLock;
 
 use btf_guard::kernel::{Kernel, Moment};
 use btf_guard::module::{self, Module, Reader};
+use btf_guard::place::boot::ModulesRoot;
 use btf_guard::place::inventory::Installed;
 use btf_guard::place::open_module;
 use btf_guard::place::package::{self, Package};
 use btf_guard::place::tree::ModuleFile;
 use btf_guard::policy::Severity;
-use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
-use btf_guard::verdict::{Bases, Cause, Causes, Verdict};
+use btf_guard::report::{self, ErrorEntry, KernelEntry, ModuleEntry};
+use btf_guard::verdict::{BaseSet, Cause, Causes, Verdict};
 use rayon::prelude::*;
 
 use super::stream::{self, PayloadFile};
@@ -33,12 +34,14 @@ pub(crate) trait Observer: std::fmt::Debug + Send + Sync {
 pub(crate) struct Evaluator {
     kernels: Vec<Kernel>,
     entries: Vec<KernelEntry>,
+    /// The root of each, by its id.
+    homes: Vec<ModulesRoot>,
     causes: Causes,
     observer: Option<Box<dyn Observer>>,
     /// What this machine needs; none where it is not this machine's root.
     wanted: Option<Wanted>,
     /// The base BTF of each kernel; known once the first module is judged.
-    bases: OnceLock<Bases>,
+    bases: OnceLock<BaseSet>,
 }
 
 /// A module file and the kernels that it is held against.
@@ -65,6 +68,7 @@ impl Evaluator {
         Self {
             kernels: Vec::new(),
             entries: Vec::new(),
+            homes: Vec::new(),
             causes,
             observer: None,
             wanted: None,
@@ -111,10 +115,10 @@ impl Evaluator {
     /// The same kernel at another place is no other kernel: it is judged once,
     /// and the place is noted.
     pub(crate) fn add(&mut self, kernel: Kernel, source: String, package: Option<&str>) -> usize {
-        let mut entry = KernelEntry::new(self.kernels.len(), &kernel);
+        let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
         entry.source = source;
         entry.package = package.map(str::to_owned);
-        self.insert(kernel, entry)
+        self.insert(kernel, entry, ModulesRoot::Root)
     }
 
     /// Adds a kernel that the root can boot.
@@ -125,39 +129,44 @@ impl Evaluator {
             stale,
             ..
         } = installed;
-        let mut entry = KernelEntry::new(self.kernels.len(), &kernel);
+        let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
         entry.source = bootable.path.display().to_string();
         entry.default = bootable.is_default();
         entry.stale = stale.as_ref().map(Into::into);
-        entry.home = bootable.home;
-        self.insert(kernel, entry)
+        self.insert(kernel, entry, bootable.home)
     }
 
-    fn insert(&mut self, kernel: Kernel, entry: KernelEntry) -> usize {
+    fn insert(&mut self, kernel: Kernel, entry: KernelEntry, home: ModulesRoot) -> usize {
         let same = self.entries.iter_mut().find(|known| {
             known.moment == Moment::Boot
                 && entry.moment == Moment::Boot
                 && known.release == entry.release
                 && known.package == entry.package
                 && known.base == entry.base
-                && known.home == entry.home
+                && self.homes.get(known.id) == Some(&home)
                 && known.abilities.allow_mismatch == entry.abilities.allow_mismatch
         });
         if let Some(same) = same {
             same.default |= entry.default;
             if same.source != entry.source {
-                same.also.push(entry.source);
+                same.same_kernel_paths.push(entry.source);
             }
             return same.id;
         }
         let id = entry.id;
         self.kernels.push(kernel);
         self.entries.push(entry);
+        self.homes.push(home);
         id
     }
 
     pub(crate) fn kernel(&self, id: usize) -> Option<&Kernel> {
         self.kernels.get(id)
+    }
+
+    /// The root whose modules a kernel uses.
+    pub(crate) fn home(&self, id: usize) -> &ModulesRoot {
+        self.homes.get(id).unwrap_or(&ModulesRoot::Root)
     }
 
     pub(crate) fn entries(&self) -> &[KernelEntry] {
@@ -173,9 +182,9 @@ impl Evaluator {
     }
 
     /// The bases of all kernels that are there when this is first asked for.
-    pub(crate) fn bases(&self) -> &Bases {
+    pub(crate) fn bases(&self) -> &BaseSet {
         self.bases.get_or_init(|| {
-            let mut bases = Bases::default();
+            let mut bases = BaseSet::default();
             for (kernel, entry) in self.kernels.iter().zip(&self.entries) {
                 let source = match &entry.package {
                     Some(package) => format!("{} in {package}", entry.source),
@@ -286,7 +295,7 @@ impl Evaluator {
         package: Option<String>,
         kernels: &[usize],
     ) -> ModuleEntry {
-        let mut entry = ModuleEntry::new(path, package, module);
+        let mut entry = report::module_entry(path, package, module);
         let mut loads_on = None;
         for id in kernels {
             if let Some(kernel) = self.kernels.get(*id) {
@@ -294,9 +303,9 @@ impl Evaluator {
                 if judgement.verdict == Verdict::Loads {
                     loads_on = loads_on.or(Some(kernel));
                 }
-                let verdict = VerdictEntry::new(*id, kernel.moment, judgement);
-                if verdict.severity >= Severity::Info && entry.needed.is_empty() {
-                    entry.needed = self.reasons(*id, &entry.name);
+                let verdict = report::verdict_entry(*id, kernel.moment, judgement);
+                if verdict.severity >= Severity::Info && entry.used_by_host.is_empty() {
+                    entry.used_by_host = self.reasons(*id, &entry.name);
                 }
                 entry.verdicts.push(verdict);
             }

@@ -12,7 +12,7 @@ use btf_guard::place::package::{KernelFiles, Package};
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree::{self, ModuleFile};
 use btf_guard::place::{Role, bases, is_module_name, is_release};
-use btf_guard::report::{ErrorEntry, ModuleEntry, Report};
+use btf_guard::report::{self, ErrorEntry, ModuleEntry};
 
 use super::Outcome;
 use super::args::Check;
@@ -60,8 +60,8 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         ..
     } = work;
     let causes = evaluator.causes().clone();
-    let report = Report::new(evaluator.into_entries(), modules, errors, args.way.mode);
-    let report = report.as_built(args.way.mode);
+    let report = report::assemble(evaluator.into_entries(), modules, errors, args.way.mode);
+    let report = report::as_built(report, args.way.mode);
     output::report(&report, &causes, args.way, args.package.as_deref())?;
     Ok(match report.errors.is_empty() {
         true => Outcome::Judged(report.decision),

@@ -15,7 +15,7 @@ use btf_guard::place::roots::Root;
 use btf_guard::place::tree::{self, ModuleFile};
 use btf_guard::place::{is_module_name, is_release};
 use btf_guard::policy::Mode;
-use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, Report};
+use btf_guard::report::{self, ErrorEntry, KernelEntry, ModuleEntry, Report};
 use btf_guard::verdict::Causes;
 
 use super::bench::{Evaluator, Job, JobResult, Observer, failed};
@@ -105,7 +105,7 @@ pub(crate) fn judge(options: Options) -> anyhow::Result<Checked> {
     let rating = governed.rating(BTreeMap::new());
     rating.rate(&mut modules, evaluator.entries());
     let causes = evaluator.causes().clone();
-    let mut report = Report::new(evaluator.into_entries(), modules, errors, options.mode);
+    let mut report = report::assemble(evaluator.into_entries(), modules, errors, options.mode);
     report.initrds = inside.initrds;
     report.notes.extend(inside.note);
     report.notes.extend(governed.complaints);
@@ -160,13 +160,13 @@ impl Work<'_> {
                 self.errors.push(failed(entry.source.clone(), &error));
                 continue;
             };
-            let home = &entry.home;
+            let home = self.evaluator.home(entry.id);
             if seen.contains(&(home, release)) {
                 continue;
             }
             seen.push((home, release));
             let same = |other: &&KernelEntry| {
-                other.release.as_deref() == Some(release) && other.home == *home
+                other.release.as_deref() == Some(release) && self.evaluator.home(other.id) == home
             };
             let ids: Vec<usize> = entries.iter().filter(same).map(|entry| entry.id).collect();
             let dir = home.module_dir(self.root, release);
@@ -182,7 +182,8 @@ impl Work<'_> {
                 for id in ids {
                     // Others need none to boot: the rescue kernel has none.
                     if let Some(entry) = entries.get(id).filter(|e| e.moment == Moment::Now) {
-                        self.modules.push(ModuleEntry::missing(gone.clone(), entry));
+                        self.modules
+                            .push(report::missing_modules(gone.clone(), entry));
                     }
                 }
             } else {

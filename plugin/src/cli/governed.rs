@@ -8,7 +8,7 @@ use btf_guard::config::{self, Config, Loaded, Places};
 use btf_guard::overrides::Overrides;
 use btf_guard::policy::{Mode, Policy, Source};
 use btf_guard::record;
-use btf_guard::report::{Known, Rating};
+use btf_guard::report::{PackageOrigin, Rating};
 
 /// What says how bad findings are, and how far they may go.
 pub(crate) struct Governed {
@@ -36,7 +36,7 @@ impl Governed {
         let mut complaints: Vec<String> = loaded.complaint().into_iter().collect();
         complaints.extend(overrides.complaint());
         let command_line = config::command_line(&places.command_line).unwrap_or_else(|complaint| {
-            complaints.push(complaint);
+            complaints.push(complaint.to_string());
             None
         });
         let mut policy = loaded.config.policy.clone();
@@ -51,7 +51,7 @@ impl Governed {
     }
 
     /// Rates by it, with what is known of packages.
-    pub(crate) fn rating(&self, packages: BTreeMap<String, Known>) -> Rating<'_> {
+    pub(crate) fn rating(&self, packages: BTreeMap<String, PackageOrigin>) -> Rating<'_> {
         Rating {
             packages,
             ..Rating::new(&self.policy, self.now)

@@ -120,7 +120,7 @@ impl Initrds {
             inside.initrds.push(InitrdEntry {
                 path,
                 kernels: booted.kernels,
-                mend: booted.mend,
+                fix_command: booted.mend,
             });
         }
         inside.note = note(&self.unseen);

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use btf_guard::place::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
 use btf_guard::place::roots::Root;
 use btf_guard::policy::{Mode, Override, Rule, Source};
-use btf_guard::report::{self, Known, Report, Ruling, messages, shown};
+use btf_guard::report::{self, PackageOrigin, Report, Ruling, messages, shown};
 use serde::Serialize;
 
 use super::args::Judge;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
         ((mode, source), _) => (mode, source),
     };
     if mode == Mode::Off {
-        let report = Report::new(Vec::new(), Vec::new(), Vec::new(), mode);
+        let report = report::assemble(Vec::new(), Vec::new(), Vec::new(), mode);
         // The environment and the macro are obeyed without a judge, and written down.
         let off = source.filter(|source| *source == Source::CommandLine);
         let off = off.filter(|_| plan.stage == Stage::Before);
@@ -72,14 +72,14 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     };
     let fallback = (!once.is_empty()).then(|| {
         let is_used_up = |rule: &Rule| rule.source.id.as_ref().is_some_and(|id| once.contains(id));
-        let mut without = report.by(&rating, mode, &|rule| !is_used_up(rule));
-        without.forget_the_healthy();
+        let mut without = rating.rated_by(&report, mode, &|rule| !is_used_up(rule));
+        without.retain_findings();
         Fallback {
             decision: without.decision,
             messages: lines(&without, &[]),
         }
     });
-    report.forget_the_healthy();
+    report.retain_findings();
     let mut told = lines(&report, &overrides);
     // Afterwards it was said before.
     if plan.stage != Stage::After {
@@ -132,7 +132,7 @@ pub(crate) struct Judged {
     /// The keys of what the report tells.
     pub(crate) keys: Vec<String>,
     /// What is known of packages.
-    pub(crate) packages: BTreeMap<String, Known>,
+    pub(crate) packages: BTreeMap<String, PackageOrigin>,
 }
 
 /// Judges a plan, and rates what is found. The elements name package files by
@@ -186,7 +186,7 @@ pub(crate) fn judge(
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|located| located.module);
     Ok(Judged {
-        report: Report::new(found.kernels, modules.collect(), found.errors, mode),
+        report: report::assemble(found.kernels, modules.collect(), found.errors, mode),
         keys,
         packages: found.packages,
     })

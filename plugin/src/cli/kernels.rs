@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use btf_guard::kernel::Kernel;
 use btf_guard::place::inventory::Place;
 use btf_guard::place::roots::Root;
-use btf_guard::report::{KernelList, write_kernels};
+use btf_guard::report::{self, write_kernels};
 
 use super::args::{Kernels, ListFormat};
 use super::{Outcome, cached, output};
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
         .and_then(|kernel| kernel.release.as_deref());
     let modules = release.and_then(|release| root.module_dir(release));
     let running = running.as_ref().map(|kernel| (kernel, modules.as_deref()));
-    let list = KernelList::new(&inventory, running);
+    let list = report::kernel_list(&inventory, running);
     if list.kernels.is_empty() && list.errors.is_empty() {
         bail!("no kernel was found under {}", root.path().display());
     }

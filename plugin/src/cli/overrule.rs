@@ -44,7 +44,7 @@ fn issue(places: &Places, wanted: &Wanted, wish: Wish) -> anyhow::Result<Outcome
         "--reason is longer than {MAX_REASON} bytes"
     );
     if let Some(package) = &wanted.package {
-        pattern(package, false).map_err(|why| anyhow::anyhow!("--package: {why}"))?;
+        pattern(package, false).context("--package")?;
     }
     let written = record::now();
     let until = wanted.until.as_deref();

@@ -13,7 +13,7 @@ use btf_guard::place::package::PackagedModule;
 use btf_guard::place::plan::Plan;
 use btf_guard::place::transaction::{Change, FsView, Transaction, WeakUpdate};
 use btf_guard::policy::Severity;
-use btf_guard::report::{ErrorEntry, KernelEntry, Known, ModuleEntry};
+use btf_guard::report::{ErrorEntry, KernelEntry, ModuleEntry, PackageOrigin};
 
 use super::before;
 use super::bench::failed;
@@ -86,7 +86,7 @@ fn inventory(
 }
 
 /// What rules may say of the packages that come.
-fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, Known> {
+fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, PackageOrigin> {
     let repository = |nevra: &str| {
         let mut all = plan.repositories.iter();
         let found = all.find(|(known, _)| same_package(known, nevra));
@@ -95,7 +95,7 @@ fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, Known> {
     let packages = transaction.packages.iter();
     let known = packages.map(|incoming| {
         let nevra = incoming.package.nevra();
-        let known = Known {
+        let known = PackageOrigin {
             vendor: incoming.package.vendor().map(str::to_owned),
             repository: repository(nevra),
         };
@@ -219,9 +219,9 @@ impl<'a> Planned<'a> {
             for id in &new.boot {
                 if let Some(entry) = self.evaluation.evaluator.entry_mut(*id)
                     && entry.source != path
-                    && !entry.also.contains(&path)
+                    && !entry.same_kernel_paths.contains(&path)
                 {
-                    entry.also.push(path.clone());
+                    entry.same_kernel_paths.push(path.clone());
                 }
             }
         }

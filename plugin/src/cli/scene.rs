@@ -9,7 +9,7 @@ use btf_guard::kernel::cache::Cache;
 use btf_guard::place::roots::Root;
 use btf_guard::place::tree::ModuleFile;
 use btf_guard::policy::Severity;
-use btf_guard::report::{ErrorEntry, KernelEntry, Known, ModuleEntry};
+use btf_guard::report::{self, ErrorEntry, KernelEntry, PackageOrigin};
 use btf_guard::verdict::Causes;
 
 use super::bench::{Evaluator, Job};
@@ -34,7 +34,7 @@ pub(crate) struct Evaluated {
     pub(crate) modules: Vec<LocatedModule>,
     pub(crate) errors: Vec<ErrorEntry>,
     /// What is known of packages.
-    pub(crate) packages: BTreeMap<String, Known>,
+    pub(crate) packages: BTreeMap<String, PackageOrigin>,
 }
 
 /// The keys of all that is reported of what was found.
@@ -48,7 +48,7 @@ pub(crate) fn keys(evaluated: &Evaluated) -> Vec<String> {
     let mut keys: Vec<_> = errors.iter().map(error_key).collect();
     for located in modules {
         for verdict in &located.module.verdicts {
-            let reported = verdict.severity >= Severity::Warn || verdict.before;
+            let reported = verdict.severity >= Severity::Warn || verdict.preexisting;
             if let Some(kernel) = kernels.get(verdict.kernel).filter(|_| reported) {
                 keys.push(located.key(verdict, kernel));
             }
@@ -126,7 +126,7 @@ impl<'a> Evaluation<'a> {
         entries
             .map(|entry| LocatedModule {
                 location: ModuleLocation::new(release, Path::new("")),
-                module: ModuleEntry::missing(format!("/lib/modules/{release}"), entry),
+                module: report::missing_modules(format!("/lib/modules/{release}"), entry),
             })
             .collect()
     }

@@ -9,12 +9,17 @@ use crate::policy::Mode;
 /// Longer than any kernel takes one, in bytes.
 const MAX_LINE: u64 = 64 << 10;
 
+/// A mode that the kernel command line cannot ask for; a line for the admin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the kernel command line's btf_guard is {0:?}, not off or warn: ignored")]
+pub struct UnknownMode(String);
+
 /// The mode that `btf_guard=` on the kernel command line names: `off` or `warn`.
 /// Of several the last counts.
 ///
 /// # Errors
-/// A line for the admin, where it names neither.
-pub fn command_line(file: &Path) -> Result<Option<Mode>, String> {
+/// Where it names neither.
+pub fn command_line(file: &Path) -> Result<Option<Mode>, UnknownMode> {
     let mut line = Vec::new();
     let read = File::open(file).and_then(|file| file.take(MAX_LINE).read_to_end(&mut line));
     // Without /proc there is nothing to obey.
@@ -24,7 +29,7 @@ pub fn command_line(file: &Path) -> Result<Option<Mode>, String> {
     parse(&String::from_utf8_lossy(&line))
 }
 
-fn parse(line: &str) -> Result<Option<Mode>, String> {
+fn parse(line: &str) -> Result<Option<Mode>, UnknownMode> {
     // What stands behind `--` is for the first process.
     let words = line.split_whitespace().take_while(|word| *word != "--");
     let value = words.filter_map(|word| word.strip_prefix("btf_guard="));
@@ -32,9 +37,7 @@ fn parse(line: &str) -> Result<Option<Mode>, String> {
         None => Ok(None),
         Some("off") => Ok(Some(Mode::Off)),
         Some("warn") => Ok(Some(Mode::Warn)),
-        Some(other) => Err(format!(
-            "the kernel command line's btf_guard is {other:?}, not off or warn: ignored"
-        )),
+        Some(other) => Err(UnknownMode(other.to_owned())),
     }
 }
 

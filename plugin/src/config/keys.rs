@@ -137,7 +137,7 @@ impl<'t> Keys<'t> {
             match pattern(text, of_modules) {
                 Ok(pattern) => Some(pattern),
                 Err(why) => {
-                    keys.wrong(&value.span(), why);
+                    keys.wrong(&value.span(), why.to_string());
                     None
                 }
             }
@@ -155,13 +155,24 @@ impl<'t> Keys<'t> {
     }
 }
 
+/// Why a text is no pattern of names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoPattern {
+    /// It is empty, or too long.
+    #[error("a pattern has 1 to {MAX_PATTERN} bytes")]
+    Length,
+    /// The text, and what is wrong with it.
+    #[error("'{0}' is no pattern: {1}")]
+    Syntax(String, &'static str),
+}
+
 /// A pattern of names.
 ///
 /// # Errors
-/// Why it is none, in words.
-pub fn pattern(text: &str, of_modules: bool) -> Result<Pattern, String> {
+/// Why it is none.
+pub fn pattern(text: &str, of_modules: bool) -> Result<Pattern, NoPattern> {
     if text.is_empty() || text.len() > MAX_PATTERN {
-        return Err(format!("a pattern has 1 to {MAX_PATTERN} bytes"));
+        return Err(NoPattern::Length);
     }
     // Inside brackets it is a range.
     let plain = of_modules && !text.contains('[');
@@ -169,5 +180,5 @@ pub fn pattern(text: &str, of_modules: bool) -> Result<Pattern, String> {
         true => same_name(text),
         false => text.to_owned(),
     };
-    Pattern::new(&text).map_err(|error| format!("'{text}' is no pattern: {}", error.msg))
+    Pattern::new(&text).map_err(|error| NoPattern::Syntax(text, error.msg))
 }

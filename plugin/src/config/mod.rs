@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use crate::place::private::Private;
 use crate::policy::{Mode, Origin, Policy, Set, Source};
 
-pub use command_line::command_line;
-pub use keys::pattern;
+pub use command_line::{UnknownMode, command_line};
+pub use keys::{NoPattern, pattern};
 pub use places::Places;
 pub use problem::ConfigProblem;
 

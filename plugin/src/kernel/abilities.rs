@@ -10,7 +10,7 @@ use crate::btf::Base;
 
 /// The rules of `btf_parse_module()` that differ between kernels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Abilities {
+pub struct Features {
     /// Number of BTF kinds it knows: enumerator `NR_BTF_KINDS` (20 since 6.0).
     pub kinds: u32,
     /// It looks at modules' `.BTF` at all: `struct module` has `btf_data` (5.11).
@@ -67,7 +67,7 @@ struct FeatureProbes {
     name_valid_identifier: bool,
 }
 
-impl Abilities {
+impl Features {
     /// Reads them from a kernel's base BTF, and from its release (`uname -r`)
     /// only where nothing else tells.
     ///
@@ -204,11 +204,11 @@ mod tests {
             raw.extend(b"\0x\0");
             Base::parse(raw).unwrap()
         };
-        let old = Abilities::of(&base(2 << 24, &[]), Some("4.18.0-553.el8"));
+        let old = Features::of(&base(2 << 24, &[]), Some("4.18.0-553.el8"));
         assert_eq!((old.kinds, old.tag_kflag), (16, false));
-        let float = Abilities::of(&base(16 << 24, &[]), Some("4.18.0-553.el8"));
+        let float = Features::of(&base(16 << 24, &[]), Some("4.18.0-553.el8"));
         assert_eq!((float.kinds, float.tag_kflag), (17, false));
-        let tag = Abilities::of(&base(0x8000_0000 | 17 << 24, &[0; 4]), Some("5.14.0-1.el9"));
+        let tag = Features::of(&base(0x8000_0000 | 17 << 24, &[0; 4]), Some("5.14.0-1.el9"));
         assert_eq!((tag.kinds, tag.tag_kflag), (18, true));
     }
 

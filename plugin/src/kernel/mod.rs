@@ -17,7 +17,7 @@ use crate::Malformed;
 use crate::btf::Base;
 use crate::module::{self, Target};
 
-pub use abilities::Abilities;
+pub use abilities::Features;
 pub use config::Config;
 pub use image::Image;
 
@@ -55,7 +55,7 @@ pub struct Kernel {
     /// kernel shows none.
     pub base: Arc<Base>,
     /// What it can do.
-    pub abilities: Abilities,
+    pub abilities: Features,
     /// How it was configured, as far as that is known.
     pub config: Config,
     /// What its modules must be built for; `None` for a raw BTF file.
@@ -94,7 +94,7 @@ impl Kernel {
             false => Base::parse(image.base_btf)?,
         };
         Ok(Self {
-            abilities: Abilities::of(&base, image.release.as_deref()),
+            abilities: Features::of(&base, image.release.as_deref()),
             release: image.release,
             build: image.build,
             moment: Moment::Boot,

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use object::elf;
 
-use super::{Abilities, Config, Error, Kernel, Moment, Source, image};
+use super::{Config, Error, Features, Kernel, Moment, Source, image};
 use crate::btf::{Base, Order};
 use crate::module::Target;
 use crate::module::source::Regular;
@@ -34,7 +34,7 @@ pub(super) fn read() -> Result<Kernel, Error> {
     let uname = rustix::system::uname();
     let release = release();
     Ok(Kernel {
-        abilities: Abilities::of(&base, Some(&release)),
+        abilities: Features::of(&base, Some(&release)),
         config: Config::of_running(&release),
         release: Some(release),
         build: Some(uname.version().to_string_lossy().into_owned()),

@@ -42,14 +42,14 @@ pub fn decide(event: &mut Event, places: &Places) -> Option<Decided> {
         }
         Some(Err(why)) => {
             event.answer = None;
-            event.failure = Some(why);
+            event.failure = Some(why.to_string());
             unanswered(event, &undecided, places)
         }
         None => unanswered(event, &undecided, places),
     };
     let is_blocked = outcome == Some(Outcome::Blocked);
     let is_recorded = outcome.is_some() && (!event.test || is_blocked);
-    event.outcome = outcome.unwrap_or(Outcome::WentOn);
+    event.outcome = outcome.unwrap_or(Outcome::Proceeded);
     Some(Decided { reply, is_recorded })
 }
 
@@ -66,7 +66,7 @@ fn unanswered(
     let (mode, source) = config::mode(&config, asked, line);
     let why = event.failure.clone().unwrap_or_default();
     let mut messages = Vec::new();
-    let mut outcome = Outcome::WentOn;
+    let mut outcome = Outcome::Proceeded;
     if mode == Mode::Off {
         let by_command_line = source == Some(Source::CommandLine);
         if by_command_line {

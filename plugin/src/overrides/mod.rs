@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Places;
 use crate::place::plan::Answer;
-use crate::place::private::{Private, Refused};
+use crate::place::private::{Private, ReadError, Refused};
 use crate::place::process;
 use crate::policy::{Override, Rule, Source};
 
@@ -76,7 +76,7 @@ impl Overrides {
             match read(dir, id) {
                 Ok(Some(token)) if token.counts(now, boot) => tokens.push(token),
                 Ok(_) => {}
-                Err(why) => self.refused.push((path.join(name(id)), why)),
+                Err(why) => self.refused.push((path.join(name(id)), why.to_string())),
             }
         }
         tokens.sort_by(|a, b| (a.written, &a.id).cmp(&(b.written, &b.id)));
@@ -192,16 +192,15 @@ fn name(id: &str) -> String {
 }
 
 /// A token as it was written. `None` where there is none any more.
-fn read(dir: &Private, id: &str) -> Result<Option<Token>, String> {
-    let text = dir.read(&name(id), MAX_TOKEN).map_err(|r| r.to_string())?;
-    let Some(text) = text else {
+fn read(dir: &Private, id: &str) -> Result<Option<Token>, ReadError> {
+    let Some(text) = dir.read(&name(id), MAX_TOKEN)? else {
         return Ok(None);
     };
-    let token: Token =
-        serde_json::from_slice(&text).map_err(|error| format!("it is not understood: {error}"))?;
-    match token.schema == SCHEMA && token.id == id {
-        true => Ok(Some(token)),
-        false => Err("it is not understood: another version, or another name".to_owned()),
+    let token: Token = serde_json::from_slice(&text)?;
+    match (token.schema, token.id == id) {
+        (SCHEMA, true) => Ok(Some(token)),
+        (SCHEMA, false) => Err(ReadError::Name),
+        (other, _) => Err(ReadError::Schema(other)),
     }
 }
 

@@ -22,6 +22,20 @@ pub struct Account {
     pub replaced: BTreeSet<String>,
 }
 
+/// What is not understood of it.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The stored transaction.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A line of dnf 4's that tells of a package.
+    #[error("{0:?}")]
+    Line(String),
+    /// Something stands in the place of a package.
+    #[error("{0:?} is no package")]
+    NoPackage(String),
+}
+
 /// A file of dnf5's `--store`.
 #[derive(Deserialize)]
 struct Stored {
@@ -40,9 +54,9 @@ impl Account {
     /// What dnf5 has stored; its packages lie below `directory`.
     ///
     /// # Errors
-    /// What is not understood, in words.
-    pub fn stored(json: &[u8], directory: &Path) -> Result<Self, String> {
-        let stored: Stored = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    /// What is not understood.
+    pub fn stored(json: &[u8], directory: &Path) -> Result<Self, AccountError> {
+        let stored: Stored = serde_json::from_slice(json)?;
         let mut account = Self::default();
         for package in stored.rpms {
             let action = match (package.action.as_str(), &package.package_path) {
@@ -61,7 +75,7 @@ impl Account {
     ///
     /// # Errors
     /// The line, where it tells of a package and is not understood.
-    pub fn hear(&mut self, line: &str) -> Result<bool, String> {
+    pub fn hear(&mut self, line: &str) -> Result<bool, AccountError> {
         let Some(line) = line.strip_prefix("---> Package ") else {
             return Ok(false);
         };
@@ -69,7 +83,8 @@ impl Account {
         let (Some(package), Some(edition)) = (words.next(), words.next()) else {
             return Ok(false);
         };
-        let (name, arch) = package.rsplit_once('.').ok_or_else(|| line.to_owned())?;
+        let strange = || AccountError::Line(line.to_owned());
+        let (name, arch) = package.rsplit_once('.').ok_or_else(strange)?;
         let nevra = format!("{name}-{edition}.{arch}");
         match words.collect::<Vec<_>>().join(" ").as_str() {
             // What it obsoletes has a line of its own.
@@ -87,13 +102,18 @@ impl Account {
             "will be erased" | "will be upgraded" | "will be obsoleted" => {
                 self.add(Action::Erase, nevra, None)?;
             }
-            _ => return Err(line.to_owned()),
+            _ => return Err(strange()),
         }
         Ok(true)
     }
 
-    fn add(&mut self, action: Action, nevra: String, path: Option<PathBuf>) -> Result<(), String> {
-        let parsed = Nevra::parse(&nevra).ok_or_else(|| format!("{nevra:?} is no package"))?;
+    fn add(
+        &mut self,
+        action: Action,
+        nevra: String,
+        path: Option<PathBuf>,
+    ) -> Result<(), AccountError> {
+        let parsed = Nevra::parse(&nevra).ok_or_else(|| AccountError::NoPackage(nevra.clone()))?;
         self.steps.push(Step {
             action,
             name: parsed.name.to_owned(),
@@ -169,7 +189,7 @@ mod tests {
             "---> Package same.noarch 1-1 will be reinstalled",
             "---> Package tool.noarch 2-1 will be a downgrade",
         ] {
-            assert_eq!(account.hear(line), Ok(true), "{line}");
+            assert!(account.hear(line).unwrap(), "{line}");
         }
         assert_eq!(
             told(&account),
@@ -186,7 +206,7 @@ mod tests {
         );
         assert_eq!(account.replaced, BTreeSet::from(["tool".to_owned()]));
         for line in ["--> Finished dependency resolution", "", "Nothing to do."] {
-            assert_eq!(account.hear(line), Ok(false), "{line}");
+            assert!(!account.hear(line).unwrap(), "{line}");
         }
         for line in [
             "---> Package a.noarch 1-1 will be admired",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::boot::{self, BootDefault, BootMethod, Bootable, ModulesRoot, Search, Uki};
+use super::boot::{self, BootDefault, BootMethod, Bootable, ModulesRoot, NoUki, Search, Uki};
 use super::is_release;
 use super::roots::Root;
 use crate::kernel::cache::Cache;
@@ -287,11 +287,9 @@ fn same_build(one: &Installed, other: &Installed) -> bool {
         .unwrap_or_else(|_| one.kernel.sha256() == other.kernel.sha256())
 }
 
-fn read_uki(path: &Path) -> Result<Uki, String> {
-    let peek = image::peek(path).map_err(|error| error.to_string())?;
-    let uki = peek
-        .uki
-        .ok_or_else(|| "a PE file with a section .linux".to_owned())?;
+fn read_uki(path: &Path) -> Result<Uki, NoUki> {
+    let peek = image::peek(path)?;
+    let uki = peek.uki.ok_or(NoUki::NoLinux)?;
     Ok(Uki {
         release: uki.uname.or(peek.release),
         options: uki.cmdline,

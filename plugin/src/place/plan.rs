@@ -16,7 +16,7 @@ use crate::policy::{Decision, Mode, Override, Source};
 use crate::terminal::escape;
 
 /// The version of [`Plan`] and of every JSON report.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A transaction, as far as it touches modules and kernels.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -21,6 +21,23 @@ pub const RUN: &str = "/run/btf-guard";
 /// Names that are looked at; nobody but root can put more there.
 const MAX_NAMES: usize = 4096;
 
+/// Why what is kept in a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file is not believed, or cannot be read.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Its text is not what it should be.
+    #[error("it is not understood: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It has another version.
+    #[error("it is not understood: it has schema {0}")]
+    Schema(u32),
+    /// It is another one's, under this name.
+    #[error("it is not understood: it belongs under another name")]
+    Name,
+}
+
 /// Why a file or directory is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {

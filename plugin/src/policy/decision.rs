@@ -27,3 +27,14 @@ pub enum Decision {
     /// At least one finding at block.
     Block,
 }
+
+impl Decision {
+    /// As in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Block => "block",
+        }
+    }
+}

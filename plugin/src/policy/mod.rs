@@ -116,27 +116,34 @@ pub fn decide(worst: Severity, mode: Mode) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Cause, Refusal, Verdict};
+    use crate::verdict::{Assumption, ElfError, Refusal, Unknown, Verdict};
 
     fn refusal() -> Refusal {
-        Refusal {
-            cause: Cause::Btf,
-            errno: -22,
-            log: Vec::new(),
-        }
+        Refusal::Elf(ElfError::InvalidSectionHeaderSize)
     }
 
     #[test]
     fn what_outlives_the_reboot_weighs_more() {
         use Severity::{Block, Info, Warn};
-        let (evidence, why) = (Vec::new(), String::new());
         for (verdict, now, boot) in [
             (Verdict::Loads, Severity::None, Severity::None),
             (Verdict::BtfDiscarded(refusal()), Info, Warn),
-            (Verdict::BtfWrong { evidence }, Warn, Warn),
+            (
+                Verdict::BtfWrong {
+                    evidence: Vec::new(),
+                },
+                Warn,
+                Warn,
+            ),
             (Verdict::Refused(refusal()), Warn, Block),
             (Verdict::Missing, Warn, Block),
-            (Verdict::Unknown { why }, Info, Info),
+            (
+                Verdict::Unknown {
+                    why: Unknown::NoBaseBtf,
+                },
+                Info,
+                Info,
+            ),
         ] {
             let judgement = Judgement::from(verdict);
             assert_eq!(severity(&judgement, Moment::Now), now, "{judgement:?}");
@@ -147,7 +154,7 @@ mod tests {
     #[test]
     fn a_guess_never_blocks() {
         let guess = Judgement {
-            assumed: vec!["allow_mismatch"],
+            assumed: vec![Assumption::AllowMismatch],
             ..Verdict::Refused(refusal()).into()
         };
         assert_eq!(severity(&guess, Moment::Boot), Severity::Warn);

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::{Event, Outcome};
-use crate::policy::{Override, Source};
+use crate::policy::{Decision, Override, Severity, Source};
+use crate::report::{Kind, Report, VerdictEntry};
 
 /// Entries of one event. More than this is noise.
 const MAX_ENTRIES: usize = 64;
@@ -27,78 +26,39 @@ pub struct Entry {
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// What is read of a judge's answer.
-#[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    kernels: Vec<Kernel>,
-    #[serde(default)]
-    modules: Vec<Module>,
-    #[serde(default)]
-    decision: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Kernel {
-    id: usize,
-    release: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Module {
-    package: Option<String>,
-    verdicts: Vec<Verdict>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Verdict {
-    kernel: usize,
-    verdict: String,
-    severity: String,
-    rule: Option<String>,
-    #[serde(default)]
-    before: bool,
-}
-
 /// The modules of one package that one kernel treats in one way.
-type Group<'a> = (&'a str, &'a str, &'a str);
+type Group<'a> = (&'a str, &'a str, Kind);
 
 /// The entries of an event: the worst first.
 pub fn of(event: &Event) -> Vec<Entry> {
-    if let Some(failure) = &event.failure {
-        let decision = match event.outcome {
-            Outcome::Blocked => "block",
-            Outcome::Overridden if is_off(event) => "allow",
-            _ => "warn",
-        };
-        let mut fields = common(event, UNJUDGED, decision);
-        fields.push(("BTF_GUARD_FAILURE", failure.clone()));
-        return vec![Entry {
-            message: format!("{}: not judged: {failure}", what(event)),
-            level: match event.outcome {
-                Outcome::Blocked => log::Level::Error,
-                _ => log::Level::Warn,
-            },
-            fields,
-        }];
-    }
-    let answer = event.answer.as_ref().map(|answer| answer.get());
-    let answer: Answer = answer
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
+    let report: Option<serde_json::Result<Report>> = event
+        .answer
+        .as_ref()
+        .map(|answer| serde_json::from_str(answer.get()));
+    let report = match (&event.failure, report) {
+        (Some(failure), _) => return vec![unjudged(event, failure)],
+        (None, Some(Ok(report))) => report,
+        (None, Some(Err(error))) => {
+            return vec![unjudged(
+                event,
+                &format!("the report is not understood: {error}"),
+            )];
+        }
+        (None, None) => return Vec::new(),
+    };
     let (id, level) = match event.outcome {
         Outcome::Overridden => (OVERRIDDEN, log::Level::Warn),
         Outcome::Blocked => (BLOCKED, log::Level::Error),
-        Outcome::Preflight if answer.decision == "block" => (BLOCKED, log::Level::Error),
-        Outcome::WentOn | Outcome::Preflight => (WARNED, log::Level::Warn),
+        Outcome::Preflight if report.decision == Decision::Block => (BLOCKED, log::Level::Error),
+        Outcome::Proceeded | Outcome::Preflight => (WARNED, log::Level::Warn),
     };
     let mut entries = Vec::new();
-    for ((package, release, verdict), count) in groups(&answer, event) {
-        let mut fields = common(event, id, &answer.decision);
+    for ((package, release, verdict), count) in groups(&report, event) {
+        let mut fields = common(event, id, report.decision);
         fields.extend([
             ("BTF_GUARD_PACKAGE", package.to_owned()),
             ("BTF_GUARD_RELEASE", release.to_owned()),
-            ("BTF_GUARD_VERDICT", verdict.to_owned()),
+            ("BTF_GUARD_VERDICT", verdict.to_string()),
             ("BTF_GUARD_MODULES", count.to_string()),
         ]);
         let modules = match count {
@@ -124,6 +84,25 @@ pub fn of(event: &Event) -> Vec<Entry> {
     entries
 }
 
+/// The entry of what nobody could judge.
+fn unjudged(event: &Event, failure: &str) -> Entry {
+    let decision = match event.outcome {
+        Outcome::Blocked => Decision::Block,
+        Outcome::Overridden if is_off(event) => Decision::Allow,
+        _ => Decision::Warn,
+    };
+    let mut fields = common(event, UNJUDGED, decision);
+    fields.push(("BTF_GUARD_FAILURE", failure.to_owned()));
+    Entry {
+        message: format!("{}: not judged: {failure}", what(event)),
+        level: match event.outcome {
+            Outcome::Blocked => log::Level::Error,
+            _ => log::Level::Warn,
+        },
+        fields,
+    }
+}
+
 /// Was it passed unlooked at, without a warning? Only `off` is written down so: what
 /// cannot be judged goes on by an `allow`, and is warned of.
 fn is_off(event: &Event) -> bool {
@@ -133,26 +112,25 @@ fn is_off(event: &Event) -> bool {
 }
 
 /// How many modules fare alike. What was so before is no news.
-fn groups<'a>(answer: &'a Answer, event: &Event) -> BTreeMap<Group<'a>, usize> {
+fn groups<'a>(report: &'a Report, event: &Event) -> BTreeMap<Group<'a>, usize> {
     let mut groups = BTreeMap::new();
-    let overruled = |verdict: &Verdict| {
+    let overruled = |verdict: &VerdictEntry| {
         let rule = verdict.rule.as_deref();
         let mut all = event.overrides.iter();
         rule.is_some_and(|rule| all.any(|o| o.to_string() == rule))
     };
-    for module in &answer.modules {
+    for module in &report.modules {
         for verdict in &module.verdicts {
-            let is_news = matches!(verdict.severity.as_str(), "warn" | "block");
-            if verdict.before || !(is_news || overruled(verdict)) {
+            let is_news = verdict.severity >= Severity::Warn;
+            if verdict.preexisting || !(is_news || overruled(verdict)) {
                 continue;
             }
-            let mut kernels = answer.kernels.iter();
-            let kernel = kernels.find(|kernel| kernel.id == verdict.kernel);
+            let kernel = report.kernels.get(verdict.kernel);
             let release = kernel.and_then(|kernel| kernel.release.as_deref());
             let group = (
                 module.package.as_deref().unwrap_or_default(),
                 release.unwrap_or_default(),
-                verdict.verdict.as_str(),
+                verdict.verdict,
             );
             *groups.entry(group).or_insert(0) += 1;
         }
@@ -165,7 +143,7 @@ fn what(event: &Event) -> String {
     let client = &event.client;
     match event.outcome {
         Outcome::Blocked => format!("blocked {client}"),
-        Outcome::WentOn => format!("warned {client}"),
+        Outcome::Proceeded => format!("warned {client}"),
         Outcome::Overridden => format!("overridden for {client}"),
         Outcome::Preflight => format!("preflight of {client}"),
     }
@@ -181,12 +159,12 @@ fn why(overrides: &[Override]) -> String {
     }
 }
 
-fn common(event: &Event, id: &str, decision: &str) -> Vec<(&'static str, String)> {
+fn common(event: &Event, id: &str, decision: Decision) -> Vec<(&'static str, String)> {
     let who = &event.who;
     let mut fields = vec![
         ("MESSAGE_ID", id.to_owned()),
         ("BTF_GUARD_CLIENT", event.client.clone()),
-        ("BTF_GUARD_DECISION", decision.to_owned()),
+        ("BTF_GUARD_DECISION", decision.name().to_owned()),
         ("BTF_GUARD_UID", who.uid.to_string()),
     ];
     let mut add = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
@@ -221,38 +199,61 @@ fn common(event: &Event, id: &str, decision: &str) -> Vec<(&'static str, String)
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+    use crate::kernel::Moment;
     use crate::place::plan::{Answer as Told, Plan};
-    use crate::policy::Decision;
+    use crate::policy::Mode;
     use crate::record::Who;
+    use crate::report::samples::{judged, kernel, misfit, module};
+    use crate::report::{KernelEntry, ModuleEntry, assemble};
+    use crate::verdict::Verdict;
     use serde_json::value::to_raw_value;
 
     use super::*;
 
-    fn event(outcome: Outcome, overrides: Vec<Override>, answer: &serde_json::Value) -> Event {
+    fn event(outcome: Outcome, overrides: Vec<Override>, report: &Report) -> Event {
         let mut told = Told::new(Decision::Warn, Vec::new(), Vec::new());
         told.overrides = overrides;
-        told.whole = Some(to_raw_value(answer).unwrap());
+        told.whole = Some(to_raw_value(report).unwrap());
         let plan = Plan::new("/".into());
         Event::of("rpm".to_owned(), &plan, outcome, &told, Who::default())
     }
 
-    fn module(package: Option<&str>, verdicts: &[serde_json::Value]) -> serde_json::Value {
-        serde_json::json!({"package": package, "verdicts": verdicts})
+    fn kernels() -> Vec<KernelEntry> {
+        let mut kernels = vec![kernel(0, Moment::Boot), kernel(1, Moment::Boot)];
+        kernels[0].release = Some("6.1".to_owned());
+        kernels[1].release = Some("6.2".to_owned());
+        kernels
+    }
+
+    fn refused(kernel: usize, severity: Severity) -> VerdictEntry {
+        VerdictEntry {
+            severity,
+            ..judged(&kernels()[kernel], Verdict::Refused(misfit("x")))
+        }
+    }
+
+    fn of_package(package: Option<&str>, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
+        ModuleEntry {
+            package: package.map(str::to_owned),
+            ..module("x", verdicts)
+        }
+    }
+
+    fn report(modules: Vec<ModuleEntry>) -> Report {
+        assemble(kernels(), modules, Vec::new(), Mode::Block)
     }
 
     #[test]
     fn modules_that_fare_alike_are_one_entry() {
-        let verdict = |kernel: usize, severity: &str| serde_json::json!({"kernel": kernel, "verdict": "refused", "severity": severity});
-        let both = [verdict(0, "warn"), verdict(1, "block")];
-        let answer = serde_json::json!({
-            "decision": "block",
-            "kernels": [{"id": 0, "release": "6.1"}, {"id": 1, "release": "6.2"}],
-            "modules": [
-                module(Some("a-1-1.noarch"), &both), module(Some("a-1-1.noarch"), &both),
-                module(None, &[verdict(1, "info")]), module(None, &[verdict(1, "block")]),
-            ],
-        });
-        let entries = of(&event(Outcome::Blocked, Vec::new(), &answer));
+        let both = vec![refused(0, Severity::Warn), refused(1, Severity::Block)];
+        let kmp = || of_package(Some("a-1-1.noarch"), both.clone());
+        let report = report(vec![
+            kmp(),
+            kmp(),
+            of_package(None, vec![refused(1, Severity::Info)]),
+            of_package(None, vec![refused(1, Severity::Block)]),
+        ]);
+        let entries = of(&event(Outcome::Blocked, Vec::new(), &report));
         let lines: Vec<&str> = entries.iter().map(|entry| entry.message.as_str()).collect();
         assert_eq!(
             lines,
@@ -266,20 +267,28 @@ mod tests {
     }
 
     #[test]
+    fn a_report_that_is_not_understood_is_told() {
+        let mut event = event(Outcome::Blocked, Vec::new(), &report(Vec::new()));
+        event.answer = Some(to_raw_value(&serde_json::json!({"schema": 1})).unwrap());
+        let entries = of(&event);
+        assert_eq!(entries.len(), 1);
+        let expected = "blocked rpm: not judged: the report is not understood: missing field";
+        assert!(entries[0].message.starts_with(expected), "{entries:?}");
+    }
+
+    #[test]
     fn what_a_rule_has_made_harmless_is_still_told() {
         let rule = Override {
             source: Source::Rule,
             id: Some("/etc/btf-guard.toml:3".to_owned()),
             reason: Some("known".to_owned()),
         };
-        let verdict = serde_json::json!({
-            "kernel": 0, "verdict": "refused", "severity": "info", "rule": rule.to_string(),
-        });
-        let answer = serde_json::json!({
-            "decision": "allow", "kernels": [{"id": 0, "release": "6.1"}],
-            "modules": [module(None, &[verdict])],
-        });
-        let [entry] = &of(&event(Outcome::Overridden, vec![rule], &answer))[..] else {
+        let verdict = VerdictEntry {
+            rule: Some(rule.to_string()),
+            ..refused(0, Severity::Info)
+        };
+        let report = report(vec![of_package(None, vec![verdict])]);
+        let [entry] = &of(&event(Outcome::Overridden, vec![rule], &report))[..] else {
             unreachable!("one entry")
         };
         let expected = "overridden for rpm: 1 module on kernel 6.1: refused \
@@ -295,7 +304,7 @@ mod tests {
 
     #[test]
     fn an_event_without_an_answer_says_why() {
-        let mut event = event(Outcome::Blocked, Vec::new(), &serde_json::Value::Null);
+        let mut event = event(Outcome::Blocked, Vec::new(), &report(Vec::new()));
         event.answer = None;
         event.failure = Some("it hangs".to_owned());
         let entries = of(&event);

@@ -1,7 +1,7 @@
 //! A report as a flat list, for those who have one of their own: linters and
 //! code-scanning services.
 
-use super::{KernelEntry, Kind, ModuleEntry, Report, Rule, VerdictEntry, Weight, words};
+use super::{KernelEntry, Kind, LintRule, ModuleEntry, Report, VerdictEntry, Weight, words};
 use crate::policy::Severity;
 
 /// One thing that is wrong with one module.
@@ -88,7 +88,7 @@ fn of_verdict<'r>(
 /// Every kind of alert that a report of this form can hold.
 pub(super) fn rules(report: &Report) -> Vec<RuleText> {
     if report.problems.is_some() {
-        let rules = Rule::ALL.iter().map(|rule| RuleText {
+        let rules = LintRule::ALL.iter().map(|rule| RuleText {
             id: rule.id(),
             level: rule.weight().into(),
             summary: rule.summary(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::text::{Detail, FRAME, HELP, style};
-use super::{Problem, Report, Rule, shown, words};
+use super::{LintRule, Problem, Report, shown, words};
 
 /// Modules of one rule that are shown.
 const SHOWN: usize = 5;
@@ -20,7 +20,7 @@ pub(super) fn write_problems(
         Detail::Everything => usize::MAX,
         _ => SHOWN,
     };
-    let mut by_rule: BTreeMap<Rule, Vec<&Problem>> = BTreeMap::new();
+    let mut by_rule: BTreeMap<LintRule, Vec<&Problem>> = BTreeMap::new();
     for problem in problems {
         by_rule.entry(problem.rule).or_default().push(problem);
     }
@@ -58,7 +58,11 @@ pub(super) fn write_outcome(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let modules = words::counted(report.modules.len(), "module");
-    let kernels: Vec<&_> = report.kernels.iter().filter(|k| k.judged > 0).collect();
+    let kernels: Vec<&_> = report
+        .kernels
+        .iter()
+        .filter(|k| k.modules_checked > 0)
+        .collect();
     let kernels = match kernels.as_slice() {
         [] if report.errors.is_empty() => {
             return writeln!(out, "{HELP}ok{HELP:#}: there are no modules to judge");

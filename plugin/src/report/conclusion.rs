@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::findings::Finding;
+use super::findings::FindingGroup;
 use super::text::HELP;
 use super::words::{self, shown};
 use super::{ModuleEntry, Report, Summary};
@@ -13,13 +13,13 @@ use crate::policy::Severity;
 /// one for the running kernel and one for what boots.
 pub(super) fn write_conclusion(
     report: &Report,
-    findings: &[Finding<'_>],
+    findings: &[FindingGroup<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if report.moments.len() < 2 {
+    if report.by_target.len() < 2 {
         return write_moment(report, &report.summary, None, findings, out);
     }
-    for (moment, tally) in &report.moments {
+    for (moment, tally) in &report.by_target {
         write_moment(report, &tally.summary, Some(*moment), findings, out)?;
     }
     Ok(())
@@ -29,7 +29,7 @@ fn write_moment(
     report: &Report,
     summary: &Summary,
     moment: Option<Moment>,
-    findings: &[Finding<'_>],
+    findings: &[FindingGroup<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
     let is_of = |id: usize| {

@@ -1,6 +1,6 @@
 //! A judgement in the few lines that fit into a package manager's output.
 
-use super::findings::{Finding, findings};
+use super::findings::{FindingGroup, findings};
 use super::words::{self, shown};
 use super::{Kind, Report};
 use crate::place::nevra::name_of;
@@ -81,7 +81,7 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
                 lines.say(format!("  the kernel would log: {}", log.join(" | ")));
             }
             for assumed in &case.verdict.assumed {
-                lines.say(format!("  note: {}", words::assumption(assumed)));
+                lines.say(format!("  note: {}", words::assumption(*assumed)));
             }
             for note in &case.verdict.notes {
                 lines.say(format!("  note: {note}"));
@@ -154,7 +154,7 @@ pub fn overrides(overrides: &[Override], decision: Decision) -> Vec<Message> {
 }
 
 /// The packages that bring what a finding is about.
-fn packages<'r>(finding: &Finding<'r>, report: &'r Report) -> Vec<&'r str> {
+fn packages<'r>(finding: &FindingGroup<'r>, report: &'r Report) -> Vec<&'r str> {
     let kernel = report.kernels.get(finding.kernel);
     let kernel = kernel.and_then(|kernel| kernel.package.as_deref());
     let blocks = finding.severity == Severity::Block;

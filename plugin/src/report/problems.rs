@@ -5,75 +5,41 @@
 //! wrong. BTF that a lenient kernel would only drop is as wrong here as BTF that
 //! is refused, and BTF that is missing is a problem, too.
 
-use serde::{Serialize, Serializer};
-
-use super::{KernelEntry, Kind, ModuleEntry, VerdictEntry, words};
+use super::{KernelEntry, Kind, LintRule, ModuleEntry, Problem, VerdictEntry, Weight, words};
 use crate::policy::Severity;
 use crate::verdict::Cause;
 
-/// How much a problem weighs, as rpmlint has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// `W`: the module works, with less than it could have.
-    Warning,
-    /// `E`: it is not what it should be.
-    Error,
-}
-
-/// A kind of problem. The names are a contract: they are what packagers write into
-/// their lists of exceptions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rule {
-    /// The base is the one it was built against, and refuses it.
-    RefusedByOwnBase,
-    /// The BTF continues another base.
-    OfAnotherKernel,
-    /// The distilled base does not relocate.
-    DistilledBaseDoesNotFit,
-    /// The kernel itself misbehaves on the BTF.
-    CrashesKernel,
-    /// The module is for another machine.
-    AnotherArchitecture,
-    /// No BTF, where the kernel's own modules have it.
-    NoBtf,
-    /// No distilled base, though the module is not of the kernel's sources and the
-    /// kernel could relocate one.
-    NoDistilledBase,
-    /// Nothing could be said.
-    NotChecked,
-}
-
-impl Rule {
+impl LintRule {
     /// All of them, the worst first.
     pub const ALL: [Self; 8] = [
-        Self::RefusedByOwnBase,
-        Self::OfAnotherKernel,
+        Self::BtfRefusedByOwnBase,
+        Self::BtfOfAnotherKernel,
         Self::DistilledBaseDoesNotFit,
-        Self::CrashesKernel,
-        Self::AnotherArchitecture,
+        Self::BtfCrashesKernel,
+        Self::ModuleOfAnotherArchitecture,
         Self::NoBtf,
         Self::NoDistilledBase,
-        Self::NotChecked,
+        Self::BtfNotChecked,
     ];
 
     /// The name by which packagers know it.
     pub fn id(self) -> &'static str {
         match self {
-            Self::RefusedByOwnBase => "btf-refused-by-own-base",
-            Self::OfAnotherKernel => "btf-of-another-kernel",
+            Self::BtfRefusedByOwnBase => "btf-refused-by-own-base",
+            Self::BtfOfAnotherKernel => "btf-of-another-kernel",
             Self::DistilledBaseDoesNotFit => "distilled-base-does-not-fit",
-            Self::CrashesKernel => "btf-crashes-kernel",
-            Self::AnotherArchitecture => "module-of-another-architecture",
+            Self::BtfCrashesKernel => "btf-crashes-kernel",
+            Self::ModuleOfAnotherArchitecture => "module-of-another-architecture",
             Self::NoBtf => "no-btf",
             Self::NoDistilledBase => "no-distilled-base",
-            Self::NotChecked => "btf-not-checked",
+            Self::BtfNotChecked => "btf-not-checked",
         }
     }
 
     /// How much it weighs.
     pub fn weight(self) -> Weight {
         match self {
-            Self::NoBtf | Self::NoDistilledBase | Self::NotChecked => Weight::Warning,
+            Self::NoBtf | Self::NoDistilledBase | Self::BtfNotChecked => Weight::Warning,
             _ => Weight::Error,
         }
     }
@@ -89,78 +55,50 @@ impl Rule {
     /// What is wrong, in one sentence.
     pub fn summary(self) -> &'static str {
         match self {
-            Self::RefusedByOwnBase => {
+            Self::BtfRefusedByOwnBase => {
                 "The kernel that the module was built for refuses the module's BTF, which does not tell that it is another's."
             }
-            Self::OfAnotherKernel => "The module's BTF continues the BTF of another kernel build.",
+            Self::BtfOfAnotherKernel => {
+                "The module's BTF continues the BTF of another kernel build."
+            }
             Self::DistilledBaseDoesNotFit => {
                 "The module's distilled base (.BTF.base) cannot be relocated to the kernel's BTF."
             }
-            Self::CrashesKernel => "The kernel misbehaves on the module's BTF.",
-            Self::AnotherArchitecture => "The module was built for another machine.",
+            Self::BtfCrashesKernel => "The kernel misbehaves on the module's BTF.",
+            Self::ModuleOfAnotherArchitecture => "The module was built for another machine.",
             Self::NoBtf => "The module has no BTF, though the kernel's own modules have it.",
             Self::NoDistilledBase => {
                 "The module has no .BTF.base, so its BTF fits one build of the kernel only."
             }
-            Self::NotChecked => "Whether the module's BTF fits could not be found out.",
+            Self::BtfNotChecked => "Whether the module's BTF fits could not be found out.",
         }
     }
 
     /// What to do about it.
     pub fn help(self) -> &'static str {
         match self {
-            Self::RefusedByOwnBase => {
+            Self::BtfRefusedByOwnBase => {
                 "If the module was built against this kernel's vmlinux, its encoder is at fault: try another version of pahole, and see that nothing changes .BTF afterwards."
             }
-            Self::OfAnotherKernel => {
+            Self::BtfOfAnotherKernel => {
                 "Build the module against the vmlinux of the kernel that it is for: the kernel-devel package and the kernel must be of one build."
             }
             Self::DistilledBaseDoesNotFit => {
                 "Rebuild the module with the headers and the vmlinux of the kernel that it is for."
             }
-            Self::CrashesKernel => "Use another version of pahole; do not ship this module.",
-            Self::AnotherArchitecture => "Build it with the compiler for the kernel's machine.",
+            Self::BtfCrashesKernel => "Use another version of pahole; do not ship this module.",
+            Self::ModuleOfAnotherArchitecture => {
+                "Build it with the compiler for the kernel's machine."
+            }
             Self::NoBtf => {
                 "Have pahole at hand when the module is built, and the kernel's vmlinux where its build directory is."
             }
             Self::NoDistilledBase => {
                 "Use pahole 1.28 or newer with the kernel's own scripts, which distil a base for modules that are built outside of its sources."
             }
-            Self::NotChecked => "Name a kernel that has BTF with --kernel.",
+            Self::BtfNotChecked => "Name a kernel that has BTF with --kernel.",
         }
     }
-}
-
-impl Serialize for Rule {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.id())
-    }
-}
-
-impl Serialize for Weight {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            Self::Warning => "W",
-            Self::Error => "E",
-        })
-    }
-}
-
-/// One problem with one module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// Which.
-    pub rule: Rule,
-    /// How much it weighs.
-    pub weight: Weight,
-    /// The module, as [`ModuleEntry::path`].
-    pub path: String,
-    /// The package it is in, if it is in one.
-    pub package: Option<String>,
-    /// The kernel that it was held against, by its id.
-    pub kernel: usize,
-    /// What is wrong with this one, in a line.
-    pub details: String,
 }
 
 /// The problems of modules that a build has made, in the order of the modules;
@@ -191,19 +129,18 @@ fn problem(
     module: &ModuleEntry,
     verdict: &VerdictEntry,
     kernel: &KernelEntry,
-) -> Option<(Rule, String)> {
+) -> Option<(LintRule, String)> {
     let name = words::kernel(kernel);
     match verdict.verdict {
         Kind::Refused | Kind::BtfDiscarded => {
-            let cause = verdict.refusal.as_ref().map(|refusal| refusal.cause);
-            let rule = match cause {
-                Some(Cause::Architecture) => Rule::AnotherArchitecture,
-                Some(Cause::KernelBug) => Rule::CrashesKernel,
+            let rule = match verdict.cause {
+                Some(Cause::Architecture) => LintRule::ModuleOfAnotherArchitecture,
+                Some(Cause::KernelBug) => LintRule::BtfCrashesKernel,
                 _ if module.btf.distilled && kernel.abilities.distilled_base => {
-                    Rule::DistilledBaseDoesNotFit
+                    LintRule::DistilledBaseDoesNotFit
                 }
-                _ if is_of_another(module, kernel) => Rule::OfAnotherKernel,
-                _ => Rule::RefusedByOwnBase,
+                _ if is_of_another(module, kernel) => LintRule::BtfOfAnotherKernel,
+                _ => LintRule::BtfRefusedByOwnBase,
             };
             let said = words::reason(verdict);
             let origin = origin(module, kernel);
@@ -212,21 +149,21 @@ fn problem(
         Kind::BtfWrong => {
             let (why, origin) = (words::reason(verdict), origin(module, kernel));
             let details = format!("{name} would take it for its own: {why}{origin}");
-            Some((Rule::OfAnotherKernel, details))
+            Some((LintRule::BtfOfAnotherKernel, details))
         }
         Kind::Unknown => {
             let why = words::reason(verdict);
-            Some((Rule::NotChecked, format!("{name}: {why}")))
+            Some((LintRule::BtfNotChecked, format!("{name}: {why}")))
         }
         Kind::LoadsNoBtf if !module.btf.present && kernel.abilities.module_btf => {
-            Some((Rule::NoBtf, format!("{name} reads the BTF of modules")))
+            Some((LintRule::NoBtf, format!("{name} reads the BTF of modules")))
         }
         // Without one it would have been held against this base.
         Kind::Loads
             if !module.in_tree && !module.btf.distilled && kernel.abilities.distilled_base =>
         {
             let details = format!("{name} relocates a distilled base");
-            Some((Rule::NoDistilledBase, details))
+            Some((LintRule::NoDistilledBase, details))
         }
         Kind::Loads | Kind::LoadsNoBtf | Kind::Missing => None,
     }
@@ -253,10 +190,11 @@ fn origin(module: &ModuleEntry, kernel: &KernelEntry) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::samples::{judged, kernel, misfit, module, refusal};
+    use super::super::samples::{judged, kernel, misfit, module, refusal, silent};
     use super::*;
+    use crate::btf::BtfRule;
     use crate::kernel::Moment;
-    use crate::verdict::{BuiltFor, NoBtf, Verdict};
+    use crate::verdict::{BuiltFor, ElfError, NoBtf, Refusal, Unknown, Verdict};
 
     fn told(verdict: Verdict, change: impl Fn(&mut KernelEntry, &mut ModuleEntry)) -> Vec<Problem> {
         let mut kernel = kernel(0, Moment::Boot);
@@ -265,7 +203,10 @@ mod tests {
         problems(&[kernel], &[module])
     }
 
-    fn rule(verdict: Verdict, change: impl Fn(&mut KernelEntry, &mut ModuleEntry)) -> Option<Rule> {
+    fn rule(
+        verdict: Verdict,
+        change: impl Fn(&mut KernelEntry, &mut ModuleEntry),
+    ) -> Option<LintRule> {
         told(verdict, change).first().map(|problem| problem.rule)
     }
 
@@ -279,39 +220,55 @@ mod tests {
     }
 
     #[test]
+    fn the_name_is_that_of_reports() {
+        for rule in LintRule::ALL {
+            assert_eq!(serde_json::to_value(rule).unwrap(), rule.id());
+        }
+    }
+
+    #[test]
     fn what_is_refused_is_told_apart_by_the_base_it_continues() {
         let refused = || Verdict::Refused(misfit("x"));
         let own = rule(refused(), |kernel, module| {
             module.btf.built_for = built_for(kernel.base.as_ref().unwrap().strings);
         });
-        assert_eq!(own, Some(Rule::RefusedByOwnBase));
-        assert_eq!(rule(refused(), |_, _| ()), Some(Rule::RefusedByOwnBase));
+        assert_eq!(own, Some(LintRule::BtfRefusedByOwnBase));
+        assert_eq!(
+            rule(refused(), |_, _| ()),
+            Some(LintRule::BtfRefusedByOwnBase)
+        );
         let other = |_: &mut KernelEntry, module: &mut ModuleEntry| {
             module.btf.built_for = built_for(7);
         };
-        assert_eq!(rule(refused(), other), Some(Rule::OfAnotherKernel));
+        assert_eq!(rule(refused(), other), Some(LintRule::BtfOfAnotherKernel));
         let discarded = Verdict::BtfDiscarded(misfit("x"));
-        assert_eq!(rule(discarded, other), Some(Rule::OfAnotherKernel));
+        assert_eq!(rule(discarded, other), Some(LintRule::BtfOfAnotherKernel));
         let wrong = Verdict::BtfWrong {
             evidence: Vec::new(),
         };
-        assert_eq!(rule(wrong, |_, _| ()), Some(Rule::OfAnotherKernel));
+        assert_eq!(rule(wrong, |_, _| ()), Some(LintRule::BtfOfAnotherKernel));
         let distilled = |_: &mut KernelEntry, module: &mut ModuleEntry| module.btf.distilled = true;
         assert_eq!(
             rule(refused(), distilled),
-            Some(Rule::DistilledBaseDoesNotFit)
+            Some(LintRule::DistilledBaseDoesNotFit)
         );
         let ignored = |kernel: &mut KernelEntry, module: &mut ModuleEntry| {
             distilled(kernel, module);
             kernel.abilities.distilled_base = false;
         };
-        assert_eq!(rule(refused(), ignored), Some(Rule::RefusedByOwnBase));
-        for (cause, expected) in [
-            (Cause::Architecture, Rule::AnotherArchitecture),
-            (Cause::KernelBug, Rule::CrashesKernel),
+        assert_eq!(
+            rule(refused(), ignored),
+            Some(LintRule::BtfRefusedByOwnBase)
+        );
+        let bug = BtfRule::EmbeddedEndless { id: 7 };
+        for (refusal, expected) in [
+            (
+                Refusal::Elf(ElfError::InvalidSectionHeaderSize),
+                LintRule::ModuleOfAnotherArchitecture,
+            ),
+            (refusal(bug, None), LintRule::BtfCrashesKernel),
         ] {
-            let refused = Verdict::Refused(refusal(cause, -8, &[]));
-            assert_eq!(rule(refused, other), Some(expected));
+            assert_eq!(rule(Verdict::Refused(refusal), other), Some(expected));
         }
     }
 
@@ -326,10 +283,7 @@ mod tests {
              [114893] STRUCT x_block | size=392 vlen=17 | Invalid name; \
              built for a base with 7 bytes of strings, not for 6.18.15-cloud with 2092587"
         );
-        let silent = told(
-            Verdict::Refused(refusal(Cause::Btf, -22, &["", " "])),
-            |_, _| (),
-        );
+        let silent = told(Verdict::Refused(silent()), |_, _| ());
         assert!(
             silent
                 .first()
@@ -343,7 +297,7 @@ mod tests {
     fn what_is_missing_is_a_problem_only_where_the_kernel_uses_it() {
         let absent = || Verdict::LoadsNoBtf { why: NoBtf::Absent };
         let bare = |_: &mut KernelEntry, module: &mut ModuleEntry| module.btf.present = false;
-        assert_eq!(rule(absent(), bare), Some(Rule::NoBtf));
+        assert_eq!(rule(absent(), bare), Some(LintRule::NoBtf));
         let ignored = |kernel: &mut KernelEntry, module: &mut ModuleEntry| {
             bare(kernel, module);
             kernel.abilities.module_btf = false;
@@ -355,7 +309,10 @@ mod tests {
         assert_eq!(rule(unused, |_, _| ()), None);
 
         let outside = |_: &mut KernelEntry, module: &mut ModuleEntry| module.in_tree = false;
-        assert_eq!(rule(Verdict::Loads, outside), Some(Rule::NoDistilledBase));
+        assert_eq!(
+            rule(Verdict::Loads, outside),
+            Some(LintRule::NoDistilledBase)
+        );
         assert_eq!(rule(Verdict::Loads, |_, _| ()), None);
         let distilled = |_: &mut KernelEntry, module: &mut ModuleEntry| {
             module.in_tree = false;
@@ -372,9 +329,9 @@ mod tests {
     #[test]
     fn what_is_not_known_is_told_as_that() {
         let unknown = Verdict::Unknown {
-            why: "no base".into(),
+            why: Unknown::NoBaseBtf,
         };
-        assert_eq!(rule(unknown, |_, _| ()), Some(Rule::NotChecked));
+        assert_eq!(rule(unknown, |_, _| ()), Some(LintRule::BtfNotChecked));
         assert_eq!(rule(Verdict::Missing, |_, _| ()), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::policy::{self, Decision, Mode, Override, Policy, Provenance, Rule, Se
 
 /// What is known of a package besides its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct PackageOrigin {
     /// Who built it, as it says itself.
     pub vendor: Option<String>,
     /// The alias of the repository that it was fetched from.
@@ -25,7 +25,7 @@ pub struct Rating<'p> {
     /// Seconds since 1970: rules end.
     pub now: u64,
     /// Packages by name, epoch, version, release, architecture.
-    pub packages: BTreeMap<String, Known>,
+    pub packages: BTreeMap<String, PackageOrigin>,
 }
 
 /// What an outcome rests on, besides verdicts and their severities.
@@ -95,11 +95,11 @@ impl<'p> Rating<'p> {
             moment: kernel.moment,
             verdict: verdict.verdict,
             guess: !verdict.assumed.is_empty(),
-            needed: !module.needed.is_empty(),
+            needed: !module.used_by_host.is_empty(),
         };
         let (severity, rule) = self.policy.severity_by(&subject, self.now, counts);
-        match severity > verdict.most {
-            true => (verdict.most, None),
+        match severity > verdict.max_severity {
+            true => (verdict.max_severity, None),
             false => (severity, rule),
         }
     }
@@ -153,20 +153,18 @@ impl<'p> Rating<'p> {
         });
         policy::decide(severities.max().unwrap_or(Severity::None), mode)
     }
+
+    /// The same findings, as they would be by some of the rules alone.
+    pub fn rated_by(&self, report: &Report, mode: Mode, counts: &dyn Fn(&Rule) -> bool) -> Report {
+        let mut rated = report.clone();
+        self.rate_by(&mut rated.modules, &rated.kernels, counts);
+        rated.decision = policy::decide(worst(&rated.modules), mode);
+        rated
+    }
 }
 
 /// The worst severity of all.
 fn worst(modules: &[ModuleEntry]) -> Severity {
     let severities = modules.iter().map(ModuleEntry::severity);
     severities.max().unwrap_or(Severity::None)
-}
-
-impl Report {
-    /// The same findings, as they would be by some of the rules alone.
-    pub fn by(&self, rating: &Rating<'_>, mode: Mode, counts: &dyn Fn(&Rule) -> bool) -> Self {
-        let mut report = self.clone();
-        rating.rate_by(&mut report.modules, &report.kernels, counts);
-        report.decision = policy::decide(worst(&report.modules), mode);
-        report
-    }
 }

@@ -54,6 +54,7 @@ mod tests {
     use super::*;
     use crate::kernel::Moment;
     use crate::policy::Mode;
+    use crate::report::{as_built, assemble};
 
     #[test]
     fn a_package_is_named_without_its_version() {
@@ -68,9 +69,9 @@ mod tests {
         let (kernels, mut modules) = bad_day(Moment::Boot);
         modules.get_mut(2).unwrap().package = Some("kmp-1-1.x86_64".into());
         modules.get_mut(3).unwrap().btf.present = false;
-        let mut report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+        let mut report = assemble(kernels, modules, Vec::new(), Mode::Block);
         if built {
-            report = report.as_built(Mode::Block);
+            report = as_built(report, Mode::Block);
         }
         let mut out = Vec::new();
         write_rpmlint(&report, subject, &mut out).unwrap();

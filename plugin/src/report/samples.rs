@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::place::boot::ModulesRoot;
-use crate::verdict::{Cause, Judgement, NoBtf, Refusal, Verdict};
+use crate::btf::{Base, BtfRule, BtfSection, LogFormat, TypeInfo, VerifyError};
+use crate::kernel::Features;
+use crate::verdict::{Judgement, NoBtf, Refusal, Verdict};
 
 pub(crate) const RELEASE: &str = "6.18.15-cloud";
 
@@ -20,22 +21,21 @@ pub(crate) fn kernel(id: usize, moment: Moment) -> KernelEntry {
         },
         default: false,
         stale: None,
-        home: ModulesRoot::Root,
-        also: Vec::new(),
+        same_kernel_paths: Vec::new(),
         package: None,
         base: Some(BaseEntry {
             types: 114_822,
             strings: 2_092_587,
             sha256: "5".repeat(64),
         }),
-        abilities: AbilitiesEntry {
+        abilities: FeaturesEntry {
             kinds: 20,
             distilled_base: true,
             module_btf: true,
             allow_mismatch: Some(false),
         },
         config: Some(format!("/boot/config-{RELEASE}")),
-        judged: 0,
+        modules_checked: 0,
         names_machine: true,
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
         initrd: None,
         release: Some(RELEASE.into()),
         in_tree: true,
-        needed: Vec::new(),
+        used_by_host: Vec::new(),
         btf: BtfEntry {
             present: true,
             bytes: 5210,
@@ -59,25 +59,41 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
     }
 }
 
-pub(crate) fn refusal(cause: Cause, errno: i32, log: &[&str]) -> Refusal {
-    Refusal {
-        cause,
-        errno,
-        log: log.iter().map(|line| (*line).to_owned()).collect(),
+pub(crate) fn refusal(rule: BtfRule, subject: Option<TypeInfo>) -> Refusal {
+    let error = VerifyError {
+        rule,
+        section: BtfSection::Split,
+        subject: subject.map(Box::new),
+        element: None,
+    };
+    let abilities = Features::of(&Base::none(), Some(RELEASE));
+    Refusal::Btf(error, LogFormat::new(&abilities, false))
+}
+
+pub(crate) fn subject(name: &str) -> TypeInfo {
+    TypeInfo {
+        id: 114_893,
+        kind: 4,
+        name: format!("{name}_block"),
+        size_or_type: 392,
+        vlen: 17,
+        kind_flag: false,
+        words: Vec::new(),
+        parameters: Vec::new(),
     }
 }
 
 pub(crate) fn misfit(name: &str) -> Refusal {
-    let head = format!("[114893] STRUCT {name}_block");
-    refusal(
-        Cause::Btf,
-        -22,
-        &[&head, "size=392 vlen=17", "Invalid name"],
-    )
+    refusal(BtfRule::InvalidName, Some(subject(name)))
+}
+
+/// One of which the kernel logs nothing.
+pub(crate) fn silent() -> Refusal {
+    refusal(BtfRule::ChainLeavesTypes { id: 7 }, None)
 }
 
 pub(crate) fn judged(kernel: &KernelEntry, judgement: impl Into<Judgement>) -> VerdictEntry {
-    VerdictEntry::new(kernel.id, kernel.moment, judgement.into())
+    verdict_entry(kernel.id, kernel.moment, judgement.into())
 }
 
 /// A kernel with a bad day: of five modules three do not fit, one of them in silence.
@@ -97,13 +113,7 @@ pub(crate) fn bad_day(moment: Moment) -> (Vec<KernelEntry>, Vec<ModuleEntry>) {
             "brd",
             vec![judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent })],
         ),
-        module(
-            "quiet",
-            vec![judged(
-                &kernel,
-                Verdict::Refused(refusal(Cause::Btf, -22, &[])),
-            )],
-        ),
+        module("quiet", vec![judged(&kernel, Verdict::Refused(silent()))]),
     ];
     (vec![kernel], modules)
 }

@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::kernel::Moment;
     use crate::policy::Mode;
+    use crate::report::{as_built, assemble};
 
     #[test]
     fn paths_become_uri_references() {
@@ -128,9 +129,9 @@ mod tests {
                 error: "no module".into(),
                 harmless: false,
             };
-            let mut report = Report::new(kernels, modules, vec![error], Mode::Block);
+            let mut report = assemble(kernels, modules, vec![error], Mode::Block);
             if built {
-                report = report.as_built(Mode::Block);
+                report = as_built(report, Mode::Block);
             }
             let log = sarif(&report);
             let run = &log["runs"][0];

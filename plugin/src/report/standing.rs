@@ -40,7 +40,7 @@ fn groups(findings: &Findings) -> BTreeMap<Key<'_>, Vec<&Finding>> {
         groups.entry(key).or_default().push(finding);
     }
     for group in groups.values_mut() {
-        group.sort_by_key(|finding| (finding.needed.is_empty(), finding.name.as_str()));
+        group.sort_by_key(|finding| (finding.used_by_host.is_empty(), finding.name.as_str()));
     }
     groups
 }
@@ -70,7 +70,7 @@ fn headline(key: &Key<'_>, count: usize) -> String {
 fn needed(group: &[&Finding], most: usize) -> Option<String> {
     let needed: Vec<String> = group
         .iter()
-        .filter_map(|finding| Some((finding, finding.needed.first()?)))
+        .filter_map(|finding| Some((finding, finding.used_by_host.first()?)))
         .map(|(finding, reason)| format!("{} ({reason})", finding.name))
         .collect();
     let listed = words::few(needed.iter().map(String::as_str), most);

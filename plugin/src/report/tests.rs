@@ -6,9 +6,15 @@ mod origin;
 
 use super::samples::*;
 use super::*;
+use crate::btf::{
+    BtfRule, BtfSection, Element, Evidence, Mismatch, Parameter, TypeInfo, VerifyError,
+};
 use crate::module::Module;
 use crate::place::plan::{Level, Stage};
-use crate::verdict::{Cause, Causes, Judgement, NoBtf, Verdict};
+use crate::policy::Decision;
+use crate::verdict::{
+    Assumption, Causes, ElfError, Judgement, NoBtf, Reason, Refusal, Unknown, Verdict,
+};
 
 fn text(report: &Report, detail: Detail) -> String {
     let mut out = Vec::new();
@@ -31,7 +37,7 @@ fn lines(report: &Report, mode: Mode) -> Vec<String> {
 #[test]
 fn a_bad_day_in_text() {
     let (kernels, modules) = bad_day(Moment::Boot);
-    let report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    let report = assemble(kernels, modules, Vec::new(), Mode::Block);
     assert_eq!(
         text(&report, Detail::Findings),
         "\
@@ -58,7 +64,7 @@ fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
     let (mut kernels, mut modules) = bad_day(Moment::Now);
     kernels.push(kernel(1, Moment::Boot));
     let report = |kernels: &[_], modules: &[_]| {
-        Report::new(kernels.to_vec(), modules.to_vec(), Vec::new(), Mode::Block)
+        assemble(kernels.to_vec(), modules.to_vec(), Vec::new(), Mode::Block)
     };
     let head = |report: &Report| {
         let text = text(report, Detail::Findings);
@@ -97,7 +103,7 @@ fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
              3 refused",
         ]
     );
-    let of = |moment| reboot.moments[&moment];
+    let of = |moment| reboot.by_target[&moment];
     let now = of(Moment::Now);
     assert_eq!((now.summary.refused, now.summary.loads), (3, 1));
     assert_eq!(now.decision, Decision::Warn);
@@ -110,7 +116,7 @@ fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
 fn good_health_is_one_line() {
     let kernel = kernel(0, Moment::Now);
     let loads = |name| module(name, vec![judged(&kernel, Verdict::Loads)]);
-    let healthy = Report::new(
+    let healthy = assemble(
         vec![kernel.clone()],
         vec![loads("ahci"), loads("brd")],
         Vec::new(),
@@ -123,7 +129,7 @@ fn good_health_is_one_line() {
 
     let no_btf = judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent });
     let discarded = judged(&kernel, Verdict::BtfDiscarded(misfit("x")));
-    let typeless = Report::new(
+    let typeless = assemble(
         vec![kernel.clone()],
         vec![
             loads("ahci"),
@@ -153,7 +159,7 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
         source: "base.btf".into(),
         config: None,
         names_machine: false,
-        abilities: AbilitiesEntry {
+        abilities: FeaturesEntry {
             kinds: 20,
             distilled_base: false,
             module_btf: true,
@@ -162,14 +168,14 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
         ..kernel(0, Moment::Boot)
     };
     let guess = Judgement {
-        assumed: vec!["allow_mismatch"],
+        assumed: vec![Assumption::AllowMismatch],
         ..Verdict::Refused(misfit("x")).into()
     };
     let unknown = Verdict::Unknown {
-        why: "no base BTF was found".into(),
+        why: Unknown::NoBaseBtf,
     };
     let no_btf = judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent });
-    let report = Report::new(
+    let report = assemble(
         vec![kernel.clone()],
         vec![
             module("x", vec![judged(&kernel, guess)]),
@@ -201,7 +207,7 @@ help: install the modules that were built for this kernel, or use them with 6.18
 note: 1 of 3 modules cannot be judged for the kernel of base.btf
 --> /lib/modules/6.18.15-cloud/kernel
   | 1 module: y
-  |   no base BTF was found
+  |   no base BTF was found in this kernel
 
 error: bad\\u{{1b}}[2J.ko: at offset 0x0: expected an ELF header
 3 modules, the kernel of base.btf: 1 load without BTF, 1 refused, 1 unknown
@@ -224,45 +230,125 @@ not checked: architecture, for the kernel of base.btf: it does not say
 fn the_schema_of_the_json() {
     let (kernels, mut modules) = bad_day(Moment::Boot);
     modules.truncate(2);
-    let report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    let report = assemble(kernels, modules, Vec::new(), Mode::Block);
     let json: serde_json::Value = serde_json::to_value(&report).unwrap();
     let path = |name: &str| format!("/lib/modules/6.18.15-cloud/kernel/{name}.ko.xz");
     let btf = serde_json::json!(
         {"present": true, "distilled": false, "bytes": 5210, "built_for": null});
+    let summary = serde_json::json!(
+        {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
+         "btf-wrong": 0, "refused": 1, "missing": 0, "unknown": 0});
+    let subject = serde_json::json!(
+        {"id": 114893, "kind": "STRUCT", "name": "aegis_block", "size_or_type": 392,
+         "vlen": 17, "kind_flag": false, "words": [], "parameters": []});
     assert_eq!(
         json,
         serde_json::json!({
-            "schema": 1,
+            "schema": 2,
             "kernels": [{
                 "id": 0, "release": "6.18.15-cloud", "build": "#1 SMP 2026-03-01",
-                "moment": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "package": null,
+                "moment": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "default": false,
+                "stale": null, "same_kernel_paths": [], "package": null,
                 "base": {"types": 114822, "strings": 2092587, "sha256": "5".repeat(64)},
                 "abilities": {"kinds": 20, "distilled_base": true,
                               "module_btf": true, "allow_mismatch": false},
-                "config": "/boot/config-6.18.15-cloud", "judged": 2,
+                "config": "/boot/config-6.18.15-cloud", "modules_checked": 2,
+                "names_machine": true,
             }],
             "modules": [
-                {"path": path("aegis128"), "name": "aegis128", "package": null,
-                 "release": "6.18.15-cloud", "in_tree": true, "btf": btf,
+                {"path": path("aegis128"), "name": "aegis128", "package": null, "initrd": null,
+                 "release": "6.18.15-cloud", "in_tree": true, "used_by_host": [], "btf": btf,
+                 "names_machine": true,
                  "verdicts": [{
                      "kernel": 0, "verdict": "refused", "cause": "btf", "errno": -22,
+                     "reason": {"rule": "invalid-name", "section": ".BTF", "type": subject,
+                                "element": null},
                      "log": ["[114893] STRUCT aegis_block", "size=392 vlen=17", "Invalid name"],
-                     "severity": "block"}]},
-                {"path": path("ahci"), "name": "ahci", "package": null,
-                 "release": "6.18.15-cloud", "in_tree": true, "btf": btf,
-                 "verdicts": [{"kernel": 0, "verdict": "loads", "severity": "none"}]},
+                     "evidence": [], "assumed": [], "notes": [], "severity": "block",
+                     "max_severity": "block", "rule": null, "preexisting": false}]},
+                {"path": path("ahci"), "name": "ahci", "package": null, "initrd": null,
+                 "release": "6.18.15-cloud", "in_tree": true, "used_by_host": [], "btf": btf,
+                 "names_machine": true,
+                 "verdicts": [{
+                     "kernel": 0, "verdict": "loads", "cause": null, "errno": null,
+                     "reason": null, "log": [], "evidence": [], "assumed": [], "notes": [],
+                     "severity": "none", "max_severity": "block", "rule": null,
+                     "preexisting": false}]},
             ],
             "errors": [],
-            "summary": {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
-                        "btf-wrong": 0, "refused": 1, "missing": 0, "unknown": 0},
-            "moments": {"boot": {
-                "summary": {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
-                            "btf-wrong": 0, "refused": 1, "missing": 0, "unknown": 0},
-                "decision": "block",
-            }},
+            "summary": summary,
+            "by_target": {"boot": {"summary": summary, "decision": "block"}},
             "decision": "block",
+            "initrds": [],
+            "problems": null,
+            "notes": [],
         })
     );
+    assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);
+}
+
+/// Each form that a reason takes survives the way through JSON.
+#[test]
+fn reasons_are_read_back() {
+    let subject = TypeInfo {
+        parameters: vec![Parameter {
+            name: r"a\x09".into(),
+            type_id: 3,
+        }],
+        words: vec![1, 2, 3],
+        ..subject("x")
+    };
+    let error = |rule, element| VerifyError {
+        rule,
+        section: BtfSection::Base,
+        subject: Some(Box::new(subject.clone())),
+        element,
+    };
+    let member = Element::Member {
+        index: 1,
+        name: "m".into(),
+        type_id: 2,
+        offset: 3,
+    };
+    let ambiguous = BtfRule::DistilledAmbiguous {
+        id: 1,
+        name: "s".into(),
+        size: 8,
+        base_ids: [7, 9],
+    };
+    let others = vec!["6.1 (/boot/vmlinuz)".to_owned()];
+    for reason in [
+        Reason::Btf(error(ambiguous, Some(member))),
+        Reason::Btf(error(
+            BtfRule::CutType {
+                left: 1,
+                needed: 12,
+            },
+            None,
+        )),
+        Reason::Elf(ElfError::InvalidMachine { machine: 183 }),
+        Reason::NoBtf(NoBtf::Unsupported),
+        Reason::OtherBase(Evidence {
+            clue: Mismatch::Length {
+                built_for: 1,
+                here: 2,
+            },
+            count: 3,
+        }),
+        Reason::Unknown(Unknown::NoBaseBtf),
+        Reason::Unknown(Unknown::AmbiguousBase {
+            others,
+            difference: None,
+        }),
+    ] {
+        let json = serde_json::to_value(&reason).unwrap();
+        assert!(json["rule"].is_string(), "{json}");
+        assert_eq!(
+            serde_json::from_value::<Reason>(json.clone()).unwrap(),
+            reason,
+            "{json}"
+        );
+    }
 }
 
 #[test]
@@ -272,7 +358,7 @@ fn a_module_and_a_kernel_become_entries() {
         btf_base: Some(Vec::new()),
         ..Module::from_raw_btf("x_y", vec![1; 24])
     };
-    let entry = ModuleEntry::new("/x-y.ko".into(), Some("kmp-1-1.x86_64".into()), &module);
+    let entry = module_entry("/x-y.ko".into(), Some("kmp-1-1.x86_64".into()), &module);
     assert_eq!(entry.release.as_deref(), Some("6.18.15-cloud"));
     assert_eq!(entry.severity(), Severity::None);
     assert!(entry.btf.present && entry.btf.distilled && !entry.names_machine);
@@ -285,8 +371,8 @@ fn a_block_in_a_package_managers_output() {
     for module in &mut modules {
         module.package = Some("kmp-1-1.x86_64".into());
     }
-    let mut report = Report::new(kernels, modules, Vec::new(), Mode::Block);
-    report.forget_the_healthy();
+    let mut report = assemble(kernels, modules, Vec::new(), Mode::Block);
+    report.retain_findings();
     assert_eq!(report.modules.len(), 3);
     let rest = [
         "  help: bring kernel 6.18.15-cloud and its modules from one build: reinstall its package, \
@@ -337,7 +423,7 @@ fn what_set_preexisting_is_a_notice() {
         path: "kmp-2-1.x86_64".into(),
         error: "the payload does not decompress: corrupt".into(),
     }];
-    let report = Report::new(kernels, modules, errors, Mode::Block);
+    let report = assemble(kernels, modules, errors, Mode::Block);
     assert_eq!(report.decision, Decision::Allow);
     assert_eq!(
         lines(&report, Mode::Block),
@@ -357,7 +443,7 @@ fn findings_speak_of_what_they_are() {
     let headline = |verdict: Verdict| {
         let judgement = Judgement::from(verdict);
         let entry = module("x", vec![judged(&running, judgement)]);
-        let report = Report::new(vec![running.clone()], vec![entry], Vec::new(), Mode::Block);
+        let report = assemble(vec![running.clone()], vec![entry], Vec::new(), Mode::Block);
         text(&report, Detail::Findings)
             .lines()
             .next()
@@ -365,20 +451,18 @@ fn findings_speak_of_what_they_are() {
             .to_owned()
     };
     let on = "the running kernel 6.18.15-cloud";
+    let bug = || refusal(BtfRule::EmbeddedEndless { id: 7 }, None);
     assert_eq!(
-        headline(Verdict::Refused(refusal(
-            Cause::Architecture,
-            -8,
-            &["Invalid architecture in ELF header: 183"]
-        ))),
+        headline(Verdict::Refused(Refusal::Elf(ElfError::InvalidMachine {
+            machine: 183
+        }))),
         format!("warning: the module will not load on {on}: it was built for another machine")
     );
     assert_eq!(
-        headline(Verdict::Refused(refusal(Cause::KernelBug, -22, &[]))),
+        headline(Verdict::Refused(bug())),
         format!("warning: the module may crash {on}: it mishandles its BTF")
     );
-    let bug = Verdict::Refused(refusal(Cause::KernelBug, 0, &[]));
-    let bug = serde_json::to_value(judged(&running, bug)).unwrap();
+    let bug = serde_json::to_value(judged(&running, Verdict::Refused(bug()))).unwrap();
     assert_eq!(bug["errno"], serde_json::Value::Null);
     assert_eq!(bug["cause"], "kernel-bug");
     assert_eq!(
@@ -390,8 +474,8 @@ fn findings_speak_of_what_they_are() {
              was built for another build of it"
         )
     );
-    let gone = ModuleEntry::missing("/lib/modules/6.18.15-cloud".into(), &running);
-    let report = Report::new(vec![running.clone()], vec![gone], Vec::new(), Mode::Block);
+    let gone = missing_modules("/lib/modules/6.18.15-cloud".into(), &running);
+    let report = assemble(vec![running.clone()], vec![gone], Vec::new(), Mode::Block);
     assert_eq!(
         text(&report, Detail::Findings),
         format!(
@@ -410,7 +494,7 @@ fn modules_for_another_release_are_called_so() {
         release: Some("6.18.12-cloud".into()),
         ..module("x", vec![judged(&kernel, Verdict::Refused(misfit("x")))])
     };
-    let report = Report::new(vec![kernel], vec![entry], Vec::new(), Mode::Block);
+    let report = assemble(vec![kernel], vec![entry], Vec::new(), Mode::Block);
     let text = text(&report, Detail::Findings);
     let head: Vec<_> = text.lines().take(2).collect();
     assert_eq!(
@@ -435,7 +519,7 @@ fn nothing_is_made_up_where_neither_side_names_a_release() {
         release: None,
         ..module("x", vec![judged(&kernel, Verdict::Refused(misfit("x")))])
     };
-    let report = Report::new(vec![kernel], vec![entry], Vec::new(), Mode::Block);
+    let report = assemble(vec![kernel], vec![entry], Vec::new(), Mode::Block);
     let text = text(&report, Detail::Findings);
     let head: Vec<_> = text.lines().take(2).collect();
     assert_eq!(
@@ -465,9 +549,9 @@ fn what_this_machine_needs_comes_first() {
     let (kernels, mut modules) = bad_day(Moment::Boot);
     for (name, why) in [("quiet", "root file system"), ("asix", "loaded")] {
         let module = modules.iter_mut().find(|module| module.name == name);
-        module.unwrap().needed.push(why.into());
+        module.unwrap().used_by_host.push(why.into());
     }
-    let report = Report::new(kernels, modules, Vec::new(), Mode::Block);
+    let report = assemble(kernels, modules, Vec::new(), Mode::Block);
     let shown = text(&report, Detail::Findings);
     let from = shown.lines().skip(2).collect::<Vec<_>>().join("\n");
     assert!(
@@ -488,8 +572,9 @@ fn what_this_machine_needs_comes_first() {
         ]
     );
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["modules"][2]["needed"], serde_json::json!(["loaded"]));
-    assert_eq!(json["modules"][0].get("needed"), None);
+    let used = |index: usize| &json["modules"][index]["used_by_host"];
+    assert_eq!(used(2), &serde_json::json!(["loaded"]));
+    assert_eq!(used(0), &serde_json::json!([]));
 }
 
 #[test]
@@ -500,9 +585,9 @@ fn of_two_findings_as_bad_that_with_needed_modules_is_first() {
         module(name, vec![judged(kernel, verdict)])
     };
     let (plain, mut needed) = (refused(&one, "plain"), refused(&other, "needed"));
-    needed.needed.push("loaded".into());
+    needed.used_by_host.push("loaded".into());
     let modules = vec![plain, needed];
-    let report = Report::new(vec![one, other], modules, Vec::new(), Mode::Block);
+    let report = assemble(vec![one, other], modules, Vec::new(), Mode::Block);
     let names: Vec<_> = lines(&report, Mode::Block)
         .into_iter()
         .filter(|line| line.contains("modules: "))

@@ -6,10 +6,10 @@ use anstyle::{AnsiColor, Style};
 
 use super::built::{write_outcome, write_problems};
 use super::conclusion::{write_conclusion, write_other_releases};
-use super::findings::{Finding, findings};
+use super::findings::{FindingGroup, findings};
 use super::words::{self, shown};
 use super::{BaseEntry, ErrorEntry, Kind, Report};
-use crate::policy::{Decision, Severity};
+use crate::policy::Severity;
 use crate::verdict::Causes;
 
 /// How much is said.
@@ -45,7 +45,7 @@ pub fn write_text(
     out: &mut impl Write,
 ) -> io::Result<()> {
     if detail == Detail::Decision {
-        return writeln!(out, "{}", decision(report.decision));
+        return writeln!(out, "{}", report.decision.name());
     }
     if let Some(problems) = &report.problems {
         write_problems(problems, report, detail, out)?;
@@ -68,14 +68,6 @@ pub fn write_text(
     Ok(())
 }
 
-fn decision(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Allow => "allow",
-        Decision::Warn => "warn",
-        Decision::Block => "block",
-    }
-}
-
 pub(super) fn style(severity: Severity) -> Style {
     let color = match severity {
         Severity::Block => AnsiColor::Red,
@@ -89,7 +81,7 @@ pub(super) const HELP: Style = AnsiColor::Green.on_default().bold();
 pub(super) const FRAME: Style = AnsiColor::Blue.on_default().bold();
 
 fn write_finding(
-    finding: &Finding<'_>,
+    finding: &FindingGroup<'_>,
     report: &Report,
     detail: Detail,
     out: &mut impl Write,
@@ -125,7 +117,7 @@ fn write_finding(
 }
 
 /// Where the modules are: their package, or the directory that holds them all.
-fn write_place(finding: &Finding<'_>, out: &mut impl Write) -> io::Result<()> {
+fn write_place(finding: &FindingGroup<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut places: Vec<&str> = Vec::new();
     let mut common: Option<&str> = None;
     for case in finding.cases() {
@@ -162,7 +154,11 @@ fn shared<'a>(one: &'a str, other: &str) -> &'a str {
     dir
 }
 
-fn write_complaints(finding: &Finding<'_>, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+fn write_complaints(
+    finding: &FindingGroup<'_>,
+    detail: Detail,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let all = detail == Detail::Everything;
     let most = if all { usize::MAX } else { COMPLAINTS };
     for group in finding.groups.iter().take(most) {
@@ -174,13 +170,13 @@ fn write_complaints(finding: &Finding<'_>, detail: Detail, out: &mut impl Write)
         for line in words::kernel_log(*case) {
             writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(&line))?;
         }
-        let reasons = match case.verdict.evidence.as_slice() {
-            [] => case.verdict.why.as_slice(),
-            evidence if all => evidence,
-            evidence => evidence.get(..EVIDENCE).unwrap_or(evidence),
-        };
-        for reason in reasons {
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(reason))?;
+        let most = if all { usize::MAX } else { EVIDENCE };
+        for evidence in case.verdict.evidence.iter().take(most) {
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(evidence))?;
+        }
+        if finding.kind == Kind::Unknown {
+            let reason = words::reason(case.verdict);
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(&reason))?;
         }
     }
     let rest = finding.groups.get(most..).unwrap_or_default();
@@ -196,7 +192,7 @@ fn write_complaints(finding: &Finding<'_>, detail: Detail, out: &mut impl Write)
 }
 
 /// What the cases of a finding add to it, each thing once.
-fn notes(finding: &Finding<'_>) -> Vec<String> {
+fn notes(finding: &FindingGroup<'_>) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     let mut add = |note: String| {
         if !notes.contains(&note) && notes.len() < COMPLAINTS {
@@ -205,7 +201,7 @@ fn notes(finding: &Finding<'_>) -> Vec<String> {
     };
     for case in finding.cases() {
         for assumed in &case.verdict.assumed {
-            add(words::assumption(assumed));
+            add(words::assumption(*assumed).to_owned());
         }
         for note in &case.verdict.notes {
             add(note.clone());
@@ -261,7 +257,7 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
         if let Some(build) = &kernel.build {
             writeln!(out, "  build: {}", shown(build))?;
         }
-        for also in &kernel.also {
+        for also in &kernel.same_kernel_paths {
             writeln!(out, "  also: {}", shown(also))?;
         }
         match &kernel.base {
@@ -293,7 +289,7 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
         )?;
         let config = kernel.config.as_deref().unwrap_or("not found");
         writeln!(out, "  config: {}", shown(config))?;
-        if kernel.judged == 0 {
+        if kernel.modules_checked == 0 {
             writeln!(out, "  no modules were held against it")?;
         }
         let mut without = report.modules.iter().flat_map(|module| {
@@ -303,7 +299,7 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
         });
         let no_btf = |(_, v): &(_, &super::VerdictEntry)| v.verdict == Kind::LoadsNoBtf;
         for (module, verdict) in without.by_ref().filter(no_btf) {
-            let why = verdict.why.as_deref().unwrap_or_default();
+            let why = words::reason(verdict);
             writeln!(
                 out,
                 "  loads without types: {} ({why})",

@@ -1,10 +1,10 @@
 //! What is said of a finding: the headline, and what to do.
 
-use super::findings::Finding;
+use super::findings::FindingGroup;
 use super::{BuiltFor, InitrdEntry, KernelEntry, Kind, ModuleEntry, Report, VerdictEntry};
 use crate::kernel::Moment;
 use crate::policy::Severity;
-use crate::verdict::Cause;
+use crate::verdict::{Assumption, Cause, Reason};
 
 pub use crate::terminal::escape as shown;
 
@@ -40,7 +40,7 @@ pub(super) fn kernel(kernel: &KernelEntry) -> String {
 }
 
 /// What happens, where, and why, in one sentence.
-pub(super) fn headline(finding: &Finding<'_>, report: &Report) -> String {
+pub(super) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
     let Some(entry) = report.kernels.get(finding.kernel) else {
         return String::new();
     };
@@ -62,7 +62,7 @@ pub(super) fn headline(finding: &Finding<'_>, report: &Report) -> String {
         .filter(by_it)
         .count();
     let (of, place) = match finding.initrd {
-        None => (entry.judged.saturating_sub(inside), String::new()),
+        None => (entry.modules_checked.saturating_sub(inside), String::new()),
         Some(initrd) => (inside, format!(" in initrd {initrd}")),
     };
     let of = of.max(count);
@@ -107,7 +107,7 @@ pub(super) fn headline(finding: &Finding<'_>, report: &Report) -> String {
 }
 
 /// Why BTF does not fit, as far as the modules' own release tells.
-fn misfit(finding: &Finding<'_>, kernel: &KernelEntry) -> String {
+fn misfit(finding: &FindingGroup<'_>, kernel: &KernelEntry) -> String {
     match (built_for(finding), kernel.release.as_deref()) {
         (Some(theirs), Some(own)) if theirs == own => "was built for another build of it".into(),
         (Some(theirs), Some(_)) => format!("was built for {theirs}"),
@@ -116,7 +116,7 @@ fn misfit(finding: &Finding<'_>, kernel: &KernelEntry) -> String {
 }
 
 /// The release that all modules of the finding say they were built for.
-fn built_for<'a>(finding: &Finding<'a>) -> Option<&'a str> {
+fn built_for<'a>(finding: &FindingGroup<'a>) -> Option<&'a str> {
     let release = finding.first()?.module.release.as_deref()?;
     finding
         .cases()
@@ -126,7 +126,7 @@ fn built_for<'a>(finding: &Finding<'a>) -> Option<&'a str> {
 
 /// Which bases the modules of a finding were built for, each in a line and once,
 /// the most frequent complaint's first.
-pub(super) fn origins(finding: &Finding<'_>, report: &Report, most: usize) -> Vec<String> {
+pub(super) fn origins(finding: &FindingGroup<'_>, report: &Report, most: usize) -> Vec<String> {
     let mut origins: Vec<String> = Vec::new();
     let Some(kernel) = report.kernels.get(finding.kernel) else {
         return origins;
@@ -177,19 +177,16 @@ pub(super) fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
 
 /// Why the verdict is what it is, in one line: what the kernel logs, or what tells.
 pub(super) fn reason(verdict: &VerdictEntry) -> String {
-    let Some(refusal) = &verdict.refusal else {
-        return verdict.why.clone().unwrap_or_else(|| "no modules".into());
-    };
-    let log = refusal.log.iter().map(|line| line.trim());
-    let said: Vec<&str> = log.filter(|line| !line.is_empty()).collect();
-    match said.is_empty() {
-        true => "without a word".to_owned(),
-        false => said.join(" | "),
+    match (&verdict.reason, verdict.cause) {
+        (None, None) => "no modules".to_owned(),
+        (Some(reason), None) => reason.to_string(),
+        (_, Some(_)) if verdict.log.is_empty() => "without a word".to_owned(),
+        (_, Some(_)) => verdict.log.join(" | "),
     }
 }
 
 /// What to do about it.
-pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
+pub(super) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
     let Some(entry) = report.kernels.get(finding.kernel) else {
         return String::new();
     };
@@ -240,10 +237,10 @@ pub(super) fn help(finding: &Finding<'_>, report: &Report) -> String {
 }
 
 /// What to do about an old initrd.
-fn anew(finding: &Finding<'_>, report: &Report) -> String {
+fn anew(finding: &FindingGroup<'_>, report: &Report) -> String {
     let this = |entry: &&InitrdEntry| Some(entry.path.as_str()) == finding.initrd;
     let entry = report.initrds.iter().find(this);
-    match entry.and_then(|entry| entry.mend.as_deref()) {
+    match entry.and_then(|entry| entry.fix_command.as_deref()) {
         Some(command) => format!("make the initrd anew before it is booted: {command}"),
         None => "make the initrd anew before it is booted, with the tool that made it".into(),
     }
@@ -263,20 +260,20 @@ fn stale(kernel: &KernelEntry) -> String {
     format!(
         "this copy is stale{boots}: it holds {}, and {} is {}; make it anew: {}",
         build(&kernel.build),
-        stale.than,
+        stale.newer_image,
         build(&stale.build),
-        stale.mend
+        stale.fix_command
     )
 }
 
 /// Of the same release as the running kernel, one to boot that takes all of them.
 fn successor<'a>(
-    finding: &Finding<'_>,
+    finding: &FindingGroup<'_>,
     running: &KernelEntry,
     report: &'a Report,
 ) -> Option<&'a KernelEntry> {
     report.kernels.iter().find(|next| {
-        let takes = |case: super::findings::Case<'_>| {
+        let takes = |case: super::findings::ModuleVerdict<'_>| {
             let mut verdicts = case.module.verdicts.iter();
             verdicts.any(|v| v.kernel == next.id && v.verdict.is_loaded())
         };
@@ -289,25 +286,17 @@ fn successor<'a>(
 }
 
 /// What the kernel prints about the first module of a complaint, line by line.
-pub(super) fn kernel_log(case: super::findings::Case<'_>) -> Vec<String> {
-    let Some(refusal) = &case.verdict.refusal else {
-        return Vec::new();
-    };
-    if refusal.cause == Cause::Architecture {
-        return refusal.log.clone();
-    }
-    // btf_relocate() says these with pr_warn(), without the verifier log's prefix.
-    let bare = |line: &str| line.starts_with("distilled base ") || line.starts_with("string '");
-    let mut lines: Vec<String> = refusal
+pub(super) fn kernel_log(case: super::findings::ModuleVerdict<'_>) -> Vec<String> {
+    let verdict = case.verdict;
+    let prefix = verdict.reason.as_ref().map_or("", Reason::log_prefix);
+    let mut lines: Vec<String> = verdict
         .log
         .iter()
-        .map(|line| match bare(line) {
-            true => line.clone(),
-            false => format!("BPF: {line}"),
-        })
+        .map(|line| format!("{prefix}{line}"))
         .collect();
-    if case.verdict.verdict == Kind::Refused
-        && let Some(errno) = refusal.errno
+    if verdict.verdict == Kind::Refused
+        && verdict.cause != Some(Cause::Architecture)
+        && let Some(errno) = verdict.errno
     {
         let name = &case.module.name;
         lines.push(format!("failed to validate module [{name}] BTF: {errno}"));
@@ -330,9 +319,9 @@ pub(super) fn few<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> Stri
 
 /// The modules of a finding that this machine needs, and what for; `None` where it
 /// needs none.
-pub(super) fn needed(finding: &Finding<'_>, most: usize) -> Option<String> {
+pub(super) fn needed(finding: &FindingGroup<'_>, most: usize) -> Option<String> {
     let needed: Vec<String> = finding
-        .needed()
+        .used_by_host()
         .map(|(name, reason)| format!("{name} ({reason})"))
         .collect();
     let listed = few(needed.iter().map(String::as_str), most);
@@ -340,12 +329,12 @@ pub(super) fn needed(finding: &Finding<'_>, most: usize) -> Option<String> {
 }
 
 /// What a report must not pass off as known.
-pub(super) fn assumption(assumed: &str) -> String {
+pub(super) fn assumption(assumed: Assumption) -> &'static str {
     match assumed {
-        "allow_mismatch" => "no config of this kernel was found: \
+        Assumption::AllowMismatch => {
+            "no config of this kernel was found: \
              CONFIG_MODULE_ALLOW_BTF_MISMATCH is taken to be unset, as by default \
              (--kernel-config FILE tells better)"
-            .into(),
-        other => format!("{other} was not found and is taken to be the kernel's default"),
+        }
     }
 }

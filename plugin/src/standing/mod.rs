@@ -21,18 +21,18 @@ use crate::report::Kind;
 use crate::stamp::FileId;
 use crate::verdict::Cause;
 
-pub use answer::{Answered, Origin};
+pub use answer::{Origin, findings};
 pub use publish::{publish, withdraw};
 pub use store::{Damaged, Error, Held};
 
 /// The version of [`Findings`].
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Findings that are kept: several kernels, of which none takes any of its modules.
 pub const MAX_FINDINGS: usize = 50_000;
 
 /// Everything that was found and stands, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -41,6 +41,16 @@ pub struct Findings {
     pub checked: Option<u64>,
     /// What was found, sorted by what it is about.
     pub findings: Vec<Finding>,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA,
+            checked: None,
+            findings: Vec::new(),
+        }
+    }
 }
 
 /// One kernel's verdict on one module.
@@ -74,7 +84,7 @@ pub struct Finding {
     pub severity: Severity,
     /// What this machine needs the module for.
     #[serde(default)]
-    pub needed: Vec<String>,
+    pub used_by_host: Vec<String>,
     /// When it was found first, in seconds since 1970.
     pub since: u64,
     /// Who found it: a package manager's program, a check, the kernel itself.

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
+use serde::Deserialize;
 
 use super::{Findings, MAX_FINDINGS, SCHEMA};
-use crate::place::private::{Private, Refused};
+use crate::place::private::{Private, ReadError, Refused};
 
 /// Names in the directory.
 const NAME: &str = "findings.json";
@@ -52,13 +53,13 @@ pub struct Held {
 }
 
 /// Why the file was put aside, and where it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{why}: it is now {}", aside.display())]
 pub struct Damaged {
     /// Where it is now.
     pub aside: PathBuf,
     /// What is wrong with it.
-    pub why: String,
+    pub why: ReadError,
 }
 
 impl Held {
@@ -99,18 +100,23 @@ impl Held {
     }
 }
 
+/// What every version of the file has.
+#[derive(Deserialize)]
+struct Version {
+    schema: u32,
+}
+
 /// What was kept, or what is wrong with it.
-fn read(dir: &Private) -> Result<Findings, String> {
-    let text = dir
-        .read(NAME, MAX_FILE)
-        .map_err(|error| error.to_string())?;
-    let Some(text) = text else {
+fn read(dir: &Private) -> Result<Findings, ReadError> {
+    let Some(text) = dir.read(NAME, MAX_FILE)? else {
         return Ok(Findings::default());
     };
-    let findings: Findings = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    match findings.schema {
-        SCHEMA => Ok(findings),
-        other => Err(format!("it has schema {other}, not {SCHEMA}")),
+    let Version { schema } = serde_json::from_slice(&text)?;
+    match schema {
+        SCHEMA => Ok(serde_json::from_slice(&text)?),
+        // An older version wrote it; the next look at everything finds all of it again.
+        older if older < SCHEMA => Ok(Findings::default()),
+        newer => Err(ReadError::Schema(newer)),
     }
 }
 

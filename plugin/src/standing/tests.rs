@@ -6,7 +6,11 @@ use std::path::Path;
 use std::thread;
 
 use super::*;
-use crate::report::{Counts, write_motd, write_prometheus, write_standing};
+use crate::btf::{Evidence, Mismatch};
+use crate::policy::Mode;
+use crate::report::samples::{judged, kernel, misfit, module};
+use crate::report::{Counts, VerdictEntry, assemble, write_motd, write_prometheus, write_standing};
+use crate::verdict::{Unknown, Verdict};
 
 pub(crate) fn finding(name: &str, severity: Severity) -> Finding {
     Finding {
@@ -26,7 +30,7 @@ pub(crate) fn finding(name: &str, severity: Severity) -> Finding {
         errno: Some(-22),
         log: Some("[7] STRUCT x".into()),
         severity,
-        needed: Vec::new(),
+        used_by_host: Vec::new(),
         since: 100,
         client: "rpm".into(),
         judged: None,
@@ -48,6 +52,20 @@ fn written(write: impl Fn(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 }
 
 #[test]
+fn what_an_older_version_kept_is_dropped() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("lib");
+    drop(Held::open(&dir).unwrap());
+    let file = dir.join("findings.json");
+    let old = r#"{"schema":1,"checked":7,"findings":[{"other":1}]}"#;
+    fs::write(&file, old).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let held = Held::open(&dir).unwrap();
+    assert!(held.damaged.is_none(), "{:?}", held.damaged);
+    assert_eq!(held.findings, Findings::default());
+}
+
+#[test]
 fn what_is_kept_is_found() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("lib");
@@ -66,7 +84,7 @@ fn what_is_kept_is_found() {
 
 #[test]
 fn what_is_damaged_is_put_aside_once() {
-    for text in ["{", "{}", "{\"schema\":2,\"checked\":null,\"findings\":[]}"] {
+    for text in ["{", "{}", "{\"schema\":9,\"checked\":null,\"findings\":[]}"] {
         let parent = tempfile::tempdir().unwrap();
         drop(Held::open(&parent.path().join("lib")).unwrap());
         let file = parent.path().join("lib/findings.json");
@@ -166,40 +184,52 @@ fn more_than_can_be_kept_is_left_out() {
 
 #[test]
 fn an_answer_becomes_findings() {
-    let answer = r#"{"schema":1,"kernels":[
-        {"id":0,"release":"6.1","moment":"now","source":"running","base":null,"more":1},
-        {"id":1,"release":"6.1","moment":"boot","source":"/boot/vmlinuz-6.1",
-         "base":{"types":1,"strings":1,"sha256":"ab"}}],
-      "modules":[
-        {"path":"/lib/modules/6.1/a.ko","name":"a","package":"a-1","needed":["loaded"],"verdicts":[
-          {"kernel":0,"verdict":"refused","cause":"btf","errno":-22,"log":["one","two"],"severity":"info","before":true},
-          {"kernel":1,"verdict":"btf-wrong","why":"odd","severity":"warn"},
-          {"kernel":7,"verdict":"refused","severity":"block"}]},
-        {"path":"b.ko","name":"b","package":null,"verdicts":[{"kernel":1,"verdict":"refused","severity":"block"}]},
-        {"path":"/c.ko","name":"c","package":null,"verdicts":[{"kernel":1,"verdict":"unknown","severity":"info"}]}],
-      "decision":"warn","messages":[],"keys":[]}"#;
-    let answer: Answered = serde_json::from_str(answer).unwrap();
+    let kernels = vec![kernel(0, Moment::Now), kernel(1, Moment::Boot)];
+    let verdict = |kernel: usize, verdict| VerdictEntry {
+        kernel,
+        ..judged(&kernels[1], verdict)
+    };
+    let refused = || Verdict::Refused(misfit("x"));
+    let mut old = verdict(0, refused());
+    old.set_preexisting();
+    let clue = Mismatch::Length {
+        built_for: 1,
+        here: 2,
+    };
+    let evidence = vec![Evidence { clue, count: 1 }];
+    let wrong = verdict(1, Verdict::BtfWrong { evidence });
+    let unknown = Verdict::Unknown {
+        why: Unknown::NoBaseBtf,
+    };
+    let mut used = module("a", vec![old, wrong, verdict(7, refused())]);
+    used.used_by_host.push("loaded".into());
+    let mut relative = module("b", vec![verdict(1, refused())]);
+    relative.path = "b.ko".into();
+    let modules = vec![used, relative, module("c", vec![verdict(1, unknown)])];
+    let report = assemble(kernels, modules, Vec::new(), Mode::Block);
+    let report = serde_json::from_value(serde_json::to_value(report).unwrap()).unwrap();
     let origin = Origin {
         time: 9,
         client: "dnf",
         boot: Some("this"),
     };
-    let findings = answer.findings(origin);
+    let findings = super::findings(&report, origin);
     assert_eq!(findings.len(), 2, "{findings:?}");
     assert_eq!(findings[0].kernel.boot.as_deref(), Some("this"));
-    assert_eq!(findings[0].log.as_deref(), Some("one"));
+    assert_eq!(findings[0].log.as_deref(), Some("[114893] STRUCT x_block"));
     assert_eq!(findings[0].errno, Some(-22));
     assert_eq!(findings[1].kernel.boot, None);
-    assert_eq!(findings[1].kernel.base.as_deref(), Some("ab"));
-    assert_eq!(findings[1].log.as_deref(), Some("odd"));
+    assert_eq!(findings[1].kernel.base.as_deref(), Some(&*"5".repeat(64)));
+    let odd = "its strings continue a base with 1 bytes of strings, not 2";
+    assert_eq!(findings[1].log.as_deref(), Some(odd));
     assert_eq!((findings[1].since, &*findings[1].client), (9, "dnf"));
-    assert_eq!(findings[1].needed, ["loaded"]);
+    assert_eq!(findings[1].used_by_host, ["loaded"]);
 }
 
 #[test]
 fn in_text() {
     let mut needed = finding("xfs", Severity::Block);
-    needed.needed.push("root file system".into());
+    needed.used_by_host.push("root file system".into());
     let findings = standing(vec![finding("a", Severity::Block), needed]);
     assert_eq!(
         written(|out| write_standing(&findings, 7300, out)),
@@ -227,7 +257,7 @@ fn for_those_who_log_in() {
     let on = |release: &str| {
         let mut finding = finding("a\u{1b}[2J", Severity::Warn);
         finding.kernel.release = Some(release.into());
-        finding.needed.push("loaded".into());
+        finding.used_by_host.push("loaded".into());
         finding
     };
     let releases = ["6.1", "6.2", "6.3", "6.4", "6.5"];

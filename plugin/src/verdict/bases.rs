@@ -7,15 +7,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Causes, Judgement, Verdict, follow_loader};
-use crate::btf::{self, Clue, Comparison, Difference, Evidence, Known, Split};
+use super::{Causes, Judgement, Unknown, Verdict, follow_loader};
+use crate::btf::{self, BasePairMemo, Comparison, Difference, Evidence, Mismatch, Split};
 use crate::kernel::Kernel;
 use crate::module::Module;
 
 /// The base that a split BTF was built against, as far as that is certain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltFor {
     /// Bytes of its string section.
     pub strings: u32,
@@ -30,14 +30,14 @@ pub struct BuiltFor {
 
 /// One base, and the kernels that have it.
 #[derive(Debug)]
-struct AtHand {
+struct KnownBase {
     /// One of the kernels.
     kernel: Kernel,
     /// Release and place of each.
     names: Vec<(Option<String>, String)>,
 }
 
-impl AtHand {
+impl KnownBase {
     fn is_of(&self, release: &str) -> bool {
         self.names
             .iter()
@@ -64,21 +64,21 @@ impl AtHand {
             && module
                 .btf
                 .as_deref()
-                .is_some_and(|raw| btf::verify_module(raw, None, base, abilities, false).is_ok())
+                .is_some_and(|raw| btf::verify_module(raw, None, base, abilities).is_ok())
     }
 }
 
-type Shared = Arc<Mutex<Known>>;
+type Shared = Arc<Mutex<BasePairMemo>>;
 
 /// The bases of all kernels of one run, each once.
 #[derive(Debug, Default)]
-pub struct Bases {
-    all: Vec<AtHand>,
+pub struct BaseSet {
+    all: Vec<KnownBase>,
     /// What comparisons have found, by the two places in `all`.
     known: Mutex<HashMap<(usize, usize), Shared>>,
 }
 
-impl Bases {
+impl BaseSet {
     /// Adds the base of a kernel; `source` says where that is, for people.
     pub fn add(&mut self, kernel: &Kernel, source: String) {
         if kernel.base.is_none() {
@@ -91,7 +91,7 @@ impl Bases {
             .find(|known| same(&known.kernel, kernel))
         {
             Some(known) => known.names.push(name),
-            None => self.all.push(AtHand {
+            None => self.all.push(KnownBase {
                 kernel: kernel.clone(),
                 names: vec![name],
             }),
@@ -107,7 +107,12 @@ impl Bases {
     }
 
     /// The verdict on `split`, the module's BTF, which `kernel` accepts.
-    pub(super) fn settle(&self, module: &Module, kernel: &Kernel, split: &Split<'_>) -> Verdict {
+    pub(super) fn resolve_origin(
+        &self,
+        module: &Module,
+        kernel: &Kernel,
+        split: &Split<'_>,
+    ) -> Verdict {
         if split.is_relocated() {
             return Verdict::Loads;
         }
@@ -121,7 +126,7 @@ impl Bases {
                 false => Verdict::BtfWrong { evidence },
             };
         }
-        let differing: Vec<(&AtHand, Option<Difference>)> = rivals
+        let differing: Vec<(&KnownBase, Option<Difference>)> = rivals
             .into_iter()
             .filter_map(|(rival, met)| match met {
                 Comparison::Same => None,
@@ -136,7 +141,7 @@ impl Bases {
         let named = release(module).is_some_and(|release| {
             kernel.release.as_deref() == Some(release) || own.is_some_and(|own| own.is_of(release))
         });
-        choose(module, named, &differing)
+        pick_by_vermagic(module, named, &differing)
     }
 
     /// The other bases that the module fits, and how its meaning there compares
@@ -146,7 +151,7 @@ impl Bases {
         module: &Module,
         kernel: &Kernel,
         split: &Split<'_>,
-    ) -> Vec<(&AtHand, Comparison)> {
+    ) -> Vec<(&KnownBase, Comparison)> {
         let here = self
             .all
             .iter()
@@ -179,7 +184,7 @@ impl Bases {
         }
         if let Some(kernel) = loads_on {
             let known = self.all.iter().find(|known| same(&known.kernel, kernel));
-            return known.map(|known| whole(known, module));
+            return known.map(|known| describe_base(known, module));
         }
         let order = self.all.first()?.kernel.base.order();
         let split = Split::parse(raw, order)?;
@@ -188,7 +193,7 @@ impl Bases {
             known.kernel.base.strings_len() == strings && known.fits(module, &split)
         });
         match (fitting.next(), fitting.next()) {
-            (Some(one), None) => Some(whole(one, module)),
+            (Some(one), None) => Some(describe_base(one, module)),
             // None, or no telling which.
             _ => Some(BuiltFor {
                 strings,
@@ -210,7 +215,7 @@ fn release(module: &Module) -> Option<&str> {
 }
 
 /// All that is known of a base, under the name that the module calls it by.
-fn whole(base: &AtHand, module: &Module) -> BuiltFor {
+fn describe_base(base: &KnownBase, module: &Module) -> BuiltFor {
     let own = |(name, _): &&(Option<String>, String)| name.as_deref() == release(module);
     let name = base.names.iter().find(own).or(base.names.first());
     BuiltFor {
@@ -224,14 +229,18 @@ fn whole(base: &AtHand, module: &Module) -> BuiltFor {
 /// It fits this kernel's base and others, and means something else there: the
 /// release in its version magic decides, if it names one of them only. `here`
 /// says that it names this kernel.
-fn choose(module: &Module, here: bool, differing: &[(&AtHand, Option<Difference>)]) -> Verdict {
+fn pick_by_vermagic(
+    module: &Module,
+    here: bool,
+    differing: &[(&KnownBase, Option<Difference>)],
+) -> Verdict {
     let release = release(module);
-    let named = |other: &AtHand| release.is_some_and(|release| other.is_of(release));
+    let named = |other: &KnownBase| release.is_some_and(|release| other.is_of(release));
     let mut there = differing.iter().filter(|(other, _)| named(other));
     match (here, there.next(), there.next()) {
         (true, None, _) => return Verdict::Loads,
         (false, Some((other, Some(difference))), None) => {
-            let clue = Clue::Meaning {
+            let clue = Mismatch::Meaning {
                 built_for: other.shown(),
                 difference: difference.clone(),
             };
@@ -240,18 +249,11 @@ fn choose(module: &Module, here: bool, differing: &[(&AtHand, Option<Difference>
         }
         _ => {}
     }
-    let others: Vec<String> = differing.iter().map(|(other, _)| other.shown()).collect();
-    let how = match differing
-        .iter()
-        .find_map(|(_, difference)| difference.as_ref())
-    {
-        Some(difference) => difference.to_string(),
-        None => "which was too much to compare".to_owned(),
-    };
+    let mut differences = differing.iter().map(|(_, difference)| difference);
     Verdict::Unknown {
-        why: format!(
-            "its BTF fits this kernel and {} alike, but does not mean the same: {how}",
-            others.join(", ")
-        ),
+        why: Unknown::AmbiguousBase {
+            others: differing.iter().map(|(other, _)| other.shown()).collect(),
+            difference: differences.find_map(Clone::clone),
+        },
     }
 }

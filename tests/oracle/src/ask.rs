@@ -343,8 +343,9 @@ fn fill(
 
 fn said(verdict: &Verdict) -> String {
     let why = verdict
-        .why
-        .as_deref()
+        .reason
+        .as_ref()
+        .filter(|_| verdict.cause.is_none())
         .map(|why| format!(" ({why})"))
         .unwrap_or_default();
     format!(

@@ -5,20 +5,17 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use btf_guard::verdict::Reason;
 use serde::Deserialize;
 
 /// What `btf-guard` says of one module.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) verdict: String,
-    #[serde(default)]
     pub(crate) cause: Option<String>,
-    #[serde(default)]
     pub(crate) errno: Option<i32>,
-    #[serde(default)]
     pub(crate) log: Vec<String>,
-    #[serde(default)]
-    pub(crate) why: Option<String>,
+    pub(crate) reason: Option<Reason>,
 }
 
 impl Verdict {
@@ -38,11 +35,11 @@ struct Report {
 #[derive(Deserialize)]
 struct Kernel {
     release: Option<String>,
-    abilities: Abilities,
+    abilities: Features,
 }
 
 #[derive(Deserialize)]
-struct Abilities {
+struct Features {
     allow_mismatch: Option<bool>,
 }
 

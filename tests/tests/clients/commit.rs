@@ -59,7 +59,6 @@ impl Zypper {
         }
         let root = ClientRoot::new(self.suite)?;
         install(&root, &kernel(KERNEL, "1", build));
-        fs::create_dir_all(root.at(MESSAGES)).unwrap();
         Some(root)
     }
 

@@ -15,11 +15,11 @@ use crate::{RELEASE, module_package, plain_package};
 
 fn answer(decision: &str, level: &str, text: &str) -> Value {
     let messages = json!([{"level": level, "text": text}]);
-    json!({"schema": 1, "decision": decision, "messages": messages, "keys": [text]})
+    json!({"schema": 2, "decision": decision, "messages": messages, "keys": [text]})
 }
 
 fn silence() -> Value {
-    json!({"schema": 1, "decision": "allow", "messages": []})
+    json!({"schema": 2, "decision": "allow", "messages": []})
 }
 
 fn install(root: &Root, packages: &[Package]) -> Outcome {
@@ -235,7 +235,7 @@ fn within_a_commit_the_disk_is_not_for_each_rpm_to_judge() {
 fn a_judge_that_the_transaction_removed_is_not_missed() {
     let judge = Judge::script(
         r#"cat > /dev/null; rm $0
-        echo '{"schema":1,"decision":"allow","messages":[]}'"#,
+        echo '{"schema":2,"decision":"allow","messages":[]}'"#,
     );
     let outcome = install(&Root::new(&judge.path()), &[module_package("mod")]);
     assert!(outcome.status.success(), "{outcome:?}");
@@ -247,7 +247,7 @@ fn a_judge_that_the_transaction_removed_is_not_missed() {
 fn a_judge_that_fails_only_then_costs_one_line() {
     let judge = Judge::script(
         r#"grep -q '"stage":"after"' && exit 3
-        echo '{"schema":1,"decision":"allow","messages":[]}'"#,
+        echo '{"schema":2,"decision":"allow","messages":[]}'"#,
     );
     let outcome = install(&Root::new(&judge.path()), &[module_package("mod")]);
     assert!(outcome.status.success(), "{outcome:?}");

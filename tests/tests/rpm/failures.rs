@@ -66,7 +66,7 @@ fn ends_with_an_error_and_its_last_words_are_quoted() {
 #[test]
 fn an_answer_before_a_failure_does_not_count() {
     let judge = Judge::script(
-        r#"echo '{"schema":1,"decision":"block","messages":[{"level":"error","text":"no"}]}'; exit 1"#,
+        r#"echo '{"schema":2,"decision":"block","messages":[{"level":"error","text":"no"}]}'; exit 1"#,
     );
     assert_eq!(
         logged_with(&judge),
@@ -116,7 +116,7 @@ fn hangs() {
 #[test]
 fn answers_and_then_hangs() {
     let judge = Judge::script(
-        r#"echo '{"schema":1,"decision":"allow","messages":[]}'; exec >&-; sleep 1000"#,
+        r#"echo '{"schema":2,"decision":"allow","messages":[]}'; exec >&-; sleep 1000"#,
     );
     let root = with_timeout(Root::without_plugin(), &judge, 1);
     assert_eq!(
@@ -141,11 +141,11 @@ fn garbage() {
         ("Segmentation fault", "expected value at line 1 column 1"),
         ("{}", "missing field `schema` at line 1 column 2"),
         (
-            r#"{"schema":2,"decision":"block","messages":[]}"#,
-            "schema 2, not 1",
+            r#"{"schema":1,"decision":"block","messages":[]}"#,
+            "schema 1, not 2",
         ),
         (
-            r#"{"schema":1,"decision":"block","messages":[]}"#,
+            r#"{"schema":2,"decision":"block","messages":[]}"#,
             "a block without a reason",
         ),
     ] {
@@ -176,7 +176,7 @@ fn fills_standard_error_before_it_answers() {
     // More than a pipe holds: a hook that does not read it would wait for ever.
     let judge = Judge::script(
         r#"head -c 1000000 /dev/zero | tr '\0' 'x' >&2
-        echo '{"schema":1,"decision":"warn","messages":[{"level":"warning","text":"done"}]}'"#,
+        echo '{"schema":2,"decision":"warn","messages":[{"level":"warning","text":"done"}]}'"#,
     );
     let root = Root::new(&judge.path());
     let package = root.build(&module_package("mod"));

@@ -66,7 +66,7 @@ fn the_judge_starts_clean() {
          set -- /proc/$$/fd/*
          open=; for fd; do [ -L $fd ] && open=\"$open ${fd##*/}\"; done
          echo $open > $E/descriptors
-         echo '{\"schema\":1,\"decision\":\"allow\",\"messages\":[]}'",
+         echo '{\"schema\":2,\"decision\":\"allow\",\"messages\":[]}'",
     );
     let root = Root::new(&judge.path());
     let package = root.build(&module_package("mod"));
@@ -160,7 +160,7 @@ fn an_interrupt_is_rpms_not_the_judges() {
     // What Ctrl-C does: SIGINT to the whole foreground process group.
     let judge = Judge::script(
         r#"cat > /dev/null; : > $E/judging; sleep 1; : > $E/judged
-        echo '{"schema":1,"decision":"block","messages":[{"level":"error","text":"no"}]}'"#,
+        echo '{"schema":2,"decision":"block","messages":[{"level":"error","text":"no"}]}'"#,
     );
     let root = Root::new(&judge.path());
     let package = root.build(&module_package("mod"));

@@ -28,8 +28,8 @@ fn client(root: &Root, steps: &[&str]) -> Outcome {
 
 fn judge(decision: &str, level: &str) -> Judge {
     let messages = json!([{"level": level, "text": "btf-guard: found"}]);
-    let before = json!({"schema": 1, "decision": decision, "messages": messages});
-    let after = json!({"schema": 1, "decision": "allow", "messages": []});
+    let before = json!({"schema": 2, "decision": decision, "messages": messages});
+    let after = json!({"schema": 2, "decision": "allow", "messages": []});
     Judge::staged(&before, &after)
 }
 
@@ -93,7 +93,7 @@ fn another_file_is_another_package() {
 fn what_another_file_brings_is_told() {
     let judge = Judge::script(
         r#"cat > /dev/null; echo . >> $E/asked
-        echo "{\"schema\":1,\"decision\":\"warn\",\"messages\":[
+        echo "{\"schema\":2,\"decision\":\"warn\",\"messages\":[
               {\"level\":\"warning\",\"text\":\"answer $(wc -l < $E/asked)\"}]}""#,
     );
     let change = "sh:touch -d '2020-01-01' $PACKAGE";

@@ -97,7 +97,7 @@ fn the_judge_reads_each_package_from_its_start() {
         "for n in $(tr ',' '\\n' < $E/plan | sed -n 's/.*\"file\":\\([0-9]*\\)$/\\1/p'); do
              cat <&$n > $E/package-$n
          done
-         echo '{\"schema\":1,\"decision\":\"allow\",\"messages\":[]}'",
+         echo '{\"schema\":2,\"decision\":\"allow\",\"messages\":[]}'",
     );
     let root = Root::new(&judge.path());
     let packages = ["one", "two"].map(|name| root.build(&module_package(name)));

@@ -11,8 +11,8 @@ mod container;
 mod every_kind;
 mod kinds;
 
-use btf_guard::btf::{Base, verify_module};
-use btf_guard::kernel::Abilities;
+use btf_guard::btf::{Base, LogFormat, verify_module};
+use btf_guard::kernel::Features;
 use btf_guard_tests::btf::{Btf, Era, kind};
 
 /// A BTF on the base of one era.
@@ -41,19 +41,15 @@ const OK: (i32, &str) = (0, "");
 /// What the kernel of `era` says, as `errno` and the log joined by `|`.
 fn verdict(era: Era, given: &Given) -> (i32, String) {
     let base = Base::parse(era.base().build()).unwrap();
-    let abilities = Abilities::of(&base, Some(era.release()));
-    match verify_module(
-        &given.split,
-        given.distilled.as_deref(),
-        &base,
-        &abilities,
-        false,
-    ) {
+    let abilities = Features::of(&base, Some(era.release()));
+    match verify_module(&given.split, given.distilled.as_deref(), &base, &abilities) {
         Ok(()) => (0, String::new()),
         Err(refusal) => {
-            let bug = refusal.kernel_bug.map(|bug| format!("KERNEL BUG: {bug}"));
-            let log: Vec<String> = refusal.log.into_iter().chain(bug).collect();
-            (-refusal.errno, log.join("|"))
+            let bug = refusal.kernel_bug();
+            let bug = bug.map(|bug| format!("KERNEL BUG: {bug}"));
+            let log = refusal.log(LogFormat::new(&abilities, false));
+            let log: Vec<String> = log.into_iter().chain(bug).collect();
+            (-refusal.errno(), log.join("|"))
         }
     }
 }

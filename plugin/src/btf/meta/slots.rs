@@ -1,7 +1,6 @@
 //! Room for types: how many the kernel takes.
 
-use super::super::log::Log;
-use super::super::scope::{E2BIG, Stop};
+use super::super::verify_error::BtfRule;
 
 /// `btf_add_type()`: the array of types grows by a quarter, up to `BTF_MAX_TYPE`.
 pub(super) struct Slots {
@@ -22,25 +21,22 @@ impl Slots {
     }
 
     #[inline(always)]
-    pub(super) fn take(&mut self, log: &mut Log) -> Result<(), Stop> {
+    pub(super) fn take(&mut self) -> Result<(), BtfRule> {
         if self.used == self.size {
-            self.grow(log)?;
+            self.grow()?;
         }
         self.used += 1;
         Ok(())
     }
 
     #[cold]
-    fn grow(&mut self, log: &mut Log) -> Result<(), Stop> {
+    fn grow(&mut self) -> Result<(), BtfRule> {
         if self.start_id + self.size == self.max {
-            log.bpf(b"Exceeded max num of types");
-            return Err(Stop::Errno(E2BIG));
+            return Err(BtfRule::TooManyTypes);
         }
         let size = (self.size + (self.size >> 2).max(16)).min(self.max);
         if size == self.size {
-            return Err(Stop::KernelBug(format!(
-                "btf_add_type() writes past its array at type {size}"
-            )));
+            return Err(BtfRule::TypeArrayOverrun { id: size });
         }
         // A BTF that stands alone keeps slot 0 for void.
         if self.size == 0 && self.start_id == 0 {

@@ -7,6 +7,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::base::Base;
 use super::super::names::c_string;
 use super::super::raw::{Be, ByteOrder, Le, Order, Type, kind};
@@ -25,7 +27,7 @@ pub enum Comparison {
 }
 
 /// The first difference that was met: what an id is on either base.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The id on the base at hand.
     pub id: u32,
@@ -47,7 +49,7 @@ impl fmt::Display for Difference {
 
 /// What was learned about two bases, for the next module that is compared on them.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct BasePairMemo {
     /// Pairs of base types from which everything is the same.
     same: HashSet<(u32, u32)>,
     /// Pairs from which a difference is reached, by its place in `differences`.
@@ -68,7 +70,12 @@ const PARTNERS: usize = 4;
 /// Everything that can be reached from its types counts: kinds, names, sizes,
 /// members with their offsets, values, encodings, parameters. `known` holds
 /// what earlier comparisons of these two bases, in this order, have found.
-pub fn same_meaning(split: &Split<'_>, here: &Base, there: &Base, known: &mut Known) -> Comparison {
+pub fn same_meaning(
+    split: &Split<'_>,
+    here: &Base,
+    there: &Base,
+    known: &mut BasePairMemo,
+) -> Comparison {
     if here.bytes() == there.bytes() {
         return Comparison::Same;
     }
@@ -112,7 +119,7 @@ impl<'a> Side<'a> {
 struct Walk<'a, O> {
     here: Side<'a>,
     there: Side<'a>,
-    known: &'a mut Known,
+    known: &'a mut BasePairMemo,
     /// Pairs to look at, each with the one that led to it.
     queue: Vec<((u32, u32), usize)>,
     /// Pairs in `queue`, by their first id where that has one partner only.
@@ -127,7 +134,12 @@ struct Walk<'a, O> {
 const ALONE: u32 = u32::MAX;
 
 impl<'a, O: ByteOrder> Walk<'a, O> {
-    fn new(split: &'a Split<'a>, here: &'a Base, there: &'a Base, known: &'a mut Known) -> Self {
+    fn new(
+        split: &'a Split<'a>,
+        here: &'a Base,
+        there: &'a Base,
+        known: &'a mut BasePairMemo,
+    ) -> Self {
         let ids = here.types().saturating_add(split.count()) as usize;
         Self {
             here: Side { base: here, split },

@@ -2,35 +2,39 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::compare::Difference;
 
 /// A type of a split BTF, as a sentence names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeRef {
     /// Its id on the base at hand.
     pub id: u32,
     /// Kind and name.
     pub is: String,
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for TypeRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}] {}", self.id, self.is)
     }
 }
 
 /// One piece of evidence: the first of its class, and how many more there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// What was found.
-    pub clue: Clue,
+    #[serde(flatten)]
+    pub clue: Mismatch,
     /// How often something of its class was found, this one included.
     pub count: u32,
 }
 
 /// What does not fit, by class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clue {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "kebab-case")]
+pub enum Mismatch {
     /// Its own strings continue a string section of another length.
     Length {
         /// Bytes of the section that they continue.
@@ -42,7 +46,7 @@ pub enum Clue {
     /// on its own base every name is the start of one.
     Name {
         /// The type that bears it, or whose member, enumerator or parameter does.
-        of: Holder,
+        of: TypeRef,
         /// The name's offset.
         offset: u32,
         /// The string that it lies inside.
@@ -53,7 +57,7 @@ pub enum Clue {
     /// A type leads to one of a kind to which its kind never leads.
     Kind {
         /// The type.
-        of: Holder,
+        of: TypeRef,
         /// What leads there: `its type`, `member x`, `parameter 2`.
         by: String,
         /// The id that it leads to.
@@ -61,12 +65,12 @@ pub enum Clue {
         /// What that is here.
         found: String,
         /// What it would have to be.
-        wanted: &'static str,
+        wanted: String,
     },
     /// A type does not fit where the split BTF puts it.
     Layout {
         /// The struct, union, array, variable or section.
-        of: Holder,
+        of: TypeRef,
         /// What leads there.
         by: String,
         /// The id that it leads to.
@@ -79,7 +83,7 @@ pub enum Clue {
     /// The base has this type already: deduplication would have left it out.
     Duplicate {
         /// The type.
-        of: Holder,
+        of: TypeRef,
         /// The id that it leads to.
         to: u32,
         /// What that is here.
@@ -94,8 +98,8 @@ pub enum Clue {
     },
 }
 
-impl Clue {
-    /// The class by name, for counting and grouping.
+impl Mismatch {
+    /// The class by name, for counting.
     pub fn class(&self) -> &'static str {
         match self {
             Self::Length { .. } => "length",
@@ -108,7 +112,7 @@ impl Clue {
     }
 }
 
-impl fmt::Display for Clue {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { built_for, here } => write!(

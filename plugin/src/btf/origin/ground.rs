@@ -17,28 +17,13 @@ pub(super) const HUGE: u32 = u32::MAX - 1;
 const UNSEEN: u32 = u32::MAX - 2;
 const ON_THE_WAY: u32 = u32::MAX - 3;
 
-/// A bit for each byte or id.
+/// A bit for each id.
 #[derive(Debug, Default)]
 pub(super) struct Bits(Vec<u64>);
 
 impl Bits {
     fn zeros(count: usize) -> Self {
         Self(vec![0; count.div_ceil(64)])
-    }
-
-    /// A bit for each byte: does a string start here?
-    pub(super) fn of_starts(strings: &[u8]) -> Self {
-        let mut carry = 1u64;
-        let words = strings.chunks(64).map(|block| {
-            let nuls = block
-                .iter()
-                .rev()
-                .fold(0u64, |bits, &c| bits << 1 | u64::from(c == 0));
-            let starts = nuls << 1 | carry;
-            carry = nuls >> 63;
-            starts
-        });
-        Self(words.collect())
     }
 
     fn set(&mut self, at: u32) {
@@ -58,7 +43,7 @@ impl Bits {
 
 /// Tables over a base, by id.
 #[derive(Debug)]
-pub(in super::super) struct Ground {
+pub(in super::super) struct TypeTables {
     /// Size in bytes of each id, [`NO_SIZE`] or [`HUGE`].
     pub(super) sizes: Vec<u32>,
     /// Kind of each id behind its modifiers; `void` where a chain leads nowhere.
@@ -69,7 +54,7 @@ pub(in super::super) struct Ground {
     pub(super) pointer: u32,
 }
 
-impl Ground {
+impl TypeTables {
     /// Reads the tables off `base`.
     pub(in super::super) fn of(base: &Base) -> Self {
         match base.order() {
@@ -205,22 +190,4 @@ fn pointer_size(base: &Base) -> u32 {
         .filter(|(_, t)| t.wide_kind() == kind::INT && matches!(t.size_or_type, 4 | 8))
         .find(|(_, t)| NAMES.contains(&base.string(t.name_off)))
         .map_or(4, |(_, t)| t.size_or_type)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn strings_start_at_the_first_byte_and_behind_each_nul() {
-        let strings = [b"\0ab\0\0".as_slice(), &b"x".repeat(61), b"\0end\0"].concat();
-        let bits = Bits::of_starts(&strings);
-        for at in 0..strings.len() {
-            let starts = at == 0 || strings[at - 1] == 0;
-            assert_eq!(bits.get(at as u32), starts, "{at}");
-        }
-        assert!(!bits.get(4096));
-    }
 }

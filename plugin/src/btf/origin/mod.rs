@@ -20,9 +20,9 @@ mod split;
 mod strings;
 mod tell;
 
-pub use compare::{Comparison, Difference, Known, same_meaning};
-pub use evidence::{Clue, Evidence, Holder};
-pub(super) use ground::Ground;
+pub use compare::{BasePairMemo, Comparison, Difference, same_meaning};
+pub use evidence::{Evidence, Mismatch, TypeRef};
+pub(super) use ground::TypeTables;
 pub use scan::{evidence, fits};
 pub use split::Split;
 pub use strings::base_strings;

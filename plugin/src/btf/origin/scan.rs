@@ -7,7 +7,7 @@
 use super::super::base::Base;
 use super::super::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind, words2, words3};
 use super::evidence::Evidence;
-use super::ground::{Ground, HUGE, NO_SIZE};
+use super::ground::{HUGE, NO_SIZE, TypeTables};
 use super::split::Split;
 
 /// What stands for the kind of an id that no type has.
@@ -50,7 +50,7 @@ fn run(split: &Split<'_>, base: &Base, first_only: bool) -> Vec<Evidence> {
 pub(super) struct Scan<'a, O> {
     pub(super) split: &'a Split<'a>,
     pub(super) base: &'a Base,
-    pub(super) ground: &'a Ground,
+    pub(super) ground: &'a TypeTables,
     /// The first own id.
     pub(super) first_id: u32,
     /// The first own name offset.
@@ -91,19 +91,19 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
     /// All own types in order. One slice after the other is cut off, so that no
     /// offset has to be looked up.
-    fn items(&self) -> impl Iterator<Item = Item<'a>> + use<'a, O> {
+    fn items(&self) -> impl Iterator<Item = OwnType<'a>> + use<'a, O> {
         let mut rest = self.split.types;
         (0u32..).map_while(move |index| {
             let t = Type::at::<O>(rest, 0)?;
             let length = raw::appended(t.wide_kind(), t.wide_vlen())?;
             let (body, next) = rest.get(TYPE_LEN..)?.split_at_checked(length)?;
             rest = next;
-            Some(Item { index, t, body })
+            Some(OwnType { index, t, body })
         })
     }
 
     #[inline(always)]
-    fn check(&mut self, item: Item<'a>) {
+    fn check(&mut self, item: OwnType<'a>) {
         let t = item.t;
         // The kernel looks at all but these; so did we, when we followed it.
         let unseen = matches!(
@@ -138,21 +138,21 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     }
 
     #[inline(always)]
-    fn name(&mut self, item: Item<'a>, offset: u32) {
+    fn name(&mut self, item: OwnType<'a>, offset: u32) {
         if !self.starts(offset) {
             self.inside(item, offset);
         }
     }
 
     #[inline(always)]
-    fn names(&mut self, item: Item<'a>, stride: usize) {
+    fn names(&mut self, item: OwnType<'a>, stride: usize) {
         for element in item.body.chunks_exact(stride) {
             self.name(item, O::u32_at(element, 0).unwrap_or(0));
         }
     }
 
     #[inline(always)]
-    fn reference(&mut self, item: Item<'a>) {
+    fn reference(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
         if LAST >> self.kind(to) & 1 != 0 {
             self.wrong_kind(item, "its type", to, "a type");
@@ -160,21 +160,21 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     }
 
     #[inline(always)]
-    fn function(&mut self, item: Item<'a>) {
+    fn function(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
         if self.kind(to) != kind::FUNC_PROTO {
             self.wrong_kind(item, "its prototype", to, "a FUNC_PROTO");
         }
     }
 
-    fn variable(&mut self, item: Item<'a>) {
+    fn variable(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
         if self.size(to) == NO_SIZE {
             self.misplaced(item, "it", to, "a variable has a size");
         }
     }
 
-    fn decl_tag(&mut self, item: Item<'a>) {
+    fn decl_tag(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
         if TAGGED >> self.kind(to) & 1 == 0 {
             let wanted = "a struct, union, typedef, function or variable";
@@ -182,7 +182,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    fn array(&mut self, item: Item<'a>) {
+    fn array(&mut self, item: OwnType<'a>) {
         let [element, index] = [0, 4].map(|at| O::u32_at(item.body, at).unwrap_or(0));
         if self.size(element) == NO_SIZE {
             self.misplaced(item, "its element", element, "an element has a size");
@@ -194,7 +194,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
     /// Members have a size, do not run into the next one and end inside.
     #[inline(always)]
-    fn structure(&mut self, item: Item<'a>) {
+    fn structure(&mut self, item: OwnType<'a>) {
         if !self.sound_structure(item) {
             self.faults_of_structure(item);
         }
@@ -202,7 +202,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
     /// Does all hold, the names included? With nothing to say, the loop is short.
     #[inline(never)]
-    fn sound_structure(&self, item: Item<'a>) -> bool {
+    fn sound_structure(&self, item: OwnType<'a>) -> bool {
         let (members, _) = item.body.as_chunks::<12>();
         let bits = u64::from(item.t.size_or_type) * 8;
         let kflag = item.t.kflag();
@@ -226,7 +226,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     }
 
     #[cold]
-    fn faults_of_structure(&mut self, item: Item<'a>) {
+    fn faults_of_structure(&mut self, item: OwnType<'a>) {
         let (members, _) = item.body.as_chunks::<12>();
         let bits = u64::from(item.t.size_or_type) * 8;
         let kflag = item.t.kflag();
@@ -259,7 +259,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
     /// Members have a size, and end inside.
     #[inline(always)]
-    fn union(&mut self, item: Item<'a>) {
+    fn union(&mut self, item: OwnType<'a>) {
         let (members, _) = item.body.as_chunks::<12>();
         let kflag = item.t.kflag();
         for (index, member) in (0u32..).zip(members) {
@@ -277,7 +277,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     /// Neither functions nor arrays are passed or returned; only the last
     /// parameter may be `void`, which stands for `...`.
     #[inline(always)]
-    fn prototype(&mut self, item: Item<'a>) {
+    fn prototype(&mut self, item: OwnType<'a>) {
         if !self.sound_prototype(item) {
             self.faults_of_prototype(item);
         }
@@ -285,7 +285,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
     /// Does all hold for sure?
     #[inline(never)]
-    fn sound_prototype(&self, item: Item<'a>) -> bool {
+    fn sound_prototype(&self, item: OwnType<'a>) -> bool {
         let (parameters, _) = item.body.as_chunks::<8>();
         let returned = item.t.size_or_type;
         let mut sound = returned == 0 || self.is_value(returned);
@@ -298,7 +298,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     }
 
     #[cold]
-    fn faults_of_prototype(&mut self, item: Item<'a>) {
+    fn faults_of_prototype(&mut self, item: OwnType<'a>) {
         let (parameters, _) = item.body.as_chunks::<8>();
         let returned = item.t.size_or_type;
         if returned != 0 && !self.is_value(returned) && self.bare(returned) != kind::VOID {
@@ -315,7 +315,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     }
 
     /// Its entries are variables, each with the size of its type.
-    fn data_section(&mut self, item: Item<'a>) {
+    fn data_section(&mut self, item: OwnType<'a>) {
         let (entries, _) = item.body.as_chunks::<12>();
         for (index, entry) in (1u32..).zip(entries) {
             let (type_id, _, length) = words3::<O>(entry);
@@ -339,7 +339,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 
 /// A type in its place.
 #[derive(Clone, Copy)]
-pub(super) struct Item<'a> {
+pub(super) struct OwnType<'a> {
     pub(super) index: u32,
     pub(super) t: Type,
     pub(super) body: &'a [u8],

@@ -7,7 +7,7 @@
 //! give S. Strings at the end that nothing refers to (Linux 6.12 has them) shift
 //! the one against the other, so every place to lay them is tried.
 
-use super::ground::Bits;
+use super::super::census::{StringIndex, StringStarts};
 use super::split::Split;
 
 /// Names to look up before a hostile file is given up on.
@@ -32,18 +32,18 @@ pub fn base_strings(split: &Split<'_>) -> Option<u32> {
 /// The own strings.
 struct Places {
     starts: Vec<u32>,
-    at: Bits,
+    at: StringStarts,
     /// Bits that tell one more name on the start of a string from a random one.
     each: f64,
 }
 
 impl Places {
     fn of(strings: &[u8]) -> Self {
-        let at = Bits::of_starts(strings);
+        let at = StringStarts::of(strings, &StringIndex::of(strings));
         // What starts at a NUL is empty, and no name of its own.
         let starts: Vec<u32> = (0u32..)
             .zip(strings)
-            .filter(|&(offset, &first)| first != 0 && at.get(offset))
+            .filter(|&(offset, &first)| first != 0 && at.any(offset))
             .map(|(offset, _)| offset)
             .collect();
         let each = (strings.len() as f64 / starts.len().max(1) as f64).log2();
@@ -64,7 +64,7 @@ impl Places {
             let mut fits = true;
             for name in names.iter().rev().take_while(|&&name| name >= length) {
                 patience = patience.checked_sub(1)?;
-                if !self.at.get(name - length) {
+                if !self.at.any(name - length) {
                     fits = false;
                     break;
                 }

@@ -4,9 +4,9 @@
 
 use super::super::names::c_string;
 use super::super::raw::{ByteOrder, Type, kind};
-use super::evidence::{Clue, Evidence, Holder};
+use super::evidence::{Evidence, Mismatch, TypeRef};
 use super::ground::NO_SIZE;
-use super::scan::{Item, LAST, Scan};
+use super::scan::{LAST, OwnType, Scan};
 use super::strings::base_strings;
 use crate::btf::printable;
 
@@ -15,7 +15,7 @@ const SHOWN: usize = 512;
 
 impl<'a, O: ByteOrder> Scan<'a, O> {
     #[cold]
-    fn add(&mut self, clue: impl FnOnce(&Self) -> Clue, class: &str) {
+    fn add(&mut self, clue: impl FnOnce(&Self) -> Mismatch, class: &str) {
         let known = self.found.iter_mut().find(|e| e.clue.class() == class);
         if let Some(known) = known {
             known.count = known.count.saturating_add(1);
@@ -34,12 +34,12 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             return;
         }
         if let Some(built_for) = base_strings(self.split).filter(|&length| length != here) {
-            self.add(|_| Clue::Length { built_for, here }, "length");
+            self.add(|_| Mismatch::Length { built_for, here }, "length");
         }
     }
 
     #[cold]
-    pub(super) fn inside(&mut self, item: Item<'a>, offset: u32) {
+    pub(super) fn inside(&mut self, item: OwnType<'a>, offset: u32) {
         self.add(
             |this| {
                 let (strings, at, own) = match offset.checked_sub(this.first_name) {
@@ -51,7 +51,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
                     .iter()
                     .rposition(|&c| c == 0)
                     .map_or(0, |nul| nul + 1);
-                Clue::Name {
+                Mismatch::Name {
                     of: this.holder(item),
                     offset,
                     inside: printable(c_string(strings.get(start..).unwrap_or(&[]))),
@@ -63,21 +63,21 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     }
 
     #[cold]
-    pub(super) fn wrong_kind(&mut self, item: Item<'a>, by: &str, to: u32, wanted: &'static str) {
+    pub(super) fn wrong_kind(&mut self, item: OwnType<'a>, by: &str, to: u32, wanted: &str) {
         self.add(
-            |this| Clue::Kind {
+            |this| Mismatch::Kind {
                 of: this.holder(item),
                 by: by.to_owned(),
                 to,
                 found: this.describe(to),
-                wanted,
+                wanted: wanted.to_owned(),
             },
             "kind",
         );
     }
 
     #[cold]
-    pub(super) fn misplaced(&mut self, item: Item<'a>, by: &str, to: u32, problem: &str) {
+    pub(super) fn misplaced(&mut self, item: OwnType<'a>, by: &str, to: u32, problem: &str) {
         // Where the kind is impossible to begin with, the size is not the point.
         if LAST >> self.kind(to) & 1 != 0 {
             return self.wrong_kind(item, by, to, "a type");
@@ -88,7 +88,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
                     NO_SIZE => String::new(),
                     size => format!(" of {size} bytes"),
                 };
-                Clue::Layout {
+                Mismatch::Layout {
                     of: this.holder(item),
                     by: by.to_owned(),
                     to,
@@ -101,28 +101,28 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
     }
 
     #[cold]
-    pub(super) fn no_size(&mut self, item: Item<'a>, member: u32, to: u32) {
+    pub(super) fn no_size(&mut self, item: OwnType<'a>, member: u32, to: u32) {
         self.misplaced(item, &self.member(item, member), to, "a member has a size");
     }
 
     #[cold]
-    pub(super) fn runs_on(&mut self, item: Item<'a>, member: u32, next: u32) {
+    pub(super) fn runs_on(&mut self, item: OwnType<'a>, member: u32, next: u32) {
         let to = member_word::<O>(item, member, 1);
         let problem = format!("the next member begins at byte {}", next / 8);
         self.misplaced(item, &self.member(item, member), to, &problem);
     }
 
     #[cold]
-    pub(super) fn runs_out(&mut self, item: Item<'a>, member: u32, to: u32) {
+    pub(super) fn runs_out(&mut self, item: OwnType<'a>, member: u32, to: u32) {
         let problem = format!("it ends behind the {} bytes of all", item.t.size_or_type);
         self.misplaced(item, &self.member(item, member), to, &problem);
     }
 
     #[cold]
-    pub(super) fn duplicate(&mut self, item: Item<'a>) {
+    pub(super) fn duplicate(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
         self.add(
-            |this| Clue::Duplicate {
+            |this| Mismatch::Duplicate {
                 of: this.holder(item),
                 to,
                 found: this.describe(to),
@@ -131,7 +131,7 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         );
     }
 
-    fn member(&self, item: Item<'a>, member: u32) -> String {
+    fn member(&self, item: OwnType<'a>, member: u32) -> String {
         let place = member_word::<O>(item, member, 2);
         let bits = if item.t.kflag() {
             place & 0x00ff_ffff
@@ -144,8 +144,8 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    fn holder(&self, item: Item<'a>) -> Holder {
-        Holder {
+    fn holder(&self, item: OwnType<'a>) -> TypeRef {
+        TypeRef {
             id: self.first_id.saturating_add(item.index),
             is: self.titled(item.t),
         }
@@ -183,6 +183,6 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
 }
 
 /// Word `word` (name, type, place) of a member.
-fn member_word<O: ByteOrder>(item: Item<'_>, member: u32, word: usize) -> u32 {
+fn member_word<O: ByteOrder>(item: OwnType<'_>, member: u32, word: usize) -> u32 {
     O::u32_at(item.body, member as usize * 12 + word * 4).unwrap_or(0)
 }

@@ -1,9 +1,9 @@
 //! Which distilled types a split type holds by value.
 
 use super::super::raw::{ByteOrder, TYPE_LEN, kind, words3};
-use super::super::scope::Stop;
+use super::super::verify_error::BtfRule;
 use super::{Mapping, Relocation, elements, type_of};
-use crate::kernel::Abilities;
+use crate::kernel::Features;
 
 /// How far following a split type has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +17,8 @@ impl Relocation<'_> {
     /// `btf_mark_embedded_composite_type_ids()` for every split struct and union.
     pub(super) fn mark_embedded<O: ByteOrder>(
         &mut self,
-        abilities: &Abilities,
-    ) -> Result<(), Stop> {
+        abilities: &Features,
+    ) -> Result<(), BtfRule> {
         let split_types = self.split.kinds.len() as u32;
         let first = self.distilled_types();
         // Up to 6.12.12 the kernel took the number of split types for the last id.
@@ -55,7 +55,7 @@ impl Relocation<'_> {
         member: u32,
         walks: &mut [Walk],
         trail: &mut Vec<u32>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), BtfRule> {
         let mut next = member;
         while next != 0 {
             let Some(index) = next.checked_sub(self.distilled_types()) else {
@@ -72,16 +72,12 @@ impl Relocation<'_> {
                 type_of::<O>(self.split, index),
                 walks.get_mut(index as usize),
             ) else {
-                return Err(Stop::KernelBug(format!(
-                    "btf_mark_embedded_composite_type_ids() reads type id {next}, which does not exist, through a NULL pointer"
-                )));
+                return Err(BtfRule::EmbeddedNullPointer { id: next });
             };
             match walk {
                 Walk::Done => return Ok(()),
                 Walk::Current => {
-                    return Err(Stop::KernelBug(format!(
-                        "btf_mark_embedded_composite_type_ids() never leaves the circle of arrays at type id {next}"
-                    )));
+                    return Err(BtfRule::EmbeddedEndless { id: next });
                 }
                 Walk::Fresh => *walk = Walk::Current,
             }

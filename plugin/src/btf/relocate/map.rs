@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::super::log::Log;
 use super::super::raw::{ByteOrder, TYPE_LEN, Type, kind};
-use super::super::scope::{EINVAL, Stop};
 use super::super::sort::kernel_sort;
-use super::{Mapping, Relocation};
+use super::super::verify_error::BtfRule;
+use super::{Mapping, Relocation, logged};
 
 impl<'a> Relocation<'a> {
     /// The search of `btf_relocate_map_distilled_base()`: base types in order
     /// of their ids, each against all distilled types of its name.
-    pub(super) fn map_names<O: ByteOrder>(&mut self, log: &mut Log) -> Result<(), Stop> {
+    pub(super) fn map_names<O: ByteOrder>(&mut self) -> Result<(), BtfRule> {
         let mut by_name: Vec<(&'a [u8], u32, u32)> = (0..self.distilled_types())
             .map(|id| match self.distilled_type::<O>(id) {
                 Some((t, _)) => (self.distilled_name(t.name_off), t.size_or_type, id),
@@ -36,7 +35,7 @@ impl<'a> Relocation<'a> {
             let Some(t) = self.base.type_at(base_id) else {
                 continue;
             };
-            self.map_base_type::<O>(base_id, &t, &by_name, log)?;
+            self.map_base_type::<O>(base_id, &t, &by_name)?;
         }
         Ok(())
     }
@@ -46,16 +45,11 @@ impl<'a> Relocation<'a> {
         base_id: u32,
         base_type: &Type,
         by_name: &[(&'a [u8], u32, u32)],
-        log: &mut Log,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), BtfRule> {
         let name = self.base.string(base_type.name_off);
         if name.is_empty() {
             // `void` has the empty name too, and sorts first.
-            log.bare(
-                format!("base BTF id [{base_id}] maps to invalid distilled base BTF id [0]")
-                    .as_bytes(),
-            );
-            return Err(Stop::Errno(EINVAL));
+            return Err(BtfRule::DistilledMapsToVoid { base_id });
         }
         let base_kind = base_type.wide_kind();
         let base_size = base_type.size_or_type;
@@ -90,16 +84,12 @@ impl<'a> Relocation<'a> {
                 continue;
             }
             if let Mapping::To(other) = mapping {
-                let mut text = b"distilled base BTF type '".to_vec();
-                text.extend_from_slice(name);
-                text.extend_from_slice(
-                    format!(
-                        "' [{id}], size {base_size} has multiple candidates of the same size (ids [{base_id}, {other}]) in base BTF"
-                    )
-                    .as_bytes(),
-                );
-                log.bare(&text);
-                return Err(Stop::Errno(EINVAL));
+                return Err(BtfRule::DistilledAmbiguous {
+                    id,
+                    name: logged(name),
+                    size: base_size,
+                    base_ids: [base_id, other],
+                });
             }
             if let Some(slot) = self.id_map.get_mut(id as usize) {
                 *slot = Mapping::To(base_id);

@@ -1,14 +1,13 @@
 //! What ids and names of the split BTF become.
 
-use super::super::log::Log;
 use super::super::raw::{ByteOrder, TYPE_LEN, kind, words2, words3};
-use super::super::scope::{ENOENT, Stop};
+use super::super::verify_error::BtfRule;
 use super::{Relocation, elements, type_of};
 
 impl Relocation<'_> {
     /// `btf_relocate_rewrite_type_id()`: `id_map[]` has a slot for each
     /// distilled and split id, and nobody has checked that an id is one of them.
-    pub(super) fn rewrite_ids<O: ByteOrder>(&self) -> Result<(), Stop> {
+    pub(super) fn rewrite_ids<O: ByteOrder>(&self) -> Result<(), BtfRule> {
         let ids = self.distilled_types() + self.split.kinds.len() as u32;
         for index in 0..self.split.kinds.len() as u32 {
             let Some((t, at)) = type_of::<O>(self.split, index) else {
@@ -41,16 +40,14 @@ impl Relocation<'_> {
                 _ => 0,
             };
             if highest >= ids {
-                return Err(Stop::KernelBug(format!(
-                    "btf_relocate_rewrite_type_id() reads past its map of {ids} ids for type id {highest}"
-                )));
+                return Err(BtfRule::IdMapOverrun { id: highest, ids });
             }
         }
         Ok(())
     }
 
     /// `btf_relocate_rewrite_strs()`.
-    pub(super) fn rewrite_strings<O: ByteOrder>(&self, log: &mut Log) -> Result<(), Stop> {
+    pub(super) fn rewrite_strings<O: ByteOrder>(&self) -> Result<(), BtfRule> {
         let below = self.distilled.string_bytes.len() as u32;
         for index in 0..self.split.kinds.len() as u32 {
             let Some((t, at)) = type_of::<O>(self.split, index) else {
@@ -67,11 +64,7 @@ impl Relocation<'_> {
             };
             for offset in std::iter::once(t.name_off).chain(inner) {
                 if offset != 0 && offset < below && !self.mapped_names.contains(&offset) {
-                    // The kernel looks up the counterpart it did not find, offset 0.
-                    log.bare(
-                        format!("string '' [offset {offset}] is not mapped to base BTF").as_bytes(),
-                    );
-                    return Err(Stop::Errno(ENOENT));
+                    return Err(BtfRule::StringUnmapped { offset });
                 }
             }
         }

@@ -11,7 +11,7 @@ use btf_guard::counters;
 use btf_guard::place::plan::{Action, Element};
 use btf_guard::place::roots::Root;
 use btf_guard::policy::Mode;
-use btf_guard::report::Report;
+use btf_guard::report;
 use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
 
 use super::super::governed::Governed;
@@ -170,7 +170,7 @@ fn nothing_is_done_twice() {
     paths.push(image.clone().into());
     let found = judge_in(dir.path(), &package_of(release, &image), paths);
     assert_eq!(found.modules.len(), 6, "{:?}", told(&found));
-    let report = Report::new(
+    let report = report::assemble(
         found.kernels,
         found.modules.into_iter().map(|l| l.module).collect(),
         found.errors,

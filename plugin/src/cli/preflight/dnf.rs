@@ -55,7 +55,7 @@ pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<Clie
     let mut each = |line: &[u8]| match account.hear(&String::from_utf8_lossy(line)) {
         Ok(true) => {}
         Ok(false) => waiting.says(line),
-        Err(line) => strange = strange.take().or(Some(line)),
+        Err(error) => strange = strange.take().or(Some(error)),
     };
     let limits = Limits {
         who: "dnf",
@@ -70,7 +70,7 @@ pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<Clie
     succeeded(&output)?;
     match tool {
         Tool::Dnf4 => match strange {
-            Some(line) => Err(anyhow!("what dnf says is not understood: {line:?}")),
+            Some(error) => Err(anyhow!("what dnf says is not understood: {error}")),
             None => with_files(account, store),
         },
         Tool::Dnf5 => stored(store),

@@ -23,7 +23,7 @@ use btf_guard::place::plan::{Action, Answer, Plan};
 use btf_guard::place::roots::Root;
 use btf_guard::policy::{Decision, Override, Source};
 use btf_guard::record::{self, Event, Outcome as Became};
-use btf_guard::report::{ErrorEntry, Report, Ruling};
+use btf_guard::report::{self, ErrorEntry, Report, Ruling};
 use btf_guard::verdict::Causes;
 use serde_json::value::to_raw_value;
 
@@ -88,7 +88,7 @@ fn conclude(
             judged(client, elements, root, place, way)?
         }
         Ok(_) => {
-            let mut report = Report::new(Vec::new(), Vec::new(), Vec::new(), way.mode);
+            let mut report = report::assemble(Vec::new(), Vec::new(), Vec::new(), way.mode);
             if errors.is_empty() {
                 report.notes.push(nothing(&wish.outcome));
             }
@@ -96,7 +96,7 @@ fn conclude(
         }
         Err(incomplete) => {
             errors.push(failed("nothing is judged".to_owned(), &incomplete));
-            Report::new(Vec::new(), Vec::new(), Vec::new(), way.mode)
+            report::assemble(Vec::new(), Vec::new(), Vec::new(), way.mode)
         }
     };
     report.errors.splice(0..0, errors);
@@ -182,7 +182,7 @@ fn write_down(client: &str, plan: &Plan, report: &Report, ruling: Ruling) {
         return;
     }
     let mut findings = report.clone();
-    findings.forget_the_healthy();
+    findings.retain_findings();
     let mut answer = Answer::new(report.decision, Vec::new(), Vec::new());
     answer.overrides = ruling.overrides;
     answer.whole = to_raw_value(&findings).ok();

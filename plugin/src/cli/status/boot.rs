@@ -224,7 +224,7 @@ impl<'a> Unforeseen<'a> {
             errno: Some(refused.errno),
             log: refused.log.clone(),
             severity: Severity::Warn,
-            needed: self.evaluator.reasons(self.id, &module.name),
+            used_by_host: self.evaluator.reasons(self.id, &module.name),
             since: self.scene.time,
             client: client.to_owned(),
             judged: None,

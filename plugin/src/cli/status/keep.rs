@@ -5,14 +5,15 @@ use std::path::Path;
 use anyhow::Context;
 use btf_guard::place::process::boot_id;
 use btf_guard::record::{Event, Outcome};
-use btf_guard::standing::{Answered, Held, Origin};
+use btf_guard::report::Report;
+use btf_guard::standing::{self, Held, Origin};
 
 /// Keeps the findings of a transaction on this machine that goes on or is over.
 ///
 /// What was found in packages may not be on the disk yet, and what is there may change
 /// again: `status` judges it before it is told.
 pub(crate) fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
-    let goes_on = matches!(event.outcome, Outcome::WentOn | Outcome::Overridden);
+    let goes_on = matches!(event.outcome, Outcome::Proceeded | Outcome::Overridden);
     let is_root = rustix::process::geteuid().is_root();
     let Some(answer) = event.answer.as_ref().filter(|_| goes_on && is_root) else {
         return Ok(());
@@ -20,14 +21,15 @@ pub(crate) fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
     if event.test || event.root != Path::new("/") {
         return Ok(());
     }
-    let answered: Answered =
+    let report: Report =
         serde_json::from_str(answer.get()).context("the answer in the event is not understood")?;
     let boot = boot_id().ok();
-    let found = answered.findings(Origin {
+    let origin = Origin {
         time: event.time,
         client: &event.client,
         boot: boot.as_deref(),
-    });
+    };
+    let found = standing::findings(&report, origin);
     if found.is_empty() {
         return Ok(());
     }
@@ -41,18 +43,39 @@ pub(crate) fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
+    use btf_guard::kernel::Moment;
     use btf_guard::place::plan::Stage;
+    use btf_guard::policy::Mode;
     use btf_guard::record::{SCHEMA, Who};
-    use serde_json::value::RawValue;
+    use btf_guard::report::{self, FeaturesEntry, KernelEntry};
+    use serde_json::value::to_raw_value;
 
     use super::*;
 
     fn event() -> Event {
-        let answer = r#"{"kernels":[{"id":0,"release":"6.1","moment":"boot",
-            "source":"/boot/vmlinuz-6.1","base":null}],
-            "modules":[{"path":"/lib/modules/6.1/a.ko","name":"a","package":"a-1",
-            "verdicts":[{"kernel":0,"verdict":"refused","cause":"btf","errno":-22,
-            "log":["x"],"severity":"warn"}]}]}"#;
+        let kernel = KernelEntry {
+            id: 0,
+            release: Some("6.1".to_owned()),
+            build: None,
+            moment: Moment::Boot,
+            source: "/boot/vmlinuz-6.1".to_owned(),
+            default: false,
+            stale: None,
+            same_kernel_paths: Vec::new(),
+            package: None,
+            base: None,
+            abilities: FeaturesEntry {
+                kinds: 20,
+                distilled_base: true,
+                module_btf: true,
+                allow_mismatch: None,
+            },
+            config: None,
+            modules_checked: 0,
+            names_machine: true,
+        };
+        let gone = report::missing_modules("/lib/modules/6.1".to_owned(), &kernel);
+        let report = report::assemble(vec![kernel], vec![gone], Vec::new(), Mode::Warn);
         Event {
             schema: SCHEMA,
             time: 7,
@@ -60,10 +83,10 @@ mod tests {
             stage: Stage::After,
             test: false,
             root: "/".into(),
-            outcome: Outcome::WentOn,
+            outcome: Outcome::Proceeded,
             overrides: Vec::new(),
             who: Who::default(),
-            answer: Some(RawValue::from_string(answer.to_owned()).unwrap()),
+            answer: Some(to_raw_value(&report).unwrap()),
             failure: None,
             undecided: None,
         }

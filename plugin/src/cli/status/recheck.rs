@@ -158,18 +158,16 @@ fn again(
     if verdict.severity < Severity::Warn {
         return None;
     }
-    let refusal = verdict.refusal.as_ref();
-    let first = refusal.and_then(|refusal| refusal.log.first());
-    finding.log = first.or(verdict.why.as_ref()).cloned();
-    finding.cause = refusal.map(|refusal| refusal.cause);
-    finding.errno = refusal.and_then(|refusal| refusal.errno);
+    finding.log = verdict.first_line();
+    finding.cause = verdict.cause;
+    finding.errno = verdict.errno;
     if finding.verdict != verdict.verdict {
         finding.since = scene.time;
         finding.client = CLIENT.to_owned();
     }
     finding.verdict = verdict.verdict;
     finding.severity = verdict.severity;
-    finding.needed.clone_from(&module.needed);
+    finding.used_by_host.clone_from(&module.used_by_host);
     finding.judged = stamp(&finding, scene.time);
     Some(finding)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use btf_guard::kernel::Moment;
 use btf_guard::policy::{Mode, Severity};
 use btf_guard::stamp::FileId;
-use btf_guard::standing::{About, Answered, Finding, Findings, Judged, Origin};
+use btf_guard::standing::{self, About, Finding, Findings, Judged, Origin};
 use btf_guard::verdict::Causes;
 
 use super::super::checked::{self, Options};
@@ -32,18 +32,17 @@ pub(super) fn rescan(scene: &StatusContext<'_>, known: Findings) -> anyhow::Resu
     };
     let checked = checked::judge(options)?;
     let mut report = checked.report;
-    report.forget_the_healthy();
+    report.retain_findings();
     let errors = match checked.complete {
         true => Vec::new(),
         false => std::mem::take(&mut report.errors),
     };
-    // By the way that answers of hooks take: both mean the same.
-    let answered: Answered = serde_json::from_value(serde_json::to_value(&report)?)?;
-    let found = answered.findings(Origin {
+    let origin = Origin {
         time: scene.time,
         client: CLIENT,
         boot: scene.boot.as_deref(),
-    });
+    };
+    let found = standing::findings(&report, origin);
     let mut known: BTreeMap<About, Finding> = known
         .findings
         .into_iter()

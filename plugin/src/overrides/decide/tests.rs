@@ -48,7 +48,7 @@ fn unanswered(mode: Option<(Mode, Option<Source>)>, test: bool) -> Event {
     let mut event = Event::without_answer(
         "rpm".to_owned(),
         &plan,
-        Outcome::WentOn,
+        Outcome::Proceeded,
         why,
         Who::default(),
     );
@@ -155,7 +155,7 @@ fn of_two_who_are_let_pass_once_the_second_is_stopped() {
         (Decision::Block, Outcome::Blocked, "stopped", 0),
     ] {
         let client = "rpm".to_owned();
-        let mut event = Event::of(client, &plan, Outcome::WentOn, &told, Who::default());
+        let mut event = Event::of(client, &plan, Outcome::Proceeded, &told, Who::default());
         event.undecided = Some(Undecided {
             mode: None,
             mode_source: None,

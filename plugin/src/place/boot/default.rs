@@ -8,7 +8,7 @@ use super::grub::{self, BlsEntry, Selected};
 use super::grub_cfg::GrubConfig;
 use super::systemd_boot::{self, Choice, DefaultPattern, EfiVariables, Ids, LoaderEntry};
 use super::volume::Volume;
-use super::{BootDefault, Search, bls, version};
+use super::{BootDefault, Search, Undecided, bls, version};
 
 /// Which boot loader is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,7 @@ pub(super) fn choose(
         _ if info.starts_with("systemd-boot") => Loader::Specification,
         (_, false) if info.starts_with("GRUB") => Loader::Grub,
         (true, false) => {
-            let why = "both systemd-boot and GRUB are installed";
-            return BootDefault::Unknown(why.to_owned());
+            return BootDefault::Unknown(Undecided::TwoLoaders);
         }
         (false, false) => Loader::Grub,
         (_, true) => Loader::Specification,
@@ -73,7 +72,7 @@ fn has_systemd_boot(volume: &Volume, collector: &mut Collector<'_>) -> bool {
 }
 
 /// What is chosen, and by what; or why that cannot be told.
-type Chosen = Result<(Slot, String), String>;
+type Chosen = Result<(Slot, String), Undecided>;
 
 fn of_specification(
     volumes: &[Volume],
@@ -107,7 +106,7 @@ fn of_specification(
             let slot = candidate.and_then(|one| one.slot);
             let id = candidate.map_or("", |one| &one.item.name.id);
             slot.map(|slot| (slot, by))
-                .ok_or_else(|| format!("{id} fetches its image"))
+                .ok_or_else(|| Undecided::Fetched(id.to_owned()))
         }
     }
 }
@@ -132,7 +131,7 @@ fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Defaul
 
 fn of_grub(configs: &[GrubConfig], candidates: &[Candidate]) -> Chosen {
     let [config] = configs else {
-        return Err("there is more than one grub.cfg with a menu".to_owned());
+        return Err(Undecided::SeveralMenus);
     };
     let mut bls: Vec<&Candidate> = candidates.iter().filter(|one| one.type1).collect();
     // Highest version first, as Fedora's blscfg has it.
@@ -159,10 +158,8 @@ fn of_grub(configs: &[GrubConfig], candidates: &[Candidate]) -> Chosen {
             (candidate.and_then(|one| one.slot), id)
         }
     };
-    slot.map(|slot| (slot, by)).ok_or_else(|| {
-        let name = name.unwrap_or_default();
-        format!("the default item of GRUB, {name}, starts no kernel that is here")
-    })
+    slot.map(|slot| (slot, by))
+        .ok_or_else(|| Undecided::NoKernel(name.unwrap_or_default()))
 }
 
 fn stem(file: &str) -> &str {

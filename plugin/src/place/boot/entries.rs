@@ -1,20 +1,21 @@
 //! Entries of the Boot Loader Specification: files that name an image, and
 //! unified kernel images.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use super::bls::{self, EntryName, Program, Type1Entry};
 use super::collect::{Collector, Slot};
 use super::problem::{Fault, Problem};
 use super::systemd_boot::LoaderEntry;
-use super::uki::Uki;
+use super::uki::{NoUki, Uki};
 use super::volume::Volume;
 use super::{BootMethod, BootPath};
 use crate::place::layout::release_of_boot_image;
 use crate::place::roots::Root;
 
 /// Reads a unified kernel image.
-type ReadUki<'a> = &'a dyn Fn(&Path) -> Result<Uki, String>;
+type ReadUki<'a> = &'a dyn Fn(&Path) -> Result<Uki, NoUki>;
 
 /// Where entries of type 1 lie.
 const ENTRIES: &str = "loader/entries";
@@ -101,11 +102,12 @@ fn image(
 ) -> Option<Slot> {
     let path = entry.path()?;
     let source = via.source.clone();
-    let fault = |line, what: String| -> Problem { Fault::at(line, what).of(&source) };
+    let fault =
+        |line, what: &dyn Display| -> Problem { Fault::at(line, what.to_string()).of(&source) };
     let image = match volume.find(path) {
         Ok(image) => image,
-        Err(what) => {
-            collector.problem(fault(entry.program.line, what));
+        Err(error) => {
+            collector.problem(fault(entry.program.line, &error));
             return None;
         }
     };
@@ -120,16 +122,16 @@ fn image(
             }
             Err(error) => {
                 let what = format!("a unified kernel image: {error}");
-                collector.problem(fault(entry.program.line, what));
+                collector.problem(fault(entry.program.line, &what));
             }
         }
     }
     for initrd in &entry.initrds {
         match volume.find(&initrd.value) {
             Ok(initrd) => via.initrds.push(initrd.file),
-            Err(what) => {
+            Err(error) => {
                 // One line is enough: without it, the entry does not boot.
-                collector.problem(fault(initrd.line, what));
+                collector.problem(fault(initrd.line, &error));
                 break;
             }
         }
@@ -164,13 +166,17 @@ pub(super) fn ukis(
     for name in names.iter().filter_map(|name| EntryName::of(name, ".efi")) {
         let path = format!("{UKIS}/{}", name.file);
         let shown = volume.show(&path);
-        let read = volume.find(&path).and_then(|image| {
-            let uki = read_uki(&image.file).map_err(|e| format!("a unified kernel image: {e}"))?;
-            Ok((image, uki))
-        });
-        let (image, uki) = match read {
-            Ok(read) => read,
-            Err(what) => {
+        let image = match volume.find(&path) {
+            Ok(image) => image,
+            Err(error) => {
+                collector.problem(Fault::whole(error.to_string()).of(&shown));
+                continue;
+            }
+        };
+        let uki = match read_uki(&image.file) {
+            Ok(uki) => uki,
+            Err(error) => {
+                let what = format!("a unified kernel image: {error}");
                 collector.problem(Fault::whole(what).of(&shown));
                 continue;
             }

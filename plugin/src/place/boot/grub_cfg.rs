@@ -106,8 +106,8 @@ fn kernel(
     };
     let image = match find(path) {
         Ok(image) => image,
-        Err(what) => {
-            collector.problem(Fault::at(*line, what).of(config));
+        Err(error) => {
+            collector.problem(Fault::at(*line, error.to_string()).of(config));
             return None;
         }
     };
@@ -124,9 +124,9 @@ fn kernel(
     for path in &item.initrds {
         match find(path) {
             Ok(initrd) => via.initrds.push(initrd.file),
-            Err(what) => {
+            Err(error) => {
                 let (config, line) = (config.display(), item.line);
-                let lost = format!("{what} (the item in line {line} of {config} names it)");
+                let lost = format!("{error} (the item in line {line} of {config} names it)");
                 via.lost_initrds.push(lost);
             }
         }

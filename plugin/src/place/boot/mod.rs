@@ -23,6 +23,7 @@ mod problem;
 mod sources;
 pub mod systemd_boot;
 mod uki;
+mod undecided;
 pub mod version;
 mod volume;
 
@@ -34,7 +35,8 @@ use collect::Collector;
 pub use home::ModulesRoot;
 pub use mend::{refresh_command, refresh_initrd_command};
 pub use problem::{Fault, Problem};
-pub use uki::Uki;
+pub use uki::{NoUki, Uki};
+pub use undecided::Undecided;
 pub use volume::MAX_FILES;
 
 /// A kernel image that can be booted, with one root's modules.
@@ -138,13 +140,13 @@ pub enum BootDefault {
     /// The [`BootPath`] that is marked so; what made it the default, in words for a
     /// report.
     Known(String),
-    /// It cannot be told; why, in words for a report.
-    Unknown(String),
+    /// It cannot be told.
+    Unknown(Undecided),
 }
 
 impl Default for BootDefault {
     fn default() -> Self {
-        Self::Unknown("nothing was looked at".to_owned())
+        Self::Unknown(Undecided::NothingRead)
     }
 }
 
@@ -169,8 +171,8 @@ pub struct Search<'a> {
     pub esps: &'a [PathBuf],
     /// The directory of EFI variables, for a root that boots on this machine.
     pub efivars: Option<&'a Path>,
-    /// Reads a unified kernel image; says in words why it cannot.
-    pub read_uki: &'a dyn Fn(&Path) -> Result<Uki, String>,
+    /// Reads a unified kernel image.
+    pub read_uki: &'a dyn Fn(&Path) -> Result<Uki, NoUki>,
 }
 
 /// Looks for every kernel that can be booted.

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::bls::EntryName;
 use super::lines::lines;
 use super::problem::{Fault, Problem};
-use super::{glob, version};
+use super::{Undecided, glob, version};
 use crate::module::source::Regular;
 
 /// The vendor id of the boot loader interface's variables
@@ -20,7 +20,7 @@ const MAX_VARIABLE: u64 = 64 << 10;
 
 /// The longest pattern that is matched, in bytes: entries are files of FAT,
 /// whose names have at most 255 characters.
-const MAX_PATTERN: usize = 1 << 10;
+pub(super) const MAX_PATTERN: usize = 1 << 10;
 
 /// The boot loader interface's variables that choose an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -193,8 +193,8 @@ pub enum Choice {
         /// What chose it, in words for a report.
         by: String,
     },
-    /// It cannot be told; why, in words for a report.
-    Unknown(String),
+    /// It cannot be told.
+    Unknown(Undecided),
 }
 
 /// Chooses among `items`, in any order: what the first wish that can be
@@ -205,7 +205,7 @@ pub fn choose(items: &[LoaderEntry], wishes: &[DefaultPattern], ids: &[Ids]) -> 
     menu.sort_by(|(_, a), (_, b)| order(a, b));
     let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
     let Some(first) = choices.next() else {
-        return Choice::Unknown("no boot loader is known".to_owned());
+        return Choice::Unknown(Undecided::NoLoader);
     };
     let index = |choice: &Choice| match choice {
         Choice::Entry { index, .. } => Some(*index),
@@ -216,24 +216,23 @@ pub fn choose(items: &[LoaderEntry], wishes: &[DefaultPattern], ids: &[Ids]) -> 
     }
     let by: Vec<&str> = wishes.iter().map(|wish| wish.by.as_str()).collect();
     let by = by.join(" and ");
-    Choice::Unknown(format!(
-        "which entry {by} names depends on systemd-boot's version"
-    ))
+    Choice::Unknown(Undecided::Version { by })
 }
 
 fn choose_by(menu: &[(usize, &LoaderEntry)], wishes: &[DefaultPattern], ids: Ids) -> Choice {
     for DefaultPattern { pattern, by } in wishes {
         let pattern = pattern.to_ascii_lowercase();
         if pattern.len() > MAX_PATTERN {
-            let why = format!("{by} has more than {MAX_PATTERN} characters");
-            return Choice::Unknown(why);
+            let by = by.clone();
+            return Choice::Unknown(Undecided::LongPattern { by });
         }
         if let Some(index) = find(menu, &pattern, ids) {
             let by = by.clone();
             return Choice::Entry { index, by };
         }
         if pattern.starts_with("auto-") {
-            return Choice::Unknown(format!("{by} is {pattern}, which is no Linux entry"));
+            let by = by.clone();
+            return Choice::Unknown(Undecided::NoLinux { by, pattern });
         }
     }
     match menu.first() {
@@ -241,7 +240,7 @@ fn choose_by(menu: &[(usize, &LoaderEntry)], wishes: &[DefaultPattern], ids: Ids
             index: *index,
             by: "the first entry".to_owned(),
         },
-        None => Choice::Unknown("there is no entry".to_owned()),
+        None => Choice::Unknown(Undecided::NoEntry),
     }
 }
 

@@ -123,13 +123,13 @@ impl Place {
 
 /// Stands for the reader of images: the "image" is lines `release`, `options`
 /// and the rest an os-release.
-fn read_uki(file: &Path) -> Result<Uki, String> {
+fn read_uki(file: &Path) -> Result<Uki, NoUki> {
     let text = fs::read_to_string(file).unwrap();
     let mut lines = text.splitn(3, '\n');
     let mut line = || lines.next().map(str::to_owned);
     let (release, options) = (line(), line());
     match release.as_deref() {
-        Some("broken") => Err("no section .linux".to_owned()),
+        Some("broken") => Err(NoUki::NoLinux),
         _ => Ok(Uki {
             release,
             options,

@@ -1,5 +1,7 @@
 //! What a unified kernel image says of itself, as far as it is needed here.
 
+use crate::kernel;
+
 /// The texts in a unified kernel image, as its sections hold them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uki {
@@ -9,6 +11,17 @@ pub struct Uki {
     pub options: Option<String>,
     /// `.osrel`: an os-release(5).
     pub os_release: Option<String>,
+}
+
+/// Why a file is read as no unified kernel image.
+#[derive(Debug, thiserror::Error)]
+pub enum NoUki {
+    /// It cannot be read as an image at all.
+    #[error(transparent)]
+    Image(#[from] kernel::Error),
+    /// It is an image of another kind.
+    #[error("a PE file with a section .linux")]
+    NoLinux,
 }
 
 impl Uki {

@@ -33,6 +33,19 @@ pub(super) struct LoaderFile {
     pub(super) file: PathBuf,
 }
 
+/// What a boot loader expects under a path, where it finds something else.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotFound {
+    #[error("a path that stays on its file system, not one that leaves it by ..")]
+    Leaves,
+    #[error("a regular file at {}", .0.display())]
+    NoFile(PathBuf),
+    #[error("a readable {}: {error}", path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+    #[error("{}, which does not exist", .0.display())]
+    Missing(PathBuf),
+}
+
 /// A directory whose entries a boot loader reads: a mounted EFI system
 /// partition, or a directory `/boot` of the root's own file system.
 #[derive(Debug)]
@@ -89,14 +102,12 @@ impl Volume {
     /// a btrfs subvolume.
     ///
     /// # Errors
-    /// What was expected, in words.
-    pub(super) fn find(&self, path: &str) -> Result<LoaderFile, String> {
+    /// What was expected instead of what is there.
+    pub(super) fn find(&self, path: &str) -> Result<LoaderFile, NotFound> {
         let path = path.replace('\\', "/");
         let inside = Path::new(relative(&path));
         if leaves(inside) {
-            return Err(
-                "a path that stays on its file system, not one that leaves it by ..".into(),
-            );
+            return Err(NotFound::Leaves);
         }
         let mut places = vec![self.base.join(inside)];
         if self.in_root {
@@ -119,12 +130,12 @@ impl Volume {
                     };
                     return Ok(LoaderFile { shown, file });
                 }
-                Ok(_) => return Err(format!("a regular file at {}", shown.display())),
+                Ok(_) => return Err(NotFound::NoFile(shown)),
                 Err(error) if is_missing(&error) => {}
-                Err(error) => return Err(format!("a readable {}: {error}", shown.display())),
+                Err(error) => return Err(NotFound::Unreadable { path: shown, error }),
             }
         }
-        Err(format!("{}, which does not exist", shown.display()))
+        Err(NotFound::Missing(shown))
     }
 
     /// Reads the file under `path`, links followed; `None` if there is none.

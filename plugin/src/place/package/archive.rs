@@ -89,10 +89,7 @@ impl<'a> Archive<'a> {
             let path = file.path.display();
             return Err(broken(start, format!("{path} once, not twice")));
         }
-        self.left = self.size(file, index, stated).map_err(|expected| {
-            let path = file.path.display();
-            broken(start, format!("{expected} for {path}, as in the header"))
-        })?;
+        self.left = self.size(file, index, stated, start)?;
         if let Some(set) = self.links.set_of.get(&index)
             && self.left > 0
             && std::mem::replace(self.filled.get_mut(*set).unwrap_or(&mut false), true)
@@ -222,8 +219,18 @@ impl<'a> Archive<'a> {
     }
 
     /// The size of an entry's data, where archive and header agree on it; else
-    /// what the header expects.
-    fn size(&self, file: &PackagedFile, index: usize, stated: Option<u64>) -> Result<u64, String> {
+    /// what the header expects of the entry that starts at `start`.
+    fn size(
+        &self,
+        file: &PackagedFile,
+        index: usize,
+        stated: Option<u64>,
+        start: u64,
+    ) -> Result<u64, Error> {
+        let other = |expected: &str| {
+            let path = file.path.display();
+            broken(start, format!("{expected} for {path}, as in the header"))
+        };
         let in_header = match file.kind {
             FileKind::Regular if self.links.content_is_elsewhere(index) => 0,
             FileKind::Regular | FileKind::Symlink => file.size,
@@ -237,10 +244,10 @@ impl<'a> Archive<'a> {
                 // Which of the links carries the data is the archive's choice.
                 let fits = size == 0 || size == file.size;
                 fits.then_some(size)
-                    .ok_or_else(|| format!("0 or {} bytes", file.size))
+                    .ok_or_else(|| other(&format!("0 or {} bytes", file.size)))
             }
             (_, Some(size)) if size == in_header => Ok(size),
-            _ => Err(format!("{in_header} bytes")),
+            _ => Err(other(&format!("{in_header} bytes"))),
         }
     }
 

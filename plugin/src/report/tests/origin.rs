@@ -1,13 +1,13 @@
 //! What reports say of BTF that was built for another base.
 
 use super::*;
-use crate::btf::{Clue, Evidence};
+use crate::btf::{Evidence, Mismatch};
 
 /// A finding of `btf-wrong` on the kernel of the samples: what is said of where
 /// the BTF comes from.
 fn wrong(built_for: BuiltFor) -> Report {
     let kernel = kernel(0, Moment::Boot);
-    let clue = Clue::Length {
+    let clue = Mismatch::Length {
         built_for: built_for.strings,
         here: 2_092_587,
     };
@@ -21,7 +21,7 @@ fn wrong(built_for: BuiltFor) -> Report {
         entry.btf.built_for = Some(built_for.clone());
         entry
     });
-    Report::new(vec![kernel], modules.into(), Vec::new(), Mode::Block)
+    assemble(vec![kernel], modules.into(), Vec::new(), Mode::Block)
 }
 
 fn unknown_base(strings: u32) -> BuiltFor {
@@ -65,7 +65,10 @@ note: the version magic of 2 modules names another release; whether the kernel m
     );
     let json = serde_json::to_value(&report).unwrap();
     let verdict = &json["modules"][0]["verdicts"][0];
-    assert_eq!(verdict["why"], verdict["evidence"][0]);
+    assert_eq!(
+        verdict["reason"],
+        serde_json::json!({"rule": "length", "built_for": 2_092_364, "here": 2_092_587, "count": 1})
+    );
     assert_eq!(
         json["modules"][0]["btf"]["built_for"],
         serde_json::json!({"strings": 2_092_364, "types": 114_822, "release": "6.18.12-cloud",

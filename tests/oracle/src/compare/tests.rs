@@ -8,7 +8,7 @@ fn verdict(verdict: &str, errno: Option<i32>, log: &[&str]) -> Verdict {
         cause: None,
         errno,
         log: log.iter().map(|line| (*line).to_owned()).collect(),
-        why: None,
+        reason: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Truth;
+use crate::place::boot::Undecided;
 use crate::place::boot::problem::Fault;
 
 /// What an item of a menu is.
@@ -87,8 +88,8 @@ pub enum Selected {
     Item(usize),
     /// This entry of the Boot Loader Specification.
     Bls(usize),
-    /// It cannot be told; why, in words for a report.
-    Unknown(String),
+    /// It cannot be told.
+    Unknown(Undecided),
 }
 
 impl Menu {
@@ -105,8 +106,7 @@ impl Menu {
     /// (grub-core/normal/menu.c, 2.06).
     pub fn default(&self, bls: &[BlsEntry]) -> Selected {
         let Some(wanted) = &self.default else {
-            let why = "grub.cfg chooses it by what only GRUB knows while booting";
-            return Selected::Unknown(why.to_owned());
+            return Selected::Unknown(Undecided::Computed);
         };
         let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
         for (index, item) in self.items.iter().enumerate() {
@@ -162,11 +162,10 @@ impl Menu {
         }
         let at = number.filter(|at| *at < places.len()).unwrap_or(0);
         if places.iter().take(at + 1).any(|p| p.shown != Truth::Yes) {
-            let why = "grub.cfg counts items that only some machines have";
-            return Selected::Unknown(why.to_owned());
+            return Selected::Unknown(Undecided::Conditional);
         }
         places.into_iter().nth(at).map_or_else(
-            || Selected::Unknown("grub.cfg has no items".to_owned()),
+            || Selected::Unknown(Undecided::NoItems),
             |place| place.selected,
         )
     }

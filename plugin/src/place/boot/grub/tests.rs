@@ -18,7 +18,7 @@ fn chosen(script: &str, grubenv: &str) -> String {
     match menu.default(&bls) {
         Selected::Item(at) => menu.items().get(at).unwrap().title.clone().unwrap(),
         Selected::Bls(at) => bls.get(at).unwrap().id.clone(),
-        Selected::Unknown(why) => why,
+        Selected::Unknown(why) => why.to_string(),
     }
 }
 

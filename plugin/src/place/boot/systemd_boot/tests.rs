@@ -28,7 +28,7 @@ fn chosen(items: &[LoaderEntry], patterns: &[&str], info: Option<&str>) -> Strin
     let wishes: Vec<DefaultPattern> = patterns.iter().map(|pattern| wish(pattern)).collect();
     match choose(items, &wishes, Ids::possible(info)) {
         Choice::Entry { index, by } => format!("{} by {by}", items.get(index).unwrap().name.file),
-        Choice::Unknown(why) => why,
+        Choice::Unknown(why) => why.to_string(),
     }
 }
 

@@ -137,7 +137,9 @@ fn boot_counters_and_unified_images() {
     );
     assert_eq!(
         place.problems(),
-        ["/efi/EFI/Linux/bad.efi: expected a unified kernel image: no section .linux"]
+        [
+            "/efi/EFI/Linux/bad.efi: expected a unified kernel image: a PE file with a section .linux"
+        ]
     );
     // systemd-boot does not show an image that has no os-release.
     let other = Place::new();

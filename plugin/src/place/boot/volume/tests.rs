@@ -31,7 +31,7 @@ fn paths_are_looked_for_as_boot_loaders_do() {
 
     let find = |volume: &Volume, path: &str| match volume.find(path) {
         Ok(found) => found.file.strip_prefix(base).unwrap().display().to_string(),
-        Err(what) => what.replace(&base.display().to_string(), ""),
+        Err(error) => error.to_string().replace(&base.display().to_string(), ""),
     };
     let real = "usr/lib/modules/6.1/vmlinuz";
     let out = "a path that stays on its file system, not one that leaves it by ..";
