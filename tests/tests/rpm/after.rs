@@ -1,6 +1,7 @@
 //! After the last change the disk is judged again, and what is new is told.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard::place::plan::{Action, Stage};
@@ -94,26 +95,28 @@ fn what_was_reported_is_left_for_the_hooks_that_follow() {
 /// While the transaction is under way, hooks in scriptlets are to leave it to the plugin.
 #[test]
 fn what_is_under_way_is_noted_until_it_is_over() {
-    let judge = Judge::staged(&answer("warn", "warning", "before"), &silence());
-    let root = Root::new(&judge.path());
-    let (file, seen) = (root.handoffs().join("state.json"), judge.evidence("seen"));
-    // From the host: the root has no program to copy it.
-    let script = format!("cp {} {}", file.display(), seen.display());
-    let judge_of_both = Judge::script(&format!(
+    let root = Root::without_plugin();
+    let run = root.handoffs();
+    let judge = Judge::script(&format!(
         "plan=$(cat)
-         case $plan in *'\"stage\":\"after\"'*) {script}; echo '{}'; exit ;; esac
+         case $plan in *'\"stage\":\"after\"'*)
+             cp {}/state.json $E/seen
+             echo '{}'
+             exit
+         esac
          echo '{}'",
+        run.display(),
         silence(),
         answer("warn", "warning", "before")
     ));
     let plugins = judge.evidence("plugins");
     fs::create_dir(&plugins).unwrap();
-    std::os::unix::fs::symlink(btf_guard_tests::plugin(), plugins.join("btf_guard.so")).unwrap();
-    let (program, run) = (judge_of_both.path(), root.handoffs());
+    symlink(btf_guard_tests::plugin(), plugins.join("btf_guard.so")).unwrap();
+    let program = judge.path();
     let options = format!("--judge {} --handoff {}", program.display(), run.display());
     let root = root.with_plugins_from(&plugins, &options);
     assert!(install(&root, &[module_package("mod")]).status.success());
-    let pending: State = serde_json::from_slice(&fs::read(&seen).unwrap()).unwrap();
+    let pending: State = serde_json::from_str(&judge.read("seen")).unwrap();
     assert!(pending.pending && pending.reported == ["before"]);
     let dir = Private::create(&run).unwrap();
     assert!(!State::read(&dir).unwrap().unwrap().pending);
