@@ -49,13 +49,7 @@ pub(crate) fn run(hook: &Hook) -> Outcome {
     if wishes::of_the_environment() == Some(Mode::Off) {
         return Outcome::Done;
     }
-    let (mut lines, event) = looked(hook).unwrap_or_else(|error| {
-        let text = format!(
-            "btf-guard: {error:#}; what is on the disk now is not judged; run 'btf-guard check'"
-        );
-        let level = Level::Warning;
-        (vec![Message { level, text }], None)
-    });
+    let (mut lines, event) = looked(hook).unwrap_or_else(|error| (vec![not_judged(&error)], None));
     if lines.is_empty() {
         return Outcome::Done;
     }
@@ -82,6 +76,15 @@ pub(crate) fn run(hook: &Hook) -> Outcome {
         say(before, complaints.chain(lines).collect(), behind);
     }
     Outcome::Done
+}
+
+/// The one line for whatever goes wrong here.
+fn not_judged(error: &anyhow::Error) -> Message {
+    let level = Level::Warning;
+    let text = format!(
+        "btf-guard: {error:#}; what is on the disk now is not judged; run 'btf-guard check'"
+    );
+    Message { level, text }
 }
 
 /// What there is to say, and to record.
@@ -150,14 +153,14 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     let dir = Private::open(Path::new(RUN)).ok().flatten();
     let before = dir.and_then(|dir| State::read(&dir).ok()?);
     let before = before.filter(|state| state.is_of(client) && state.root == root);
-    let (since, reported, unshown) = match before {
+    let (since, mut reported, mut lines) = match before {
         Some(before) => (before.looked, before.reported, before.unshown),
         None => (started_at(client)?, Vec::new(), Vec::new()),
     };
-    let has_changed = Root::new(root).is_ok_and(|root| changed::may_have_changed(&root, since));
+    // Why a root cannot be looked at is for the judge to say.
+    let has_changed = Root::new(root).map_or(true, |root| changed::may_have_changed(&root, since));
     let looked = record::now();
-    let (mut lines, mut event) = (unshown, None);
-    let mut reported = reported;
+    let mut event = None;
     if has_changed {
         let plan = Plan {
             stage: Stage::After,
@@ -165,7 +168,13 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
             said: reported.clone(),
             ..plan(root)
         };
-        let answer = ask(&plan)?;
+        let answer = match ask(&plan) {
+            Ok(answer) => answer,
+            Err(failure) => {
+                lines.push(not_judged(&failure.into()));
+                return Ok((lines, None));
+            }
+        };
         reported.extend_from_slice(&answer.keys);
         let (found, its_event) = told(&record::program(client.pid), &plan, answer);
         lines.extend(found);
