@@ -33,9 +33,9 @@ use super::{Outcome, record::this_program};
 
 /// Lines at the bottom of a terminal that dnf 5 wipes out: it draws its progress
 /// once more, over what was written below since (`operator<<` of
-/// libdnf5-cli/progressbar/multi_progress_bar.cpp). It may be more where a scriptlet
-/// has printed; then the last of ours are lost.
-const PROGRESS: usize = 8;
+/// libdnf5-cli/progressbar/multi_progress_bar.cpp), with what the last package's
+/// scriptlets have printed. Where that is more, the last lines of ours are lost.
+const PROGRESS: usize = 32;
 
 /// Set by kernel-install for its plugins.
 const IN_KERNEL_INSTALL: &str = "KERNEL_INSTALL_LAYOUT";
