@@ -56,7 +56,11 @@ impl Package {
                                 loads.fetch_add(1, Ordering::Relaxed)
                             }
                             Verdict::Refused(refusal) => {
-                                assert!(refusal.errno() < 0, "{}: {refusal:?}", path.display());
+                                assert!(
+                                    refusal.errno().is_some_and(|errno| errno < 0),
+                                    "{}: {refusal:?}",
+                                    path.display()
+                                );
                                 refused.fetch_add(1, Ordering::Relaxed)
                             }
                             other => panic!("{}: {other:?}", path.display()),
