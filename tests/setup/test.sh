@@ -10,6 +10,7 @@
 #   BTF_GUARD_RPMS      directory of the packages of `make rpm` (packages.sh)
 #   BTF_GUARD_BIN       the program, BTF_GUARD_PLUGIN  the rpm plugin, both as
 #                       built from this tree in the profile of the tests
+#   BTF_GUARD_RELEASE_PLUGIN  the rpm plugin as packages have it, for its size
 #   BTF_GUARD_SKIPS     a file: a test that has to leave something out, because
 #                       this machine does not permit it, appends one line saying
 #                       what and why. All such lines are shown at the end.
@@ -112,11 +113,12 @@ run_tests() {
     BTF_GUARD_SHIMS=$cache/shims
     BTF_GUARD_PACKAGEKIT=$cache/packagekit
     BTF_GUARD_RPMS=$target/rpm
+    BTF_GUARD_RELEASE_PLUGIN=$target/rpm/compiled/release/libbtf_guard_rpm.so
     BTF_GUARD_WORKSHOP=$cache/workshop
     BTF_GUARD_INIT=$("$here/oracle.sh" init) || return 1
     export BTF_GUARD_BIN BTF_GUARD_PLUGIN BTF_GUARD_KERNELS BTF_GUARD_ROOTS \
         BTF_GUARD_BORROWED BTF_GUARD_SHIMS BTF_GUARD_PACKAGEKIT BTF_GUARD_RPMS BTF_GUARD_WORKSHOP \
-        BTF_GUARD_INIT
+        BTF_GUARD_INIT BTF_GUARD_RELEASE_PLUGIN
     for file in "$BTF_GUARD_BIN" "$BTF_GUARD_PLUGIN"; do
         if [ ! -f "$file" ]; then
             say "$file was not built"
