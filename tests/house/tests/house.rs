@@ -32,7 +32,7 @@ const ALLOWED: &[Allowed<'_>] = &[
     ("btf-guard-sysroot", &["btf-guard-btf"]),
     (
         "btf-guard-protocol",
-        &["btf-guard-btf", "btf-guard-subprocess", "btf-guard-sysroot"],
+        &["btf-guard-btf", "btf-guard-subprocess"],
     ),
     (
         "btf-guard-core",
