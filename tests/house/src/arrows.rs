@@ -18,17 +18,19 @@ pub struct Arrow {
     pub at: (PathBuf, usize),
     /// The file of the module that is named.
     pub target: PathBuf,
+    /// The file that the name really is from, where that module only imports it.
+    pub source: Option<PathBuf>,
 }
 
 impl fmt::Display for Arrow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, line) = &self.at;
-        write!(
-            f,
-            "{}:{line} uses {}",
-            file.display(),
-            self.target.display()
-        )
+        let target = self.target.display();
+        write!(f, "{}:{line} uses {target}", file.display())?;
+        match &self.source {
+            Some(source) => write!(f, " for what is in {}", source.display()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -47,6 +49,7 @@ pub fn arrows(sources: &Sources, root: &Path) -> Result<Vec<Arrow>, String> {
             let (to, target) = owner(&modules, &path);
             if target != module.file {
                 arrows.push(Arrow {
+                    source: source(&modules, &to, &path).filter(|file| *file != target),
                     from: from.clone(),
                     to,
                     at: (module.file.clone(), reference.line),
@@ -96,6 +99,22 @@ fn absolute(
     }
 }
 
+/// The file that a path of a module really leads into, through its imports.
+fn source(
+    modules: &BTreeMap<ModulePath, Module>,
+    module: &ModulePath,
+    path: &[String],
+) -> Option<PathBuf> {
+    let name = path.get(module.len())?;
+    let import = modules.get(module)?.names.get(name)?;
+    let path = absolute(modules, module, import, 0)?;
+    let (next, file) = owner(modules, &path);
+    match next == *module {
+        true => None,
+        false => source(modules, &next, &path).or(Some(file)),
+    }
+}
+
 /// The module that a path leads into, and its file.
 fn owner(modules: &BTreeMap<ModulePath, Module>, path: &[String]) -> (ModulePath, PathBuf) {
     (0..=path.len())
@@ -103,4 +122,32 @@ fn owner(modules: &BTreeMap<ModulePath, Module>, path: &[String]) -> (ModulePath
         .filter_map(|length| path.get(..length))
         .find_map(|path| Some((path.to_vec(), modules.get(path)?.file.clone())))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_only_handed_on_is_told_with_its_source() {
+        let sources: Sources = [
+            ("lib.rs", "mod a; mod b;\npub use a::c::C as D;"),
+            ("a/mod.rs", "pub mod c;"),
+            ("a/c.rs", "pub use d::C;\nmod d;"),
+            ("a/c/d.rs", ""),
+            ("b.rs", "use crate::D;"),
+        ]
+        .map(|(file, source)| (PathBuf::from(file), source.to_owned()))
+        .into();
+        let arrows = arrows(&sources, Path::new("lib.rs")).unwrap();
+        let lines: Vec<_> = arrows.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "lib.rs:2 uses a/c.rs for what is in a/c/d.rs",
+                "a/c.rs:1 uses a/c/d.rs",
+                "b.rs:1 uses lib.rs for what is in a/c/d.rs",
+            ]
+        );
+    }
 }

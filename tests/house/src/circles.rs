@@ -176,7 +176,7 @@ mod tests {
             ("src/lib.rs", "mod a;"),
             ("src/a.rs", "mod b; mod c;\npub use b::B;"),
             ("src/a/b.rs", "use super::c::C;"),
-            ("src/a/c.rs", "use super::A;"),
+            ("src/a/c.rs", "use super::A;\nuse super::B;"),
         ]);
         assert!(side_by_side(&arrows).is_empty());
         assert_eq!(
