@@ -95,7 +95,6 @@ const METAPHORS: &[&str] = &[
     "ahead",
     "bench",
     "carrier",
-    "carriers",
     "census",
     "clue",
     "door",
