@@ -20,12 +20,12 @@ pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
 pub(crate) use status::Status;
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
 
-/// A contract, see DESIGN.
+/// Scripts rely on them.
 const EXIT_CODES: &str = "\
 Exit codes: 0 nothing at warn or above, 1 findings at warn, 2 findings at block,
 3 usage or input error (what could be read was judged), 4 internal failure.";
 
-/// Tells before a reboot or an update which kernel modules a kernel will refuse for their BTF
+/// Predicts before a reboot or an update which kernel modules a kernel will refuse for their BTF
 #[derive(Debug, Parser)]
 #[command(name = "btf-guard", version, disable_help_subcommand = true)]
 #[command(after_help = EXIT_CODES)]
@@ -46,6 +46,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(Config),
     Judge(Judge),
+    /// Write an event to the journal and the findings store
     #[command(hide = true)]
     Record(PolicyPlace),
     #[command(subcommand, hide = true)]
@@ -54,33 +55,32 @@ pub(crate) enum Command {
     Generate(Generate),
 }
 
-/// Hold kernel modules against kernels
+/// Check kernel modules against kernels
 ///
-/// Says which modules which kernel will refuse or load without types, what the
+/// Reports which modules which kernel will refuse or load without types, what the
 /// kernel will log, and what to do about it.
 ///
-/// Without PATH, the modules of each kernel chosen; without --kernel, the running
-/// kernel, or, where it has no modules here, every kernel of the root. With PATH
-/// and several kernels, each is held against each.
+/// Without PATH, checks the modules of each selected kernel; without --kernel, the
+/// running kernel, or every kernel of the root if the running one has no modules there.
+/// With PATH and several kernels, checks each module against each kernel.
 ///
-/// Where every kernel of the root is judged (--kernel all), so are the modules inside
-/// the initrds that boot entries name, by the kernels that are booted with them.
+/// With --kernel all, also checks the modules inside the initrds that boot entries name,
+/// against the kernels that are booted with them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// Modules (.ko, .ko.gz, .ko.xz, .ko.zst), raw split BTF (.btf), directories, packages (.rpm)
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Judge PATHs as what the build of a package has made (a build root, modules, packages)
+    /// Treat PATHs as the result of a package build (a build root, modules, packages)
     ///
-    /// Each module is held against the kernel of the release that it is for: the one given,
-    /// or the first that is found in the build root, then in the root. Told are BTF that
-    /// this kernel refuses or that was made for another, and BTF or a distilled base that
-    /// is missing.
+    /// Checks each module against the kernel of the release that it is for: the one given,
+    /// or the first found in the build root, then in the root. Reports BTF that this kernel
+    /// refuses or that was built for another kernel, and missing BTF or .BTF.base.
     #[arg(long, requires = "paths", conflicts_with = "esps")]
     pub(crate) built: bool,
 
-    /// In rpmlint's lines, the package that modules outside of one are for
+    /// In rpmlint output, the package name for modules that are not in a package
     #[arg(long, value_name = "NAME.ARCH")]
     pub(crate) package: Option<String>,
 
@@ -93,7 +93,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel_config: Option<PathBuf>,
 
-    /// Where kernels and modules are looked for
+    /// Root directory to inspect
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
 
@@ -105,19 +105,19 @@ pub(crate) struct Check {
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub(crate) causes: Causes,
 
-    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory); "none" keeps nothing
+    /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory; "none" disables it)
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Another place than / for the configuration and the overrides, for tests
+    /// Another directory than / for configuration and overrides, for tests
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) way: Way,
 
-    /// How many modules to judge at a time (default: one a processor)
+    /// Modules to check in parallel (default: one per processor)
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
 }
@@ -125,19 +125,19 @@ pub(crate) struct Check {
 /// How findings are counted and written.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Way {
-    /// How to write them
+    /// Output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: Format,
 
-    /// Also what loads without types, what is unknown and what was not checked, and why
+    /// Also show what loads without types, what is unknown or was not checked, and why
     #[arg(long, short, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
-    /// Only the decision: allow, warn or block
+    /// Print only the decision: allow, warn or block
     #[arg(long, short)]
     pub(crate) quiet: bool,
 
-    /// The most that findings may come to
+    /// Maximum action for findings
     #[arg(long, default_value = "block", value_parser = mode())]
     pub(crate) mode: Mode,
 
@@ -148,13 +148,13 @@ pub(crate) struct Way {
 
 /// List every kernel that a root can run or boot
 ///
-/// Looks at module directories, /boot, entries of boot loaders, unified kernel
-/// images, and says of each kernel which build it is, whether it is the default,
-/// and whether it is a stale copy: the same release, but another build than the
-/// image that the release's modules belong to.
+/// Looks at module directories, /boot, boot loader entries and unified kernel images.
+/// Shows for each kernel its build, whether it is the default, and whether it is a stale
+/// copy: the same release, but another build than the image that the release's modules
+/// belong to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Kernels {
-    /// Where kernels and modules are looked for
+    /// Root directory to inspect
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
 
@@ -162,30 +162,30 @@ pub(crate) struct Kernels {
     #[arg(long = "esp", value_name = "DIR")]
     pub(crate) esps: Vec<PathBuf>,
 
-    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory); "none" keeps nothing
+    /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory; "none" disables it)
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// How to write the list
+    /// Output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: ListFormat,
 }
 
-/// For hooks: reads the plan of a transaction, prints what to do (JSON both ways)
+/// For hooks: read the plan of a transaction, print the decision (both JSON)
 #[derive(Debug, clap::Args)]
 pub(crate) struct Judge {
-    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory); "none" keeps nothing
+    /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory; "none" disables it)
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Another place than / for the configuration and the overrides, for tests
+    /// Another directory than / for configuration and overrides, for tests
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) config: Option<PathBuf>,
 }
 
-/// For programs that have changed kernels or modules: says what is wrong with the
+/// For programs that have changed kernels or modules: report what is wrong with the
 /// disk now, if anything.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hook {
@@ -201,16 +201,16 @@ pub(crate) enum Hook {
     },
     /// For the post_transaction of dkms(8)
     Dkms {
-        /// The process that dkms is
+        /// PID of the dkms process
         #[arg(long, value_name = "PID")]
         client: u32,
     },
     /// For actions of dnf after a transaction
     Dnf {
-        /// The process that dnf is
+        /// PID of the dnf process
         #[arg(long, value_name = "PID")]
         client: u32,
-        /// What the transaction worked on
+        /// Root directory of the transaction
         #[arg(long, value_name = "DIR", default_value = "/")]
         root: PathBuf,
     },
@@ -248,11 +248,11 @@ pub(crate) struct Dependencies {
     #[arg(value_enum)]
     pub(crate) what: Dependency,
 
-    /// Where the package was put together
+    /// The package's build root
     #[arg(long, value_name = "DIR")]
     pub(crate) build_root: PathBuf,
 
-    /// Where kernels are looked for that the build has not made
+    /// Root directory with kernels that are not part of the build
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
 

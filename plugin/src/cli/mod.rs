@@ -47,7 +47,7 @@ use clap::Parser;
 use args::{Args, Command, ZYPPER_NAME, ZypperArgs};
 pub(crate) use outcome::Outcome;
 
-/// Exit codes: a contract, see DESIGN.
+/// Exit codes, which scripts rely on.
 const FINDINGS_AT_WARN: u8 = 1;
 const FINDINGS_AT_BLOCK: u8 = 2;
 const USAGE_OR_INPUT: u8 = 3;

@@ -81,7 +81,7 @@ fn issue(places: &Places, wanted: &Wanted, wish: Wish) -> anyhow::Result<Outcome
 
 fn revoke(places: &Places, id: &str) -> anyhow::Result<Outcome> {
     let revoked = overrides::revoke(places, id).context("it is not revoked")?;
-    ensure!(revoked, "there is no override '{id}' (any more)");
+    ensure!(revoked, "no active override '{id}'");
     Ok(Outcome::Done)
 }
 

@@ -63,7 +63,7 @@ impl<'t> Keys<'t> {
             let name = key.get_ref().as_ref();
             if !names.contains(&name) {
                 let nearest = nearest(name, &names).unwrap_or_default();
-                let what = format!("unknown key '{of}{name}'; the nearest is '{of}{nearest}'");
+                let what = format!("unknown key '{of}{name}' (did you mean '{of}{nearest}'?)");
                 self.wrong(&key.span(), what);
             }
         }
@@ -98,7 +98,7 @@ impl<'t> Keys<'t> {
             let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let nearest = nearest(text, &names).unwrap_or_default();
             let all = names.join(", ");
-            let what = format!("'{text}' is none of {all}; the nearest is '{nearest}'");
+            let what = format!("'{text}' is none of {all} (did you mean '{nearest}'?)");
             self.wrong(&value.span(), what);
         }
         found.map(|(_, meaning)| *meaning)

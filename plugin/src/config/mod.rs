@@ -133,7 +133,7 @@ impl Loaded {
             n => format!(", and {} more", n - 1),
         };
         Some(format!(
-            "{first}{more}: what is wrong is ignored; see 'btf-guard config check'"
+            "{first}{more}; a file with a mistake is not used at all; see 'btf-guard config check'"
         ))
     }
 }

@@ -24,24 +24,24 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
     for (text, expected) in [
         (
             "moode = \"warn\"",
-            "/x.toml:1:1: unknown key 'moode'; the nearest is 'mode'",
+            "/x.toml:1:1: unknown key 'moode' (did you mean 'mode'?)",
         ),
         (
             "\n  mode = \"wran\"",
-            "/x.toml:2:10: 'wran' is none of off, warn, block; the nearest is 'warn'",
+            "/x.toml:2:10: 'wran' is none of off, warn, block (did you mean 'warn'?)",
         ),
         ("mode = 3", "/x.toml:1:8: expected a text in quotes"),
         (
             "on_error = \"off\"",
-            "/x.toml:1:12: 'off' is none of warn, block; the nearest is 'warn'",
+            "/x.toml:1:12: 'off' is none of warn, block (did you mean 'warn'?)",
         ),
         (
             "[severity.boot]\nrefuse = \"warn\"",
-            "/x.toml:2:1: unknown key 'severity.boot.refuse'; the nearest is 'severity.boot.refused'",
+            "/x.toml:2:1: unknown key 'severity.boot.refuse' (did you mean 'severity.boot.refused'?)",
         ),
         (
             "[severity.reboot]\n",
-            "/x.toml:1:11: unknown key 'severity.reboot'; the nearest is 'severity.boot'",
+            "/x.toml:1:11: unknown key 'severity.reboot' (did you mean 'severity.boot'?)",
         ),
         ("severity = \"warn\"", "/x.toml:1:12: expected a table"),
         (
@@ -58,7 +58,7 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
         ),
         (
             "[[rule]]\npakage = \"a\"\nseverity = \"block\"",
-            "/x.toml:2:1: unknown key 'rule.pakage'; the nearest is 'rule.package'",
+            "/x.toml:2:1: unknown key 'rule.pakage' (did you mean 'rule.package'?)",
         ),
         (
             "[[rule]]\nverdict = \"refused\"",
@@ -151,7 +151,7 @@ fn a_later_file_wins_and_a_broken_one_is_left_out_whole() {
     assert_eq!((loaded.problems.len(), loaded.files.len()), (1, 4));
     let complaint = loaded.complaint().unwrap();
     assert!(
-        complaint.contains("30-c.toml:2:1: unknown key 'on_eror'; the nearest is 'on_error'"),
+        complaint.contains("30-c.toml:2:1: unknown key 'on_eror' (did you mean 'on_error'?)"),
         "{complaint}"
     );
 

@@ -283,7 +283,7 @@ fn the_manual_page_tells_zypper_what_the_command_is_for() {
             .next()
             .unwrap();
         let name = name.replace("\\-", "-");
-        let summary = "Tell which modules kernels will refuse after an update";
+        let summary = "Report which modules kernels will refuse after an update";
         assert_eq!(name, format!("zypper-btf-guard - {summary}"));
     }
 }

@@ -9,25 +9,25 @@ use super::ListFormat;
 
 /// Show or check the configuration
 ///
-/// Files are read one after another, and what a later one says wins:
+/// Files are read in this order, and a later one wins:
 /// /usr/share/btf-guard/btf-guard.toml, /etc/btf-guard.toml, /etc/btf-guard.d/*.toml.
-/// They are those of the machine that this runs on, whatever --root other commands get.
+/// They are always those of the running system, regardless of --root of other commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
-    /// Show each value that counts, and where it comes from
+    /// Show the effective values, and where they come from
     Show {
-        /// How to write them
+        /// Output format
         #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
         format: ListFormat,
 
         #[command(flatten)]
         place: Place,
     },
-    /// Tell what is wrong with files of the configuration
+    /// Report mistakes in configuration files
     ///
-    /// Without FILE, of all that are read. Exit code 0 if nothing is, 3 otherwise.
+    /// Without FILE, in all files that are read. Exit code 0 without mistakes, else 3.
     Check {
-        /// Files, each as if it were the only one
+        /// Files to check, each by itself
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
 
@@ -36,10 +36,10 @@ pub(crate) enum Config {
     },
 }
 
-/// Where the files are.
+// No doc comment: clap would show it as the description of whoever flattens this.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
-    /// Another place than / for the configuration and the overrides, for tests
+    /// Another directory than / for configuration and overrides, for tests
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) config: Option<PathBuf>,
 }
@@ -52,20 +52,20 @@ impl Place {
     }
 }
 
-/// Let pass what would be blocked
+/// Allow transactions that would be blocked
 ///
-/// For sudo, PackageKit and automatic updates, which pass no environment on. For root.
-/// What is let pass is still warned of, and logged with its reason.
+/// For sudo, PackageKit and automatic updates, which do not pass the environment on. Root
+/// only. What is allowed still warns, and is logged with its reason.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Allow {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
 }
 
-/// Block what would only be warned of
+/// Block transactions that would only warn
 ///
-/// The counterpart of allow, with the same options. A transaction that only makes
-/// something better is not blocked, nor one that is judged by a guess.
+/// The counterpart of allow, with the same options. A transaction that only improves
+/// something is not blocked, nor one whose verdict rests on a guess.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Deny {
     #[command(flatten)]
@@ -76,34 +76,33 @@ pub(crate) struct Deny {
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").args(["next", "package", "until", "list", "revoke"]).multiple(true).required(true))]
 pub(crate) struct Wanted {
-    /// For the next transaction whose outcome it changes, within an hour where --until
-    /// does not say otherwise, and until the next boot at most
+    /// For the next transaction whose outcome it changes; expires after one hour (or at
+    /// --until) and at reboot
     #[arg(long)]
     pub(crate) next: bool,
 
-    /// Only where the modules or the kernel come with packages of these names, as in
-    /// 'foo-kmp-*'
+    /// Only for modules or kernels of packages with such names, as in 'foo-kmp-*'
     #[arg(long, value_name = "GLOB")]
     pub(crate) package: Option<String>,
 
-    /// When it ends: a day (2027-01-31), a time (14:00, 2027-01-31T14:00), a while
-    /// (+2h, +3d), or next-boot
+    /// When it ends: a day (2027-01-31), a time (14:00, 2027-01-31T14:00), a
+    /// duration (+2h, +3d), or next-boot
     #[arg(long, value_name = "WHEN")]
     pub(crate) until: Option<String>,
 
-    /// Why; it is kept, shown and logged
+    /// The reason; it is stored, shown and logged
     #[arg(long, value_name = "TEXT", required_unless_present_any = ["list", "revoke"])]
     pub(crate) reason: Option<String>,
 
-    /// List the overrides that count now
+    /// List active overrides
     #[arg(long, conflicts_with_all = ["next", "package", "until", "reason", "revoke"])]
     pub(crate) list: bool,
 
-    /// Take one back
+    /// Revoke an override
     #[arg(long, value_name = "ID", conflicts_with_all = ["next", "package", "until", "reason"])]
     pub(crate) revoke: Option<String>,
 
-    /// How to write the list
+    /// Output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: ListFormat,
 

@@ -8,25 +8,25 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::Way;
 
-/// Tell which modules kernels will refuse after an update
+/// Report which modules kernels will refuse after an update
 ///
-/// Installs nothing. The package manager itself chooses the packages. Those that are needed are
-/// downloaded, and judged as they would be in the transaction: what comes, by the
-/// kernels that will be there. Before an automatic update: exit code 2 means that
-/// modules would no longer load after a reboot.
+/// Installs nothing. The package manager itself selects the packages. Those that matter are
+/// downloaded, and judged as in the transaction: what comes, against the kernels that
+/// will be there. For use before an automatic update: exit code 2 means that modules
+/// would no longer load after a reboot.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Preflight {
     Zypper(Zypper),
     Dnf(Dnf),
 }
 
-/// What zypper would install, judged before it does
+/// Judge what zypper would install
 ///
-/// Asks libzypp's solver, and downloads packages of kernels and modules into
+/// Asks libzypp's solver, and downloads packages with kernels or modules into
 /// zypper's own cache, where the update then finds them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Zypper {
-    /// What zypper is to do
+    /// zypper's command
     #[arg(value_name = "VERB", value_parser = zypper_verb())]
     pub(crate) verb: Verb,
 
@@ -41,7 +41,7 @@ pub(crate) struct Zypper {
 /// What does not depend on zypper's verb.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ZypperWish {
-    /// Take the repositories as they were last refreshed
+    /// Do not refresh repositories
     #[arg(long)]
     pub(crate) no_refresh: bool,
 
@@ -52,15 +52,15 @@ pub(crate) struct ZypperWish {
     pub(crate) way: Way,
 }
 
-/// What dnf would install, judged before it does
+/// Judge what dnf would install
 ///
-/// Lets dnf resolve and download, without installing, and removes the packages
-/// afterwards. dnf is told yes to all its questions. It does not check the
-/// packages' signatures here, because that could add keys to rpm's database: the
-/// update itself does.
+/// Has dnf resolve and download without installing, and removes the packages
+/// afterwards. All of dnf's questions are answered with yes. Signatures of packages are
+/// not checked here, because that could add keys to rpm's database; the update itself
+/// checks them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dnf {
-    /// What dnf is to do
+    /// dnf's command
     #[arg(value_name = "VERB", value_parser = dnf_verb())]
     pub(crate) verb: String,
 
@@ -78,16 +78,16 @@ pub(crate) struct Dnf {
 /// Where the packages would be installed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
-    /// The root that the packages are for
+    /// Root directory that the packages are for
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
 
-    /// Where to keep what images hold (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory); "none" keeps nothing
+    /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
+    /// own cache directory; "none" disables it)
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Another place than / for the configuration and the overrides, for tests
+    /// Another directory than / for configuration and overrides, for tests
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) config: Option<PathBuf>,
 }

@@ -6,36 +6,36 @@ use clap::ArgAction;
 
 use super::StandingFormat;
 
-/// Tell which findings stand now
+/// Show current findings
 ///
-/// Findings are kept from transactions and checks, in /var/lib/btf-guard, which only
-/// root can read. Each stands for as long as neither its module nor its kernel
-/// changes; what has changed is judged again. Where nothing was ever checked,
-/// everything is.
+/// Findings of transactions and checks are stored in /var/lib/btf-guard, which only
+/// root can read. A finding holds as long as neither its module nor its kernel
+/// changes; what has changed is judged again. If nothing was ever checked, everything
+/// is checked now.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Status {
-    /// Judge all modules by all kernels of this machine, as check --kernel all does
+    /// Judge all modules against all kernels of this machine, as check --kernel all does
     #[arg(long)]
     pub(crate) rescan: bool,
 
-    /// Hold what the kernel has refused since it was booted against what was predicted, and say
-    /// where that was wrong
+    /// Compare what the kernel has refused since boot with the predictions, and report
+    /// where these were wrong
     #[arg(long)]
     pub(crate) boot: bool,
 
-    /// How to write them
+    /// Output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: StandingFormat,
 
-    /// At most a few lines for those who log in; nothing where nothing stands
+    /// A few lines for the message of the day; none without findings
     #[arg(long, conflicts_with = "format")]
     pub(crate) motd: bool,
 
-    /// Also keep those lines in FILE, which is removed where nothing stands
+    /// Also write those lines to FILE, which is removed without findings
     #[arg(long, value_name = "FILE")]
     pub(crate) motd_file: Option<PathBuf>,
 
-    /// Also keep metrics in btf-guard.prom in DIR, for node_exporter; if there is such a directory
+    /// Also write metrics to btf-guard.prom in DIR, for node_exporter, if that directory exists
     #[arg(long, value_name = "DIR")]
     pub(crate) textfile: Option<PathBuf>,
 
@@ -56,11 +56,11 @@ pub(crate) struct Status {
     )]
     pub(crate) store: PathBuf,
 
-    /// For tests: where to keep what images hold
+    /// For tests: kernel image cache directory
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Another place than / for the configuration and the overrides, for tests
+    /// Another directory than / for configuration and overrides, for tests
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) config: Option<PathBuf>,
 

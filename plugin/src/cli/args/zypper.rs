@@ -12,7 +12,7 @@ use super::{Check, Command, Kernels};
 /// The name under which zypper starts the program, and looks for its manual page.
 pub(crate) const NAME: &str = "zypper-btf-guard";
 
-/// Tell which modules kernels will refuse after an update
+/// Report which modules kernels will refuse after an update
 ///
 /// Installs nothing. zypper starts it as `zypper btf-guard`; the verbs are zypper's own.
 #[derive(Debug, Parser)]
