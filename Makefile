@@ -176,7 +176,7 @@ help:
 	@echo 'make test       everything that is checked, on real kernels and with the real rpm'
 	@echo 'make oracle     every case that real kernels are asked, in QEMU (docs/accuracy.md)'
 	@echo 'make demo       the main job on real input, command by command'
-	@echo 'make bench      speed and memory against libbpf, depmod, rpm'
+	@echo 'make bench      speed and memory against libbpf, depmod, rpm; each beside its limit'
 	@echo 'make fuzz       60 s of fuzzing for each target'
 	@echo 'make rpm        packages of the last commit, without network, into target/rpm'
 	@echo 'make install    DESTDIR= PREFIX=/usr RPM_PLUGIN_DIR= RPM_MACRO_DIR= ZYPP='

@@ -1,5 +1,6 @@
 //! `make bench`: speed and memory, side by side with the peer that does the
-//! same or less, as a ratio of CPU times in one run. Nothing is asserted.
+//! same or less, as a ratio of CPU times in one run, each with its limit
+//! (docs/performance.md). Nothing is asserted.
 
 mod apart;
 mod images;
@@ -79,7 +80,7 @@ fn main() -> Result<()> {
     let only = arguments.iter().any(|argument| argument == "transactions");
     let head = || {
         println!(
-            "\n| work, CPU time | ours | peer | ratio | of wall time | goal |\n|---|---|---|---|---|---|"
+            "\n| work, CPU time | ours | peer | ratio | of wall time | limit |\n|---|---|---|---|---|---|"
         )
     };
     if only {
@@ -308,7 +309,7 @@ impl Bench {
     }
 
     fn memory(&self) -> Result<()> {
-        println!("| peak memory | MiB | of it the base | goal |\n|---|---|---|---|");
+        println!("| peak memory | MiB | of it the base | limit |\n|---|---|---|---|");
         let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
         let large = self.large()?;
         let packed = self.kernel("image-6.12.", "cloud-amd64")?;

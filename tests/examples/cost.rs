@@ -10,9 +10,9 @@
 //! is that of all processes that it starts and waits for. Medians are shown, of
 //! both, of the ratio and of the difference, round by round.
 //!
-//! libzypp itself has more to do where there is any commit plugin. So for zypper
-//! there is a third root, with a plugin that says yes to everything, and two figures
-//! more: what that costs, and how much more btf-guard does. Nothing is asserted.
+//! A client itself has more to do where there is any commit plugin or action. So there
+//! is a third root, with one that does nothing, and two figures more: what that costs,
+//! and how much more btf-guard does, with its limit. Nothing is asserted.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -41,6 +41,21 @@ const PACKAGES: usize = 60_000;
 /// The soft limit of descriptors in a login of systemd's. libzypp 17.25 closes each
 /// number below it in every process that it starts.
 const DESCRIPTORS: u64 = 1024;
+
+/// CPU time beyond the same client with an action or a commit plugin that does nothing.
+const LIMIT: &str = "≤ 8 ms";
+
+/// An action of each dnf that does nothing, where the client looks for it.
+const ACTIONS: [(&str, &str); 2] = [
+    (
+        "/etc/dnf/plugins/post-transaction-actions.d/nothing.action",
+        "*:any:/bin/true\n",
+    ),
+    (
+        "/etc/dnf/libdnf5-plugins/actions.d/nothing.actions",
+        "post_transaction::::/bin/true\n",
+    ),
+];
 
 /// The least that libzypp takes for a commit plugin: a program that answers.
 const YES: &str = r#"
@@ -125,8 +140,10 @@ fn main() {
         ..getrlimit(Resource::Nofile)
     };
     setrlimit(Resource::Nofile, limit).unwrap();
-    println!("| client | packages | without | with | ratio | difference | libzypp's own | ours |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| client | packages | without | with | ratio | difference | the client's own | ours | limit |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     for case in &CASES {
         if !case.name.contains(only) {
             continue;
@@ -138,16 +155,21 @@ fn main() {
 }
 
 fn measure(case: &Case, packages: usize, runs: usize) {
-    let (Some(with), Some(without)) = (
+    let (Some(with), Some(without), Some(with_nothing)) = (
         ClientRoot::as_machine(case.suite),
+        ClientRoot::without_guard(case.suite),
         ClientRoot::without_guard(case.suite),
     ) else {
         return;
     };
-    let mut roots = vec![without, with];
     if case.words == ZYPPER {
-        roots.extend(saying_yes(case.suite));
+        add_commit_plugin(&with_nothing);
+    } else {
+        for (path, text) in ACTIONS {
+            with_nothing.put(path, text);
+        }
     }
+    let roots = [without, with, with_nothing];
     for root in &roots {
         prepare(root, packages);
         // What a client and the plugin make once for each repository.
@@ -165,27 +187,21 @@ fn measure(case: &Case, packages: usize, runs: usize) {
         rounds.push(figures);
     }
     let of = |figure: fn(&[f64]) -> f64| median(rounds.iter().map(|all| figure(all)).collect());
-    let (own, ours) = match roots.len() {
-        3 => (
-            format!("{:+.1} ms", of(|all| all[2] - all[0])),
-            format!("{:+.1} ms", of(|all| all[1] - all[2])),
-        ),
-        _ => Default::default(),
-    };
     println!(
-        "| {} | {} | {:.1} ms | {:.1} ms | {:.3} | {:+.1} ms | {own} | {ours} |",
+        "| {} | {} | {:.1} ms | {:.1} ms | {:.3} | {:+.1} ms | {:+.1} ms | {:+.1} ms | {LIMIT} |",
         case.name,
         packages + 1,
         of(|all| all[0]),
         of(|all| all[1]),
         of(|all| all[1] / all[0]),
         of(|all| all[1] - all[0]),
+        of(|all| all[2] - all[0]),
+        of(|all| all[1] - all[2]),
     );
 }
 
-/// A root without btf-guard in which libzypp has a plugin that does nothing.
-fn saying_yes(suite: Suite) -> Option<ClientRoot> {
-    let root = ClientRoot::without_guard(suite)?;
+/// Gives libzypp a plugin that says yes to everything.
+fn add_commit_plugin(root: &ClientRoot) {
     let place = tempfile::tempdir().unwrap();
     let (source, program) = (place.path().join("yes.c"), place.path().join("yes"));
     std::fs::write(&source, YES).unwrap();
@@ -195,7 +211,6 @@ fn saying_yes(suite: Suite) -> Option<ClientRoot> {
         .status();
     assert!(built.unwrap().success());
     root.copy("/usr/lib/zypp/plugins/commit/yes", &program);
-    Some(root)
 }
 
 /// A kernel's module directory and its files in `/boot`, of which nothing is read
