@@ -7,7 +7,7 @@ use std::path::Path;
 use btf_guard::config::{self, Config, ConfigProblem, Loaded, OnError};
 use btf_guard::kernel::Moment;
 use btf_guard::policy::{Mode, Origin, Patterns, Severity, built_in};
-use btf_guard::report::shown;
+use btf_guard::terminal::escape;
 use btf_guard::verdict::Kind;
 use serde::Serialize;
 
@@ -65,7 +65,7 @@ fn mistakes(path: &Path) -> Vec<ConfigProblem> {
 
 fn complain(problems: &[ConfigProblem]) {
     for problem in problems {
-        let _ = writeln!(io::stderr(), "{}", shown(&problem.to_string()));
+        let _ = writeln!(io::stderr(), "{}", escape(&problem.to_string()));
     }
 }
 
@@ -191,13 +191,18 @@ fn text(shown_: &Shown, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "{key:keys$}  {:values$}  {}",
-            shown(value),
-            shown(origin)
+            escape(value),
+            escape(origin)
         )?;
     }
     for RuleEntry { origin, says } in &shown_.rules {
         let says: Vec<String> = says.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        writeln!(out, "rule  {}  {}", shown(&says.join("; ")), shown(origin))?;
+        writeln!(
+            out,
+            "rule  {}  {}",
+            escape(&says.join("; ")),
+            escape(origin)
+        )?;
     }
     Ok(())
 }

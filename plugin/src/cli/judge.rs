@@ -9,7 +9,8 @@ use anyhow::{Context, bail};
 use btf_guard::place::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
 use btf_guard::place::roots::Root;
 use btf_guard::policy::{Mode, Override, Rule, Source};
-use btf_guard::report::{self, PackageOrigin, Report, Ruling, messages, shown};
+use btf_guard::report::{self, PackageOrigin, Report, Ruling, messages};
+use btf_guard::terminal::escape;
 use serde::Serialize;
 
 use super::args::Judge;
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
         let complaints = governed.complaints.iter();
         told.extend(complaints.map(|complaint| Message {
             level: Level::Warning,
-            text: shown(&format!("btf-guard: {complaint}")),
+            text: escape(&format!("btf-guard: {complaint}")),
         }));
     }
     output::json(&Answer {

@@ -9,7 +9,7 @@ use btf_guard::overrides::{self, Overrides, SCHEMA, Token, When, Wish, new_id};
 use btf_guard::place::process::boot_id;
 use btf_guard::policy::Source;
 use btf_guard::record::{self, Who};
-use btf_guard::report::shown;
+use btf_guard::terminal::escape;
 use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
 use serde::Serialize;
 
@@ -117,7 +117,7 @@ fn list(places: &Places, format: ListFormat) -> anyhow::Result<Outcome> {
         })?,
     }
     if let Some(complaint) = all.complaint() {
-        let _ = writeln!(io::stderr(), "warning: {}", shown(&complaint));
+        let _ = writeln!(io::stderr(), "warning: {}", escape(&complaint));
     }
     Ok(Outcome::Done)
 }
@@ -148,7 +148,7 @@ fn line(out: &mut impl Write, source: Source, token: &Token) -> io::Result<()> {
         "{} {wish} {what}{package}{until}: {}{by}",
         token.id, token.reason
     );
-    writeln!(out, "{}", shown(&text))
+    writeln!(out, "{}", escape(&text))
 }
 
 /// As a clock on the wall shows it.

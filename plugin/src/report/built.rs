@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::text::{Detail, FRAME, HELP, style};
-use super::{LintRule, Problem, Report, shown, words};
+use super::{LintRule, Problem, Report, words};
+use crate::terminal::escape;
 
 /// Modules of one rule that are shown.
 const SHOWN: usize = 5;
@@ -38,8 +39,8 @@ pub(super) fn write_problems(
                 Some(package) => format!("{} (in {package})", problem.path),
                 None => problem.path.clone(),
             };
-            writeln!(out, "{FRAME}-->{FRAME:#} {}", shown(&path))?;
-            writeln!(out, "  {FRAME}|{FRAME:#} {}", shown(&problem.details))?;
+            writeln!(out, "{FRAME}-->{FRAME:#} {}", escape(&path))?;
+            writeln!(out, "  {FRAME}|{FRAME:#} {}", escape(&problem.details))?;
         }
         let rest = problems.len().saturating_sub(most);
         if rest > 0 {
@@ -71,7 +72,7 @@ pub(super) fn write_outcome(
         [one] => words::kernel(one),
         several => words::counted(several.len(), "kernel"),
     };
-    let kernels = shown(&kernels);
+    let kernels = escape(&kernels);
     match problems.len() {
         0 => writeln!(
             out,

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use super::findings::FindingGroup;
 use super::text::HELP;
-use super::words::{self, shown};
+use super::words::{self};
 use super::{ModuleEntry, Report, Summary};
 use crate::kernel::Moment;
 use crate::policy::Severity;
+use crate::terminal::escape;
 
 /// Writes how many modules do what: in one line where there is one moment, else in
 /// one for the running kernel and one for what boots.
@@ -55,7 +56,7 @@ fn write_moment(
         [one] => words::kernel(one),
         several => words::counted(several.len(), "kernel"),
     };
-    let kernels_in_words = shown(&kernels_in_words);
+    let kernels_in_words = escape(&kernels_in_words);
     let any = findings.peek().is_some();
     let quiet = findings.all(|f| f.severity < Severity::Warn);
     if quiet && summary.unknown == 0 {

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::words::shown;
 use super::{
     BootDefaultEntry, BootPathEntry, ErrorEntry, KernelList, ListedKernel, SCHEMA, kernel_entry,
 };
 use crate::kernel::Kernel;
 use crate::place::boot::{BootDefault, BootMethod};
 use crate::place::inventory::{Installed, Inventory};
+use crate::terminal::escape;
 
 fn listed(id: usize, installed: &Installed, running: Option<&Kernel>) -> ListedKernel {
     let mut entry = kernel_entry(id, &installed.kernel);
@@ -105,7 +105,7 @@ pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path
 /// Those of `out`.
 pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> {
     for kernel in &list.kernels {
-        let release = shown(kernel.entry.release.as_deref().unwrap_or("(no release)"));
+        let release = escape(kernel.entry.release.as_deref().unwrap_or("(no release)"));
         let mut words = Vec::new();
         if kernel.running {
             words.push("runs now");
@@ -124,9 +124,9 @@ pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> 
             _ => format!("  [{}]", words.join(", ")),
         };
         writeln!(out, "{release}{words}")?;
-        writeln!(out, "  image    {}", shown(&kernel.entry.source))?;
+        writeln!(out, "  image    {}", escape(&kernel.entry.source))?;
         if let Some(build) = &kernel.entry.build {
-            writeln!(out, "  build    {}", shown(build))?;
+            writeln!(out, "  build    {}", escape(build))?;
         }
         match &kernel.entry.base {
             Some(base) => writeln!(
@@ -145,34 +145,34 @@ pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> 
                 } else {
                     "refuses modules"
                 };
-                writeln!(out, "  mismatch {what} ({})", shown(config))?;
+                writeln!(out, "  mismatch {what} ({})", escape(config))?;
             }
             _ => writeln!(out, "  mismatch not known: no config was found")?,
         }
         if let Some(dir) = &kernel.module_dir {
-            writeln!(out, "  modules  {}", shown(dir))?;
+            writeln!(out, "  modules  {}", escape(dir))?;
         }
         for via in kernel
             .boot_paths
             .iter()
             .filter(|via| via.source != kernel.entry.source)
         {
-            let id = via.id.as_deref().map(|id| format!(" '{}'", shown(id)));
-            let (way, source) = (&via.method, shown(&via.source));
+            let id = via.id.as_deref().map(|id| format!(" '{}'", escape(id)));
+            let (way, source) = (&via.method, escape(&via.source));
             writeln!(out, "  via      {way} {source}{}", id.unwrap_or_default())?;
         }
         if let Some(stale) = &kernel.entry.stale {
             let build = stale
                 .build
                 .as_deref()
-                .map(|build| format!(" ({})", shown(build)));
-            let (than, build) = (shown(&stale.newer_image), build.unwrap_or_default());
+                .map(|build| format!(" ({})", escape(build)));
+            let (than, build) = (escape(&stale.newer_image), build.unwrap_or_default());
             writeln!(out, "  stale    another build than {than}{build}")?;
-            writeln!(out, "  help     {}", shown(&stale.fix_command))?;
+            writeln!(out, "  help     {}", escape(&stale.fix_command))?;
         }
         writeln!(out)?;
     }
     let default = &list.boot_default;
     let unknown = if default.known { "" } else { "unknown, " };
-    writeln!(out, "default: {unknown}{}", shown(&default.reason))
+    writeln!(out, "default: {unknown}{}", escape(&default.reason))
 }

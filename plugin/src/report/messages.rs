@@ -1,11 +1,12 @@
 //! A judgement in the few lines that fit into a package manager's output.
 
 use super::findings::{FindingGroup, findings};
-use super::words::{self, shown};
+use super::words::{self};
 use super::{Kind, Report};
 use crate::place::nevra::name_of;
 use crate::place::plan::{Level, Message, Stage};
 use crate::policy::{Decision, Mode, Override, Severity};
+use crate::terminal::escape;
 
 /// Findings that get lines of their own.
 const FINDINGS: usize = 3;
@@ -147,7 +148,7 @@ pub fn overrides(overrides: &[Override], decision: Decision) -> Vec<Message> {
     let told = overrides.iter().filter(|o| o.id.is_some());
     told.map(|o| {
         let reason = o.reason.as_deref().unwrap_or("no reason given");
-        let text = shown(&format!("btf-guard: decided by {o}: {reason}"));
+        let text = escape(&format!("btf-guard: decided by {o}: {reason}"));
         Message { level, text }
     })
     .collect()
@@ -177,7 +178,7 @@ impl Lines {
     fn say(&mut self, text: impl AsRef<str>) {
         self.messages.push(Message {
             level: self.level,
-            text: shown(text.as_ref()),
+            text: escape(text.as_ref()),
         });
     }
 }

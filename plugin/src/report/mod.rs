@@ -46,7 +46,6 @@ pub use sarif::sarif;
 pub use standing::{write_motd, write_standing};
 pub use text::{Detail, write_errors, write_inputs, write_text};
 pub use verdict::verdict_entry;
-pub use words::shown;
 
 /// Puts a report together and decides by `mode`.
 pub fn assemble(

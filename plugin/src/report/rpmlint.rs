@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::Report;
 use super::alerts::{Level, alerts};
-use super::{Report, shown};
 use crate::place::nevra::Nevra;
+use crate::terminal::escape;
 
 /// Writes a line for each thing that is wrong. `subject` stands for the package
 /// where a module is in none; without it the module's file name does.
@@ -30,8 +31,8 @@ pub fn write_rpmlint(
             Level::Warning => 'W',
             Level::Note => 'I',
         };
-        let (rule, path) = (alert.rule, shown(alert.path));
-        let (subject, details) = (shown(&subject), shown(&alert.details));
+        let (rule, path) = (alert.rule, escape(alert.path));
+        let (subject, details) = (escape(&subject), escape(&alert.details));
         writeln!(out, "{subject}: {level}: {rule} {path} {details}")?;
     }
     Ok(())

@@ -5,10 +5,11 @@ use std::io::{self, Write};
 
 use super::Kind;
 use super::text::{HELP, style};
-use super::words::{self, shown};
+use super::words::{self};
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::standing::{Finding, Findings};
+use crate::terminal::escape;
 
 /// Modules that are named of one kernel.
 const NAMES: usize = 6;
@@ -84,21 +85,21 @@ fn needed(group: &[&Finding], most: usize) -> Option<String> {
 pub fn write_standing(findings: &Findings, now: u64, out: &mut impl Write) -> io::Result<()> {
     for (key, group) in groups(findings) {
         let (style, label) = (style(key.0.0), words::label(key.0.0));
-        let headline = shown(&headline(&key, group.len()));
+        let headline = escape(&headline(&key, group.len()));
         writeln!(out, "{style}{label}{style:#}: {headline}")?;
         let names = group.iter().map(|finding| finding.name.as_str());
         let names = words::few(names.filter(|name| !name.is_empty()), NAMES);
         if !names.is_empty() {
-            writeln!(out, "  modules: {}", shown(&names))?;
+            writeln!(out, "  modules: {}", escape(&names))?;
         }
         if let Some(needed) = needed(&group, NAMES) {
-            writeln!(out, "  {}", shown(&needed))?;
+            writeln!(out, "  {}", escape(&needed))?;
         }
         if let Some(first) = group.first() {
             if let Some(log) = &first.log {
-                writeln!(out, "  {}: {}", shown(&first.name), shown(log))?;
+                writeln!(out, "  {}: {}", escape(&first.name), escape(log))?;
             }
-            let (ago, client) = (ago(now.saturating_sub(first.since)), shown(&first.client));
+            let (ago, client) = (ago(now.saturating_sub(first.since)), escape(&first.client));
             writeln!(out, "  found {ago} ago, by {client}")?;
         }
     }
@@ -128,7 +129,7 @@ pub fn write_motd(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         let headline = headline(key, group.len());
         let needed = needed(group, 2).map(|needed| format!("; {needed}"));
         let line = format!("btf-guard: {headline}{}", needed.unwrap_or_default());
-        writeln!(out, "{}", shown(&line))?;
+        writeln!(out, "{}", escape(&line))?;
     }
     if !groups.is_empty() {
         let more = match groups.len().saturating_sub(MOTD) {

@@ -7,9 +7,10 @@ use anstyle::{AnsiColor, Style};
 use super::built::{write_outcome, write_problems};
 use super::conclusion::{write_conclusion, write_other_releases};
 use super::findings::{FindingGroup, findings};
-use super::words::{self, shown};
+use super::words::{self};
 use super::{BaseEntry, ErrorEntry, Kind, Report};
 use crate::policy::Severity;
+use crate::terminal::escape;
 use crate::verdict::Causes;
 
 /// How much is said.
@@ -60,7 +61,7 @@ pub fn write_text(
     write_conclusion(report, &findings, out)?;
     write_other_releases(report, out)?;
     for note in &report.notes {
-        writeln!(out, "{HELP}note{HELP:#}: {}", shown(note))?;
+        writeln!(out, "{HELP}note{HELP:#}: {}", escape(note))?;
     }
     if detail == Detail::Everything {
         write_everything(report, causes, out)?;
@@ -87,10 +88,10 @@ fn write_finding(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let (style, label) = (style(finding.severity), words::label(finding.severity));
-    let headline = shown(&words::headline(finding, report));
+    let headline = escape(&words::headline(finding, report));
     writeln!(out, "{style}{label}{style:#}: {headline}")?;
     if finding.kind != Kind::Unknown {
-        let help = shown(&words::help(finding, report));
+        let help = escape(&words::help(finding, report));
         writeln!(out, "{HELP}help{HELP:#}: {help}")?;
     }
     if finding.kind == Kind::Missing {
@@ -101,16 +102,16 @@ fn write_finding(
         _ => NAMES,
     };
     if let Some(needed) = words::needed(finding, most) {
-        writeln!(out, " {FRAME}={FRAME:#} {}", shown(&needed))?;
+        writeln!(out, " {FRAME}={FRAME:#} {}", escape(&needed))?;
     }
     if finding.severity >= Severity::Warn || detail == Detail::Everything {
         write_place(finding, out)?;
         write_complaints(finding, detail, out)?;
         for origin in words::origins(finding, report, COMPLAINTS) {
-            writeln!(out, " {FRAME}={FRAME:#} {}", shown(&origin))?;
+            writeln!(out, " {FRAME}={FRAME:#} {}", escape(&origin))?;
         }
         for note in notes(finding) {
-            writeln!(out, " {FRAME}={FRAME:#} note: {}", shown(&note))?;
+            writeln!(out, " {FRAME}={FRAME:#} note: {}", escape(&note))?;
         }
     }
     writeln!(out)
@@ -135,7 +136,7 @@ fn write_place(finding: &FindingGroup<'_>, out: &mut impl Write) -> io::Result<(
         dir => dir,
     }));
     let places = words::few(places, NAMES);
-    writeln!(out, "{FRAME}-->{FRAME:#} {}", shown(&places))
+    writeln!(out, "{FRAME}-->{FRAME:#} {}", escape(&places))
 }
 
 fn parent(path: &str) -> &str {
@@ -165,18 +166,18 @@ fn write_complaints(
         let names = group.iter().map(|case| case.module.name.as_str());
         let names = words::few(names, if all { usize::MAX } else { NAMES });
         let count = words::counted(group.len(), "module");
-        writeln!(out, "  {FRAME}|{FRAME:#} {count}: {}", shown(&names))?;
+        writeln!(out, "  {FRAME}|{FRAME:#} {count}: {}", escape(&names))?;
         let Some(case) = group.first() else { continue };
         for line in words::kernel_log(*case) {
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(&line))?;
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", escape(&line))?;
         }
         let most = if all { usize::MAX } else { EVIDENCE };
         for evidence in case.verdict.evidence.iter().take(most) {
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(evidence))?;
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", escape(evidence))?;
         }
         if finding.kind == Kind::Unknown {
             let reason = words::reason(case.verdict);
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", shown(&reason))?;
+            writeln!(out, "  {FRAME}|{FRAME:#}   {}", escape(&reason))?;
         }
     }
     let rest = finding.groups.get(most..).unwrap_or_default();
@@ -245,7 +246,7 @@ pub fn write_inputs<'e>(
 ) -> io::Result<()> {
     let style = style(Severity::Block);
     for error in errors {
-        let (path, why) = (shown(&error.path), shown(&error.error));
+        let (path, why) = (escape(&error.path), escape(&error.error));
         writeln!(out, "{style}error{style:#}: {path}: {why}")?;
     }
     Ok(())
@@ -253,12 +254,12 @@ pub fn write_inputs<'e>(
 
 fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> io::Result<()> {
     for kernel in &report.kernels {
-        writeln!(out, "\n{}", shown(&words::kernel(kernel)))?;
+        writeln!(out, "\n{}", escape(&words::kernel(kernel)))?;
         if let Some(build) = &kernel.build {
-            writeln!(out, "  build: {}", shown(build))?;
+            writeln!(out, "  build: {}", escape(build))?;
         }
         for also in &kernel.same_kernel_paths {
-            writeln!(out, "  also: {}", shown(also))?;
+            writeln!(out, "  also: {}", escape(also))?;
         }
         match &kernel.base {
             Some(BaseEntry {
@@ -288,7 +289,7 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
             "  {kinds} BTF kinds, {distilled} .BTF.base, a mismatch is {mismatch}"
         )?;
         let config = kernel.config.as_deref().unwrap_or("not found");
-        writeln!(out, "  config: {}", shown(config))?;
+        writeln!(out, "  config: {}", escape(config))?;
         if kernel.modules_checked == 0 {
             writeln!(out, "  no modules were held against it")?;
         }
@@ -303,7 +304,7 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
             writeln!(
                 out,
                 "  loads without types: {} ({why})",
-                shown(&module.path)
+                escape(&module.path)
             )?;
         }
     }
@@ -319,7 +320,7 @@ fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> i
         writeln!(
             out,
             "{machine}, for {}: it does not say",
-            shown(&words::kernel(kernel))
+            escape(&words::kernel(kernel))
         )?;
     }
     let silent = report.modules.iter().filter(|m| !m.names_machine).count();

@@ -6,8 +6,6 @@ use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::verdict::{Assumption, Cause, Reason};
 
-pub use crate::terminal::escape as shown;
-
 /// How a compiler would call it.
 pub(super) fn label(severity: Severity) -> &'static str {
     match severity {

@@ -15,7 +15,7 @@ use btf_guard::place::nevra::canonical;
 use btf_guard::place::package::Package;
 use btf_guard::place::plan::Action;
 use btf_guard::place::roots::Root;
-use btf_guard::report::shown;
+use btf_guard::terminal::escape;
 use btf_guard_child::{self as child, Limits, Output};
 
 use super::ClientPlan;
@@ -128,7 +128,7 @@ fn succeeded(output: &Output) -> anyhow::Result<()> {
         return Ok(());
     };
     let lines = output.stderr.text().lines();
-    let lines: String = lines.map(|line| format!("\n  {}", shown(line))).collect();
+    let lines: String = lines.map(|line| format!("\n  {}", escape(line))).collect();
     bail!("nothing is judged: dnf ended with {status}{lines}")
 }
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use btf_guard::place::fetch::Progress;
-use btf_guard::report::shown;
+use btf_guard::terminal::escape;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two turns of the wheel.
@@ -30,7 +30,7 @@ impl Waiting {
 
     /// Shows what the client itself says. Nothing in it moves the cursor.
     pub(super) fn says(&self, line: &[u8]) {
-        let line = shown(String::from_utf8_lossy(line).trim());
+        let line = escape(String::from_utf8_lossy(line).trim());
         if !line.is_empty() {
             self.bar.set_message(line);
         }
@@ -53,7 +53,7 @@ impl Waiting {
         }
         self.bar.set_length(*total);
         self.bar.set_prefix(format!("{index}/{of}"));
-        self.bar.set_message(shown(package));
+        self.bar.set_message(escape(package));
         self.bar.set_position(*done);
     }
 }

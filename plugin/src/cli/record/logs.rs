@@ -1,7 +1,7 @@
 //! The journal, or else syslog.
 
 use btf_guard::record::entries::Entry;
-use btf_guard::report::shown;
+use btf_guard::terminal::escape;
 use syslog::{Facility, Formatter3164};
 use systemd_journal_logger::JournalLog;
 
@@ -18,11 +18,11 @@ pub(super) fn write(entries: &[Entry]) {
 
 fn journal(entry: &Entry) -> std::io::Result<()> {
     let fields = entry.fields.iter();
-    let fields = fields.map(|(name, value)| (*name, shown(value)));
+    let fields = fields.map(|(name, value)| (*name, escape(value)));
     let journal = JournalLog::empty()?
         .with_syslog_identifier(NAME.to_owned())
         .with_extra_fields(fields);
-    let message = shown(&entry.message);
+    let message = escape(&entry.message);
     journal.journal_send(
         &log::Record::builder()
             .args(format_args!("{message}"))
@@ -43,7 +43,7 @@ fn syslog(entries: &[Entry]) {
         return;
     };
     for entry in entries {
-        let message = shown(&entry.message);
+        let message = escape(&entry.message);
         // Where one does not arrive, the next will not either.
         let written = match entry.level {
             log::Level::Error => logger.err(&message),

@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use btf_guard::policy::Decision;
-use btf_guard::report::{Counts, shown, write_motd, write_prometheus, write_standing};
+use btf_guard::report::{Counts, write_motd, write_prometheus, write_standing};
 use btf_guard::standing::{Findings, publish, withdraw};
+use btf_guard::terminal::escape;
 use serde::Serialize;
 
 use super::super::args::{StandingFormat, Status};
@@ -76,5 +77,5 @@ pub(super) fn warning(line: &str) {
         None => "",
     };
     // Whoever has closed standard error does not want to know.
-    let _ = writeln!(io::stderr(), "{mark}warning: btf-guard: {}", shown(line));
+    let _ = writeln!(io::stderr(), "{mark}warning: btf-guard: {}", escape(line));
 }
