@@ -181,4 +181,4 @@ fn walk<O: ByteOrder>(types: &[u8], length: usize, steps: &mut usize) -> Walk {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -24,8 +24,6 @@ mod verify_error;
 
 pub use base::Base;
 pub use embedded::find_base;
-#[cfg(test)]
-pub(crate) use embedded::tests::btf as sample_btf;
 pub(crate) use escape::printable;
 pub use origin::{
     BasePairMemo, Comparison, Difference, Evidence, Mismatch, Split, TypeRef, base_strings,

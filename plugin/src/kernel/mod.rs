@@ -6,6 +6,8 @@ pub mod config;
 pub mod image;
 pub mod kmsg;
 pub mod running;
+#[cfg(test)]
+pub(crate) mod sample_btf;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

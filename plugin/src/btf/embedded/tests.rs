@@ -4,7 +4,7 @@ use super::*;
 use crate::btf::Base;
 
 /// BTF of `count` pointers and one struct of this name.
-pub(crate) fn btf(order: Order, header: u32, name: &str, count: usize) -> Vec<u8> {
+fn btf(order: Order, header: u32, name: &str, count: usize) -> Vec<u8> {
     let word = |value: u32| match order {
         Order::Little => value.to_le_bytes(),
         Order::Big => value.to_be_bytes(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::btf::{Order, sample_btf};
+use crate::btf::Order;
+use crate::kernel::sample_btf::sample_btf;
 use crate::module::Target;
 
 /// Raw BTF is an image too, and a small one.

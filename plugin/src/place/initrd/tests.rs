@@ -5,7 +5,7 @@ mod trouble;
 
 use std::io::Write;
 
-use cpio::newc::{Builder, trailer};
+use ::cpio::newc::{Builder, trailer};
 
 use super::*;
 use crate::compression::tests::{ALL, pack};

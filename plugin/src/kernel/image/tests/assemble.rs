@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::btf::Order;
-use crate::btf::sample_btf;
+use crate::kernel::sample_btf::sample_btf;
 
 /// `NT_GNU_BUILD_ID` of twenty bytes, all of them `byte`.
 pub(super) fn note(order: Order, byte: u8) -> Vec<u8> {
