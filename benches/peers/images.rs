@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use btf_guard::compression::{Format, decompress};
-use btf_guard::kernel::image;
+use btf_guard_core::compression::{Format, decompress};
+use btf_guard_core::kernel::image;
 
-use super::measure::{closure, pair, process};
-use super::{Bench, Kernel, module_files, row};
+use crate::measure::{closure, pair, process};
+use crate::{Bench, Kernel, module_files, row};
 
 /// How many kernels are installed.
 const KERNELS: u32 = 12;

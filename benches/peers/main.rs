@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use btf_guard::btf::{Base, verify_module};
-use btf_guard::compression::{Format, decompress};
-use btf_guard::kernel::{Features, image};
-use btf_guard::module;
+use btf_guard_btf::{Base, verify_module};
+use btf_guard_core::compression::{Format, decompress};
+use btf_guard_btf::features::Features;
+use btf_guard_core::kernel::image;
+use btf_guard_core::module;
+use rayon::prelude::*;
+
 use measure::{Cost, Run, closure, pair, process};
 use package::Package;
-use rayon::prelude::*;
 
 /// A kernel package as extracted: the image and the module directory.
 struct Kernel {

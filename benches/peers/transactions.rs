@@ -1,9 +1,8 @@
 //! Whole transactions of the real rpm, with the plugin and without it in turn.
 
-use std::fs;
+use std::{fs, thread};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};

@@ -4,4 +4,4 @@
 #[allow(dead_code)]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::machine::kmsg(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| crate::targets::machine::kmsg(data));

@@ -3,22 +3,22 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use btf_guard::btf::Base;
-use btf_guard::judge;
-use btf_guard::kernel::cache::Cache;
-use btf_guard::place::handoff::{self, Commit, Handoff};
-use btf_guard::place::plan;
-use btf_guard::place::private::Private;
-use btf_guard::place::process::{Process, boot_id};
-use btf_guard::place::state::State;
-use btf_guard::policy::Decision;
-use btf_guard::record::{self, Event, Outcome, entries};
-use btf_guard::report::{Counts, Report, write_motd, write_prometheus, write_standing};
-use btf_guard::standing::{self as stands, Findings, Held, Origin};
-use btf_guard_zypp::known;
+use btf_guard_btf::Base;
+use btf_guard_core::kernel::cache::Cache;
+use btf_guard_core::report::{Counts, Report, write_motd, write_prometheus, write_standing};
+use btf_guard_core::status as stands;
+use btf_guard_core::status::{Findings, Held, Origin, journal_entries};
+use btf_guard_protocol::decision::Decision;
+use btf_guard_protocol::event::{self, Event, Outcome};
+use btf_guard_protocol::procfs::{Process, boot_id};
+use btf_guard_protocol::state::last_check::State;
+use btf_guard_protocol::state::trusted_dir::Private;
+use btf_guard_protocol::state::zypp_commit::{self, Commit, Handoff};
+use btf_guard_protocol::{judge_client, plan};
+use btf_guard_zypp::carrier_cache;
 use sha2::{Digest, Sha256};
 
-use crate::targets::scene::{Scene, parts};
+use super::scene::{Scene, parts};
 
 /// Findings that stand: the file, and a report that comes on top of it.
 pub(crate) fn standing(data: &[u8]) {
@@ -64,12 +64,12 @@ fn shown(findings: &Findings) {
 /// A judge's answer, and the event that a hook makes of it.
 pub(crate) fn answer(data: &[u8]) {
     let mut event = serde_json::from_slice::<Event>(data).ok();
-    if let Ok(answer) = judge::understand(data.to_vec()) {
+    if let Ok(answer) = judge_client::understand(data.to_vec()) {
         let outcome = Outcome::of(&answer);
         assert!(answer.whole.is_some());
         let _ = plan::lines_to_show(answer.messages.clone(), true);
         event = outcome.map(|outcome| Event {
-            schema: record::SCHEMA,
+            schema: event::SCHEMA,
             time: 7,
             client: "fuzz".to_owned(),
             stage: plan::Stage::After,
@@ -77,7 +77,7 @@ pub(crate) fn answer(data: &[u8]) {
             root: "/".into(),
             outcome,
             overrides: answer.overrides,
-            who: record::Who::default(),
+            who: event::Who::default(),
             answer: answer.whole,
             failure: None,
             undecided: None,
@@ -86,7 +86,7 @@ pub(crate) fn answer(data: &[u8]) {
     let Some(event) = event else {
         return;
     };
-    let _ = entries::of(&event);
+    let _ = journal_entries::of(&event);
     let report = event.answer.as_ref().map(|report| report.get());
     if let Some(Ok(report)) = report.map(serde_json::from_str::<Report>) {
         let origin = Origin {
@@ -124,19 +124,19 @@ pub(crate) fn handoff(data: &[u8]) {
         for name in &names {
             let _ = dir.mark(name);
         }
-        handoff::clean(&dir).expect("it can be listed");
+        zypp_commit::clean(&dir).expect("it can be listed");
         for name in names {
             let _ = dir.remove(name);
         }
         scene.file("cache/zypp-carriers", known);
         let written = serde_json::from_slice::<serde_json::Value>(known).unwrap_or_default();
         let state = written.get("state").cloned().unwrap_or_default();
-        if let Ok(state) = serde_json::from_value::<known::State>(state)
-            && let Some(known) = known::Known::read(&scene.path("cache"), &state)
+        if let Ok(state) = serde_json::from_value::<carrier_cache::State>(state)
+            && let Some(known) = carrier_cache::Known::read(&scene.path("cache"), &state)
         {
             let _ = known.has("a");
             known.keep(&scene.path("cache")).expect("it can be kept");
-            let again = known::Known::read(&scene.path("cache"), &state);
+            let again = carrier_cache::Known::read(&scene.path("cache"), &state);
             assert_eq!(again, Some(known));
         }
     });
@@ -152,7 +152,7 @@ fn left(scene: &Scene, dir: &Private, own: Process, text: &[u8]) {
         return;
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    handoff.schema = handoff::SCHEMA;
+    handoff.schema = zypp_commit::SCHEMA;
     (handoff.pid, handoff.started) = (own.pid, own.started);
     handoff.boot = boot_id().expect("this boot");
     handoff.written = now.expect("a time").as_secs();

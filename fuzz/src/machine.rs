@@ -2,11 +2,11 @@
 
 use std::io::{self, Read};
 
-use btf_guard::kernel::kmsg;
-use btf_guard::place::needed::Machine;
-use btf_guard::place::process;
+use btf_guard_core::host_modules::Machine;
+use btf_guard_core::kernel::kmsg;
+use btf_guard_protocol::procfs;
 
-use crate::targets::scene::{Scene, parts};
+use super::scene::{Scene, parts};
 
 /// Hands out no more than so many bytes at a time, as the log's device does.
 struct Pieces<'d>(&'d [u8], usize);
@@ -73,5 +73,5 @@ pub(crate) fn needed(data: &[u8]) {
 
 /// What the kernel says of a process, whose name is anybody's choice.
 pub(crate) fn process(data: &[u8]) {
-    let _ = process::parse(&String::from_utf8_lossy(data));
+    let _ = procfs::parse(&String::from_utf8_lossy(data));
 }

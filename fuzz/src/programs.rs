@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use btf_guard::place::account::Account;
-use btf_guard::place::fetch::{Line, Request};
-use btf_guard::place::installed;
+use btf_guard_core::rpm::rpmdb;
+use btf_guard_core::transaction::dnf_output::Account;
+use btf_guard_protocol::zypp::{Line, Request};
 
-use crate::targets::scene::parts;
+use super::scene::parts;
 
 /// What dnf5 stores, what dnf 4 says, what rpm answers, and the two sides of the
 /// program that asks libzypp.
@@ -23,7 +23,7 @@ pub(crate) fn programs(data: &[u8]) {
         let heard = account.hear(line);
         assert!(matches!(heard, Ok(true)) || account.steps.len() == before);
     }
-    let _ = installed::parse(listed);
+    let _ = rpmdb::parse(listed);
     if let Ok(request) = serde_json::from_slice::<Request>(asked) {
         let text = serde_json::to_vec(&request).expect("JSON");
         assert_eq!(serde_json::from_slice::<Request>(&text).ok(), Some(request));

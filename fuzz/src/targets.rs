@@ -5,25 +5,27 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use btf_guard::btf::{
+use btf_guard_btf::features::Features;
+use btf_guard_btf::{
     Base, BasePairMemo, LogFormat, Order, Split, base_strings, evidence, fits, same_meaning,
     verify_base, verify_module,
 };
-use btf_guard::kernel::{Config, Features, image};
-use btf_guard::module;
-use btf_guard::place::boot::bls::{EntryName, Type1Entry};
-use btf_guard::place::boot::grub::{BlsEntry, Menu, parse_grubenv};
-use btf_guard::place::boot::systemd_boot::{
+use btf_guard_core::boot::ModulesRoot;
+use btf_guard_core::boot::bls::{EntryName, Type1Entry};
+use btf_guard_core::boot::grub::{BlsEntry, Menu, parse_grubenv};
+use btf_guard_core::boot::systemd_boot::{
     EfiVariables, Ids, LoaderEntry, choose, loader_conf_default, wishes,
 };
-use btf_guard::place::boot::{ModulesRoot, version};
-use btf_guard::place::initrd::{self, Contents};
-use btf_guard::place::package::Package;
-use btf_guard::place::plan::Plan;
-use btf_guard::place::roots::Root;
-use btf_guard::place::transaction::Transaction;
+use btf_guard_core::initrd::{self, Contents};
+use btf_guard_core::kernel::{Config, image};
+use btf_guard_core::module;
+use btf_guard_core::rpm::package::Package;
+use btf_guard_core::transaction::fs_view::Transaction;
+use btf_guard_core::util::vercmp;
+use btf_guard_protocol::plan::Plan;
+use btf_guard_sysroot::Root;
 use btf_guard_tests::btf::Era;
-use btf_guard_zypp::{frames, steps};
+use btf_guard_zypp::{steps, stomp};
 
 pub(crate) mod kept;
 pub(crate) mod machine;
@@ -180,8 +182,8 @@ pub(crate) fn boot(data: &[u8]) {
     let wishes = wishes(&variables, conf, Path::new("loader.conf"));
     let _ = choose(&items, &wishes, Ids::possible(text.lines().next()));
     if let Some((one, two)) = text.split_once('\n') {
-        let order = version::compare(one, two);
-        assert_eq!(version::compare(two, one), order.reverse());
+        let order = vercmp::compare(one, two);
+        assert_eq!(vercmp::compare(two, one), order.reverse());
     }
 
     let (env, script) = text.split_once('\0').unwrap_or(("", &text));
@@ -193,7 +195,7 @@ pub(crate) fn boot(data: &[u8]) {
 
 /// What libzypp says to its commit plugin.
 pub(crate) fn frames(mut data: &[u8]) {
-    while let Ok(Some(frame)) = frames::read(&mut data) {
+    while let Ok(Some(frame)) = stomp::read(&mut data) {
         let _ = steps::parse(&frame.body);
     }
 }

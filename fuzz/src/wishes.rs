@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
-use btf_guard::config::{self, Config, Places};
-use btf_guard::kernel::Moment;
-use btf_guard::overrides::{self, Overrides, When};
-use btf_guard::place::nevra::name_of;
-use btf_guard::place::plan::Answer;
-use btf_guard::policy::{Expiry, Policy, Provenance, Rule, Severity, Source, Subject};
-use btf_guard::verdict::{Causes, Kind};
-use btf_guard::wish;
-use jiff::{Timestamp, tz::TimeZone};
+use btf_guard_core::config::{self, Config, Places};
+use btf_guard_core::kernel::Moment;
+use btf_guard_core::policy::overrides::{self, Overrides, When};
+use btf_guard_core::policy::{Expiry, Policy, Provenance, Rule, Severity, Subject};
+use btf_guard_core::verdict::{Causes, Kind};
+use btf_guard_protocol::nevra::name_of;
+use btf_guard_protocol::override_source::Source;
+use btf_guard_protocol::plan::Answer;
+use btf_guard_protocol::requested_mode;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use crate::targets::scene::{Scene, parts};
+use super::scene::{Scene, parts};
 
 /// 2026-11-25, in seconds since 1970.
 const NOW: u64 = 1_795_600_000;
@@ -44,7 +46,7 @@ pub(crate) fn config(data: &[u8]) {
         config::command_line(&scene.path("cmdline"))
     });
     let wished = String::from_utf8_lossy(wished);
-    let wish = wish::wish(Some(&wished), || wished.to_string());
+    let wish = requested_mode::wish(Some(&wished), || wished.to_string());
     let (mode, _) = config::mode(&config, wish.asked(), most.ok().flatten());
     let _ = (wished.parse::<Causes>(), wished.parse::<Expiry>(), mode);
     hold_against(&config.policy, &String::from_utf8_lossy(subject));
@@ -118,7 +120,8 @@ pub(crate) fn overrides(data: &[u8]) {
             let settled = overrides::settle(&places, answer);
             assert!(settled.once.is_empty());
             let is_its_own = used.iter().all(|id| id == ID) && used.len() <= 1;
-            let one_shot = |o: &btf_guard::policy::Override| o.source == Source::OneShot;
+            let one_shot =
+                |o: &btf_guard_protocol::override_source::Override| o.source == Source::OneShot;
             assert!(is_its_own || !settled.overrides.iter().any(one_shot));
         }
     });

@@ -7,9 +7,8 @@ use std::io::Write;
 use std::path::Path;
 
 use btf_guard_tests::btf::{Btf, Era};
-use btf_guard_tests::elf;
 use btf_guard_tests::mutate::{Random, generate};
-use btf_guard_tests::{image, initrd, seeds};
+use btf_guard_tests::{elf, image, initrd, seeds};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use btf_guard::compression::{Format, decompress};
+use btf_guard_core::compression::{Format, decompress};
 use walkdir::WalkDir;
 
 /// How the directories of other architectures' kernels begin.

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use btf_guard::kernel::Kernel;
-use btf_guard::module::{self, Module};
+use btf_guard_core::kernel::Kernel;
+use btf_guard_core::module::{self, Module};
 
 use crate::Extracted;
 

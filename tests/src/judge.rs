@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use btf_guard::place::plan::Plan;
-use btf_guard::record::Event;
+use btf_guard_protocol::event::Event;
+use btf_guard_protocol::plan::Plan;
 use tempfile::TempDir;
 
 /// A shell script in the judge's place. In bash, which leaves the signal mask as

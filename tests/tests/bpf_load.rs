@@ -14,8 +14,8 @@
 
 use std::collections::BTreeMap;
 
-use btf_guard::btf::{Base, LogFormat, Order, VerifyError, verify_base};
-use btf_guard::kernel::Features;
+use btf_guard_btf::features::Features;
+use btf_guard_btf::{Base, LogFormat, Order, VerifyError, verify_base};
 use btf_guard_tests::bpf;
 use btf_guard_tests::btf::Btf;
 use btf_guard_tests::mutate::{Random, generate, mutate};

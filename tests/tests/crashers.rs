@@ -20,24 +20,24 @@ mod targets;
 type Target = fn(&[u8]);
 
 const TARGETS: [(&str, Target); 18] = [
-    ("answer", targets::kept::answer),
+    ("answer", crate::targets::kept::answer),
     ("boot", targets::boot),
     ("btf", targets::btf),
-    ("cache", targets::kept::cache),
-    ("config", targets::wishes::config),
+    ("cache", crate::targets::kept::cache),
+    ("config", crate::targets::wishes::config),
     ("frames", targets::frames),
-    ("handoff", targets::kept::handoff),
+    ("handoff", crate::targets::kept::handoff),
     ("image", targets::image),
     ("initrd", targets::initrd),
-    ("kmsg", targets::machine::kmsg),
+    ("kmsg", crate::targets::machine::kmsg),
     ("module", targets::module),
-    ("needed", targets::machine::needed),
-    ("overrides", targets::wishes::overrides),
+    ("needed", crate::targets::machine::needed),
+    ("overrides", crate::targets::wishes::overrides),
     ("package", targets::package),
     ("plan", targets::plan),
-    ("process", targets::machine::process),
-    ("programs", targets::programs::programs),
-    ("standing", targets::kept::standing),
+    ("process", crate::targets::machine::process),
+    ("programs", crate::targets::programs::programs),
+    ("standing", crate::targets::kept::standing),
 ];
 
 /// The kept inputs of one target.

@@ -5,8 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use btf_guard::btf::{Base, LogFormat, Order, VerifyError, verify_base, verify_module};
-use btf_guard::kernel::Features;
+use btf_guard_btf::features::Features;
+use btf_guard_btf::{Base, LogFormat, Order, VerifyError, verify_base, verify_module};
 use btf_guard_tests::btf::{Btf, Era, KFLAG, kind};
 
 /// The base of 6.12 with what the cases look for: `struct list_head` (16

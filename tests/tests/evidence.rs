@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use btf_guard::btf::{
+use btf_guard_btf::features::Features;
+use btf_guard_btf::{
     Base, BasePairMemo, Comparison, LogFormat, Order, Split, base_strings, evidence, fits,
     read_module, same_meaning,
 };
-use btf_guard::kernel::Features;
 use btf_guard_tests::btf::{Btf, KFLAG, kind};
 
 const INT: u32 = 1;

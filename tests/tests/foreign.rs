@@ -4,12 +4,12 @@
 
 use std::fs;
 
-use btf_guard::btf::Order;
-use btf_guard::compression::{Format, decompress};
-use btf_guard::kernel::Kernel;
-use btf_guard::kernel::image::{self, Image};
-use btf_guard::module;
-use btf_guard::verdict::{Cause, Causes, Verdict, judge};
+use btf_guard_btf::Order;
+use btf_guard_core::compression::{Format, decompress};
+use btf_guard_core::kernel::Kernel;
+use btf_guard_core::kernel::image::{self, Image};
+use btf_guard_core::module;
+use btf_guard_core::verdict::{Cause, Causes, Verdict, judge};
 use btf_guard_tests::fetched::in_parallel;
 use btf_guard_tests::image::{pe, s390x, zboot};
 use btf_guard_tests::{COMPRESSORS, Extracted, Foreign, kernels};

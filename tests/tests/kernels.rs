@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use btf_guard::kernel::Kernel;
-use btf_guard::module::{self, Module};
-use btf_guard::verdict::{Causes, Verdict, judge};
+use btf_guard_core::kernel::Kernel;
+use btf_guard_core::module::{self, Module};
+use btf_guard_core::verdict::{Causes, Verdict, judge};
 use btf_guard_tests::skip::skipped;
 use btf_guard_tests::{Extracted, kernels};
 

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use btf_guard::place::needed::Machine;
+use btf_guard_core::host_modules::Machine;
 use btf_guard_tests::skip::skipped;
 use btf_guard_tests::{Extracted, kernels};
 use walkdir::WalkDir;

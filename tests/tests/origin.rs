@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
-use btf_guard::btf::{
+use btf_guard_btf::{
     BasePairMemo, Comparison, Split, base_strings, evidence, read_module, same_meaning,
 };
-use btf_guard::kernel::{Config, Image, Kernel};
-use btf_guard::module::Module;
-use btf_guard::verdict::{BaseSet, Causes, Verdict};
+use btf_guard_core::kernel::{Config, Image, Kernel};
+use btf_guard_core::module::Module;
+use btf_guard_core::verdict::{BaseSet, Causes, Verdict};
 use btf_guard_tests::fetched::{Fetched, in_parallel};
 use btf_guard_tests::mutate::Random;
 use btf_guard_tests::parts::Parts;

@@ -6,8 +6,8 @@
 use std::fs;
 use std::ops::Range;
 
-use btf_guard::compression::{Format, decompress};
-use btf_guard::kernel::image;
+use btf_guard_core::compression::{Format, decompress};
+use btf_guard_core::kernel::image;
 use btf_guard_tests::fetched::in_parallel;
 use btf_guard_tests::image::uki;
 use btf_guard_tests::{COMPRESSORS, Extracted, kernels};

@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use btf_guard::compression::{Format, decompress};
-use btf_guard::kernel::image;
+use btf_guard_core::compression::{Format, decompress};
+use btf_guard_core::kernel::image;
 use btf_guard_tests::guest::Guest;
 use btf_guard_tests::skip::skipped;
 use btf_guard_tests::{Extracted, kernels, program};

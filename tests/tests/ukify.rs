@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use btf_guard::kernel::image;
+use btf_guard_core::kernel::image;
 use btf_guard_tests::bootable::{BootRoot, Stale, of, pair};
 use btf_guard_tests::image::zboot;
 use btf_guard_tests::skip::skipped;

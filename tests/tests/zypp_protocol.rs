@@ -18,11 +18,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btf_guard::place::handoff::{Commit, Handoff};
-use btf_guard::place::plan::{Plan, Stage};
-use btf_guard::place::private::Private;
-use btf_guard::place::process::Process;
-use btf_guard::policy::{Decision, Mode};
+use btf_guard_protocol::decision::{Decision, Mode};
+use btf_guard_protocol::plan::{Plan, Stage};
+use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::state::trusted_dir::Private;
+use btf_guard_protocol::state::zypp_commit::{Commit, Handoff};
 use btf_guard_tests::{Judge, Package, committer};
 use tempfile::TempDir;
 

@@ -28,9 +28,9 @@ mod bindings {
     include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 }
 
-mod door;
+mod catch_panic;
 mod error;
-mod shim;
+mod loader;
 mod step;
 mod text;
 mod zypp;

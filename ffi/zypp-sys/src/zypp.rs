@@ -10,8 +10,8 @@ use crate::bindings::{
     BGZ_DIST_UPGRADE, BGZ_INSTALL, BGZ_LOCK_IS_OURS, BGZ_PATCH, BGZ_UPDATE, Table, bgz_session,
     bgz_step,
 };
-use crate::door::{self, Caller, GoingOn, Visit};
-use crate::shim::{checked, load};
+use crate::catch_panic::{self, Caller, GoingOn, Visit};
+use crate::loader::{checked, load};
 use crate::step::{Action, Step, Word};
 use crate::{Error, text};
 
@@ -116,7 +116,7 @@ impl Zypp {
         going_on: &mut dyn FnMut(Option<u8>) -> bool,
     ) -> Result<(), Error> {
         let mut caller = Caller::<GoingOn<'_>>::new(going_on);
-        let watch = door::watch(&mut caller);
+        let watch = catch_panic::watch(&mut caller);
         // SAFETY: `session` is the shim's own, the watch outlives the call.
         let code = unsafe {
             self.table
@@ -225,7 +225,7 @@ impl Zypp {
                 self.session.as_ptr(),
                 index,
                 ptr::from_mut(&mut caller).cast(),
-                Some(door::visit),
+                Some(catch_panic::visit),
             )
         };
         caller.outcome(checked(&self.table, code))
@@ -242,7 +242,7 @@ impl Zypp {
             self.table.bgz_packages(
                 self.session.as_ptr(),
                 ptr::from_mut(&mut caller).cast(),
-                Some(door::visit),
+                Some(catch_panic::visit),
             )
         };
         caller.outcome(checked(&self.table, code))
@@ -271,7 +271,7 @@ impl Zypp {
         going_on: &mut dyn FnMut(Option<u8>) -> bool,
     ) -> Result<PathBuf, Error> {
         let mut caller = Caller::<GoingOn<'_>>::new(going_on);
-        let watch = door::watch(&mut caller);
+        let watch = catch_panic::watch(&mut caller);
         let mut path = ptr::null();
         // SAFETY: as in `load`; the path is a place to write to.
         let code = unsafe {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! An answer is shown and followed.
 
-use btf_guard::place::plan::{Level, Message};
-use btf_guard::policy::{Decision, Mode};
+use btf_guard_protocol::decision::{Decision, Mode};
+use btf_guard_protocol::plan::{Level, Message};
 
 use crate::output::{Purpose, Reporter};
 

@@ -2,11 +2,10 @@
 //! What the record is to know of a transaction besides the answer, and what is said
 //! where it fails.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use btf_guard::judge::Failure;
-use btf_guard::record::{self, Who};
+use btf_guard_protocol::event::{self, Who};
+use btf_guard_subprocess::Failure;
 
 use crate::output::Reporter;
 use crate::zypp_commit::COMMITTER;
@@ -14,7 +13,7 @@ use crate::zypp_commit::COMMITTER;
 /// The program that does the transaction: under zypper, which starts rpm, zypper.
 pub(crate) fn client() -> String {
     let committer = env::var(COMMITTER).ok().and_then(|pid| pid.parse().ok());
-    record::program(committer.unwrap_or_else(std::process::id))
+    event::program(committer.unwrap_or_else(std::process::id))
 }
 
 /// Who runs it.

@@ -6,9 +6,9 @@ use std::collections::TryReserveError;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
-use btf_guard::place::Directory;
-use btf_guard::place::plan::{Action, Element as Entry, Plan};
-use btf_guard::wish::Wish;
+use btf_guard_protocol::plan::{Action, Element as Entry, Plan};
+use btf_guard_protocol::requested_mode::Wish;
+use btf_guard_sysroot::file_role::Directory;
 use rustix::process::{Resource, getrlimit};
 
 use crate::librpm::{Direction, Element, Files, Transaction};

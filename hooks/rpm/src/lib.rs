@@ -4,7 +4,7 @@
 //!
 //! It lives inside rpm, dnf, zypper's rpm or PackageKit, so it does next to
 //! nothing itself: [`collect`] finds the packages that carry modules or kernel
-//! images, [`btf_guard::judge`] hands them to a child process, [`tsm_pre`] and
+//! images, [`btf_guard_protocol::judge_client`] hands them to a child process, [`tsm_pre`] and
 //! [`tsm_post`] turn the answer into lines for [`output`] and a return code.
 //! Whatever goes wrong on the way costs one warning line, never the transaction.
 //!

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use btf_guard::judge::Judge;
-use btf_guard::place::private;
+use btf_guard_protocol::judge_client::Judge;
+use btf_guard_protocol::state::trusted_dir;
 
 /// The plugin's options.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(crate) struct Options {
 pub(crate) fn options(text: &str) -> Options {
     let mut options = Options {
         judge: Judge::default(),
-        run_dir: PathBuf::from(private::RUN),
+        run_dir: PathBuf::from(trusted_dir::RUN),
         complaints: Vec::new(),
     };
     let mut words = text.split_ascii_whitespace();

@@ -13,14 +13,14 @@
 //! what everything goes to, and standard error has it for dnf 5 as well; for
 //! dnf 4 it has instead what the log would hide. On a terminal, dnf 5 draws its
 //! progress over what is written when the transaction is over: that is left to its
-//! own action ([`State::unshown`](btf_guard::place::state::State::unshown)).
+//! own action ([`State::unshown`](btf_guard_protocol::state::last_check::State::unshown)).
 
 use std::cell::OnceCell;
 use std::collections::TryReserveError;
 use std::io::{IsTerminal, Write};
 
-use btf_guard::place::plan::{self, Level, Message};
-use btf_guard::record;
+use btf_guard_protocol::event;
+use btf_guard_protocol::plan::{self, Level, Message};
 
 use crate::host::Host;
 use crate::librpm::Librpm;
@@ -138,7 +138,7 @@ fn prepared(purpose: Purpose, lines: &[Message]) -> Result<Vec<Message>, TryRese
         };
         copies.push(Message { level, text });
     }
-    let in_log = record::is_log(std::io::stderr(), |name| std::env::var_os(name));
+    let in_log = event::is_log(std::io::stderr(), |name| std::env::var_os(name));
     Ok(plan::lines_to_show(copies, in_log))
 }
 

@@ -13,8 +13,8 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use btf_guard::judge::{self, Judge};
-use btf_guard::place::plan::{Answer, Element, Plan};
+use btf_guard_protocol::judge_client::{self, Judge};
+use btf_guard_protocol::plan::{Answer, Element, Plan};
 use rustix::fs::fstat;
 
 use crate::output::Reported;
@@ -92,7 +92,7 @@ impl Judged {
         let files = ids(&packages);
         let same = earlier.filter(|earlier| earlier.is_of(&plan, files.as_deref()));
         let answer = same.map_or_else(
-            || judge::ask(judge, &plan, packages).map_err(|failure| failure.to_string()),
+            || judge_client::ask(judge, &plan, packages).map_err(|failure| failure.to_string()),
             |same| same.answer,
         );
         Self {

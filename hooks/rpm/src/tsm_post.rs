@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use btf_guard::judge::{self, Judge};
-use btf_guard::place::plan::{Message, Plan, Stage};
-use btf_guard::place::private::Private;
-use btf_guard::place::process::Process;
-use btf_guard::place::state::State;
-use btf_guard::record;
+use btf_guard_protocol::event;
+use btf_guard_protocol::judge_client::{self, Judge};
+use btf_guard_protocol::plan::{Message, Plan, Stage};
+use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::state::last_check::State;
+use btf_guard_protocol::state::trusted_dir::Private;
 
 use crate::audit::{client, complain, is_removed, who};
 use crate::librpm::Librpm;
@@ -58,10 +58,10 @@ impl After {
         let mut reporter = Reporter::new(rpm, Phase::After, self.reported);
         let looked = seconds(SystemTime::now()).unwrap_or(0);
         let mut keys = self.plan.said.clone();
-        match judge::ask(&self.judge, &self.plan, Vec::new()) {
+        match judge_client::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(mut answer) => {
                 let recorded =
-                    record::settle(&self.judge, client(), &self.plan, &mut answer, who(), false);
+                    event::settle(&self.judge, client(), &self.plan, &mut answer, who(), false);
                 reporter.report(Purpose::Inform, &answer.messages);
                 complain(&mut reporter, recorded);
                 keys.append(&mut answer.keys);

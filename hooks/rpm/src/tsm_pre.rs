@@ -4,24 +4,22 @@
 use std::cell::LazyCell;
 use std::time::SystemTime;
 
-use btf_guard::judge::Judge;
-use btf_guard::place::plan::{Answer, Level, Message, Plan, is_offline_image};
-use btf_guard::policy::Mode;
-use btf_guard::record::not_judged;
-use btf_guard::wish::{self, Wish};
+use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::event::not_judged;
+use btf_guard_protocol::judge_client::Judge;
+use btf_guard_protocol::plan::{Answer, Level, Message, Plan, is_offline_image};
+use btf_guard_protocol::requested_mode::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
 use crate::answer::{ReturnCode, follow};
-use crate::bypass;
 use crate::catch_panic::catch_panic;
-use crate::collect;
 use crate::librpm::{Librpm, Transaction};
 use crate::options::{self, Options};
-use crate::outcome;
 use crate::output::{self, Phase, Reported, Reporter};
 use crate::state::{self, Judged};
 use crate::tsm_post::After;
 use crate::zypp_commit::CommitScope;
+use crate::{bypass, collect, outcome};
 
 /// The environment variable that overrides the rpm macro `%_btf_guard`.
 const VARIABLE: &str = "BTF_GUARD";
@@ -33,7 +31,7 @@ pub(crate) fn run(
     options: impl FnOnce() -> String,
 ) -> ReturnCode {
     let environment = environment();
-    let mut wish = wish::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
+    let mut wish = requested_mode::wish(environment.as_deref(), || rpm.expand(c"%{?_btf_guard}"));
     if transaction.is_database_only() {
         return ReturnCode::Proceed;
     }
@@ -154,7 +152,7 @@ pub(crate) fn panicked(rpm: &Librpm, panic: &str) {
 /// Without librpm there is no log: standard error must do.
 pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
     let _ = catch_panic(|| {
-        if wish::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
+        if requested_mode::wish(environment().as_deref(), String::new).mode != Some(Mode::Off) {
             output::to_stderr(&Message {
                 level: Level::Warning,
                 text: not_judged(what),

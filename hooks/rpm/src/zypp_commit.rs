@@ -16,11 +16,11 @@
 
 use std::path::{Path, PathBuf};
 
-use btf_guard::place::handoff::{self, Commit, Handoff};
-use btf_guard::place::plan::{Answer, Level, Message};
-use btf_guard::place::private::Private;
-use btf_guard::place::process::Process;
-use btf_guard::policy::Decision;
+use btf_guard_protocol::decision::Decision;
+use btf_guard_protocol::plan::{Answer, Level, Message};
+use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::state::trusted_dir::Private;
+use btf_guard_protocol::state::zypp_commit::{self, Commit, Handoff};
 
 use crate::answer::ReturnCode;
 use crate::collect;
@@ -79,14 +79,14 @@ impl CommitScope {
         process: Process,
         directory: &Path,
         transaction: &Transaction<'_>,
-    ) -> Result<(), handoff::Refused> {
+    ) -> Result<(), zypp_commit::Refused> {
         let dir = Private::create(directory)?;
         let commit = Commit::of(&dir, process);
         let begun = commit.has_begun()?;
         let read = commit.handed_over();
         if !self.is_test && !begun && commit.begin()? {
             // Once in a commit.
-            let _ = handoff::clean(&dir);
+            let _ = zypp_commit::clean(&dir);
         }
         // By itself a package may look worse than with those that follow it.
         // Where a commit plugin is at work, a second try finds them in the cache.

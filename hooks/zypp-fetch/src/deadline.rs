@@ -6,10 +6,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btf_guard::place::fetch::{Failure, Request};
+use btf_guard_protocol::zypp::{Failure, Request};
 
-use crate::answer::Response;
-use crate::failure::plain;
+use crate::error::plain;
+use crate::response::Response;
 
 /// How much of the time is left for libzypp to stop by itself: a tenth, at
 /// most this.

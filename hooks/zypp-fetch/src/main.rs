@@ -3,32 +3,32 @@
 //!
 //! A program of its own, because libzypp may hang or crash, and who asks must
 //! not: one request on standard input, lines of JSON on standard output, as
-//! [`btf_guard::place::fetch`] says. It installs nothing.
+//! [`btf_guard_protocol::zypp`] says. It installs nothing.
 //!
 //! [`carrier`] tells which packages matter, [`carriers`] which of all there are, [`work`] talks to libzypp,
 //! [`answer`] holds what is to be said, and [`deadline`] says it in time even
 //! if libzypp does not come back.
 
-mod answer;
-mod carrier;
-mod carriers;
+mod all_kernel_packages;
 mod deadline;
-mod failure;
-mod output;
+mod error;
+mod kernel_package;
 mod request;
-mod work;
+mod resolve;
+mod response;
+mod stdout;
 
 use std::process::ExitCode;
 
-use answer::Response;
 use deadline::Deadline;
-use output::Stdout;
+use response::Response;
+use stdout::Stdout;
 
 fn main() -> ExitCode {
     let output = match Stdout::of_this_process() {
         Ok(output) => output,
         // There is nowhere to say it.
-        Err(_) => return ExitCode::from(output::FAILED),
+        Err(_) => return ExitCode::from(stdout::FAILED),
     };
     let answer = Response::new(output);
     let request = match request::read(std::io::stdin().lock()) {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     };
     let deadline = Deadline::of(&request);
     let result = deadline::watch_over(&deadline, &answer)
-        .and_then(|()| work::answer(&request, &deadline, &answer));
+        .and_then(|()| resolve::answer(&request, &deadline, &answer));
     ExitCode::from(match result {
         Ok(()) => answer.finish(),
         Err(failure) => answer.fail(&failure),

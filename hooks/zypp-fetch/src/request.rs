@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use btf_guard::place::fetch::{Ask, Failure, MAX_REQUEST, Request, SCHEMA, Verb};
+use btf_guard_protocol::zypp::{Ask, Failure, MAX_REQUEST, Request, SCHEMA, Verb};
 
-use crate::failure::plain;
+use crate::error::plain;
 
 /// The request on `input`, if it makes sense.
 pub(crate) fn read(input: impl Read) -> Result<Request, Failure> {

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use btf_guard::place::fetch::Line;
+use btf_guard_protocol::zypp::Line;
 
 #[test]
 fn a_shim_of_another_version_is_refused_and_what_it_prints_is_no_answer() {

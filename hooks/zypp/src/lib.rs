@@ -13,13 +13,13 @@
 //! Whatever goes wrong costs a line in zypper's log, never the commit: libzypp
 //! gets its answer in time ([`budget`]), and there is no hand-off.
 
-mod budget;
-mod cache;
-mod fetch;
-pub mod frames;
-pub mod known;
+pub mod carrier_cache;
+mod commit;
+mod deadline;
+pub mod dispatch;
+mod fetch_client;
 mod log;
-pub mod session;
-pub mod settings;
+pub mod options;
+mod package_cache;
 pub mod steps;
-mod work;
+pub mod stomp;

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use btf_guard::terminal::escape;
+use btf_guard_protocol::terminal::escape;
 
 /// A line for zypper's log, which standard error goes to.
 pub(crate) fn say(what: &str) {

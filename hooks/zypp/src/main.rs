@@ -1,13 +1,22 @@
 //! The program that libzypp starts.
+pub mod carrier_cache;
+pub mod commit;
+pub mod deadline;
+pub mod dispatch;
+pub mod fetch_client;
+pub mod log;
+pub mod options;
+pub mod package_cache;
+pub mod steps;
+pub mod stomp;
 
 use std::fs::File;
 use std::io::{stdin, stdout};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use btf_guard_zypp::session;
-use btf_guard_zypp::settings::{Places, Surroundings};
 use clap::Parser;
+use options::{Places, Surroundings};
 
 fn main() -> ExitCode {
     let surroundings = Surroundings::of_this_process();
@@ -18,7 +27,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let mut answers = File::from(answers);
-    match session::run(&mut stdin().lock(), &mut answers, places, surroundings) {
+    match dispatch::run(&mut stdin().lock(), &mut answers, places, surroundings) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }

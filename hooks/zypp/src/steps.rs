@@ -1,6 +1,6 @@
 //! What a commit does, as COMMITBEGIN and COMMITEND tell it.
 
-use btf_guard::place::fetch::{CommitAction, CommitStep};
+use btf_guard_protocol::zypp::{CommitAction, CommitStep};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -1,14 +1,13 @@
 //! One kernel: its cases, our verdicts, its answers.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::thread;
 use std::time::Instant;
+use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
-use btf_guard::kernel::Kernel;
+use btf_guard_core::kernel::Kernel;
 use btf_guard_tests::Extracted;
 
 use crate::Ask;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use btf_guard::verdict::Reason;
+use btf_guard_core::verdict::Reason;
 use serde::Deserialize;
 
 /// What `btf-guard` says of one module.

@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use btf_guard::kernel::Kernel;
+use btf_guard_core::kernel::Kernel;
 use btf_guard_tests::Extracted;
 use clap::{Parser, Subcommand};
 
-use crate::cases::Subject;
-use crate::vm::Vm;
+use cases::Subject;
+use vm::Vm;
 
 /// Holds the verdicts of btf-guard against those of real kernels.
 #[derive(Debug, Parser)]

@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use btf_guard::place::fetch::{Failure, Line, Outcome, Progress, Request, Step};
+use btf_guard_protocol::zypp::{Failure, Line, Outcome, Progress, Request, Step};
 
 use super::ClientRoot;
 use crate::skip::skipped;
@@ -79,7 +79,7 @@ impl Fetched {
 
     /// Names of the packages that come and of those that go, sorted.
     pub fn steps(&self) -> (Vec<&str>, Vec<&str>) {
-        use btf_guard::place::plan::Action;
+        use btf_guard_protocol::plan::Action;
         let of = |action| {
             let steps = self.outcome().steps.iter();
             let mut names: Vec<_> = steps

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use btf_guard::kernel::image;
+use btf_guard_core::kernel::image;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 

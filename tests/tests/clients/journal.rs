@@ -1,14 +1,12 @@
 //! A stand-in for the journal, which runs in no root of the tests: a socket in its
 //! place, and what is written to that.
 
-use std::fs;
 use std::io::Read;
-use std::mem;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
+use std::{fs, mem, thread};
 
 use btf_guard_tests::client::ClientRoot;
 

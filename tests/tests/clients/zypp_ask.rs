@@ -3,10 +3,9 @@
 
 use std::path::PathBuf;
 
-use btf_guard::place::fetch::{Ask, Extent, Request, Resolve, Verb};
-use btf_guard_tests::Package;
+use btf_guard_protocol::zypp::{Ask, Extent, Request, Resolve, Verb};
 use btf_guard_tests::client::{ClientRoot, FETCHER, SHIM, Suite, has_fetcher};
-use btf_guard_tests::shim;
+use btf_guard_tests::{Package, shim};
 
 /// What is installed at first, and what the repository then has.
 struct Offer {

@@ -7,11 +7,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use btf_guard::place::fetch::{Ask, Commit, CommitAction, CommitStep, Extent, Request};
+use btf_guard_protocol::zypp::{Ask, Commit, CommitAction, CommitStep, Extent, Request};
 use btf_guard_tests::client::{ClientRoot, FETCHER, Fetched, Suite};
 
-use super::slow;
-use super::zypp_ask::{noise, roots, up};
+use crate::slow;
+use crate::zypp_ask::{noise, roots, up};
 
 /// Stands for the commit plugin: while zypper waits for its answer to
 /// COMMITBEGIN, it has the request answered.

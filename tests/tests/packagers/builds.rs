@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use btf_guard::kernel::Kernel;
+use btf_guard_core::kernel::Kernel;
 use btf_guard_tests::client::Workshop;
 use btf_guard_tests::{Extracted, Outcome, init, kernels, oracle};
 

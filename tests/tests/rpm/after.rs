@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use btf_guard::place::plan::{Action, Stage};
-use btf_guard::place::private::Private;
-use btf_guard::place::process::Process;
-use btf_guard::place::state::State;
-use btf_guard::policy::Mode;
+use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::plan::{Action, Stage};
+use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::state::last_check::State;
+use btf_guard_protocol::state::trusted_dir::Private;
 use btf_guard_tests::{Judge, Outcome, Package, Root};
 use serde_json::{Value, json};
 

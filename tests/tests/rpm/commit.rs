@@ -7,11 +7,11 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use btf_guard::place::handoff::{Commit, Handoff};
-use btf_guard::place::plan::{Answer, Level, Message};
-use btf_guard::place::private::Private;
-use btf_guard::place::process::Process;
-use btf_guard::policy::Decision;
+use btf_guard_protocol::decision::Decision;
+use btf_guard_protocol::plan::{Answer, Level, Message};
+use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::state::trusted_dir::Private;
+use btf_guard_protocol::state::zypp_commit::{Commit, Handoff};
 use btf_guard_tests::{Judge, Outcome, Root};
 
 use crate::{module_package, plain_package};

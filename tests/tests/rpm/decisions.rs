@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use btf_guard::policy::{Mode, Override, Source};
-use btf_guard::record::Outcome as Became;
+use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::event::Outcome as Became;
+use btf_guard_protocol::override_source::{Override, Source};
 use btf_guard_tests::{Judge, Root};
 
 use crate::{module_package, plain_package};

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use btf_guard::place::plan::{Action, Element};
+use btf_guard_protocol::plan::{Action, Element};
 use btf_guard_tests::{Judge, Package, Root};
 
 use crate::{RELEASE, module_package, plain_package};

@@ -11,8 +11,8 @@ mod container;
 mod every_kind;
 mod kinds;
 
-use btf_guard::btf::{Base, LogFormat, verify_module};
-use btf_guard::kernel::Features;
+use btf_guard_btf::features::Features;
+use btf_guard_btf::{Base, LogFormat, verify_module};
 use btf_guard_tests::btf::{Btf, Era, kind};
 
 /// A BTF on the base of one era.

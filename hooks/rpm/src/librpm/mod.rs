@@ -12,13 +12,12 @@ mod transaction;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 
+use btf_guard_protocol::plan::Level;
+use btf_guard_protocol::terminal::escape;
 use libloading::os::unix::{Library, RTLD_LAZY};
 use rpm_plugin_sys::{
     RPMLOG_ERR, RPMLOG_NOTICE, RPMLOG_WARNING, RTLD_NOLOAD, SONAMES, Table, rpmPlugin,
 };
-
-use btf_guard::place::plan::Level;
-use btf_guard::terminal::escape;
 
 use crate::loaded_libs;
 

@@ -27,7 +27,7 @@ use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot, uname};
 
-use crate::kmsg::Log;
+use kmsg::Log;
 
 fn main() {
     if let Err(error) = run() {

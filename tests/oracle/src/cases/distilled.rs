@@ -1,7 +1,7 @@
 //! `.BTF.base`: pairs that libbpf distilled, whole and with defects.
 
 use anyhow::{Context, Result, ensure};
-use btf_guard::kernel::Kernel;
+use btf_guard_core::kernel::Kernel;
 use btf_guard_tests::Extracted;
 use btf_guard_tests::btf::{KFLAG, kind};
 use btf_guard_tests::mutate::{Random, mutate};

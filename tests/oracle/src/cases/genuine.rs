@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use btf_guard::module;
+use btf_guard_core::module;
 
 use super::{Case, Content, Family, Material};
 use crate::packed;

@@ -12,9 +12,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use anyhow::{Context, Result};
-use btf_guard::btf::Base;
-use btf_guard::kernel::Kernel;
-use btf_guard::module;
+use btf_guard_btf::Base;
+use btf_guard_core::kernel::Kernel;
+use btf_guard_core::module;
 use btf_guard_tests::Extracted;
 use btf_guard_tests::mutate::Random;
 

@@ -1,0 +1,64 @@
+//! The talk with libzypp: every message has its answer, whatever becomes of the
+//! work.
+
+use std::io::{BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::commit::{Error, Work};
+use crate::log::say;
+use crate::options::{Places, Surroundings};
+use crate::stomp;
+
+/// Talks until libzypp has had enough, or is gone. `false` where what it says is
+/// not understood: nothing can be answered then.
+pub fn run(
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    places: Places,
+    surroundings: Surroundings,
+) -> bool {
+    let mut work = Work::new(places, surroundings);
+    let understood = talk(input, output, &mut work);
+    attempt(|| work.leave());
+    match understood {
+        Ok(()) => true,
+        Err(error) => {
+            say(&format!("libzypp's message is not understood: {error}"));
+            false
+        }
+    }
+}
+
+fn talk(
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    work: &mut Work,
+) -> Result<(), stomp::Error> {
+    while let Some(frame) = stomp::read(input)? {
+        let answer = match frame.command.as_str() {
+            "PLUGINBEGIN" => attempt(|| work.enter()),
+            "COMMITBEGIN" => attempt(|| work.begin(&frame.body)),
+            "COMMITEND" => attempt(|| work.end(&frame.body)),
+            "PLUGINEND" => attempt(|| work.leave()),
+            "_DISCONNECT" => {
+                attempt(|| work.leave());
+                stomp::write(output, "ACK", &[("exit", "0")])?;
+                return Ok(());
+            }
+            _ => "_ENOMETHOD",
+        };
+        stomp::write(output, answer, &[])?;
+    }
+    Ok(())
+}
+
+/// Does a piece of work. libzypp knows two answers, and closes the plugin for
+/// any other: a failure is for its log.
+fn attempt(work: impl FnOnce() -> Result<(), Error>) -> &'static str {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => say(&error.to_string()),
+        Err(_) => say("internal error"),
+    }
+    "ACK"
+}

@@ -1,0 +1,184 @@
+//! Finding a kernel's base BTF in an image that has no section table.
+//!
+//! BTF has a magic of four bytes, which a kernel of 40 MB holds by chance, in
+//! its code, and in the BPF programs that it brings (`kernel/bpf/preload`).
+//! What is not BTF fails at the header, in constant time; what is BTF is
+//! walked to the end; of what is left the largest is the kernel's.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::error::Malformed;
+use crate::raw::{self, Be, ByteOrder, HEADER_LEN, HEADER_LEN_LAYOUT, Le, Order, TYPE_LEN, Type};
+
+/// The longest header that is followed, in bytes. They have 24, and since
+/// Linux 7.1 32.
+const LONGEST_HEADER: usize = 256;
+
+/// A type that every kernel has and that no BPF program inside a kernel
+/// brings along. Without it the largest BTF of a kernel that was built without
+/// its own would be taken for its base.
+const OF_A_KERNEL: &[u8] = b"\0task_struct\0";
+
+/// How deep walks may lie over each other, on average over the image. In
+/// kernels, all walks together take a tenth of it at most.
+const DEPTH: usize = 2;
+
+/// How many bytes of strings are searched at the price of one step.
+const STRING_BYTES: usize = 16;
+
+/// So many types in a row are no accident, even if their end is missing.
+const NO_ACCIDENT: usize = 1000;
+
+/// Finds the base BTF of the kernel whose raw bytes are `image`: of all whole
+/// BTFs of this byte order that name `task_struct`, the longest. `None` if
+/// there is none.
+///
+/// The work is bounded by the length of the image, whatever it holds: walks
+/// may lie over each other two deep from end to end, which no kernel comes near.
+///
+/// # Errors
+/// [`Malformed`] if that bound is passed, or if none is whole, but the end of
+/// the image cuts one in two.
+pub fn find_base(image: &[u8], order: Order) -> Result<Option<Range<usize>>, Malformed> {
+    // The magic, version 1, and flags, which every kernel wants to be 0.
+    match order {
+        Order::Little => find::<Le>(image, b"\x9f\xeb\x01\0"),
+        Order::Big => find::<Be>(image, b"\xeb\x9f\x01\0"),
+    }
+}
+
+fn find<O: ByteOrder>(image: &[u8], start: &[u8]) -> Result<Option<Range<usize>>, Malformed> {
+    // A step of a walk is one type, and types have twelve bytes or more.
+    let mut steps = image.len() / TYPE_LEN * DEPTH;
+    let mut found = 0..0;
+    let mut cut = None;
+    for at in memmem::find_iter(image, start) {
+        let Some(header) = Header::at::<O>(image.get(at..).unwrap_or_default()) else {
+            continue;
+        };
+        let Some(candidate) = image.get(at..).and_then(|rest| rest.get(..header.end)) else {
+            if cut.is_none() && header.is_cut::<O>(image.get(at..).unwrap_or_default(), &mut steps)
+            {
+                cut = Some((at, header.end));
+            }
+            continue;
+        };
+        if candidate.len() > found.len() && header.is_base::<O>(candidate, &mut steps) {
+            found = at..at + candidate.len();
+        }
+        if steps == 0 {
+            let what = "BTF, not thousands of BTFs that lie over each other";
+            return Err(Malformed::new(at, what));
+        }
+    }
+    match cut {
+        Some((at, length)) if found.is_empty() => Err(Malformed::new(
+            image.len(),
+            format!("the rest of {length} bytes of BTF that begin at {at:#x}"),
+        )),
+        _ => Ok(Some(found).filter(|found| !found.is_empty())),
+    }
+}
+
+/// The sections that a header names, as offsets from the header.
+struct Header {
+    types: Range<usize>,
+    strings: Range<usize>,
+    /// Where the last section ends.
+    end: usize,
+}
+
+impl Header {
+    /// Reads the header that `bytes` begin with, if it can be one.
+    fn at<O: ByteOrder>(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| O::u32_at(bytes, at).map(|word| word as usize);
+        let length = word(4)?;
+        if !(HEADER_LEN..=LONGEST_HEADER).contains(&length) {
+            return None;
+        }
+        let section = |off: usize, len: usize| {
+            let start = length.checked_add(word(off)?)?;
+            Some(start..start.checked_add(word(len)?)?)
+        };
+        let (types, strings) = (section(8, 12)?, section(16, 20)?);
+        let mut end = types.end.max(strings.end);
+        if length >= HEADER_LEN_LAYOUT {
+            end = end.max(section(24, 28)?.end);
+        }
+        // The kernel lets sections neither overlap nor leave a gap; the types
+        // come first wherever BTF is written.
+        (!types.is_empty() && types.end <= strings.start && !strings.is_empty()).then_some(Self {
+            types,
+            strings,
+            end,
+        })
+    }
+
+    /// Is this the whole base BTF of a kernel? Takes from `steps` what it costs.
+    fn is_base<O: ByteOrder>(&self, bytes: &[u8], steps: &mut usize) -> bool {
+        let types = bytes.get(self.types.clone()).unwrap_or_default();
+        let strings = bytes.get(self.strings.clone()).unwrap_or_default();
+        if strings.first() != Some(&0) || strings.last() != Some(&0) {
+            return false;
+        }
+        if !matches!(walk::<O>(types, types.len(), steps), Walk::Whole(_)) {
+            return false;
+        }
+        *steps = steps.saturating_sub(strings.len() / STRING_BYTES);
+        memmem::find(strings, OF_A_KERNEL).is_some()
+    }
+
+    /// Does the end of the image, and of `bytes`, cut a BTF in two here?
+    fn is_cut<O: ByteOrder>(&self, bytes: &[u8], steps: &mut usize) -> bool {
+        let types = bytes.get(self.types.start..).unwrap_or_default();
+        let length = self.types.len();
+        let types = types.get(..length).unwrap_or(types);
+        match walk::<O>(types, length, steps) {
+            Walk::Whole(count) | Walk::Cut(count) => count >= NO_ACCIDENT,
+            Walk::Wrong => false,
+        }
+    }
+}
+
+/// What a type section is.
+enum Walk {
+    /// So many types, up to its very end.
+    Whole(usize),
+    /// So many types, the last of which goes beyond what is there of the section.
+    Cut(usize),
+    /// No type section; or no steps were left to tell.
+    Wrong,
+}
+
+/// Walks what there is, `types`, of a type section of `length` bytes.
+fn walk<O: ByteOrder>(types: &[u8], length: usize, steps: &mut usize) -> Walk {
+    let (mut at, mut count) = (0, 0);
+    while at < length {
+        let Some(left) = steps.checked_sub(1) else {
+            return Walk::Wrong;
+        };
+        *steps = left;
+        let Some(next) = Type::at::<O>(types, at) else {
+            return if types.len() < length {
+                Walk::Cut(count)
+            } else {
+                Walk::Wrong
+            };
+        };
+        let Some(appended) = raw::appended(next.wide_kind(), next.wide_vlen()) else {
+            return Walk::Wrong;
+        };
+        count += 1;
+        at += TYPE_LEN + appended;
+    }
+    if at == length {
+        Walk::Whole(count)
+    } else {
+        Walk::Wrong
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! BTF as it stands in a file: numbers, kinds, and how long each type is.
+//!
+//! Layout: `include/uapi/linux/btf.h`. Everything is read by offset from
+//! borrowed bytes, because modules leave their BTF at any alignment.
+
+/// The byte order of a BTF blob or an ELF file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+/// Reading numbers in one byte order, resolved when the code is compiled.
+pub trait ByteOrder {
+    fn u16(bytes: [u8; 2]) -> u16;
+    fn u32(bytes: [u8; 4]) -> u32;
+
+    /// The number at byte `at`, if all four bytes are there.
+    #[inline(always)]
+    fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+        Some(Self::u32(*bytes.get(at..)?.first_chunk::<4>()?))
+    }
+}
+
+pub(crate) struct Le;
+pub(crate) struct Be;
+
+impl ByteOrder for Le {
+    #[inline(always)]
+    fn u16(bytes: [u8; 2]) -> u16 {
+        u16::from_le_bytes(bytes)
+    }
+    #[inline(always)]
+    fn u32(bytes: [u8; 4]) -> u32 {
+        u32::from_le_bytes(bytes)
+    }
+}
+
+impl ByteOrder for Be {
+    #[inline(always)]
+    fn u16(bytes: [u8; 2]) -> u16 {
+        u16::from_be_bytes(bytes)
+    }
+    #[inline(always)]
+    fn u32(bytes: [u8; 4]) -> u32 {
+        u32::from_be_bytes(bytes)
+    }
+}
+
+/// `BTF_MAGIC`.
+pub(crate) const MAGIC: u16 = 0xeb9f;
+
+/// `struct btf_header` up to `str_len`: what every kernel knows.
+pub(crate) const HEADER_LEN: usize = 24;
+
+/// `struct btf_header` with `layout_off` and `layout_len` (Linux 7.1).
+pub(crate) const HEADER_LEN_LAYOUT: usize = 32;
+
+/// `struct btf_type`, before what its kind appends.
+pub(crate) const TYPE_LEN: usize = 12;
+
+/// The kinds, `BTF_KIND_*`.
+pub(crate) mod kind {
+    pub(crate) const VOID: u8 = 0;
+    pub const INT: u8 = 1;
+    pub const PTR: u8 = 2;
+    pub const ARRAY: u8 = 3;
+    pub const STRUCT: u8 = 4;
+    pub const UNION: u8 = 5;
+    pub const ENUM: u8 = 6;
+    pub const FWD: u8 = 7;
+    pub const TYPEDEF: u8 = 8;
+    pub(crate) const VOLATILE: u8 = 9;
+    pub const CONST: u8 = 10;
+    pub(crate) const RESTRICT: u8 = 11;
+    pub const FUNC: u8 = 12;
+    pub const FUNC_PROTO: u8 = 13;
+    pub const VAR: u8 = 14;
+    pub const DATASEC: u8 = 15;
+    pub const FLOAT: u8 = 16;
+    pub const DECL_TAG: u8 = 17;
+    pub(crate) const TYPE_TAG: u8 = 18;
+    pub const ENUM64: u8 = 19;
+
+    /// The kernel's word for each, `btf_kind_str[]`.
+    pub(crate) const NAMES: [&str; 20] = [
+        "UNKNOWN",
+        "INT",
+        "PTR",
+        "ARRAY",
+        "STRUCT",
+        "UNION",
+        "ENUM",
+        "FWD",
+        "TYPEDEF",
+        "VOLATILE",
+        "CONST",
+        "RESTRICT",
+        "FUNC",
+        "FUNC_PROTO",
+        "VAR",
+        "DATASEC",
+        "FLOAT",
+        "DECL_TAG",
+        "TYPE_TAG",
+        "ENUM64",
+    ];
+
+    /// The kernel's word for a kind.
+    pub(crate) fn word(kind: u8) -> &'static str {
+        NAMES.get(usize::from(kind)).copied().unwrap_or("UNKNOWN")
+    }
+
+    /// A kind in JSON: the kernel's word for it.
+    pub(crate) mod name {
+        use std::borrow::Cow;
+
+        use serde::de::{Deserialize, Deserializer, Error};
+        use serde::ser::Serializer;
+
+        pub(crate) fn serialize<S: Serializer>(kind: &u8, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_str(super::word(*kind))
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+            let word = Cow::<str>::deserialize(from)?;
+            let kind = super::NAMES.iter().position(|name| *name == word);
+            let kind = kind.and_then(|kind| u8::try_from(kind).ok());
+            kind.ok_or_else(|| D::Error::custom("no kind of BTF"))
+        }
+    }
+
+    /// `btf_type_is_modifier()`.
+    #[inline(always)]
+    pub(crate) fn is_modifier(kind: u8) -> bool {
+        matches!(kind, TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG)
+    }
+}
+
+/// What each kind appends to `struct btf_type`: so many bytes once, so many for
+/// each of its `vlen` elements.
+#[rustfmt::skip]
+const APPENDED: [(u8, u8); 20] = [
+    // void, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE
+    (0, 0), (4, 0), (0, 0), (12, 0), (0, 12), (0, 12), (0, 8), (0, 0), (0, 0), (0, 0),
+    // CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64
+    (0, 0), (0, 0), (0, 0), (0, 8), (4, 0), (0, 12), (0, 0), (4, 0), (0, 0), (0, 12),
+];
+
+/// How many bytes a type of this kind and `vlen` appends; `None` for a kind
+/// nobody has defined.
+#[inline(always)]
+pub(crate) fn appended(kind: u8, vlen: u32) -> Option<usize> {
+    let &(once, each) = APPENDED.get(usize::from(kind))?;
+    if kind == kind::VOID {
+        return None;
+    }
+    // At most 2^24 elements of 12 bytes.
+    Some(usize::from(once) + usize::from(each) * vlen as usize)
+}
+
+/// The three words every type begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Type {
+    pub(crate) name_off: u32,
+    pub info: u32,
+    /// `size`, or `type` for the kinds that refer to one other type.
+    pub size_or_type: u32,
+}
+
+impl Type {
+    #[inline(always)]
+    pub fn at<O: ByteOrder>(types: &[u8], at: usize) -> Option<Self> {
+        let words = types.get(at..)?.first_chunk::<TYPE_LEN>()?;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *words;
+        Some(Self {
+            name_off: O::u32([a, b, c, d]),
+            info: O::u32([e, f, g, h]),
+            size_or_type: O::u32([i, j, k, l]),
+        })
+    }
+
+    /// `kind_flag`: bit 31 of `info`.
+    #[inline(always)]
+    pub(crate) fn kflag(self) -> bool {
+        self.info >> 31 != 0
+    }
+
+    /// The kind by the widest mask in use (7 bits, Linux 7.2). On a type that an
+    /// older kernel accepts the upper bits are zero, so this reads it right too.
+    #[inline(always)]
+    pub(crate) fn wide_kind(self) -> u8 {
+        ((self.info >> 24) & 0x7f) as u8
+    }
+
+    /// `vlen` by the widest mask in use (24 bits, Linux 7.2); see [`Type::wide_kind`].
+    #[inline(always)]
+    pub(crate) fn wide_vlen(self) -> u32 {
+        self.info & 0x00ff_ffff
+    }
+}
+
+/// Splits a 12-byte element into its three words.
+#[inline(always)]
+pub(crate) fn words3<O: ByteOrder>(element: &[u8; 12]) -> (u32, u32, u32) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *element;
+    (
+        O::u32([a, b, c, d]),
+        O::u32([e, f, g, h]),
+        O::u32([i, j, k, l]),
+    )
+}
+
+/// Splits an 8-byte element into its two words.
+#[inline(always)]
+pub(crate) fn words2<O: ByteOrder>(element: &[u8; 8]) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = *element;
+    (O::u32([a, b, c, d]), O::u32([e, f, g, h]))
+}

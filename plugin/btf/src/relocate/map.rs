@@ -1,0 +1,152 @@
+//! Which base type each distilled type stands for.
+
+use std::collections::BTreeSet;
+
+use super::kernel_sort::kernel_sort;
+use super::{Mapping, Relocation, logged};
+use crate::raw::{ByteOrder, TYPE_LEN, Type, kind};
+use crate::verify_error::BtfRule;
+
+impl<'a> Relocation<'a> {
+    /// The search of `btf_relocate_map_distilled_base()`: base types in order
+    /// of their ids, each against all distilled types of its name.
+    pub(crate) fn map_names<O: ByteOrder>(&mut self) -> Result<(), BtfRule> {
+        let mut by_name: Vec<(&'a [u8], u32, u32)> = (0..self.distilled_types())
+            .map(|id| match self.distilled_type::<O>(id) {
+                Some((t, _)) => (self.distilled_name(t.name_off), t.size_or_type, id),
+                // `void` is sorted with the rest.
+                None => (&[][..], 0, id),
+            })
+            .collect();
+        // cmp_btf_name_size(): by name, then the larger first.
+        kernel_sort(&mut by_name, |a, b| {
+            a.0.cmp(b.0).then(size31(b.1).cmp(&size31(a.1)))
+        });
+
+        let mut candidates = BTreeSet::new();
+        let mut last: Option<&[u8]> = None;
+        for &(name, _, _) in &by_name {
+            if last != Some(name) {
+                candidates.extend(self.base.named(name));
+                last = Some(name);
+            }
+        }
+        for base_id in candidates {
+            let Some(t) = self.base.type_at(base_id) else {
+                continue;
+            };
+            self.map_base_type::<O>(base_id, &t, &by_name)?;
+        }
+        Ok(())
+    }
+
+    fn map_base_type<O: ByteOrder>(
+        &mut self,
+        base_id: u32,
+        base_type: &Type,
+        by_name: &[(&'a [u8], u32, u32)],
+    ) -> Result<(), BtfRule> {
+        let name = self.base.string(base_type.name_off);
+        if name.is_empty() {
+            // `void` has the empty name too, and sorts first.
+            return Err(BtfRule::DistilledMapsToVoid { base_id });
+        }
+        let base_kind = base_type.wide_kind();
+        let base_size = base_type.size_or_type;
+        let needs_size = match base_kind {
+            kind::FWD => false,
+            kind::STRUCT | kind::UNION => self.is_ambiguous(name, base_type.name_off),
+            _ => true,
+        };
+        // Sorted by name, then by falling size.
+        let size = size31(base_size);
+        let (start, end) = if needs_size {
+            let before = |e: &(&[u8], u32, u32)| e.0 < name || (e.0 == name && size31(e.1) > size);
+            let within = |e: &(&[u8], u32, u32)| e.0 < name || (e.0 == name && size31(e.1) >= size);
+            (
+                by_name.partition_point(before),
+                by_name.partition_point(within),
+            )
+        } else {
+            (
+                by_name.partition_point(|e| e.0 < name),
+                by_name.partition_point(|e| e.0 <= name),
+            )
+        };
+        for &(_, _, id) in by_name.get(start..end).unwrap_or(&[]) {
+            let Some((distilled, at)) = self.distilled_type::<O>(id) else {
+                continue;
+            };
+            let Some(&mapping) = self.id_map.get(id as usize) else {
+                continue;
+            };
+            if !self.compatible::<O>(base_id, base_type, &distilled, at, mapping) {
+                continue;
+            }
+            if let Mapping::To(other) = mapping {
+                return Err(BtfRule::DistilledAmbiguous {
+                    id,
+                    name: logged(name),
+                    size: base_size,
+                    base_ids: [base_id, other],
+                });
+            }
+            if let Some(slot) = self.id_map.get_mut(id as usize) {
+                *slot = Mapping::To(base_id);
+            }
+            self.mapped_names.insert(distilled.name_off);
+        }
+        Ok(())
+    }
+
+    /// Does the base hold several structs or unions under this name offset?
+    fn is_ambiguous(&self, name: &[u8], name_off: u32) -> bool {
+        self.base
+            .named(name)
+            .filter_map(|id| self.base.type_at(id))
+            .filter(|t| {
+                t.name_off == name_off && matches!(t.wide_kind(), kind::STRUCT | kind::UNION)
+            })
+            .nth(1)
+            .is_some()
+    }
+
+    /// May a distilled type stand for this base type, names and sizes aside?
+    fn compatible<O: ByteOrder>(
+        &self,
+        base_id: u32,
+        base: &Type,
+        distilled: &Type,
+        at: usize,
+        mapping: Mapping,
+    ) -> bool {
+        let base_kind = base.wide_kind();
+        match distilled.wide_kind() {
+            kind::FWD => match base_kind {
+                kind::FWD => distilled.kflag() == base.kflag(),
+                // The flag of a struct says "has bitfields", not "is a union";
+                // the kernel compares it all the same.
+                kind::STRUCT => !base.kflag(),
+                kind::UNION => base.kflag(),
+                _ => false,
+            },
+            kind::INT => {
+                let encoding = |data: Option<u32>| data.map(|data| (data >> 24) & 0xf);
+                base_kind == kind::INT
+                    && encoding(self.base.appended_word(base_id, 0))
+                        == encoding(O::u32_at(self.distilled.types, at + TYPE_LEN))
+            }
+            kind::FLOAT => base_kind == kind::FLOAT,
+            kind::ENUM => matches!(base_kind, kind::ENUM | kind::ENUM64),
+            kind::STRUCT | kind::UNION => {
+                mapping != Mapping::Embedded || base.size_or_type == distilled.size_or_type
+            }
+            _ => false,
+        }
+    }
+}
+
+/// `struct btf_name_info.size` is a bit field of 31 bits.
+fn size31(size: u32) -> u32 {
+    size & 0x7fff_ffff
+}

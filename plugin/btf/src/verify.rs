@@ -1,0 +1,247 @@
+//! `btf_parse_module()`: may this split BTF continue that base?
+//!
+//! The order is the kernel's (`kernel/bpf/btf.c`): header, string section,
+//! every type's own rules ([`crate::meta`]), modifier chains
+//! ([`crate::chains`]), and with a distilled base its relocation
+//! ([`crate::relocate`]). The first rule that fails ends it, with the errno and
+//! the log lines the kernel leaves. `docs/kernel-rules.md` says for which
+//! kernels each rule holds and how that was learned.
+
+use crate::base::Base;
+use crate::env::{BaseView, Parsed, VerifierEnv};
+use crate::features::Features;
+use crate::raw::{Be, ByteOrder, HEADER_LEN, HEADER_LEN_LAYOUT, Le, MAGIC, Order, kind};
+use crate::split::Split;
+use crate::string_index::StringIndex;
+use crate::verify_error::{BtfRule, BtfSection, VerifyError};
+use crate::{chains, meta, relocate};
+
+/// Judges a module's `.BTF` (and `.BTF.base`) as the kernel with this `base`
+/// and these `abilities` does at load.
+///
+/// An empty `split` never gets here: the loader skips it.
+///
+/// # Errors
+/// The first rule that fails.
+pub fn verify_module(
+    split: &[u8],
+    distilled: Option<&[u8]>,
+    base: &Base,
+    abilities: &Features,
+) -> Result<(), VerifyError> {
+    read_module(split, distilled, base, abilities).map(drop)
+}
+
+/// [`verify_module`], and what was read of an accepted split BTF.
+///
+/// # Errors
+/// The first rule that fails.
+pub fn read_module<'a>(
+    split: &'a [u8],
+    distilled: Option<&[u8]>,
+    base: &Base,
+    abilities: &Features,
+) -> Result<Split<'a>, VerifyError> {
+    match base.order() {
+        Order::Little => run::<Le>(split, distilled, base, abilities),
+        Order::Big => run::<Be>(split, distilled, base, abilities),
+    }
+}
+
+/// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`;
+/// `order` is the kernel's.
+///
+/// # Errors
+/// The first rule that fails.
+pub fn verify_base(raw: &[u8], order: Order, abilities: &Features) -> Result<(), VerifyError> {
+    match order {
+        Order::Little => parse::<Le>(raw, &BaseView::void(), abilities).map(drop),
+        Order::Big => parse::<Be>(raw, &BaseView::void(), abilities).map(drop),
+    }
+}
+
+fn run<'a, O: ByteOrder>(
+    split: &'a [u8],
+    distilled: Option<&[u8]>,
+    base: &Base,
+    abilities: &Features,
+) -> Result<Split<'a>, VerifyError> {
+    let Some(distilled) = distilled.filter(|_| abilities.distilled_base) else {
+        let below = BaseView {
+            kinds: base.kinds(),
+            strings: base.strings(),
+            starts: Some(base.starts()),
+        };
+        let parsed = parse::<O>(split, &below, abilities)?;
+        return Ok(Split::accepted(parsed, base.order(), false));
+    };
+    let own = parse::<O>(distilled, &BaseView::void(), abilities)?;
+    let kinds: Vec<u8> = std::iter::once(kind::VOID)
+        .chain(own.kinds.iter().copied())
+        .collect();
+    let below = BaseView {
+        kinds: &kinds,
+        strings: own.string_bytes,
+        starts: None,
+    };
+    let parsed = parse::<O>(split, &below, abilities)?;
+    relocate::relocate::<O>(&parsed, &own, base, abilities)
+        .map_err(|rule| VerifyError::of(rule, BtfSection::Base))?;
+    Ok(Split::accepted(parsed, base.order(), true))
+}
+
+struct Header {
+    len: u32,
+    type_off: u32,
+    type_len: u32,
+    str_off: u32,
+    str_len: u32,
+    layout_off: u32,
+    layout_len: u32,
+}
+
+/// `btf_parse_hdr()`, `btf_parse_str_sec()`, `btf_check_all_metas()` and the
+/// chain check, for a split BTF on `below` or one that stands alone.
+pub fn parse<'a, O: ByteOrder>(
+    raw: &'a [u8],
+    below: &BaseView<'_>,
+    abilities: &Features,
+) -> Result<Parsed<'a>, VerifyError> {
+    let refused = |rule| VerifyError::of(rule, below.section());
+    let header = parse_header::<O>(raw, below, abilities).map_err(refused)?;
+    let string_bytes = parse_strings(raw, &header, below, abilities).map_err(refused)?;
+    // The sections were found to lie inside `raw`.
+    let start = header.len as usize + header.type_off as usize;
+    let types = raw
+        .get(start..start + header.type_len as usize)
+        .unwrap_or(&[]);
+
+    let census = StringIndex::of(string_bytes);
+    let env = VerifierEnv::new(below, string_bytes, &census, abilities);
+    let metas = meta::check_all::<O>(types, &env)?;
+    chains::check::<O>(types, &metas, below, abilities).map_err(refused)?;
+    Ok(Parsed {
+        types,
+        string_bytes,
+        offsets: metas.offsets,
+        kinds: metas.kinds,
+        names_inside: env.met_name_inside(),
+    })
+}
+
+/// `btf_parse_hdr()` and `btf_check_sec_info()`.
+fn parse_header<O: ByteOrder>(
+    raw: &[u8],
+    below: &BaseView<'_>,
+    abilities: &Features,
+) -> Result<Header, BtfRule> {
+    let known = if abilities.layout_header {
+        HEADER_LEN_LAYOUT
+    } else {
+        HEADER_LEN
+    };
+    let Some(hdr_len) = O::u32_at(raw, 4) else {
+        return Err(BtfRule::HdrLenNotFound);
+    };
+    let hdr_len = hdr_len as usize;
+    let Some(given) = raw.get(..hdr_len) else {
+        return Err(BtfRule::HeaderNotFound);
+    };
+    if given.iter().skip(known).any(|&byte| byte != 0) {
+        return Err(BtfRule::UnsupportedHeader);
+    }
+    // A short header is padded with zeros, its own length field included.
+    let mut header = [0u8; HEADER_LEN_LAYOUT];
+    for (to, from) in header.iter_mut().zip(given.iter().take(known)) {
+        *to = *from;
+    }
+    let [magic0, magic1, version, flags, ..] = header;
+    if O::u16([magic0, magic1]) != MAGIC {
+        return Err(BtfRule::InvalidMagic);
+    }
+    if version != 1 {
+        return Err(BtfRule::UnsupportedVersion { version });
+    }
+    if flags != 0 {
+        return Err(BtfRule::UnsupportedFlags { flags });
+    }
+    let word = |at| O::u32_at(&header, at).unwrap_or(0);
+    let header = Header {
+        len: word(4),
+        type_off: word(8),
+        type_len: word(12),
+        str_off: word(16),
+        str_len: word(20),
+        layout_off: word(24),
+        layout_len: word(28),
+    };
+    if !below.is_base() && raw.len() == header.len as usize {
+        return Err(BtfRule::NoData);
+    }
+    check_sections(raw.len(), &header, abilities)?;
+    Ok(header)
+}
+
+/// `btf_check_sec_info()`: the sections fill the data without gap or overlap.
+fn check_sections(size: usize, header: &Header, abilities: &Features) -> Result<(), BtfRule> {
+    let mut sections = vec![
+        (header.type_off, header.type_len),
+        (header.str_off, header.str_len),
+    ];
+    if abilities.layout_header && header.len as usize >= HEADER_LEN_LAYOUT && header.layout_len != 0
+    {
+        sections.push((header.layout_off, header.layout_len));
+    }
+    // btf_sec_info_cmp() subtracts as signed, so an offset of 2 GiB sorts first.
+    let signed = |a: u32, b: u32| (a.wrapping_sub(b) as i32).cmp(&0);
+    sections.sort_by(|a, b| signed(a.0, b.0).then(signed(a.1, b.1)));
+
+    let expected = (size as u32).wrapping_sub(header.len);
+    let mut total = 0u32;
+    for (off, len) in sections {
+        if expected < off {
+            return Err(BtfRule::InvalidSectionOffset);
+        }
+        if total < off {
+            return Err(BtfRule::UnsupportedSection);
+        }
+        if total > off {
+            return Err(BtfRule::SectionOverlap);
+        }
+        if expected - total < len {
+            return Err(BtfRule::SectionsTooLong);
+        }
+        total += len;
+    }
+    if expected != total {
+        return Err(BtfRule::UnsupportedSection);
+    }
+    Ok(())
+}
+
+/// `btf_parse_str_sec()`.
+fn parse_strings<'a>(
+    raw: &'a [u8],
+    header: &Header,
+    below: &BaseView<'_>,
+    abilities: &Features,
+) -> Result<&'a [u8], BtfRule> {
+    let start = header.len as usize + header.str_off as usize;
+    let end = start + header.str_len as usize;
+    let may_be_inside = abilities.layout_header && header.len as usize >= HEADER_LEN_LAYOUT;
+    if end != raw.len() && !may_be_inside {
+        return Err(BtfRule::StringsNotAtEnd);
+    }
+    let strings = raw.get(start..end).unwrap_or(&[]);
+    let Some((&last, before)) = strings.split_last() else {
+        if below.is_base() {
+            return Ok(strings);
+        }
+        return Err(BtfRule::InvalidStrings);
+    };
+    let too_long = before.len() > abilities.max_name_offset as usize;
+    if too_long || last != 0 || (!below.is_base() && strings.first() != Some(&0)) {
+        return Err(BtfRule::InvalidStrings);
+    }
+    Ok(strings)
+}

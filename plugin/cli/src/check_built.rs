@@ -1,0 +1,302 @@
+//! `btf-guard check --built`: what a package's build has made, before it is shipped.
+//!
+//! Each module meets the kernel that it says it is for, and no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use btf_guard_core::boot::build_vmlinux;
+use btf_guard_core::check::initrds::Initrds;
+use btf_guard_core::check::kernels::{Targets, is_package};
+use btf_guard_core::evaluate::{Evaluator, Job, JobResult, failed, package};
+use btf_guard_core::kernel::{Config, Kernel};
+use btf_guard_core::report::{self, ErrorEntry, ModuleEntry};
+use btf_guard_core::rpm::kernel_files::KernelFiles;
+use btf_guard_core::rpm::package::Package;
+use btf_guard_core::{check, module};
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::file_role::{Role, is_module_name, is_release};
+use btf_guard_sysroot::module_tree::{self, ModuleFile};
+
+use crate::args::Check;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::progress::Progress;
+
+pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
+    let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
+    let config = check::kernel_config(args.kernel_config.as_deref())?;
+    check::threads(args.jobs)?;
+    let mut evaluator =
+        Evaluator::new(args.causes).with_observer(Some(Box::new(Progress::new(!args.way.quiet))));
+    let mut targets = Targets {
+        root: &root,
+        config: config.clone(),
+        esps: Vec::new(),
+        cache: None,
+        initrds: Initrds::default(),
+        errors: Vec::new(),
+        unasked: 0,
+    };
+    if !args.kernels.is_empty() {
+        targets.add_all(&args.kernels, true, &mut evaluator)?;
+    }
+    let mut work = Work {
+        given: !args.kernels.is_empty(),
+        root: &root,
+        config: config.as_ref(),
+        evaluator,
+        kernels: BTreeMap::new(),
+        errors: targets.errors,
+        modules: Vec::new(),
+    };
+    let input = work.collect(&args.paths);
+    work.find_kernels(&input);
+    work.judge(&input);
+    let Work {
+        evaluator,
+        modules,
+        errors,
+        ..
+    } = work;
+    let causes = evaluator.causes().clone();
+    let report = report::assemble(evaluator.into_entries(), modules, errors, args.way.mode);
+    let report = report::as_built(report, args.way.mode);
+    output::report(&report, &causes, args.way, args.package.as_deref())?;
+    Ok(match report.errors.is_empty() {
+        true => Outcome::Judged(report.decision),
+        false => Outcome::Incomplete,
+    })
+}
+
+/// What was named on the command line.
+#[derive(Default)]
+struct Input {
+    /// Modules on the disk, each with the release that it is for.
+    files: Vec<(ModuleFile, String)>,
+    /// Packages with modules.
+    packages: Vec<Package>,
+    /// Directories, which may be build roots with a kernel in them.
+    roots: Vec<Root>,
+}
+
+impl Input {
+    fn releases(&self) -> BTreeSet<String> {
+        let files = self.files.iter().map(|(_, release)| release.clone());
+        let packaged = self.packages.iter().flat_map(Package::files);
+        let packaged = packaged.filter(|file| file.has_content());
+        let packaged = packaged.filter_map(|file| module_release(&file.path));
+        files.chain(packaged.map(str::to_owned)).collect()
+    }
+}
+
+/// The release of a module inside a package.
+fn module_release(path: &Path) -> Option<&str> {
+    match Role::of(path) {
+        Some(Role::Module { release, .. }) => Some(release),
+        _ => None,
+    }
+}
+
+/// The release of a module in a build root: the last `lib/modules/RELEASE` of its path.
+fn release_in(path: &Path) -> Option<String> {
+    let parts: Vec<_> = path.iter().collect();
+    let mut places = parts.windows(3).rev().filter_map(|part| match part {
+        [lib, modules, release] if *lib == "lib" && *modules == "modules" => release.to_str(),
+        _ => None,
+    });
+    let release = places.find(|release| is_release(release))?;
+    // The module itself is no directory.
+    (path.file_name()? != release).then(|| release.to_owned())
+}
+
+struct Work<'a> {
+    /// Kernels were named: they are all there are.
+    given: bool,
+    root: &'a Root,
+    config: Option<&'a Config>,
+    evaluator: Evaluator,
+    /// The kernels of each release, by their ids.
+    kernels: BTreeMap<String, Vec<usize>>,
+    errors: Vec<ErrorEntry>,
+    modules: Vec<ModuleEntry>,
+}
+
+impl Work<'_> {
+    fn collect(&mut self, paths: &[PathBuf]) -> Input {
+        let mut input = Input::default();
+        for path in paths {
+            let shown = path.display().to_string();
+            if path.is_dir() {
+                match Root::new(path) {
+                    Ok(root) => self.directory(path, root, &mut input),
+                    Err(error) => self.errors.push(failed(shown, &error)),
+                }
+            } else if is_package(path) {
+                match Package::open(path) {
+                    Ok(package) => input.packages.push(package),
+                    Err(error) => self.errors.push(failed(shown, &error)),
+                }
+            } else {
+                let file = ModuleFile {
+                    path: path.clone(),
+                    file: path.clone(),
+                };
+                self.file(file, &mut input);
+            }
+        }
+        input
+    }
+
+    fn directory(&mut self, path: &Path, root: Root, input: &mut Input) {
+        let found = module_tree::walk(path, &root);
+        for (path, error) in found.unreadable {
+            self.errors.push(failed(path.display().to_string(), &error));
+        }
+        for file in found.modules {
+            self.file(file, input);
+        }
+        input.roots.push(root);
+    }
+
+    /// Takes a module with the release that its place names, or else it itself.
+    fn file(&mut self, found: ModuleFile, input: &mut Input) {
+        let release = release_in(&found.path).map(Ok).unwrap_or_else(|| {
+            let vermagic = module::open(&found.file)?.vermagic.unwrap_or_default();
+            let release = vermagic.split_whitespace().next();
+            Ok::<_, module::Error>(release.unwrap_or_default().to_owned())
+        });
+        match release {
+            Ok(release) => input.files.push((found, release)),
+            Err(error) => {
+                let shown = found.path.display().to_string();
+                self.errors.push(failed(shown, &error));
+            }
+        }
+    }
+
+    fn find_kernels(&mut self, input: &Input) {
+        for release in input.releases() {
+            let ids = match self.given {
+                true => self.given_for(&release),
+                false => self.found_for(&release, input),
+            };
+            self.kernels.insert(release, ids);
+        }
+    }
+
+    /// Of the kernels given, those of the release; where none is, all.
+    fn given_for(&self, release: &str) -> Vec<usize> {
+        let entries = self.evaluator.entries();
+        let of_it = entries
+            .iter()
+            .filter(|entry| entry.release.as_deref() == Some(release));
+        let ids: Vec<usize> = of_it.map(|entry| entry.id).collect();
+        match ids.is_empty() {
+            true => entries.iter().map(|entry| entry.id).collect(),
+            false => ids,
+        }
+    }
+
+    /// The kernel of the release that the build has made, or that is installed
+    /// where it was made.
+    fn found_for(&mut self, release: &str, input: &Input) -> Vec<usize> {
+        for package in &input.packages {
+            let files = KernelFiles::of(package);
+            if !files.has_image_of(release) {
+                continue;
+            }
+            for found in package::kernels(package, &files, None, &mut self.errors) {
+                if found.release == release {
+                    let kernel = self.configured(found.kernel);
+                    let source = found.path.display().to_string();
+                    return vec![self.evaluator.add(kernel, source, Some(package.nevra()))];
+                }
+            }
+        }
+        let (mut troubles, mut without) = (Vec::new(), None);
+        for root in input.roots.iter().chain([self.root]) {
+            for candidate in build_vmlinux::candidates(root, release) {
+                let shown = root.outside(&candidate.inside).display().to_string();
+                match build_vmlinux::open(root, &candidate, release, self.config) {
+                    Ok(kernel) if kernel.base.is_none() => {
+                        without = without.or(Some((kernel, shown)));
+                    }
+                    Ok(kernel) => return vec![self.evaluator.add(kernel, shown, None)],
+                    Err(error) => troubles.push(failed(shown, &error)),
+                }
+            }
+        }
+        if let Some((kernel, shown)) = without {
+            return vec![self.evaluator.add(kernel, shown, None)];
+        }
+        let error = "no kernel of this release was found, in the build or in the root: \
+                     name one with --kernel";
+        self.errors.append(&mut troubles);
+        self.errors
+            .push(failed(format!("kernel {release}"), &error));
+        Vec::new()
+    }
+
+    fn configured(&self, mut kernel: Kernel) -> Kernel {
+        if let Some(config) = self.config {
+            kernel.config = config.clone();
+        }
+        kernel
+    }
+
+    fn judge(&mut self, input: &Input) {
+        let ids = |release: &str| self.kernels.get(release).cloned().unwrap_or_default();
+        let jobs = input.files.iter().map(|(found, release)| Job {
+            found: found.clone(),
+            kernels: ids(release),
+        });
+        // What meets no kernel has its error already.
+        let jobs: Vec<Job> = jobs.filter(|job| !job.kernels.is_empty()).collect();
+        let mut judged: Vec<JobResult> = self.evaluator.files(&jobs);
+        for package in &input.packages {
+            let meets = |path: &Path| match path.file_name().is_some_and(is_module_name) {
+                true => module_release(path).map(ids).unwrap_or_default(),
+                false => Vec::new(),
+            };
+            let mut files = package.files().iter();
+            if !files.any(|file| file.has_content() && !meets(&file.path).is_empty()) {
+                continue;
+            }
+            let (modules, read) = self.evaluator.package(package, meets);
+            judged.extend(modules.into_iter().map(|(_, result)| result));
+            if let Err(error) = read {
+                self.errors.push(failed(package.nevra().to_owned(), &error));
+            }
+        }
+        for judged in judged {
+            match judged {
+                Ok(module) => self.modules.push(module),
+                Err(error) => self.errors.push(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_is_that_of_the_last_module_directory() {
+        for (path, release) in [
+            ("/b/usr/lib/modules/6.1/extra/x.ko", Some("6.1")),
+            (
+                "/usr/lib/modules/5.0/build/root/lib/modules/6.1/x.ko",
+                Some("6.1"),
+            ),
+            ("lib/modules/6.1/x.ko", Some("6.1")),
+            ("/lib/modules/x.ko", None),
+            ("/lib/modules/../x.ko", None),
+            ("x.ko", None),
+        ] {
+            assert_eq!(release_in(Path::new(path)).as_deref(), release, "{path}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! `btf-guard config`.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use btf_guard_core::config::{self, Config, ConfigProblem, Loaded, OnError};
+use btf_guard_core::kernel::Moment;
+use btf_guard_core::policy::{Origin, Patterns, Severity, built_in};
+use btf_guard_core::verdict::Kind;
+use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::terminal::escape;
+use serde::Serialize;
+
+use crate::args::{Config as What, ListFormat};
+use crate::outcome::Outcome;
+use crate::output;
+
+/// Longer than any file that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+pub(crate) fn run(what: &What) -> anyhow::Result<Outcome> {
+    match what {
+        What::Show { format, place } => {
+            let loaded = Loaded::read(&place.places());
+            let shown = Shown::of(&loaded);
+            match format {
+                ListFormat::Json => output::json(&shown)?,
+                ListFormat::Text => output::plain(|out| text(&shown, out))?,
+            }
+            complain(&loaded.problems);
+            Ok(Outcome::Done)
+        }
+        What::Check { files, place } => {
+            let problems = match files.as_slice() {
+                [] => Loaded::read(&place.places()).problems,
+                files => files.iter().flat_map(|file| mistakes(file)).collect(),
+            };
+            complain(&problems);
+            Ok(match problems.is_empty() {
+                true => Outcome::Done,
+                false => Outcome::Incomplete,
+            })
+        }
+    }
+}
+
+/// A file that somebody names may be anybody's: it is not obeyed.
+fn mistakes(path: &Path) -> Vec<ConfigProblem> {
+    let mut text = Vec::new();
+    let opened = File::open(path).and_then(|f| f.take(MAX_FILE + 1).read_to_end(&mut text));
+    let what = match opened {
+        Ok(length) if length as u64 > MAX_FILE => format!("it is longer than {MAX_FILE} bytes"),
+        Ok(_) => {
+            return config::parse(&Config::default(), path, text)
+                .err()
+                .unwrap_or_default();
+        }
+        Err(error) => error.to_string(),
+    };
+    vec![ConfigProblem {
+        path: path.to_owned(),
+        place: None,
+        what,
+    }]
+}
+
+fn complain(problems: &[ConfigProblem]) {
+    for problem in problems {
+        let _ = writeln!(io::stderr(), "{}", escape(&problem.to_string()));
+    }
+}
+
+/// What counts.
+#[derive(Serialize)]
+struct Shown {
+    values: Vec<Entry>,
+    rules: Vec<RuleEntry>,
+    files: Vec<String>,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    key: String,
+    value: String,
+    origin: String,
+}
+
+#[derive(Serialize)]
+struct RuleEntry {
+    origin: String,
+    /// As it may be written.
+    says: Vec<(&'static str, String)>,
+}
+
+impl Shown {
+    fn of(loaded: &Loaded) -> Self {
+        let config = &loaded.config;
+        let entry = |key: &str, value: &str, origin: &Origin| Entry {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            origin: origin.to_string(),
+        };
+        let jsonl = config.jsonl.value.as_ref();
+        let jsonl = jsonl.map_or_else(|| "false".to_owned(), |path| path.display().to_string());
+        let on_error = match config.on_error.value {
+            OnError::Warn => "warn",
+            OnError::Block => "block",
+        };
+        let mut values = vec![
+            entry("mode", mode(config.mode.value), &config.mode.origin),
+            entry("on_error", on_error, &config.on_error.origin),
+        ];
+        let policy = &config.policy;
+        for (moment, when) in [(Moment::Now, "now"), (Moment::Boot, "boot")] {
+            for kind in Kind::ALL {
+                let key = format!("severity.{when}.{kind}");
+                values.push(match policy.table.get(moment, kind) {
+                    Some(set) => entry(&key, severity(set.value), &set.origin),
+                    None => entry(&key, severity(built_in(moment, kind)), &Origin::BuiltIn),
+                });
+            }
+        }
+        for (moment, when) in [(Moment::Now, "now"), (Moment::Boot, "boot")] {
+            for kind in Kind::ALL {
+                if let Some(set) = policy.if_needed.get(moment, kind) {
+                    let key = format!("severity_if_needed.{when}.{kind}");
+                    values.push(entry(&key, severity(set.value), &set.origin));
+                }
+            }
+        }
+        values.push(entry("log.jsonl", &jsonl, &config.jsonl.origin));
+        Self {
+            values,
+            rules: policy.rules.iter().map(rule).collect(),
+            files: loaded
+                .files
+                .iter()
+                .map(|f| f.display().to_string())
+                .collect(),
+            problems: loaded.problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+fn rule(rule: &btf_guard_core::policy::Rule) -> RuleEntry {
+    let mut says = Vec::new();
+    for (key, names) in [
+        ("package", &rule.package),
+        ("module", &rule.module),
+        ("vendor", &rule.vendor),
+        ("repository", &rule.repository),
+        ("release", &rule.release),
+    ] {
+        let Patterns(patterns) = names;
+        if !patterns.is_empty() {
+            let all: Vec<&str> = patterns.iter().map(glob::Pattern::as_str).collect();
+            says.push((key, all.join(", ")));
+        }
+    }
+    if !rule.verdicts.is_empty() {
+        let all: Vec<&str> = rule.verdicts.iter().map(|kind| kind.name()).collect();
+        says.push(("verdict", all.join(", ")));
+    }
+    if let Some(moment) = rule.moment {
+        let moment = match moment {
+            Moment::Now => "now",
+            Moment::Boot => "boot",
+        };
+        says.push(("moment", moment.to_owned()));
+    }
+    if let btf_guard_core::policy::Effect::Is(value) = rule.effect {
+        says.push(("severity", severity(value).to_owned()));
+    }
+    if let Some(expires) = &rule.expires {
+        says.push(("expires", expires.to_string()));
+    }
+    says.extend(rule.source.reason.clone().map(|reason| ("reason", reason)));
+    RuleEntry {
+        origin: rule.source.id.clone().unwrap_or_default(),
+        says,
+    }
+}
+
+fn text(shown_: &Shown, out: &mut impl Write) -> io::Result<()> {
+    let width = |of: fn(&Entry) -> &str| {
+        let widths = shown_.values.iter().map(|entry| of(entry).len());
+        widths.max().unwrap_or(0)
+    };
+    let (keys, values) = (width(|e| &e.key), width(|e| &e.value));
+    for Entry { key, value, origin } in &shown_.values {
+        writeln!(
+            out,
+            "{key:keys$}  {:values$}  {}",
+            escape(value),
+            escape(origin)
+        )?;
+    }
+    for RuleEntry { origin, says } in &shown_.rules {
+        let says: Vec<String> = says.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        writeln!(
+            out,
+            "rule  {}  {}",
+            escape(&says.join("; ")),
+            escape(origin)
+        )?;
+    }
+    Ok(())
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => "off",
+        Mode::Warn => "warn",
+        Mode::Block => "block",
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::None => "none",
+        Severity::Info => "info",
+        Severity::Warn => "warn",
+        Severity::Block => "block",
+    }
+}

@@ -1,0 +1,245 @@
+//! What other programs run when they have changed kernels or modules: has the disk
+//! judged, and says in a few lines what is wrong.
+//!
+//! The judge is a child here, as inside rpm, with the same limits and the same
+//! deadline: what it reads may kill it or keep it, and one line is to come of that.
+//!
+//! Nobody is to fail for what is found here, or for what goes wrong here: a hook
+//! always succeeds.
+
+mod requested_mode;
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use btf_guard_core::transaction::directory_times;
+use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::event::{self, Event, Outcome as Became};
+use btf_guard_protocol::judge_client;
+use btf_guard_protocol::plan::{self, Answer, Level, Message, Plan, Stage};
+use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::state::last_check::State;
+use btf_guard_protocol::state::trusted_dir::{Private, RUN};
+use btf_guard_protocol::state::zypp_commit::Commit;
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::file_role::is_release;
+
+use crate::allow::who;
+use crate::args::Hook;
+use crate::outcome::Outcome;
+use crate::record::this_program;
+
+/// Lines at the bottom of a terminal that dnf 5 wipes out: it draws its progress
+/// once more, over what was written below since (`operator<<` of
+/// libdnf5-cli/progressbar/multi_progress_bar.cpp), with what the last package's
+/// scriptlets have printed. Where that is more, the last lines of ours are lost.
+const PROGRESS: usize = 32;
+
+/// Set by kernel-install for its plugins.
+const IN_KERNEL_INSTALL: &str = "KERNEL_INSTALL_LAYOUT";
+/// Where kernel-install puts entries, for its plugins.
+const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
+/// Set by libzypp to its own process id while it commits.
+const COMMITTER: &str = "ZYPP_IS_RUNNING";
+
+/// Runs a hook.
+pub(crate) fn run(hook: &Hook) -> Outcome {
+    if requested_mode::of_the_environment() == Some(Mode::Off) {
+        return Outcome::Done;
+    }
+    let (mut lines, event) = looked(hook).unwrap_or_else(|error| (vec![not_judged(&error)], None));
+    if lines.is_empty() {
+        return Outcome::Done;
+    }
+    // Asked for only where there is something to say: it takes another program.
+    let wish = requested_mode::all();
+    if wish.mode != Some(Mode::Off) {
+        if let Some(event) = event
+            && let Err(failure) = event::record(&this_program(), &event)
+        {
+            let text = format!("btf-guard: not recorded as it should be: {failure}");
+            let level = Level::Warning;
+            lines.push(Message { level, text });
+        }
+        let complaints = wish.complaints.into_iter().map(|complaint| Message {
+            level: Level::Warning,
+            text: format!("btf-guard: {complaint}"),
+        });
+        // dkms and, on a terminal, dnf 5 have begun a line.
+        let (before, behind) = match hook {
+            Hook::Dkms { .. } => (1, 0),
+            Hook::Dnf { .. } if io::stderr().is_terminal() => (1, PROGRESS),
+            Hook::KernelInstall { .. } | Hook::Dnf { .. } => (0, 0),
+        };
+        say(before, complaints.chain(lines).collect(), behind);
+    }
+    Outcome::Done
+}
+
+/// The one line for whatever goes wrong here.
+fn not_judged(error: &anyhow::Error) -> Message {
+    let level = Level::Warning;
+    let text = format!(
+        "btf-guard: {error:#}; what is on the disk now is not judged; run 'btf-guard check'"
+    );
+    Message { level, text }
+}
+
+/// What there is to say, and to record.
+type Looked = (Vec<Message>, Option<Event>);
+
+fn looked(hook: &Hook) -> anyhow::Result<Looked> {
+    match hook {
+        Hook::KernelInstall {
+            command, version, ..
+        } => kernel_install(command, version),
+        Hook::Dkms { client } => dkms(*client),
+        Hook::Dnf { client, root } => dnf(*client, root),
+    }
+}
+
+/// What an answer says.
+fn told(client: &str, plan: &Plan, answer: Answer) -> Looked {
+    let became = Became::of(&answer);
+    let event = |became| Event::of(client.to_owned(), plan, became, &answer, who());
+    let event = became.map(event);
+    (answer.messages, event)
+}
+
+/// All kernels of a release that can be booted, with all its modules: the copy that
+/// was just made, and those that were not.
+fn kernel_install(command: &str, version: &str) -> anyhow::Result<Looked> {
+    if command != "add" || somebody_else_will() {
+        return Ok((Vec::new(), None));
+    }
+    ensure!(is_release(version), "{version:?} is no kernel's release");
+    let esp = env::var_os(BOOT_ROOT).map(PathBuf::from);
+    let plan = Plan {
+        stage: Stage::Now,
+        release: Some(version.to_owned()),
+        esps: esp.into_iter().filter(|esp| is_mounted(esp)).collect(),
+        ..plan("/")
+    };
+    Ok(told("kernel-install", &plan, ask(&plan)?))
+}
+
+/// Is something mounted there that no root has by itself?
+fn is_mounted(dir: &Path) -> bool {
+    let known = ["/efi", "/boot", "/boot/efi"].map(Path::new);
+    let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
+    !known.contains(&dir) && device(dir).is_some_and(|dev| device(Path::new("/")) != Some(dev))
+}
+
+/// The modules that changed since dkms was started.
+fn dkms(client: u32) -> anyhow::Result<Looked> {
+    // Copies of the kernel may not have been made yet. Its own plugin is the last.
+    if env::var_os(IN_KERNEL_INSTALL).is_some() || somebody_else_will() {
+        return Ok((Vec::new(), None));
+    }
+    let plan = Plan {
+        stage: Stage::Now,
+        since: Some(started_at(this(client)?)?),
+        ..plan("/")
+    };
+    Ok(told("dkms", &plan, ask(&plan)?))
+}
+
+/// What changed since dnf was started, or since the rpm plugin has had the disk
+/// judged, and what that could not show.
+fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
+    let client = this(client)?;
+    let dir = Private::open(Path::new(RUN)).ok().flatten();
+    let before = dir.and_then(|dir| State::read(&dir).ok()?);
+    let before = before.filter(|state| state.is_of(client) && state.root == root);
+    let (since, mut reported, mut lines) = match before {
+        Some(before) => (before.looked, before.reported, before.unshown),
+        None => (started_at(client)?, Vec::new(), Vec::new()),
+    };
+    // Why a root cannot be looked at is for the judge to say.
+    let has_changed =
+        Root::new(root).map_or(true, |root| directory_times::may_have_changed(&root, since));
+    let looked = btf_guard_protocol::clock::now();
+    let mut event = None;
+    if has_changed {
+        let plan = Plan {
+            stage: Stage::After,
+            since: Some(since),
+            said: reported.clone(),
+            ..plan(root)
+        };
+        let answer = match ask(&plan) {
+            Ok(answer) => answer,
+            Err(failure) => {
+                lines.push(not_judged(&failure.into()));
+                return Ok((lines, None));
+            }
+        };
+        reported.extend_from_slice(&answer.keys);
+        let (found, its_event) = told(&event::program(client.pid), &plan, answer);
+        lines.extend(found);
+        event = its_event;
+    } else if lines.is_empty() {
+        return Ok((lines, None));
+    }
+    // Where it cannot be written, the client's next transaction reports it again.
+    let state = State::of(client, root.to_owned(), looked, reported);
+    let _ = Private::create(Path::new(RUN)).map(|dir| state.write(&dir));
+    Ok((lines, event))
+}
+
+/// The rpm plugin, or zypper's, will judge the disk when the transaction is over
+/// that this process is a part of.
+fn somebody_else_will() -> bool {
+    let Ok(Some(dir)) = Private::open(Path::new(RUN)) else {
+        return false;
+    };
+    let committer = env::var(COMMITTER).ok().and_then(|pid| pid.parse().ok());
+    let committer = committer.and_then(|pid| Process::find(pid).ok());
+    let committer = committer.filter(|process| process.is_ancestor_of_mine().unwrap_or(false));
+    let handed_over = |process| matches!(Commit::of(&dir, process).handed_over(), Ok(Some(_)));
+    let state = State::read(&dir).ok().flatten();
+    state.is_some_and(|state| state.is_pending_for_this_process())
+        || committer.is_some_and(handed_over)
+}
+
+/// The process that has started this one.
+fn this(client: u32) -> anyhow::Result<Process> {
+    let process = Process::find(client).with_context(|| format!("process {client}"))?;
+    let is_ancestor = process.is_ancestor_of_mine()?;
+    ensure!(is_ancestor, "process {client} has not started this one");
+    Ok(process)
+}
+
+fn started_at(client: Process) -> anyhow::Result<u64> {
+    let pid = client.pid;
+    let started = client.started_at();
+    started.with_context(|| format!("when process {pid} was started"))
+}
+
+fn plan(root: impl Into<PathBuf>) -> Plan {
+    Plan {
+        image: plan::is_offline_image(|name| env::var_os(name)),
+        mode: Some(Mode::Warn),
+        ..Plan::new(root.into())
+    }
+}
+
+/// Asks this program, under another name.
+fn ask(plan: &Plan) -> Result<Answer, btf_guard_subprocess::Failure> {
+    judge_client::ask(&this_program(), plan, Vec::new())
+}
+
+/// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
+/// none; there is nobody to tell that to.
+fn say(before: usize, lines: Vec<Message>, behind: usize) {
+    let in_log = event::is_log(io::stderr(), |name| env::var_os(name));
+    let mut all = "\n".repeat(before);
+    for line in plan::lines_to_show(lines, in_log) {
+        all.push_str(&format!("{line}\n"));
+    }
+    all.push_str(&"\n".repeat(behind));
+    let _ = io::stderr().write_all(all.as_bytes());
+}

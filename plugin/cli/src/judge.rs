@@ -1,0 +1,210 @@
+//! `btf-guard judge`: the plan of a transaction in, what to do out.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use btf_guard_core::evaluate::effective_policy::Governed;
+use btf_guard_core::policy::Rule;
+use btf_guard_core::report::{self, PackageOrigin, Report, Ruling, messages};
+use btf_guard_core::transaction::scene::{Scene, keys};
+use btf_guard_core::transaction::{post, pre};
+use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
+use btf_guard_protocol::terminal::escape;
+use btf_guard_sysroot::{Root, host};
+use serde::Serialize;
+
+use crate::args::Judge;
+use crate::outcome::Outcome;
+use crate::{cache_dir, output, sandbox};
+
+/// The longest plan that is read, in bytes: some 100,000 paths.
+const MAX_PLAN: u64 = 64 << 20;
+/// Threads that judge. Each reserves address space, which is limited.
+const THREADS: usize = 4;
+
+/// The answer: a whole report, and what to print.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    messages: Vec<Message>,
+    keys: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overrides: Vec<Override>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    once: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<Fallback>,
+}
+
+pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
+    let plan = read_plan()?;
+    let governed = Governed::read(args.config.as_deref(), plan.stage == Stage::Before);
+    let wished = plan.mode.map(|mode| (mode, plan.mode_source));
+    // What has happened cannot be blocked any more.
+    let (mode, source) = match (governed.mode(wished), plan.stage) {
+        ((Mode::Block, _), Stage::After | Stage::Now) => (Mode::Warn, None),
+        ((mode, source), _) => (mode, source),
+    };
+    if mode == Mode::Off {
+        let report = report::assemble(Vec::new(), Vec::new(), Vec::new(), mode);
+        // The environment and the macro are obeyed without a judge, and written down.
+        let off = source.filter(|source| *source == Source::CommandLine);
+        let off = off.filter(|_| plan.stage == Stage::Before);
+        output::json(&Answer {
+            overrides: off.map(Override::of).into_iter().collect(),
+            ..Answer::of(&report)
+        })?;
+        return Ok(Outcome::Done);
+    }
+    let Judged {
+        mut report,
+        keys,
+        packages,
+    } = judge(&plan, mode, args.cache.as_deref(), &governed)?;
+    let rating = governed.rating(packages);
+    let asked = source.filter(|_| plan.stage == Stage::Before);
+    let Ruling { overrides, once } = rating.ruling(&report, mode, asked.map(Override::of));
+    let lines = |report: &Report, overrides: &[Override]| {
+        let mut lines = report::overrides(overrides, report.decision);
+        lines.splice(0..0, messages(report, mode, plan.stage));
+        lines
+    };
+    let fallback = (!once.is_empty()).then(|| {
+        let is_used_up = |rule: &Rule| rule.source.id.as_ref().is_some_and(|id| once.contains(id));
+        let mut without = rating.rated_by(&report, mode, &|rule| !is_used_up(rule));
+        without.retain_findings();
+        Fallback {
+            decision: without.decision,
+            messages: lines(&without, &[]),
+        }
+    });
+    report.retain_findings();
+    let mut told = lines(&report, &overrides);
+    // Afterwards it was said before.
+    if plan.stage != Stage::After {
+        let complaints = governed.complaints.iter();
+        told.extend(complaints.map(|complaint| Message {
+            level: Level::Warning,
+            text: escape(&format!("btf-guard: {complaint}")),
+        }));
+    }
+    output::json(&Answer {
+        messages: told,
+        keys: &keys,
+        overrides,
+        once,
+        fallback,
+        ..Answer::of(&report)
+    })?;
+    Ok(Outcome::Done)
+}
+
+impl<'a> Answer<'a> {
+    fn of(report: &'a Report) -> Self {
+        Self {
+            report,
+            messages: Vec::new(),
+            keys: &[],
+            overrides: Vec::new(),
+            once: Vec::new(),
+            fallback: None,
+        }
+    }
+}
+
+fn read_plan() -> anyhow::Result<Plan> {
+    let mut text = Vec::new();
+    let read = io::stdin().take(MAX_PLAN + 1).read_to_end(&mut text);
+    if read.context("cannot read the plan from standard input")? as u64 > MAX_PLAN {
+        bail!("the plan is longer than {} MiB", MAX_PLAN >> 20);
+    }
+    let plan: Plan = serde_json::from_slice(&text).context("the plan is not understood")?;
+    if plan.schema != SCHEMA {
+        bail!("the plan has schema {}, not {SCHEMA}", plan.schema);
+    }
+    Ok(plan)
+}
+
+/// What came of a plan.
+pub(crate) struct Judged {
+    pub(crate) report: Report,
+    /// The keys of what the report tells.
+    pub(crate) keys: Vec<String>,
+    /// What is known of packages.
+    pub(crate) packages: BTreeMap<String, PackageOrigin>,
+}
+
+/// Judges a plan, and rates what is found. The elements name package files by
+/// descriptors of this process.
+///
+/// From here on the process is limited, and the calling thread confined: it
+/// reads files that others have made.
+pub(crate) fn judge(
+    plan: &Plan,
+    mode: Mode,
+    cache: Option<&Path>,
+    governed: &Governed,
+) -> anyhow::Result<Judged> {
+    let files: Vec<Option<File>> = plan.elements.iter().map(|e| open(e.file)).collect();
+    let highest = plan.elements.iter().filter_map(|e| e.file).max();
+    let highest = highest.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0);
+    sandbox::limit(highest + files.len() as u64);
+    let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
+    // Looks at the first process, which a confined one cannot.
+    let running = host::running_release(&root, plan.image);
+    let cache = cache_dir::open(cache).filter(|cache| match cache.make() {
+        Ok(()) => true,
+        Err(error) => {
+            log::info!("{}: {error}: no cache", cache.dir().display());
+            false
+        }
+    });
+    // The whole root: modules may be links to anywhere inside it.
+    let mut readable = vec![
+        root.path(),
+        Path::new("/sys/kernel/btf"),
+        Path::new("/proc"),
+    ];
+    readable.extend(plan.esps.iter().map(PathBuf::as_path));
+    sandbox::confine(&readable, cache.as_ref().map(|cache| cache.dir()));
+    // Started only now: threads inherit what was given up.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.min(THREADS))
+        .build_global()?;
+    let scene = Scene {
+        root: &root,
+        running,
+        cache,
+        governed,
+    };
+    let found = match plan.stage {
+        Stage::Before => pre::judge(&scene, plan, files),
+        Stage::After | Stage::Now => post::judge(&scene, plan),
+    };
+    let keys = keys(&found);
+    let modules = found.modules.into_iter().map(|located| located.module);
+    Ok(Judged {
+        report: report::assemble(found.kernels, modules.collect(), found.errors, mode),
+        keys,
+        packages: found.packages,
+    })
+}
+
+/// A descriptor that was inherited, as a file of our own.
+fn open(descriptor: Option<i32>) -> Option<File> {
+    let descriptor = descriptor?;
+    match File::open(format!("/proc/self/fd/{descriptor}")) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            log::warn!("descriptor {descriptor}: {error}");
+            None
+        }
+    }
+}

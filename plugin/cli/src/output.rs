@@ -1,0 +1,126 @@
+//! Standard output.
+
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use btf_guard_core::report::{
+    Counts, Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_prometheus,
+    write_rpmlint, write_text,
+};
+use btf_guard_core::verdict::Causes;
+use btf_guard_protocol::clock::now;
+use btf_guard_protocol::decision::Mode;
+use serde::Serialize;
+
+use crate::args::{Format, Way};
+
+/// Writes a report as it was asked for. In mode `off` nothing is found, but what
+/// could not be read is still said. `subject` is the package that rpmlint's lines
+/// name where a module is in none.
+pub(crate) fn report(
+    report: &Report,
+    causes: &Causes,
+    way: Way,
+    subject: Option<&str>,
+) -> Result<(), Lost> {
+    let detail = match (way.quiet, way.verbose) {
+        (true, _) => Detail::Decision,
+        (false, false) => Detail::Findings,
+        (false, true) => Detail::Everything,
+    };
+    match way.format {
+        Format::Json => return json(report),
+        Format::Sarif => return json(&sarif(report)),
+        Format::Rpmlint => {
+            errors(report, way.no_color)?;
+            return match way.mode {
+                Mode::Off => Ok(()),
+                _ => plain(|out| write_rpmlint(report, subject, out)),
+            };
+        }
+        Format::Prometheus => {
+            let counts = Counts::of_report(report, now());
+            return plain(|out| write_prometheus(&counts, out));
+        }
+        Format::Text if way.mode == Mode::Off => return errors(report, way.no_color),
+        // One word must not hide what could not be judged.
+        Format::Text if way.quiet => errors(report, way.no_color)?,
+        Format::Text => {}
+    }
+    text(report, detail, causes, way.no_color)
+}
+
+fn text(report: &Report, detail: Detail, causes: &Causes, no_color: bool) -> Result<(), Lost> {
+    styled(no_color, |out| write_text(report, detail, causes, out))
+}
+
+/// Writes text with ANSI styles, colored where a terminal and the environment
+/// (`NO_COLOR` and its like) agree.
+pub(crate) fn styled(
+    no_color: bool,
+    write: impl FnOnce(&mut AutoStream<Vec<u8>>) -> io::Result<()>,
+) -> Result<(), Lost> {
+    let stdout = io::stdout();
+    let choice = match no_color {
+        true => ColorChoice::Never,
+        false => AutoStream::choice(&stdout),
+    };
+    // In one piece: lines of a report do not mix with others' on a terminal.
+    let mut whole = AutoStream::new(Vec::new(), ColorChoice::AlwaysAnsi);
+    let mut out = AutoStream::new(stdout.lock(), choice);
+    read(
+        write(&mut whole)
+            .and_then(|()| out.write_all(&whole.into_inner()))
+            .and_then(|()| out.flush()),
+    )
+}
+
+/// Writes plain text in one piece.
+pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Lost> {
+    let mut whole = Vec::new();
+    read(write(&mut whole).and_then(|()| io::stdout().lock().write_all(&whole)))
+}
+
+/// Writes what could not be read to standard error: where nothing else is said,
+/// this is.
+fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
+    let stderr = io::stderr();
+    let choice = match no_color {
+        true => ColorChoice::Never,
+        false => AutoStream::choice(&stderr),
+    };
+    let mut out = AutoStream::new(stderr.lock(), choice);
+    read(write_errors(report, Detail::Everything, &mut out))
+}
+
+/// Writes these to standard error, a line each.
+pub(crate) fn input_errors(errors: &[ErrorEntry]) -> Result<(), Lost> {
+    let stderr = io::stderr();
+    let choice = AutoStream::choice(&stderr);
+    let mut out = AutoStream::new(stderr.lock(), choice);
+    read(write_inputs(errors, &mut out))
+}
+
+/// Writes one JSON object and a line break.
+pub(crate) fn json(what: &impl Serialize) -> Result<(), Lost> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    read(
+        serde_json::to_writer(&mut out, what)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out))
+            .and_then(|()| out.flush()),
+    )
+}
+
+/// Output that did not arrive.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the output")]
+pub(crate) struct Lost(#[source] io::Error);
+
+/// Whoever reads our output may have seen enough; what was found stays found.
+fn read(written: io::Result<()>) -> Result<(), Lost> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Lost(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! What zypper would do, by the program that asks libzypp.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use anyhow::{Context, bail};
+use btf_guard_protocol::zypp::{Ask, Extent, Request, Resolve, Verb};
+use btf_guard_protocol::zypp_client;
+use btf_guard_subprocess::Failure;
+use btf_guard_sysroot::Root;
+use rustix::process::{Signal, getpid, kill_process};
+
+use super::ClientPlan;
+use super::progress::Waiting;
+use crate::args::Zypper;
+
+/// Has libzypp choose the packages, and fetch those that speak of modules or
+/// kernels into its cache.
+pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<ClientPlan> {
+    match (args.verb, args.packages.is_empty()) {
+        (Verb::In, true) => bail!("in: which packages?"),
+        (Verb::Up | Verb::Dup | Verb::Patch, false) => bail!("only in takes names of packages"),
+        _ => {}
+    }
+    let program = zypp_client::installed();
+    if !program.exists() {
+        bail!(
+            "the part for zypper is not installed: there is no {}",
+            program.display()
+        );
+    }
+    let resolve = Resolve {
+        verb: args.verb,
+        packages: args.packages.clone(),
+        no_refresh: args.wish.no_refresh,
+    };
+    let request = Request {
+        fetch: Extent::Kernel,
+        ..Request::new(root.path().to_owned(), Ask::Resolve(resolve))
+    };
+    let waiting = Waiting::new("asking libzypp", !args.wish.way.quiet);
+    let outcome = zypp_client::ask_aloud(&program, &request, &mut |progress| {
+        waiting.download(progress)
+    });
+    if let Err(zypp_client::Error::Failure(Failure::Ended { status, .. })) = &outcome {
+        end_as(*status);
+    }
+    Ok(ClientPlan {
+        outcome: outcome.context("nothing is judged")?,
+        ..ClientPlan::default()
+    })
+}
+
+/// Ends this process where an interrupt has ended its child: from a terminal it
+/// is for both, and may reach the child first.
+fn end_as(child: ExitStatus) {
+    if child.signal() == Some(Signal::INT.as_raw()) {
+        let _ = kill_process(getpid(), Signal::INT);
+    }
+}

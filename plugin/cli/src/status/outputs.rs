@@ -1,0 +1,81 @@
+//! How what stands reaches those who are to know.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::Path;
+
+use btf_guard_core::report::{Counts, write_motd, write_prometheus, write_standing};
+use btf_guard_core::status::{Findings, publish, withdraw};
+use btf_guard_protocol::decision::Decision;
+use btf_guard_protocol::terminal::escape;
+use serde::Serialize;
+
+use crate::args::{StandingFormat, Status};
+use crate::output::{self, Lost};
+
+/// The name of the metrics in node_exporter's directory.
+const METRICS: &str = "btf-guard.prom";
+
+/// The findings, and what they come to.
+#[derive(Serialize)]
+struct StatusReport<'a> {
+    #[serde(flatten)]
+    findings: &'a Findings,
+    decision: Decision,
+}
+
+/// Writes what stands as it was asked for.
+pub(super) fn standing(args: &Status, findings: &Findings, now: u64) -> Result<(), Lost> {
+    if args.motd {
+        return output::plain(|out| write_motd(findings, out));
+    }
+    match args.format {
+        StandingFormat::Text => {
+            output::styled(args.no_color, |out| write_standing(findings, now, out))
+        }
+        StandingFormat::Json => output::json(&StatusReport {
+            findings,
+            decision: findings.decision(),
+        }),
+        StandingFormat::Prometheus => {
+            output::plain(|out| write_prometheus(&Counts::of_standing(findings), out))
+        }
+    }
+}
+
+/// Keeps the lines for those who log in.
+pub(super) fn motd_file(file: &Path, findings: &Findings) -> io::Result<()> {
+    let missing = || io::Error::other("it names no file in a directory");
+    let name = file
+        .file_name()
+        .and_then(OsStr::to_str)
+        .ok_or_else(missing)?;
+    let dir = file.parent().ok_or_else(missing)?;
+    let mut text = Vec::new();
+    write_motd(findings, &mut text)?;
+    match text.is_empty() {
+        false => publish(dir, name, &text),
+        // Where there is no directory there is no file either.
+        true if dir.is_dir() => withdraw(dir, name),
+        true => Ok(()),
+    }
+}
+
+/// Keeps the metrics.
+pub(super) fn textfile(dir: &Path, findings: &Findings) -> io::Result<()> {
+    let mut text = Vec::new();
+    write_prometheus(&Counts::of_standing(findings), &mut text)?;
+    publish(dir, METRICS, &text)
+}
+
+/// Says what was not asked for. The journal takes a number in front for how loud it
+/// is (`sd-daemon(3)`).
+pub(super) fn warning(line: &str) {
+    let mark = match env::var_os("JOURNAL_STREAM") {
+        Some(_) => "<4>",
+        None => "",
+    };
+    // Whoever has closed standard error does not want to know.
+    let _ = writeln!(io::stderr(), "{mark}warning: btf-guard: {}", escape(line));
+}

@@ -1,0 +1,104 @@
+//! The kernels that were found so far, each once.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use btf_guard_sysroot::Root;
+
+use super::error::{Fault, Problem};
+use super::volume::{Identity, LoaderFile};
+use super::{BootDefault, BootKernels, BootPath, Bootable, ModulesRoot};
+
+/// Which [`BootPath`] of which kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    kernel: usize,
+    via: usize,
+}
+
+/// Collects kernels.
+#[derive(Debug)]
+pub struct Collector<'a> {
+    pub root: &'a Root,
+    pub problems: Vec<Problem>,
+    kernels: Vec<Bootable>,
+    /// By the image's file, and the snapshot whose modules it uses.
+    known: HashMap<(Identity, Option<u64>), usize>,
+}
+
+impl<'a> Collector<'a> {
+    pub fn new(root: &'a Root) -> Self {
+        Self {
+            root,
+            problems: Vec::new(),
+            kernels: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Takes an image: where it is, a release that may be its, and what led to
+    /// it.
+    pub fn take(
+        &mut self,
+        image: LoaderFile,
+        release: Option<&str>,
+        via: BootPath,
+    ) -> Option<Slot> {
+        let LoaderFile { shown: path, file } = image;
+        let metadata = match fs::metadata(&file) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let what = format!("a readable file: {error}");
+                self.problems.push(Fault::whole(what).of(&path));
+                return None;
+            }
+        };
+        let home = ModulesRoot::of(self.root, via.options.as_deref());
+        let identity = (metadata.dev(), metadata.ino());
+        let key = (identity, home.snapshot());
+        let at = *self.known.entry(key).or_insert(self.kernels.len());
+        if at == self.kernels.len() {
+            self.kernels.push(Bootable {
+                path,
+                file,
+                release: None,
+                home,
+                via: Vec::new(),
+            });
+        }
+        let kernel = self.kernels.get_mut(at)?;
+        let release = release.filter(|release| !release.is_empty());
+        if kernel.release.is_none() {
+            kernel.release = release.map(str::to_owned);
+        }
+        kernel.via.push(via);
+        Some(Slot {
+            kernel: at,
+            via: kernel.via.len() - 1,
+        })
+    }
+
+    pub(crate) fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Marks what boots by default.
+    pub(crate) fn mark_default(&mut self, slot: Slot) {
+        let kernel = self.kernels.get_mut(slot.kernel);
+        if let Some(via) = kernel.and_then(|kernel| kernel.via.get_mut(slot.via)) {
+            via.default = true;
+        }
+    }
+
+    pub fn finish(mut self, default: BootDefault) -> BootKernels {
+        // Some directories are looked at for more than one reason.
+        let mut told = HashSet::new();
+        self.problems.retain(|problem| told.insert(problem.clone()));
+        BootKernels {
+            kernels: self.kernels,
+            default,
+            problems: self.problems,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What boots when nobody chooses, as far as the boot loaders' files tell.
+
+use std::path::PathBuf;
+
+use super::collector::{Collector, Slot};
+use super::entries::Candidate;
+use super::grub::{self, BlsEntry, Selected};
+use super::grub_cfg::GrubConfig;
+use super::systemd_boot::{self, Choice, DefaultPattern, EfiVariables, Ids, LoaderEntry};
+use super::volume::Volume;
+use super::{BootDefault, Search, Undecided, bls};
+use crate::util::vercmp;
+
+/// Which boot loader is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loader {
+    /// systemd-boot, or another one that follows the specification.
+    Specification,
+    Grub,
+}
+
+/// Finds the default and marks it.
+pub fn choose(
+    search: &Search<'_>,
+    volumes: &[Volume],
+    candidates: &[Candidate],
+    configs: &[GrubConfig],
+    collector: &mut Collector<'_>,
+) -> BootDefault {
+    let variables = match search.efivars {
+        Some(dir) => {
+            let (variables, problems) = EfiVariables::read(dir);
+            collector.problems.extend(problems);
+            variables
+        }
+        None => EfiVariables::default(),
+    };
+    let installed = volumes
+        .iter()
+        .any(|volume| has_systemd_boot(volume, collector));
+    let info = variables.info.as_deref().unwrap_or_default();
+    let loader = match (installed, configs.is_empty()) {
+        _ if info.starts_with("systemd-boot") => Loader::Specification,
+        (_, false) if info.starts_with("GRUB") => Loader::Grub,
+        (true, false) => {
+            return BootDefault::Unknown(Undecided::TwoLoaders);
+        }
+        (false, false) => Loader::Grub,
+        (_, true) => Loader::Specification,
+    };
+    let chosen = match loader {
+        Loader::Grub => of_grub(configs, candidates),
+        Loader::Specification => of_specification(volumes, candidates, &variables, collector),
+    };
+    match chosen {
+        Ok((slot, by)) => {
+            collector.mark_default(slot);
+            BootDefault::Known(by)
+        }
+        Err(why) => BootDefault::Unknown(why),
+    }
+}
+
+/// True if systemd-boot is installed on this volume: `bootctl install` puts both
+/// files there.
+fn has_systemd_boot(volume: &Volume, collector: &mut Collector<'_>) -> bool {
+    let is_loader = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name.starts_with("systemd-boot") && name.ends_with(".efi")
+    };
+    let programs = volume.list("EFI/systemd", is_loader, &mut collector.problems);
+    !programs.is_empty() || volume.find("loader/loader.conf").is_ok()
+}
+
+/// What is chosen, and by what; or why that cannot be told.
+type Chosen = Result<(Slot, String), Undecided>;
+
+fn of_specification(
+    volumes: &[Volume],
+    candidates: &[Candidate],
+    variables: &EfiVariables,
+    collector: &mut Collector<'_>,
+) -> Chosen {
+    let mut wishes: Vec<DefaultPattern> = Vec::new();
+    let mut conf: Option<(String, PathBuf)> = None;
+    for volume in volumes {
+        let path = "loader/loader.conf";
+        match volume.read(path, bls::MAX_ENTRY) {
+            Err(problem) => collector.problem(problem),
+            Ok(text) => {
+                let value = text.as_deref().and_then(systemd_boot::loader_conf_default);
+                conf = conf.or(value.map(|value| (value.to_owned(), volume.show(path))));
+            }
+        }
+    }
+    let (value, path) = conf.map_or_else(Default::default, |(v, p)| (Some(v), p));
+    wishes.extend(systemd_boot::wishes(variables, value.as_deref(), &path));
+    wishes.extend(volumes.iter().flat_map(|v| grubenv_default(v, collector)));
+
+    let listed: Vec<&Candidate> = candidates.iter().filter(|one| one.listed).collect();
+    let items: Vec<LoaderEntry> = listed.iter().map(|one| one.item.clone()).collect();
+    let ids = Ids::possible(variables.info.as_deref());
+    match systemd_boot::choose(&items, &wishes, ids) {
+        Choice::Unknown(why) => Err(why),
+        Choice::Entry { index, by } => {
+            let candidate = listed.get(index);
+            let slot = candidate.and_then(|one| one.slot);
+            let id = candidate.map_or("", |one| &one.item.name.id);
+            slot.map(|slot| (slot, by))
+                .ok_or_else(|| Undecided::Fetched(id.to_owned()))
+        }
+    }
+}
+
+/// `default` in a `grubenv` on the EFI system partition: there openSUSE's
+/// sdbootutil sets it for a GRUB that reads entries and has no `grub.cfg`
+/// (`set_default_grub2_bls()`).
+fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<DefaultPattern> {
+    let mut wishes = Vec::new();
+    for dir in volume.list("EFI", |_| true, &mut collector.problems) {
+        let path = format!("EFI/{dir}/grubenv");
+        if let Ok(Some(text)) = volume.read(&path, grub::MAX_ENV)
+            && let Some(pattern) = grub::parse_grubenv(&text).remove("default")
+            && !pattern.is_empty()
+        {
+            let by = volume.show(&path).display().to_string();
+            wishes.push(DefaultPattern { pattern, by });
+        }
+    }
+    wishes
+}
+
+fn of_grub(configs: &[GrubConfig], candidates: &[Candidate]) -> Chosen {
+    let [config] = configs else {
+        return Err(Undecided::SeveralMenus);
+    };
+    let mut bls: Vec<&Candidate> = candidates.iter().filter(|one| one.type1).collect();
+    // Highest version first, as Fedora's blscfg has it.
+    bls.sort_by(|a, b| {
+        let version = |one: &Candidate| one.item.version.clone().unwrap_or_default();
+        let (one, two) = (&a.item.name.file, &b.item.name.file);
+        vercmp::compare(&version(b), &version(a)).then_with(|| vercmp::compare(two, one))
+    });
+    let named = bls.iter().map(|one| BlsEntry {
+        id: stem(&one.item.name.file).to_owned(),
+        title: one.title.clone().unwrap_or_default(),
+    });
+    let named: Vec<BlsEntry> = named.collect();
+    let by = config.path.display().to_string();
+    let (slot, name) = match config.menu.default(&named) {
+        Selected::Unknown(why) => return Err(why),
+        Selected::Item(at) => {
+            let title = config.menu.items().get(at).and_then(|i| i.title.clone());
+            (config.slots.get(at).copied().flatten(), title)
+        }
+        Selected::Bls(at) => {
+            let candidate = bls.get(at);
+            let id = candidate.map(|one| one.item.name.id.clone());
+            (candidate.and_then(|one| one.slot), id)
+        }
+    };
+    slot.map(|slot| (slot, by))
+        .ok_or_else(|| Undecided::NoKernel(name.unwrap_or_default()))
+}
+
+fn stem(file: &str) -> &str {
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
+}

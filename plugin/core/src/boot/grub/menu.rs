@@ -1,0 +1,188 @@
+//! The menu of a `grub.cfg`, and which of its items is the default.
+
+use std::collections::BTreeMap;
+
+use super::Truth;
+use crate::boot::Undecided;
+use crate::boot::error::Fault;
+
+/// What an item of a menu is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MenuItemKind {
+    /// `menuentry`.
+    Entry,
+    /// `submenu`.
+    Submenu,
+    /// `blscfg`: here stand the entries of the Boot Loader Specification.
+    Bls,
+}
+
+/// An item of a menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MenuItem {
+    /// What it is.
+    pub kind: MenuItemKind,
+    /// The line it starts on, from 1.
+    pub line: usize,
+    /// The submenu that it is in.
+    pub parent: Option<usize>,
+    /// Whether it is in the menu.
+    pub shown: Truth,
+    /// What the menu shows.
+    pub title: Option<String>,
+    /// `--id`.
+    pub id: Option<String>,
+    /// The line and path of the kernel that it starts, as they stand there,
+    /// without the device in front.
+    pub kernel: Option<(usize, String)>,
+    /// The kernel's command line.
+    pub options: String,
+    /// Paths of its initrds, likewise.
+    pub initrds: Vec<String>,
+}
+
+impl MenuItem {
+    pub fn new(kind: MenuItemKind, line: usize, parent: Option<usize>, shown: Truth) -> Self {
+        Self {
+            kind,
+            line,
+            parent,
+            shown,
+            title: None,
+            id: None,
+            kernel: None,
+            options: String::new(),
+            initrds: Vec::new(),
+        }
+    }
+}
+
+/// A menu, and what is known of its default.
+#[derive(Debug)]
+pub struct Menu {
+    pub items: Vec<MenuItem>,
+    /// The variable `default`; `None` if it cannot be told.
+    pub default: Option<String>,
+    /// What is wrong with the script.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// An entry of the Boot Loader Specification, as GRUB names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlsEntry {
+    /// The name of its file without `.conf`.
+    pub id: String,
+    /// `title`.
+    pub title: String,
+}
+
+/// What GRUB starts by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selected {
+    /// This item of [`Menu::items`].
+    Item(usize),
+    /// This entry of the Boot Loader Specification.
+    Bls(usize),
+    /// It cannot be told.
+    Unknown(Undecided),
+}
+
+impl Menu {
+    /// The items, in the order of the script.
+    pub fn items(&self) -> &[MenuItem] {
+        &self.items
+    }
+
+    /// What is started by default, where `blscfg` brings in `bls`, first that
+    /// which the menu shows first.
+    ///
+    /// The value of `default` names an item by number, title or id, and goes on
+    /// behind `>` in a submenu; what names none means the first
+    /// (grub-core/normal/menu.c, 2.06).
+    pub fn default(&self, bls: &[BlsEntry]) -> Selected {
+        let Some(wanted) = &self.default else {
+            return Selected::Unknown(Undecided::Computed);
+        };
+        let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for (index, item) in self.items.iter().enumerate() {
+            if item.shown != Truth::No {
+                below.entry(item.parent).or_default().push(index);
+            }
+        }
+        let mut names = components(wanted).into_iter();
+        let mut menu = None;
+        loop {
+            let name = names.next().unwrap_or_default();
+            let items = below.remove(&menu).unwrap_or_default();
+            match self.pick(&items, bls, &name) {
+                Selected::Item(index) if self.is_submenu(index) => menu = Some(index),
+                found => return found,
+            }
+        }
+    }
+
+    fn is_submenu(&self, index: usize) -> bool {
+        let item = self.items.get(index);
+        item.is_some_and(|item| item.kind == MenuItemKind::Submenu)
+    }
+
+    /// The item of one menu that `name` means.
+    fn pick(&self, items: &[usize], bls: &[BlsEntry], name: &str) -> Selected {
+        let mut places = Vec::new();
+        let mut bls = Some(bls);
+        for (index, item) in items.iter().filter_map(|i| Some((*i, self.items.get(*i)?))) {
+            if item.kind == MenuItemKind::Bls {
+                // A second `blscfg` has nothing new to bring in.
+                let entries = bls.take().into_iter().flatten().enumerate();
+                places.extend(entries.map(|(at, entry)| MenuPlace {
+                    selected: Selected::Bls(at),
+                    names: [Some(&entry.title), Some(&entry.id)],
+                    shown: item.shown,
+                }));
+            } else {
+                places.push(MenuPlace {
+                    selected: Selected::Item(index),
+                    names: [item.title.as_ref(), item.id.as_ref()],
+                    shown: item.shown,
+                });
+            }
+        }
+        let by_name = |place: &&MenuPlace<'_>| place.names.iter().flatten().any(|n| *n == name);
+        let number = name.bytes().all(|b| b.is_ascii_digit()).then_some(name);
+        let number = number.map(|digits| digits.parse().unwrap_or(0));
+        if number.is_none()
+            && let Some(place) = places.iter().find(by_name)
+        {
+            return place.selected.clone();
+        }
+        let at = number.filter(|at| *at < places.len()).unwrap_or(0);
+        if places.iter().take(at + 1).any(|p| p.shown != Truth::Yes) {
+            return Selected::Unknown(Undecided::Conditional);
+        }
+        places.into_iter().nth(at).map_or_else(
+            || Selected::Unknown(Undecided::NoItems),
+            |place| place.selected,
+        )
+    }
+}
+
+/// Something that can be started, at its place in one menu.
+struct MenuPlace<'a> {
+    selected: Selected,
+    names: [Option<&'a String>; 2],
+    shown: Truth,
+}
+
+/// The parts of a `default`, which stand between `>`; `>>` is a `>`.
+fn components(value: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut chars = value.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char == '>' && chars.next_if_eq(&'>').is_none() {
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(char);
+        }
+    }
+    parts
+}

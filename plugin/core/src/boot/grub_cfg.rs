@@ -1,0 +1,133 @@
+//! The `grub.cfg` files of a root, and the kernels that their items start.
+
+use std::path::{Path, PathBuf};
+
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::file_role::release_of_boot_image;
+
+use super::collector::{Collector, Slot};
+use super::error::Fault;
+use super::grub::{self, Menu, MenuItem};
+use super::volume::{LoaderFile, Volume, identity};
+use super::{BootMethod, BootPath};
+
+/// A `grub.cfg` that has a menu.
+#[derive(Debug)]
+pub struct GrubConfig {
+    /// Where it is, for a report.
+    pub path: PathBuf,
+    pub(crate) menu: Menu,
+    /// What each item of the menu boots.
+    pub(crate) slots: Vec<Option<Slot>>,
+}
+
+/// Reads every configuration that has a menu; on the EFI system partition there
+/// is mostly one that only leads to the real one.
+pub fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_>) -> Vec<GrubConfig> {
+    let whole = Volume::part_of(root, Path::new("/"));
+    let in_boot = Volume::part_of(root, Path::new("/boot"));
+    let boot = volumes
+        .iter()
+        .find(|volume| volume.is_shown_at(&root.outside(Path::new("/boot"))));
+    let mut dirs: Vec<(&Volume, String)> = Vec::new();
+    for dir in ["boot/grub2", "boot/grub"] {
+        dirs.push((&whole, dir.to_owned()));
+    }
+    for volume in volumes {
+        for name in volume.list("EFI", |_| true, &mut collector.problems) {
+            dirs.push((volume, format!("EFI/{name}")));
+        }
+    }
+    let mut seen = Vec::new();
+    let mut configs = Vec::new();
+    for (volume, dir) in dirs {
+        let path = format!("{dir}/grub.cfg");
+        let Ok(LoaderFile { shown, file }) = volume.find(&path) else {
+            continue;
+        };
+        if identity(&file).is_ok_and(|file| seen.contains(&file)) {
+            continue;
+        }
+        seen.extend(identity(&file).ok());
+        let env = volume.read(&format!("{dir}/grubenv"), grub::MAX_ENV);
+        let script = volume.read(&path, grub::MAX_CONFIG);
+        let (env, script) = match (env, script) {
+            (Ok(env), Ok(script)) => (env, script),
+            (Err(problem), _) | (_, Err(problem)) => {
+                collector.problem(problem);
+                continue;
+            }
+        };
+        let env = grub::parse_grubenv(&env.unwrap_or_default());
+        let menu = Menu::parse(&script.unwrap_or_default(), env);
+        let path = shown;
+        for fault in &menu.faults {
+            collector.problem(fault.clone().of(&path));
+        }
+        if menu.items().is_empty() {
+            continue;
+        }
+        // GRUB reads the root's file system as well as a `/boot` of its own.
+        let places = [boot.unwrap_or(&in_boot), &whole];
+        let slots = menu.items().iter();
+        let slots = slots
+            .map(|item| kernel(item, &path, places, collector))
+            .collect();
+        configs.push(GrubConfig { path, menu, slots });
+    }
+    configs
+}
+
+/// Takes the kernel that an item starts.
+fn kernel(
+    item: &MenuItem,
+    config: &Path,
+    places: [&Volume; 2],
+    collector: &mut Collector<'_>,
+) -> Option<Slot> {
+    let (line, path) = item.kernel.as_ref()?;
+    // os-prober's items start what lies on other partitions.
+    if item
+        .id
+        .as_ref()
+        .is_some_and(|id| id.starts_with("osprober-"))
+    {
+        return None;
+    }
+    let find = |path: &str| {
+        let [first, second] = places.map(|volume| volume.find(path));
+        match second {
+            Ok(_) if first.is_err() => second,
+            _ => first,
+        }
+    };
+    let image = match find(path) {
+        Ok(image) => image,
+        Err(error) => {
+            collector.problem(Fault::at(*line, error.to_string()).of(config));
+            return None;
+        }
+    };
+    let mut via = BootPath::new(BootMethod::Grub, config.to_owned());
+    via.line = Some(*line);
+    via.id.clone_from(&item.id);
+    via.title.clone_from(&item.title);
+    via.options = Some(item.options.clone());
+    // A memory test is started in the same way, but mounts nothing.
+    via.is_linux = item
+        .options
+        .split_whitespace()
+        .any(|word| word.starts_with("root="));
+    for path in &item.initrds {
+        match find(path) {
+            Ok(initrd) => via.initrds.push(initrd.file),
+            Err(error) => {
+                let (config, line) = (config.display(), item.line);
+                let lost = format!("{error} (the item in line {line} of {config} names it)");
+                via.lost_initrds.push(lost);
+            }
+        }
+    }
+    let name = path.rsplit('/').next().unwrap_or_default();
+    collector.take(image, release_of_boot_image(name), via)
+}

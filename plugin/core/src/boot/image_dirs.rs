@@ -1,0 +1,97 @@
+//! Places where an image lies under a name that says what it is.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::file_role::{is_release, release_of_boot_image};
+
+use super::collector::Collector;
+use super::error::Fault;
+use super::volume::{LoaderFile, Volume};
+use super::{BootMethod, BootPath};
+
+/// An image in a module directory has one of these names.
+pub(crate) const IN_MODULE_DIR: [&str; 5] = ["vmlinuz", "vmlinux", "vmlinux.xz", "vmlinux.zst", "Image"];
+
+/// The images in the root's module directories.
+pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
+    let mut seen = BTreeSet::new();
+    for base in ["/usr/lib/modules", "/lib/modules"] {
+        // Mostly one of them is a link to the other.
+        let Ok(real) = collector.root.resolve(Path::new(base)) else {
+            continue;
+        };
+        if !seen.insert(real) {
+            continue;
+        }
+        let volume = Volume::part_of(collector.root, Path::new(base));
+        for release in volume.list("", is_release, &mut collector.problems) {
+            for name in IN_MODULE_DIR {
+                let inside = Path::new(base).join(&release).join(name);
+                named(collector, &inside, Some(&release), BootMethod::ModuleDir);
+            }
+        }
+    }
+}
+
+/// The images in `/boot`, by their names.
+pub fn boot(root: &Root, collector: &mut Collector<'_>) {
+    let volume = Volume::part_of(root, Path::new("/boot"));
+    let is_image = |name: &str| release_of_boot_image(name).is_some();
+    for name in volume.list("", is_image, &mut collector.problems) {
+        let inside = Path::new("/boot").join(&name);
+        named(
+            collector,
+            &inside,
+            release_of_boot_image(&name),
+            BootMethod::Boot,
+        );
+    }
+}
+
+/// Takes what lies at a path inside the root, if anything does.
+fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, way: BootMethod) {
+    let path = collector.root.outside(inside);
+    let problem = |what: String| Fault::whole(what).of(&path);
+    match collector.root.resolve(inside) {
+        Ok(file) if file.is_file() => {
+            let via = BootPath::new(way, path.clone());
+            collector.take(LoaderFile { shown: path, file }, release, via);
+        }
+        Ok(_) => collector.problem(problem("a regular file".to_owned())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            collector.problem(problem(format!("a readable file: {error}")));
+        }
+        Err(_) if path.is_symlink() => {
+            collector.problem(problem("a link that leads to a file".to_owned()));
+        }
+        Err(_) => {}
+    }
+}
+
+/// The images of kernelstub: `EFI/<NAME>-<uuid of the root>/vmlinuz.efi` and
+/// `vmlinuz-previous.efi` (kernelstub/installer.py). Nothing there tells their
+/// release.
+pub(crate) fn kernelstub(volume: &Volume, collector: &mut Collector<'_>) {
+    for dir in volume.list("EFI", is_kernelstub_dir, &mut collector.problems) {
+        for name in ["vmlinuz.efi", "vmlinuz-previous.efi"] {
+            let path = format!("EFI/{dir}/{name}");
+            if let Ok(image) = volume.find(&path) {
+                let via = BootPath::new(BootMethod::Kernelstub, image.shown.clone());
+                collector.take(image, None, via);
+            }
+        }
+    }
+}
+
+/// `<NAME>-<uuid>`: the UUID of a file system has 36 characters, of FAT nine.
+pub(crate) fn is_kernelstub_dir(name: &str) -> bool {
+    let hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut parts = name.rsplit('-');
+    [12, 4, 4, 4, 8]
+        .iter()
+        .all(|length| parts.next().is_some_and(|p| p.len() == *length && hex(p)))
+        && parts.next().is_some_and(|name| !name.is_empty())
+}

@@ -1,0 +1,300 @@
+//! Every kernel that a root can boot, opened, and held against the others: which
+//! of them are stale copies.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::file_role::is_release;
+
+use super::{BootDefault, BootMethod, Bootable, ModulesRoot, NoUki, Search, Uki};
+use crate::boot;
+use crate::kernel::cache::Cache;
+use crate::kernel::image::{self, Image};
+use crate::kernel::{Config, Error, Kernel};
+
+/// A kernel that can be booted.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Its GNU build id, where the image has one.
+    pub build_id: Option<String>,
+    /// Where it is and what leads there.
+    pub bootable: Bootable,
+    /// The module directory that it will use, if it is there.
+    pub module_dir: Option<PathBuf>,
+    /// It is an old copy.
+    pub stale: Option<Stale>,
+}
+
+/// Another build of a release than the one that the release's own image is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// The release's own image: in the module directory, or else the one in `/boot`.
+    pub(crate) than: PathBuf,
+    /// The build of that image.
+    pub build: Option<String>,
+    /// The command that makes the copy anew, inside the root.
+    pub mend: String,
+}
+
+/// An initrd that a kernel is booted with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Initrd {
+    /// The file, as a path of this process without links.
+    pub file: PathBuf,
+    /// Which part of it, in bytes: a section of a unified kernel image. `None`
+    /// if it is all of it.
+    pub part: Option<Range<u64>>,
+}
+
+impl Installed {
+    /// The initrds that entries name, and those inside a unified kernel image,
+    /// each once.
+    pub fn initrds(&self) -> Vec<Initrd> {
+        let named = self.bootable.via.iter().flat_map(|via| &via.initrds);
+        let mut initrds: Vec<Initrd> = Vec::new();
+        let mut add = |file: &PathBuf, part| {
+            let file = file.clone();
+            let initrd = Initrd { file, part };
+            if !initrds.contains(&initrd) {
+                initrds.push(initrd);
+            }
+        };
+        for file in named {
+            add(file, None);
+        }
+        // What cannot be read now was read a moment ago.
+        let file = &self.bootable.file;
+        if let Some(uki) = image::peek(file).ok().and_then(|peek| peek.uki) {
+            let parts = uki.profiles.into_iter().map(|profile| profile.initrd);
+            for part in std::iter::once(uki.initrd).chain(parts).flatten() {
+                add(file, Some(part));
+            }
+        }
+        initrds
+    }
+
+    /// Does anything tell which initrds it is booted with, or that there is none?
+    pub(crate) fn initrds_are_known(&self) -> bool {
+        let tells = |way| matches!(way, BootMethod::Entry | BootMethod::Uki | BootMethod::Grub);
+        self.bootable.via.iter().any(|via| tells(via.way))
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// In a fixed order.
+    pub kernels: Vec<Installed>,
+    /// What boots when nobody chooses.
+    pub default: BootDefault,
+    /// Images that cannot be read, and why.
+    pub unreadable: Vec<(Bootable, String)>,
+    /// What else cannot be read, or cannot boot: the file, and why.
+    pub problems: Vec<(PathBuf, String)>,
+}
+
+impl Inventory {
+    /// Everything that cannot be read or cannot boot, images last.
+    pub fn troubles(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let images = self.unreadable.iter();
+        let images = images.map(|(image, why)| (image.path.as_path(), why.as_str()));
+        let others = self.problems.iter();
+        let others = others.map(|(path, why)| (path.as_path(), why.as_str()));
+        others.chain(images)
+    }
+}
+
+/// Where to look, and with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The root.
+    pub root: &'a Root,
+    /// More file systems with boot entries.
+    pub esps: &'a [PathBuf],
+    /// Keeps what images hold.
+    pub cache: Option<&'a Cache>,
+    /// The config of every kernel, instead of one found with each.
+    pub config: Option<&'a Config>,
+    /// Only kernels of these releases; the others are not even opened.
+    pub releases: Option<&'a BTreeSet<String>>,
+}
+
+impl Place<'_> {
+    /// Opens an image of a kernel that uses the modules of `home`.
+    ///
+    /// # Errors
+    /// Those of [`image::open`] and [`Kernel::from_image`].
+    pub fn open(
+        &self,
+        file: &Path,
+        release: Option<&str>,
+        home: &ModulesRoot,
+    ) -> Result<(Kernel, Option<String>), Error> {
+        let mut image = match self.cache {
+            Some(cache) => cache.image(file)?,
+            None => image::open(file)?,
+        };
+        if image.release.is_none() {
+            image.release = release.map(str::to_owned);
+        }
+        let config = match self.config {
+            Some(config) => config.clone(),
+            None => self.config_of(file, &image, home),
+        };
+        let build_id = image.build_id.take();
+        Ok((Kernel::from_image(image, file, config)?, build_id))
+    }
+
+    /// The config in the module directory, beside the image, inside it, or in
+    /// `/boot`: where an image is reached through a link, it may be beside the link.
+    fn config_of(&self, file: &Path, image: &Image, home: &ModulesRoot) -> Config {
+        let release = image.release.as_deref();
+        let dir = release.and_then(|release| home.module_dir(self.root, release));
+        let found = Config::find(file, release, dir.as_deref(), image.config.as_deref());
+        let in_boot = || {
+            let release = release.filter(|release| is_release(release))?;
+            let path = Path::new("/boot").join(format!("config-{release}"));
+            Config::from_file(&self.root.resolve(&path).ok()?).ok()
+        };
+        match found.allow_mismatch {
+            Some(_) => found,
+            None => in_boot().unwrap_or(found),
+        }
+    }
+
+    /// Looks for every kernel that can be booted, and opens it.
+    pub fn inventory(&self) -> Inventory {
+        self.open_all(self.discover())
+    }
+
+    /// Looks for every kernel that can be booted.
+    pub(crate) fn discover(&self) -> boot::BootKernels {
+        let efivars = Path::new("/sys/firmware/efi/efivars");
+        boot::discover(&Search {
+            root: self.root,
+            esps: self.esps,
+            efivars: self.root.is_system().then_some(efivars),
+            read_uki: &read_uki,
+        })
+    }
+
+    /// Opens the kernels that were found.
+    pub(crate) fn open_all(&self, found: boot::BootKernels) -> Inventory {
+        let problems = found.problems.into_iter();
+        let problems = problems.map(|problem| (problem.path, problem.fault.to_string()));
+        let (mut kernels, mut unreadable) = (Vec::new(), Vec::new());
+        for bootable in found.kernels {
+            if self.is_another(&bootable) {
+                continue;
+            }
+            let release = bootable.release.as_deref();
+            match self.open(&bootable.file, release, &bootable.home) {
+                Ok((kernel, build_id)) => {
+                    let release = kernel.release.as_deref();
+                    if !self.wants(release) {
+                        continue;
+                    }
+                    let dir = release.and_then(|r| bootable.home.module_dir(self.root, r));
+                    kernels.push(Installed {
+                        module_dir: dir,
+                        kernel,
+                        build_id,
+                        bootable,
+                        stale: None,
+                    });
+                }
+                // A boot manager, a memory test, another system's loader.
+                Err(Error::Malformed(_)) if !bootable.is_linux() => {}
+                Err(error) => unreadable.push((bootable, error.to_string())),
+            }
+        }
+        self.find_stale(&mut kernels);
+        Inventory {
+            kernels,
+            default: found.default,
+            unreadable,
+            problems: problems.collect(),
+        }
+    }
+
+    fn wants(&self, release: Option<&str>) -> bool {
+        self.releases
+            .is_none_or(|wanted| release.is_some_and(|release| wanted.contains(release)))
+    }
+
+    /// Is this certainly a kernel of a release that is not wanted? Mostly the
+    /// outside of an image tells; a name is only believed of an image that
+    /// cannot be looked at.
+    fn is_another(&self, bootable: &Bootable) -> bool {
+        if self.releases.is_none() {
+            return false;
+        }
+        let release = match image::peek(&bootable.file) {
+            Ok(peek) => peek.release,
+            Err(_) => bootable.release.clone(),
+        };
+        release.is_some() && !self.wants(release.as_deref())
+    }
+
+    /// The release of an image: as its outside tells it, or else its name, or
+    /// else what is inside.
+    pub(crate) fn release_of(&self, bootable: &Bootable) -> Option<String> {
+        let peek = image::peek(&bootable.file).ok();
+        let shown = peek.and_then(|peek| peek.release);
+        shown.or_else(|| bootable.release.clone()).or_else(|| {
+            let opened = self.open(&bootable.file, None, &bootable.home);
+            opened.ok()?.0.release
+        })
+    }
+
+    fn find_stale(&self, kernels: &mut [Installed]) {
+        let stale: Vec<Option<Stale>> = kernels
+            .iter()
+            .map(|copy| {
+                let release = copy.kernel.release.as_deref()?;
+                let own = own_image(copy, kernels)?;
+                (!same_build(copy, own)).then(|| Stale {
+                    than: own.bootable.path.clone(),
+                    build: own.kernel.build.clone(),
+                    mend: boot::refresh_command(self.root, &copy.bootable, release),
+                })
+            })
+            .collect();
+        for (kernel, stale) in kernels.iter_mut().zip(stale) {
+            kernel.stale = stale;
+        }
+    }
+}
+
+/// The image that all copies of this one's release are made of: the one in the
+/// module directory, or else the one that the package puts into `/boot`.
+fn own_image<'k>(copy: &Installed, kernels: &'k [Installed]) -> Option<&'k Installed> {
+    let in_way = |way: BootMethod| {
+        kernels.iter().find(|kernel| {
+            kernel.kernel.release == copy.kernel.release
+                && kernel.bootable.home.snapshot() == copy.bootable.home.snapshot()
+                && kernel.bootable.via.iter().any(|via| via.way == way)
+        })
+    };
+    in_way(BootMethod::ModuleDir).or_else(|| in_way(BootMethod::Boot))
+}
+
+/// Is it the same build? Where the files cannot tell, what was read of them does.
+fn same_build(one: &Installed, other: &Installed) -> bool {
+    image::same_build(&one.bootable.file, &other.bootable.file)
+        .unwrap_or_else(|_| one.kernel.sha256() == other.kernel.sha256())
+}
+
+fn read_uki(path: &Path) -> Result<Uki, NoUki> {
+    let peek = image::peek(path)?;
+    let uki = peek.uki.ok_or(NoUki::NoLinux)?;
+    Ok(Uki {
+        release: uki.uname.or(peek.release),
+        options: uki.cmdline,
+        os_release: uki.os_release,
+    })
+}

@@ -1,0 +1,200 @@
+//! Every kernel that a root can boot: which images there are, what leads to
+//! them, whose modules they will use, and which one is the default.
+//!
+//! Looked at are the module directories, `/boot`, and what boot loaders read:
+//! entries of the Boot Loader Specification, unified kernel images, the
+//! layouts of kernelstub and of openSUSE's sdbootutil, and `grub.cfg`. Images
+//! themselves are not read here, and nothing is judged.
+//!
+//! A root may be a stranger's: no link is followed out of it or out of a boot
+//! partition, and sizes and counts have bounds.
+
+pub mod bls;
+pub mod build_vmlinux;
+pub(crate) mod collector;
+pub(crate) mod conf_lines;
+pub mod default;
+pub(crate) mod entries;
+pub(crate) mod error;
+pub mod grub;
+pub(crate) mod grub_cfg;
+pub(crate) mod image_dirs;
+pub mod inventory;
+pub(crate) mod modules_root;
+pub(crate) mod refresh_command;
+pub mod systemd_boot;
+pub mod uki;
+pub(crate) mod undecided;
+pub(crate) mod volume;
+
+use std::path::{Path, PathBuf};
+
+use btf_guard_sysroot::Root;
+
+use collector::Collector;
+
+pub use error::{Fault, Problem};
+pub use modules_root::ModulesRoot;
+pub(crate) use refresh_command::{refresh_command, refresh_initrd_command};
+pub use uki::Uki;
+pub(crate) use uki::NoUki;
+pub use undecided::Undecided;
+pub(crate) use volume::MAX_FILES;
+
+/// A kernel image that can be booted, with one root's modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bootable {
+    /// Its path, links not followed, as a path of this process.
+    pub path: PathBuf,
+    /// The file that it leads to.
+    pub file: PathBuf,
+    /// The release as names and entries have it: a hint. The image knows better.
+    pub release: Option<String>,
+    /// The root whose modules it will use.
+    pub(crate) home: ModulesRoot,
+    /// Everything that leads to it, in the order in which it was found; never
+    /// empty.
+    pub(crate) via: Vec<BootPath>,
+}
+
+impl Bootable {
+    /// True if it is what boots by default.
+    pub(crate) fn is_default(&self) -> bool {
+        self.via.iter().any(|via| via.default)
+    }
+
+    /// True if it is certainly a Linux kernel. If not, some entry starts a program
+    /// that may be one: what proves to be none is to be passed over.
+    pub(crate) fn is_linux(&self) -> bool {
+        self.via.iter().any(|via| via.is_linux)
+    }
+}
+
+/// One thing that leads to a kernel image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootPath {
+    /// What kind of thing.
+    pub way: BootMethod,
+    /// The file that names the image (an entry, a `grub.cfg`), or the image
+    /// itself. A path of this process, links not followed.
+    pub source: PathBuf,
+    /// The line that names it, from 1.
+    pub line: Option<usize>,
+    /// The boot loader's id for it.
+    pub id: Option<String>,
+    /// What a menu shows.
+    pub title: Option<String>,
+    /// The kernel's command line, as far as it stands there.
+    pub options: Option<String>,
+    /// Its initrds, as paths of this process without links.
+    pub initrds: Vec<PathBuf>,
+    /// Those that are not there, each in words for a report.
+    pub(crate) lost_initrds: Vec<String>,
+    /// True if the entry says that it is another system's (`machine-id`).
+    pub(crate) other_system: bool,
+    /// True if what it leads to is certainly a Linux kernel.
+    pub(crate) is_linux: bool,
+    /// True if the image is a unified kernel image.
+    pub(crate) unified: bool,
+    /// True if it is what boots by default.
+    pub default: bool,
+}
+
+impl BootPath {
+    fn new(way: BootMethod, source: PathBuf) -> Self {
+        Self {
+            way,
+            source,
+            line: None,
+            id: None,
+            title: None,
+            options: None,
+            initrds: Vec::new(),
+            lost_initrds: Vec::new(),
+            other_system: false,
+            is_linux: true,
+            unified: way == BootMethod::Uki,
+            default: false,
+        }
+    }
+}
+
+/// In which way an image can be booted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BootMethod {
+    /// It lies in a module directory, from where tools copy it.
+    ModuleDir,
+    /// An entry of the Boot Loader Specification names it.
+    Entry,
+    /// It is a unified kernel image in `EFI/Linux`.
+    Uki,
+    /// kernelstub has put it on the EFI system partition.
+    Kernelstub,
+    /// An item of `grub.cfg` names it.
+    Grub,
+    /// It lies in `/boot` under a kernel's name.
+    Boot,
+}
+
+/// What boots when nobody chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootDefault {
+    /// The [`BootPath`] that is marked so; what made it the default, in words for a
+    /// report.
+    Known(String),
+    /// It cannot be told.
+    Unknown(Undecided),
+}
+
+impl Default for BootDefault {
+    fn default() -> Self {
+        Self::Unknown(Undecided::NothingRead)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct BootKernels {
+    /// The kernels, in a fixed order. An image is named once for each root
+    /// whose modules it will use.
+    pub kernels: Vec<Bootable>,
+    /// What boots by default.
+    pub default: BootDefault,
+    /// What cannot be read, or cannot boot.
+    pub problems: Vec<Problem>,
+}
+
+/// Where to look.
+pub struct Search<'a> {
+    /// The root.
+    pub root: &'a Root,
+    /// More file systems with boot entries, such as an EFI system partition
+    /// that is mounted elsewhere.
+    pub esps: &'a [PathBuf],
+    /// The directory of EFI variables, for a root that boots on this machine.
+    pub(crate) efivars: Option<&'a Path>,
+    /// Reads a unified kernel image.
+    pub(crate) read_uki: &'a dyn Fn(&Path) -> Result<Uki, NoUki>,
+}
+
+/// Looks for every kernel that can be booted.
+pub(crate) fn discover(search: &Search<'_>) -> BootKernels {
+    let mut collector = Collector::new(search.root);
+    image_dirs::module_dirs(&mut collector);
+    let volumes = volume::volumes(search.root, search.esps, &mut collector.problems);
+    let mut candidates = Vec::new();
+    for volume in &volumes {
+        candidates.extend(entries::type1(volume, search.read_uki, &mut collector));
+    }
+    for volume in &volumes {
+        candidates.extend(entries::ukis(volume, search.read_uki, &mut collector));
+        image_dirs::kernelstub(volume, &mut collector);
+    }
+    let configs = grub_cfg::read(search.root, &volumes, &mut collector);
+    image_dirs::boot(search.root, &mut collector);
+    let default = default::choose(search, &volumes, &candidates, &configs, &mut collector);
+    collector.finish(default)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Whose modules a kernel will use: those of the root that its command line
+//! mounts.
+
+use std::path::{Path, PathBuf};
+
+use btf_guard_sysroot::Root;
+
+use super::volume::identity;
+
+/// The root that a kernel will mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModulesRoot {
+    /// The one that was searched.
+    Root,
+    /// A snapper snapshot of it.
+    Snapshot {
+        /// Its number.
+        number: u64,
+        /// Where it is.
+        root: Root,
+    },
+    /// A snapshot that cannot be reached from here.
+    Unreachable {
+        /// Its number.
+        number: u64,
+    },
+}
+
+impl ModulesRoot {
+    /// The root that a kernel with this command line mounts; `root` is the one
+    /// that is searched.
+    ///
+    /// Only snapper's layout, `subvol=…/.snapshots/NUMBER/snapshot` in
+    /// `rootflags`, is told from the root itself: which subvolume is mounted
+    /// as a root is no business of the root.
+    pub fn of(root: &Root, options: Option<&str>) -> Self {
+        let Some(number) = options.and_then(snapshot) else {
+            return Self::Root;
+        };
+        let place = format!(".snapshots/{number}/snapshot");
+        if root.path().ends_with(&place) {
+            return Self::Root;
+        }
+        let dir = root.resolve(&Path::new("/").join(place));
+        let Ok(there) = dir.and_then(|dir| Root::new(&dir)) else {
+            return Self::Unreachable { number };
+        };
+        match (identity(there.path()), identity(root.path())) {
+            (Ok(there), Ok(here)) if there == here => Self::Root,
+            _ => Self::Snapshot {
+                number,
+                root: there,
+            },
+        }
+    }
+
+    /// The directory of the modules that a kernel of this release will use, if
+    /// it exists and can be reached; `root` is the one that was searched.
+    pub fn module_dir(&self, root: &Root, release: &str) -> Option<PathBuf> {
+        match self {
+            Self::Root => root.module_dir(release),
+            Self::Snapshot { root, .. } => root.module_dir(release),
+            Self::Unreachable { .. } => None,
+        }
+    }
+
+    /// The number of the snapshot; `None` for the root.
+    pub fn snapshot(&self) -> Option<u64> {
+        match self {
+            Self::Root => None,
+            Self::Snapshot { number, .. } | Self::Unreachable { number } => Some(*number),
+        }
+    }
+}
+
+/// The number of the snapshot that a command line mounts as its root.
+fn snapshot(options: &str) -> Option<u64> {
+    let words = options.split_whitespace();
+    let flags = words.filter_map(|word| word.strip_prefix("rootflags="));
+    let subvolume = flags
+        .flat_map(|flags| flags.split(','))
+        .filter_map(|flag| flag.strip_prefix("subvol="))
+        .next_back()?;
+    let (_, place) = subvolume.rsplit_once(".snapshots/")?;
+    let number = place.trim_end_matches('/').strip_suffix("/snapshot")?;
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_tells() {
+        for (options, number) in [
+            (
+                "root=UUID=1 rootflags=subvol=@/.snapshots/5/snapshot quiet",
+                Some(5),
+            ),
+            ("rootflags=ro,subvol=/@/.snapshots/12/snapshot/", Some(12)),
+            ("rootflags=subvol=.snapshots/1/snapshot", Some(1)),
+            (
+                "rootflags=subvol=@/.snapshots/1/snapshot rootflags=subvol=@",
+                None,
+            ),
+            (
+                "rootflags=subvol=/.snapshots/1/snapshot/.snapshots/2/snapshot",
+                Some(2),
+            ),
+            ("rootflags=subvol=@", None),
+            ("rootflags=subvol=@/.snapshots/../snapshot", None),
+            ("rootflags=subvol=@/.snapshots/1", None),
+            ("", None),
+        ] {
+            assert_eq!(snapshot(options), number, "{options}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_has_its_own_modules() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join(".snapshots/5/snapshot");
+        for base in [dir.path(), &own] {
+            fs::create_dir_all(base.join("usr/lib/modules/6.1")).unwrap();
+            symlink("/usr/lib", base.join("lib")).unwrap();
+        }
+        let root = Root::new(dir.path()).unwrap();
+        let modules = |options: &str| {
+            let home = ModulesRoot::of(&root, Some(options));
+            home.module_dir(&root, "6.1")
+                .map(|dir| root.inside(&dir).unwrap())
+        };
+        let option = |number| format!("rootflags=subvol=@/.snapshots/{number}/snapshot");
+        assert_eq!(modules("quiet"), Some("/usr/lib/modules/6.1".into()));
+        assert_eq!(
+            modules(&option(5)),
+            Some("/.snapshots/5/snapshot/usr/lib/modules/6.1".into())
+        );
+        assert_eq!(modules(&option(6)), None);
+        assert_eq!(
+            ModulesRoot::of(&root, Some(&option(6))),
+            ModulesRoot::Unreachable { number: 6 }
+        );
+        // The snapshot that is itself the root.
+        let inner = Root::new(&own).unwrap();
+        assert_eq!(ModulesRoot::of(&inner, Some(&option(5))), ModulesRoot::Root);
+        fs::remove_dir_all(&own).unwrap();
+        symlink("/", &own).unwrap();
+        assert_eq!(ModulesRoot::of(&root, Some(&option(5))), ModulesRoot::Root);
+    }
+}

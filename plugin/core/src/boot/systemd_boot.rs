@@ -1,0 +1,285 @@
+//! Which entry systemd-boot starts when nobody chooses: `loader.conf`, EFI
+//! variables, and the order of its menu.
+
+use std::cmp::Ordering;
+use std::io;
+use std::path::Path;
+
+use super::Undecided;
+use super::bls::EntryName;
+use super::conf_lines::lines;
+use super::error::{Fault, Problem};
+use crate::module::source::Regular;
+use crate::util::{fnmatch, vercmp};
+
+/// The vendor id of the boot loader interface's variables
+/// (<https://systemd.io/BOOT_LOADER_INTERFACE/>).
+const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+/// The longest variable that is read, in bytes.
+const MAX_VARIABLE: u64 = 64 << 10;
+
+/// The longest pattern that is matched, in bytes: entries are files of FAT,
+/// whose names have at most 255 characters.
+pub(crate) const MAX_PATTERN: usize = 1 << 10;
+
+/// The boot loader interface's variables that choose an entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EfiVariables {
+    /// `LoaderInfo`: which boot loader started this system, as `systemd-boot 257`.
+    pub info: Option<String>,
+    /// `LoaderEntryOneShot`: for the next boot alone.
+    pub one_shot: Option<String>,
+    /// `LoaderEntryDefault`.
+    pub default: Option<String>,
+    /// `LoaderEntryLastBooted`: what `@saved` means.
+    pub(crate) last_booted: Option<String>,
+}
+
+impl EfiVariables {
+    /// Reads them from a directory such as `/sys/firmware/efi/efivars`; those
+    /// that are not there are not set.
+    pub fn read(dir: &Path) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut read = |name: &str| {
+            let path = dir.join(format!("{name}-{VENDOR}"));
+            let mut bytes = Vec::new();
+            let text = match Regular::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+                Err(error) => Err(format!("a readable variable: {error}")),
+                Ok(file) => match file.read_all(MAX_VARIABLE, &mut bytes) {
+                    Err(error) => Err(format!("a readable variable: {error}")),
+                    Ok(()) => Self::text(&bytes).map_err(str::to_owned),
+                },
+            };
+            text.map_err(|what| problems.push(Fault::whole(what).of(&path)))
+                .ok()
+        };
+        let variables = Self {
+            info: read("LoaderInfo"),
+            one_shot: read("LoaderEntryOneShot"),
+            default: read("LoaderEntryDefault"),
+            last_booted: read("LoaderEntryLastBooted"),
+        };
+        (variables, problems)
+    }
+
+    /// The text of a variable: four bytes of attributes, as efivarfs shows
+    /// them, then UTF-16 with a NUL at the end.
+    ///
+    /// # Errors
+    /// What was expected, if it is something else.
+    pub fn text(bytes: &[u8]) -> Result<String, &'static str> {
+        let what = "four bytes of attributes and a text in UTF-16";
+        let text = bytes.get(4..).ok_or(what)?;
+        let (units, rest) = text.as_chunks::<2>();
+        let units = units.iter().map(|unit| u16::from_le_bytes(*unit));
+        let text: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+        let text = String::from_utf16(&text).map_err(|_| what)?;
+        if rest.is_empty() { Ok(text) } else { Err(what) }
+    }
+}
+
+/// `default` of a `loader.conf`.
+pub fn loader_conf_default(text: &str) -> Option<&str> {
+    let usable = |value: &str| !value.starts_with('@') || value.eq_ignore_ascii_case("@saved");
+    let values = lines(text).filter(|line| line.key == "default" && !line.value.is_empty());
+    values
+        .map(|line| line.value)
+        .filter(|value| usable(value))
+        .last()
+}
+
+/// What a boot loader takes for the id of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// The name of its file without the suffix: systemd-boot before 245.
+    Stems,
+    /// The name of its file, boot counter and all: systemd-boot since 245
+    /// (6cd12ebcfe4594; seen with 252).
+    Files,
+    /// That without the boot counter, as `bootctl` has always had it: later
+    /// versions (systemd's pull request 38897, of September 2025), and others.
+    Plain,
+}
+
+impl Ids {
+    /// The id of the entry with this name, its case folded.
+    fn of(self, name: &EntryName) -> String {
+        let id = match self {
+            Self::Stems => name.file.rsplit_once('.').map_or("", |(stem, _)| stem),
+            Self::Files => &name.file,
+            Self::Plain => &name.id,
+        };
+        id.to_ascii_lowercase()
+    }
+
+    /// What it may be for a boot loader that calls itself so, as `LoaderInfo`
+    /// does; `None` if that is not known. Then it is taken to be younger than
+    /// BTF in modules, which came a year after systemd 245.
+    pub fn possible(info: Option<&str>) -> &'static [Self] {
+        let version = match info.map(|info| info.strip_prefix("systemd-boot ")) {
+            Some(None) => return &[Self::Plain],
+            Some(Some(version)) => version.split(|c: char| !c.is_ascii_digit()).next(),
+            None => None,
+        };
+        match version.and_then(|version| version.parse().ok()) {
+            Some(..245_u32) => &[Self::Stems],
+            Some(245..257) => &[Self::Files],
+            Some(_) | None => &[Self::Files, Self::Plain],
+        }
+    }
+}
+
+/// A pattern that is to name the default entry, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultPattern {
+    /// An entry's id, or a pattern over ids.
+    pub pattern: String,
+    /// Where it stands, in words for a report.
+    pub by: String,
+}
+
+/// The wishes in the order in which they count
+/// (`config_select_default_entry()`, src/boot/boot.c). `conf` is the
+/// `default` of `loader.conf`, `conf_path` where that is.
+pub fn wishes(
+    variables: &EfiVariables,
+    conf: Option<&str>,
+    conf_path: &Path,
+) -> Vec<DefaultPattern> {
+    let saved = |value: &str| value.eq_ignore_ascii_case("@saved");
+    let wish = |pattern: &str, by: String| {
+        let (pattern, by) = match saved(pattern) {
+            true => (variables.last_booted.as_deref()?, by + ", the last booted"),
+            false => (pattern, by),
+        };
+        let pattern = pattern.to_owned();
+        Some(DefaultPattern { pattern, by })
+    };
+    let variable = |name: &str| format!("EFI variable {name}");
+    [
+        (
+            variables.one_shot.as_deref(),
+            variable("LoaderEntryOneShot"),
+        ),
+        (variables.default.as_deref(), variable("LoaderEntryDefault")),
+        (conf, conf_path.display().to_string()),
+    ]
+    .into_iter()
+    .filter_map(|(value, by)| wish(value?, by))
+    .collect()
+}
+
+/// What orders an entry in the menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoaderEntry {
+    /// The name of its file.
+    pub name: EntryName,
+    /// `sort-key`; of a UKI `IMAGE_ID` or `ID` of its os-release.
+    pub sort_key: Option<String>,
+    /// `machine-id`.
+    pub machine_id: Option<String>,
+    /// `version`; of a UKI one of its os-release.
+    pub version: Option<String>,
+}
+
+/// Which entry is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The one at this place of the list.
+    Entry {
+        /// Where in the list.
+        index: usize,
+        /// What chose it, in words for a report.
+        by: String,
+    },
+    /// It cannot be told.
+    Unknown(Undecided),
+}
+
+/// Chooses among `items`, in any order: what the first wish that can be
+/// granted names, or the first of the menu. With more than one way to read an
+/// id, they must all come to the same.
+pub fn choose(items: &[LoaderEntry], wishes: &[DefaultPattern], ids: &[Ids]) -> Choice {
+    let mut menu: Vec<(usize, &LoaderEntry)> = items.iter().enumerate().collect();
+    menu.sort_by(|(_, a), (_, b)| order(a, b));
+    let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
+    let Some(first) = choices.next() else {
+        return Choice::Unknown(Undecided::NoLoader);
+    };
+    let index = |choice: &Choice| match choice {
+        Choice::Entry { index, .. } => Some(*index),
+        Choice::Unknown(_) => None,
+    };
+    if choices.all(|other| index(&other) == index(&first)) {
+        return first;
+    }
+    let by: Vec<&str> = wishes.iter().map(|wish| wish.by.as_str()).collect();
+    let by = by.join(" and ");
+    Choice::Unknown(Undecided::Version { by })
+}
+
+fn choose_by(menu: &[(usize, &LoaderEntry)], wishes: &[DefaultPattern], ids: Ids) -> Choice {
+    for DefaultPattern { pattern, by } in wishes {
+        let pattern = pattern.to_ascii_lowercase();
+        if pattern.len() > MAX_PATTERN {
+            let by = by.clone();
+            return Choice::Unknown(Undecided::LongPattern { by });
+        }
+        if let Some(index) = find(menu, &pattern, ids) {
+            let by = by.clone();
+            return Choice::Entry { index, by };
+        }
+        if pattern.starts_with("auto-") {
+            let by = by.clone();
+            return Choice::Unknown(Undecided::NoLinux { by, pattern });
+        }
+    }
+    match menu.first() {
+        Some((index, _)) => Choice::Entry {
+            index: *index,
+            by: "the first entry".to_owned(),
+        },
+        None => Choice::Unknown(Undecided::NoEntry),
+    }
+}
+
+/// The first of the menu that `pattern` names.
+fn find(menu: &[(usize, &LoaderEntry)], pattern: &str, ids: Ids) -> Option<usize> {
+    // The id of a UKI's further profile is that of the UKI, `@` and the profile.
+    let bare = pattern.rsplit_once('@').map(|(bare, _)| bare);
+    let named = |(_, item): &&(usize, &LoaderEntry)| {
+        let id = ids.of(&item.name);
+        fnmatch::matches(pattern, &id)
+            || bare.is_some_and(|bare| id.ends_with(".efi") && fnmatch::matches(bare, &id))
+    };
+    menu.iter().find(named).map(|(index, _)| *index)
+}
+
+/// The order of the menu (`boot_entry_compare()`, src/boot/boot.c).
+pub(crate) fn order(a: &LoaderEntry, b: &LoaderEntry) -> Ordering {
+    let exhausted = |item: &LoaderEntry| item.name.tries.is_some_and(|tries| tries.left == 0);
+    let by_key = || match (&a.sort_key, &b.sort_key) {
+        (Some(one), Some(two)) => {
+            let version = |item: &LoaderEntry| item.version.clone().unwrap_or_default();
+            one.cmp(two)
+                .then_with(|| a.machine_id.cmp(&b.machine_id))
+                .then_with(|| vercmp::compare(&version(b), &version(a)))
+        }
+        (one, two) => one.is_none().cmp(&two.is_none()),
+    };
+    let by_tries = || match (a.name.tries, b.name.tries) {
+        (Some(one), Some(two)) => two.left.cmp(&one.left).then(one.done.cmp(&two.done)),
+        _ => Ordering::Equal,
+    };
+    let id = |item: &LoaderEntry| item.name.file.to_ascii_lowercase();
+    exhausted(a)
+        .cmp(&exhausted(b))
+        .then_with(by_key)
+        .then_with(|| vercmp::compare(&id(b), &id(a)))
+        .then_with(by_tries)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+#![allow(clippy::unwrap_used)]
+
+pub(crate) mod layouts;
+pub(crate) mod mending;
+pub(crate) mod menus;
+pub(crate) mod trouble;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A root in a temporary directory.
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir }
+    }
+
+    /// A root with images in its module directories, which `lib` links to.
+    fn with_modules(releases: &[&str]) -> Self {
+        let place = Self::new();
+        for release in releases {
+            place.file(&format!("usr/lib/modules/{release}/vmlinuz"), release);
+        }
+        place.link("lib", "usr/lib");
+        place
+    }
+
+    fn file(&self, path: &str, content: &str) -> &Self {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    fn link(&self, path: &str, target: &str) -> &Self {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+        self
+    }
+
+    /// An EFI variable of the boot loader interface.
+    fn variable(&self, name: &str, value: &str) -> &Self {
+        let units = value.encode_utf16().chain([0]);
+        let bytes: Vec<u8> = [7, 0, 0, 0]
+            .into_iter()
+            .chain(units.flat_map(u16::to_le_bytes))
+            .collect();
+        let dir = self.dir.path().join("sys/firmware/efi/efivars");
+        fs::create_dir_all(&dir).unwrap();
+        let name = format!("{name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
+        fs::write(dir.join(name), bytes).unwrap();
+        self
+    }
+
+    fn root(&self) -> Root {
+        Root::new(self.dir.path()).unwrap()
+    }
+
+    fn discover(&self) -> BootKernels {
+        discover(&Search {
+            root: &self.root(),
+            esps: &[],
+            efivars: Some(&self.dir.path().join("sys/firmware/efi/efivars")),
+            read_uki: &read_uki,
+        })
+    }
+
+    /// What is found, one line a kernel: path, release, snapshot, and what
+    /// leads to it, a star at the default.
+    fn kernels(&self) -> Vec<String> {
+        let found = self.discover();
+        let lines = found.kernels.iter().map(|kernel| {
+            let via = kernel.via.iter().map(|via| {
+                let star = if via.default { "*" } else { "" };
+                let id = via.id.as_deref().unwrap_or_default();
+                format!("{:?}{star} {id}", via.way).trim_end().to_owned()
+            });
+            let release = kernel.release.as_deref().unwrap_or("?");
+            let home = match &kernel.home {
+                ModulesRoot::Root => String::new(),
+                ModulesRoot::Snapshot { number, .. } => format!(" in snapshot {number}"),
+                ModulesRoot::Unreachable { number } => format!(" in no snapshot {number}"),
+            };
+            let via: Vec<String> = via.collect();
+            let path = self.inside(&kernel.path);
+            format!("{path} {release}{home}: {}", via.join(", "))
+        });
+        lines.collect()
+    }
+
+    fn default(&self) -> String {
+        let text = match self.discover().default {
+            BootDefault::Known(by) => by,
+            BootDefault::Unknown(why) => format!("unknown: {why}"),
+        };
+        self.without_place(&text)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let problems = self.discover().problems;
+        let problems = problems.iter().map(|p| self.without_place(&p.to_string()));
+        problems.collect()
+    }
+
+    fn inside(&self, path: &Path) -> String {
+        self.without_place(&path.display().to_string())
+    }
+
+    fn without_place(&self, text: &str) -> String {
+        text.replace(&self.root().path().display().to_string(), "")
+    }
+}
+
+/// Stands for the reader of images: the "image" is lines `release`, `options`
+/// and the rest an os-release.
+fn read_uki(file: &Path) -> Result<Uki, NoUki> {
+    let text = fs::read_to_string(file).unwrap();
+    let mut lines = text.splitn(3, '\n');
+    let mut line = || lines.next().map(str::to_owned);
+    let (release, options) = (line(), line());
+    match release.as_deref() {
+        Some("broken") => Err(NoUki::NoLinux),
+        _ => Ok(Uki {
+            release,
+            options,
+            os_release: line().filter(|text| !text.is_empty()),
+        }),
+    }
+}

@@ -1,0 +1,230 @@
+//! The kernels that were asked for.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use btf_guard_sysroot::file_role::is_package_name;
+use btf_guard_sysroot::{Root, host};
+
+use super::initrds::Initrds;
+use crate::boot::ModulesRoot;
+use crate::boot::inventory::Place;
+use crate::evaluate::{Evaluator, failed, package};
+use crate::kernel::cache::Cache;
+use crate::kernel::{Config, Error, Kernel};
+use crate::report::ErrorEntry;
+use crate::rpm::kernel_files::KernelFiles;
+use crate::rpm::package::Package;
+
+/// Where kernels come from.
+pub struct Targets<'a> {
+    pub root: &'a Root,
+    /// `--kernel-config`.
+    pub config: Option<Config>,
+    /// More file systems with boot entries.
+    pub esps: Vec<PathBuf>,
+    /// Keeps what images hold.
+    pub cache: Option<Cache>,
+    /// What the kernels are booted with.
+    pub initrds: Initrds,
+    /// What could not be read.
+    pub errors: Vec<ErrorEntry>,
+    /// How many of them nobody has named: they were found on the way.
+    pub unasked: usize,
+}
+
+impl Targets<'_> {
+    /// Adds the kernels that `words` name; no words mean the default.
+    /// A word that names none is an error among the others.
+    pub fn add_all(
+        &mut self,
+        words: &[String],
+        has_paths: bool,
+        evaluator: &mut Evaluator,
+    ) -> anyhow::Result<()> {
+        if words.is_empty() {
+            return self.add_default(has_paths, evaluator);
+        }
+        for word in words {
+            if let Err(error) = self.add(word, evaluator) {
+                self.failed(format!("--kernel {word}"), &format!("{error:#}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The running kernel, or, where it has no modules here, every kernel of the root.
+    fn add_default(&mut self, has_paths: bool, evaluator: &mut Evaluator) -> anyhow::Result<()> {
+        if self.root.is_system() {
+            let running = Kernel::running();
+            let has_modules = running.as_ref().is_ok_and(|kernel| {
+                let release = kernel.release.as_deref();
+                release.is_some_and(|release| self.root.module_dir(release).is_some())
+            });
+            let releases = self.root.releases();
+            if has_modules || releases.is_empty() && has_paths {
+                let running = running.context("cannot read the running kernel")?;
+                self.put(running, "running".to_owned(), None, evaluator);
+                return Ok(());
+            }
+        }
+        self.add_installed(evaluator)
+    }
+
+    /// The running kernel, where the root is this machine's, and every kernel that
+    /// the root can boot. A kernel that has everything built in is no target.
+    fn add_everything(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
+        let loads_modules = |release: &String| {
+            self.root.module_dir(release).is_some() || Path::new("/proc/modules").exists()
+        };
+        if host::running_release(self.root, false)
+            .as_ref()
+            .is_some_and(loads_modules)
+        {
+            match Kernel::running() {
+                Ok(running) => {
+                    self.put(running, "running".to_owned(), None, evaluator);
+                }
+                Err(error) => self.failed("running".to_owned(), &error),
+            }
+        }
+        self.add_installed(evaluator)
+    }
+
+    /// Every kernel that the root can boot.
+    fn add_installed(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
+        let inventory = self.place().inventory();
+        let troubles = self.errors.len();
+        for (path, why) in inventory.troubles() {
+            self.failed(path.display().to_string(), &why);
+        }
+        let troubles = self.errors.len() - troubles;
+        self.unasked += troubles;
+        if inventory.kernels.is_empty() && troubles == 0 {
+            let root = self.root.path().display();
+            bail!("no kernel was found under {root}: name one with --kernel");
+        }
+        self.initrds
+            .add_installed(inventory.kernels, self.root, evaluator);
+        Ok(())
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            root: self.root,
+            esps: &self.esps,
+            cache: self.cache.as_ref(),
+            config: self.config.as_ref(),
+            releases: None,
+        }
+    }
+
+    fn add(&mut self, word: &str, evaluator: &mut Evaluator) -> anyhow::Result<()> {
+        let path = Path::new(word);
+        match word {
+            "running" => {
+                let running = Kernel::running().context("cannot read the running kernel")?;
+                self.put(running, word.to_owned(), None, evaluator);
+            }
+            "all" => self.add_everything(evaluator)?,
+            _ if !word.contains('/') && !self.root.images(word).is_empty() => {
+                self.add_release(word, evaluator);
+            }
+            _ if is_package_name(path.as_os_str()) => self.add_package(path, evaluator),
+            _ if word.contains('/') || path.exists() => self.add_file(path, evaluator),
+            _ => {
+                let root = self.root.path().display();
+                bail!("no such kernel under {root}, and no file of that name");
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: &Path, evaluator: &mut Evaluator) {
+        match Kernel::open(path, self.config.as_ref()) {
+            Ok(kernel) => {
+                self.put(kernel, path.display().to_string(), None, evaluator);
+            }
+            Err(error) => self.failed(path.display().to_string(), &error),
+        }
+    }
+
+    /// Every image of a release that the root has.
+    pub(crate) fn add_release(&mut self, release: &str, evaluator: &mut Evaluator) -> Vec<usize> {
+        let images = self.root.images(release);
+        let files = images
+            .iter()
+            .map(|image| (image.inside.as_path(), image.file.as_path()));
+        self.add_images(release, files, evaluator)
+    }
+
+    /// Images of the root, by their path inside it and their file.
+    pub(crate) fn add_images<'p>(
+        &mut self,
+        release: &str,
+        images: impl IntoIterator<Item = (&'p Path, &'p Path)>,
+        evaluator: &mut Evaluator,
+    ) -> Vec<usize> {
+        let mut ids = Vec::new();
+        for (inside, file) in images {
+            let shown = self.root.outside(inside).display().to_string();
+            match self.open(file, release) {
+                Ok(kernel) => ids.push(self.put(kernel, shown, None, evaluator)),
+                Err(error) => self.failed(shown, &error),
+            }
+        }
+        ids.dedup();
+        ids
+    }
+
+    /// Opens an image of the root, with its config.
+    pub fn open(&self, file: &Path, release: &str) -> Result<Kernel, Error> {
+        let opened = self.place().open(file, Some(release), &ModulesRoot::Root);
+        opened.map(|(kernel, _)| kernel)
+    }
+
+    /// The kernels inside a package file.
+    fn add_package(&mut self, path: &Path, evaluator: &mut Evaluator) {
+        let shown = path.display().to_string();
+        let package = match Package::open(path) {
+            Ok(package) => package,
+            Err(error) => return self.failed(shown, &error),
+        };
+        let files = KernelFiles::of(&package);
+        if files.images.is_empty() {
+            let error = "no kernel image is in this package \
+                         (/lib/modules/RELEASE/vmlinuz, /boot/vmlinuz-RELEASE)";
+            return self.failed(shown, &error);
+        }
+        let cache = self.cache.as_ref();
+        for found in package::kernels(&package, &files, cache, &mut self.errors) {
+            let source = found.path.display().to_string();
+            self.put(found.kernel, source, Some(package.nevra()), evaluator);
+        }
+    }
+
+    /// Adds a kernel to the evaluator.
+    fn put(
+        &self,
+        mut kernel: Kernel,
+        source: String,
+        package: Option<&str>,
+        evaluator: &mut Evaluator,
+    ) -> usize {
+        if let Some(config) = &self.config {
+            kernel.config = config.clone();
+        }
+        evaluator.add(kernel, source, package)
+    }
+
+    fn failed(&mut self, path: String, error: &impl ToString) {
+        self.errors.push(failed(path, error));
+    }
+}
+
+/// Is this a file of a module package, by its name alone?
+pub fn is_package(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name: &OsStr| is_package_name(name))
+}

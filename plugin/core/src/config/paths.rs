@@ -1,0 +1,41 @@
+//! Where the configuration and the overrides are.
+
+use std::path::{Path, PathBuf};
+
+/// The files and directories that make a machine's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The vendor's file.
+    pub vendor: PathBuf,
+    /// The admin's file.
+    pub(crate) admin: PathBuf,
+    /// The admin's further files.
+    pub(crate) drop_ins: PathBuf,
+    /// Overrides for one transaction, in a directory `allow` below it.
+    pub run: PathBuf,
+    /// Standing overrides, in a directory `overrides` below it.
+    pub state: PathBuf,
+    /// The kernel command line.
+    pub command_line: PathBuf,
+}
+
+impl Places {
+    /// Below another directory than `/`.
+    pub fn below(root: &Path) -> Self {
+        Self {
+            vendor: root.join("usr/share/btf-guard/btf-guard.toml"),
+            admin: root.join("etc/btf-guard.toml"),
+            drop_ins: root.join("etc/btf-guard.d"),
+            run: root.join("run/btf-guard"),
+            state: root.join("var/lib/btf-guard"),
+            command_line: root.join("proc/cmdline"),
+        }
+    }
+}
+
+/// Those of the system.
+impl Default for Places {
+    fn default() -> Self {
+        Self::below(Path::new("/"))
+    }
+}

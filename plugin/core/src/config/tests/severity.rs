@@ -1,0 +1,243 @@
+//! What files and overrides make of a verdict.
+
+use btf_guard_protocol::event::Who;
+
+use super::*;
+use crate::policy::overrides::{Overrides, SCHEMA, Token, Wish};
+use crate::policy::{Provenance, Severity, Subject, built_in};
+
+/// A module of a package before a kernel that is booted.
+fn subject<'a>(origins: &'a [Provenance<'a>], verdict: Kind) -> Subject<'a> {
+    Subject {
+        origins,
+        module: "nf_conntrack",
+        release: Some("6.12.0-1-default"),
+        moment: Moment::Boot,
+        verdict,
+        guess: false,
+        needed: false,
+    }
+}
+
+const PACKAGE: [Provenance<'_>; 1] = [Provenance {
+    package: "foo-kmp-default",
+    vendor: Some("openSUSE"),
+    repository: Some("updates"),
+}];
+
+fn token(wish: Wish, package: Option<&str>) -> Token {
+    Token {
+        schema: SCHEMA,
+        id: "0123abcd".to_owned(),
+        wish,
+        package: package.map(str::to_owned),
+        reason: "because".to_owned(),
+        written: 0,
+        until: None,
+        boot: None,
+        by: Who::default(),
+    }
+}
+
+/// How bad a verdict at boot is, under a file and overrides, those that stand and
+/// those for one transaction; a severity that is not built in has its reason.
+fn severity(file: &str, standing: Option<Token>, once: Option<Token>, verdict: Kind) -> Severity {
+    let mut config = parsed(file);
+    let overrides = Overrides {
+        standing: standing.into_iter().collect(),
+        one_shot: once.into_iter().collect(),
+        refused: Vec::new(),
+    };
+    config.policy.rules.extend(overrides.rules());
+    // 2026-11-25, at noon.
+    let now = 1_795_608_000;
+    let (severity, rule) = config.policy.severity(&subject(&PACKAGE, verdict), now);
+    if severity != built_in(Moment::Boot, verdict)
+        && config.policy.table.get(Moment::Boot, verdict).is_none()
+    {
+        let reason = rule.and_then(|rule| rule.source.reason.as_deref());
+        assert!(matches!(reason, Some("known" | "because")), "{rule:?}");
+    }
+    severity
+}
+
+#[test]
+fn a_rule_is_about_what_it_names() {
+    for (about, expected) in [
+        ("", true),
+        ("package = 'foo-*'", true),
+        ("package = 'bar-*'", false),
+        ("package = ['bar', 'foo-kmp-*']", true),
+        ("module = 'nf-conn*'", true),
+        ("module = 'nf_nat'", false),
+        ("vendor = 'open*'", true),
+        ("vendor = 'Debian'", false),
+        ("repository = 'updates'", true),
+        ("repository = 'oss'", false),
+        ("release = '6.12.*-default'", true),
+        ("release = '6.4.*'", false),
+        ("verdict = 'refused'", true),
+        ("verdict = ['missing', 'unknown']", false),
+        ("moment = 'boot'", true),
+        ("moment = 'now'", false),
+        ("expires = '2026-11-25'", true),
+        ("expires = 2026-11-24", false),
+        ("expires = '6.13'", true),
+        ("expires = '6.12'", false),
+        // The later rule wins.
+        ("[[rule]]\nseverity = 'block'", false),
+    ] {
+        let file = format!("[[rule]]\nseverity = 'info'\nreason = 'known'\n{about}");
+        let expected = match expected {
+            true => Severity::Info,
+            false => Severity::Block,
+        };
+        assert_eq!(
+            severity(&file, None, None, Kind::Refused),
+            expected,
+            "{about}"
+        );
+    }
+}
+
+#[test]
+fn files_and_overrides_make_a_severity() {
+    use crate::policy::Severity::{Block, Info, Warn};
+    use crate::verdict::Kind::{BtfWrong, Refused, Unknown};
+    let lower = "[[rule]]\nseverity = 'info'\nreason = 'known'";
+    let allow = || Some(token(Wish::Allow, None));
+    let allow_only = |package| Some(token(Wish::Allow, Some(package)));
+    let deny = || Some(token(Wish::Deny, None));
+    for (file, standing, once, verdict, expected) in [
+        ("", None, None, Refused, Block),
+        (
+            "[severity.boot]\nrefused = 'warn'",
+            None,
+            None,
+            Refused,
+            Warn,
+        ),
+        (
+            "[severity.now]\nrefused = 'info'",
+            None,
+            None,
+            Refused,
+            Block,
+        ),
+        // An override is later than all files.
+        ("", allow(), None, Refused, Warn),
+        ("", allow_only("foo-*"), None, Refused, Warn),
+        ("", allow_only("bar"), None, Refused, Block),
+        ("", deny(), None, BtfWrong, Block),
+        ("", deny(), None, Unknown, Info),
+        (lower, deny(), None, Refused, Info),
+        // One for this transaction is later than one that stands.
+        ("", deny(), allow(), BtfWrong, Warn),
+        ("", allow(), deny(), Refused, Block),
+    ] {
+        let found = severity(file, standing.clone(), once.clone(), verdict);
+        assert_eq!(found, expected, "{file} {standing:?} {once:?} {verdict}");
+    }
+}
+
+#[test]
+fn what_a_machine_needs_weighs_more() {
+    let config = parsed(
+        "[severity_if_needed.boot]\nbtf-discarded = \"block\"\nrefused = \"info\"\n\
+         [severity_if_needed.now]\nrefused = \"block\"\n",
+    );
+    let severity = |moment, verdict, needed| {
+        let subject = Subject {
+            moment,
+            needed,
+            ..subject(&PACKAGE, verdict)
+        };
+        config.policy.severity(&subject, 0).0
+    };
+    use crate::kernel::Moment::{Boot, Now};
+    assert_eq!(severity(Boot, Kind::BtfDiscarded, false), Severity::Warn);
+    assert_eq!(severity(Boot, Kind::BtfDiscarded, true), Severity::Block);
+    // It raises and never lowers.
+    assert_eq!(severity(Boot, Kind::Refused, true), Severity::Block);
+    assert_eq!(severity(Now, Kind::Refused, false), Severity::Warn);
+    assert_eq!(severity(Now, Kind::Refused, true), Severity::Block);
+}
+
+#[test]
+fn a_guess_never_blocks_whatever_is_configured() {
+    let mut config = parsed("[[rule]]\nseverity = \"block\"\n[severity.boot]\nunknown = \"block\"");
+    let deny = Overrides {
+        standing: vec![token(Wish::Deny, None)],
+        ..Overrides::default()
+    };
+    config.policy.rules.extend(deny.rules());
+    for verdict in [Kind::Refused, Kind::BtfWrong, Kind::Unknown] {
+        let guess = Subject {
+            guess: true,
+            ..subject(&PACKAGE, verdict)
+        };
+        assert_eq!(config.policy.severity(&guess, 0).0, Severity::Warn);
+    }
+}
+
+#[test]
+fn all_that_is_said_of_packages_is_said_of_one() {
+    let rule =
+        "[[rule]]\nseverity = \"info\"\nreason = \"r\"\npackage = \"kernel-*\"\nvendor = \"A\"";
+    let config = parsed(rule);
+    let of = |package, vendor| Provenance {
+        package,
+        vendor: Some(vendor),
+        repository: None,
+    };
+    let severity = |origins: &[Provenance<'_>]| {
+        config
+            .policy
+            .severity(&subject(origins, Kind::Refused), 0)
+            .0
+    };
+    assert_eq!(
+        severity(&[of("foo", "B"), of("kernel-default", "A")]),
+        Severity::Info
+    );
+    assert_eq!(
+        severity(&[of("foo", "A"), of("kernel-default", "B")]),
+        Severity::Block
+    );
+    assert_eq!(severity(&[]), Severity::Block);
+}
+
+#[test]
+fn the_mode_is_that_of_the_nearest() {
+    use btf_guard_protocol::decision::Mode::{Block, Off, Warn};
+    use btf_guard_protocol::override_source::Source::{
+        CommandLine, Configuration, Environment, Macro,
+    };
+    let (warn, off) = ("mode = 'warn'", "mode = 'off'");
+    let (block_by_env, warn_by_macro) =
+        (Some((Block, Some(Environment))), Some((Warn, Some(Macro))));
+    let (block_by_macro, off_by_macro) = (Some((Block, Some(Macro))), Some((Off, Some(Macro))));
+    // A hook that can only warn asks for no more.
+    let warn_at_most = Some((Warn, None));
+    for (file, wished, line, expected) in [
+        ("", None, None, (Block, None)),
+        (warn, None, None, (Warn, Some(Configuration))),
+        (warn, block_by_macro, None, (Block, Some(Macro))),
+        (off, warn_by_macro, None, (Warn, Some(Macro))),
+        (off, block_by_env, None, (Block, Some(Environment))),
+        ("", None, Some(Off), (Off, Some(CommandLine))),
+        ("", block_by_macro, Some(Warn), (Warn, Some(CommandLine))),
+        ("", off_by_macro, Some(Warn), (Off, Some(Macro))),
+        (off, None, Some(Warn), (Off, Some(Configuration))),
+        ("", block_by_env, Some(Off), (Block, Some(Environment))),
+        ("", warn_at_most, None, (Warn, None)),
+        (off, warn_at_most, None, (Off, Some(Configuration))),
+    ] {
+        let config = parsed(file);
+        assert_eq!(
+            mode(&config, wished, line),
+            expected,
+            "{file} {wished:?} {line:?}"
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! The policy of the machine that this runs on: files, and what the admin decided
+//! over their heads.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::event;
+use btf_guard_protocol::override_source::Source;
+
+use crate::config::{self, Config, Loaded, Places};
+use crate::policy::Policy;
+use crate::policy::overrides::Overrides;
+use crate::report::{PackageOrigin, Rating};
+
+/// What says how bad findings are, and how far they may go.
+pub struct Governed {
+    /// What files say, and the admin's overrides behind their rules.
+    pub policy: Policy,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// A line for the admin each.
+    pub complaints: Vec<String>,
+    config: Config,
+    command_line: Option<Mode>,
+}
+
+impl Governed {
+    /// Reads the files below `dir` instead of `/`, where one is given. Overrides for
+    /// one transaction are for `transactions` alone.
+    pub fn read(dir: Option<&Path>, transactions: bool) -> Self {
+        let places = dir.map_or_else(Places::default, Places::below);
+        let now = btf_guard_protocol::clock::now();
+        let loaded = Loaded::read(&places);
+        let mut overrides = Overrides::read(&places, now);
+        if !transactions {
+            overrides.one_shot.clear();
+        }
+        let mut complaints: Vec<String> = loaded.complaint().into_iter().collect();
+        complaints.extend(overrides.complaint());
+        let command_line = config::command_line(&places.command_line).unwrap_or_else(|complaint| {
+            complaints.push(complaint.to_string());
+            None
+        });
+        let mut policy = loaded.config.policy.clone();
+        policy.rules.extend(overrides.rules());
+        Self {
+            policy,
+            now,
+            complaints,
+            config: loaded.config,
+            command_line,
+        }
+    }
+
+    /// Rates by it, with what is known of packages.
+    pub fn rating(&self, packages: BTreeMap<String, PackageOrigin>) -> Rating<'_> {
+        Rating {
+            packages,
+            ..Rating::new(&self.policy, self.now)
+        }
+    }
+
+    /// The mode of a transaction for which the environment or the macro, or the
+    /// hook by itself, asks this.
+    pub fn mode(&self, wished: Option<(Mode, Option<Source>)>) -> (Mode, Option<Source>) {
+        config::mode(&self.config, wished, self.command_line)
+    }
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Judges many modules at a time by some kernels.
+
+pub mod effective_policy;
+pub mod package;
+pub(crate) mod payload_pool;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use btf_guard_sysroot::module_tree::ModuleFile;
+use rayon::prelude::*;
+
+use crate::boot::ModulesRoot;
+use crate::boot::inventory::Installed;
+use crate::host_modules::wanted::Wanted;
+use crate::kernel::{Kernel, Moment};
+use crate::module::open::open_module;
+use crate::module::{self, Module, Reader};
+use crate::policy::Severity;
+use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry};
+use crate::rpm::package::Package;
+use crate::verdict::{BaseSet, Cause, Causes, Verdict};
+use payload_pool::PayloadFile;
+
+/// Is told how many modules there are and how many are judged.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// There are `count` more modules to judge.
+    fn expect(&self, count: usize);
+
+    /// `count` modules are judged.
+    fn step(&self, count: usize);
+}
+
+/// The kernels, and what is checked.
+#[derive(Debug)]
+pub struct Evaluator {
+    kernels: Vec<Kernel>,
+    entries: Vec<KernelEntry>,
+    /// The root of each, by its id.
+    homes: Vec<ModulesRoot>,
+    causes: Causes,
+    observer: Option<Box<dyn Observer>>,
+    /// What this machine needs; none where it is not this machine's root.
+    wanted: Option<Wanted>,
+    /// The base BTF of each kernel; known once the first module is judged.
+    bases: OnceLock<BaseSet>,
+}
+
+/// A module file and the kernels that it is held against.
+#[derive(Debug)]
+pub struct Job {
+    pub found: ModuleFile,
+    pub kernels: Vec<usize>,
+}
+
+/// A module that was read from an archive.
+#[derive(Debug)]
+pub struct Content {
+    /// What a report shows as its path; the name in it names the module where it
+    /// does not name itself.
+    pub path: String,
+    pub bytes: Vec<u8>,
+}
+
+/// What came of a module file.
+pub type JobResult = Result<ModuleEntry, ErrorEntry>;
+
+impl Evaluator {
+    pub fn new(causes: Causes) -> Self {
+        Self {
+            kernels: Vec::new(),
+            entries: Vec::new(),
+            homes: Vec::new(),
+            causes,
+            observer: None,
+            wanted: None,
+            bases: OnceLock::new(),
+        }
+    }
+
+    /// Reports to it how far the work is.
+    pub fn with_observer(mut self, observer: Option<Box<dyn Observer>>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    fn expect(&self, count: usize) {
+        if let Some(observer) = &self.observer {
+            observer.expect(count);
+        }
+    }
+
+    fn step(&self, count: usize) {
+        if let Some(observer) = &self.observer {
+            observer.step(count);
+        }
+    }
+
+    /// Tells of each finding what this machine needs the module for.
+    pub(crate) fn for_this_machine(mut self, wanted: Option<Wanted>) -> Self {
+        self.wanted = wanted;
+        self
+    }
+
+    /// What this machine needs a module for, on one of the kernels. To be asked
+    /// only where there is something to say: the first time, `/sys` is read.
+    pub(crate) fn reasons(&self, id: usize, module: &str) -> Vec<String> {
+        let release = self.entries.get(id).and_then(|e| e.release.as_deref());
+        match (&self.wanted, release) {
+            (Some(wanted), Some(release)) => wanted.reasons(release, module),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Adds a kernel, found under `source` (in `package`), and returns its id.
+    ///
+    /// The same kernel at another place is no other kernel: it is judged once,
+    /// and the place is noted.
+    pub fn add(&mut self, kernel: Kernel, source: String, package: Option<&str>) -> usize {
+        let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
+        entry.source = source;
+        entry.package = package.map(str::to_owned);
+        self.insert(kernel, entry, ModulesRoot::Root)
+    }
+
+    /// Adds a kernel that the root can boot.
+    pub(crate) fn add_installed(&mut self, installed: Installed) -> usize {
+        let Installed {
+            kernel,
+            bootable,
+            stale,
+            ..
+        } = installed;
+        let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
+        entry.source = bootable.path.display().to_string();
+        entry.default = bootable.is_default();
+        entry.stale = stale.as_ref().map(Into::into);
+        self.insert(kernel, entry, bootable.home)
+    }
+
+    fn insert(&mut self, kernel: Kernel, entry: KernelEntry, home: ModulesRoot) -> usize {
+        let same = self.entries.iter_mut().find(|known| {
+            known.moment == Moment::Boot
+                && entry.moment == Moment::Boot
+                && known.release == entry.release
+                && known.package == entry.package
+                && known.base == entry.base
+                && self.homes.get(known.id) == Some(&home)
+                && known.abilities.allow_mismatch == entry.abilities.allow_mismatch
+        });
+        if let Some(same) = same {
+            same.default |= entry.default;
+            if same.source != entry.source {
+                same.same_kernel_paths.push(entry.source);
+            }
+            return same.id;
+        }
+        let id = entry.id;
+        self.kernels.push(kernel);
+        self.entries.push(entry);
+        self.homes.push(home);
+        id
+    }
+
+    pub fn kernel(&self, id: usize) -> Option<&Kernel> {
+        self.kernels.get(id)
+    }
+
+    /// The root whose modules a kernel uses.
+    pub(crate) fn home(&self, id: usize) -> &ModulesRoot {
+        self.homes.get(id).unwrap_or(&ModulesRoot::Root)
+    }
+
+    pub fn entries(&self) -> &[KernelEntry] {
+        &self.entries
+    }
+
+    pub(crate) fn entry_mut(&mut self, id: usize) -> Option<&mut KernelEntry> {
+        self.entries.get_mut(id)
+    }
+
+    pub fn into_entries(self) -> Vec<KernelEntry> {
+        self.entries
+    }
+
+    /// The bases of all kernels that are there when this is first asked for.
+    pub fn bases(&self) -> &BaseSet {
+        self.bases.get_or_init(|| {
+            let mut bases = BaseSet::default();
+            for (kernel, entry) in self.kernels.iter().zip(&self.entries) {
+                let source = match &entry.package {
+                    Some(package) => format!("{} in {package}", entry.source),
+                    None => entry.source.clone(),
+                };
+                bases.add(kernel, source);
+            }
+            bases
+        })
+    }
+
+    pub fn causes(&self) -> &Causes {
+        &self.causes
+    }
+
+    /// Judges files of the disk, in the order given.
+    pub fn files(&self, jobs: &[Job]) -> Vec<JobResult> {
+        self.expect(jobs.len());
+        jobs.par_iter()
+            .map_init(Reader::new, |reader, job| {
+                let path = job.found.path.display().to_string();
+                let judged = match open_module(reader, &job.found.file) {
+                    Ok(module) => Ok(self.judge(&module, path, None, &job.kernels)),
+                    Err(error) => Err(failed(path, &error)),
+                };
+                self.step(1);
+                judged
+            })
+            .collect()
+    }
+
+    /// Judges modules by all of these kernels, in the order given.
+    pub fn contents(&self, contents: &[Content], kernels: &[usize]) -> Vec<JobResult> {
+        self.expect(contents.len());
+        let judge = |reader: &mut Reader, content: &Content| {
+            let path = content.path.clone();
+            let judged = match reader.parse(&content.bytes, &path) {
+                Ok(module) => Ok(self.judge(&module, path, None, kernels)),
+                Err(error) => Err(failed(path, &error)),
+            };
+            self.step(1);
+            judged
+        };
+        contents.par_iter().map_init(Reader::new, judge).collect()
+    }
+
+    /// Judges the modules of a package for which `kernels` has any, sorted by path.
+    /// Hard links that meet the same kernels are one module, under the first path.
+    pub fn package(
+        &self,
+        package: &Package,
+        kernels: impl Fn(&Path) -> Vec<usize> + Sync,
+    ) -> (
+        Vec<(PathBuf, JobResult)>,
+        Result<(), crate::rpm::file_list::Error>,
+    ) {
+        let wanted = |path: &Path| !kernels(path).is_empty();
+        let files = package.files().iter();
+        let count = files.filter(|file| file.has_content() && wanted(&file.path));
+        self.expect(count.count());
+        let judge = |reader: &mut Reader, file: PayloadFile| {
+            let module = reader.parse(&file.content, &file.name());
+            self.packaged(package.nevra(), &file.paths, &kernels, module)
+        };
+        let (results, read) = payload_pool::each(package, wanted, Reader::new, judge);
+        let mut results: Vec<_> = results.into_iter().flatten().collect();
+        results.sort_by(|(one, _), (other, _)| one.cmp(other));
+        (results, read)
+    }
+
+    /// Judges one module of a package, or tells why it cannot be read; once for
+    /// each set of kernels that its paths meet, under the first of them.
+    fn packaged(
+        &self,
+        nevra: &str,
+        paths: &[PathBuf],
+        kernels: impl Fn(&Path) -> Vec<usize>,
+        module: Result<Module, module::Error>,
+    ) -> Vec<(PathBuf, JobResult)> {
+        self.step(paths.len());
+        let mut places: BTreeMap<Vec<usize>, &PathBuf> = BTreeMap::new();
+        for path in paths {
+            let kernels = kernels(path);
+            if !kernels.is_empty() {
+                let first = places.entry(kernels).or_insert(path);
+                *first = (*first).min(path);
+            }
+        }
+        match (module, places.values().min()) {
+            (Ok(module), _) => places
+                .into_iter()
+                .map(|(kernels, path)| {
+                    let (shown, package) = (path.display().to_string(), nevra.to_owned());
+                    let entry = self.judge(&module, shown, Some(package), &kernels);
+                    (path.clone(), Ok(entry))
+                })
+                .collect(),
+            (Err(error), Some(&first)) => {
+                let at = format!("{nevra}: {}", first.display());
+                vec![(first.clone(), Err(failed(at, &error)))]
+            }
+            (Err(_), None) => Vec::new(),
+        }
+    }
+
+    /// Judges one module by some of the kernels.
+    pub fn judge(
+        &self,
+        module: &Module,
+        path: String,
+        package: Option<String>,
+        kernels: &[usize],
+    ) -> ModuleEntry {
+        let mut entry = report::module_entry(path, package, module);
+        let mut loads_on = None;
+        for id in kernels {
+            if let Some(kernel) = self.kernels.get(*id) {
+                let judgement = self.bases().judge(module, kernel, &self.causes);
+                if judgement.verdict == Verdict::Loads {
+                    loads_on = loads_on.or(Some(kernel));
+                }
+                let verdict = report::verdict_entry(*id, kernel.moment, judgement);
+                if verdict.severity >= Severity::Info && entry.used_by_host.is_empty() {
+                    entry.used_by_host = self.reasons(*id, &entry.name);
+                }
+                entry.verdicts.push(verdict);
+            }
+        }
+        if self.causes.contains(Cause::Btf) {
+            entry.btf.built_for = self.bases().built_for(module, loads_on);
+        }
+        entry
+    }
+}
+
+pub fn failed(path: String, error: &impl ToString) -> ErrorEntry {
+    ErrorEntry {
+        path,
+        error: error.to_string(),
+        harmless: false,
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The kernels of a package.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::failed;
+use crate::kernel::cache::Cache;
+use crate::kernel::{Config, Error, Kernel, Source, image};
+use crate::report::ErrorEntry;
+use crate::rpm::kernel_files::KernelFiles;
+use crate::rpm::package::Package;
+
+/// Images of one package that are read. Kernel packages have one, under two or
+/// three names.
+const MAX_IMAGES: usize = 16;
+
+/// A kernel of a package.
+pub struct PackagedKernel {
+    /// The release that its image's path names.
+    pub release: String,
+    /// The path of its image.
+    pub path: PathBuf,
+    pub kernel: Kernel,
+}
+
+/// The kernels in a package, of which these are the files. What cannot be read is
+/// added to the errors. The payload is read up to the last image or config.
+pub fn kernels(
+    package: &Package,
+    files: &KernelFiles,
+    cache: Option<&Cache>,
+    errors: &mut Vec<ErrorEntry>,
+) -> Vec<PackagedKernel> {
+    let nevra = package.nevra();
+    if files.images.len() > MAX_IMAGES {
+        let error = format!("more than {MAX_IMAGES} kernel images; the others are not read");
+        errors.push(failed(nevra.to_owned(), &error));
+    }
+    let images = files.images.iter().take(MAX_IMAGES);
+    let images: BTreeMap<&Path, &str> = images
+        .map(|image| (image.path.as_path(), image.release.as_str()))
+        .collect();
+    let configs: BTreeMap<&Path, &str> = (files.configs.iter())
+        .map(|config| (config.path.as_path(), config.release.as_str()))
+        .collect();
+    let mut left = images.len() + configs.len();
+    let mut found: BTreeMap<PathBuf, Arc<Result<Kernel, Error>>> = BTreeMap::new();
+    let mut texts: BTreeMap<PathBuf, Config> = BTreeMap::new();
+    let wanted = |path: &Path| images.contains_key(path) || configs.contains_key(path);
+    let result = package.extract(wanted, |paths, content| {
+        for path in paths {
+            if configs.contains_key(path) {
+                let text = String::from_utf8_lossy(&content);
+                let source = format!("{} in {nevra}", path.display());
+                let config = Config::of_text(&text, source);
+                texts.extend(config.map(|config| (path.to_path_buf(), config)));
+            }
+        }
+        let of_image = paths.iter().filter(|path| images.contains_key(**path));
+        let of_image: Vec<&Path> = of_image.copied().collect();
+        if let Some(first) = of_image.first() {
+            let kernel = Arc::new(parse(&content, first, cache));
+            let same = of_image.iter();
+            found.extend(same.map(|path| (path.to_path_buf(), Arc::clone(&kernel))));
+        }
+        left = left.saturating_sub(paths.len());
+        match left {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    if let Err(error) = result {
+        errors.push(failed(nevra.to_owned(), &error));
+    }
+    let mut kernels = Vec::new();
+    for (path, kernel) in found {
+        let Some(release) = images.get(path.as_path()) else {
+            continue;
+        };
+        match kernel.as_ref() {
+            Ok(kernel) => {
+                let mut kernel = kernel.clone();
+                kernel.source = Source::File(path.clone());
+                // An image that does not tell its release has that of its place.
+                let named = || (*release).to_owned();
+                kernel.release.get_or_insert_with(named);
+                let own = |path: &PathBuf| configs.get(path.as_path()) == Some(release);
+                if let Some((_, config)) = texts.iter().find(|(path, _)| own(path)) {
+                    kernel.config = config.clone();
+                }
+                kernels.push(PackagedKernel {
+                    release: named(),
+                    path,
+                    kernel,
+                });
+            }
+            Err(error) => {
+                let path = format!("{nevra}: {}", path.display());
+                errors.push(failed(path, error));
+            }
+        }
+    }
+    kernels
+}
+
+/// The kernel of an image in a package, with the config inside the image.
+fn parse(content: &[u8], path: &Path, cache: Option<&Cache>) -> Result<Kernel, Error> {
+    let image = match cache {
+        Some(cache) => cache.parse(content)?,
+        None => image::parse(content)?,
+    };
+    let embedded = image.config.as_deref();
+    let config = Config::embedded(embedded);
+    Kernel::from_image(image, path, config)
+}

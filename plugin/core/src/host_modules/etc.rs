@@ -1,0 +1,162 @@
+//! What files ask for: the list of loaded modules, `modules-load.d`, `fstab`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{ModuleRequest, What};
+use crate::module::same_name;
+use crate::module::source::Regular;
+
+/// The longest of these files that is read, in bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// Files of one directory that are read.
+const MAX_FILES: usize = 1024;
+
+/// Where `modules-load.d(5)` looks; of two files with one name the first counts.
+const MODULES_LOAD: [&str; 4] = [
+    "etc/modules-load.d",
+    "run/modules-load.d",
+    "usr/local/lib/modules-load.d",
+    "usr/lib/modules-load.d",
+];
+
+/// Where `modprobe.d(5)` looks.
+const MODPROBE: [&str; 5] = [
+    "etc/modprobe.d",
+    "run/modprobe.d",
+    "usr/local/lib/modprobe.d",
+    "usr/lib/modprobe.d",
+    "lib/modprobe.d",
+];
+
+/// What is no file system of a module's: `fstab(5)`'s own words.
+const NO_TYPES: [&str; 4] = ["swap", "none", "auto", "ignore"];
+
+/// A regular file as text, if it is there and no longer than `limit` bytes.
+pub fn text(path: &Path, limit: u64) -> Option<String> {
+    let mut bytes = Vec::new();
+    let file = Regular::open(path).ok()?;
+    file.read_all(limit, &mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The paths in a directory, sorted; of one that is not there, none.
+pub(crate) fn entries(dir: &Path, most: usize) -> Vec<PathBuf> {
+    let read = fs::read_dir(dir).into_iter().flatten().take(most);
+    let mut paths: Vec<PathBuf> = read.filter_map(|e| Some(e.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+/// `/proc/modules`.
+pub(crate) fn loaded(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+    let list = text(&root.join("proc/modules"), MAX_FILE).unwrap_or_default();
+    for name in list.lines().filter_map(|line| line.split(' ').next()) {
+        wishes.push(ModuleRequest {
+            what: What::Name(name.to_owned()),
+            why: "loaded".to_owned(),
+        });
+    }
+}
+
+/// What is loaded at each boot because the admin or a package says so.
+pub(crate) fn modules_load(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+    let mut files = configuration(root, &MODULES_LOAD);
+    files.push(root.join("etc/modules"));
+    for file in files {
+        let lines = text(&file, MAX_FILE).unwrap_or_default();
+        let shown = file.strip_prefix(root).unwrap_or(&file).display();
+        for line in lines.lines().map(str::trim) {
+            let name = line.split_whitespace().next();
+            let name = name.filter(|name| !name.starts_with(['#', ';']));
+            if let Some(name) = name {
+                wishes.push(ModuleRequest {
+                    what: What::Name(name.to_owned()),
+                    why: format!("named in /{shown}"),
+                });
+            }
+        }
+    }
+}
+
+/// The file systems of `fstab(5)`: what machines boot from first.
+pub(crate) fn fstab(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+    let table = text(&root.join("etc/fstab"), MAX_FILE).unwrap_or_default();
+    let mut mounts = Vec::new();
+    for line in table.lines().map(str::trim) {
+        if line.starts_with('#') {
+            continue;
+        }
+        let mut words = line.split_whitespace().skip(1);
+        if let (Some(place), Some(types)) = (words.next(), words.next()) {
+            mounts.push((place, types));
+        }
+    }
+    mounts.sort_by_key(|(place, _)| match *place {
+        "/" => 0,
+        place if place == "/usr" || place.starts_with("/boot") || place == "/efi" => 1,
+        _ => 2,
+    });
+    for (place, types) in mounts {
+        let types = types.split(',').filter(|kind| !NO_TYPES.contains(kind));
+        for kind in types {
+            wishes.extend(file_system(kind, format!("fstab {place}")));
+        }
+    }
+}
+
+/// What the kernel asks for when a file system is mounted (`__get_fs_type()`,
+/// fs/filesystems.c), and the module of that name: not each has the alias.
+pub(crate) fn file_system(kind: &str, why: String) -> [ModuleRequest; 2] {
+    let alias = What::Alias(format!("fs-{kind}"));
+    let name = What::Name(kind.to_owned());
+    [alias, name].map(|what| ModuleRequest {
+        what,
+        why: why.clone(),
+    })
+}
+
+/// Modules whose aliases modprobe does not follow.
+pub(crate) fn blacklist(root: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for file in configuration(root, &MODPROBE) {
+        let lines = text(&file, MAX_FILE).unwrap_or_default();
+        for line in lines.lines() {
+            let mut words = line.split_whitespace();
+            if words.next() == Some("blacklist") {
+                names.extend(words.next().map(same_name));
+            }
+        }
+    }
+    let line = text(&root.join("proc/cmdline"), MAX_FILE).unwrap_or_default();
+    for word in line.split_whitespace() {
+        let listed = ["modprobe.blacklist=", "module_blacklist="];
+        let listed = listed.iter().find_map(|key| word.strip_prefix(key));
+        names.extend(
+            listed
+                .into_iter()
+                .flat_map(|list| list.split(',').map(same_name)),
+        );
+    }
+    names
+}
+
+/// The `.conf` files of these directories in the order of their names, of each name
+/// that in the first directory.
+fn configuration(root: &Path, dirs: &[&str]) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for dir in dirs {
+        for file in entries(&root.join(dir), MAX_FILES) {
+            let is_new = !files
+                .iter()
+                .any(|known| known.file_name() == file.file_name());
+            if is_new && file.extension().is_some_and(|end| end == "conf") {
+                files.push(file);
+            }
+        }
+    }
+    files.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    files
+}

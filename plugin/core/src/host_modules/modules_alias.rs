@@ -1,0 +1,74 @@
+//! `modules.alias`: which modules serve what (`depmod(8)`).
+
+use std::collections::HashMap;
+
+use crate::module::same_name;
+use crate::util::fnmatch;
+
+/// The longest alias that is looked for, in bytes. The kernel's own are shorter than
+/// a page of sysfs.
+const MAX_ALIAS: usize = 4096;
+
+/// Patterns and the modules that they name, by what stands before a pattern's
+/// first wildcard.
+#[derive(Debug, Default)]
+pub(crate) struct Aliases {
+    by_start: HashMap<String, Vec<(String, String)>>,
+}
+
+impl Aliases {
+    /// Reads the file's text; a line that is none of its kind is left out.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut aliases = Self::default();
+        for line in text.lines() {
+            let mut words = line.split_whitespace();
+            let (Some("alias"), Some(pattern), Some(module)) =
+                (words.next(), words.next(), words.next())
+            else {
+                continue;
+            };
+            let pattern = normal(pattern);
+            let start = pattern.split(['*', '?', '[', '\\']).next();
+            let start = start.unwrap_or_default().to_owned();
+            let module = same_name(module);
+            let same_start = aliases.by_start.entry(start).or_default();
+            same_start.push((pattern, module));
+        }
+        aliases
+    }
+
+    /// The modules that an alias names, each once, as the file has them.
+    pub(crate) fn modules(&self, alias: &str) -> Vec<&str> {
+        let mut modules: Vec<&str> = Vec::new();
+        if alias.len() > MAX_ALIAS {
+            return modules;
+        }
+        let alias = normal(alias);
+        let ends = alias.char_indices().map(|(at, _)| at);
+        for end in ends.chain([alias.len()]) {
+            let start = alias.get(..end).unwrap_or_default();
+            for (pattern, module) in self.by_start.get(start).into_iter().flatten() {
+                if !modules.contains(&module.as_str()) && fnmatch::matches(pattern, &alias) {
+                    modules.push(module);
+                }
+            }
+        }
+        modules
+    }
+}
+
+/// `-` and `_` are the same, but for what stands in brackets (`alias_normalize()`
+/// of kmod, shared/util.c).
+fn normal(alias: &str) -> String {
+    let mut inside = false;
+    let one = |character| {
+        match character {
+            '[' => inside = true,
+            ']' => inside = false,
+            '-' if !inside => return '_',
+            _ => {}
+        }
+        character
+    };
+    alias.chars().map(one).collect()
+}

@@ -1,0 +1,191 @@
+//! Initrds: the modules in the cpio archives that a kernel unpacks before it
+//! mounts its root.
+//!
+//! Read as the kernel reads it (`unpack_to_rootfs()`, init/initramfs.c): at a
+//! multiple of four bytes a `0` begins an entry of a "newc" archive, a NUL is
+//! padding, and anything else is one compressed stream that holds such entries;
+//! behind it, the same again. So modules are found in whatever part they lie:
+//! initramfs-tools puts them in front of the compressed one. Where the kernel
+//! would go on with what it could unpack, the rest is an error here.
+//!
+//! The crate `cpio` only writes the tests' archives: as a reader it fails at
+//! a name that is empty or not UTF-8, where the kernel goes on, puts no limit on
+//! names, and does not say where an archive is wrong.
+
+pub(crate) mod bounded_reader;
+pub(crate) mod cpio;
+pub(crate) mod file_table;
+
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+
+use btf_guard_btf::error::Malformed;
+
+use crate::compression::{Format, stream};
+use crate::module::source::{Regular, Source};
+use bounded_reader::BoundedReader;
+use cpio::Unpacker;
+
+pub use file_table::Contents;
+pub(crate) use file_table::ModulePath;
+
+/// How much of an initrd is read.
+#[derive(Debug, Clone, Copy)]
+struct ReadLimits {
+    /// Bytes, as it is and unpacked.
+    bytes: u64,
+    /// Entries of its archives.
+    entries: usize,
+    /// Modules, and links to modules.
+    modules: usize,
+    /// Compressed streams, each of which needs a decoder of its own.
+    streams: usize,
+}
+
+/// A whole kernel of Debian has some 4,000 modules (6.12); an initrd has one
+/// stream, or one for each file that a boot loader joins. Bytes and entries
+/// have room.
+const LIMITS: ReadLimits = ReadLimits {
+    bytes: 2 << 30,
+    entries: 1 << 20,
+    modules: 1 << 14,
+    streams: 256,
+};
+
+/// How much is read, and unpacked, in one go.
+const BUFFER: usize = 128 << 10;
+
+/// How many bytes tell a compression ([`Format::detect`]).
+const HEAD: u64 = 6;
+
+/// Something of an initrd that concerns modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InitrdItem {
+    /// A module file.
+    Module {
+        /// Its path, as the archive has it, without what only says that it
+        /// starts at the root.
+        path: String,
+        /// What it holds.
+        content: Vec<u8>,
+    },
+    /// Another name for a file: a symbolic link, or a hard link.
+    Link {
+        /// The name of a module.
+        path: String,
+        /// The path that it leads to.
+        target: String,
+    },
+}
+
+/// Why an initrd could not be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bytes are not an initrd.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// What a compressed stream holds is not.
+    #[error("in the {} stream at offset {start:#x}, unpacked, {fault}", format.name())]
+    Packed {
+        /// The stream's compression.
+        format: Format,
+        /// Where it starts.
+        start: u64,
+        /// What is wrong, and where in its unpacked bytes.
+        fault: Malformed,
+    },
+}
+
+/// Reads the initrd in the file at `path`, or in a part of it, given in bytes,
+/// and hands over what concerns modules, in its order: what comes later under
+/// the same name replaces what came before.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read or is no regular file, and those of
+/// [`parse`]. What came before was handed over.
+pub fn open(
+    path: &Path,
+    part: Option<&Range<u64>>,
+    take: &mut dyn FnMut(InitrdItem),
+) -> Result<(), Error> {
+    let file = Regular::open(path)?;
+    let size = file.size();
+    let part = part.cloned().unwrap_or(0..size);
+    if part.end > size {
+        let expected = format!("an initrd that ends there, in a file of {size} bytes");
+        return Err(Malformed::new(part.end, expected).into());
+    }
+    let mut file = file.into_file();
+    file.seek(SeekFrom::Start(part.start))?;
+    let length = part.end.saturating_sub(part.start);
+    parse(BufReader::with_capacity(BUFFER, file.take(length)), take)
+}
+
+/// Reads an initrd from its first byte to its last, as [`open`] does.
+///
+/// # Errors
+/// [`Error::Malformed`] and [`Error::Packed`] if it is not one, cut short, corrupt or beyond a
+/// limit.
+pub fn parse(input: impl BufRead, take: &mut dyn FnMut(InitrdItem)) -> Result<(), Error> {
+    read(input, LIMITS, take)
+}
+
+fn read(
+    input: impl BufRead,
+    limits: ReadLimits,
+    take: &mut dyn FnMut(InitrdItem),
+) -> Result<(), Error> {
+    let mut input = BoundedReader::new(input, limits.bytes);
+    let mut unpacker = Unpacker::new(limits, take);
+    let mut room = limits.bytes;
+    for _ in 0..=limits.streams {
+        unpacker.entries(&mut input)?;
+        if input.peek()?.is_none() {
+            return Ok(());
+        }
+        room -= stream(&mut input, room, &mut unpacker)?;
+    }
+    let expected = format!("at most {} compressed streams", limits.streams);
+    Err(Malformed::new(input.offset(), expected).into())
+}
+
+/// Reads the compressed stream that `input` goes on with, of at most `room`
+/// unpacked bytes; returns how many there were.
+fn stream(
+    input: &mut BoundedReader<impl BufRead>,
+    room: u64,
+    unpacker: &mut Unpacker<'_>,
+) -> Result<u64, Error> {
+    let start = input.offset();
+    let head = input.at_most(HEAD)?;
+    let format = Format::detect(&head).ok_or_else(|| {
+        let expected = "an entry of a cpio archive (at a multiple of four bytes), padding, \
+                        or data compressed by gzip, xz, zstd, lz4 -l, lzma, bzip2 or lzop";
+        Malformed::new(start, expected)
+    })?;
+    let packed = |error| match error {
+        Error::Malformed(fault) => Error::Packed {
+            format,
+            start,
+            fault,
+        },
+        other => other,
+    };
+    let stream = stream::frame(format, head.as_slice().chain(input))?;
+    let mut plain = BoundedReader::new(BufReader::with_capacity(BUFFER, stream), room);
+    unpacker.entries(&mut plain).map_err(packed)?;
+    match plain.peek().map_err(packed)? {
+        None => Ok(plain.offset()),
+        Some(_) => {
+            let expected = "an entry of a cpio archive, or padding";
+            Err(packed(Malformed::new(plain.offset(), expected).into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! What images hold, kept from one run to the next.
+//!
+//! A kernel image has to be decompressed as a whole to come to its base BTF. That
+//! takes longer than judging a thousand modules, and its outcome never changes,
+//! so it is kept in a directory, under the SHA-256 of the image's bytes. Nothing
+//! there is worth saving: the directory may be deleted at any time.
+//!
+//! An entry is one file, written beside and renamed into place, so that it is
+//! whole or not there, whoever else writes. It begins with a digest of its own; one
+//! that does not fit is removed and made again. The directory and its entries
+//! belong to the user who runs and can be written by nobody else, or they are not
+//! used.
+
+pub(crate) mod entry;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use btf_guard_protocol::clock;
+use btf_guard_protocol::state::trusted_dir::{Private, Refused};
+use btf_guard_sysroot::file_id::FileId;
+use sha2::{Digest, Sha256};
+
+use super::Error;
+use super::image::{self, Image};
+use crate::module::source::{Regular, Source};
+
+/// The most that all entries may take, in bytes: the base BTF of some 80 kernels.
+pub(crate) const CAPACITY: u64 = 512 << 20;
+
+/// The longest entry: the longest base BTF and config, with room for the rest.
+const MAX_ENTRY: u64 = image::MAX_BTF + (16 << 20);
+
+/// An image that is longer is read without being kept. A vmlinux with its DWARF
+/// takes longer to digest than to read.
+const IMAGE: u64 = 256 << 20;
+
+/// The suffixes of entries: what an image holds; which image a file was.
+const IMAGES: &str = "image";
+const PLACES: &str = "place";
+/// Suffixes of what is removed when room is needed, an older version's among them.
+const SUFFIXES: [&str; 3] = [IMAGES, PLACES, "known"];
+
+/// Bytes of a SHA-256.
+const DIGEST: usize = 32;
+
+/// What the smallest file takes, in bytes.
+const BLOCK: u64 = 4096;
+
+/// Bytes that are digested at a time.
+const CHUNK: usize = 1 << 20;
+
+/// A directory of entries.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    dir: PathBuf,
+    capacity: u64,
+    /// The time, in seconds since 1970.
+    now: fn() -> u64,
+}
+
+impl Cache {
+    /// A cache in `dir`, which is made when there is something to keep.
+    ///
+    /// # Errors
+    /// If others could write into it.
+    pub fn open(dir: &Path) -> Result<Self, Refused> {
+        Private::open(dir)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            capacity: CAPACITY,
+            now: clock::now,
+        })
+    }
+
+    /// The same, holding at most so many bytes.
+    #[must_use]
+    pub fn with_capacity(self, capacity: u64) -> Self {
+        Self { capacity, ..self }
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What [`image::open`] finds in `path`, from here if it was found before.
+    ///
+    /// Trouble with the cache itself is no trouble for the caller: then the image
+    /// is read.
+    ///
+    /// # Errors
+    /// Those of [`image::open`].
+    pub fn image(&self, path: &Path) -> Result<Image, Error> {
+        let file = Regular::open(path)?;
+        if file.size() > IMAGE {
+            return image::open(path);
+        }
+        let id = FileId::from(&file.metadata()?);
+        let name = name(&id);
+        if let Some(image) = self.seen(&name) {
+            return Ok(image);
+        }
+        let key = digest(&file)?;
+        let image = self.of(&file, &key)?;
+        // A change from now on shows in the file's id only if the last one is old.
+        if !id.changed_since((self.now)()) && FileId::from(&file.metadata()?) == id {
+            // It is digested again if that fails.
+            let _ = self.keep(&name, PLACES, key.as_bytes());
+        }
+        Ok(image)
+    }
+
+    /// The image of a file that is as it was when it was last digested.
+    fn seen(&self, name: &str) -> Option<Image> {
+        let key = self.kept(name, PLACES, 2 * DIGEST as u64)?;
+        let key = str::from_utf8(&key).ok()?;
+        let is_digest = key.len() == 2 * DIGEST && key.bytes().all(|b| b.is_ascii_hexdigit());
+        is_digest.then(|| self.load_image(key).ok())??
+    }
+
+    /// The same for an image that came from elsewhere, such as a package, as
+    /// [`image::parse`] finds it.
+    ///
+    /// # Errors
+    /// Those of [`image::parse`].
+    pub fn parse(&self, bytes: &[u8]) -> Result<Image, Error> {
+        match bytes.len() as u64 > IMAGE {
+            true => image::parse(bytes),
+            false => self.of(bytes, &digest(bytes)?),
+        }
+    }
+
+    fn of(&self, source: &(impl Source + ?Sized), key: &str) -> Result<Image, Error> {
+        match self.load_image(key) {
+            Ok(Some(image)) => return Ok(image),
+            Ok(None) => {}
+            Err(error) => {
+                let entry = self.dir.join(entry(key, IMAGES));
+                log::warn!("{}: {error}; it is made again", entry.display());
+            }
+        }
+        let image = image::read(source)?;
+        let bytes = entry::write(&image).map_err(Refused::from);
+        let kept = bytes.and_then(|bytes| self.store(&entry(key, IMAGES), &bytes));
+        if let Err(error) = kept {
+            log::info!("{}: {error}; nothing is kept", self.dir.display());
+        }
+        Ok(image)
+    }
+
+    /// The bytes that [`keep`](Self::keep) was given under this name, of which
+    /// there are `limit` at most. What is damaged, or could be somebody else's, is
+    /// none.
+    fn kept(&self, name: &str, suffix: &str, limit: u64) -> Option<Vec<u8>> {
+        let mut file = self.load(&entry(name, suffix), limit + DIGEST as u64);
+        let mut bytes = Vec::new();
+        let file = file.as_mut().ok()?.as_mut()?;
+        file.take(limit + DIGEST as u64)
+            .read_to_end(&mut bytes)
+            .ok()?;
+        let (digest, kept) = bytes.split_at_checked(DIGEST)?;
+        (Sha256::digest(kept)[..] == *digest).then(|| kept.to_vec())
+    }
+
+    /// Keeps these bytes under a name, which is one word, in place of others.
+    ///
+    /// # Errors
+    /// If it cannot be written, or others could write into the directory.
+    fn keep(&self, name: &str, suffix: &str, bytes: &[u8]) -> Result<(), Refused> {
+        let mut all = Sha256::digest(bytes).to_vec();
+        all.extend_from_slice(bytes);
+        self.store(&entry(name, suffix), &all)
+    }
+
+    /// Opens a file that is nobody else's and not longer than that; `None` if
+    /// there is none.
+    fn load(&self, entry: &str, limit: u64) -> Result<Option<File>, Refused> {
+        let Some(dir) = Private::open(&self.dir)? else {
+            return Ok(None);
+        };
+        let Some(file) = dir.open_file(entry)? else {
+            return Ok(None);
+        };
+        if file.metadata()?.len() > limit {
+            return Err(Refused::TooLong(limit));
+        }
+        // So that what is used stays, and what is not goes first. It does not
+        // matter if that fails.
+        let _ = file.set_modified(SystemTime::now());
+        Ok(Some(file))
+    }
+
+    fn load_image(&self, key: &str) -> Result<Option<Image>, Refused> {
+        let file = self.load(&entry(key, IMAGES), MAX_ENTRY)?;
+        let image = file.map(|file| entry::read(&mut &file, file.metadata()?.len()));
+        Ok(image.transpose()?)
+    }
+
+    /// Makes the directory, where there is none.
+    ///
+    /// # Errors
+    /// If it cannot be made, or others could write into it.
+    pub fn make(&self) -> Result<(), Refused> {
+        self.made().map(drop)
+    }
+
+    fn made(&self) -> Result<Private, Refused> {
+        let mut maker = fs::DirBuilder::new();
+        maker.recursive(true).mode(0o755).create(&self.dir)?;
+        Private::create(&self.dir)
+    }
+
+    fn store(&self, entry: &str, bytes: &[u8]) -> Result<(), Refused> {
+        self.made()?.write(entry, bytes)?;
+        Ok(self.shrink(entry)?)
+    }
+
+    /// Removes what was not used for longest until the rest fits. The entry `kept`
+    /// stays, and so do drafts that somebody may be writing.
+    fn shrink(&self, kept: &str) -> io::Result<()> {
+        const DRAFT: u64 = 3600;
+        let now = SystemTime::now();
+        let mut entries = Vec::new();
+        for found in fs::read_dir(&self.dir)? {
+            let found = found?;
+            let (Ok(metadata), name) = (found.metadata(), found.file_name()) else {
+                continue;
+            };
+            let name = name.to_string_lossy().into_owned();
+            let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            let age = now.duration_since(modified).unwrap_or_default();
+            let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+            if !name.starts_with('.') && SUFFIXES.contains(&suffix) {
+                let size = match suffix {
+                    PLACES => BLOCK,
+                    _ => metadata.len(),
+                };
+                entries.push((modified, size, name));
+            } else if name.starts_with('.') && age.as_secs() > DRAFT {
+                fs::remove_file(found.path())?;
+            }
+        }
+        entries.sort();
+        let mut total: u64 = entries.iter().map(|entry| entry.1).sum();
+        for (_, size, name) in entries {
+            if total <= self.capacity {
+                break;
+            }
+            if name != kept {
+                fs::remove_file(self.dir.join(name))?;
+                total -= size;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of an entry's file.
+fn entry(key: &str, suffix: &str) -> String {
+    format!("{key}.{suffix}")
+}
+
+/// The name, in one word, under which is kept which image a file was.
+fn name(id: &FileId) -> String {
+    hex::encode(Sha256::digest(format!("{id:?}")))
+}
+
+/// SHA-256 of a whole image, in lower-case hexadecimal.
+fn digest(source: &(impl Source + ?Sized)) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut at = 0;
+    while at < source.size() {
+        let chunk = (source.size() - at).min(CHUNK as u64);
+        digest.update(&source.read(at, chunk as usize)?);
+        at += chunk;
+    }
+    Ok(hex::encode(digest.finalize()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! The parts of a kernel's `.config` that change what it does with BTF.
+
+use std::path::{Path, PathBuf};
+
+use btf_guard_btf::error::Malformed;
+use memchr::memmem;
+
+use super::Error;
+use crate::compression::{self, Format};
+use crate::module::source::Regular;
+
+/// The longest config that is read, in bytes, compressed or not. Real ones
+/// have 300 KB.
+const MAX_CONFIG: usize = 8 << 20;
+
+/// The option that lets a module load without its BTF where that does not fit
+/// (`kernel/bpf/btf.c`, since Linux 5.18).
+const ALLOW_MISMATCH: &str = "CONFIG_MODULE_ALLOW_BTF_MISMATCH";
+
+/// The option without which modules' BTF is not looked at (`kernel/bpf/btf.c`,
+/// since Linux 5.11).
+const MODULE_BTF: &str = "CONFIG_DEBUG_INFO_BTF_MODULES";
+
+/// What is known of a kernel's configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `None` where no config was found.
+    pub allow_mismatch: Option<bool>,
+    /// `CONFIG_DEBUG_INFO_BTF_MODULES`; `None` where no config was found.
+    pub module_btf: Option<bool>,
+    /// Where the config was found, in words for a report.
+    pub source: Option<String>,
+}
+
+/// A line's option and value: `CONFIG_X=value`, or `# CONFIG_X is not set`,
+/// whose value is `n`.
+fn option(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_end();
+    let (name, value) = match line.strip_prefix("# ") {
+        Some(unset) => (unset.strip_suffix(" is not set")?, "n"),
+        None => line.split_once('=')?,
+    };
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (name.starts_with("CONFIG_") && name.bytes().all(word)).then_some((name, value))
+}
+
+/// True if an option is `y` in a config. Of several settings the last counts. Of the ten
+/// thousand lines only those that name it are looked at.
+fn is_set(text: &str, name: &str) -> bool {
+    let finder = memmem::Finder::new(name);
+    let (mut rest, mut set) = (text, false);
+    while let Some((before, behind)) = finder
+        .find(rest.as_bytes())
+        .and_then(|at| rest.split_at_checked(at))
+    {
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let length = behind.find('\n').unwrap_or(behind.len());
+        let (line, others) = rest.split_at(before.len() + length);
+        if let Some((option, value)) = line.get(start..).and_then(option)
+            && option == name
+        {
+            set = value == "y";
+        }
+        rest = others;
+    }
+    set
+}
+
+impl Config {
+    /// The config in a text that was found in `source`. An option that the text
+    /// does not have is not set: so it is in kernels older than the option.
+    /// `None` if the text is no kernel config.
+    pub fn of_text(text: &str, source: impl Into<String>) -> Option<Self> {
+        // Any option makes it a config.
+        text.lines().find_map(option)?;
+        Some(Self {
+            allow_mismatch: Some(is_set(text, ALLOW_MISMATCH)),
+            module_btf: Some(is_set(text, MODULE_BTF)),
+            source: Some(source.into()),
+        })
+    }
+
+    /// The config inside an image, if it holds one (`CONFIG_IKCONFIG`); else
+    /// unknown.
+    pub(crate) fn embedded(text: Option<&str>) -> Self {
+        text.and_then(|text| Self::of_text(text, "the config inside the image"))
+            .unwrap_or_default()
+    }
+
+    /// Reads the kernel config in the file `path`, plain or compressed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read or is no regular file,
+    /// [`Error::Malformed`] if it is no kernel config.
+    pub(crate) fn from_file(path: &Path) -> Result<Self, Error> {
+        let mut text = Vec::new();
+        Regular::open(path)?.read_all(MAX_CONFIG as u64, &mut text)?;
+        if let Some(format) = Format::detect(&text) {
+            let packed = std::mem::take(&mut text);
+            compression::decompress(format, &packed, MAX_CONFIG, &mut text)?;
+        }
+        Self::of_text(&String::from_utf8_lossy(&text), path.display().to_string()).ok_or_else(
+            || {
+                let what = "a kernel config: lines such as CONFIG_MODULES=y";
+                Malformed::new(0_u64, what).into()
+            },
+        )
+    }
+
+    /// Looks for the config of the kernel in the file `image`, in this order:
+    /// `config-<release>` beside the image; `config` in the release's module
+    /// directory, which is `module_dir`, or the image's own directory if that
+    /// is called like the release; the config inside the image. What cannot be
+    /// read or is no config is passed over. Where none is found, the config is
+    /// unknown.
+    pub fn find(
+        image: &Path,
+        release: Option<&str>,
+        module_dir: Option<&Path>,
+        embedded: Option<&str>,
+    ) -> Self {
+        // The release comes from the image, which may say `../../x`.
+        let release = release.filter(|release| !release.contains('/'));
+        let mut places: Vec<PathBuf> = Vec::new();
+        let directory = image.parent();
+        if let (Some(directory), Some(release)) = (directory, release) {
+            places.push(directory.join(format!("config-{release}")));
+        }
+        let own = directory.filter(|directory| {
+            let name = directory.file_name();
+            name.is_some() && name == release.map(AsRef::as_ref)
+        });
+        places.extend(module_dir.or(own).map(|modules| modules.join("config")));
+
+        Self::first_of(&places).unwrap_or_else(|| Self::embedded(embedded))
+    }
+
+    /// The config of the running kernel, whose `uname -r` is `release`:
+    /// `/proc/config.gz`, else `/boot/config-<release>`, else `config` in its
+    /// module directory; else unknown.
+    pub(crate) fn of_running(release: &str) -> Self {
+        Self::first_of(&[
+            PathBuf::from("/proc/config.gz"),
+            PathBuf::from(format!("/boot/config-{release}")),
+            PathBuf::from(format!("/lib/modules/{release}/config")),
+        ])
+        .unwrap_or_default()
+    }
+
+    /// The config of the running kernel: `/proc/config.gz`, else
+    /// `/boot/config-$(uname -r)`, else `/lib/modules/$(uname -r)/config`;
+    /// else unknown.
+    pub fn running() -> Self {
+        Self::of_running(&super::running::release())
+    }
+
+    fn first_of(places: &[PathBuf]) -> Option<Self> {
+        places.iter().find_map(|place| Self::from_file(place).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests;

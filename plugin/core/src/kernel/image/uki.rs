@@ -1,0 +1,164 @@
+//! The unified kernel image: a PE file with a kernel, an initrd and the words
+//! to boot them with as its sections.
+//!
+//! The UAPI group's "Unified Kernel Image" specification, and how systemd-stub
+//! reads it (`src/boot/pe.c` of systemd 257): of sections with one name the
+//! first counts; those behind the n-th `.profile` override those before the
+//! first one when that profile is booted.
+
+use std::ops::Range;
+
+use btf_guard_btf::error::Malformed;
+use btf_guard_btf::printable;
+
+use super::pe::{self, PeSection};
+use super::window::Window;
+use crate::kernel::Error;
+use crate::module::source::Source;
+
+/// The longest text of a UKI that is read, in bytes. The kernel takes 4096
+/// bytes of command line at most.
+const TEXT: u64 = 64 << 10;
+
+/// How many profiles are read. systemd-stub takes 256 (`UNIFIED_PROFILES_MAX`).
+const PROFILES: usize = 256;
+
+/// What a UKI says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uki {
+    /// Where the kernel image, `.linux`, is in the file, in bytes. Where a
+    /// profile has another one, the base's is meant all the same.
+    pub linux: Range<u64>,
+    /// `.uname`: the kernel's release, in the words of who built the UKI.
+    pub uname: Option<String>,
+    /// `.cmdline`: the kernel's command line, on one line as systemd-stub
+    /// makes it one.
+    pub cmdline: Option<String>,
+    /// Where the initrd, `.initrd`, is in the file, in bytes.
+    pub initrd: Option<Range<u64>>,
+    /// `.osrel`: the text of the os-release file, as it stands there.
+    pub os_release: Option<String>,
+    /// The profiles, in their order; the first is what is booted by default.
+    /// Empty in most UKIs, which have only what stands above.
+    pub(crate) profiles: Vec<Profile>,
+}
+
+/// One of several ways to boot a UKI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Profile {
+    /// `ID=` in `.profile`.
+    pub(crate) id: Option<String>,
+    /// `TITLE=` in `.profile`.
+    pub(crate) title: Option<String>,
+    /// Its own `.cmdline`, or the UKI's.
+    pub(crate) cmdline: Option<String>,
+    /// Its own `.initrd`, or the UKI's.
+    pub(crate) initrd: Option<Range<u64>>,
+}
+
+/// Reads the UKI in `source`; `None` if it is none. The second part says what
+/// of the file is missing, where a UKI is cut short.
+///
+/// # Errors
+/// [`Error::Malformed`] if the section table is not inside the file, a text is
+/// longer than 64 KiB, or there are more profiles than anything boots.
+pub fn read(source: &(impl Source + ?Sized)) -> Result<Option<(Uki, Option<Malformed>)>, Error> {
+    let Some(pe) = pe::read(source)? else {
+        return Ok(None);
+    };
+    let Some(linux) = first(&pe.sections, b".linux") else {
+        return Ok(None);
+    };
+    let size = source.size();
+    let mut damage = pe
+        .sections
+        .iter()
+        .find_map(|section| section.check(size).err());
+    if linux.size == 0 {
+        damage.get_or_insert_with(|| linux.expected("that is not empty"));
+    }
+
+    let mut parts = pe.sections.chunk_by(|_, next| next.name != b".profile");
+    let is_profile =
+        |part: &&[PeSection]| part.first().is_some_and(|first| first.name == b".profile");
+    let base = parts.clone().next().filter(|part| !is_profile(part));
+    if base.is_some() {
+        parts.next();
+    }
+    let words = Words { source };
+    let base = base.unwrap_or_default();
+    let mut uki = Uki {
+        linux: linux.range(),
+        uname: words
+            .text(base, b".uname")?
+            .map(|text| printable(text.trim().as_bytes())),
+        cmdline: words.cmdline(base)?,
+        initrd: words.initrd(base),
+        os_release: words.text(base, b".osrel")?,
+        profiles: Vec::new(),
+    };
+    for part in parts {
+        if uki.profiles.len() == PROFILES {
+            let what = format!("at most {PROFILES} sections .profile");
+            return Err(Malformed::new(0_u64, what).into());
+        }
+        let text = words.text(part, b".profile")?.unwrap_or_default();
+        let value = |key: &str| {
+            let value = text
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(key))?;
+            Some(printable(value.trim_matches(['"', '\'']).as_bytes()))
+        };
+        uki.profiles.push(Profile {
+            id: value("ID="),
+            title: value("TITLE="),
+            cmdline: words.cmdline(part)?.or_else(|| uki.cmdline.clone()),
+            initrd: words.initrd(part).or_else(|| uki.initrd.clone()),
+        });
+    }
+    Ok(Some((uki, damage)))
+}
+
+/// The first section of this name.
+fn first<'s>(sections: &'s [PeSection], name: &[u8]) -> Option<&'s PeSection> {
+    sections.iter().find(|section| section.name == name)
+}
+
+/// The sections' contents.
+struct Words<'s, S: ?Sized> {
+    source: &'s S,
+}
+
+impl<S: Source + ?Sized> Words<'_, S> {
+    /// The text of a section, up to a NUL. `None` too if it lies outside the
+    /// file, which is told elsewhere.
+    fn text(&self, part: &[PeSection], name: &[u8]) -> Result<Option<String>, Error> {
+        let Some(section) = first(part, name) else {
+            return Ok(None);
+        };
+        if section.check(self.source.size()).is_err() {
+            return Ok(None);
+        }
+        if section.size > TEXT {
+            return Err(section.expected("of at most 65536 bytes").into());
+        }
+        let window = Window::new(self.source, section.range());
+        let text = window.range(0, section.size, "a text")?;
+        let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+        Ok(Some(String::from_utf8_lossy(text).into_owned()))
+    }
+
+    /// The command line, as `mangle_stub_cmdline()` of systemd-stub makes it
+    /// one line.
+    fn cmdline(&self, part: &[PeSection]) -> Result<Option<String>, Error> {
+        let text = self.text(part, b".cmdline")?;
+        Ok(text.map(|text| {
+            let line = text.replace(|c: char| c.is_control(), " ");
+            line.trim().to_owned()
+        }))
+    }
+
+    fn initrd(&self, part: &[PeSection]) -> Option<Range<u64>> {
+        first(part, b".initrd").map(PeSection::range)
+    }
+}

@@ -1,0 +1,25 @@
+//! btf-guard: predicts, when a package is installed, what a kernel will do
+//! with a module's BTF.
+//!
+//! The library judges; it never prints, never exits and never reads the
+//! environment. [`btf`] knows nothing of files, [`module`] and [`kernel`]
+//! nothing of packages, and only [`place`] knows that transactions exist.
+
+pub mod boot;
+pub mod check;
+pub mod compression;
+pub mod config;
+pub mod evaluate;
+pub mod host_modules;
+pub mod initrd;
+pub mod kernel;
+pub mod module;
+pub mod policy;
+pub mod report;
+pub mod rpm;
+pub mod status;
+pub mod transaction;
+pub mod util;
+pub mod verdict;
+
+use btf_guard_btf::error::Malformed;

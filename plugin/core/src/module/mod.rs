@@ -1,0 +1,97 @@
+//! One kernel module file: what the kernel's loader looks at before and when
+//! it meets the module's BTF.
+
+pub mod open;
+
+pub(crate) mod elf;
+pub(crate) mod modinfo;
+pub(crate) mod name;
+pub(crate) mod reader;
+pub(crate) mod source;
+#[cfg(test)]
+pub(crate) mod test_elf;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use btf_guard_btf::Order;
+use btf_guard_btf::error::Malformed;
+
+pub(crate) use name::{name_of_file, same_name};
+pub use reader::Reader;
+pub(crate) use reader::MAX_MODULE;
+
+/// What an ELF header says it was built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// `e_machine`, in the file's own byte order.
+    pub machine: u16,
+    /// True for `ELFCLASS64`.
+    pub(crate) is_64: bool,
+    /// `EI_DATA`.
+    pub order: Order,
+    /// `e_type`: `ET_REL` (1) in every module. A kernel's target says what its
+    /// modules must be, so there it is always `ET_REL`.
+    pub(crate) elf_type: u16,
+}
+
+/// The parts of a `.ko` that decide what becomes of its BTF.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// The module's own name: modinfo `name=`, else the file name's stem with
+    /// `-` as `_` (which is how the kernel's build derives it).
+    pub name: String,
+    /// modinfo `vermagic=`.
+    pub vermagic: Option<String>,
+    /// modinfo `intree=`: it is of the kernel's own sources.
+    pub in_tree: bool,
+    /// What it was built for. `None` for a raw split-BTF file, which does not say.
+    pub target: Option<Target>,
+    /// Section `.BTF`, as it stands in the file. `None` if there is none;
+    /// an empty section is `Some` of nothing.
+    pub btf: Option<Vec<u8>>,
+    /// Section `.BTF.base`: the distilled base. `None` if there is none.
+    pub btf_base: Option<Vec<u8>>,
+}
+
+impl Module {
+    /// A module known by its split BTF alone (a `.btf` file).
+    pub(crate) fn from_raw_btf(name: &str, btf: Vec<u8>) -> Self {
+        Self {
+            name: name.to_owned(),
+            vermagic: None,
+            in_tree: false,
+            target: None,
+            btf: Some(btf),
+            btf_base: None,
+        }
+    }
+}
+
+/// Why a module file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The bytes are not a module.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// Reads one module file; for many, keep a [`Reader`].
+///
+/// # Errors
+/// Those of [`Reader::open`].
+pub fn open(path: &Path) -> Result<Module, Error> {
+    Reader::new().open(path)
+}
+
+/// Reads one module from bytes; for many, keep a [`Reader`].
+///
+/// # Errors
+/// Those of [`Reader::parse`].
+pub fn parse(bytes: &[u8], file_name: &str) -> Result<Module, Error> {
+    Reader::new().parse(bytes, file_name)
+}

@@ -1,0 +1,139 @@
+//! Where the bytes of a module or a kernel image are: in memory, or in a file
+//! of which only the parts that matter are read.
+
+use std::borrow::Cow;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use btf_guard_btf::error::Malformed;
+use rustix::fs::OFlags;
+
+use super::Error;
+
+/// Bytes that can be read at any position.
+pub trait Source {
+    /// How many there are.
+    fn size(&self) -> u64;
+
+    /// The `length` bytes at `offset`, which lie inside [`size`](Self::size).
+    fn read(&self, offset: u64, length: usize) -> io::Result<Cow<'_, [u8]>>;
+
+    /// The `length` bytes at `offset`, which should hold `what`.
+    ///
+    /// # Errors
+    /// [`Malformed`] at `offset` if they do not all exist.
+    fn range(&self, offset: u64, length: u64, what: &str) -> Result<Cow<'_, [u8]>, Error> {
+        let size = self.size();
+        let fits = offset.checked_add(length).is_some_and(|end| end <= size);
+        match usize::try_from(length) {
+            Ok(length) if fits => Ok(self.read(offset, length)?),
+            _ => Err(Malformed::new(
+                offset,
+                format!("{what} of {length} bytes, in a file of {size} bytes"),
+            )
+            .into()),
+        }
+    }
+}
+
+impl Source for [u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read(&self, offset: u64, length: usize) -> io::Result<Cow<'_, [u8]>> {
+        usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..)?.get(..length))
+            .map(Cow::Borrowed)
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// A regular file, read by position.
+#[derive(Debug)]
+pub(crate) struct Regular {
+    file: File,
+    size: u64,
+}
+
+impl Regular {
+    /// Opens `path`, following symbolic links.
+    ///
+    /// # Errors
+    /// What open(2) says; and whatever is not a regular file is refused,
+    /// without waiting for the other end of a pipe.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
+        }
+        Ok(Self {
+            file,
+            size: metadata.len(),
+        })
+    }
+
+    /// What the system says of it now.
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
+    /// The file itself, at its start.
+    pub(crate) fn into_file(self) -> File {
+        self.file
+    }
+
+    /// The whole file, in place of what `out` held.
+    ///
+    /// # Errors
+    /// What read(2) says; [`Malformed`] if it is longer than `cap` bytes.
+    pub(crate) fn read_all(&self, cap: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.clear();
+        if self.size > cap {
+            return Err(too_long(cap).into());
+        }
+        // With room for one byte more, the end is seen without another allocation.
+        out.try_reserve(self.size as usize + 1)
+            .map_err(io::Error::other)?;
+        let mut file = &self.file;
+        file.rewind()?;
+        // Files of /proc and /sys may state no size at all.
+        file.take(cap + 1).read_to_end(out)?;
+        match out.len() as u64 > cap {
+            true => Err(too_long(cap).into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The error of a file that is longer than anything of its kind.
+pub(crate) fn too_long(cap: u64) -> Malformed {
+    Malformed::new(
+        cap,
+        format!("the end of the file, which may have {cap} bytes"),
+    )
+}
+
+impl Source for Regular {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read(&self, offset: u64, length: usize) -> io::Result<Cow<'_, [u8]>> {
+        let mut out = Vec::new();
+        out.try_reserve_exact(length).map_err(io::Error::other)?;
+        out.resize(length, 0);
+        self.file.read_exact_at(&mut out, offset)?;
+        Ok(Cow::Owned(out))
+    }
+}

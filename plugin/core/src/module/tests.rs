@@ -1,0 +1,343 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::fs;
+
+use super::test_elf::Elf;
+use super::*;
+use crate::compression::Format;
+use crate::compression::tests::pack;
+
+const INFO: &[u8] = b"license=GPL\0name=nf_demo\0vermagic=6.1.0-56-amd64 SMP mod_unload \0";
+
+fn demo() -> Elf {
+    Elf::module()
+        .with(".text", b"\x90\x90\x90")
+        .with(".modinfo", INFO)
+        .with(".BTF", b"split")
+        .with(".BTF.base", b"distilled")
+}
+
+fn malformed(result: Result<Module, Error>) -> Malformed {
+    match result {
+        Err(Error::Malformed(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Reads the same bytes from memory and from a file; both must agree.
+fn both(bytes: &[u8], name: &str) -> Result<Module, Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    let from_file = open(&path);
+    let from_memory = parse(bytes, name);
+    assert_eq!(format!("{from_file:?}"), format!("{from_memory:?}"));
+    from_memory
+}
+
+#[test]
+fn a_module_is_read() {
+    let module = both(&demo().bytes(), "other-name.ko").unwrap();
+    assert_eq!(module.name, "nf_demo");
+    assert_eq!(
+        module.vermagic.as_deref(),
+        Some("6.1.0-56-amd64 SMP mod_unload ")
+    );
+    assert_eq!(module.btf.as_deref(), Some(&b"split"[..]));
+    assert_eq!(module.btf_base.as_deref(), Some(&b"distilled"[..]));
+    let target = module.target.unwrap();
+    assert_eq!(
+        (target.machine, target.is_64, target.elf_type),
+        (62, true, 1)
+    );
+    assert_eq!(target.order, Order::Little);
+}
+
+#[test]
+fn classes_and_byte_orders() {
+    for is_64 in [true, false] {
+        for order in [Order::Little, Order::Big] {
+            let mut elf = demo();
+            (elf.is_64, elf.order, elf.machine) = (is_64, order, 0x1234);
+            let module = both(&elf.bytes(), "x.ko").unwrap();
+            assert_eq!(module.btf.as_deref(), Some(&b"split"[..]));
+            assert_eq!(module.name, "nf_demo");
+            let target = module.target.unwrap();
+            assert_eq!(target.machine, 0x1234);
+            assert_eq!((target.is_64, target.order), (is_64, order));
+        }
+    }
+}
+
+#[test]
+fn compressed_modules_are_told_by_their_magic() {
+    let mut reader = Reader::new();
+    for format in [Format::Gzip, Format::Xz, Format::Zstd] {
+        let bytes = pack(format, &demo().bytes());
+        for name in ["x.ko", "x.ko.zst", "x.ko.gz"] {
+            assert_eq!(both(&bytes, name).unwrap().btf.unwrap(), b"split");
+        }
+        assert_eq!(reader.parse(&bytes, "x").unwrap().name, "nf_demo");
+    }
+    for format in [Format::Lz4, Format::Lzma, Format::Bzip2] {
+        let error = malformed(both(&pack(format, &demo().bytes()), "x.ko"));
+        assert!(error.expected.contains("gzip, xz or zstd"), "{error}");
+    }
+    let twice = pack(Format::Zstd, &pack(Format::Gzip, &demo().bytes()));
+    let error = malformed(both(&twice, "x.ko"));
+    assert_eq!(error.expected, "an ELF file after decompression");
+}
+
+#[test]
+fn a_module_without_btf() {
+    let module = both(&Elf::module().bytes(), "snd-x.ko.xz").unwrap();
+    assert_eq!(module.name, "snd_x");
+    assert_eq!(module.vermagic, None);
+    assert_eq!(module.btf, None);
+    assert_eq!(module.btf_base, None);
+}
+
+#[test]
+fn empty_sections_exist() {
+    let elf = Elf::module().with(".BTF", b"").with(".BTF.base", b"");
+    let module = both(&elf.bytes(), "x.ko").unwrap();
+    assert_eq!(module.btf.as_deref(), Some(&b""[..]));
+    assert_eq!(module.btf_base.as_deref(), Some(&b""[..]));
+}
+
+#[test]
+fn the_first_section_of_a_name_counts_whatever_its_type() {
+    let mut elf = Elf::module()
+        .with(".BTF.ext", b"no")
+        .with(".BT", b"no")
+        .with(".BTF", b"first")
+        .with(".BTF", b"second");
+    // SHT_NULL, SHT_NOBITS, SHT_NOTE
+    for kind in [0, 8, 7] {
+        elf.sections[2].1 = kind;
+        assert_eq!(both(&elf.bytes(), "x.ko").unwrap().btf.unwrap(), b"first");
+    }
+}
+
+#[test]
+fn section_zero_has_no_name() {
+    let elf = demo();
+    let mut bytes = elf.bytes();
+    let (_, entry) = elf.lengths();
+    // Section 0 becomes another `.BTF`, with the content of `.text`.
+    let at = elf.table();
+    let (text, btf) = (at + entry, at + 3 * entry);
+    bytes.copy_within(text..text + entry, at);
+    bytes.copy_within(btf..btf + 4, at);
+    assert_eq!(both(&bytes, "x.ko").unwrap().btf.unwrap(), b"split");
+}
+
+#[test]
+fn only_relocatable_files_have_sections() {
+    let mut elf = demo();
+    elf.elf_type = 2;
+    let mut bytes = elf.bytes();
+    let module = both(&bytes, "vmlinux").unwrap();
+    assert_eq!(module.target.unwrap().elf_type, 2);
+    assert_eq!((module.btf, module.name.as_str()), (None, "vmlinux"));
+    bytes.truncate(64);
+    assert_eq!(both(&bytes, "x.ko").unwrap().target.unwrap().elf_type, 2);
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let mut elf = demo();
+    for is_64 in [true, false] {
+        elf.is_64 = is_64;
+        let bytes = elf.bytes();
+        for length in 0..bytes.len() {
+            let error = malformed(both(&bytes[..length], "x.ko"));
+            assert!(!error.expected.is_empty(), "{length}");
+        }
+        for format in [Format::Gzip, Format::Xz, Format::Zstd] {
+            let packed = pack(format, &bytes);
+            for length in 0..packed.len() {
+                malformed(parse(&packed[..length], "x.ko"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_changed_header_byte_is_survived() {
+    for is_64 in [true, false] {
+        let mut elf = demo();
+        elf.is_64 = is_64;
+        let bytes = elf.bytes();
+        for at in (0..elf.lengths().0).chain(elf.table()..bytes.len()) {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bad = bytes.clone();
+                bad[at] = value;
+                let _ = parse(&bad, "x.ko");
+                if value == 0xff {
+                    let _ = both(&bad, "x.ko");
+                }
+            }
+        }
+    }
+}
+
+/// The sound module with `value` written at `at`.
+fn patched(at: usize, value: &[u8]) -> Malformed {
+    let mut bytes = demo().bytes();
+    bytes[at..at + value.len()].copy_from_slice(value);
+    malformed(both(&bytes, "x.ko"))
+}
+
+#[test]
+fn bad_headers_are_named() {
+    assert_eq!(patched(4, &[3]).offset, 4);
+    assert_eq!(patched(5, &[0]).offset, 5);
+    for (at, value, expected) in [
+        (0x28, &[0xff; 8][..], "a section table of 384 bytes"),
+        (0x28, &[0, 0, 0, 1], "a section table of 384 bytes"),
+        (0x3a, &[40, 0], "section headers of 64 bytes"),
+        (
+            0x3c,
+            &[0, 0],
+            "the index of the section name table, below 0",
+        ),
+        (0x3c, &[0xff, 0xff], "a section table of 4194240 bytes"),
+        (
+            0x3e,
+            &[0, 0],
+            "the index of the section name table, below 6",
+        ),
+        (
+            0x3e,
+            &[7, 0],
+            "the index of the section name table, below 6",
+        ),
+        (0x3e, &[1, 0], "a NUL at the end of the section names"),
+    ] {
+        let error = patched(at, value);
+        assert!(error.expected.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn sections_outside_the_file_are_named() {
+    let table = demo().table();
+    for section in [1, 3, 5] {
+        let header = table + section * 64;
+        for (at, value) in [(0x18, [0xf0; 8]), (0x20, [0xf0; 8])] {
+            let error = patched(header + at, &value);
+            // The names are met first, as such.
+            if section < 5 {
+                assert_eq!(error.offset, header as u64);
+            }
+        }
+    }
+    let error = patched(table + 3 * 64 + 0x20, &[0xff; 4]);
+    assert!(
+        error
+            .expected
+            .starts_with("section 3 inside the file, not 4294967295 bytes at"),
+        "{error}"
+    );
+    // Without bytes of its own, a section may be anywhere; but not be `.BTF`.
+    let mut elf = demo();
+    for kind in [0, 8] {
+        elf.sections[0].1 = kind;
+        let mut bytes = elf.bytes();
+        bytes[table + 64 + 0x18..][..8].fill(0xff);
+        assert!(both(&bytes, "x.ko").is_ok());
+    }
+    elf.sections[2].1 = 8;
+    let mut bytes = elf.bytes();
+    bytes[table + 3 * 64 + 0x20..][..8].fill(0xff);
+    let error = malformed(both(&bytes, "x.ko"));
+    assert!(error.expected.starts_with(".BTF of "), "{error}");
+}
+
+#[test]
+fn a_huge_table_of_names_is_refused() {
+    let mut bytes = Elf::module()
+        .with(".names", &vec![0; (16 << 20) + 1])
+        .bytes();
+    bytes[0x3e] = 1;
+    let error = malformed(both(&bytes, "x.ko"));
+    assert!(
+        error.expected.starts_with("section names of at most"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_empty_name_is_none() {
+    let elf = Elf::module().with(".modinfo", b"name=\0vermagic=6.1\0");
+    let module = both(&elf.bytes(), "a-b.ko").unwrap();
+    assert_eq!(module.name, "a_b");
+    assert_eq!(module.vermagic.as_deref(), Some("6.1"));
+}
+
+#[test]
+fn a_huge_modinfo_is_refused() {
+    let elf = Elf::module().with(".modinfo", &vec![b'a'; (1 << 20) + 1]);
+    let error = malformed(both(&elf.bytes(), "x.ko"));
+    assert!(
+        error.expected.starts_with("a .modinfo of at most"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_module_is_told_so() {
+    for bytes in [&b""[..], b"\x7fEL", b"#!/bin/sh\n", &[0; 4096]] {
+        let error = malformed(both(bytes, "x.ko"));
+        assert_eq!(error.offset, 0);
+        assert!(error.expected.starts_with("a kernel module: "), "{error}");
+    }
+}
+
+#[test]
+fn only_regular_files_are_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(open(dir.path()), Err(Error::Io(_))));
+    assert!(matches!(open(&dir.path().join("none")), Err(Error::Io(_))));
+    let pipe = dir.path().join("pipe.ko");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    assert!(matches!(open(&pipe), Err(Error::Io(_))));
+}
+
+#[test]
+fn a_file_that_is_too_long_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.ko");
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(MAX_MODULE as u64 + 1).unwrap();
+    let error = malformed(open(&path));
+    assert_eq!(error.offset, MAX_MODULE as u64);
+}
+
+#[test]
+fn large_buffers_are_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.ko.gz");
+    let mut reader = Reader::new();
+    let mut open = |elf: &Elf| {
+        fs::write(&path, pack(Format::Gzip, &elf.bytes())).unwrap();
+        reader.open(&path).unwrap();
+        reader.held()
+    };
+    let (packed, plain) = open(&demo());
+    assert!(packed > 0 && plain > 0);
+    let (packed, plain) = open(&demo().with(".data", &vec![0; 9 << 20]));
+    assert!(packed > 0 && plain == 0);
+    // Noise, which stays as long as it is.
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    });
+    let noise: Vec<u8> = noise.take(9 << 20).collect();
+    assert_eq!(open(&demo().with(".data", &noise)), (0, 0));
+}

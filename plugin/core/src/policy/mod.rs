@@ -1,0 +1,176 @@
+//! Verdicts and the admin's wishes → a decision.
+
+pub mod decide;
+pub(crate) mod expiry;
+pub mod overrides;
+pub mod rule;
+pub(crate) mod severity_table;
+
+use btf_guard_protocol::decision::{Decision, Mode};
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::Moment;
+use crate::verdict::{Judgement, Kind};
+use btf_guard_protocol::override_source::{Override, Source};
+pub use expiry::Expiry;
+pub use expiry::NoExpiry;
+pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
+pub use severity_table::{Origin, built_in};
+pub use severity_table::{Set, Table};
+
+/// How bad a verdict is.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing to say.
+    #[default]
+    None,
+    /// Worth knowing.
+    Info,
+    /// A finding.
+    Warn,
+    /// A finding that may stop a transaction.
+    Block,
+}
+
+/// The severity of a judgement where no file says otherwise. A guess never blocks.
+pub fn severity(judgement: &Judgement, moment: Moment) -> Severity {
+    let severity = built_in(moment, Kind::from(&judgement.verdict));
+    match judgement.assumed.is_empty() {
+        true => severity,
+        false => severity.min(Severity::Warn),
+    }
+}
+
+/// How bad which verdict is on this machine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Policy {
+    /// What files have set; [`built_in`] where they have not.
+    pub table: Table,
+    /// The least for modules that this machine needs.
+    pub if_needed: Table,
+    /// Later ones win.
+    pub rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// The severity of a verdict at `now`, in seconds since 1970, and the rule that
+    /// it comes from, if it is one. A guess never blocks, whatever rules say.
+    pub fn severity(&self, subject: &Subject<'_>, now: u64) -> (Severity, Option<&Rule>) {
+        self.severity_by(subject, now, &|_| true)
+    }
+
+    /// The same by some of the rules alone.
+    pub fn severity_by(
+        &self,
+        subject: &Subject<'_>,
+        now: u64,
+        counts: &dyn Fn(&Rule) -> bool,
+    ) -> (Severity, Option<&Rule>) {
+        let mut severity = self.by_verdict(subject);
+        let mut decisive = None;
+        for rule in self.rules.iter().filter(|rule| counts(rule)) {
+            let Some(ruled) = rule.apply(subject, severity, now) else {
+                continue;
+            };
+            // One that changes nothing is not the one to name.
+            if ruled != severity {
+                (severity, decisive) = (ruled, Some(rule));
+            }
+        }
+        if subject.guess {
+            severity = severity.min(Severity::Warn);
+        }
+        (severity, decisive)
+    }
+
+    fn by_verdict(&self, subject: &Subject<'_>) -> Severity {
+        let Subject {
+            moment, verdict, ..
+        } = *subject;
+        let set = self.table.get(moment, verdict).map(|set| set.value);
+        let severity = set.unwrap_or_else(|| built_in(moment, verdict));
+        let least = self.if_needed.get(moment, verdict);
+        match least.filter(|_| subject.needed) {
+            Some(least) => severity.max(least.value),
+            None => severity,
+        }
+    }
+}
+
+/// What the worst severity comes to under `mode`.
+pub fn decide(worst: Severity, mode: Mode) -> Decision {
+    let asked = match worst {
+        Severity::None | Severity::Info => Decision::Allow,
+        Severity::Warn => Decision::Warn,
+        Severity::Block => Decision::Block,
+    };
+    asked.min(match mode {
+        Mode::Off => Decision::Allow,
+        Mode::Warn => Decision::Warn,
+        Mode::Block => Decision::Block,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Assumption, ElfError, Refusal, Unknown, Verdict};
+
+    fn refusal() -> Refusal {
+        Refusal::Elf(ElfError::InvalidSectionHeaderSize)
+    }
+
+    #[test]
+    fn what_outlives_the_reboot_weighs_more() {
+        use super::Severity::{Block, Info, Warn};
+        for (verdict, now, boot) in [
+            (Verdict::Loads, Severity::None, Severity::None),
+            (Verdict::BtfDiscarded(refusal()), Info, Warn),
+            (
+                Verdict::BtfWrong {
+                    evidence: Vec::new(),
+                },
+                Warn,
+                Warn,
+            ),
+            (Verdict::Refused(refusal()), Warn, Block),
+            (Verdict::Missing, Warn, Block),
+            (
+                Verdict::Unknown {
+                    why: Unknown::NoBaseBtf,
+                },
+                Info,
+                Info,
+            ),
+        ] {
+            let judgement = Judgement::from(verdict);
+            assert_eq!(severity(&judgement, Moment::Now), now, "{judgement:?}");
+            assert_eq!(severity(&judgement, Moment::Boot), boot, "{judgement:?}");
+        }
+    }
+
+    #[test]
+    fn a_guess_never_blocks() {
+        let guess = Judgement {
+            assumed: vec![Assumption::AllowMismatch],
+            ..Verdict::Refused(refusal()).into()
+        };
+        assert_eq!(severity(&guess, Moment::Boot), Severity::Warn);
+    }
+
+    #[test]
+    fn the_mode_caps_the_decision() {
+        for (worst, block, warn) in [
+            (Severity::Info, Decision::Allow, Decision::Allow),
+            (Severity::Warn, Decision::Warn, Decision::Warn),
+            (Severity::Block, Decision::Block, Decision::Warn),
+        ] {
+            assert_eq!(decide(worst, Mode::Block), block);
+            assert_eq!(decide(worst, Mode::Warn), warn);
+            assert_eq!(decide(worst, Mode::Off), Decision::Allow);
+        }
+    }
+}

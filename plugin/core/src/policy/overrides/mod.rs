@@ -1,0 +1,225 @@
+//! What an admin decides over the policy's head: `btf-guard allow` and `deny`.
+//!
+//! An override for one transaction is a file `ID.json` in `/run/btf-guard/allow`,
+//! a standing one in `/var/lib/btf-guard/overrides`; both directories are root's
+//! alone (`place/private.rs`), so that neither the caller's environment nor
+//! another user matters. One for one transaction is used up by removing it: of
+//! several transactions that would use it, the one that removes it may.
+
+pub(crate) mod token;
+pub(crate) mod until;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::plan::Answer;
+use btf_guard_protocol::procfs;
+use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
+
+use super::Rule;
+use crate::config::Places;
+
+pub use super::decide::decide;
+pub use super::decide::Decided;
+pub use token::{SCHEMA, Token, Wish, new_id};
+pub use until::When;
+pub use until::NoTime;
+
+/// The longest file that is read, in bytes.
+const MAX_TOKEN: u64 = 64 << 10;
+/// Overrides of each kind that count.
+const MAX_TOKENS: usize = 64;
+/// How far a clock may have been set back since an override was made, in seconds.
+const SLACK: u64 = 600;
+
+/// The overrides that count now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Until they end or are revoked; the oldest first.
+    pub standing: Vec<Token>,
+    /// For one transaction; the oldest first.
+    pub one_shot: Vec<Token>,
+    /// What is there and is not believed: a path and a reason each.
+    pub refused: Vec<(PathBuf, String)>,
+}
+
+impl Overrides {
+    /// Reads those that count at `now`, in seconds since 1970. Where this user may
+    /// not look, there are none.
+    pub fn read(places: &Places, now: u64) -> Self {
+        let mut all = Self::default();
+        let boot = procfs::boot_id().ok();
+        for source in [Source::Standing, Source::OneShot] {
+            let path = path(places, source);
+            let tokens = match directory(places, source) {
+                Ok(None) => continue,
+                Ok(Some(dir)) => all.tokens(&dir, &path, now, boot.as_deref()),
+                Err(Refused::System(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    continue;
+                }
+                Err(refused) => {
+                    all.refused.push((path, refused.to_string()));
+                    continue;
+                }
+            };
+            match source {
+                Source::OneShot => all.one_shot = tokens,
+                _ => all.standing = tokens,
+            }
+        }
+        all
+    }
+
+    fn tokens(&mut self, dir: &Private, path: &Path, now: u64, boot: Option<&str>) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        let names = dir.names().unwrap_or_default();
+        let ids = names.iter().filter_map(|name| name.strip_suffix(".json"));
+        for id in ids.filter(|id| token::is_id(id)) {
+            match read(dir, id) {
+                Ok(Some(token)) if token.counts(now, boot) => tokens.push(token),
+                Ok(_) => {}
+                Err(why) => self.refused.push((path.join(name(id)), why.to_string())),
+            }
+        }
+        tokens.sort_by(|a, b| (a.written, &a.id).cmp(&(b.written, &b.id)));
+        // The newest ones are what an admin has in mind.
+        let surplus = tokens.len().saturating_sub(MAX_TOKENS);
+        tokens.drain(..surplus);
+        tokens
+    }
+
+    /// As rules, those for one transaction last: the nearest to what is done now.
+    pub fn rules(&self) -> impl Iterator<Item = Rule> {
+        let standing = self.standing.iter().map(|t| (Source::Standing, t));
+        let one_shot = self.one_shot.iter().map(|t| (Source::OneShot, t));
+        let all = standing.chain(one_shot);
+        all.map(|(source, token)| token.rule(source))
+    }
+
+    /// What a transaction tells of what is not believed: one line.
+    pub fn complaint(&self) -> Option<String> {
+        let (path, why) = self.refused.first()?;
+        Some(format!("{}: {why}: ignored", path.display()))
+    }
+
+    /// What lets pass a transaction that cannot be judged: the nearest override that
+    /// is for whatever package, if it allows.
+    pub fn for_everything(&self) -> Option<Override> {
+        let one_shot = self.one_shot.iter().rev().map(|t| (Source::OneShot, t));
+        let standing = self.standing.iter().rev().map(|t| (Source::Standing, t));
+        let mut all = one_shot.chain(standing);
+        let (source, nearest) = all.find(|(_, token)| token.package.is_none())?;
+        (nearest.wish == Wish::Allow).then(|| nearest.rule(source).source)
+    }
+}
+
+/// Keeps a new override.
+///
+/// # Errors
+/// [`Refused`] where its directory cannot be made, or is not this user's alone.
+pub fn issue(places: &Places, token: &Token, source: Source) -> Result<(), Refused> {
+    let parent = match source {
+        Source::OneShot => &places.run,
+        _ => &places.state,
+    };
+    Private::create(parent)?;
+    let dir = Private::create(&path(places, source))?;
+    forget_the_ended(&dir);
+    let text = serde_json::to_vec(token).map_err(io::Error::from)?;
+    Ok(dir.write(&name(&token.id), &text)?)
+}
+
+/// Takes an override for one transaction: `true` for the one who may use it.
+///
+/// # Errors
+/// [`Refused`] where that cannot be known; then nobody may.
+pub(crate) fn consume(places: &Places, id: &str) -> Result<bool, Refused> {
+    take(places, id, Source::OneShot)
+}
+
+/// Uses up what an answer says holds for one transaction. Where some of it is
+/// gone, because another transaction was faster, the answer becomes what it would
+/// be without.
+pub fn settle(places: &Places, mut answer: Answer) -> Answer {
+    let mut is_ours = true;
+    for id in std::mem::take(&mut answer.once) {
+        is_ours = is_ours && consume(places, &id).unwrap_or(false);
+    }
+    if !is_ours {
+        answer.fall_back();
+    }
+    answer
+}
+
+/// Takes back an override of either kind; `false` where there is none of that id.
+///
+/// # Errors
+/// [`Refused`] where that cannot be done.
+pub fn revoke(places: &Places, id: &str) -> Result<bool, Refused> {
+    let was_standing = take(places, id, Source::Standing)?;
+    Ok(take(places, id, Source::OneShot)? || was_standing)
+}
+
+fn take(places: &Places, id: &str, source: Source) -> Result<bool, Refused> {
+    if !token::is_id(id) {
+        return Ok(false);
+    }
+    match directory(places, source)? {
+        Some(dir) => Ok(dir.take(&name(id))?),
+        None => Ok(false),
+    }
+}
+
+/// The directory, if everything on the way to it is this user's alone.
+fn directory(places: &Places, source: Source) -> Result<Option<Private>, Refused> {
+    let parent = match source {
+        Source::OneShot => &places.run,
+        _ => &places.state,
+    };
+    match Private::open(parent)? {
+        Some(_) => Private::open(&path(places, source)),
+        None => Ok(None),
+    }
+}
+
+fn path(places: &Places, source: Source) -> PathBuf {
+    match source {
+        Source::OneShot => places.run.join("allow"),
+        _ => places.state.join("overrides"),
+    }
+}
+
+fn name(id: &str) -> String {
+    format!("{id}.json")
+}
+
+/// A token as it was written. `None` where there is none any more.
+fn read(dir: &Private, id: &str) -> Result<Option<Token>, ReadError> {
+    let Some(text) = dir.read(&name(id), MAX_TOKEN)? else {
+        return Ok(None);
+    };
+    let token: Token = serde_json::from_slice(&text)?;
+    match (token.schema, token.id == id) {
+        (SCHEMA, true) => Ok(Some(token)),
+        (SCHEMA, false) => Err(ReadError::Name),
+        (other, _) => Err(ReadError::Schema(other)),
+    }
+}
+
+/// Removes what counts no more.
+fn forget_the_ended(dir: &Private) {
+    let (now, boot) = (btf_guard_protocol::clock::now(), procfs::boot_id().ok());
+    for name in dir.names().unwrap_or_default() {
+        let Some(id) = name.strip_suffix(".json").filter(|id| token::is_id(id)) else {
+            continue;
+        };
+        let ended = |token: Token| !token.counts(now, boot.as_deref());
+        if read(dir, id).ok().flatten().is_some_and(ended) {
+            let _ = dir.remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::{fs, thread};
+
+use btf_guard_protocol::event::{self, Who};
+
+use super::*;
+
+fn places() -> (tempfile::TempDir, Places) {
+    let dir = tempfile::tempdir().unwrap();
+    for parent in ["run", "var/lib"] {
+        fs::create_dir_all(dir.path().join(parent)).unwrap();
+    }
+    let places = Places::below(dir.path());
+    (dir, places)
+}
+
+fn token(wish: Wish, package: Option<&str>) -> Token {
+    Token {
+        schema: SCHEMA,
+        id: new_id().unwrap(),
+        wish,
+        package: package.map(str::to_owned),
+        reason: "because".to_owned(),
+        written: btf_guard_protocol::clock::now(),
+        until: None,
+        boot: None,
+        by: Who::default(),
+    }
+}
+
+fn read(places: &Places) -> Overrides {
+    Overrides::read(places, btf_guard_protocol::clock::now())
+}
+
+#[test]
+fn what_is_issued_counts_until_it_is_revoked() {
+    let (_dir, places) = places();
+    assert_eq!(read(&places), Overrides::default());
+    let (once, standing) = (token(Wish::Allow, None), token(Wish::Deny, Some("kmp*")));
+    issue(&places, &once, Source::OneShot).unwrap();
+    issue(&places, &standing, Source::Standing).unwrap();
+    let all = read(&places);
+    assert_eq!(all.one_shot, std::slice::from_ref(&once));
+    assert_eq!(all.standing, std::slice::from_ref(&standing));
+    let sources: Vec<Source> = all.rules().map(|rule| rule.source.source).collect();
+    assert_eq!(sources, [Source::Standing, Source::OneShot]);
+    assert!(revoke(&places, &once.id).unwrap() && revoke(&places, &standing.id).unwrap());
+    assert!(!revoke(&places, &once.id).unwrap());
+    assert_eq!(read(&places), Overrides::default());
+}
+
+#[test]
+fn an_end_is_an_end() {
+    let (_dir, places) = places();
+    let now = btf_guard_protocol::clock::now();
+    let boot = procfs::boot_id().unwrap();
+    for (until, boot, written, counts) in [
+        (None, None, now, true),
+        (Some(now + 60), Some(boot.as_str()), now - 60, true),
+        (Some(now), None, now - 60, false),
+        (None, Some("another boot"), now, false),
+        (None, None, now + 2 * SLACK, false),
+    ] {
+        let token = Token {
+            until,
+            boot: boot.map(str::to_owned),
+            written,
+            ..token(Wish::Allow, None)
+        };
+        issue(&places, &token, Source::OneShot).unwrap();
+        let all = Overrides::read(&places, now);
+        assert_eq!(all.one_shot.len(), usize::from(counts), "{token:?}");
+        revoke(&places, &token.id).unwrap();
+    }
+}
+
+#[test]
+fn what_has_ended_is_cleared_away() {
+    let (_dir, places) = places();
+    let ended = Token {
+        until: Some(1),
+        ..token(Wish::Allow, None)
+    };
+    issue(&places, &ended, Source::OneShot).unwrap();
+    issue(&places, &token(Wish::Allow, None), Source::OneShot).unwrap();
+    assert!(!places.run.join("allow").join(name(&ended.id)).exists());
+}
+
+#[test]
+fn one_of_many_threads_may_use_it() {
+    let (_dir, places) = places();
+    for _ in 0..50 {
+        let token = token(Wish::Allow, None);
+        issue(&places, &token, Source::OneShot).unwrap();
+        let consumed: usize = thread::scope(|scope| {
+            let one = || usize::from(consume(&places, &token.id).unwrap());
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!(consumed, 1);
+    }
+    let other = token(Wish::Allow, None);
+    issue(&places, &other, Source::Standing).unwrap();
+    assert!(!consume(&places, &other.id).unwrap(), "it stands");
+    assert!(!consume(&places, "../overrides/x").unwrap());
+}
+
+#[test]
+fn what_others_could_have_made_is_not_believed() {
+    let (dir, places) = places();
+    let good = token(Wish::Allow, None);
+    issue(&places, &good, Source::OneShot).unwrap();
+    let allow = places.run.join("allow");
+    let file = allow.join(name(&good.id));
+    let text = fs::read(&file).unwrap();
+    let refused = |why: &str| {
+        let all = read(&places);
+        assert!(all.one_shot.is_empty(), "{why}");
+        let complaint = all.complaint().unwrap_or_default();
+        assert!(complaint.contains(why), "{why}: {complaint}");
+    };
+    let chmod = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    chmod(&file, 0o666);
+    refused("others can write it");
+    chmod(&file, 0o600);
+    chmod(&allow, 0o777);
+    refused("others can write it");
+    assert!(consume(&places, &good.id).is_err());
+    chmod(&allow, 0o700);
+    if rustix::process::geteuid().is_root() {
+        chown(&file, Some(12345), None).unwrap();
+        refused("it belongs to user 12345");
+        chown(&file, Some(0), None).unwrap();
+        chown(&places.run, Some(12345), None).unwrap();
+        refused("it belongs to user 12345");
+        chown(&places.run, Some(0), None).unwrap();
+    }
+    fs::hard_link(&file, dir.path().join("elsewhere")).unwrap();
+    refused("it has 2 names");
+    fs::remove_file(dir.path().join("elsewhere")).unwrap();
+    assert_eq!(read(&places).one_shot.len(), 1);
+    fs::rename(&file, dir.path().join("elsewhere")).unwrap();
+    symlink(dir.path().join("elsewhere"), &file).unwrap();
+    refused("it is not a file of its own");
+    fs::remove_file(&file).unwrap();
+    // Under another name than its own, and with what no version of this has.
+    fs::write(allow.join("00000000.json"), &text).unwrap();
+    chmod(&allow.join("00000000.json"), 0o600);
+    refused("it is not understood");
+    fs::write(allow.join("00000000.json"), "{").unwrap();
+    refused("it is not understood");
+}
+
+#[test]
+fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
+    let all = |wishes: &[(Wish, Option<&str>)]| {
+        let tokens = wishes.iter().map(|(wish, package)| token(*wish, *package));
+        Overrides {
+            one_shot: tokens.collect(),
+            ..Overrides::default()
+        }
+    };
+    let (allow, deny) = ((Wish::Allow, None), (Wish::Deny, None));
+    assert!(all(&[deny, allow]).for_everything().is_some());
+    assert!(all(&[allow, deny]).for_everything().is_none());
+    assert!(all(&[(Wish::Allow, Some("a"))]).for_everything().is_none());
+    let nearer = Overrides {
+        standing: vec![token(Wish::Allow, None)],
+        ..all(&[deny])
+    };
+    assert!(nearer.for_everything().is_none());
+}
+
+#[test]
+fn one_of_many_processes_may_use_it() {
+    let (dir, places) = places();
+    let token = token(Wish::Allow, None);
+    issue(&places, &token, Source::OneShot).unwrap();
+    // This very test program, as the others that try.
+    let program = std::env::current_exe().unwrap();
+    let children: Vec<_> = (0..4)
+        .map(|_| {
+            Command::new(&program)
+                .args([
+                    "--exact",
+                    "overrides::tests::consumes_for_another",
+                    "--ignored",
+                ])
+                .env("ROOT", dir.path())
+                .env("ID", &token.id)
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let succeeded = |child: std::process::Child| child.wait_with_output().unwrap().status.success();
+    let consumed = children.into_iter().map(succeeded);
+    assert_eq!(consumed.filter(|won| *won).count(), 1);
+}
+
+/// What [`one_of_many_processes_may_use_it`] runs; by itself it tests nothing.
+#[test]
+#[ignore = "run by another test"]
+fn consumes_for_another() {
+    let places = Places::below(Path::new(&std::env::var_os("ROOT").unwrap()));
+    assert!(consume(&places, &std::env::var("ID").unwrap()).unwrap());
+}

@@ -1,0 +1,120 @@
+//! Hand-made kernels, modules and verdicts for the tests of reports.
+
+#![allow(clippy::unwrap_used)]
+
+use btf_guard_btf::features::Features;
+use btf_guard_btf::{Base, BtfRule, BtfSection, LogFormat, TypeInfo, VerifyError};
+
+use super::*;
+use crate::verdict::{Judgement, NoBtf, Refusal, Verdict};
+
+pub(crate) const RELEASE: &str = "6.18.15-cloud";
+
+pub fn kernel(id: usize, moment: Moment) -> KernelEntry {
+    KernelEntry {
+        id,
+        release: Some(RELEASE.into()),
+        build: Some("#1 SMP 2026-03-01".into()),
+        moment,
+        source: match moment {
+            Moment::Now => "running".into(),
+            Moment::Boot => format!("/boot/vmlinuz-{RELEASE}"),
+        },
+        default: false,
+        stale: None,
+        same_kernel_paths: Vec::new(),
+        package: None,
+        base: Some(BaseEntry {
+            types: 114_822,
+            strings: 2_092_587,
+            sha256: "5".repeat(64),
+        }),
+        abilities: FeaturesEntry {
+            kinds: 20,
+            distilled_base: true,
+            module_btf: true,
+            allow_mismatch: Some(false),
+        },
+        config: Some(format!("/boot/config-{RELEASE}")),
+        modules_checked: 0,
+        names_machine: true,
+    }
+}
+
+pub fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
+    ModuleEntry {
+        path: format!("/lib/modules/{RELEASE}/kernel/{name}.ko.xz"),
+        name: name.into(),
+        package: None,
+        initrd: None,
+        release: Some(RELEASE.into()),
+        in_tree: true,
+        used_by_host: Vec::new(),
+        btf: BtfEntry {
+            present: true,
+            bytes: 5210,
+            ..BtfEntry::default()
+        },
+        verdicts,
+        names_machine: true,
+    }
+}
+
+pub(crate) fn refusal(rule: BtfRule, subject: Option<TypeInfo>) -> Refusal {
+    let error = VerifyError {
+        rule,
+        section: BtfSection::Split,
+        subject: subject.map(Box::new),
+        element: None,
+    };
+    let abilities = Features::of(&Base::none(), Some(RELEASE));
+    Refusal::Btf(error, LogFormat::new(&abilities, false))
+}
+
+pub(crate) fn subject(name: &str) -> TypeInfo {
+    TypeInfo {
+        id: 114_893,
+        kind: 4,
+        name: format!("{name}_block"),
+        size_or_type: 392,
+        vlen: 17,
+        kind_flag: false,
+        words: Vec::new(),
+        parameters: Vec::new(),
+    }
+}
+
+pub(crate) fn misfit(name: &str) -> Refusal {
+    refusal(BtfRule::InvalidName, Some(subject(name)))
+}
+
+/// One of which the kernel logs nothing.
+pub(crate) fn silent() -> Refusal {
+    refusal(BtfRule::ChainLeavesTypes { id: 7 }, None)
+}
+
+pub(crate) fn judged(kernel: &KernelEntry, judgement: impl Into<Judgement>) -> VerdictEntry {
+    verdict_entry(kernel.id, kernel.moment, judgement.into())
+}
+
+/// A kernel with a bad day: of five modules three do not fit, one of them in silence.
+pub(crate) fn bad_day(moment: Moment) -> (Vec<KernelEntry>, Vec<ModuleEntry>) {
+    let kernel = kernel(0, moment);
+    let modules = vec![
+        module(
+            "aegis128",
+            vec![judged(&kernel, Verdict::Refused(misfit("aegis")))],
+        ),
+        module("ahci", vec![judged(&kernel, Verdict::Loads)]),
+        module(
+            "asix",
+            vec![judged(&kernel, Verdict::Refused(misfit("asix")))],
+        ),
+        module(
+            "brd",
+            vec![judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent })],
+        ),
+        module("quiet", vec![judged(&kernel, Verdict::Refused(silent()))]),
+    ];
+    (vec![kernel], modules)
+}

@@ -1,0 +1,108 @@
+//! Findings as metrics, in Prometheus's text format, for node_exporter's textfile
+//! collector (https://prometheus.io/docs/instrumenting/exposition_formats/).
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use crate::kernel::Moment;
+use crate::policy::Severity;
+use crate::report::Report;
+use crate::status::Findings;
+use crate::verdict::Kind;
+
+/// What findings are counted by.
+type Labels = (String, Moment, Kind, Severity);
+
+/// How many findings at warn or above there are, and when that was so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    counts: BTreeMap<Labels, u64>,
+    /// Seconds since 1970; `None` if never.
+    checked: Option<u64>,
+}
+
+impl Counts {
+    /// Of a report that was made at this time.
+    pub fn of_report(report: &Report, checked: u64) -> Self {
+        let mut counts = Self {
+            checked: Some(checked),
+            ..Self::default()
+        };
+        for verdict in report.modules.iter().flat_map(|module| &module.verdicts) {
+            if let Some(kernel) = report.kernels.get(verdict.kernel) {
+                let release = kernel.release.as_deref();
+                counts.add(release, kernel.moment, verdict.verdict, verdict.severity);
+            }
+        }
+        counts
+    }
+
+    /// Of what stands.
+    pub fn of_standing(findings: &Findings) -> Self {
+        let mut counts = Self {
+            checked: findings.checked,
+            ..Self::default()
+        };
+        for finding in &findings.findings {
+            let kernel = &finding.kernel;
+            let release = kernel.release.as_deref();
+            counts.add(release, kernel.moment, finding.verdict, finding.severity);
+        }
+        counts
+    }
+
+    fn add(&mut self, release: Option<&str>, moment: Moment, verdict: Kind, severity: Severity) {
+        if severity >= Severity::Warn {
+            let release = release.unwrap_or_default().to_owned();
+            *self
+                .counts
+                .entry((release, moment, verdict, severity))
+                .or_default() += 1;
+        }
+    }
+}
+
+/// Writes the metrics. With no finding there is no sample of them, as usual.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_prometheus(counts: &Counts, out: &mut impl Write) -> io::Result<()> {
+    let name = "btf_guard_findings";
+    writeln!(
+        out,
+        "# HELP {name} Kernel modules that a kernel will refuse, or load with wrong or without types."
+    )?;
+    writeln!(out, "# TYPE {name} gauge")?;
+    for ((release, moment, verdict, severity), count) in &counts.counts {
+        let release = escaped(release);
+        let (moment, verdict) = (word(moment)?, word(verdict)?);
+        let severity = word(severity)?;
+        writeln!(
+            out,
+            "{name}{{release=\"{release}\",moment=\"{moment}\",verdict=\"{verdict}\",severity=\"{severity}\"}} {count}"
+        )?;
+    }
+    if let Some(checked) = counts.checked {
+        let name = "btf_guard_last_check_timestamp_seconds";
+        writeln!(
+            out,
+            "# HELP {name} When all modules were last held against all kernels."
+        )?;
+        writeln!(out, "# TYPE {name} gauge\n{name} {checked}")?;
+    }
+    Ok(())
+}
+
+/// The word that JSON has for it.
+fn word(what: &impl serde::Serialize) -> io::Result<String> {
+    let json = serde_json::to_value(what)?;
+    Ok(json.as_str().unwrap_or_default().to_owned())
+}
+
+/// A label's value: the format escapes these three characters.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}

@@ -1,0 +1,155 @@
+//! What stands, as text, and as the few lines of a message of the day.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use btf_guard_protocol::terminal::escape;
+
+use super::text::{HELP, style};
+use crate::kernel::Moment;
+use crate::policy::Severity;
+use crate::report::wording;
+use crate::status::{Finding, Findings};
+use crate::verdict::Kind;
+
+/// Modules that are named of one kernel.
+const NAMES: usize = 6;
+/// Lines of the message of the day about kernels.
+const MOTD: usize = 3;
+
+/// Findings of one kernel and verdict, the worst first.
+type Key<'f> = (
+    std::cmp::Reverse<Severity>,
+    Moment,
+    Option<&'f str>,
+    &'f str,
+    Kind,
+    Option<&'f str>,
+);
+
+fn groups(findings: &Findings) -> BTreeMap<Key<'_>, Vec<&Finding>> {
+    let mut groups: BTreeMap<Key<'_>, Vec<&Finding>> = BTreeMap::new();
+    for finding in &findings.findings {
+        let kernel = &finding.kernel;
+        let key = (
+            std::cmp::Reverse(finding.severity),
+            kernel.moment,
+            kernel.release.as_deref(),
+            kernel.source.as_str(),
+            finding.verdict,
+            finding.initrd.as_deref(),
+        );
+        groups.entry(key).or_default().push(finding);
+    }
+    for group in groups.values_mut() {
+        group.sort_by_key(|finding| (finding.used_by_host.is_empty(), finding.name.as_str()));
+    }
+    groups
+}
+
+/// What happens, and to how many modules.
+fn headline(key: &Key<'_>, count: usize) -> String {
+    let (_, moment, release, source, verdict, initrd) = key;
+    let release = release.unwrap_or("without a release");
+    let kernel = match moment {
+        Moment::Now => format!("the running kernel {release}"),
+        Moment::Boot => format!("kernel {release} ({source})"),
+    };
+    let place = initrd.map(|initrd| format!(" in initrd {initrd}"));
+    let modules = wording::counted(count, "module") + &place.unwrap_or_default();
+    let load = if count == 1 { "loads" } else { "load" };
+    match verdict {
+        Kind::Missing => format!("{kernel} has no modules"),
+        Kind::Refused => format!("{modules} will not load on {kernel}"),
+        Kind::BtfDiscarded => format!("{modules} {load} on {kernel} without types"),
+        Kind::BtfWrong => format!("{modules} {load} on {kernel} with wrong types"),
+        Kind::Loads | Kind::LoadsNoBtf | Kind::Unknown => {
+            format!("{modules} cannot be judged for {kernel}")
+        }
+    }
+}
+
+fn needed(group: &[&Finding], most: usize) -> Option<String> {
+    let needed: Vec<String> = group
+        .iter()
+        .filter_map(|finding| Some((finding, finding.used_by_host.first()?)))
+        .map(|(finding, reason)| format!("{} ({reason})", finding.name))
+        .collect();
+    let listed = wording::few(needed.iter().map(String::as_str), most);
+    (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
+}
+
+/// Writes what stands, with ANSI styles; `now` is in seconds since 1970.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_standing(findings: &Findings, now: u64, out: &mut impl Write) -> io::Result<()> {
+    for (key, group) in groups(findings) {
+        let (style, label) = (style(key.0.0), wording::label(key.0.0));
+        let headline = escape(&headline(&key, group.len()));
+        writeln!(out, "{style}{label}{style:#}: {headline}")?;
+        let names = group.iter().map(|finding| finding.name.as_str());
+        let names = wording::few(names.filter(|name| !name.is_empty()), NAMES);
+        if !names.is_empty() {
+            writeln!(out, "  modules: {}", escape(&names))?;
+        }
+        if let Some(needed) = needed(&group, NAMES) {
+            writeln!(out, "  {}", escape(&needed))?;
+        }
+        if let Some(first) = group.first() {
+            if let Some(log) = &first.log {
+                writeln!(out, "  {}: {}", escape(&first.name), escape(log))?;
+            }
+            let (ago, client) = (ago(now.saturating_sub(first.since)), escape(&first.client));
+            writeln!(out, "  found {ago} ago, by {client}")?;
+        }
+    }
+    let checked = match findings.checked {
+        Some(checked) => format!("all was checked {} ago", ago(now.saturating_sub(checked))),
+        None => "all kernels and modules were never checked: btf-guard status --rescan".to_owned(),
+    };
+    match findings.findings.is_empty() {
+        true => writeln!(out, "{HELP}ok{HELP:#}: no finding stands; {checked}"),
+        false => writeln!(
+            out,
+            "{HELP}help{HELP:#}: btf-guard check --kernel all tells why, and what to do; {checked}"
+        ),
+    }
+}
+
+/// Writes a few lines for those who log in, of what is at warn or above; nothing
+/// where nothing is.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_motd(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
+    let groups = groups(findings);
+    let worth = |key: &Key<'_>| key.0.0 >= Severity::Warn;
+    let groups: Vec<_> = groups.iter().filter(|(key, _)| worth(key)).collect();
+    for (key, group) in groups.iter().take(MOTD) {
+        let headline = headline(key, group.len());
+        let needed = needed(group, 2).map(|needed| format!("; {needed}"));
+        let line = format!("btf-guard: {headline}{}", needed.unwrap_or_default());
+        writeln!(out, "{}", escape(&line))?;
+    }
+    if !groups.is_empty() {
+        let more = match groups.len().saturating_sub(MOTD) {
+            0 => String::new(),
+            more => format!("{} more; ", wording::counted(more, "finding")),
+        };
+        writeln!(
+            out,
+            "btf-guard: {more}'btf-guard status', as root, tells more"
+        )?;
+    }
+    Ok(())
+}
+
+/// How long, in the largest unit.
+fn ago(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let unit = units.into_iter().find(|(length, _)| seconds >= *length);
+    let (length, name) = unit.unwrap_or((1, "second"));
+    let count = usize::try_from(seconds / length).unwrap_or(usize::MAX);
+    wording::counted(count, name)
+}

@@ -1,0 +1,130 @@
+//! What belongs together in a report: the same thing happening to many modules.
+
+use std::collections::BTreeMap;
+
+use super::{ModuleEntry, Report, VerdictEntry};
+use crate::policy::Severity;
+use crate::verdict::{Cause, Kind};
+
+/// One kernel's same verdict on a number of modules, for the same cause: those
+/// of one initrd, or all others.
+pub(crate) struct FindingGroup<'a> {
+    /// The kernel's id.
+    pub(crate) kernel: usize,
+    pub(crate) kind: Kind,
+    pub(crate) cause: Option<Cause>,
+    /// The initrd that they are in.
+    pub(crate) initrd: Option<&'a str>,
+    pub(crate) severity: Severity,
+    /// It was so before the transaction.
+    pub(crate) before: bool,
+    /// The modules by the kernel's complaint: first those with modules that this
+    /// machine needs, then the most frequent.
+    pub(crate) groups: Vec<Vec<ModuleVerdict<'a>>>,
+}
+
+/// One module's share in a finding.
+#[derive(Clone, Copy)]
+pub(crate) struct ModuleVerdict<'a> {
+    pub(crate) module: &'a ModuleEntry,
+    pub(crate) verdict: &'a VerdictEntry,
+}
+
+impl<'a> FindingGroup<'a> {
+    /// All cases, in the order of the groups.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = ModuleVerdict<'a>> {
+        self.groups.iter().flatten().copied()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.groups.iter().map(Vec::len).sum()
+    }
+
+    /// The modules that this machine needs, and the first reason.
+    pub(crate) fn used_by_host(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.cases().filter_map(|case| {
+            let reason = case.module.used_by_host.first()?;
+            Some((case.module.name.as_str(), reason.as_str()))
+        })
+    }
+
+    /// The first case of the first group.
+    pub(crate) fn first(&self) -> Option<ModuleVerdict<'a>> {
+        self.cases().next()
+    }
+}
+
+/// The findings of a report, the worst first; what simply loads is none.
+pub fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
+    type Key<'a> = (
+        std::cmp::Reverse<Severity>,
+        bool,
+        usize,
+        Kind,
+        Option<Cause>,
+        Option<&'a str>,
+    );
+    let mut found: BTreeMap<Key<'_>, Vec<Vec<ModuleVerdict<'_>>>> = BTreeMap::new();
+    for module in &report.modules {
+        for verdict in &module.verdicts {
+            if matches!(verdict.verdict, Kind::Loads | Kind::LoadsNoBtf) {
+                continue;
+            }
+            let key = (
+                std::cmp::Reverse(verdict.severity),
+                verdict.preexisting,
+                verdict.kernel,
+                verdict.verdict,
+                verdict.cause,
+                module.initrd.as_deref(),
+            );
+            let groups = found.entry(key).or_default();
+            let case = ModuleVerdict { module, verdict };
+            match groups.iter_mut().find(|group| is_like(group, verdict)) {
+                Some(group) => group.push(case),
+                None => groups.push(vec![case]),
+            }
+        }
+    }
+    let mut findings = Vec::new();
+    for ((severity, before, kernel, kind, cause, initrd), mut groups) in found {
+        for group in &mut groups {
+            group.sort_by_key(|case| case.module.used_by_host.is_empty());
+        }
+        groups.sort_by_key(|group| (needs_none(group), std::cmp::Reverse(group.len())));
+        findings.push(FindingGroup {
+            kernel,
+            kind,
+            cause,
+            initrd,
+            severity: severity.0,
+            before,
+            groups,
+        });
+    }
+    // Within a severity: what was so before stays behind what was not.
+    findings.sort_by_key(|finding| {
+        let severity = std::cmp::Reverse(finding.severity);
+        (
+            severity,
+            finding.before,
+            finding.used_by_host().next().is_none(),
+        )
+    });
+    findings
+}
+
+/// Is no module of these needed?
+fn needs_none(group: &[ModuleVerdict<'_>]) -> bool {
+    group.iter().all(|case| case.module.used_by_host.is_empty())
+}
+
+/// Does the same rule decide over it as over the modules of a group?
+fn is_like(group: &[ModuleVerdict<'_>], verdict: &VerdictEntry) -> bool {
+    let first = group.first().map(|case| &case.verdict.reason);
+    match (first, &verdict.reason) {
+        (Some(Some(one)), Some(other)) => one.is_like(other),
+        (Some(one), other) => one == other,
+        (None, _) => false,
+    }
+}

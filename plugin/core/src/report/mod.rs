@@ -1,0 +1,103 @@
+//! Reports: what was found, as data (and so as JSON), as text for an admin,
+//! and as the few lines that fit into a package manager's output.
+
+pub(crate) mod alerts;
+pub(crate) mod apply_policy;
+pub(crate) mod format;
+pub(crate) mod group;
+pub mod kernel;
+pub(crate) mod lint;
+pub(crate) mod model;
+pub mod module;
+pub(crate) mod summary;
+pub mod verdict;
+pub(crate) mod wording;
+
+use std::collections::BTreeMap;
+
+use btf_guard_protocol::decision::Mode;
+
+use crate::kernel::Moment;
+use crate::policy::{self, Severity};
+use summary::count;
+
+pub use crate::verdict::Kind;
+pub(crate) use crate::verdict::BuiltFor;
+
+pub use crate::report::format::kernel_list::{kernel_list, write_kernels};
+pub use crate::report::format::prometheus::{Counts, write_prometheus};
+pub use crate::report::format::rpm_log::{messages, overrides};
+pub(crate) use crate::report::format::rpm_log::HELP_ONCE;
+pub use crate::report::format::rpmlint::write_rpmlint;
+pub use crate::report::format::sarif::sarif;
+pub use crate::report::format::text::{Detail, write_errors, write_inputs, write_text};
+pub use crate::report::format::text_status::{write_motd, write_standing};
+pub use apply_policy::{PackageOrigin, Ruling};
+pub use apply_policy::Rating;
+use btf_guard_protocol::plan::SCHEMA;
+pub(crate) use kernel::kernel_entry;
+pub(crate) use lint::problems;
+pub use model::{ErrorEntry, ModuleEntry, Report};
+pub use model::{BtfEntry, InitrdEntry, KernelEntry, KernelList, Problem, VerdictEntry};
+pub use model::{BaseEntry, FeaturesEntry, LintRule, ListedKernel, StaleEntry};
+pub(crate) use model::{BootDefaultEntry, BootPathEntry, Summary, Tally, Weight};
+pub(crate) use module::{missing_modules, module_entry};
+pub(crate) use verdict::verdict_entry;
+
+/// Puts a report together and decides by `mode`.
+pub fn assemble(
+    mut kernels: Vec<KernelEntry>,
+    modules: Vec<ModuleEntry>,
+    errors: Vec<ErrorEntry>,
+    mode: Mode,
+) -> Report {
+    let mut by_target = BTreeMap::new();
+    for moment in [Moment::Now, Moment::Boot] {
+        let of = |id: usize| kernels.get(id).is_some_and(|k| k.moment == moment);
+        let mut summary = Summary::default();
+        let counted = modules
+            .iter()
+            .filter_map(|module| count(&mut summary, module, |verdict| of(verdict.kernel)));
+        if let Some(worst) = counted.max() {
+            let decision = policy::decide(worst, mode);
+            by_target.insert(moment, Tally { summary, decision });
+        }
+    }
+    let mut summary = Summary::default();
+    let mut worst = Severity::None;
+    for module in &modules {
+        worst = worst.max(count(&mut summary, module, |_| true).unwrap_or(Severity::None));
+        for verdict in module.verdicts.iter().filter(|_| !module.is_directory()) {
+            if let Some(kernel) = kernels.get_mut(verdict.kernel) {
+                kernel.modules_checked += 1;
+            }
+        }
+    }
+    Report {
+        schema: SCHEMA,
+        kernels,
+        modules,
+        errors,
+        summary,
+        by_target,
+        decision: policy::decide(worst, mode),
+        initrds: Vec::new(),
+        problems: None,
+        notes: Vec::new(),
+    }
+}
+
+/// Judges the modules as what a build has made, each for the kernel that it was
+/// built for: the decision is that of the problems found.
+pub fn as_built(mut report: Report, mode: Mode) -> Report {
+    let problems = problems(&report.kernels, &report.modules);
+    let worst = problems.iter().map(|problem| problem.rule.severity());
+    report.decision = policy::decide(worst.max().unwrap_or(Severity::None), mode);
+    report.problems = Some(problems);
+    report
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;

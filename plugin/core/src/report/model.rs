@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The report as data, the same for whoever writes JSON and whoever reads it.
+//!
+//! Every key is always there. A key that is added is no new [`SCHEMA`]; a key that
+//! changes its name or meaning is.
+
+use std::collections::BTreeMap;
+
+use btf_guard_protocol::decision::Decision;
+use btf_guard_protocol::plan::SCHEMA;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::Moment;
+use crate::policy::Severity;
+use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
+
+/// Everything that was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The kernels, by their `id`.
+    pub kernels: Vec<KernelEntry>,
+    /// The modules, in the order in which they were asked for.
+    pub modules: Vec<ModuleEntry>,
+    /// What could not be read.
+    pub errors: Vec<ErrorEntry>,
+    /// Counts.
+    pub(crate) summary: Summary,
+    /// The same for the running kernel and for what boots, as far as either was
+    /// held against anything.
+    pub(crate) by_target: BTreeMap<Moment, Tally>,
+    /// What it all comes to.
+    pub decision: Decision,
+    /// The initrds that the kernels are booted with.
+    pub initrds: Vec<InitrdEntry>,
+    /// What is wrong with modules as a build has made them, where that was asked.
+    pub problems: Option<Vec<Problem>>,
+    /// What was not looked at, and why.
+    pub notes: Vec<String>,
+}
+
+/// An initrd of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitrdEntry {
+    /// The file.
+    pub path: String,
+    /// The kernels that are booted with it.
+    pub kernels: Vec<usize>,
+    /// The command that makes it anew, if one is known.
+    pub(crate) fix_command: Option<String>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorEntry {
+    /// What it was.
+    pub path: String,
+    /// Why not.
+    pub error: String,
+    /// Nothing is wrong with it; it is only not read here.
+    pub harmless: bool,
+}
+
+/// One kernel of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelEntry {
+    /// Its place in [`Report::kernels`].
+    pub id: usize,
+    /// `uname -r`.
+    pub release: Option<String>,
+    /// `uname -v`.
+    pub build: Option<String>,
+    /// When it matters.
+    pub moment: Moment,
+    /// `running`, or the path of its image.
+    pub source: String,
+    /// It is what boots when nobody chooses.
+    pub default: bool,
+    /// It is an old copy.
+    pub stale: Option<StaleEntry>,
+    /// Other images that hold the same kernel.
+    pub(crate) same_kernel_paths: Vec<String>,
+    /// The package that its image is in, if it is not on the disk.
+    pub package: Option<String>,
+    /// Its base BTF; `null` where none was found.
+    pub base: Option<BaseEntry>,
+    /// What it can do.
+    pub abilities: FeaturesEntry,
+    /// Where its config was found, in words.
+    pub config: Option<String>,
+    /// How many modules were held against it.
+    pub(crate) modules_checked: usize,
+    /// Its image tells what machine it is for.
+    pub(crate) names_machine: bool,
+}
+
+/// A base BTF in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseEntry {
+    /// How many types; `void` is not counted, as in bpftool.
+    pub types: u32,
+    /// Bytes of its string section.
+    pub strings: u32,
+    /// SHA-256 of all of it.
+    pub(crate) sha256: String,
+}
+
+/// What makes a kernel a stale copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleEntry {
+    /// The image that it should be a copy of.
+    pub(crate) newer_image: String,
+    /// `uname -v` of that image.
+    pub build: Option<String>,
+    /// The command that makes the copy anew.
+    pub(crate) fix_command: String,
+}
+
+/// What a kernel can do, as far as a report tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeaturesEntry {
+    /// Number of BTF kinds it knows.
+    pub kinds: u32,
+    /// It relocates `.BTF.base`.
+    pub distilled_base: bool,
+    /// It reads the BTF of modules, and has a base for it.
+    pub module_btf: bool,
+    /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `null` if no config was found.
+    pub allow_mismatch: Option<bool>,
+}
+
+/// One module of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleEntry {
+    /// The file; inside a package, the path it is installed under; inside an
+    /// initrd, the initrd's, `!`, and the path in there.
+    pub path: String,
+    /// The module's own name; empty where a whole module directory is meant.
+    pub name: String,
+    /// The package it is in, if it is not on the disk.
+    pub package: Option<String>,
+    /// The initrd it is in.
+    pub initrd: Option<String>,
+    /// The release it says it was built for (the first word of its vermagic).
+    pub release: Option<String>,
+    /// It is of the kernel's own sources (modinfo `intree`).
+    pub in_tree: bool,
+    /// What this machine needs it for, where it was asked: where there is something
+    /// to say of it, on this machine's own root.
+    pub(crate) used_by_host: Vec<String>,
+    /// Its BTF.
+    pub btf: BtfEntry,
+    /// What each kernel that it was held against does with it.
+    pub verdicts: Vec<VerdictEntry>,
+    /// The file tells what machine it is for.
+    pub(crate) names_machine: bool,
+}
+
+/// A module's BTF in a report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BtfEntry {
+    /// There is a `.BTF` that is not empty.
+    pub(crate) present: bool,
+    /// There is a `.BTF.base`.
+    pub distilled: bool,
+    /// Bytes of `.BTF`.
+    pub bytes: u64,
+    /// The base it was built against, as far as that is certain.
+    pub(crate) built_for: Option<BuiltFor>,
+}
+
+/// One verdict of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictEntry {
+    /// The kernel's id.
+    pub kernel: usize,
+    /// The verdict, by name.
+    pub verdict: Kind,
+    /// Which of the loader's checks fails first, where one does.
+    pub cause: Option<Cause>,
+    /// The negative errno of a refusal; `null` also where a bug keeps the kernel
+    /// from returning one.
+    pub errno: Option<i32>,
+    /// Which rule decides, on what; `null` where the module simply loads, or is
+    /// missing.
+    pub reason: Option<Reason>,
+    /// What the kernel logs.
+    pub log: Vec<String>,
+    /// What shows that the BTF belongs to another base, a line each.
+    pub evidence: Vec<String>,
+    /// What was taken to be the kernel's default.
+    pub(crate) assumed: Vec<Assumption>,
+    /// What the verdict alone does not say.
+    pub notes: Vec<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The most that it can be, whatever the policy says.
+    pub(crate) max_severity: Severity,
+    /// The rule or override that its severity comes from.
+    pub rule: Option<String>,
+    /// It was as bad before the transaction that is judged.
+    pub(crate) preexisting: bool,
+}
+
+/// Counts: modules, and verdicts by name (one a module and kernel).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub(crate) struct Summary {
+    pub(crate) modules: usize,
+    pub(crate) loads: usize,
+    pub(crate) loads_no_btf: usize,
+    pub(crate) btf_discarded: usize,
+    pub(crate) btf_wrong: usize,
+    pub(crate) refused: usize,
+    pub(crate) missing: usize,
+    pub(crate) unknown: usize,
+}
+
+/// What a part of a report comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    /// Counts.
+    pub(crate) summary: Summary,
+    /// The decision by these verdicts alone.
+    pub(crate) decision: Decision,
+}
+
+/// How much a problem of a build weighs, as rpmlint has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Weight {
+    /// The module works, with less than it could have.
+    #[serde(rename = "W")]
+    Warning,
+    /// It is not what it should be.
+    #[serde(rename = "E")]
+    Error,
+}
+
+/// A kind of problem of a build. The names are a contract: they are what packagers
+/// write into their lists of exceptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LintRule {
+    /// The base is the one it was built against, and refuses it.
+    BtfRefusedByOwnBase,
+    /// The BTF continues another base.
+    BtfOfAnotherKernel,
+    /// The distilled base does not relocate.
+    DistilledBaseDoesNotFit,
+    /// The kernel itself misbehaves on the BTF.
+    BtfCrashesKernel,
+    /// The module is for another machine.
+    ModuleOfAnotherArchitecture,
+    /// No BTF, where the kernel's own modules have it.
+    NoBtf,
+    /// No distilled base, though the module is not of the kernel's sources and the
+    /// kernel could relocate one.
+    NoDistilledBase,
+    /// Nothing could be said.
+    BtfNotChecked,
+}
+
+/// One problem with one module that a build has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which.
+    pub rule: LintRule,
+    /// How much it weighs.
+    pub(crate) weight: Weight,
+    /// The module, as [`ModuleEntry::path`].
+    pub path: String,
+    /// The package it is in, if it is in one.
+    pub package: Option<String>,
+    /// The kernel that it was held against, by its id.
+    pub kernel: usize,
+    /// What is wrong with this one, in a line.
+    pub(crate) details: String,
+}
+
+/// Every kernel that a root can run or boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelList {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// In a fixed order.
+    pub kernels: Vec<ListedKernel>,
+    /// What boots when nobody chooses, or why that cannot be told.
+    pub(crate) boot_default: BootDefaultEntry,
+    /// What could not be read, or cannot boot.
+    pub errors: Vec<ErrorEntry>,
+}
+
+/// What boots when nobody chooses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BootDefaultEntry {
+    /// It is known.
+    pub(crate) known: bool,
+    /// What says so, or why it is not known.
+    pub(crate) reason: String,
+}
+
+/// One kernel of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedKernel {
+    /// What every report says of a kernel.
+    #[serde(flatten)]
+    pub entry: KernelEntry,
+    /// GNU build id.
+    pub build_id: Option<String>,
+    /// The module directory that it will use.
+    pub module_dir: Option<String>,
+    /// The snapshot that it mounts as its root.
+    pub snapshot: Option<u64>,
+    /// It is the kernel that runs now.
+    pub running: bool,
+    /// It has no module directory.
+    pub(crate) orphan: bool,
+    /// What leads to it.
+    pub(crate) boot_paths: Vec<BootPathEntry>,
+}
+
+/// One thing that leads to a kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BootPathEntry {
+    /// `module-dir`, `entry`, `uki`, `kernelstub`, `grub` or `boot`.
+    pub(crate) method: String,
+    /// The file that names it.
+    pub(crate) source: String,
+    /// The boot loader's id for it.
+    pub(crate) id: Option<String>,
+    /// What a menu shows.
+    pub(crate) title: Option<String>,
+}
+
+impl Report {
+    /// Leaves out the modules of which there is nothing to say; they stay counted.
+    pub fn retain_findings(&mut self) {
+        self.modules
+            .retain(|module| module.severity() != Severity::None);
+    }
+}
+
+impl ModuleEntry {
+    /// All kernels that it was held against load it and take its BTF.
+    pub fn loads(&self) -> bool {
+        let loads = |verdict: &VerdictEntry| verdict.verdict == Kind::Loads;
+        !self.verdicts.is_empty() && self.verdicts.iter().all(loads)
+    }
+
+    /// The worst that any kernel does with it.
+    pub fn severity(&self) -> Severity {
+        let severities = self.verdicts.iter().map(|verdict| verdict.severity);
+        severities.max().unwrap_or(Severity::None)
+    }
+
+    /// It is a kernel's module directory, not a module.
+    pub(crate) fn is_directory(&self) -> bool {
+        self.name.is_empty()
+    }
+}
+
+impl VerdictEntry {
+    /// The first line that the kernel logs, or what else decides.
+    pub(crate) fn first_line(&self) -> Option<String> {
+        let reason = || match self.cause {
+            Some(_) => None,
+            None => self.reason.as_ref().map(ToString::to_string),
+        };
+        self.log.first().cloned().or_else(reason)
+    }
+
+    /// Marks what the transaction did not bring about: worth knowing, no more.
+    pub(crate) fn set_preexisting(&mut self) {
+        self.preexisting = true;
+        self.cap(Severity::Info);
+    }
+
+    /// Marks what the transaction may not have brought about: a guess never
+    /// blocks. `why` is what could not be read.
+    pub(crate) fn set_maybe_preexisting(&mut self, why: &str) {
+        self.cap(Severity::Warn);
+        let note = format!("whether it was so before this transaction is not known: {why}");
+        self.notes.push(note);
+    }
+
+    /// Makes it this bad at most, by whatever policy.
+    pub(crate) fn cap(&mut self, most: Severity) {
+        self.max_severity = self.max_severity.min(most);
+        self.severity = self.severity.min(most);
+    }
+}

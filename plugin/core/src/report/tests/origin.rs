@@ -1,0 +1,101 @@
+//! What reports say of BTF that was built for another base.
+
+use btf_guard_btf::{Evidence, Mismatch};
+
+use super::*;
+
+/// A finding of `btf-wrong` on the kernel of the samples: what is said of where
+/// the BTF comes from.
+fn wrong(built_for: BuiltFor) -> Report {
+    let kernel = kernel(0, Moment::Boot);
+    let clue = Mismatch::Length {
+        built_for: built_for.strings,
+        here: 2_092_587,
+    };
+    let evidence = vec![Evidence { clue, count: 1 }];
+    let judgement = || Verdict::BtfWrong {
+        evidence: evidence.clone(),
+    };
+    let modules = ["ccm", "gcm"].map(|name| {
+        let mut entry = module(name, vec![judged(&kernel, judgement())]);
+        entry.release = Some("6.18.12-cloud".into());
+        entry.btf.built_for = Some(built_for.clone());
+        entry
+    });
+    assemble(vec![kernel], modules.into(), Vec::new(), Mode::Block)
+}
+
+fn unknown_base(strings: u32) -> BuiltFor {
+    BuiltFor {
+        strings,
+        types: None,
+        release: None,
+        source: None,
+    }
+}
+
+#[test]
+fn wrong_types_are_shown_with_where_they_come_from() {
+    let report = wrong(BuiltFor {
+        types: Some(114_822),
+        release: Some("6.18.12-cloud".into()),
+        source: Some("/boot/vmlinuz-6.18.12-cloud".into()),
+        ..unknown_base(2_092_364)
+    });
+    assert_eq!(
+        text(&report, Detail::Findings),
+        "\
+warning: 2 of 2 modules load on kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud), but BPF programs will read wrong types: their BTF was built for 6.18.12-cloud
+help: where BPF programs need these types, install kernel and modules from one build
+--> /lib/modules/6.18.15-cloud/kernel
+  | 2 modules: ccm, gcm
+  |   its strings continue a base with 2092364 bytes of strings, not 2092587
+ = built for 6.18.12-cloud (/boot/vmlinuz-6.18.12-cloud), not for 6.18.15-cloud
+
+2 modules, kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud): 2 load with wrong types
+note: the version magic of 2 modules names another release; whether the kernel minds is not checked
+"
+    );
+    assert_eq!(
+        lines(&report, Mode::Block)[2..],
+        [
+            "W   modules: ccm, gcm",
+            "W   built for 6.18.12-cloud (/boot/vmlinuz-6.18.12-cloud), not for 6.18.15-cloud",
+            "W   note: ccm: its strings continue a base with 2092364 bytes of strings, not 2092587",
+        ]
+    );
+    let json = serde_json::to_value(&report).unwrap();
+    let verdict = &json["modules"][0]["verdicts"][0];
+    assert_eq!(
+        verdict["reason"],
+        serde_json::json!({"rule": "length", "built_for": 2_092_364, "here": 2_092_587, "count": 1})
+    );
+    assert_eq!(
+        json["modules"][0]["btf"]["built_for"],
+        serde_json::json!({"strings": 2_092_364, "types": 114_822, "release": "6.18.12-cloud",
+                           "source": "/boot/vmlinuz-6.18.12-cloud"})
+    );
+}
+
+#[test]
+fn a_base_that_is_not_at_hand_is_known_by_its_strings_only() {
+    let origin = |strings| lines(&wrong(unknown_base(strings)), Mode::Block)[3].clone();
+    assert_eq!(
+        origin(2_092_364),
+        "W   built for a base with 2092364 bytes of strings, not for 6.18.15-cloud with 2092587"
+    );
+    assert_eq!(
+        origin(2_092_587),
+        "W   built for another base with 2092587 bytes of strings than 6.18.15-cloud"
+    );
+    let rebuilt = wrong(BuiltFor {
+        release: Some(RELEASE.into()),
+        source: Some("/boot/old".into()),
+        ..unknown_base(2_092_364)
+    });
+    assert_eq!(
+        lines(&rebuilt, Mode::Block)[3],
+        "W   built for 6.18.15-cloud (/boot/old), not for 6.18.15-cloud \
+         (/boot/vmlinuz-6.18.15-cloud)"
+    );
+}

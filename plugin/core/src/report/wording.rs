@@ -1,0 +1,338 @@
+//! What is said of a finding: the headline, and what to do.
+
+use super::group::FindingGroup;
+use super::{InitrdEntry, KernelEntry, ModuleEntry, Report, VerdictEntry};
+use crate::kernel::Moment;
+use crate::policy::Severity;
+use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
+
+/// How a compiler would call it.
+pub(crate) fn label(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Block => "error",
+        Severity::Warn => "warning",
+        Severity::Info | Severity::None => "note",
+    }
+}
+
+/// `1 module`, `2 modules`.
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    }
+}
+
+/// A kernel as an admin knows it.
+pub fn kernel(kernel: &KernelEntry) -> String {
+    let release = kernel.release.as_deref();
+    match (kernel.moment, release, &kernel.package) {
+        (Moment::Now, Some(release), _) => format!("the running kernel {release}"),
+        (Moment::Now, None, _) => "the running kernel".to_owned(),
+        (Moment::Boot, Some(release), Some(package)) => {
+            format!("kernel {release} (in {package})")
+        }
+        (Moment::Boot, Some(release), None) => format!("kernel {release} ({})", kernel.source),
+        (Moment::Boot, None, _) => format!("the kernel of {}", kernel.source),
+    }
+}
+
+/// What happens, where, and why, in one sentence.
+pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
+    let Some(entry) = report.kernels.get(finding.kernel) else {
+        return String::new();
+    };
+    let kernel = kernel(entry);
+    let count = finding.count();
+    if finding.kind == Kind::Missing {
+        let places: Vec<_> = finding.cases().map(|c| c.module.path.as_str()).collect();
+        return format!("{kernel} has no modules: {}", places.join(", "));
+    }
+    let in_initrd = |module: &&ModuleEntry| match finding.initrd {
+        None => module.initrd.is_some(),
+        this => module.initrd.as_deref() == this,
+    };
+    let by_it = |module: &&ModuleEntry| module.verdicts.iter().any(|v| v.kernel == entry.id);
+    let inside = report
+        .modules
+        .iter()
+        .filter(in_initrd)
+        .filter(by_it)
+        .count();
+    let (of, place) = match finding.initrd {
+        None => (entry.modules_checked.saturating_sub(inside), String::new()),
+        Some(initrd) => (inside, format!(" in initrd {initrd}")),
+    };
+    let of = of.max(count);
+    let subject = match (count, of) {
+        (1, 1) => format!("the module{place}"),
+        _ => format!("{count} of {}{place}", counted(of, "module")),
+    };
+    let many = of > 1 && count > 1;
+    let their = if many { "their" } else { "its" };
+    match (finding.kind, finding.cause) {
+        (Kind::Refused, Some(Cause::Architecture)) => {
+            let were = if many { "they were" } else { "it was" };
+            format!("{subject} will not load on {kernel}: {were} built for another machine")
+        }
+        (Kind::Refused, Some(Cause::KernelBug)) => {
+            format!("{subject} may crash {kernel}: it mishandles {their} BTF")
+        }
+        (Kind::Refused, _) => {
+            let until = match successor(finding, entry, report) {
+                Some(_) => " until you reboot",
+                None => "",
+            };
+            let misfit = misfit(finding, entry);
+            format!("{subject} will not load on {kernel}{until}: {their} BTF {misfit}")
+        }
+        (Kind::BtfDiscarded, _) => {
+            let load = if count == 1 { "loads" } else { "load" };
+            format!(
+                "{subject} {load} on {kernel} without types: {their} BTF {}",
+                misfit(finding, entry)
+            )
+        }
+        (Kind::BtfWrong, _) => {
+            let load = if count == 1 { "loads" } else { "load" };
+            format!(
+                "{subject} {load} on {kernel}, but BPF programs will read wrong types: {their} BTF {}",
+                misfit(finding, entry)
+            )
+        }
+        _ => format!("{subject} cannot be judged for {kernel}"),
+    }
+}
+
+/// Why BTF does not fit, as far as the modules' own release tells.
+fn misfit(finding: &FindingGroup<'_>, kernel: &KernelEntry) -> String {
+    match (built_for(finding), kernel.release.as_deref()) {
+        (Some(theirs), Some(own)) if theirs == own => "was built for another build of it".into(),
+        (Some(theirs), Some(_)) => format!("was built for {theirs}"),
+        _ => "does not fit it".into(),
+    }
+}
+
+/// The release that all modules of the finding say they were built for.
+fn built_for<'a>(finding: &FindingGroup<'a>) -> Option<&'a str> {
+    let release = finding.first()?.module.release.as_deref()?;
+    finding
+        .cases()
+        .all(|case| case.module.release.as_deref() == Some(release))
+        .then_some(release)
+}
+
+/// Which bases the modules of a finding were built for, each in a line and once,
+/// the most frequent complaint's first.
+pub(crate) fn origins(finding: &FindingGroup<'_>, report: &Report, most: usize) -> Vec<String> {
+    let mut origins: Vec<String> = Vec::new();
+    let Some(kernel) = report.kernels.get(finding.kernel) else {
+        return origins;
+    };
+    for case in finding.cases() {
+        let Some(built_for) = &case.module.btf.built_for else {
+            continue;
+        };
+        let origin = origin(built_for, kernel);
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+        if origins.len() == most {
+            break;
+        }
+    }
+    origins
+}
+
+/// What BTF was built for, and what not.
+pub(crate) fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
+    let own = kernel.release.as_deref();
+    let strings = built_for.strings;
+    let here = kernel.base.as_ref().map(|base| base.strings);
+    let Some(source) = &built_for.source else {
+        let name = own.unwrap_or(&kernel.source);
+        return match here {
+            Some(here) if here != strings => format!(
+                "built for a base with {strings} bytes of strings, not for {name} with {here}"
+            ),
+            _ => format!("built for another base with {strings} bytes of strings than {name}"),
+        };
+    };
+    match (built_for.release.as_deref(), own) {
+        (Some(theirs), Some(own)) if theirs != own => {
+            format!("built for {theirs} ({source}), not for {own}")
+        }
+        (Some(theirs), Some(own)) => {
+            let here = &kernel.source;
+            format!("built for {theirs} ({source}), not for {own} ({here})")
+        }
+        _ => format!(
+            "built for {source}, not for {}",
+            own.unwrap_or(&kernel.source)
+        ),
+    }
+}
+
+/// Why the verdict is what it is, in one line: what the kernel logs, or what tells.
+pub(crate) fn reason(verdict: &VerdictEntry) -> String {
+    match (&verdict.reason, verdict.cause) {
+        (None, None) => "no modules".to_owned(),
+        (Some(reason), None) => reason.to_string(),
+        (_, Some(_)) if verdict.log.is_empty() => "without a word".to_owned(),
+        (_, Some(_)) => verdict.log.join(" | "),
+    }
+}
+
+/// What to do about it.
+pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
+    let Some(entry) = report.kernels.get(finding.kernel) else {
+        return String::new();
+    };
+    let release = entry.release.as_deref().unwrap_or("this kernel");
+    let name = match &entry.release {
+        Some(release) => format!("kernel {release}"),
+        None => "this kernel".to_owned(),
+    };
+    let other = built_for(finding).filter(|theirs| Some(*theirs) != entry.release.as_deref());
+    match (finding.kind, finding.cause, entry.moment) {
+        (Kind::Missing, _, Moment::Now) => {
+            "reboot into an installed kernel; until then no module can be loaded".into()
+        }
+        (Kind::Missing, _, Moment::Boot) => {
+            format!("reinstall the package that holds the modules of {release}")
+        }
+        (Kind::Refused, Some(Cause::Architecture), _) => {
+            "install the package that was built for this machine".into()
+        }
+        (Kind::Refused, Some(Cause::KernelBug), _) => {
+            "do not load them on this kernel; a corrected kernel or other modules are needed".into()
+        }
+        (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if entry.stale.is_some() => {
+            stale(entry)
+        }
+        (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if finding.initrd.is_some() => {
+            anew(finding, report)
+        }
+        (Kind::Refused, ..) if other.is_some() => format!(
+            "install the modules that were built for {release}, or use them with {}",
+            other.unwrap_or_default()
+        ),
+        (Kind::Refused, _, Moment::Now) => match successor(finding, entry, report) {
+            Some(next) => format!("reboot: after it all of them load, on {}", kernel(next)),
+            None => "reboot into the kernel that they were built with; until then they cannot be \
+                     loaded"
+                .into(),
+        },
+        (Kind::Refused, _, Moment::Boot) => format!(
+            "bring {name} and its modules from one build: reinstall its package, or \
+             rebuild the modules against it, before it is booted"
+        ),
+        (Kind::BtfDiscarded | Kind::BtfWrong, ..) => {
+            "where BPF programs need these types, install kernel and modules from one build".into()
+        }
+        _ => "see the reasons below".into(),
+    }
+}
+
+/// What to do about an old initrd.
+fn anew(finding: &FindingGroup<'_>, report: &Report) -> String {
+    let this = |entry: &&InitrdEntry| Some(entry.path.as_str()) == finding.initrd;
+    let entry = report.initrds.iter().find(this);
+    match entry.and_then(|entry| entry.fix_command.as_deref()) {
+        Some(command) => format!("make the initrd anew before it is booted: {command}"),
+        None => "make the initrd anew before it is booted, with the tool that made it".into(),
+    }
+}
+
+/// What to do about an old copy.
+fn stale(kernel: &KernelEntry) -> String {
+    let Some(stale) = &kernel.stale else {
+        return String::new();
+    };
+    let boots = if kernel.default {
+        ", and it is what boots"
+    } else {
+        ""
+    };
+    let build = |build: &Option<String>| build.clone().unwrap_or_else(|| "another build".into());
+    format!(
+        "this copy is stale{boots}: it holds {}, and {} is {}; make it anew: {}",
+        build(&kernel.build),
+        stale.newer_image,
+        build(&stale.build),
+        stale.fix_command
+    )
+}
+
+/// Of the same release as the running kernel, one to boot that takes all of them.
+fn successor<'a>(
+    finding: &FindingGroup<'_>,
+    running: &KernelEntry,
+    report: &'a Report,
+) -> Option<&'a KernelEntry> {
+    report.kernels.iter().find(|next| {
+        let takes = |case: super::group::ModuleVerdict<'_>| {
+            let mut verdicts = case.module.verdicts.iter();
+            verdicts.any(|v| v.kernel == next.id && v.verdict.is_loaded())
+        };
+        running.moment == Moment::Now
+            && next.moment == Moment::Boot
+            && next.release.is_some()
+            && next.release == running.release
+            && finding.cases().all(takes)
+    })
+}
+
+/// What the kernel prints about the first module of a complaint, line by line.
+pub(crate) fn kernel_log(case: super::group::ModuleVerdict<'_>) -> Vec<String> {
+    let verdict = case.verdict;
+    let prefix = verdict.reason.as_ref().map_or("", Reason::log_prefix);
+    let mut lines: Vec<String> = verdict
+        .log
+        .iter()
+        .map(|line| format!("{prefix}{line}"))
+        .collect();
+    if verdict.verdict == Kind::Refused
+        && verdict.cause != Some(Cause::Architecture)
+        && let Some(errno) = verdict.errno
+    {
+        let name = &case.module.name;
+        lines.push(format!("failed to validate module [{name}] BTF: {errno}"));
+    }
+    lines
+}
+
+/// The first few modules of a list, and how many more there are.
+pub(crate) fn few<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> String {
+    let mut names: Vec<&str> = names.collect();
+    let more = names.len().saturating_sub(most);
+    // "and 1 more" takes no less room than the name.
+    if more > 1 {
+        names.truncate(most);
+        format!("{} and {more} more", names.join(", "))
+    } else {
+        names.join(", ")
+    }
+}
+
+/// The modules of a finding that this machine needs, and what for; `None` where it
+/// needs none.
+pub(crate) fn needed(finding: &FindingGroup<'_>, most: usize) -> Option<String> {
+    let needed: Vec<String> = finding
+        .used_by_host()
+        .map(|(name, reason)| format!("{name} ({reason})"))
+        .collect();
+    let listed = few(needed.iter().map(String::as_str), most);
+    (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
+}
+
+/// What a report must not pass off as known.
+pub(crate) fn assumption(assumed: Assumption) -> &'static str {
+    match assumed {
+        Assumption::AllowMismatch => {
+            "no config of this kernel was found: \
+             CONFIG_MODULE_ALLOW_BTF_MISMATCH is taken to be unset, as by default \
+             (--kernel-config FILE tells better)"
+        }
+    }
+}

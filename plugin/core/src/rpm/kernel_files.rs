@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The files of a package that matter to a kernel.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use btf_guard_sysroot::file_role::Role;
+
+use super::package::Package;
+
+/// The modules, kernel images and configs of a package: each of its paths is
+/// classified here, once.
+#[derive(Debug, Default)]
+pub struct KernelFiles {
+    /// The modules that the payload has.
+    pub modules: Vec<PackagedModule>,
+    /// The images that are to be read: those under the usual names; of a release that
+    /// has none of them, those under others.
+    pub images: Vec<PackagedImage>,
+    /// Images that are not in the payload (`%ghost`, a link), or not to be read.
+    pub(crate) other_images: Vec<PackagedImage>,
+    /// The configs that the payload has: their releases and paths.
+    pub(crate) configs: Vec<PackagedImage>,
+}
+
+/// A module in a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagedModule {
+    /// The path it is installed under.
+    pub path: PathBuf,
+    /// The release in whose module directory that is.
+    pub release: String,
+    /// The path below that directory.
+    pub below: PathBuf,
+}
+
+/// A kernel image in a package, or another file of which there is one a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagedImage {
+    /// The path it is installed under.
+    pub path: PathBuf,
+    /// The release that the path names.
+    pub release: String,
+}
+
+impl KernelFiles {
+    /// Sorts out a package's files.
+    pub fn of(package: &Package) -> Self {
+        let mut this = Self::default();
+        let mut second_choice = Vec::new();
+        for file in package.files() {
+            let Some(role) = Role::of(&file.path) else {
+                continue;
+            };
+            let path = file.path.clone();
+            let release = role.release().to_owned();
+            match role {
+                Role::Module { below, .. } if file.has_content() => {
+                    let below = below.to_owned();
+                    this.modules.push(PackagedModule {
+                        path,
+                        release,
+                        below,
+                    });
+                }
+                Role::Module { .. } => {}
+                Role::Image { .. } if file.has_content() => {
+                    this.images.push(PackagedImage { path, release });
+                }
+                Role::OtherImage { .. } if file.has_content() => {
+                    second_choice.push(PackagedImage { path, release });
+                }
+                Role::Image { .. } | Role::OtherImage { .. } => {
+                    this.other_images.push(PackagedImage { path, release });
+                }
+                Role::Config { .. } if file.has_content() => {
+                    this.configs.push(PackagedImage { path, release });
+                }
+                Role::Config { .. } => {}
+            }
+        }
+        let usual = this.images.iter().map(|image| image.release.clone());
+        let usual: BTreeSet<String> = usual.collect();
+        for image in second_choice {
+            match usual.contains(&image.release) {
+                true => this.other_images.push(image),
+                false => this.images.push(image),
+            }
+        }
+        this
+    }
+
+    /// It has an image of the release, in whatever form.
+    pub fn has_image_of(&self, release: &str) -> bool {
+        let mut images = self.images.iter().chain(&self.other_images);
+        images.any(|image| image.release == release)
+    }
+}

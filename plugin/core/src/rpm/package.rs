@@ -1,0 +1,167 @@
+//! An rpm package: its file list, and single files of its payload in one pass.
+//!
+//! The header is read by the `rpm` crate, behind a check of our own
+//! ([`door`]); the payload by [`archive`], because the crate's readers either
+//! hold the whole payload in memory or search the file list for every entry.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::file_list::Links;
+
+pub use super::file_list::Error;
+pub use super::file_list::PackagedFile;
+pub(crate) use super::file_list::MAX_FILE;
+pub use super::kernel_files::KernelFiles;
+pub use super::kernel_files::{PackagedImage, PackagedModule};
+
+/// A package whose header has been read.
+#[derive(Debug)]
+pub struct Package {
+    bytes: Bytes,
+    nevra: String,
+    vendor: Option<String>,
+    files: Vec<PackagedFile>,
+    /// Where the payload starts, in bytes from the start of the file.
+    payload: u64,
+}
+
+impl Package {
+    /// Opens a package file and reads its header.
+    ///
+    /// # Errors
+    /// [`Error`] if it cannot be read or is not a package.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::of(File::open(path)?)
+    }
+
+    /// Reads the header of a package in memory.
+    ///
+    /// # Errors
+    /// [`Error`] if it is not a package.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::read(Bytes::Memory(bytes))
+    }
+
+    /// Reads the header of an open package file, from its start. The file's own
+    /// position is neither used nor moved: it may be shared with another process.
+    ///
+    /// # Errors
+    /// [`Error`] if it cannot be read or is not a package.
+    pub fn of(file: File) -> Result<Self, Error> {
+        Self::read(Bytes::File(file))
+    }
+
+    fn read(bytes: Bytes) -> Result<Self, Error> {
+        let mut input = io::BufReader::new(BytesAt {
+            bytes: &bytes,
+            offset: 0,
+        });
+        let (metadata, payload) = super::header::read(&mut input)?;
+        let nevra = metadata.get_nevra()?.to_string();
+        let vendor = metadata.get_vendor().ok().map(str::to_owned);
+        let files = super::header::files(&metadata)?;
+        Ok(Self {
+            bytes,
+            nevra,
+            vendor,
+            files,
+            payload,
+        })
+    }
+
+    /// Name, epoch, version, release, architecture.
+    pub fn nevra(&self) -> &str {
+        &self.nevra
+    }
+
+    /// Who built it, as it says itself.
+    pub fn vendor(&self) -> Option<&str> {
+        self.vendor.as_deref()
+    }
+
+    /// The files that the header lists.
+    pub fn files(&self) -> &[PackagedFile] {
+        &self.files
+    }
+
+    fn payload(&self) -> io::BufReader<BytesAt<'_>> {
+        let at = BytesAt {
+            bytes: &self.bytes,
+            offset: self.payload,
+        };
+        io::BufReader::with_capacity(super::payload::BUFFER, at)
+    }
+
+    /// Goes through the payload once and hands each regular file that `wanted`
+    /// asks for to `each`: the paths it is installed under (several for hard
+    /// links) and its content. Files come in the archive's order; one at a time
+    /// is held in memory. Unless `each` breaks off, the whole archive is held
+    /// against the header's file list.
+    ///
+    /// # Errors
+    /// [`Error`] if the payload is damaged, says something else than the
+    /// header, or a wanted file is larger than [`MAX_FILE`].
+    pub fn extract(
+        &self,
+        wanted: impl Fn(&Path) -> bool,
+        mut each: impl FnMut(&[&Path], Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let links = Links::of(&self.files);
+        let wanted = |file: &PackagedFile| file.has_content() && wanted(&file.path);
+        let wanted: Vec<bool> = self.files.iter().map(wanted).collect();
+        let mut archive = super::payload::Archive::new(self.payload(), &self.files, &links)?;
+        while let Some(index) = archive.next()? {
+            // All entries of a set of hard links but one: not to be searched for
+            // the same names each time.
+            if !archive.has_content(index) {
+                archive.skip()?;
+                continue;
+            }
+            let paths: Vec<&Path> = links
+                .members(index)
+                .filter(|member| wanted.get(*member).copied().unwrap_or(false))
+                .filter_map(|member| Some(self.files.get(member)?.path.as_path()))
+                .collect();
+            if paths.is_empty() {
+                archive.skip()?;
+            } else if each(&paths, archive.read()?).is_break() {
+                return Ok(());
+            }
+        }
+        archive.finish()
+    }
+}
+
+/// Where a package's bytes are.
+#[derive(Debug)]
+enum Bytes {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+/// A reader at an offset of its own.
+struct BytesAt<'a> {
+    bytes: &'a Bytes,
+    offset: u64,
+}
+
+impl Read for BytesAt<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match self.bytes {
+            Bytes::File(file) => file.read_at(buffer, self.offset)?,
+            Bytes::Memory(bytes) => {
+                let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+                bytes.get(offset..).unwrap_or_default().read(buffer)?
+            }
+        };
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;

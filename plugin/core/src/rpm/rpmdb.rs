@@ -1,0 +1,158 @@
+//! What installed packages hold, from rpm's own mouth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use btf_guard_protocol::nevra::name_of;
+use btf_guard_subprocess::{Failure, Limits};
+use btf_guard_sysroot::file_role::{Directory, Role};
+
+const WHO: &str = "rpm";
+
+/// Packages that are asked for at once: arguments are limited.
+const BATCH: usize = 2_000;
+
+/// The file names of a kernel are half a megabyte.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// rpm on one root.
+#[derive(Debug, Clone, Copy)]
+pub struct Rpm<'a> {
+    /// The program.
+    pub program: &'a Path,
+    /// The root whose database is asked.
+    pub root: &'a Path,
+}
+
+/// An installed package's module and kernel-image files.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Name, epoch if there is one, version, release, architecture.
+    pub nevra: String,
+    /// The files, as absolute paths inside the root.
+    pub paths: Vec<PathBuf>,
+}
+
+impl Rpm<'_> {
+    /// The installed packages of these names that hold modules or images.
+    ///
+    /// Asks for directories first: they are few, and most packages have none
+    /// that matters.
+    ///
+    /// # Errors
+    /// Where rpm cannot be started or gives no answer within `timeout`.
+    pub fn kernel_packages(
+        self,
+        names: &[&str],
+        timeout: Duration,
+    ) -> Result<Vec<Installed>, Failure> {
+        let mut found = Vec::new();
+        for names in names.chunks(BATCH) {
+            let answer = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
+            let mut matching = BTreeSet::new();
+            for (nevra, directories) in parse(&answer) {
+                let matters = |path: &PathBuf| Directory::of(path.as_os_str().as_bytes()).is_some();
+                if directories.iter().any(matters) {
+                    matching.insert(name_of(&nevra).to_owned());
+                }
+            }
+            if matching.is_empty() {
+                continue;
+            }
+            let matching: Vec<&str> = matching.iter().map(String::as_str).collect();
+            let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &matching, timeout)?;
+            for (nevra, mut paths) in parse(&answer) {
+                paths.retain(|path| Role::of(path).is_some_and(Role::is_judged));
+                if !paths.is_empty() {
+                    found.push(Installed { nevra, paths });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The value of a macro, without blanks around it.
+    ///
+    /// # Errors
+    /// Where rpm cannot be started, fails, or gives no answer within `timeout`.
+    pub fn expand(self, value: &str, timeout: Duration) -> Result<String, Failure> {
+        let mut command = self.command();
+        command.args(["--eval", value]);
+        let limits = limits(timeout);
+        let (text, _) = btf_guard_subprocess::run(command, nothing()?, Vec::new(), &limits)?
+            .success(&limits)?;
+        Ok(String::from_utf8_lossy(&text).trim().to_owned())
+    }
+
+    /// Its exit status counts the names that are not installed, which are said
+    /// on standard output too, in words.
+    fn query(self, format: &str, names: &[&str], timeout: Duration) -> Result<Vec<u8>, Failure> {
+        let mut command = self.command();
+        command.args(["-q", "--qf", format, "--"]).args(names);
+        Ok(btf_guard_subprocess::run(command, nothing()?, Vec::new(), &limits(timeout))?.stdout)
+    }
+
+    fn command(self) -> Command {
+        let mut command = Command::new(self.program);
+        command.env("LC_ALL", "C.UTF-8");
+        if self.root != Path::new("/") {
+            command.arg("--root").arg(self.root);
+        }
+        command
+    }
+}
+
+fn limits(timeout: Duration) -> Limits {
+    Limits {
+        who: WHO,
+        timeout,
+        limit: MAX_ANSWER,
+    }
+}
+
+fn nothing() -> Result<File, Failure> {
+    File::open("/dev/null").map_err(|source| Failure::HandOver { who: WHO, source })
+}
+
+/// Lines that begin with N name a package, those with P a path of it. Whatever
+/// else rpm says begins with another letter.
+pub fn parse(answer: &[u8]) -> BTreeMap<String, Vec<PathBuf>> {
+    let mut packages = BTreeMap::new();
+    let mut last: Option<&mut Vec<PathBuf>> = None;
+    for line in answer.split(|byte| *byte == b'\n') {
+        match line.split_first() {
+            Some((b'N', nevra)) => {
+                let nevra = String::from_utf8_lossy(nevra).into_owned();
+                last = Some(packages.entry(nevra).or_default());
+            }
+            Some((b'P', path)) => {
+                if let Some(paths) = &mut last {
+                    paths.push(PathBuf::from(OsStr::from_bytes(path)));
+                }
+            }
+            _ => {}
+        }
+    }
+    packages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read() {
+        let answer = b"Na-1-1.noarch\nP/lib/modules/6.1/a.ko\nP/usr/share/a\n\
+                       package b is not installed\nNc-1-1.noarch\n";
+        let packages = parse(answer);
+        assert_eq!(packages.len(), 2);
+        assert_eq!(packages["a-1-1.noarch"].len(), 2);
+        assert!(packages["c-1-1.noarch"].is_empty());
+        assert!(parse(b"P/orphan\n").is_empty());
+    }
+}

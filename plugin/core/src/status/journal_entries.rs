@@ -1,0 +1,325 @@
+//! What of an event the logs get: an entry for each package, kernel and verdict.
+
+use std::collections::BTreeMap;
+
+use btf_guard_protocol::decision::Decision;
+use btf_guard_protocol::event::{Event, Outcome};
+use btf_guard_protocol::override_source::{Override, Source};
+
+use crate::policy::Severity;
+use crate::report::{Report, VerdictEntry};
+use crate::verdict::Kind;
+
+/// Entries of one event. More than this is noise.
+const MAX_ENTRIES: usize = 64;
+
+/// Kinds of entries, by the ids under which the journal finds them.
+const BLOCKED: &str = "5d694a1a07704e8ea32497733ca37fe9";
+const WARNED: &str = "8ef9a75d22a742819c25bc6a78c5b663";
+const OVERRIDDEN: &str = "1028fbb9e0b84a349a105fc0f1296a05";
+const UNJUDGED: &str = "aff9fe56aeb84d4fb78a93a7e367c755";
+
+/// One entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// In one line.
+    pub message: String,
+    /// How loud.
+    pub level: log::Level,
+    /// What the journal keeps besides.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+/// The modules of one package that one kernel treats in one way.
+type Group<'a> = (&'a str, &'a str, Kind);
+
+/// The entries of an event: the worst first.
+pub fn of(event: &Event) -> Vec<Entry> {
+    let report: Option<serde_json::Result<Report>> = event
+        .answer
+        .as_ref()
+        .map(|answer| serde_json::from_str(answer.get()));
+    let report = match (&event.failure, report) {
+        (Some(failure), _) => return vec![unjudged(event, failure)],
+        (None, Some(Ok(report))) => report,
+        (None, Some(Err(error))) => {
+            return vec![unjudged(
+                event,
+                &format!("the report is not understood: {error}"),
+            )];
+        }
+        (None, None) => return Vec::new(),
+    };
+    let (id, level) = match event.outcome {
+        Outcome::Overridden => (OVERRIDDEN, log::Level::Warn),
+        Outcome::Blocked => (BLOCKED, log::Level::Error),
+        Outcome::Preflight if report.decision == Decision::Block => (BLOCKED, log::Level::Error),
+        Outcome::Proceeded | Outcome::Preflight => (WARNED, log::Level::Warn),
+    };
+    let mut entries = Vec::new();
+    for ((package, release, verdict), count) in groups(&report, event) {
+        let mut fields = common(event, id, report.decision);
+        fields.extend([
+            ("BTF_GUARD_PACKAGE", package.to_owned()),
+            ("BTF_GUARD_RELEASE", release.to_owned()),
+            ("BTF_GUARD_VERDICT", verdict.to_string()),
+            ("BTF_GUARD_MODULES", count.to_string()),
+        ]);
+        let modules = match count {
+            1 => "1 module".to_owned(),
+            _ => format!("{count} modules"),
+        };
+        let of = match package {
+            "" => String::new(),
+            package => format!(" of {package}"),
+        };
+        let message = format!(
+            "{}: {modules}{of} on kernel {release}: {verdict}{}",
+            what(event),
+            why(&event.overrides)
+        );
+        entries.push(Entry {
+            message,
+            level,
+            fields,
+        });
+    }
+    entries.truncate(MAX_ENTRIES);
+    entries
+}
+
+/// The entry of what nobody could judge.
+fn unjudged(event: &Event, failure: &str) -> Entry {
+    let decision = match event.outcome {
+        Outcome::Blocked => Decision::Block,
+        Outcome::Overridden if is_off(event) => Decision::Allow,
+        _ => Decision::Warn,
+    };
+    let mut fields = common(event, UNJUDGED, decision);
+    fields.push(("BTF_GUARD_FAILURE", failure.to_owned()));
+    Entry {
+        message: format!("{}: not judged: {failure}", what(event)),
+        level: match event.outcome {
+            Outcome::Blocked => log::Level::Error,
+            _ => log::Level::Warn,
+        },
+        fields,
+    }
+}
+
+/// Was it passed unlooked at, without a warning? Only `off` is written down so: what
+/// cannot be judged goes on by an `allow`, and is warned of.
+fn is_off(event: &Event) -> bool {
+    use btf_guard_protocol::override_source::Source::{CommandLine, Environment, Macro};
+    let last = event.overrides.last();
+    last.is_some_and(|last| matches!(last.source, Environment | Macro | CommandLine))
+}
+
+/// How many modules fare alike. What was so before is no news.
+fn groups<'a>(report: &'a Report, event: &Event) -> BTreeMap<Group<'a>, usize> {
+    let mut groups = BTreeMap::new();
+    let overruled = |verdict: &VerdictEntry| {
+        let rule = verdict.rule.as_deref();
+        let mut all = event.overrides.iter();
+        rule.is_some_and(|rule| all.any(|o| o.to_string() == rule))
+    };
+    for module in &report.modules {
+        for verdict in &module.verdicts {
+            let is_news = verdict.severity >= Severity::Warn;
+            if verdict.preexisting || !(is_news || overruled(verdict)) {
+                continue;
+            }
+            let kernel = report.kernels.get(verdict.kernel);
+            let release = kernel.and_then(|kernel| kernel.release.as_deref());
+            let group = (
+                module.package.as_deref().unwrap_or_default(),
+                release.unwrap_or_default(),
+                verdict.verdict,
+            );
+            *groups.entry(group).or_insert(0) += 1;
+        }
+    }
+    groups
+}
+
+/// What became of what.
+fn what(event: &Event) -> String {
+    let client = &event.client;
+    match event.outcome {
+        Outcome::Blocked => format!("blocked {client}"),
+        Outcome::Proceeded => format!("warned {client}"),
+        Outcome::Overridden => format!("overridden for {client}"),
+        Outcome::Preflight => format!("preflight of {client}"),
+    }
+}
+
+fn why(overrides: &[Override]) -> String {
+    let Some(last) = overrides.last() else {
+        return String::new();
+    };
+    match &last.reason {
+        Some(reason) => format!(" (by {last}: {reason})"),
+        None => format!(" (by {last})"),
+    }
+}
+
+fn common(event: &Event, id: &str, decision: Decision) -> Vec<(&'static str, String)> {
+    let who = &event.who;
+    let mut fields = vec![
+        ("MESSAGE_ID", id.to_owned()),
+        ("BTF_GUARD_CLIENT", event.client.clone()),
+        ("BTF_GUARD_DECISION", decision.name().to_owned()),
+        ("BTF_GUARD_UID", who.uid.to_string()),
+    ];
+    let mut add = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
+    add(
+        "BTF_GUARD_LOGIN_UID",
+        who.login_uid.map(|uid| uid.to_string()),
+    );
+    add("BTF_GUARD_SUDO_USER", who.sudo_user.clone());
+    add(
+        "BTF_GUARD_SUDO_UID",
+        who.sudo_uid.map(|uid| uid.to_string()),
+    );
+    if let Some(last) = event.overrides.last() {
+        let source = match last.source {
+            Source::Configuration => "configuration",
+            Source::Rule => "rule",
+            Source::Macro => "macro",
+            Source::CommandLine => "command-line",
+            Source::Environment => "environment",
+            Source::Standing => "standing",
+            Source::OneShot => "one-shot",
+        };
+        let id = last.id.as_deref();
+        let text = id.map_or_else(|| source.to_owned(), |id| format!("{source} {id}"));
+        add("BTF_GUARD_OVERRIDE", Some(text));
+        add("BTF_GUARD_REASON", last.reason.clone());
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use crate::kernel::Moment;
+    use crate::report::fixtures::{judged, kernel, misfit, module};
+    use crate::report::{KernelEntry, ModuleEntry, assemble};
+    use crate::verdict::Verdict;
+    use btf_guard_protocol::decision::Mode;
+    use btf_guard_protocol::event::Who;
+    use btf_guard_protocol::plan::{Answer as Told, Plan};
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+
+    fn event(outcome: Outcome, overrides: Vec<Override>, report: &Report) -> Event {
+        let mut told = Told::new(Decision::Warn, Vec::new(), Vec::new());
+        told.overrides = overrides;
+        told.whole = Some(to_raw_value(report).unwrap());
+        let plan = Plan::new("/".into());
+        Event::of("rpm".to_owned(), &plan, outcome, &told, Who::default())
+    }
+
+    fn kernels() -> Vec<KernelEntry> {
+        let mut kernels = vec![kernel(0, Moment::Boot), kernel(1, Moment::Boot)];
+        kernels[0].release = Some("6.1".to_owned());
+        kernels[1].release = Some("6.2".to_owned());
+        kernels
+    }
+
+    fn refused(kernel: usize, severity: Severity) -> VerdictEntry {
+        VerdictEntry {
+            severity,
+            ..judged(&kernels()[kernel], Verdict::Refused(misfit("x")))
+        }
+    }
+
+    fn of_package(package: Option<&str>, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
+        ModuleEntry {
+            package: package.map(str::to_owned),
+            ..module("x", verdicts)
+        }
+    }
+
+    fn report(modules: Vec<ModuleEntry>) -> Report {
+        assemble(kernels(), modules, Vec::new(), Mode::Block)
+    }
+
+    #[test]
+    fn modules_that_fare_alike_are_one_entry() {
+        let both = vec![refused(0, Severity::Warn), refused(1, Severity::Block)];
+        let kmp = || of_package(Some("a-1-1.noarch"), both.clone());
+        let report = report(vec![
+            kmp(),
+            kmp(),
+            of_package(None, vec![refused(1, Severity::Info)]),
+            of_package(None, vec![refused(1, Severity::Block)]),
+        ]);
+        let entries = of(&event(Outcome::Blocked, Vec::new(), &report));
+        let lines: Vec<&str> = entries.iter().map(|entry| entry.message.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "blocked rpm: 1 module on kernel 6.2: refused",
+                "blocked rpm: 2 modules of a-1-1.noarch on kernel 6.1: refused",
+                "blocked rpm: 2 modules of a-1-1.noarch on kernel 6.2: refused",
+            ]
+        );
+        assert!(entries.iter().all(|entry| entry.level == log::Level::Error));
+    }
+
+    #[test]
+    fn a_report_that_is_not_understood_is_told() {
+        let mut event = event(Outcome::Blocked, Vec::new(), &report(Vec::new()));
+        event.answer = Some(to_raw_value(&serde_json::json!({"schema": 1})).unwrap());
+        let entries = of(&event);
+        assert_eq!(entries.len(), 1);
+        let expected = "blocked rpm: not judged: the report is not understood: missing field";
+        assert!(entries[0].message.starts_with(expected), "{entries:?}");
+    }
+
+    #[test]
+    fn what_a_rule_has_made_harmless_is_still_told() {
+        let rule = Override {
+            source: Source::Rule,
+            id: Some("/etc/btf-guard.toml:3".to_owned()),
+            reason: Some("known".to_owned()),
+        };
+        let verdict = VerdictEntry {
+            rule: Some(rule.to_string()),
+            ..refused(0, Severity::Info)
+        };
+        let report = report(vec![of_package(None, vec![verdict])]);
+        let [entry] = &of(&event(Outcome::Overridden, vec![rule], &report))[..] else {
+            unreachable!("one entry")
+        };
+        let expected = "overridden for rpm: 1 module on kernel 6.1: refused \
+                        (by the rule /etc/btf-guard.toml:3: known)";
+        assert_eq!(entry.message, expected);
+        let field = |name| entry.fields.iter().find(|(known, _)| *known == name);
+        assert_eq!(field("BTF_GUARD_REASON").unwrap().1, "known");
+        assert_eq!(
+            field("BTF_GUARD_OVERRIDE").unwrap().1,
+            "rule /etc/btf-guard.toml:3"
+        );
+    }
+
+    #[test]
+    fn an_event_without_an_answer_says_why() {
+        let mut event = event(Outcome::Blocked, Vec::new(), &report(Vec::new()));
+        event.answer = None;
+        event.failure = Some("it hangs".to_owned());
+        let entries = of(&event);
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].message, "blocked rpm: not judged: it hangs");
+        // What is let pass with a warning, and what nobody has looked at.
+        event.outcome = Outcome::Overridden;
+        for (source, decision) in [(Source::OneShot, "warn"), (Source::Macro, "allow")] {
+            event.overrides = vec![Override::of(source)];
+            let fields = &of(&event)[0].fields;
+            assert!(fields.contains(&("BTF_GUARD_DECISION", decision.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The findings that stand now: what was found of each module and kernel, kept until
+//! one of them changes.
+//!
+//! [`Store`] is a file that only root reads and writes. A [`Finding`] carries what
+//! the disk looked like when it was judged ([`FileId`]); while that is so, it stands
+//! without another look.
+
+pub mod boot_check;
+pub mod context;
+pub(crate) mod from_report;
+pub mod journal_entries;
+pub mod publish;
+pub mod recheck;
+pub mod record;
+pub mod rescan;
+pub(crate) mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use btf_guard_protocol::decision::{Decision, Mode};
+use btf_guard_sysroot::file_id::FileId;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::Moment;
+use crate::policy::{self, Severity};
+use crate::verdict::{Cause, Kind};
+
+pub use from_report::{Origin, findings};
+pub use publish::{publish, withdraw};
+pub use store::{Error, Held};
+pub use store::Damaged;
+
+/// The version of [`Findings`].
+pub const SCHEMA: u32 = 2;
+
+/// Findings that are kept: several kernels, of which none takes any of its modules.
+pub(crate) const MAX_FINDINGS: usize = 50_000;
+
+/// Everything that was found and stands, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When all kernels and modules were judged last, in seconds since 1970. `None`
+    /// if never: then there may be more than is listed.
+    pub checked: Option<u64>,
+    /// What was found, sorted by what it is about.
+    pub findings: Vec<Finding>,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA,
+            checked: None,
+            findings: Vec::new(),
+        }
+    }
+}
+
+/// One kernel's verdict on one module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The module's file, the directory of all modules where that is empty, or an
+    /// initrd, `!`, and the path in there.
+    pub module: String,
+    /// The module's name; empty for a directory.
+    pub name: String,
+    /// The package that brought it, where that is known.
+    #[serde(default)]
+    pub package: Option<String>,
+    /// The initrd that it is in.
+    #[serde(default)]
+    pub initrd: Option<String>,
+    /// The kernel.
+    pub kernel: Place,
+    /// What it does.
+    pub verdict: Kind,
+    /// Which of its checks fails first.
+    #[serde(default)]
+    pub cause: Option<Cause>,
+    /// The negative errno.
+    #[serde(default)]
+    pub errno: Option<i32>,
+    /// The first line that it logs, or why nothing else can be said.
+    #[serde(default)]
+    pub log: Option<String>,
+    /// How bad that is.
+    pub severity: Severity,
+    /// What this machine needs the module for.
+    #[serde(default)]
+    pub(crate) used_by_host: Vec<String>,
+    /// When it was found first, in seconds since 1970.
+    pub since: u64,
+    /// Who found it: a package manager's program, a check, the kernel itself.
+    pub client: String,
+    /// What the disk looked like; `None` if it has to be judged before it is told.
+    #[serde(default)]
+    pub judged: Option<Judged>,
+}
+
+/// The kernel of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// `uname -r`.
+    pub release: Option<String>,
+    /// Running, or bootable.
+    pub moment: Moment,
+    /// `running`, or the path of its image.
+    pub source: String,
+    /// SHA-256 of its base BTF.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// Of the running kernel: the boot that it runs since.
+    #[serde(default)]
+    pub boot: Option<String>,
+}
+
+/// The files that a finding is about, as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The module's, or the initrd's.
+    pub module: FileId,
+    /// The kernel's image; `None` for the kernel that runs.
+    pub image: Option<FileId>,
+}
+
+impl Findings {
+    /// What they come to.
+    pub fn decision(&self) -> Decision {
+        let severities = self.findings.iter().map(|finding| finding.severity);
+        policy::decide(severities.max().unwrap_or(Severity::None), Mode::Block)
+    }
+
+    /// Adds what was found now. The same module before the same kernel is one
+    /// finding, which keeps the time of the first.
+    pub fn add(&mut self, found: Vec<Finding>) {
+        let known = self.findings.drain(..).map(|old| (old.about(), old));
+        let mut all: BTreeMap<About, Finding> = known.collect();
+        for mut new in found {
+            let about = new.about();
+            match all.get(&about) {
+                Some(old) if old.verdict == new.verdict => {
+                    new.since = old.since;
+                    new.client.clone_from(&old.client);
+                }
+                None if all.len() >= MAX_FINDINGS => continue,
+                _ => {}
+            }
+            all.insert(about, new);
+        }
+        self.findings = all.into_values().collect();
+    }
+}
+
+impl Findings {
+    /// Adds what nothing is known of yet.
+    pub fn add_unknown(&mut self, pending: Vec<Finding>) {
+        let known: BTreeSet<About> = self.findings.iter().map(Finding::about).collect();
+        let new = pending.into_iter();
+        self.add(new.filter(|new| !known.contains(&new.about())).collect());
+    }
+}
+
+/// What a finding is about: the same module before the same kernel.
+pub(crate) type About = (String, Moment, String);
+
+impl Finding {
+    /// What it is about.
+    pub fn about(&self) -> About {
+        let Place { moment, source, .. } = &self.kernel;
+        (self.module.clone(), *moment, source.clone())
+    }
+
+    /// The file that it is about.
+    pub fn file(&self) -> &str {
+        self.initrd.as_deref().unwrap_or(&self.module)
+    }
+}

@@ -1,0 +1,140 @@
+//! What hooks have found, kept for `status`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use btf_guard_protocol::event::{Event, Outcome};
+use btf_guard_protocol::procfs::boot_id;
+
+use super::{Held, Origin};
+use crate::report::Report;
+use crate::status;
+
+/// Keeps the findings of a transaction on this machine that goes on or is over.
+///
+/// What was found in packages may not be on the disk yet, and what is there may change
+/// again: `status` judges it before it is told.
+pub fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
+    let goes_on = matches!(event.outcome, Outcome::Proceeded | Outcome::Overridden);
+    let is_root = rustix::process::geteuid().is_root();
+    let Some(answer) = event.answer.as_ref().filter(|_| goes_on && is_root) else {
+        return Ok(());
+    };
+    if event.test || event.root != Path::new("/") {
+        return Ok(());
+    }
+    let report: Report =
+        serde_json::from_str(answer.get()).context("the answer in the event is not understood")?;
+    let boot = boot_id().ok();
+    let origin = Origin {
+        time: event.time,
+        client: &event.client,
+        boot: boot.as_deref(),
+    };
+    let found = status::findings(&report, origin);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let shown = || store.display().to_string();
+    let mut held = Held::open(store).with_context(shown)?;
+    held.findings.add(found);
+    held.keep().with_context(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use crate::kernel::Moment;
+    use crate::report::{self, FeaturesEntry, KernelEntry};
+    use btf_guard_protocol::decision::Mode;
+    use btf_guard_protocol::event::{SCHEMA, Who};
+    use btf_guard_protocol::plan::Stage;
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+
+    fn event() -> Event {
+        let kernel = KernelEntry {
+            id: 0,
+            release: Some("6.1".to_owned()),
+            build: None,
+            moment: Moment::Boot,
+            source: "/boot/vmlinuz-6.1".to_owned(),
+            default: false,
+            stale: None,
+            same_kernel_paths: Vec::new(),
+            package: None,
+            base: None,
+            abilities: FeaturesEntry {
+                kinds: 20,
+                distilled_base: true,
+                module_btf: true,
+                allow_mismatch: None,
+            },
+            config: None,
+            modules_checked: 0,
+            names_machine: true,
+        };
+        let gone = report::missing_modules("/lib/modules/6.1".to_owned(), &kernel);
+        let report = report::assemble(vec![kernel], vec![gone], Vec::new(), Mode::Warn);
+        Event {
+            schema: SCHEMA,
+            time: 7,
+            client: "dnf".to_owned(),
+            stage: Stage::After,
+            test: false,
+            root: "/".into(),
+            outcome: Outcome::Proceeded,
+            overrides: Vec::new(),
+            who: Who::default(),
+            answer: Some(to_raw_value(&report).unwrap()),
+            failure: None,
+            undecided: None,
+        }
+    }
+
+    #[test]
+    fn what_goes_on_is_kept_and_nothing_else() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let parent = tempfile::tempdir().unwrap();
+        let store = parent.path().join("lib");
+        let other = [
+            Event {
+                test: true,
+                ..event()
+            },
+            Event {
+                root: "/mnt".into(),
+                ..event()
+            },
+            Event {
+                outcome: Outcome::Blocked,
+                ..event()
+            },
+            Event {
+                outcome: Outcome::Preflight,
+                ..event()
+            },
+            Event {
+                answer: None,
+                ..event()
+            },
+        ];
+        for event in other {
+            keep(&event, &store).unwrap();
+            assert!(!store.exists(), "{event:?}");
+        }
+        keep(&event(), &store).unwrap();
+        keep(&event(), &store).unwrap();
+        let held = Held::open(&store).unwrap();
+        let [finding] = held.findings.findings.as_slice() else {
+            panic!("{:?}", held.findings);
+        };
+        assert_eq!((finding.since, finding.client.as_str()), (7, "dnf"));
+        assert_eq!(finding.judged, None);
+        assert_eq!(held.findings.checked, None);
+    }
+}

@@ -1,0 +1,139 @@
+//! The file that findings are kept in.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use rustix::io::Errno;
+use serde::Deserialize;
+
+use super::{Findings, MAX_FINDINGS, SCHEMA};
+
+/// Names in the directory.
+const NAME: &str = "findings.json";
+const DAMAGED: &str = "findings.json.damaged";
+const LOCK: &str = "findings.lock";
+
+/// The longest that is read, in bytes.
+const MAX_FILE: u64 = 64 << 20;
+
+/// How long another process's turn is waited for. A transaction waits behind this.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Why findings cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory or the file could have been written by others, or the system
+    /// refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Somebody else holds it.
+    #[error("another process holds it")]
+    Busy,
+}
+
+/// The findings, with nobody else at them.
+#[derive(Debug)]
+pub struct Held {
+    dir: Private,
+    /// Gives the turn to the next when it is closed.
+    _lock: File,
+    /// What was kept; empty where nothing was.
+    pub findings: Findings,
+    /// What was kept cannot be read, and is now aside.
+    pub damaged: Option<Damaged>,
+}
+
+/// Why the file was put aside, and where it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}: it is now {}", aside.display())]
+pub struct Damaged {
+    /// Where it is now.
+    pub aside: PathBuf,
+    /// What is wrong with it.
+    pub(crate) why: ReadError,
+}
+
+impl Held {
+    /// Takes a turn at the findings in `dir`, which is made where there is none; its
+    /// parent must be there.
+    ///
+    /// # Errors
+    /// Where the directory is not this user's alone, or another process keeps its turn.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let private = Private::create(dir)?;
+        let lock = lock(&dir.join(LOCK))?;
+        let (findings, damaged) = match read(&private) {
+            Ok(findings) => (findings, None),
+            Err(why) => {
+                // A second one says no more than the first did.
+                std::fs::rename(dir.join(NAME), dir.join(DAMAGED))?;
+                let aside = dir.join(DAMAGED);
+                (Findings::default(), Some(Damaged { aside, why }))
+            }
+        };
+        Ok(Self {
+            dir: private,
+            _lock: lock,
+            findings,
+            damaged,
+        })
+    }
+
+    /// Keeps the findings as they are now.
+    ///
+    /// # Errors
+    /// Those of the system; then what was kept before is still there.
+    pub fn keep(&mut self) -> Result<(), Error> {
+        self.findings.schema = SCHEMA;
+        self.findings.findings.truncate(MAX_FINDINGS);
+        let bytes = serde_json::to_vec(&self.findings).map_err(io::Error::from)?;
+        Ok(self.dir.write(NAME, &bytes)?)
+    }
+}
+
+/// What every version of the file has.
+#[derive(Deserialize)]
+struct Version {
+    schema: u32,
+}
+
+/// What was kept, or what is wrong with it.
+fn read(dir: &Private) -> Result<Findings, ReadError> {
+    let Some(text) = dir.read(NAME, MAX_FILE)? else {
+        return Ok(Findings::default());
+    };
+    let Version { schema } = serde_json::from_slice(&text)?;
+    match schema {
+        SCHEMA => Ok(serde_json::from_slice(&text)?),
+        // An older version wrote it; the next look at everything finds all of it again.
+        older if older < SCHEMA => Ok(Findings::default()),
+        newer => Err(ReadError::Schema(newer)),
+    }
+}
+
+/// A lock that ends with its file. The directory is this user's alone, so nobody
+/// else has put a link there.
+fn lock(path: &Path) -> Result<File, Error> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    let file = File::from(openat(CWD, path, flags, mode).map_err(io::Error::from)?);
+    let begun = Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < LOCK_TIMEOUT => {
+                thread::sleep(LOCK_INTERVAL)
+            }
+            Err(Errno::WOULDBLOCK) => return Err(Error::Busy),
+            Err(errno) => return Err(io::Error::from(errno).into()),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What was broken before a transaction is not its doing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use btf_guard_sysroot::Root;
+use rayon::prelude::*;
+
+use super::fs_view::FsView;
+use super::located::{LocatedModule, ModuleLocation};
+use crate::boot::inventory::{Installed, Inventory};
+use crate::boot::{Bootable, ModulesRoot};
+use crate::evaluate::Evaluator;
+use crate::kernel::Kernel;
+use crate::module::{Module, Reader, name_of_file};
+use crate::policy::{self, Severity};
+use crate::report::VerdictEntry;
+use crate::verdict::Kind;
+
+/// Marks the verdicts that were as bad before: the same module, by path or else
+/// by name, before the same kernel, or before every image on the disk that the
+/// transaction's image replaces. Where that cannot be known, because an image or
+/// the module cannot be read, a verdict warns at most: what may be a repair is
+/// not stopped.
+pub(crate) fn mark_preexisting<'a>(
+    modules: &mut [LocatedModule],
+    evaluator: &Evaluator,
+    inventory: &'a Inventory,
+    view: &'a FsView<'_>,
+) {
+    let is_finding = |located: &LocatedModule| {
+        located.module.severity() >= Severity::Warn && !located.location.is_directory()
+    };
+    let releases: BTreeSet<String> = modules
+        .iter()
+        .filter(|located| is_finding(located))
+        .map(|located| located.location.release.clone())
+        .collect();
+    let disks: BTreeMap<String, Before<'_>> = releases
+        .into_iter()
+        .map(|release| {
+            let disk = Before::read(&release, inventory, view);
+            (release, disk)
+        })
+        .collect();
+    modules
+        .par_iter_mut()
+        .filter(|located| is_finding(located))
+        .for_each_init(Reader::new, |reader, LocatedModule { location, module }| {
+            let Some(disk) = disks.get(&location.release) else {
+                return;
+            };
+            let Some(before) = disk.module(location, &module.name, reader) else {
+                return;
+            };
+            for verdict in &mut module.verdicts {
+                if verdict.severity < Severity::Warn {
+                    continue;
+                }
+                match disk.compare(before.as_ref(), verdict, evaluator) {
+                    Baseline::Better => {}
+                    Baseline::AsBad => verdict.set_preexisting(),
+                    Baseline::Unknown(why) => verdict.set_maybe_preexisting(&why),
+                }
+            }
+        });
+}
+
+/// The kernels of a release that use this root's modules.
+pub fn kernels<'i>(inventory: &'i Inventory, release: &str) -> impl Iterator<Item = &'i Installed> {
+    inventory.kernels.iter().filter(move |installed| {
+        installed.kernel.release.as_deref() == Some(release)
+            && installed.bootable.home == ModulesRoot::Root
+    })
+}
+
+/// The images that cannot be read and, by their names, are of a release; each
+/// with the reason.
+pub(crate) fn unreadable<'i>(
+    inventory: &'i Inventory,
+    release: &str,
+) -> impl Iterator<Item = (&'i Bootable, &'i String)> {
+    let all = inventory.unreadable.iter();
+    let own = move |(image, _): &&(Bootable, String)| image.release.as_deref() == Some(release);
+    all.filter(own).map(|(image, why)| (image, why))
+}
+
+/// A module of the disk that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct Unreadable {
+    path: PathBuf,
+    source: crate::module::Error,
+}
+
+/// How a module fared before the transaction.
+enum Baseline {
+    Better,
+    AsBad,
+    /// What could not be read, and why.
+    Unknown(String),
+}
+
+/// What the disk holds of a release before the transaction.
+struct Before<'a> {
+    root: &'a Root,
+    /// The module directory, as a path inside the root.
+    dir: Option<PathBuf>,
+    by_name: BTreeMap<String, PathBuf>,
+    kernels: Vec<&'a Kernel>,
+    /// An image that is no kernel, and why.
+    unreadable: Option<String>,
+}
+
+impl<'a> Before<'a> {
+    fn read(release: &str, inventory: &'a Inventory, view: &'a FsView<'_>) -> Self {
+        let root = view.root();
+        let tree = view.tree(release);
+        let modules = tree.iter().flat_map(|tree| &tree.modules);
+        let named = modules.map(|(found, _)| (name_of_file(&found.path), found.file.clone()));
+        let unreadable = unreadable(inventory, release).next();
+        Self {
+            by_name: named.collect(),
+            kernels: kernels(inventory, release).map(|i| &i.kernel).collect(),
+            unreadable: unreadable.map(|(image, why)| format!("{}: {why}", image.path.display())),
+            root,
+            dir: tree.as_ref().and_then(|tree| root.inside(&tree.dir)),
+        }
+    }
+
+    /// The module as it was, by path or else by name, or why it cannot be read;
+    /// `None` if there was none.
+    fn module(
+        &self,
+        location: &ModuleLocation,
+        name: &str,
+        reader: &mut Reader,
+    ) -> Option<Result<Module, Unreadable>> {
+        let same = self.dir.as_ref().map(|dir| dir.join(&location.below));
+        // A link starts at the root's own `/`, not at ours.
+        let file = same.and_then(|inside| self.root.resolve(&inside).ok());
+        let file = file.as_ref().or_else(|| self.by_name.get(name))?;
+        let unreadable = |source| Unreadable {
+            path: file.clone(),
+            source,
+        };
+        Some(reader.open(file).map_err(unreadable))
+    }
+
+    fn compare(
+        &self,
+        module: Result<&Module, &Unreadable>,
+        now: &VerdictEntry,
+        evaluator: &Evaluator,
+    ) -> Baseline {
+        let Some(entry) = evaluator.entries().get(now.kernel) else {
+            return Baseline::Better;
+        };
+        let module = match module {
+            Ok(module) => module,
+            Err(error) => return Baseline::Unknown(error.to_string()),
+        };
+        // What the kernel does is compared, not what this machine's policy makes of it.
+        let severity = |verdict| policy::built_in(entry.moment, verdict);
+        let bad = |kernel: &Kernel| {
+            let judgement = evaluator.bases().judge(module, kernel, evaluator.causes());
+            severity(Kind::from(&judgement.verdict)) >= severity(now.verdict)
+        };
+        let before = |bad| match bad {
+            true => Baseline::AsBad,
+            false => Baseline::Better,
+        };
+        match (&entry.package, evaluator.kernel(entry.id)) {
+            (None, Some(same)) => before(bad(same)),
+            _ if !self.kernels.iter().all(|kernel| bad(kernel)) => Baseline::Better,
+            _ => match &self.unreadable {
+                Some(why) => Baseline::Unknown(why.clone()),
+                None => before(!self.kernels.is_empty()),
+            },
+        }
+    }
+}

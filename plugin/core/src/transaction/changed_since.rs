@@ -1,0 +1,43 @@
+//! What has changed since a transaction began.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use btf_guard_sysroot::file_id::changed_since;
+use btf_guard_sysroot::module_tree::TimedModule;
+
+use crate::boot::Bootable;
+
+/// When the transaction began, in seconds since 1970. Where that is not known,
+/// everything counts as its work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Since(pub Option<u64>);
+
+impl Since {
+    /// A module was made, replaced or changed since then, or is reached by another
+    /// link.
+    pub(crate) fn changed(self, (found, changed): &TimedModule) -> bool {
+        let Some(since) = self.0 else { return true };
+        let touched_file = match changed {
+            Some(changed) => changed_since(*changed, since),
+            None => touched(&found.file, since),
+        };
+        // As strings: to compare thousands of paths part by part takes milliseconds.
+        let is_link = found.file.as_os_str() != found.path.as_os_str();
+        touched_file || is_link && touched(&found.path, since)
+    }
+
+    /// Is this another kernel than before, or reached by another way?
+    pub(crate) fn changed_kernel(self, kernel: &Bootable) -> bool {
+        let Some(since) = self.0 else { return true };
+        let entries = kernel.via.iter().map(|via| via.source.as_path());
+        touched(&kernel.file, since) || entries.into_iter().any(|path| touched(path, since))
+    }
+}
+
+/// Was it changed since then? What cannot be looked at was not.
+fn touched(path: &Path, since: u64) -> bool {
+    let found = fs::symlink_metadata(path);
+    found.is_ok_and(|found| changed_since(found.ctime(), since))
+}

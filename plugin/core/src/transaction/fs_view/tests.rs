@@ -1,0 +1,282 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::io::Write;
+
+use rpm::FileOptions;
+
+use super::*;
+use crate::boot::inventory;
+
+/// A BTF without types, which passes for a kernel.
+const EMPTY_BASE: &[u8] = b"\x9f\xeb\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+
+/// The kernels of 6.1 that stay, by their paths inside the root.
+fn stay_of(change: &Change, root: &Root) -> Vec<String> {
+    let place = inventory::Place {
+        root,
+        esps: &[],
+        cache: None,
+        config: None,
+        releases: None,
+    };
+    let kernels = place.inventory().kernels;
+    let stay = change.kernels_that_stay("6.1", root, &kernels).into_iter();
+    stay.map(|kernel| {
+        let inside = root.inside(&kernel.bootable.path).unwrap();
+        inside.display().to_string()
+    })
+    .collect()
+}
+
+fn package(paths: &[&str]) -> File {
+    let mut builder = rpm::PackageBuilder::new("p", "1", "GPL", "x86_64", "p");
+    builder.using_config(rpm::BuildConfig::v4().compression(rpm::CompressionType::None));
+    for path in paths {
+        builder
+            .with_file_contents("x", FileOptions::new(*path))
+            .unwrap();
+    }
+    let mut file = tempfile::tempfile().unwrap();
+    builder.build().unwrap().write(&mut file).unwrap();
+    file.flush().unwrap();
+    file
+}
+
+fn element(action: Action, paths: &[&str]) -> Element {
+    Element {
+        nevra: "p-1-1.x86_64".into(),
+        action,
+        file: None,
+        paths: paths.iter().map(PathBuf::from).collect(),
+    }
+}
+
+fn root(files: &[&str]) -> (tempfile::TempDir, Root) {
+    let dir = tempfile::tempdir().unwrap();
+    for file in files {
+        let file = dir.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, EMPTY_BASE).unwrap();
+    }
+    std::os::unix::fs::symlink("usr/lib", dir.path().join("lib")).unwrap();
+    let root = Root::new(dir.path()).unwrap();
+    (dir, root)
+}
+
+fn read(elements: Vec<Element>, files: Vec<Option<File>>) -> Transaction {
+    let plan = Plan {
+        elements,
+        ..Plan::new("/".into())
+    };
+    Transaction::read(&plan, files)
+}
+
+fn staying(transaction: &Transaction, root: &Root) -> Vec<(PathBuf, ModuleFile)> {
+    FsView::new(transaction, root).modules_that_stay("6.1")
+}
+
+#[test]
+fn an_upgrade_replaces_what_comes_back_and_erases_the_rest() {
+    let (_dir, root) = root(&[
+        "usr/lib/modules/6.1/kernel/same.ko",
+        "usr/lib/modules/6.1/kernel/gone.ko",
+        "usr/lib/modules/6.1/updates/kmp.ko",
+        "usr/lib/modules/6.1/vmlinuz",
+        "boot/vmlinuz-6.1",
+    ]);
+    let old = element(
+        Action::Erase,
+        &[
+            "/lib/modules/6.1/kernel/same.ko",
+            "/lib/modules/6.1/kernel/gone.ko",
+            "/lib/modules/6.1/vmlinuz",
+        ],
+    );
+    let new = package(&[
+        "/usr/lib/modules/6.1/kernel/same.ko",
+        "/usr/lib/modules/6.1/kernel/new.ko.zst",
+        "/usr/share/doc/readme",
+    ]);
+    let transaction = read(
+        vec![element(Action::Install, &[]), old],
+        vec![Some(new), None],
+    );
+    assert_eq!(transaction.unreadable, []);
+    let change = &transaction.releases["6.1"];
+    assert!(change.installs_modules() && change.erases_modules());
+    let stay: Vec<_> = staying(&transaction, &root)
+        .into_iter()
+        .map(|(_, found)| found.file)
+        .collect();
+    assert_eq!(
+        stay,
+        [root.path().join("usr/lib/modules/6.1/updates/kmp.ko")]
+    );
+    // The image goes with the old half; its copy in /boot is nobody's here.
+    assert_eq!(stay_of(change, &root), ["/boot/vmlinuz-6.1"]);
+}
+
+#[test]
+fn where_a_link_leads_decides_what_stays() {
+    let (dir, root) = root(&[
+        "usr/lib/modules/6.0/extra/replaced.ko",
+        "usr/lib/modules/6.0/extra/erased.ko",
+        "usr/lib/modules/6.0/extra/kept.ko",
+        "usr/lib/modules/6.1/updates/gone.ko",
+        "usr/lib/modules/6.1/updates/here.ko",
+    ]);
+    let link = |from: &str, to: &str| {
+        let from = dir.path().join("usr/lib/modules/6.1").join(from);
+        fs::create_dir_all(from.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, from).unwrap();
+    };
+    for name in ["replaced", "erased", "kept"] {
+        link(
+            &format!("weak-updates/{name}.ko"),
+            &format!("/lib/modules/6.0/extra/{name}.ko"),
+        );
+    }
+    link("extra/gone.ko", "../updates/gone.ko");
+    link("extra/here.ko", "../updates/here.ko");
+    let old = element(
+        Action::Erase,
+        &[
+            "/lib/modules/6.0/extra/replaced.ko",
+            "/lib/modules/6.0/extra/erased.ko",
+            "/lib/modules/6.1/updates/gone.ko",
+            "/lib/modules/6.1/extra/here.ko",
+        ],
+    );
+    let new = package(&["/lib/modules/6.0/extra/replaced.ko"]);
+    let transaction = read(
+        vec![element(Action::Install, &[]), old],
+        vec![Some(new), None],
+    );
+    let stay: Vec<_> = staying(&transaction, &root)
+        .into_iter()
+        .map(|(_, found)| found.file)
+        .collect();
+    let real = |path: &str| root.path().join("usr/lib/modules").join(path);
+    assert_eq!(
+        stay,
+        [real("6.1/updates/here.ko"), real("6.0/extra/kept.ko")]
+    );
+}
+
+#[test]
+fn a_module_that_comes_is_the_module_of_every_release_that_links_to_it() {
+    let (dir, root) = root(&[
+        "usr/lib/modules/6.0/extra/kmp.ko",
+        "usr/lib/modules/6.0/extra/other.ko",
+        "usr/lib/modules/6.1/kernel/x.ko",
+    ]);
+    let weak = dir.path().join("usr/lib/modules/6.1/weak-updates/sub");
+    fs::create_dir_all(&weak).unwrap();
+    for name in ["kmp", "other"] {
+        let to = format!("/lib/modules/6.0/extra/{name}.ko");
+        std::os::unix::fs::symlink(to, weak.join(format!("{name}.ko"))).unwrap();
+    }
+    let new = package(&["/lib/modules/6.0/extra/kmp.ko"]);
+    let transaction = read(vec![element(Action::Install, &[])], vec![Some(new)]);
+    let linked = WeakUpdate {
+        path: "/lib/modules/6.0/extra/kmp.ko".into(),
+        release: "6.1".into(),
+        below: "weak-updates/sub/kmp.ko".into(),
+    };
+    assert_eq!(FsView::new(&transaction, &root).weak_updates(), [linked]);
+    // What goes is nobody's module any more.
+    let erase = element(Action::Erase, &["/lib/modules/6.0/extra/kmp.ko"]);
+    let transaction = read(vec![erase], vec![None]);
+    assert_eq!(FsView::new(&transaction, &root).weak_updates(), []);
+}
+
+#[test]
+fn copies_go_with_the_image_that_they_were_made_of() {
+    let (dir, root) = root(&[
+        "usr/lib/modules/6.1/vmlinuz",
+        "usr/lib/modules/6.1/kernel/x.ko",
+        "efi/token/6.1/linux",
+    ]);
+    let entries = dir.path().join("efi/loader/entries");
+    fs::create_dir_all(&entries).unwrap();
+    let entry = "title x\nversion 6.1\nlinux /token/6.1/linux\n";
+    fs::write(entries.join("x.conf"), entry).unwrap();
+    let stays = |paths: &[&str]| {
+        let transaction = read(vec![element(Action::Erase, paths)], vec![None]);
+        stay_of(&transaction.releases["6.1"], &root)
+    };
+    let both = ["/usr/lib/modules/6.1/vmlinuz", "/efi/token/6.1/linux"];
+    assert_eq!(stays(&["/lib/modules/6.1/kernel/x.ko"]), both);
+    assert_eq!(stays(&["/lib/modules/6.1/vmlinuz"]), [""; 0]);
+}
+
+#[test]
+fn copies_follow_the_image_that_is_brought() {
+    let (_dir, root) = root(&["boot/vmlinuz-6.1", "usr/lib/modules/6.1/x.ko"]);
+    let transaction = read(
+        vec![element(Action::Install, &[])],
+        vec![Some(package(&["/usr/lib/modules/6.1/vmlinuz"]))],
+    );
+    let change = &transaction.releases["6.1"];
+    assert_eq!(
+        change.new_images,
+        [(0, PathBuf::from("/usr/lib/modules/6.1/vmlinuz"))]
+    );
+    assert_eq!(stay_of(change, &root), [""; 0]);
+    assert_eq!(staying(&transaction, &root).len(), 1);
+    assert!(!change.installs_modules());
+}
+
+#[test]
+fn an_image_that_comes_and_cannot_be_read_is_no_old_copy() {
+    let (_dir, root) = root(&["boot/vmlinuz-6.1", "usr/lib/modules/6.1/kernel/x.ko"]);
+    let named = |paths: &[&str], file| {
+        let transaction = read(vec![element(Action::Install, paths)], vec![file]);
+        let change = &transaction.releases["6.1"];
+        assert_eq!(stay_of(change, &root), [""; 0], "{paths:?}");
+        let image = change.unknown_image().map(|(_, path)| path.to_owned());
+        (image, staying(&transaction, &root).len())
+    };
+    // The package cannot be opened: the plan tells what it brings.
+    let (image, stay) = named(
+        &[
+            "/usr/lib/modules/6.1/vmlinuz",
+            "/lib/modules/6.1/kernel/x.ko",
+        ],
+        None,
+    );
+    assert_eq!(image.unwrap(), Path::new("/usr/lib/modules/6.1/vmlinuz"));
+    assert_eq!(stay, 0);
+    // Another name is read where there is no usual one.
+    let (image, _) = named(&[], Some(package(&["/lib/modules/6.1/Image"])));
+    assert_eq!(image, None);
+    // It is the package's, and not in it.
+    let (image, _) = named(&["/boot/vmlinuz-6.1"], Some(package(&["/opt/x"])));
+    assert_eq!(image.unwrap(), Path::new("/boot/vmlinuz-6.1"));
+    // One that can be read is enough.
+    let brings = package(&["/lib/modules/6.1/vmlinuz", "/lib/modules/6.1/vmlinux.xz"]);
+    let (image, _) = named(&["/usr/lib/modules/6.1/vmlinuz"], Some(brings));
+    assert_eq!(image, None);
+}
+
+#[test]
+fn a_package_that_cannot_be_read_is_named() {
+    let mut broken = tempfile::tempfile().unwrap();
+    broken.write_all(b"not a package").unwrap();
+    let install = || element(Action::Install, &[]);
+    let transaction = read(vec![install(), install()], vec![Some(broken), None]);
+    assert!(transaction.releases.is_empty());
+    let complaints: Vec<_> = transaction
+        .unreadable
+        .iter()
+        .map(|(nevra, error)| format!("{nevra}: {error}"))
+        .collect();
+    assert_eq!(
+        complaints,
+        [
+            "p-1-1.x86_64: at offset 0x0: expected the magic of an rpm package (ed ab ee db)",
+            "p-1-1.x86_64: the package file cannot be opened",
+        ]
+    );
+}

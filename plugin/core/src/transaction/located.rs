@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A module that was judged, and where in a root it is or will be.
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
+
+/// Bytes of a digest that make a key: enough to tell a few thousand apart.
+const KEY_LEN: usize = 8;
+
+/// Where a module is, or will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleLocation {
+    pub release: String,
+    /// Its path below the release's module directory; empty for the directory.
+    pub below: PathBuf,
+}
+
+impl ModuleLocation {
+    pub fn new(release: &str, below: &Path) -> Self {
+        Self {
+            release: release.to_owned(),
+            below: below.to_owned(),
+        }
+    }
+
+    /// It is the module directory itself, not a module.
+    pub(crate) fn is_directory(&self) -> bool {
+        self.below.as_os_str().is_empty()
+    }
+}
+
+/// A module that was judged, and where it is.
+#[derive(Debug)]
+pub struct LocatedModule {
+    pub location: ModuleLocation,
+    pub module: ModuleEntry,
+}
+
+impl LocatedModule {
+    /// The key of one of its verdicts: the same for the same verdict of the same
+    /// build of a kernel on a module in the same place, before a transaction as
+    /// after it.
+    pub fn key(&self, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
+        let base = kernel.base.as_ref().map(|base| base.sha256.as_str());
+        let ModuleLocation { release, below } = &self.location;
+        digest(&(kernel.moment, base, release, below, verdict.verdict))
+    }
+}
+
+/// The modules alone.
+pub(crate) fn entries(located: &mut [LocatedModule]) -> impl Iterator<Item = &mut ModuleEntry> {
+    located.iter_mut().map(|located| &mut located.module)
+}
+
+/// The key of what could not be judged.
+pub(crate) fn error_key(error: &ErrorEntry) -> String {
+    digest(&(&error.path, &error.error))
+}
+
+fn digest(of: &impl Debug) -> String {
+    let digest = Sha256::digest(format!("{of:?}"));
+    let bytes: Vec<u8> = digest.into_iter().take(KEY_LEN).collect();
+    hex::encode(bytes)
+}

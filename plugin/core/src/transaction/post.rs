@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The disk after a transaction, scriptlets' work included, or without any.
+//!
+//! Only what changed since the transaction began is judged: modules that are
+//! new, before every kernel; kernels that are new, with every module. Without a
+//! transaction, all of one release.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use btf_guard_protocol::plan::{Action, Plan};
+use btf_guard_sysroot::file_role::Role;
+use btf_guard_sysroot::module_tree::ReleaseTree;
+
+use super::baseline;
+use super::changed_since::Since;
+use super::located::{LocatedModule, ModuleLocation, entries, error_key};
+use super::scene::{Evaluated, Evaluation, Scene};
+use crate::boot::inventory::{Inventory, Place as Search};
+use crate::boot::{self, Bootable};
+use crate::evaluate::failed;
+use crate::report::ErrorEntry;
+
+/// Judges what a plan's transaction has left on the disk. What the plan says was
+/// reported is marked as known.
+pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
+    let since = Since(plan.since);
+    let changed_paths = ChangedPaths::of(plan);
+    let lost = &changed_paths.lost_own_modules;
+    let search = Search {
+        root: scene.root,
+        esps: &plan.esps,
+        cache: scene.cache.as_ref(),
+        config: None,
+        releases: None,
+    };
+    let found = search.discover();
+    let mut releases = lost.clone();
+    let expected = match &plan.release {
+        Some(own) => BTreeSet::from([own.clone()]),
+        None => {
+            releases.extend(changed_kernels(&search, &found, since));
+            &releases | &changed_paths.new_modules
+        }
+    };
+    let open = |releases| {
+        let search = Search {
+            releases: Some(releases),
+            ..search
+        };
+        search.open_all(found.clone())
+    };
+    // Each takes about as long as the other.
+    let (trees, mut inventory) = rayon::join(|| trees(scene, plan, since), || open(&expected));
+    let changed = trees.iter().filter(|tree| tree.has_changed());
+    releases.extend(changed.map(|tree| tree.tree.release.clone()));
+    if plan.release.is_none() && !releases.is_subset(&expected) {
+        inventory = open(&releases);
+    }
+    let mut disk = Disk {
+        since,
+        evaluation: Evaluation::new(scene, broken(&inventory, plan, since)),
+        inventory: &inventory,
+    };
+    let mut modules = Vec::new();
+    for release in &releases {
+        let mut all = trees.iter();
+        match all.find(|tree| tree.tree.release == *release && !tree.tree.modules.is_empty()) {
+            Some(tree) => disk.add_release(tree),
+            None if lost.contains(release) => modules.extend(disk.missing(release)),
+            None => {}
+        }
+    }
+    modules.extend(disk.evaluation.run_jobs());
+    let Evaluation {
+        evaluator,
+        mut errors,
+        ..
+    } = disk.evaluation;
+    let reported: BTreeSet<&str> = plan.said.iter().map(String::as_str).collect();
+    errors.retain(|error| !reported.contains(error_key(error).as_str()));
+    let kernels = evaluator.into_entries();
+    let policy = scene.governed.rating(BTreeMap::new());
+    policy.rate(entries(&mut modules), &kernels);
+    for located in &mut modules {
+        let known = located.module.verdicts.iter().map(|verdict| {
+            let kernel = kernels.get(verdict.kernel);
+            kernel.is_some_and(|kernel| reported.contains(located.key(verdict, kernel).as_str()))
+        });
+        let known: Vec<bool> = known.collect();
+        let verdicts = located.module.verdicts.iter_mut().zip(known);
+        for (verdict, _) in verdicts.filter(|(_, known)| *known) {
+            verdict.set_preexisting();
+        }
+    }
+    Evaluated {
+        kernels,
+        modules,
+        errors,
+        packages: policy.packages,
+    }
+}
+
+/// What a plan's paths say of releases.
+#[derive(Default)]
+struct ChangedPaths {
+    /// The releases whose own modules the transaction has taken away.
+    lost_own_modules: BTreeSet<String>,
+    /// The releases that it has brought modules for.
+    new_modules: BTreeSet<String>,
+}
+
+impl ChangedPaths {
+    fn of(plan: &Plan) -> Self {
+        let mut this = Self::default();
+        for element in &plan.elements {
+            for path in &element.paths {
+                let Some(Role::Module { release, below }) = Role::of(path) else {
+                    continue;
+                };
+                let releases = match element.action {
+                    Action::Install => &mut this.new_modules,
+                    Action::Erase if below.starts_with("kernel") => &mut this.lost_own_modules,
+                    Action::Erase => continue,
+                };
+                if !releases.contains(release) {
+                    releases.insert(release.to_owned());
+                }
+            }
+        }
+        this
+    }
+}
+
+/// The releases of the kernels that have changed.
+fn changed_kernels(
+    search: &Search<'_>,
+    found: &boot::BootKernels,
+    since: Since,
+) -> BTreeSet<String> {
+    let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
+    changed
+        .filter_map(|kernel| search.release_of(kernel))
+        .collect()
+}
+
+/// The modules of every release, or of the plan's own.
+fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
+    let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
+    let releases = scene.root.module_releases().into_iter().filter(own);
+    releases
+        .filter_map(|release| {
+            let tree = ReleaseTree::read(scene.root, &release, true)?;
+            let changed = tree.modules.iter().map(|module| since.changed(module));
+            let changed = changed.collect();
+            Some(ChangedTree { tree, changed })
+        })
+        .collect()
+}
+
+/// Images that the transaction has left behind, or that by their names are of the
+/// plan's release, and that cannot be read: they will not boot.
+fn broken(inventory: &Inventory, plan: &Plan, since: Since) -> Vec<ErrorEntry> {
+    let own = |image: &Bootable| plan.release.is_none() || image.release == plan.release;
+    let all = inventory.unreadable.iter();
+    all.filter(|(image, _)| own(image) && since.changed_kernel(image))
+        .map(|(image, why)| failed(image.path.display().to_string(), why))
+        .collect()
+}
+
+/// The modules of one release, and which of them have changed.
+struct ChangedTree {
+    tree: ReleaseTree,
+    /// In the order of the tree's modules.
+    changed: Vec<bool>,
+}
+
+impl ChangedTree {
+    fn has_changed(&self) -> bool {
+        self.changed.contains(&true)
+    }
+}
+
+struct Disk<'a> {
+    evaluation: Evaluation<'a>,
+    since: Since,
+    inventory: &'a Inventory,
+}
+
+impl Disk<'_> {
+    /// Sorts out which modules of a release meet which kernels for the first time.
+    fn add_release(&mut self, ChangedTree { tree, changed }: &ChangedTree) {
+        let (mut new, mut all) = (Vec::new(), Vec::new());
+        for installed in baseline::kernels(self.inventory, &tree.release) {
+            let id = self.evaluation.evaluator.add_installed(installed.clone());
+            let ids = match self.since.changed_kernel(&installed.bootable) {
+                true => &mut new,
+                false => &mut all,
+            };
+            ids.push(id);
+        }
+        all.extend(self.evaluation.add_running(&tree.release));
+        all.extend(&new);
+        // Two images may hold one kernel.
+        for ids in [&mut new, &mut all] {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        for ((file, _), changed) in tree.modules.iter().zip(changed) {
+            let kernels = match changed {
+                true => &all,
+                false => &new,
+            };
+            if !kernels.is_empty() {
+                let location = ModuleLocation::new(&tree.release, tree.below(file));
+                let evaluation = &mut self.evaluation;
+                evaluation.add_job(location, file.clone(), kernels.clone());
+            }
+        }
+    }
+
+    /// The kernels of a release of which no module is left.
+    fn missing(&mut self, release: &str) -> Vec<LocatedModule> {
+        let mut ids: Vec<usize> = self.evaluation.add_running(release).into_iter().collect();
+        for installed in baseline::kernels(self.inventory, release) {
+            ids.push(self.evaluation.evaluator.add_installed(installed.clone()));
+        }
+        ids.dedup();
+        self.evaluation.missing(release, &ids)
+    }
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A transaction before its first change: what its packages and the disk say
+//! will be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+
+use btf_guard_protocol::nevra::same_package;
+use btf_guard_protocol::plan::Plan;
+
+use super::baseline;
+use super::fs_view::{Change, FsView, Transaction, WeakUpdate};
+use super::located::{LocatedModule, ModuleLocation, entries};
+use super::scene::{Evaluated, Evaluation, Scene};
+use crate::boot::inventory::{Inventory, Place as Search};
+use crate::evaluate::{failed, package};
+use crate::kernel::Moment;
+use crate::policy::Severity;
+use crate::report::{ErrorEntry, KernelEntry, ModuleEntry, PackageOrigin};
+use crate::rpm::kernel_files::PackagedModule;
+
+/// Judges a plan; `files` are the package files that its elements name, opened.
+pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evaluated {
+    let transaction = Transaction::read(plan, files);
+    let view = FsView::new(&transaction, scene.root);
+    let weak_updates = view.weak_updates();
+    let inventory = inventory(scene, &view, &transaction, &weak_updates);
+    let unreadable = transaction.unreadable.iter();
+    let errors = unreadable.map(|(nevra, error)| failed(nevra.clone(), error));
+    let mut planned = Planned {
+        evaluation: Evaluation::new(scene, errors.collect()),
+        transaction: &transaction,
+        view: &view,
+        weak_updates: &weak_updates,
+        inventory: &inventory,
+        kernels: BTreeMap::new(),
+    };
+    planned.find_kernels();
+    let mut modules = planned.incoming();
+    modules.extend(planned.staying());
+    modules.extend(planned.missing());
+    let Evaluation {
+        evaluator, errors, ..
+    } = planned.evaluation;
+    let policy = scene.governed.rating(known(plan, &transaction));
+    policy.rate(entries(&mut modules), evaluator.entries());
+    baseline::mark_preexisting(&mut modules, &evaluator, &inventory, &view);
+    cap_non_default_kernels(&mut modules, evaluator.entries());
+    Evaluated {
+        modules,
+        errors,
+        kernels: evaluator.into_entries(),
+        packages: policy.packages,
+    }
+}
+
+/// What the disk has of the releases whose modules the transaction changes.
+fn inventory(
+    scene: &Scene<'_>,
+    view: &FsView<'_>,
+    transaction: &Transaction,
+    weak_updates: &[WeakUpdate],
+) -> Inventory {
+    let changes = |(release, change): &(&String, &Change)| {
+        change.installs_modules()
+            || !change.new_images.is_empty()
+            || view.loses_all_modules(release)
+    };
+    let changed = transaction.releases.iter().filter(changes);
+    let linked = weak_updates.iter().map(|link| &link.release);
+    let releases = changed.map(|(release, _)| release).chain(linked);
+    let releases: BTreeSet<String> = releases.cloned().collect();
+    if releases.is_empty() {
+        return Inventory::default();
+    }
+    Search {
+        root: scene.root,
+        esps: &[],
+        cache: scene.cache.as_ref(),
+        config: None,
+        releases: Some(&releases),
+    }
+    .inventory()
+}
+
+/// What rules may say of the packages that come.
+fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, PackageOrigin> {
+    let repository = |nevra: &str| {
+        let mut all = plan.repositories.iter();
+        let found = all.find(|(known, _)| same_package(known, nevra));
+        found.map(|(_, repository)| repository.clone())
+    };
+    let packages = transaction.packages.iter();
+    let known = packages.map(|incoming| {
+        let nevra = incoming.package.nevra();
+        let known = PackageOrigin {
+            vendor: incoming.package.vendor().map(str::to_owned),
+            repository: repository(nevra),
+        };
+        (nevra.to_owned(), known)
+    });
+    known.collect()
+}
+
+/// The kernels that each release's modules will meet, by their ids.
+#[derive(Debug, Default)]
+struct ReleaseKernels {
+    /// The running kernel, where it is a target and runs this release.
+    running: Option<usize>,
+    /// The kernels that can be booted after the transaction.
+    boot: Vec<usize>,
+}
+
+impl ReleaseKernels {
+    fn all(&self) -> impl Iterator<Item = usize> {
+        self.running.into_iter().chain(self.boot.iter().copied())
+    }
+
+    fn add_boot(&mut self, id: usize) {
+        if !self.boot.contains(&id) {
+            self.boot.push(id);
+        }
+    }
+}
+
+/// Where a module of a package will be found, and by which kernels.
+struct Destination<'a> {
+    module: &'a PackagedModule,
+    /// The links of other releases to it.
+    links: Vec<&'a WeakUpdate>,
+    /// The kernels of all these releases.
+    kernels: Vec<usize>,
+}
+
+struct Planned<'a> {
+    evaluation: Evaluation<'a>,
+    transaction: &'a Transaction,
+    view: &'a FsView<'a>,
+    weak_updates: &'a [WeakUpdate],
+    inventory: &'a Inventory,
+    kernels: BTreeMap<String, ReleaseKernels>,
+}
+
+impl<'a> Planned<'a> {
+    fn find_kernels(&mut self) {
+        self.add_new_images();
+        for (release, change) in &self.transaction.releases {
+            if let Some((package, path)) = change.unknown_image() {
+                let path = path.display();
+                let why = format!("its image {path} comes with {package} and cannot be read");
+                self.evaluation.errors.push(ErrorEntry {
+                    harmless: true,
+                    ..failed(format!("kernel {release}"), &why)
+                });
+            } else if change.new_images.is_empty() {
+                self.add_installed(release, change);
+            } else {
+                self.name_copies(release);
+            }
+            if change.installs_modules() || change.erases_modules() {
+                self.add_running(release);
+            }
+        }
+        for link in self.weak_updates {
+            if !self.transaction.releases.contains_key(&link.release) {
+                self.add_installed(&link.release, &Change::default());
+                self.add_running(&link.release);
+            }
+        }
+    }
+
+    /// Adds the kernels that packages bring. Their payloads are read once for the
+    /// images and once more for the modules: an image may lie behind the modules, of
+    /// which there are more than memory should hold.
+    fn add_new_images(&mut self) {
+        let cache = self.evaluation.scene.cache.as_ref();
+        for incoming in &self.transaction.packages {
+            if incoming.files.images.is_empty() {
+                continue;
+            }
+            let package = &incoming.package;
+            let errors = &mut self.evaluation.errors;
+            for found in package::kernels(package, &incoming.files, cache, errors) {
+                let source = found.path.display().to_string();
+                let evaluator = &mut self.evaluation.evaluator;
+                let id = evaluator.add(found.kernel, source, Some(package.nevra()));
+                self.kernels.entry(found.release).or_default().add_boot(id);
+            }
+        }
+    }
+
+    /// Adds the kernels on the disk that stay.
+    fn add_installed(&mut self, release: &str, change: &Change) {
+        let root = self.evaluation.scene.root;
+        for installed in change.kernels_that_stay(release, root, &self.inventory.kernels) {
+            let id = self.evaluation.evaluator.add_installed(installed.clone());
+            let known = self.kernels.entry(release.to_owned()).or_default();
+            known.add_boot(id);
+        }
+        if !change.installs_modules() || self.kernels.contains_key(release) {
+            return;
+        }
+        // Where another kernel takes its place, a damaged image is another matter.
+        for (image, why) in baseline::unreadable(self.inventory, release) {
+            let path = image.path.display().to_string();
+            self.evaluation.errors.push(failed(path, why));
+        }
+    }
+
+    /// Names the copies on the disk that are taken to follow the image of a package.
+    fn name_copies(&mut self, release: &str) {
+        let Some(new) = self.kernels.get(release) else {
+            return;
+        };
+        for installed in baseline::kernels(self.inventory, release) {
+            let path = installed.bootable.path.display().to_string();
+            for id in &new.boot {
+                if let Some(entry) = self.evaluation.evaluator.entry_mut(*id)
+                    && entry.source != path
+                    && !entry.same_kernel_paths.contains(&path)
+                {
+                    entry.same_kernel_paths.push(path.clone());
+                }
+            }
+        }
+    }
+
+    fn add_running(&mut self, release: &str) {
+        if let Some(id) = self.evaluation.add_running(release) {
+            let known = self.kernels.entry(release.to_owned()).or_default();
+            known.running = Some(id);
+        }
+    }
+
+    /// Where a module of a package will be found.
+    fn destination(&self, module: &'a PackagedModule) -> Destination<'a> {
+        let links = self.weak_updates.iter();
+        let links: Vec<_> = links.filter(|link| link.path == module.path).collect();
+        let linked = links.iter().map(|link| &link.release);
+        let mut kernels: Vec<usize> = std::iter::once(&module.release)
+            .chain(linked)
+            .filter_map(|release| self.kernels.get(release))
+            .flat_map(ReleaseKernels::all)
+            .collect();
+        kernels.sort_unstable();
+        kernels.dedup();
+        Destination {
+            module,
+            links,
+            kernels,
+        }
+    }
+
+    /// Judges the modules that packages bring.
+    fn incoming(&mut self) -> Vec<LocatedModule> {
+        let mut modules = Vec::new();
+        let mut errors = Vec::new();
+        for incoming in &self.transaction.packages {
+            let destinations = incoming.files.modules.iter();
+            let destinations: BTreeMap<&Path, Destination<'_>> = destinations
+                .map(|module| (module.path.as_path(), self.destination(module)))
+                .filter(|(_, destination)| !destination.kernels.is_empty())
+                .collect();
+            if destinations.is_empty() {
+                continue;
+            }
+            let kernels = |path: &Path| {
+                let destination = destinations.get(path);
+                destination.map_or_else(Vec::new, |found| found.kernels.clone())
+            };
+            let evaluator = &self.evaluation.evaluator;
+            let (results, read) = evaluator.package(&incoming.package, kernels);
+            if let Err(error) = read {
+                let error = failed(incoming.package.nevra().to_owned(), &error);
+                // It may have been met on the way to the kernel already.
+                if !self.evaluation.errors.contains(&error) {
+                    errors.push(error);
+                }
+            }
+            for (path, result) in results {
+                match (result, destinations.get(path.as_path())) {
+                    (Ok(module), Some(destination)) => {
+                        self.locate(module, destination, &mut modules);
+                    }
+                    (Ok(_), None) => {}
+                    (Err(error), _) => errors.push(error),
+                }
+            }
+        }
+        self.evaluation.errors.append(&mut errors);
+        modules
+    }
+
+    /// Tells what a module is to its own release from what it is to those that
+    /// link to it.
+    fn locate(
+        &self,
+        mut module: ModuleEntry,
+        destination: &Destination<'_>,
+        modules: &mut Vec<LocatedModule>,
+    ) {
+        let of = |release: &str, id: usize| {
+            let kernels = self.kernels.get(release);
+            kernels.is_some_and(|kernels| kernels.all().any(|known| known == id))
+        };
+        for link in &destination.links {
+            let mut there = module.clone();
+            there.verdicts.retain(|v| of(&link.release, v.kernel));
+            let (release, below) = (&link.release, link.below.display());
+            there.path = format!("/lib/modules/{release}/{below}");
+            modules.push(LocatedModule {
+                location: ModuleLocation::new(release, &link.below),
+                module: there,
+            });
+        }
+        let PackagedModule { release, below, .. } = destination.module;
+        module.verdicts.retain(|v| of(release, v.kernel));
+        modules.push(LocatedModule {
+            location: ModuleLocation::new(release, below),
+            module,
+        });
+    }
+
+    /// Judges the modules on the disk that stay, by the kernels that come.
+    fn staying(&mut self) -> Vec<LocatedModule> {
+        for (release, change) in &self.transaction.releases {
+            let boot = self.kernels.get(release);
+            let boot = boot.map(|kernels| kernels.boot.clone()).unwrap_or_default();
+            if change.new_images.is_empty() || boot.is_empty() {
+                continue;
+            }
+            for (below, found) in self.view.modules_that_stay(release) {
+                let location = ModuleLocation::new(release, &below);
+                self.evaluation.add_job(location, found, boot.clone());
+            }
+        }
+        self.evaluation.run_jobs()
+    }
+
+    /// The kernels that the transaction leaves without modules.
+    fn missing(&self) -> Vec<LocatedModule> {
+        let mut missing = Vec::new();
+        for (release, change) in &self.transaction.releases {
+            let Some(kernels) = self.kernels.get(release) else {
+                continue;
+            };
+            if !self.view.loses_all_modules(release) {
+                continue;
+            }
+            // One that has all it needs built in does not miss what was added to it.
+            let boot = kernels.boot.iter().filter(|_| change.erases_own_modules());
+            let ids: Vec<usize> = kernels.running.iter().chain(boot).copied().collect();
+            missing.extend(self.evaluation.missing(release, &ids));
+        }
+        missing
+    }
+}
+
+/// A module that one kernel of its release refuses and another takes is no reason
+/// to stop a transaction, unless the one that refuses it is what boots.
+fn cap_non_default_kernels(modules: &mut [LocatedModule], kernels: &[KernelEntry]) {
+    for located in modules {
+        let boots = |id: usize| {
+            kernels
+                .get(id)
+                .filter(|kernel| kernel.moment == Moment::Boot)
+        };
+        let verdicts = &mut located.module.verdicts;
+        let taken = verdicts
+            .iter()
+            .any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
+        for verdict in verdicts.iter_mut().filter(|_| taken) {
+            if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
+                verdict.cap(Severity::Warn);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

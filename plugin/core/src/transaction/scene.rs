@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Where a transaction takes place, and what is found out about it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::module_tree::ModuleFile;
+
+use super::located::{LocatedModule, ModuleLocation, error_key};
+use crate::evaluate::effective_policy::Governed;
+use crate::evaluate::{Evaluator, Job};
+use crate::host_modules::wanted::Wanted;
+use crate::kernel::Kernel;
+use crate::kernel::cache::Cache;
+use crate::policy::Severity;
+use crate::report::{self, ErrorEntry, KernelEntry, PackageOrigin};
+use crate::verdict::Causes;
+
+/// Where a transaction takes place.
+pub struct Scene<'a> {
+    pub root: &'a Root,
+    /// The release of the running kernel, where that is a target.
+    pub running: Option<String>,
+    /// Keeps what images hold.
+    pub cache: Option<Cache>,
+    /// How bad what is.
+    pub governed: &'a Governed,
+}
+
+/// What was found out.
+pub struct Evaluated {
+    pub kernels: Vec<KernelEntry>,
+    pub modules: Vec<LocatedModule>,
+    pub errors: Vec<ErrorEntry>,
+    /// What is known of packages.
+    pub packages: BTreeMap<String, PackageOrigin>,
+}
+
+/// The keys of all that is reported of what was found.
+pub fn keys(evaluated: &Evaluated) -> Vec<String> {
+    let Evaluated {
+        kernels,
+        modules,
+        errors,
+        ..
+    } = evaluated;
+    let mut keys: Vec<_> = errors.iter().map(error_key).collect();
+    for located in modules {
+        for verdict in &located.module.verdicts {
+            let reported = verdict.severity >= Severity::Warn || verdict.preexisting;
+            if let Some(kernel) = kernels.get(verdict.kernel).filter(|_| reported) {
+                keys.push(located.key(verdict, kernel));
+            }
+        }
+    }
+    keys
+}
+
+/// An evaluation of one state of the root: the kernels, what each module of the disk
+/// is held against, and what could not be read.
+pub(crate) struct Evaluation<'a> {
+    pub(crate) scene: &'a Scene<'a>,
+    pub(crate) evaluator: Evaluator,
+    pub(crate) errors: Vec<ErrorEntry>,
+    locations: Vec<ModuleLocation>,
+    jobs: Vec<Job>,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(crate) fn new(scene: &'a Scene<'a>, errors: Vec<ErrorEntry>) -> Self {
+        let running = scene.running.as_ref();
+        let host = running.map(|release| Wanted::new(scene.root, release));
+        Self {
+            scene,
+            evaluator: Evaluator::new(Causes::all()).for_this_machine(host),
+            errors,
+            locations: Vec::new(),
+            jobs: Vec::new(),
+        }
+    }
+
+    /// Adds the running kernel, if this is its release.
+    pub(crate) fn add_running(&mut self, release: &str) -> Option<usize> {
+        if self.scene.running.as_deref() != Some(release) {
+            return None;
+        }
+        match Kernel::running() {
+            Ok(kernel) => Some(self.evaluator.add(kernel, "running".to_owned(), None)),
+            Err(error) => {
+                log::warn!("the running kernel: {error}");
+                None
+            }
+        }
+    }
+
+    /// Has a module of the disk judged by these kernels.
+    pub(crate) fn add_job(&mut self, location: ModuleLocation, found: ModuleFile, kernels: Vec<usize>) {
+        self.locations.push(location);
+        self.jobs.push(Job { found, kernels });
+    }
+
+    /// Judges the jobs.
+    pub(crate) fn run_jobs(&mut self) -> Vec<LocatedModule> {
+        let results = self.evaluator.files(&self.jobs);
+        self.jobs.clear();
+        let mut modules = Vec::new();
+        for (location, result) in self.locations.drain(..).zip(results) {
+            match result {
+                Ok(module) => modules.push(LocatedModule { location, module }),
+                Err(error) => self.errors.push(error),
+            }
+        }
+        modules
+    }
+
+    /// The modules that these kernels of a release miss: all.
+    pub(crate) fn missing(&self, release: &str, kernels: &[usize]) -> Vec<LocatedModule> {
+        let entries = kernels.iter();
+        let entries = entries.filter_map(|id| self.evaluator.entries().get(*id));
+        entries
+            .map(|entry| LocatedModule {
+                location: ModuleLocation::new(release, Path::new("")),
+                module: report::missing_modules(format!("/lib/modules/{release}"), entry),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//!
+
+pub(crate) mod fnmatch;
+pub mod vercmp;

@@ -1,0 +1,135 @@
+//! The child process that judges: `btf-guard judge`.
+//!
+//! Plan on its standard input, packages as inherited descriptors, answer on
+//! its standard output. It ends with status 0 once it has answered, whatever
+//! the decision.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::string::FromUtf8Error;
+use std::time::Duration;
+
+use btf_guard_subprocess::{Failure, Limits};
+use serde_json::value::RawValue;
+
+use crate::decision::Decision;
+use crate::plan::{Answer, Plan, SCHEMA};
+
+/// A report on every module of a few kernels has some megabytes.
+pub(crate) const MAX_ANSWER: usize = 16 << 20;
+
+/// Where the judge is installed; the build may name another directory.
+const DIRECTORY: &str = match option_env!("BTF_GUARD_BINDIR") {
+    Some(directory) => directory,
+    None => "/usr/bin",
+};
+
+/// How long the judge may take. A 4,000-module kernel takes it a few seconds;
+/// an admin waits a minute, not longer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The judge that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judge {
+    /// The `btf-guard` program.
+    pub program: PathBuf,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// The judge as it is installed.
+impl Default for Judge {
+    fn default() -> Self {
+        Self {
+            program: Path::new(DIRECTORY).join("btf-guard"),
+            timeout: TIMEOUT,
+        }
+    }
+}
+
+/// Asks the judge. Whatever happens, the child is gone when this returns.
+///
+/// The plan names the packages by their descriptors' numbers.
+///
+/// # Errors
+///
+/// Where the judge cannot be started or listened to, or its answer is not one.
+pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer, Failure> {
+    let who = "the judge";
+    let limits = Limits {
+        who,
+        timeout: judge.timeout,
+        limit: MAX_ANSWER,
+    };
+    let input = btf_guard_subprocess::json_memfd(plan)
+        .map_err(|source| Failure::HandOver { who, source })?;
+    let mut command = Command::new(&judge.program);
+    command
+        .arg("judge")
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8");
+    let (answer, stderr) =
+        btf_guard_subprocess::run(command, input, packages, &limits)?.success(&limits)?;
+    understand(answer).map_err(|error| Failure::Answer {
+        who,
+        reason: error.to_string(),
+        stderr,
+    })
+}
+
+/// Why a text is not an answer of the judge's.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// It is not text.
+    #[error("it is not UTF-8")]
+    Utf8(#[from] FromUtf8Error),
+    /// It is not an answer in JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It has this version.
+    #[error("schema {0}, not {SCHEMA}")]
+    Schema(u32),
+    /// It blocks and does not say why.
+    #[error("a block without a reason")]
+    NoReason,
+}
+
+/// The judge's answer in `text`, which is kept as it is, too.
+///
+/// # Errors
+/// What is not understood.
+pub fn understand(text: Vec<u8>) -> Result<Answer, NoAnswer> {
+    // What is skipped in bytes is not looked at closely enough to be kept as text.
+    let text = String::from_utf8(text)?;
+    let mut answer: Answer = serde_json::from_str(&text)?;
+    if answer.schema != SCHEMA {
+        return Err(NoAnswer::Schema(answer.schema));
+    }
+    if answer.decision == Decision::Block && answer.messages.is_empty() {
+        return Err(NoAnswer::NoReason);
+    }
+    answer.whole = Some(RawValue::from_string(text)?);
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_as_a_whole_or_is_none() {
+        let text = r#"{"schema":2,"decision":"warn","messages":[],"kernels":["6.1"]}"#;
+        let answer = understand(text.into()).unwrap();
+        assert_eq!(answer.whole.unwrap().get(), text);
+        // In what a hook does not read itself.
+        let mut broken = text.as_bytes().to_vec();
+        let digit = text.find("6.1").unwrap();
+        broken[digit] = 0xff;
+        assert_eq!(
+            understand(broken).unwrap_err().to_string(),
+            "it is not UTF-8"
+        );
+    }
+}

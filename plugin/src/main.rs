@@ -1,7 +1,0 @@
-//! The `btf-guard` program.
-
-mod cli;
-
-fn main() -> std::process::ExitCode {
-    cli::main()
-}

@@ -1,0 +1,212 @@
+//! A child process that is listened to: until its end, a deadline, or too much.
+//!
+//! It may crash, hang, or write without end; whatever happens, it is gone when
+//! the caller goes on.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use serde::Serialize;
+
+use crate::child::{ChildEnd, Running};
+use crate::limits::{Failure, Limits, Output};
+use crate::pre_exec::{self, ProcessGroup};
+use crate::stderr_tail::StderrTail;
+
+/// Longer than anybody waits.
+const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Runs the command with `input` on its standard input and these descriptors
+/// open under the numbers that they have here. Whatever happens, the child is
+/// gone when this returns.
+///
+/// # Errors
+/// Where it cannot be started or listened to, is late, or writes too much.
+pub fn run(
+    command: Command,
+    input: File,
+    inherited: Vec<OwnedFd>,
+    limits: &Limits,
+) -> Result<Output, Failure> {
+    let mut output = Vec::new();
+    let mut whole = |piece: &[u8]| keep(&mut output, piece, limits.limit);
+    let (status, stderr) = hear(
+        command,
+        input,
+        inherited,
+        ProcessGroup::Own,
+        limits,
+        &mut whole,
+    )?;
+    Ok(Output {
+        stdout: output,
+        status,
+        stderr,
+    })
+}
+
+/// The same for a child that belongs to this process's job, so that an interrupt
+/// from the terminal is for both: each line that it writes goes to `each` when it
+/// is whole, without its line break. The limit is that of one line, and there is
+/// no output in the end.
+///
+/// # Errors
+/// As [`run`].
+pub fn lines(
+    command: Command,
+    input: File,
+    limits: &Limits,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<Output, Failure> {
+    let mut open = Vec::new();
+    let mut line_by_line = |piece: &[u8]| {
+        let mut pieces = piece.split(|&byte| byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            keep(&mut open, piece, usize::MAX)?;
+            if pieces.peek().is_some() {
+                each(&open);
+                open.clear();
+            }
+        }
+        keep(&mut open, &[], limits.limit)
+    };
+    let heard = hear(
+        command,
+        input,
+        Vec::new(),
+        ProcessGroup::Ours,
+        limits,
+        &mut line_by_line,
+    );
+    let (status, stderr) = heard?;
+    if !open.is_empty() {
+        each(&open);
+    }
+    Ok(Output {
+        stdout: Vec::new(),
+        status,
+        stderr,
+    })
+}
+
+/// Takes a piece of the child's output, unless it is too much.
+type Hear<'h> = &'h mut dyn FnMut(&[u8]) -> Result<(), ReadError>;
+
+/// Adds a piece of output, of which there may be so much in all, in bytes. Where
+/// there is no memory for it, that is an error and no abort of the client.
+fn keep(output: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), ReadError> {
+    if output.len().saturating_add(piece.len()) > limit {
+        return Err(ReadError::TooLong);
+    }
+    let reserved = output.try_reserve(piece.len());
+    reserved
+        .map_err(|error| ReadError::System(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
+    output.extend_from_slice(piece);
+    Ok(())
+}
+
+fn hear(
+    mut command: Command,
+    input: File,
+    inherited: Vec<OwnedFd>,
+    group: ProcessGroup,
+    limits: &Limits,
+    each: Hear<'_>,
+) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
+    // One that waits for years is one that waits for ever.
+    let now = Instant::now();
+    let deadline = now.checked_add(limits.timeout).unwrap_or(now + MAX_TIMEOUT);
+    command
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    pre_exec::isolate(&mut command, &inherited, group);
+    let child = command.spawn();
+    drop(inherited);
+    let child = child.map_err(|source| Failure::Start {
+        program: command.get_program().into(),
+        source,
+    })?;
+    let mut running = Running::new(child);
+    let heard = listen(&mut running, deadline, each);
+    let stderr = running.stderr_tail();
+    let who = limits.who;
+    match heard {
+        Ok(status) => Ok((status, stderr)),
+        Err(ReadError::Late) => {
+            let timeout = limits.timeout;
+            Err(Failure::Late {
+                who,
+                timeout,
+                stderr,
+            })
+        }
+        Err(ReadError::TooLong) => {
+            let limit = limits.limit;
+            Err(Failure::TooLong { who, limit, stderr })
+        }
+        Err(ReadError::System(source)) => Err(Failure::Listen { who, source }),
+    }
+}
+
+/// A value as JSON in a file without a name: of any length, and nobody has to
+/// write while the child reads.
+///
+/// # Errors
+/// Those of the system.
+pub fn json_memfd(value: &impl Serialize) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"btf-guard input", MemfdFlags::CLOEXEC)?);
+    let mut writer = io::BufWriter::new(&file);
+    serde_json::to_writer(&mut writer, value)?;
+    writer.flush()?;
+    drop(writer);
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Why a child was not heard to the end.
+enum ReadError {
+    Late,
+    TooLong,
+    System(io::Error),
+}
+
+/// Reads the output to its end and waits for the child's.
+fn listen(
+    running: &mut Running,
+    deadline: Instant,
+    each: Hear<'_>,
+) -> Result<Option<ExitStatus>, ReadError> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Some(ready) = running.wait(left).map_err(ReadError::System)? else {
+            break;
+        };
+        if ready.stderr {
+            running.read_stderr(&mut buffer);
+        }
+        // What is there at the deadline still counts: this process may have
+        // been suspended while the child was not.
+        if ready.stdout {
+            let read = running
+                .read_stdout(&mut buffer)
+                .map_err(ReadError::System)?;
+            each(buffer.get(..read).unwrap_or_default())?;
+        } else if left.is_zero() {
+            return Err(ReadError::Late);
+        }
+    }
+    match running.end(deadline) {
+        ChildEnd::Status(status) => Ok(Some(status)),
+        ChildEnd::Unknown => Ok(None),
+        ChildEnd::NotYet => Err(ReadError::Late),
+    }
+}
+
+#[cfg(test)]
+mod tests;

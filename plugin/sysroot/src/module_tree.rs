@@ -1,0 +1,291 @@
+//! Module files below a directory.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, DirEntry};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::file_role::is_module_name;
+use crate::{Root, counters};
+
+/// A module file that was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModuleFile {
+    /// The path it was found under, links not followed: what a report shows.
+    pub path: PathBuf,
+    /// The file it leads to.
+    pub file: PathBuf,
+}
+
+/// What lies below a directory.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// The module files, sorted by path; a file is named once, by the first path.
+    pub modules: Vec<ModuleFile>,
+    /// What could not be read, and why.
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+/// A module file, and when it was last changed, in seconds since 1970: where that
+/// was asked, and the file lies there itself.
+pub type TimedModule = (ModuleFile, Option<i64>);
+
+/// Collects the module files below `dir`.
+///
+/// Symbolic links are followed as far as they stay inside `root` (or inside
+/// `dir`, where `dir` is not in `root`); a link that leads nowhere is not a
+/// module. `build` and `source` right below `dir` are links that every module
+/// directory has to whole source trees: they are not entered.
+pub fn walk(dir: &Path, root: &Root) -> Tree {
+    let mut unreadable = Vec::new();
+    let found = collect(dir, root, false, &mut unreadable);
+    Tree {
+        modules: found.into_iter().map(|(found, _)| found).collect(),
+        unreadable,
+    }
+}
+
+/// The modules of one release, as they are on the disk.
+#[derive(Debug)]
+pub struct ReleaseTree {
+    /// The release.
+    pub release: String,
+    /// Its module directory, links followed.
+    pub dir: PathBuf,
+    /// Its modules, sorted by path.
+    pub modules: Vec<TimedModule>,
+}
+
+impl ReleaseTree {
+    /// Walks the module directory of a release, if it has one. Times are those of the
+    /// files' last changes, if they are wanted.
+    pub fn read(root: &Root, release: &str, times: bool) -> Option<Self> {
+        let dir = root.module_dir(release)?;
+        let modules = collect(&dir, root, times, &mut Vec::new());
+        Some(Self {
+            release: release.to_owned(),
+            dir,
+            modules,
+        })
+    }
+
+    /// The path of one of its modules below the module directory.
+    pub fn below<'f>(&self, file: &'f ModuleFile) -> &'f Path {
+        file.path.strip_prefix(&self.dir).unwrap_or(&file.path)
+    }
+}
+
+/// A file or directory under the path that led to it.
+struct Reached {
+    path: PathBuf,
+    real: PathBuf,
+}
+
+fn collect(
+    dir: &Path,
+    root: &Root,
+    times: bool,
+    unreadable: &mut Vec<(PathBuf, String)>,
+) -> Vec<TimedModule> {
+    counters::count("walk", dir.display());
+    let (top, boundary) = match boundary(dir, root) {
+        Ok(both) => both,
+        Err(error) => {
+            unreadable.push((dir.to_owned(), error.to_string()));
+            return Vec::new();
+        }
+    };
+    let mut modules = Modules::new();
+    let mut entered = HashSet::from([top.clone()]);
+    let mut links = Vec::new();
+    let mut directories = vec![Reached {
+        path: dir.to_owned(),
+        real: top.clone(),
+    }];
+    while let Some(directory) = directories.pop() {
+        let entries = list(&directory.real).unwrap_or_else(|error| {
+            unreadable.push((directory.real.clone(), error.to_string()));
+            Vec::new()
+        });
+        for entry in entries {
+            let name = entry.file_name();
+            let has_sources = directory.real == top && (name == "build" || name == "source");
+            // One that is gone by now was not there.
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            let path = directory.path.join(&name);
+            let real = entry.path();
+            if kind.is_file() && is_module_name(&name) {
+                let changed = || Some(entry.metadata().ok()?.ctime());
+                add(&mut modules, path, real, times.then(changed).flatten());
+            } else if kind.is_symlink() && !has_sources {
+                links.push(Reached { path, real });
+            } else if kind.is_dir() && !has_sources && entered.insert(real.clone()) {
+                directories.push(Reached { path, real });
+            }
+        }
+        if !directories.is_empty() {
+            continue;
+        }
+        // Links come last: what lies in the directory itself is shown by its own path.
+        for Reached { path, real } in links.drain(..) {
+            let inside = boundary.inside(&real);
+            let Some(Ok(real)) = inside.map(|inside| boundary.resolve(&inside)) else {
+                continue;
+            };
+            if real.is_dir() {
+                if entered.insert(real.clone()) {
+                    directories.push(Reached { path, real });
+                }
+            } else if real.is_file() && path.file_name().is_some_and(is_module_name) {
+                add(&mut modules, path, real, None);
+            }
+        }
+    }
+    let modules = modules.into_iter();
+    let mut found: Vec<TimedModule> = modules
+        .map(|(file, (path, changed))| (ModuleFile { path, file }, changed))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// Modules by their files: the path that names each, and its change time.
+type Modules = BTreeMap<PathBuf, (PathBuf, Option<i64>)>;
+
+/// Adds a module file; under several paths, the first in order names it.
+fn add(modules: &mut Modules, path: PathBuf, file: PathBuf, changed: Option<i64>) {
+    match modules.get_mut(&file) {
+        None => {
+            modules.insert(file, (path, changed));
+        }
+        Some(known) => {
+            known.1 = known.1.or(changed);
+            if path < known.0 {
+                known.0 = path;
+            }
+        }
+    }
+}
+
+/// Where `dir` is, and the root that links below it stay inside.
+fn boundary(dir: &Path, root: &Root) -> io::Result<(PathBuf, Root)> {
+    let real = fs::canonicalize(dir)?;
+    let boundary = match root.inside(&real) {
+        Some(_) => root.clone(),
+        None => Root::new(&real)?,
+    };
+    Ok((real, boundary))
+}
+
+fn list(dir: &Path) -> io::Result<Vec<DirEntry>> {
+    fs::read_dir(dir)?.collect()
+}
+
+/// The links below `dir`, which need not exist, that are called like modules and
+/// lead to a file inside `root`.
+pub fn links(dir: &Path, root: &Root) -> Vec<ModuleFile> {
+    let mut found = Vec::new();
+    let mut directories = vec![dir.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in list(&directory).unwrap_or_default() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => directories.push(path),
+                Ok(kind) if kind.is_symlink() && is_module_name(&entry.file_name()) => {
+                    let inside = root.inside(&path);
+                    if let Some(Ok(file)) = inside.map(|inside| root.resolve(&inside)) {
+                        found.push(ModuleFile { path, file });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn touch(path: PathBuf) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+
+    fn names(tree: &Tree, dir: &Path) -> Vec<String> {
+        tree.modules
+            .iter()
+            .map(|m| m.path.strip_prefix(dir).unwrap().display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn links_inside_are_followed_and_others_are_not() {
+        let outer = tempfile::tempdir().unwrap();
+        touch(outer.path().join("outside/evil.ko"));
+        let base = outer.path().join("root");
+        let dir = base.join("lib/modules/6.1");
+        touch(dir.join("kernel/b.ko.xz"));
+        touch(dir.join("kernel/a.ko"));
+        touch(dir.join("kernel/a.txt"));
+        touch(dir.join("build/scripts/host.ko"));
+        touch(base.join("lib/modules/6.0/extra/kmp.ko.zst"));
+        touch(base.join("srv/more/c.ko"));
+        fs::create_dir(dir.join("weak-updates")).unwrap();
+        symlink(
+            "/lib/modules/6.0/extra/kmp.ko.zst",
+            dir.join("weak-updates/kmp.ko.zst"),
+        )
+        .unwrap();
+        symlink("/srv/more", dir.join("more")).unwrap();
+        symlink("../../../srv", dir.join("source")).unwrap();
+        symlink(".", dir.join("kernel/loop")).unwrap();
+        symlink("/nowhere.ko", dir.join("dangling.ko")).unwrap();
+        symlink(outer.path().join("outside"), dir.join("absolute")).unwrap();
+        symlink("../../../../outside/evil.ko", dir.join("evil.ko")).unwrap();
+
+        let root = Root::new(&base).unwrap();
+        let tree = walk(&dir, &root);
+        assert_eq!(tree.unreadable, []);
+        assert_eq!(
+            names(&tree, &dir),
+            [
+                "kernel/a.ko",
+                "kernel/b.ko.xz",
+                "more/c.ko",
+                "weak-updates/kmp.ko.zst"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_directory_that_is_not_in_the_root_is_its_own_boundary() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::create_dir(outer.path().join("root")).unwrap();
+        touch(outer.path().join("x.ko"));
+        touch(outer.path().join("dir/y.ko"));
+        symlink("../x.ko", outer.path().join("dir/x.ko")).unwrap();
+        symlink("y.ko", outer.path().join("dir/0.ko")).unwrap();
+
+        let root = Root::new(&outer.path().join("root")).unwrap();
+        let dir = outer.path().join("dir");
+        assert_eq!(names(&walk(&dir, &root), &dir), ["0.ko"]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let root = Root::new(Path::new("/")).unwrap();
+        let tree = walk(Path::new("/no/such/directory"), &root);
+        assert_eq!(tree.modules, []);
+        assert_eq!(tree.unreadable.len(), 1);
+    }
+}
