@@ -143,20 +143,20 @@ impl Base {
         self.strings.len() as u32
     }
 
-    pub fn strings(&self) -> &[u8] {
+    pub(crate) fn strings(&self) -> &[u8] {
         self.raw.get(self.strings.clone()).unwrap_or(&[])
     }
 
-    pub fn starts(&self) -> &StringStarts {
+    pub(crate) fn starts(&self) -> &StringStarts {
         &self.starts
     }
 
-    pub fn kinds(&self) -> &[u8] {
+    pub(crate) fn kinds(&self) -> &[u8] {
         &self.kinds
     }
 
     /// The kind of `id`; `void` also beyond the last.
-    pub fn kind(&self, id: u32) -> u8 {
+    pub(crate) fn kind(&self, id: u32) -> u8 {
         self.kinds.get(id as usize).copied().unwrap_or(kind::VOID)
     }
 
@@ -186,7 +186,7 @@ impl Base {
     }
 
     /// The type `id` and the bytes that it appends to `struct btf_type`.
-    pub fn body(&self, id: u32) -> Option<(Type, &[u8])> {
+    pub(crate) fn body(&self, id: u32) -> Option<(Type, &[u8])> {
         let t = self.type_at(id)?;
         let start = self.offset(id)? + TYPE_LEN;
         let length = raw::appended(t.wide_kind(), t.wide_vlen())?;
@@ -203,13 +203,13 @@ impl Base {
     }
 
     /// The string at `offset`, without its NUL; empty beyond the section.
-    pub fn string(&self, offset: u32) -> &[u8] {
+    pub(crate) fn string(&self, offset: u32) -> &[u8] {
         c_string(self.strings().get(offset as usize..).unwrap_or(&[]))
     }
 
     /// Types named `name`, in order of their ids, among those that a distilled
     /// base can refer to.
-    pub fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
+    pub(crate) fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
         let sorted = self.by_name.get_or_init(|| self.sort_by_name());
         let start = sorted.partition_point(|&id| self.name_of(id) < name);
         sorted
@@ -221,7 +221,7 @@ impl Base {
     }
 
     /// All types in order of their ids, with their ids.
-    pub fn all(&self) -> impl Iterator<Item = (u32, Type)> + '_ {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, Type)> + '_ {
         (1..self.types()).filter_map(|id| Some((id, self.type_at(id)?)))
     }
 

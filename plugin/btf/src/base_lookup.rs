@@ -44,7 +44,7 @@ impl Base {
     }
 
     /// The type id of the member called `name` of struct `id`.
-    pub fn member(&self, id: u32, name: &[u8]) -> Option<u32> {
+    pub(crate) fn member(&self, id: u32, name: &[u8]) -> Option<u32> {
         let vlen = self.type_at(id)?.wide_vlen() as usize;
         (0..vlen).find_map(|index| {
             let name_off = self.appended_word(id, 3 * index)?;

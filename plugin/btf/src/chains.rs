@@ -14,7 +14,7 @@ use crate::verify_error::BtfRule;
 /// Types that one chain may lead through.
 const CHAIN_LIMIT: u32 = 32;
 
-pub fn check<O: ByteOrder>(
+pub(crate) fn check<O: ByteOrder>(
     types: &[u8],
     metas: &Metas,
     below: &BaseView<'_>,

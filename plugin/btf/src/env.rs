@@ -54,13 +54,13 @@ impl BaseView<'_> {
 }
 
 /// A BTF that passed every rule so far.
-pub struct Parsed<'a> {
-    pub types: &'a [u8],
+pub(crate) struct Parsed<'a> {
+    pub(crate) types: &'a [u8],
     pub(crate) string_bytes: &'a [u8],
     /// Where each own type stands in `types`.
     pub(crate) offsets: Vec<u32>,
     /// The kind of each own type.
-    pub kinds: Vec<u8>,
+    pub(crate) kinds: Vec<u8>,
     /// Some identifier is not the start of a string, which the kernel permits.
     pub(crate) names_inside: bool,
 }

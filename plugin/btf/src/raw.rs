@@ -13,7 +13,7 @@ pub enum Order {
 }
 
 /// Reading numbers in one byte order, resolved when the code is compiled.
-pub trait ByteOrder {
+pub(crate) trait ByteOrder {
     fn u16(bytes: [u8; 2]) -> u16;
     fn u32(bytes: [u8; 4]) -> u32;
 
@@ -64,25 +64,25 @@ pub(crate) const TYPE_LEN: usize = 12;
 /// The kinds, `BTF_KIND_*`.
 pub(crate) mod kind {
     pub(crate) const VOID: u8 = 0;
-    pub const INT: u8 = 1;
-    pub const PTR: u8 = 2;
-    pub const ARRAY: u8 = 3;
-    pub const STRUCT: u8 = 4;
-    pub const UNION: u8 = 5;
-    pub const ENUM: u8 = 6;
-    pub const FWD: u8 = 7;
-    pub const TYPEDEF: u8 = 8;
+    pub(crate) const INT: u8 = 1;
+    pub(crate) const PTR: u8 = 2;
+    pub(crate) const ARRAY: u8 = 3;
+    pub(crate) const STRUCT: u8 = 4;
+    pub(crate) const UNION: u8 = 5;
+    pub(crate) const ENUM: u8 = 6;
+    pub(crate) const FWD: u8 = 7;
+    pub(crate) const TYPEDEF: u8 = 8;
     pub(crate) const VOLATILE: u8 = 9;
-    pub const CONST: u8 = 10;
+    pub(crate) const CONST: u8 = 10;
     pub(crate) const RESTRICT: u8 = 11;
-    pub const FUNC: u8 = 12;
-    pub const FUNC_PROTO: u8 = 13;
-    pub const VAR: u8 = 14;
-    pub const DATASEC: u8 = 15;
-    pub const FLOAT: u8 = 16;
-    pub const DECL_TAG: u8 = 17;
+    pub(crate) const FUNC: u8 = 12;
+    pub(crate) const FUNC_PROTO: u8 = 13;
+    pub(crate) const VAR: u8 = 14;
+    pub(crate) const DATASEC: u8 = 15;
+    pub(crate) const FLOAT: u8 = 16;
+    pub(crate) const DECL_TAG: u8 = 17;
     pub(crate) const TYPE_TAG: u8 = 18;
-    pub const ENUM64: u8 = 19;
+    pub(crate) const ENUM64: u8 = 19;
 
     /// The kernel's word for each, `btf_kind_str[]`.
     pub(crate) const NAMES: [&str; 20] = [
@@ -163,16 +163,16 @@ pub(crate) fn appended(kind: u8, vlen: u32) -> Option<usize> {
 
 /// The three words every type begins with.
 #[derive(Debug, Clone, Copy)]
-pub struct Type {
+pub(crate) struct Type {
     pub(crate) name_off: u32,
-    pub info: u32,
+    pub(crate) info: u32,
     /// `size`, or `type` for the kinds that refer to one other type.
-    pub size_or_type: u32,
+    pub(crate) size_or_type: u32,
 }
 
 impl Type {
     #[inline(always)]
-    pub fn at<O: ByteOrder>(types: &[u8], at: usize) -> Option<Self> {
+    pub(crate) fn at<O: ByteOrder>(types: &[u8], at: usize) -> Option<Self> {
         let words = types.get(at..)?.first_chunk::<TYPE_LEN>()?;
         let [a, b, c, d, e, f, g, h, i, j, k, l] = *words;
         Some(Self {

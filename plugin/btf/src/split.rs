@@ -8,11 +8,11 @@ use crate::raw::{self, Be, ByteOrder, HEADER_LEN, Le, MAGIC, Order, TYPE_LEN, Ty
 /// Where its ids and name offsets lead depends on the base that it is put on.
 #[derive(Debug, Clone)]
 pub struct Split<'a> {
-    pub order: Order,
-    pub types: &'a [u8],
-    pub strings: &'a [u8],
+    pub(crate) order: Order,
+    pub(crate) types: &'a [u8],
+    pub(crate) strings: &'a [u8],
     /// The kind of each own type.
-    pub kinds: Vec<u8>,
+    pub(crate) kinds: Vec<u8>,
     /// Where each own type stands in `types`.
     pub(crate) offsets: Vec<u32>,
     /// The identifiers in it were all found to be the starts of strings. (Names
@@ -24,7 +24,7 @@ pub struct Split<'a> {
 
 impl<'a> Split<'a> {
     /// What the kernel's rules have passed.
-    pub fn accepted(parsed: Parsed<'a>, order: Order, relocated: bool) -> Self {
+    pub(crate) fn accepted(parsed: Parsed<'a>, order: Order, relocated: bool) -> Self {
         Self {
             order,
             types: parsed.types,
@@ -87,19 +87,19 @@ impl<'a> Split<'a> {
     }
 
     /// How many types it holds.
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.kinds.len() as u32
     }
 
     /// The kind of own type number `index`.
     #[inline(always)]
-    pub fn kind(&self, index: u32) -> Option<u8> {
+    pub(crate) fn kind(&self, index: u32) -> Option<u8> {
         self.kinds.get(index as usize).copied()
     }
 
     /// Own type number `index` and the bytes that it appends.
     #[inline(always)]
-    pub fn body<O: ByteOrder>(&self, index: u32) -> Option<(Type, &'a [u8])> {
+    pub(crate) fn body<O: ByteOrder>(&self, index: u32) -> Option<(Type, &'a [u8])> {
         let at = *self.offsets.get(index as usize)? as usize;
         let t = Type::at::<O>(self.types, at)?;
         let length = raw::appended(t.wide_kind(), t.wide_vlen())?;
@@ -109,7 +109,7 @@ impl<'a> Split<'a> {
 
     /// Calls `each` with every name offset: of types, members, enumerators and
     /// parameters.
-    pub fn names(&self, each: impl FnMut(u32)) {
+    pub(crate) fn names(&self, each: impl FnMut(u32)) {
         match self.order {
             Order::Little => self.names_as::<Le>(each),
             Order::Big => self.names_as::<Be>(each),

@@ -22,7 +22,7 @@ const REACH: u8 = (VOUCHED / BLOCK) as u8 + 1;
 
 /// How far it is from each block to the next one that needs a closer look.
 #[derive(Debug, Default, Clone)]
-pub struct StringIndex {
+pub(crate) struct StringIndex {
     /// In blocks, saturating; 0 for a block that itself needs a closer look.
     distance: Vec<u8>,
 }
@@ -53,7 +53,7 @@ fn survey(block: &[u8]) -> (bool, bool) {
 }
 
 impl StringIndex {
-    pub fn of(strings: &[u8]) -> Self {
+    pub(crate) fn of(strings: &[u8]) -> Self {
         let mut distance = vec![u8::MAX; strings.len().div_ceil(BLOCK)];
         for (stretch, marks) in strings.chunks(LONG).zip(distance.chunks_mut(LONG / BLOCK)) {
             let mut broken = stretch.len() < LONG;
@@ -94,13 +94,13 @@ impl StringIndex {
 /// one that is an identifier by [`StringIndex::is_fast_identifier`]'s word? For a base, whose strings do not
 /// fit into a processor's nearer caches while these bits do.
 #[derive(Debug, Default, Clone)]
-pub struct StringStarts {
+pub(crate) struct StringStarts {
     any: Vec<u64>,
     identifiers: Vec<u64>,
 }
 
 impl StringStarts {
-    pub fn of(strings: &[u8], census: &StringIndex) -> Self {
+    pub(crate) fn of(strings: &[u8], census: &StringIndex) -> Self {
         // The byte before the first one counts as NUL.
         let mut behind = 1u64;
         let words = strings.chunks(BLOCK).zip(0usize..).map(|(block, index)| {
@@ -121,7 +121,7 @@ impl StringStarts {
 
     /// Does a string start here? `false` beyond the last block.
     #[inline(always)]
-    pub fn any(&self, offset: u32) -> bool {
+    pub(crate) fn any(&self, offset: u32) -> bool {
         bit(&self.any, offset as usize)
     }
 

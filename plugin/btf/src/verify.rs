@@ -102,7 +102,7 @@ struct Header {
 
 /// `btf_parse_hdr()`, `btf_parse_str_sec()`, `btf_check_all_metas()` and the
 /// chain check, for a split BTF on `below` or one that stands alone.
-pub fn parse<'a, O: ByteOrder>(
+pub(crate) fn parse<'a, O: ByteOrder>(
     raw: &'a [u8],
     below: &BaseView<'_>,
     abilities: &Features,

@@ -231,7 +231,7 @@ pub enum Element {
 impl BtfRule {
     /// The negative errno of `btf_parse_module()`; 0 where the kernel's own bug
     /// keeps it from returning one.
-    pub fn errno(&self) -> i32 {
+    pub(crate) fn errno(&self) -> i32 {
         -match self {
             _ if self.is_kernel_bug() => 0,
             Self::UnsupportedHeader | Self::TooManyTypes => E2BIG,
@@ -269,7 +269,7 @@ impl BtfRule {
     }
 
     /// The kernel's words, raw; what it does instead where it misbehaves.
-    pub fn words(&self) -> Vec<u8> {
+    pub(crate) fn words(&self) -> Vec<u8> {
         // It prints names as they are.
         unescape(&self.to_string())
     }
@@ -277,7 +277,7 @@ impl BtfRule {
 
 impl VerifyError {
     /// One that is about no single type.
-    pub fn of(rule: BtfRule, section: BtfSection) -> Self {
+    pub(crate) fn of(rule: BtfRule, section: BtfSection) -> Self {
         Self {
             rule,
             section,

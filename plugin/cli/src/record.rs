@@ -10,7 +10,6 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use btf_guard_core::config::Loaded;
-use btf_guard_core::policy::overrides;
 use btf_guard_core::status::journal_entries;
 use btf_guard_protocol::event::{Event, MAX_EVENT, SCHEMA};
 use btf_guard_protocol::judge_client::Judge;

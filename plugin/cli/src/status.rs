@@ -4,7 +4,6 @@ mod outputs;
 
 use anyhow::{Context, bail};
 use btf_guard_core::status::context::{Rechecked, StatusContext};
-use btf_guard_core::status::record::keep;
 use btf_guard_core::status::{Findings, Held};
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::procfs::boot_id;

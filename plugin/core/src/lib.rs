@@ -21,5 +21,3 @@ pub mod status;
 pub mod transaction;
 pub mod util;
 pub mod verdict;
-
-use btf_guard_btf::error::Malformed;

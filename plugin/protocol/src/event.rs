@@ -20,7 +20,7 @@ use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use crate::clock::now;
+pub(crate) use crate::clock::now;
 use crate::decision::{Decision, Mode};
 use crate::judge_client::{Judge, MAX_ANSWER};
 use crate::override_source::{Override, Source};

@@ -127,7 +127,7 @@ pub enum Action {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Answer {
     /// [`SCHEMA`].
-    pub schema: u32,
+    pub(crate) schema: u32,
     /// What to do.
     pub decision: Decision,
     /// What to tell the admin, a line each, ready to print.
@@ -147,7 +147,7 @@ pub struct Answer {
     pub once: Vec<String>,
     /// What is to be done instead where one of those is gone by then.
     #[serde(default)]
-    pub fallback: Option<Fallback>,
+    pub(crate) fallback: Option<Fallback>,
     /// All that the judge has said, for the records.
     #[serde(skip)]
     pub whole: Option<Box<RawValue>>,

@@ -3,12 +3,11 @@
 //! It is linked into `btf_guard.so`, which lives inside rpm, dnf and PackageKit,
 //! and into the program: it prints nothing and reads no environment.
 
-pub(crate) mod child;
-pub mod limits;
-pub(crate) mod pre_exec;
+mod child;
+mod limits;
+mod pre_exec;
 pub mod run;
-pub(crate) mod stderr_tail;
+mod stderr_tail;
 
 pub use limits::{Failure, Limits, Output};
 pub use run::{json_memfd, lines, run};
-pub use stderr_tail::StderrTail;

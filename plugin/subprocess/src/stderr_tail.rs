@@ -8,7 +8,7 @@ use std::fmt;
 pub struct StderrTail(String);
 
 impl StderrTail {
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).trim().to_owned())
     }
 

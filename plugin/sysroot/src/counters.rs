@@ -37,7 +37,11 @@ mod counting {
 }
 
 #[cfg(debug_assertions)]
-pub use counting::{count, counted, start};
+pub use counting::count;
+#[cfg(debug_assertions)]
+pub use counting::counted;
+#[cfg(debug_assertions)]
+pub use counting::start;
 
 /// Counts nothing.
 #[cfg(not(debug_assertions))]

@@ -75,11 +75,6 @@ impl<'a> Role<'a> {
         }
     }
 
-    /// It is a kernel image, under whatever name.
-    pub fn is_image(self) -> bool {
-        matches!(self, Self::Image { .. } | Self::OtherImage { .. })
-    }
-
     /// Packages that carry it, or take it away, are judged.
     pub fn is_judged(self) -> bool {
         !matches!(self, Self::Config { .. })

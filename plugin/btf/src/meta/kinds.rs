@@ -97,7 +97,10 @@ pub(crate) fn reference(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<
 
 /// `btf_array_check_meta()`.
 #[inline(never)]
-pub(crate) fn array<O: ByteOrder>(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
+pub(crate) fn array<O: ByteOrder>(
+    item: &TypeRecord<'_>,
+    env: &VerifierEnv<'_>,
+) -> Result<(), MetaError> {
     anonymous(item)?;
     no_vlen(item)?;
     no_kflag(item)?;

@@ -2,8 +2,8 @@
 //!
 //! [`rules`] has what a kind asks for, [`slots`] how many types there may be.
 
-pub(crate) mod kinds;
-pub(crate) mod slots;
+mod kinds;
+mod slots;
 
 use crate::env::{MetaError, TypeRecord, VerifierEnv};
 use crate::raw::{ByteOrder, TYPE_LEN, Type, appended, kind};
@@ -18,7 +18,10 @@ pub(crate) struct Metas {
 }
 
 /// Checks every type and notes where it stands.
-pub(crate) fn check_all<O: ByteOrder>(types: &[u8], env: &VerifierEnv<'_>) -> Result<Metas, VerifyError> {
+pub(crate) fn check_all<O: ByteOrder>(
+    types: &[u8],
+    env: &VerifierEnv<'_>,
+) -> Result<Metas, VerifyError> {
     let first_id = env.below.kinds.len() as u32;
     let guess = types.len() / 24 + 1;
     let mut metas = Metas {

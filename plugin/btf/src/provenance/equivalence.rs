@@ -30,11 +30,11 @@ pub enum Comparison {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The id on the base at hand.
-    pub id: u32,
+    pub(crate) id: u32,
     /// What it is there.
-    pub here: String,
+    pub(crate) here: String,
     /// What stands in its place on the other.
-    pub there: String,
+    pub(crate) there: String,
 }
 
 impl fmt::Display for Difference {

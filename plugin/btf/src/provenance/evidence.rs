@@ -10,9 +10,9 @@ use super::equivalence::Difference;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypeRef {
     /// Its id on the base at hand.
-    pub id: u32,
+    pub(crate) id: u32,
     /// Kind and name.
-    pub is: String,
+    pub(crate) is: String,
 }
 
 impl fmt::Display for TypeRef {

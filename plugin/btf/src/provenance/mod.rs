@@ -11,18 +11,16 @@
 //!
 //! `docs/kernel-rules.md` has the rules and how each was measured.
 
-pub(crate) mod base_strings_len;
-pub(crate) mod describe;
-pub(crate) mod equivalence;
+mod base_strings_len;
+mod describe;
+mod equivalence;
 pub mod evidence;
-pub(crate) mod resolve;
-pub(crate) mod scan;
-pub(crate) mod type_tables;
+mod resolve;
+mod scan;
+mod type_tables;
 
-pub use crate::split::Split;
 pub use base_strings_len::base_strings;
 pub use equivalence::{BasePairMemo, Comparison, Difference, same_meaning};
 pub use evidence::{Evidence, Mismatch};
-pub use evidence::TypeRef;
 pub use scan::{evidence, fits};
 pub(crate) use type_tables::TypeTables;

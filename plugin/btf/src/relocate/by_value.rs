@@ -15,7 +15,10 @@ enum Walk {
 
 impl Relocation<'_> {
     /// `btf_mark_embedded_composite_type_ids()` for every split struct and union.
-    pub(crate) fn mark_embedded<O: ByteOrder>(&mut self, abilities: &Features) -> Result<(), BtfRule> {
+    pub(crate) fn mark_embedded<O: ByteOrder>(
+        &mut self,
+        abilities: &Features,
+    ) -> Result<(), BtfRule> {
         let split_types = self.split.kinds.len() as u32;
         let first = self.distilled_types();
         // Up to 6.12.12 the kernel took the number of split types for the last id.

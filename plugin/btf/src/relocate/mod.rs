@@ -6,10 +6,10 @@
 //! kernel trusts ids here that nothing has checked; where that makes it read or
 //! follow what is not there, the verdict says so instead of guessing.
 
-pub(crate) mod by_value;
-pub(crate) mod kernel_sort;
-pub(crate) mod map;
-pub(crate) mod rewrite;
+mod by_value;
+mod kernel_sort;
+mod map;
+mod rewrite;
 
 use std::collections::BTreeSet;
 

@@ -190,7 +190,7 @@ impl TypeInfo {
 
 /// What is to be known of a type that breaks a rule.
 #[cold]
-pub fn error<O: ByteOrder>(
+pub(crate) fn error<O: ByteOrder>(
     fault: MetaError,
     id: u32,
     item: &TypeRecord<'_>,

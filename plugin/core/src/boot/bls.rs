@@ -14,7 +14,7 @@ const MAX_INITRDS: usize = 64;
 
 /// What an entry starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Program {
+pub(crate) enum Program {
     /// `linux`: a kernel image.
     Linux(String),
     /// `uki`: a unified kernel image.
@@ -27,11 +27,11 @@ pub enum Program {
 
 /// A value, and the line that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AtLine<T> {
+pub(crate) struct AtLine<T> {
     /// The line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The value.
-    pub value: T,
+    pub(crate) value: T,
 }
 
 /// What an entry says. Paths are as they stand there: relative to the root of
@@ -39,7 +39,7 @@ pub struct AtLine<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Type1Entry {
     /// What it starts: the one key that an entry must have.
-    pub program: AtLine<Program>,
+    pub(crate) program: AtLine<Program>,
     /// `title`: what a menu shows.
     pub title: Option<String>,
     /// `version`: mostly the kernel's release; it orders entries.
@@ -49,7 +49,7 @@ pub struct Type1Entry {
     /// `sort-key`: orders entries before all else.
     pub sort_key: Option<String>,
     /// `initrd`, repeated.
-    pub initrds: Vec<AtLine<String>>,
+    pub(crate) initrds: Vec<AtLine<String>>,
     /// `options`, repeated: the kernel's command line, joined by blanks.
     pub options: Option<String>,
     /// `devicetree`.
@@ -57,7 +57,7 @@ pub struct Type1Entry {
     /// `devicetree-overlay`: paths, parted by blanks.
     pub(crate) devicetree_overlay: Option<String>,
     /// `architecture`: `x64`, `aa64`, … in any case. The entry is hidden on others.
-    pub architecture: Option<String>,
+    pub(crate) architecture: Option<String>,
     /// `profile`: which of a UKI's profiles.
     pub(crate) profile: Option<u32>,
     /// `extra`, repeated: what goes along with a UKI.
@@ -139,7 +139,7 @@ impl Type1Entry {
     }
 
     /// The path of what is started, if it is a file.
-    pub fn path(&self) -> Option<&str> {
+    pub(crate) fn path(&self) -> Option<&str> {
         match &self.program.value {
             Program::Linux(path) | Program::Uki(path) | Program::Efi(path) => Some(path),
             Program::UkiUrl(_) => None,
@@ -201,9 +201,9 @@ pub(crate) struct Tries {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryName {
     /// The file name.
-    pub file: String,
+    pub(crate) file: String,
     /// The file name without the boot counter: what `bootctl` calls the entry.
-    pub id: String,
+    pub(crate) id: String,
     /// The boot counter, `+LEFT[-DONE]` before the suffix.
     pub(crate) tries: Option<Tries>,
 }

@@ -12,23 +12,23 @@ use super::{BootDefault, BootKernels, BootPath, Bootable, ModulesRoot};
 
 /// Which [`BootPath`] of which kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     kernel: usize,
     via: usize,
 }
 
 /// Collects kernels.
 #[derive(Debug)]
-pub struct Collector<'a> {
-    pub root: &'a Root,
-    pub problems: Vec<Problem>,
+pub(crate) struct Collector<'a> {
+    pub(crate) root: &'a Root,
+    pub(crate) problems: Vec<Problem>,
     kernels: Vec<Bootable>,
     /// By the image's file, and the snapshot whose modules it uses.
     known: HashMap<(Identity, Option<u64>), usize>,
 }
 
 impl<'a> Collector<'a> {
-    pub fn new(root: &'a Root) -> Self {
+    pub(crate) fn new(root: &'a Root) -> Self {
         Self {
             root,
             problems: Vec::new(),
@@ -39,7 +39,7 @@ impl<'a> Collector<'a> {
 
     /// Takes an image: where it is, a release that may be its, and what led to
     /// it.
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         image: LoaderFile,
         release: Option<&str>,
@@ -91,7 +91,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    pub fn finish(mut self, default: BootDefault) -> BootKernels {
+    pub(crate) fn finish(mut self, default: BootDefault) -> BootKernels {
         // Some directories are looked at for more than one reason.
         let mut told = HashSet::new();
         self.problems.retain(|problem| told.insert(problem.clone()));

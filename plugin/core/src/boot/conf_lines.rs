@@ -15,7 +15,7 @@ pub(crate) struct ConfLine<'a> {
 /// (src/boot/efi-string.c): a carriage return ends a line as well, `#` starts a
 /// comment only as a line's first character, quotes around the whole value are
 /// no part of it, and a NUL ends the file.
-pub fn lines(text: &str) -> impl Iterator<Item = ConfLine<'_>> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = ConfLine<'_>> {
     let text = text.split('\0').next().unwrap_or_default();
     let numbered = text.split('\n').enumerate();
     let ended = numbered.flat_map(|(index, line)| line.split('\r').map(move |l| (index + 1, l)));

@@ -20,7 +20,7 @@ enum Loader {
 }
 
 /// Finds the default and marks it.
-pub fn choose(
+pub(crate) fn choose(
     search: &Search<'_>,
     volumes: &[Volume],
     candidates: &[Candidate],

@@ -26,18 +26,18 @@ const UKIS: &str = "EFI/Linux";
 
 /// An entry as the menu of a boot loader has it.
 #[derive(Debug)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// What orders it, and names it.
     pub(crate) item: LoaderEntry,
     /// What a menu shows.
-    pub title: Option<String>,
+    pub(crate) title: Option<String>,
     /// True of a file `*.conf`.
     pub(crate) type1: bool,
     /// What it boots; `None` if that is not on this machine or not there.
     pub(crate) slot: Option<Slot>,
     /// True if systemd-boot lists it. It leaves out what names a file that is not
     /// there, and unified kernel images without os-release.
-    pub listed: bool,
+    pub(crate) listed: bool,
 }
 
 /// The entries of type 1 of a volume, their images taken.

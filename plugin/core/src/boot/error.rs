@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// The line, from 1; `None` if it is no single line's fault.
-    pub line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// What the format requires there.
-    pub expected: String,
+    pub(crate) expected: String,
 }
 
 impl Fault {
-    pub fn at(line: usize, expected: impl Into<String>) -> Self {
+    pub(crate) fn at(line: usize, expected: impl Into<String>) -> Self {
         Self {
             line: Some(line),
             expected: expected.into(),
         }
     }
 
-    pub fn whole(expected: impl Into<String>) -> Self {
+    pub(crate) fn whole(expected: impl Into<String>) -> Self {
         Self {
             line: None,
             expected: expected.into(),
@@ -28,7 +28,7 @@ impl Fault {
     }
 
     /// This fault in the file `path`.
-    pub fn of(self, path: &Path) -> Problem {
+    pub(crate) fn of(self, path: &Path) -> Problem {
         Problem {
             path: path.to_owned(),
             fault: self,
@@ -49,9 +49,9 @@ impl fmt::Display for Fault {
 /// is left out; everything else is still found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}: {fault}", path.display())]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The file, as a path of this process, links not followed.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// What should have been there.
     pub(crate) fault: Fault,
 }

@@ -13,9 +13,9 @@ use super::{BootMethod, BootPath};
 
 /// A `grub.cfg` that has a menu.
 #[derive(Debug)]
-pub struct GrubConfig {
+pub(crate) struct GrubConfig {
     /// Where it is, for a report.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(crate) menu: Menu,
     /// What each item of the menu boots.
     pub(crate) slots: Vec<Option<Slot>>,
@@ -23,7 +23,11 @@ pub struct GrubConfig {
 
 /// Reads every configuration that has a menu; on the EFI system partition there
 /// is mostly one that only leads to the real one.
-pub fn read(root: &Root, volumes: &[Volume], collector: &mut Collector<'_>) -> Vec<GrubConfig> {
+pub(crate) fn read(
+    root: &Root,
+    volumes: &[Volume],
+    collector: &mut Collector<'_>,
+) -> Vec<GrubConfig> {
     let whole = Volume::part_of(root, Path::new("/"));
     let in_boot = Volume::part_of(root, Path::new("/boot"));
     let boot = volumes

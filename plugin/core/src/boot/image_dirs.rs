@@ -13,7 +13,8 @@ use super::volume::{LoaderFile, Volume};
 use super::{BootMethod, BootPath};
 
 /// An image in a module directory has one of these names.
-pub(crate) const IN_MODULE_DIR: [&str; 5] = ["vmlinuz", "vmlinux", "vmlinux.xz", "vmlinux.zst", "Image"];
+pub(crate) const IN_MODULE_DIR: [&str; 5] =
+    ["vmlinuz", "vmlinux", "vmlinux.xz", "vmlinux.zst", "Image"];
 
 /// The images in the root's module directories.
 pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
@@ -37,7 +38,7 @@ pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
 }
 
 /// The images in `/boot`, by their names.
-pub fn boot(root: &Root, collector: &mut Collector<'_>) {
+pub(crate) fn boot(root: &Root, collector: &mut Collector<'_>) {
     let volume = Volume::part_of(root, Path::new("/boot"));
     let is_image = |name: &str| release_of_boot_image(name).is_some();
     for name in volume.list("", is_image, &mut collector.problems) {

@@ -16,44 +16,44 @@ use crate::kernel::{Config, Error, Kernel};
 
 /// A kernel that can be booted.
 #[derive(Debug, Clone)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// The kernel.
-    pub kernel: Kernel,
+    pub(crate) kernel: Kernel,
     /// Its GNU build id, where the image has one.
-    pub build_id: Option<String>,
+    pub(crate) build_id: Option<String>,
     /// Where it is and what leads there.
-    pub bootable: Bootable,
+    pub(crate) bootable: Bootable,
     /// The module directory that it will use, if it is there.
-    pub module_dir: Option<PathBuf>,
+    pub(crate) module_dir: Option<PathBuf>,
     /// It is an old copy.
-    pub stale: Option<Stale>,
+    pub(crate) stale: Option<Stale>,
 }
 
 /// Another build of a release than the one that the release's own image is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stale {
+pub(crate) struct Stale {
     /// The release's own image: in the module directory, or else the one in `/boot`.
     pub(crate) than: PathBuf,
     /// The build of that image.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// The command that makes the copy anew, inside the root.
-    pub mend: String,
+    pub(crate) mend: String,
 }
 
 /// An initrd that a kernel is booted with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Initrd {
+pub(crate) struct Initrd {
     /// The file, as a path of this process without links.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Which part of it, in bytes: a section of a unified kernel image. `None`
     /// if it is all of it.
-    pub part: Option<Range<u64>>,
+    pub(crate) part: Option<Range<u64>>,
 }
 
 impl Installed {
     /// The initrds that entries name, and those inside a unified kernel image,
     /// each once.
-    pub fn initrds(&self) -> Vec<Initrd> {
+    pub(crate) fn initrds(&self) -> Vec<Initrd> {
         let named = self.bootable.via.iter().flat_map(|via| &via.initrds);
         let mut initrds: Vec<Initrd> = Vec::new();
         let mut add = |file: &PathBuf, part| {
@@ -88,18 +88,18 @@ impl Installed {
 #[derive(Debug, Default)]
 pub struct Inventory {
     /// In a fixed order.
-    pub kernels: Vec<Installed>,
+    pub(crate) kernels: Vec<Installed>,
     /// What boots when nobody chooses.
-    pub default: BootDefault,
+    pub(crate) default: BootDefault,
     /// Images that cannot be read, and why.
-    pub unreadable: Vec<(Bootable, String)>,
+    pub(crate) unreadable: Vec<(Bootable, String)>,
     /// What else cannot be read, or cannot boot: the file, and why.
-    pub problems: Vec<(PathBuf, String)>,
+    pub(crate) problems: Vec<(PathBuf, String)>,
 }
 
 impl Inventory {
     /// Everything that cannot be read or cannot boot, images last.
-    pub fn troubles(&self) -> impl Iterator<Item = (&Path, &str)> {
+    pub(crate) fn troubles(&self) -> impl Iterator<Item = (&Path, &str)> {
         let images = self.unreadable.iter();
         let images = images.map(|(image, why)| (image.path.as_path(), why.as_str()));
         let others = self.problems.iter();
@@ -128,7 +128,7 @@ impl Place<'_> {
     ///
     /// # Errors
     /// Those of [`image::open`] and [`Kernel::from_image`].
-    pub fn open(
+    pub(crate) fn open(
         &self,
         file: &Path,
         release: Option<&str>,

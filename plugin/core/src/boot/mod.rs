@@ -11,21 +11,21 @@
 
 pub mod bls;
 pub mod build_vmlinux;
-pub(crate) mod collector;
-pub(crate) mod conf_lines;
-pub mod default;
-pub(crate) mod entries;
-pub(crate) mod error;
+mod collector;
+mod conf_lines;
+mod default;
+mod entries;
+mod error;
 pub mod grub;
-pub(crate) mod grub_cfg;
-pub(crate) mod image_dirs;
+mod grub_cfg;
+mod image_dirs;
 pub mod inventory;
-pub(crate) mod modules_root;
-pub(crate) mod refresh_command;
+mod modules_root;
+mod refresh_command;
 pub mod systemd_boot;
-pub mod uki;
-pub(crate) mod undecided;
-pub(crate) mod volume;
+mod uki;
+mod undecided;
+mod volume;
 
 use std::path::{Path, PathBuf};
 
@@ -33,23 +33,21 @@ use btf_guard_sysroot::Root;
 
 use collector::Collector;
 
-pub use error::{Fault, Problem};
+pub(crate) use error::Problem;
 pub use modules_root::ModulesRoot;
 pub(crate) use refresh_command::{refresh_command, refresh_initrd_command};
-pub use uki::Uki;
-pub(crate) use uki::NoUki;
-pub use undecided::Undecided;
-pub(crate) use volume::MAX_FILES;
+pub(crate) use uki::{NoUki, Uki};
+pub(crate) use undecided::Undecided;
 
 /// A kernel image that can be booted, with one root's modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bootable {
+pub(crate) struct Bootable {
     /// Its path, links not followed, as a path of this process.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The file that it leads to.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The release as names and entries have it: a hint. The image knows better.
-    pub release: Option<String>,
+    pub(crate) release: Option<String>,
     /// The root whose modules it will use.
     pub(crate) home: ModulesRoot,
     /// Everything that leads to it, in the order in which it was found; never
@@ -72,22 +70,22 @@ impl Bootable {
 
 /// One thing that leads to a kernel image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootPath {
+pub(crate) struct BootPath {
     /// What kind of thing.
-    pub way: BootMethod,
+    pub(crate) way: BootMethod,
     /// The file that names the image (an entry, a `grub.cfg`), or the image
     /// itself. A path of this process, links not followed.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// The line that names it, from 1.
-    pub line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// The boot loader's id for it.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// What a menu shows.
-    pub title: Option<String>,
+    pub(crate) title: Option<String>,
     /// The kernel's command line, as far as it stands there.
-    pub options: Option<String>,
+    pub(crate) options: Option<String>,
     /// Its initrds, as paths of this process without links.
-    pub initrds: Vec<PathBuf>,
+    pub(crate) initrds: Vec<PathBuf>,
     /// Those that are not there, each in words for a report.
     pub(crate) lost_initrds: Vec<String>,
     /// True if the entry says that it is another system's (`machine-id`).
@@ -97,7 +95,7 @@ pub struct BootPath {
     /// True if the image is a unified kernel image.
     pub(crate) unified: bool,
     /// True if it is what boots by default.
-    pub default: bool,
+    pub(crate) default: bool,
 }
 
 impl BootPath {
@@ -121,7 +119,7 @@ impl BootPath {
 
 /// In which way an image can be booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BootMethod {
+pub(crate) enum BootMethod {
     /// It lies in a module directory, from where tools copy it.
     ModuleDir,
     /// An entry of the Boot Loader Specification names it.
@@ -138,7 +136,7 @@ pub enum BootMethod {
 
 /// What boots when nobody chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BootDefault {
+pub(crate) enum BootDefault {
     /// The [`BootPath`] that is marked so; what made it the default, in words for a
     /// report.
     Known(String),
@@ -154,23 +152,23 @@ impl Default for BootDefault {
 
 /// What was found.
 #[derive(Debug, Clone)]
-pub struct BootKernels {
+pub(crate) struct BootKernels {
     /// The kernels, in a fixed order. An image is named once for each root
     /// whose modules it will use.
-    pub kernels: Vec<Bootable>,
+    pub(crate) kernels: Vec<Bootable>,
     /// What boots by default.
-    pub default: BootDefault,
+    pub(crate) default: BootDefault,
     /// What cannot be read, or cannot boot.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// Where to look.
-pub struct Search<'a> {
+pub(crate) struct Search<'a> {
     /// The root.
-    pub root: &'a Root,
+    pub(crate) root: &'a Root,
     /// More file systems with boot entries, such as an EFI system partition
     /// that is mounted elsewhere.
-    pub esps: &'a [PathBuf],
+    pub(crate) esps: &'a [PathBuf],
     /// The directory of EFI variables, for a root that boots on this machine.
     pub(crate) efivars: Option<&'a Path>,
     /// Reads a unified kernel image.

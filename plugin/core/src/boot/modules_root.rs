@@ -56,7 +56,7 @@ impl ModulesRoot {
 
     /// The directory of the modules that a kernel of this release will use, if
     /// it exists and can be reached; `root` is the one that was searched.
-    pub fn module_dir(&self, root: &Root, release: &str) -> Option<PathBuf> {
+    pub(crate) fn module_dir(&self, root: &Root, release: &str) -> Option<PathBuf> {
         match self {
             Self::Root => root.module_dir(release),
             Self::Snapshot { root, .. } => root.module_dir(release),
@@ -65,7 +65,7 @@ impl ModulesRoot {
     }
 
     /// The number of the snapshot; `None` for the root.
-    pub fn snapshot(&self) -> Option<u64> {
+    pub(crate) fn snapshot(&self) -> Option<u64> {
         match self {
             Self::Root => None,
             Self::Snapshot { number, .. } | Self::Unreachable { number } => Some(*number),

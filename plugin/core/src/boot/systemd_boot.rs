@@ -33,13 +33,13 @@ pub struct EfiVariables {
     /// `LoaderEntryDefault`.
     pub default: Option<String>,
     /// `LoaderEntryLastBooted`: what `@saved` means.
-    pub(crate) last_booted: Option<String>,
+    pub last_booted: Option<String>,
 }
 
 impl EfiVariables {
     /// Reads them from a directory such as `/sys/firmware/efi/efivars`; those
     /// that are not there are not set.
-    pub fn read(dir: &Path) -> (Self, Vec<Problem>) {
+    pub(crate) fn read(dir: &Path) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut read = |name: &str| {
             let path = dir.join(format!("{name}-{VENDOR}"));
@@ -135,9 +135,9 @@ impl Ids {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultPattern {
     /// An entry's id, or a pattern over ids.
-    pub pattern: String,
+    pub(crate) pattern: String,
     /// Where it stands, in words for a report.
-    pub by: String,
+    pub(crate) by: String,
 }
 
 /// The wishes in the order in which they count

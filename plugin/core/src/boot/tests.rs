@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
-pub(crate) mod layouts;
-pub(crate) mod mending;
-pub(crate) mod menus;
-pub(crate) mod trouble;
+mod layouts;
+mod mending;
+mod menus;
+mod trouble;
 
 use std::fs;
 use std::os::unix::fs::symlink;

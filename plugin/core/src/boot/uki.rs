@@ -4,11 +4,11 @@ use crate::kernel;
 
 /// The texts in a unified kernel image, as its sections hold them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Uki {
+pub(crate) struct Uki {
     /// `.uname`: the kernel's release.
-    pub release: Option<String>,
+    pub(crate) release: Option<String>,
     /// `.cmdline`: the kernel's command line.
-    pub options: Option<String>,
+    pub(crate) options: Option<String>,
     /// `.osrel`: an os-release(5).
     pub os_release: Option<String>,
 }
@@ -33,17 +33,17 @@ impl Uki {
 
     /// What a menu shows (`bootspec_pick_name_version_sort_key()`,
     /// src/fundamental/bootspec-fundamental.c of systemd).
-    pub fn title(&self) -> Option<String> {
+    pub(crate) fn title(&self) -> Option<String> {
         self.first_of(&["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"])
     }
 
     /// The version that orders it.
-    pub fn version(&self) -> Option<String> {
+    pub(crate) fn version(&self) -> Option<String> {
         self.first_of(&["IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID"])
     }
 
     /// The key that orders it.
-    pub fn sort_key(&self) -> Option<String> {
+    pub(crate) fn sort_key(&self) -> Option<String> {
         self.first_of(&["IMAGE_ID", "ID"])
     }
 }

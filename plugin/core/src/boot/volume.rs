@@ -26,16 +26,16 @@ pub(crate) fn identity(path: &Path) -> io::Result<Identity> {
 
 /// A file that a boot loader finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoaderFile {
+pub(crate) struct LoaderFile {
     /// Its path, links not followed, for a report.
-    pub shown: PathBuf,
+    pub(crate) shown: PathBuf,
     /// The file that it leads to.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 /// What a boot loader expects under a path, where it finds something else.
 #[derive(Debug, thiserror::Error)]
-pub enum NotFound {
+pub(crate) enum NotFound {
     #[error("a path that stays on its file system, not one that leaves it by ..")]
     Leaves,
     #[error("a regular file at {}", .0.display())]
@@ -49,7 +49,7 @@ pub enum NotFound {
 /// A directory whose entries a boot loader reads: a mounted EFI system
 /// partition, or a directory `/boot` of the root's own file system.
 #[derive(Debug)]
-pub struct Volume {
+pub(crate) struct Volume {
     /// What no path and no link leads out of.
     boundary: Root,
     /// The directory, inside the boundary.
@@ -103,7 +103,7 @@ impl Volume {
     ///
     /// # Errors
     /// What was expected instead of what is there.
-    pub fn find(&self, path: &str) -> Result<LoaderFile, NotFound> {
+    pub(crate) fn find(&self, path: &str) -> Result<LoaderFile, NotFound> {
         let path = path.replace('\\', "/");
         let inside = Path::new(relative(&path));
         if leaves(inside) {
@@ -139,7 +139,7 @@ impl Volume {
     }
 
     /// Reads the file under `path`, links followed; `None` if there is none.
-    pub fn read(&self, path: &str, cap: u64) -> Result<Option<String>, Problem> {
+    pub(crate) fn read(&self, path: &str, cap: u64) -> Result<Option<String>, Problem> {
         let problem = |error: &dyn std::fmt::Display| {
             Fault::whole(format!("a readable file: {error}")).of(&self.show(path))
         };
@@ -161,7 +161,7 @@ impl Volume {
 
     /// The names in the directory `path` that are `wanted`, sorted; none if it
     /// does not exist.
-    pub fn list(
+    pub(crate) fn list(
         &self,
         path: &str,
         wanted: impl Fn(&str) -> bool,

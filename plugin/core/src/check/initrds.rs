@@ -38,11 +38,11 @@ struct Booted {
 
 /// What was found inside.
 #[derive(Debug, Default)]
-pub struct Inside {
-    pub modules: Vec<ModuleEntry>,
+pub(crate) struct Inside {
+    pub(crate) modules: Vec<ModuleEntry>,
     /// Modules that cannot be read.
-    pub errors: Vec<ErrorEntry>,
-    pub initrds: Vec<InitrdEntry>,
+    pub(crate) errors: Vec<ErrorEntry>,
+    pub(crate) initrds: Vec<InitrdEntry>,
     /// What was not looked at, and why.
     pub(crate) note: Option<String>,
 }
@@ -98,7 +98,7 @@ impl Initrds {
     }
 
     /// Holds the modules in each initrd against the kernels that are booted with it.
-    pub fn judge(mut self, evaluator: &Evaluator) -> Inside {
+    pub(crate) fn judge(mut self, evaluator: &Evaluator) -> Inside {
         let mut inside = Inside::default();
         for kernel in evaluator.entries() {
             if kernel.moment == Moment::Boot && !self.seen.contains(&kernel.id) {

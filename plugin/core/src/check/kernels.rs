@@ -179,7 +179,7 @@ impl Targets<'_> {
     }
 
     /// Opens an image of the root, with its config.
-    pub fn open(&self, file: &Path, release: &str) -> Result<Kernel, Error> {
+    pub(crate) fn open(&self, file: &Path, release: &str) -> Result<Kernel, Error> {
         let opened = self.place().open(file, Some(release), &ModulesRoot::Root);
         opened.map(|(kernel, _)| kernel)
     }

@@ -6,7 +6,7 @@
 //! state unless that number is under the caller's cap, and a decoder's own
 //! memory is limited by [`MAX_WINDOW`].
 
-pub(crate) mod lzop;
+mod lzop;
 pub(crate) mod stream;
 
 use std::io::{self, Read};
@@ -72,7 +72,7 @@ impl Format {
     }
 
     /// The name of the program that writes it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Xz => "xz",
@@ -129,7 +129,7 @@ pub fn decompress(
 }
 
 /// Why a frame could not be unpacked.
-enum Trouble {
+pub(crate) enum Trouble {
     /// The input ends inside it.
     Short,
     /// More than the cap would come out.

@@ -19,7 +19,10 @@ const LZ4_PACKED: u64 = (LZ4_BLOCK + LZ4_BLOCK / 255 + 16) as u64;
 /// If a decoder cannot be set up. Reading then fails with `UnexpectedEof` where
 /// the input is cut short, with what `input` says where that fails, and with an
 /// error of the decoder's words where it is corrupt.
-pub(crate) fn frame<'r>(format: Format, input: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r>> {
+pub(crate) fn frame<'r>(
+    format: Format,
+    input: impl BufRead + 'r,
+) -> io::Result<Box<dyn Read + 'r>> {
     Ok(match format {
         Format::Gzip => Box::new(flate2::bufread::GzDecoder::new(input)),
         Format::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(input)),

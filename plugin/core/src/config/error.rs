@@ -17,7 +17,7 @@ pub struct ConfigProblem {
 
 impl ConfigProblem {
     /// A mistake in a text, at a range of its bytes.
-    pub fn at(path: &Path, text: &str, span: &Range<usize>, what: String) -> Self {
+    pub(crate) fn at(path: &Path, text: &str, span: &Range<usize>, what: String) -> Self {
         Self {
             path: path.to_owned(),
             place: Some(place(text, span.start)),
@@ -26,7 +26,7 @@ impl ConfigProblem {
     }
 
     /// One that is about a whole file.
-    pub fn of(path: &Path, what: &impl ToString) -> Self {
+    pub(crate) fn of(path: &Path, what: &impl ToString) -> Self {
         Self {
             path: path.to_owned(),
             place: None,

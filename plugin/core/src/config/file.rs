@@ -17,7 +17,7 @@ use crate::verdict::Kind;
 ///
 /// # Errors
 /// Every mistake in the file: then none of it counts.
-pub fn read(config: &Config, path: &Path, text: &str) -> Result<Config, Vec<ConfigProblem>> {
+pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, Vec<ConfigProblem>> {
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let what = error.message().replace('\n', "; ");

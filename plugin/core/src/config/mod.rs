@@ -6,11 +6,11 @@
 //! than root can write, is left out as a whole, and the rest counts: nothing that
 //! is wrong here stops a transaction.
 
-pub(crate) mod error;
-pub(crate) mod file;
-pub(crate) mod kernel_cmdline;
-pub(crate) mod paths;
-pub(crate) mod toml_reader;
+mod error;
+mod file;
+mod kernel_cmdline;
+mod paths;
+mod toml_reader;
 
 use std::path::{Path, PathBuf};
 
@@ -22,10 +22,8 @@ use crate::policy::{Origin, Policy, Set};
 
 pub use error::ConfigProblem;
 pub use kernel_cmdline::command_line;
-pub use kernel_cmdline::UnknownMode;
 pub use paths::Places;
 pub use toml_reader::pattern;
-pub use toml_reader::NoPattern;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -131,7 +129,7 @@ impl Loaded {
     }
 
     /// What a transaction tells of it: one line, however much is wrong.
-    pub fn complaint(&self) -> Option<String> {
+    pub(crate) fn complaint(&self) -> Option<String> {
         let first = self.problems.first()?;
         let more = match self.problems.len() {
             1 => String::new(),

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     /// The vendor's file.
-    pub vendor: PathBuf,
+    pub(crate) vendor: PathBuf,
     /// The admin's file.
     pub(crate) admin: PathBuf,
     /// The admin's further files.
     pub(crate) drop_ins: PathBuf,
     /// Overrides for one transaction, in a directory `allow` below it.
-    pub run: PathBuf,
+    pub(crate) run: PathBuf,
     /// Standing overrides, in a directory `overrides` below it.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The kernel command line.
-    pub command_line: PathBuf,
+    pub(crate) command_line: PathBuf,
 }
 
 impl Places {

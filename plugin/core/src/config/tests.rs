@@ -6,7 +6,7 @@ use crate::kernel::Moment;
 use crate::policy::built_in;
 use crate::verdict::Kind;
 
-pub mod severity;
+mod severity;
 
 fn parsed(text: &str) -> Config {
     let read = parse(&Config::default(), Path::new("/x.toml"), text.into());

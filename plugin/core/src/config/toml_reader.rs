@@ -15,7 +15,7 @@ use crate::policy::{Origin, Patterns, Set, Severity};
 const MAX_PATTERN: usize = 512;
 
 /// A value with its place.
-pub type Value<'t> = Spanned<DeValue<'t>>;
+pub(crate) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// One file that is read.
 pub(crate) struct Keys<'t> {

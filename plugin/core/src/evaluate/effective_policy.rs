@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event;
 use btf_guard_protocol::override_source::Source;
 
 use crate::config::{self, Config, Loaded, Places};
@@ -16,9 +15,9 @@ use crate::report::{PackageOrigin, Rating};
 /// What says how bad findings are, and how far they may go.
 pub struct Governed {
     /// What files say, and the admin's overrides behind their rules.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// Seconds since 1970.
-    pub now: u64,
+    pub(crate) now: u64,
     /// A line for the admin each.
     pub complaints: Vec<String>,
     config: Config,

@@ -57,11 +57,11 @@ pub struct Job {
 
 /// A module that was read from an archive.
 #[derive(Debug)]
-pub struct Content {
+pub(crate) struct Content {
     /// What a report shows as its path; the name in it names the module where it
     /// does not name itself.
-    pub path: String,
-    pub bytes: Vec<u8>,
+    pub(crate) path: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What came of a module file.
@@ -164,7 +164,7 @@ impl Evaluator {
         id
     }
 
-    pub fn kernel(&self, id: usize) -> Option<&Kernel> {
+    pub(crate) fn kernel(&self, id: usize) -> Option<&Kernel> {
         self.kernels.get(id)
     }
 
@@ -186,7 +186,7 @@ impl Evaluator {
     }
 
     /// The bases of all kernels that are there when this is first asked for.
-    pub fn bases(&self) -> &BaseSet {
+    pub(crate) fn bases(&self) -> &BaseSet {
         self.bases.get_or_init(|| {
             let mut bases = BaseSet::default();
             for (kernel, entry) in self.kernels.iter().zip(&self.entries) {
@@ -221,7 +221,7 @@ impl Evaluator {
     }
 
     /// Judges modules by all of these kernels, in the order given.
-    pub fn contents(&self, contents: &[Content], kernels: &[usize]) -> Vec<JobResult> {
+    pub(crate) fn contents(&self, contents: &[Content], kernels: &[usize]) -> Vec<JobResult> {
         self.expect(contents.len());
         let judge = |reader: &mut Reader, content: &Content| {
             let path = content.path.clone();
@@ -295,7 +295,7 @@ impl Evaluator {
     }
 
     /// Judges one module by some of the kernels.
-    pub fn judge(
+    pub(crate) fn judge(
         &self,
         module: &Module,
         path: String,

@@ -35,7 +35,7 @@ const MODPROBE: [&str; 5] = [
 const NO_TYPES: [&str; 4] = ["swap", "none", "auto", "ignore"];
 
 /// A regular file as text, if it is there and no longer than `limit` bytes.
-pub fn text(path: &Path, limit: u64) -> Option<String> {
+pub(crate) fn text(path: &Path, limit: u64) -> Option<String> {
     let mut bytes = Vec::new();
     let file = Regular::open(path).ok()?;
     file.read_all(limit, &mut bytes).ok()?;

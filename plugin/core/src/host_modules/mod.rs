@@ -7,10 +7,10 @@
 //! A device's alias that is read here is no proof that its driver is used. It is a
 //! reason to name the module first, and no more.
 
-pub(crate) mod etc;
-pub(crate) mod modules_alias;
-pub(crate) mod rootfs;
-pub(crate) mod sysfs;
+mod etc;
+mod modules_alias;
+mod rootfs;
+mod sysfs;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wanted;
@@ -36,7 +36,7 @@ const MAX_DEPENDENCIES: usize = 512;
 
 /// What the machine asks for, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct ModuleRequest {
+pub(crate) struct ModuleRequest {
     what: What,
     why: String,
 }

@@ -18,7 +18,7 @@ pub(crate) struct Aliases {
 
 impl Aliases {
     /// Reads the file's text; a line that is none of its kind is left out.
-    pub(crate) fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut aliases = Self::default();
         for line in text.lines() {
             let mut words = line.split_whitespace();

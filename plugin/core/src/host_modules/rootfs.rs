@@ -31,7 +31,7 @@ const VIRTUAL: [&str; 6] = ["loop", "nbd", "zram", "bcache", "rbd", "nvme"];
 
 /// The file systems and block devices that a machine boots from, as
 /// `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`) tells of them.
-pub fn read(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn read(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     let mounts = etc::text(&root.join("proc/self/mountinfo"), MAX_MOUNTS).unwrap_or_default();
     for (place, why) in PLACES {
         // What was mounted there last is what is seen.

@@ -29,7 +29,7 @@ impl<R: BufRead> BoundedReader<R> {
     }
 
     /// The next byte, which is not taken; `None` at the end.
-    pub(crate) fn peek(&mut self) -> Result<Option<u8>, Error> {
+    pub(super) fn peek(&mut self) -> Result<Option<u8>, Error> {
         let next = self.fill_buf().map(|bytes| bytes.first().copied());
         next.map_err(|error| self.trouble(error))
     }

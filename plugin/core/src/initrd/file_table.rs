@@ -12,7 +12,7 @@ const MAX_LINKS: usize = 40;
 /// The name of a module inside an initrd, whichever way to it is written:
 /// where there is a `lib` beside `usr/lib`, it is a link to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ModulePath {
+pub struct ModulePath {
     release: String,
     /// Below the release's module directory.
     below: PathBuf,

@@ -12,9 +12,9 @@
 //! a name that is empty or not UTF-8, where the kernel goes on, puts no limit on
 //! names, and does not say where an archive is wrong.
 
-pub(crate) mod bounded_reader;
-pub(crate) mod cpio;
-pub(crate) mod file_table;
+mod bounded_reader;
+mod cpio;
+mod file_table;
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -27,12 +27,11 @@ use crate::module::source::{Regular, Source};
 use bounded_reader::BoundedReader;
 use cpio::Unpacker;
 
-pub use file_table::Contents;
-pub(crate) use file_table::ModulePath;
+pub use file_table::{Contents, ModulePath};
 
 /// How much of an initrd is read.
 #[derive(Debug, Clone, Copy)]
-struct ReadLimits {
+pub(crate) struct ReadLimits {
     /// Bytes, as it is and unpacked.
     bytes: u64,
     /// Entries of its archives.
@@ -107,7 +106,7 @@ pub enum Error {
 /// # Errors
 /// [`Error::Io`] if the file cannot be read or is no regular file, and those of
 /// [`parse`]. What came before was handed over.
-pub fn open(
+pub(crate) fn open(
     path: &Path,
     part: Option<&Range<u64>>,
     take: &mut dyn FnMut(InitrdItem),

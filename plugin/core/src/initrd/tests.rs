@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-pub(crate) mod names;
-pub(crate) mod trouble;
+mod names;
+mod trouble;
 
 use std::io::Write;
 

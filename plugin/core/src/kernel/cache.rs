@@ -11,7 +11,7 @@
 //! belong to the user who runs and can be written by nobody else, or they are not
 //! used.
 
-pub(crate) mod entry;
+mod entry;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -78,7 +78,7 @@ impl Cache {
 
     /// The same, holding at most so many bytes.
     #[must_use]
-    pub fn with_capacity(self, capacity: u64) -> Self {
+    pub(crate) fn with_capacity(self, capacity: u64) -> Self {
         Self { capacity, ..self }
     }
 
@@ -94,7 +94,7 @@ impl Cache {
     ///
     /// # Errors
     /// Those of [`image::open`].
-    pub fn image(&self, path: &Path) -> Result<Image, Error> {
+    pub(crate) fn image(&self, path: &Path) -> Result<Image, Error> {
         let file = Regular::open(path)?;
         if file.size() > IMAGE {
             return image::open(path);

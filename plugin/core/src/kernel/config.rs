@@ -27,9 +27,9 @@ pub struct Config {
     /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `None` where no config was found.
     pub allow_mismatch: Option<bool>,
     /// `CONFIG_DEBUG_INFO_BTF_MODULES`; `None` where no config was found.
-    pub module_btf: Option<bool>,
+    pub(crate) module_btf: Option<bool>,
     /// Where the config was found, in words for a report.
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
 }
 
 /// A line's option and value: `CONFIG_X=value`, or `# CONFIG_X is not set`,
@@ -113,7 +113,7 @@ impl Config {
     /// is called like the release; the config inside the image. What cannot be
     /// read or is no config is passed over. Where none is found, the config is
     /// unknown.
-    pub fn find(
+    pub(crate) fn find(
         image: &Path,
         release: Option<&str>,
         module_dir: Option<&Path>,
@@ -150,7 +150,7 @@ impl Config {
     /// The config of the running kernel: `/proc/config.gz`, else
     /// `/boot/config-$(uname -r)`, else `/lib/modules/$(uname -r)/config`;
     /// else unknown.
-    pub fn running() -> Self {
+    pub(crate) fn running() -> Self {
         Self::of_running(&super::running::release())
     }
 

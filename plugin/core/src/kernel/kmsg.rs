@@ -26,9 +26,9 @@ const MAX_MODULES: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedModule {
     /// The negative errno.
-    pub errno: i32,
+    pub(crate) errno: i32,
     /// The first line behind `BPF: `, if there was one.
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
 }
 
 /// What the log tells.
@@ -37,14 +37,14 @@ pub struct KernelLog {
     /// By the module's name, the last time.
     pub refused: BTreeMap<String, RefusedModule>,
     /// Its beginning was overwritten.
-    pub is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 /// Reads the log in `file`: `/dev/kmsg`, or what was recorded from it.
 ///
 /// # Errors
 /// Those of the system.
-pub fn read(file: &Path) -> io::Result<KernelLog> {
+pub(crate) fn read(file: &Path) -> io::Result<KernelLog> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     parse(File::options().read(true).custom_flags(flags).open(file)?)
 }

@@ -1,12 +1,12 @@
 //! One kernel: its base BTF, its release, its config and what it supports.
 
 pub mod cache;
-pub mod config;
+mod config;
 pub mod image;
 pub mod kmsg;
-pub mod running;
+mod running;
 #[cfg(test)]
-pub(crate) mod sample_btf;
+mod sample_btf;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -33,7 +33,7 @@ pub enum Moment {
 
 /// Where a kernel was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// It runs: `/sys/kernel/btf/vmlinux`.
     Running,
     /// A vmlinux, bzImage or raw BTF file.
@@ -48,9 +48,9 @@ pub struct Kernel {
     /// `Linux version …`'s build part (`#1 SMP … date`), where the source tells it.
     pub build: Option<String>,
     /// Running, or bootable.
-    pub moment: Moment,
+    pub(crate) moment: Moment,
     /// Where it was found.
-    pub source: Source,
+    pub(crate) source: Source,
     /// The base BTF that split BTF of its modules continues; none where the
     /// kernel shows none.
     pub base: Arc<Base>,

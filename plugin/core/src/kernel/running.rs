@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use btf_guard_btf::Base;
 use btf_guard_btf::features::Features;
-use btf_guard_btf::{Base, Order};
 use object::elf;
 
 use super::{Config, Error, Kernel, Moment, Source, image};
@@ -22,7 +22,7 @@ pub(crate) fn release() -> String {
 }
 
 /// The running kernel, its BTF from [`BTF`]; without one where it shows none.
-pub fn read() -> Result<Kernel, Error> {
+pub(crate) fn read() -> Result<Kernel, Error> {
     let mut btf = Vec::new();
     let base = match Regular::open(Path::new(BTF)) {
         Ok(file) => {
@@ -79,6 +79,8 @@ fn target(machine: &str) -> Option<Target> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use btf_guard_btf::Order;
 
     use super::*;
 

@@ -1,12 +1,12 @@
 //! One kernel module file: what the kernel's loader looks at before and when
 //! it meets the module's BTF.
 
-pub mod open;
+pub(crate) mod open;
 
 pub(crate) mod elf;
-pub(crate) mod modinfo;
-pub(crate) mod name;
-pub(crate) mod reader;
+mod modinfo;
+mod name;
+mod reader;
 pub(crate) mod source;
 #[cfg(test)]
 pub(crate) mod test_elf;
@@ -19,8 +19,7 @@ use btf_guard_btf::Order;
 use btf_guard_btf::error::Malformed;
 
 pub(crate) use name::{name_of_file, same_name};
-pub use reader::Reader;
-pub(crate) use reader::MAX_MODULE;
+pub(crate) use reader::{MAX_MODULE, Reader};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub struct Module {
     /// modinfo `intree=`: it is of the kernel's own sources.
     pub in_tree: bool,
     /// What it was built for. `None` for a raw split-BTF file, which does not say.
-    pub target: Option<Target>,
+    pub(crate) target: Option<Target>,
     /// Section `.BTF`, as it stands in the file. `None` if there is none;
     /// an empty section is `Some` of nothing.
     pub btf: Option<Vec<u8>>,

@@ -4,7 +4,7 @@ use btf_guard_btf::printable;
 
 /// The value of the first tag `key`, as `get_modinfo()` in the kernel's
 /// `kernel/module/main.c` finds it, made printable.
-pub fn value(modinfo: &[u8], key: &[u8]) -> Option<String> {
+pub(crate) fn value(modinfo: &[u8], key: &[u8]) -> Option<String> {
     modinfo
         .split(|&byte| byte == 0)
         .find_map(|tag| tag.strip_prefix(key)?.strip_prefix(b"="))

@@ -27,7 +27,7 @@ const MAX_KEPT: usize = 8 << 20;
 /// compressed by gzip, xz or zstd (`CONFIG_MODULE_COMPRESS_*`; kmod and the
 /// kernel's `kernel/module/decompress.c` read no others).
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     /// A compressed file.
     packed: Vec<u8>,
     /// The same decompressed.
@@ -36,7 +36,7 @@ pub struct Reader {
 
 impl Reader {
     /// A reader whose buffers are still empty.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
@@ -46,7 +46,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read or is no regular file,
     /// [`Error::Malformed`] if it is no module, or one longer than [`MAX_MODULE`].
-    pub fn open(&mut self, path: &Path) -> Result<Module, Error> {
+    pub(crate) fn open(&mut self, path: &Path) -> Result<Module, Error> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = Regular::open(path)?;
         if file.size() > MAX_MODULE as u64 {
@@ -72,7 +72,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Error::Malformed`] if it is no module, or one longer than [`MAX_MODULE`].
-    pub fn parse(&mut self, bytes: &[u8], file_name: &str) -> Result<Module, Error> {
+    pub(crate) fn parse(&mut self, bytes: &[u8], file_name: &str) -> Result<Module, Error> {
         if elf::is_elf(bytes) {
             return read(bytes, bytes, file_name);
         }

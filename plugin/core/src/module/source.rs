@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use super::Error;
 
 /// Bytes that can be read at any position.
-pub trait Source {
+pub(crate) trait Source {
     /// How many there are.
     fn size(&self) -> u64;
 

@@ -29,7 +29,7 @@ impl Expiry {
     ///
     /// A kernel that does not tell its release ends nothing: it is not known to
     /// be newer.
-    pub fn is_over(&self, now: u64, release: Option<&str>) -> bool {
+    pub(crate) fn is_over(&self, now: u64, release: Option<&str>) -> bool {
         match self {
             Self::Day(last) => day(now).is_some_and(|today| today > *last),
             Self::Release(end) => {

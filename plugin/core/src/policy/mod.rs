@@ -1,22 +1,20 @@
 //! Verdicts and the admin's wishes → a decision.
 
 pub mod decide;
-pub(crate) mod expiry;
+mod expiry;
 pub mod overrides;
-pub mod rule;
-pub(crate) mod severity_table;
+mod rule;
+pub mod severity_table;
 
 use btf_guard_protocol::decision::{Decision, Mode};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Moment;
 use crate::verdict::{Judgement, Kind};
-use btf_guard_protocol::override_source::{Override, Source};
 pub use expiry::Expiry;
-pub use expiry::NoExpiry;
 pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
 pub use severity_table::{Origin, built_in};
-pub use severity_table::{Set, Table};
+pub(crate) use severity_table::{Set, Table};
 
 /// How bad a verdict is.
 #[derive(
@@ -36,7 +34,7 @@ pub enum Severity {
 }
 
 /// The severity of a judgement where no file says otherwise. A guess never blocks.
-pub fn severity(judgement: &Judgement, moment: Moment) -> Severity {
+pub(crate) fn severity(judgement: &Judgement, moment: Moment) -> Severity {
     let severity = built_in(moment, Kind::from(&judgement.verdict));
     match judgement.assumed.is_empty() {
         true => severity,
@@ -101,7 +99,7 @@ impl Policy {
 }
 
 /// What the worst severity comes to under `mode`.
-pub fn decide(worst: Severity, mode: Mode) -> Decision {
+pub(crate) fn decide(worst: Severity, mode: Mode) -> Decision {
     let asked = match worst {
         Severity::None | Severity::Info => Decision::Allow,
         Severity::Warn => Decision::Warn,

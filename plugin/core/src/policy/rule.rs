@@ -102,7 +102,7 @@ pub struct Rule {
 
 impl Rule {
     /// One that is about everything and has no end.
-    pub fn new(source: Override, effect: Effect) -> Self {
+    pub(crate) fn new(source: Override, effect: Effect) -> Self {
         Self {
             source,
             package: Patterns::default(),
@@ -145,7 +145,12 @@ impl Rule {
     }
 
     /// The severity under this rule; `None` where it is not about the subject.
-    pub(crate) fn apply(&self, subject: &Subject<'_>, severity: Severity, now: u64) -> Option<Severity> {
+    pub(crate) fn apply(
+        &self,
+        subject: &Subject<'_>,
+        severity: Severity,
+        now: u64,
+    ) -> Option<Severity> {
         let applies = self.is_about(subject, now);
         applies.then(|| self.effect.on(severity))
     }

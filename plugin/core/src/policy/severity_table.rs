@@ -52,7 +52,7 @@ impl Table {
     }
 
     /// Sets it, in place of what was set before.
-    pub fn set(&mut self, moment: Moment, kind: Kind, severity: Set<Severity>) {
+    pub(crate) fn set(&mut self, moment: Moment, kind: Kind, severity: Set<Severity>) {
         self.0.insert((moment, kind), severity);
     }
 }

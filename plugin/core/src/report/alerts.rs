@@ -19,7 +19,7 @@ pub(crate) struct Alert<'r> {
 
 /// How loud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub(crate) enum Level {
     Error,
     Warning,
     Note,

@@ -14,20 +14,20 @@ use crate::policy::{self, Policy, Provenance, Rule, Severity, Subject};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackageOrigin {
     /// Who built it, as it says itself.
-    pub vendor: Option<String>,
+    pub(crate) vendor: Option<String>,
     /// The alias of the repository that it was fetched from.
-    pub repository: Option<String>,
+    pub(crate) repository: Option<String>,
 }
 
 /// Rates verdicts.
 #[derive(Debug)]
 pub struct Rating<'p> {
     /// How bad what is.
-    pub policy: &'p Policy,
+    pub(crate) policy: &'p Policy,
     /// Seconds since 1970: rules end.
-    pub now: u64,
+    pub(crate) now: u64,
     /// Packages by name, epoch, version, release, architecture.
-    pub packages: BTreeMap<String, PackageOrigin>,
+    pub(crate) packages: BTreeMap<String, PackageOrigin>,
 }
 
 /// What an outcome rests on, besides verdicts and their severities.
@@ -41,7 +41,7 @@ pub struct Ruling {
 
 impl<'p> Rating<'p> {
     /// By a policy, where nothing is known of packages but their names.
-    pub fn new(policy: &'p Policy, now: u64) -> Self {
+    pub(crate) fn new(policy: &'p Policy, now: u64) -> Self {
         Self {
             policy,
             now,

@@ -10,7 +10,7 @@ use crate::verdict::{Judgement, NoBtf, Refusal, Verdict};
 
 pub(crate) const RELEASE: &str = "6.18.15-cloud";
 
-pub fn kernel(id: usize, moment: Moment) -> KernelEntry {
+pub(crate) fn kernel(id: usize, moment: Moment) -> KernelEntry {
     KernelEntry {
         id,
         release: Some(RELEASE.into()),
@@ -41,7 +41,7 @@ pub fn kernel(id: usize, moment: Moment) -> KernelEntry {
     }
 }
 
-pub fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
+pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
     ModuleEntry {
         path: format!("/lib/modules/{RELEASE}/kernel/{name}.ko.xz"),
         name: name.into(),

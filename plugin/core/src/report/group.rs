@@ -55,7 +55,7 @@ impl<'a> FindingGroup<'a> {
 }
 
 /// The findings of a report, the worst first; what simply loads is none.
-pub fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
+pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
     type Key<'a> = (
         std::cmp::Reverse<Severity>,
         bool,

@@ -11,7 +11,7 @@ use crate::verdict::{Cause, Kind};
 
 impl LintRule {
     /// All of them, the worst first.
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::BtfRefusedByOwnBase,
         Self::BtfOfAnotherKernel,
         Self::DistilledBaseDoesNotFit,
@@ -23,7 +23,7 @@ impl LintRule {
     ];
 
     /// The name by which packagers know it.
-    pub fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::BtfRefusedByOwnBase => "btf-refused-by-own-base",
             Self::BtfOfAnotherKernel => "btf-of-another-kernel",
@@ -45,7 +45,7 @@ impl LintRule {
     }
 
     /// What it means for the exit code.
-    pub fn severity(self) -> Severity {
+    pub(crate) fn severity(self) -> Severity {
         match self.weight() {
             Weight::Warning => Severity::Warn,
             Weight::Error => Severity::Block,

@@ -1,17 +1,17 @@
 //! Reports: what was found, as data (and so as JSON), as text for an admin,
 //! and as the few lines that fit into a package manager's output.
 
-pub(crate) mod alerts;
-pub(crate) mod apply_policy;
-pub(crate) mod format;
-pub(crate) mod group;
-pub mod kernel;
-pub(crate) mod lint;
-pub(crate) mod model;
-pub mod module;
-pub(crate) mod summary;
-pub mod verdict;
-pub(crate) mod wording;
+mod alerts;
+mod apply_policy;
+mod format;
+mod group;
+mod kernel;
+mod lint;
+mod model;
+mod module;
+mod summary;
+mod verdict;
+mod wording;
 
 use std::collections::BTreeMap;
 
@@ -21,26 +21,25 @@ use crate::kernel::Moment;
 use crate::policy::{self, Severity};
 use summary::count;
 
-pub use crate::verdict::Kind;
-pub(crate) use crate::verdict::BuiltFor;
-
 pub use crate::report::format::kernel_list::{kernel_list, write_kernels};
 pub use crate::report::format::prometheus::{Counts, write_prometheus};
-pub use crate::report::format::rpm_log::{messages, overrides};
 pub(crate) use crate::report::format::rpm_log::HELP_ONCE;
+pub use crate::report::format::rpm_log::{messages, overrides};
 pub use crate::report::format::rpmlint::write_rpmlint;
 pub use crate::report::format::sarif::sarif;
 pub use crate::report::format::text::{Detail, write_errors, write_inputs, write_text};
 pub use crate::report::format::text_status::{write_motd, write_standing};
+pub use crate::verdict::Kind;
+pub(crate) use apply_policy::Rating;
 pub use apply_policy::{PackageOrigin, Ruling};
-pub use apply_policy::Rating;
 use btf_guard_protocol::plan::SCHEMA;
 pub(crate) use kernel::kernel_entry;
 pub(crate) use lint::problems;
+pub(crate) use model::{
+    BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
+    KernelList, LintRule, ListedKernel, Problem, StaleEntry, Summary, Tally, VerdictEntry, Weight,
+};
 pub use model::{ErrorEntry, ModuleEntry, Report};
-pub use model::{BtfEntry, InitrdEntry, KernelEntry, KernelList, Problem, VerdictEntry};
-pub use model::{BaseEntry, FeaturesEntry, LintRule, ListedKernel, StaleEntry};
-pub(crate) use model::{BootDefaultEntry, BootPathEntry, Summary, Tally, Weight};
 pub(crate) use module::{missing_modules, module_entry};
 pub(crate) use verdict::verdict_entry;
 

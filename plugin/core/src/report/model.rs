@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use btf_guard_protocol::decision::Decision;
-use btf_guard_protocol::plan::SCHEMA;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Moment;
@@ -18,11 +17,11 @@ use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
-    pub schema: u32,
+    pub(crate) schema: u32,
     /// The kernels, by their `id`.
-    pub kernels: Vec<KernelEntry>,
+    pub(crate) kernels: Vec<KernelEntry>,
     /// The modules, in the order in which they were asked for.
-    pub modules: Vec<ModuleEntry>,
+    pub(crate) modules: Vec<ModuleEntry>,
     /// What could not be read.
     pub errors: Vec<ErrorEntry>,
     /// Counts.
@@ -33,20 +32,20 @@ pub struct Report {
     /// What it all comes to.
     pub decision: Decision,
     /// The initrds that the kernels are booted with.
-    pub initrds: Vec<InitrdEntry>,
+    pub(crate) initrds: Vec<InitrdEntry>,
     /// What is wrong with modules as a build has made them, where that was asked.
-    pub problems: Option<Vec<Problem>>,
+    pub(crate) problems: Option<Vec<Problem>>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
 }
 
 /// An initrd of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InitrdEntry {
+pub(crate) struct InitrdEntry {
     /// The file.
-    pub path: String,
+    pub(crate) path: String,
     /// The kernels that are booted with it.
-    pub kernels: Vec<usize>,
+    pub(crate) kernels: Vec<usize>,
     /// The command that makes it anew, if one is known.
     pub(crate) fix_command: Option<String>,
 }
@@ -55,9 +54,9 @@ pub struct InitrdEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorEntry {
     /// What it was.
-    pub path: String,
+    pub(crate) path: String,
     /// Why not.
-    pub error: String,
+    pub(crate) error: String,
     /// Nothing is wrong with it; it is only not read here.
     pub harmless: bool,
 }
@@ -70,25 +69,25 @@ pub struct KernelEntry {
     /// `uname -r`.
     pub release: Option<String>,
     /// `uname -v`.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// When it matters.
-    pub moment: Moment,
+    pub(crate) moment: Moment,
     /// `running`, or the path of its image.
-    pub source: String,
+    pub(crate) source: String,
     /// It is what boots when nobody chooses.
-    pub default: bool,
+    pub(crate) default: bool,
     /// It is an old copy.
-    pub stale: Option<StaleEntry>,
+    pub(crate) stale: Option<StaleEntry>,
     /// Other images that hold the same kernel.
     pub(crate) same_kernel_paths: Vec<String>,
     /// The package that its image is in, if it is not on the disk.
-    pub package: Option<String>,
+    pub(crate) package: Option<String>,
     /// Its base BTF; `null` where none was found.
-    pub base: Option<BaseEntry>,
+    pub(crate) base: Option<BaseEntry>,
     /// What it can do.
-    pub abilities: FeaturesEntry,
+    pub(crate) abilities: FeaturesEntry,
     /// Where its config was found, in words.
-    pub config: Option<String>,
+    pub(crate) config: Option<String>,
     /// How many modules were held against it.
     pub(crate) modules_checked: usize,
     /// Its image tells what machine it is for.
@@ -97,37 +96,37 @@ pub struct KernelEntry {
 
 /// A base BTF in a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BaseEntry {
+pub(crate) struct BaseEntry {
     /// How many types; `void` is not counted, as in bpftool.
-    pub types: u32,
+    pub(crate) types: u32,
     /// Bytes of its string section.
-    pub strings: u32,
+    pub(crate) strings: u32,
     /// SHA-256 of all of it.
     pub(crate) sha256: String,
 }
 
 /// What makes a kernel a stale copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StaleEntry {
+pub(crate) struct StaleEntry {
     /// The image that it should be a copy of.
     pub(crate) newer_image: String,
     /// `uname -v` of that image.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// The command that makes the copy anew.
     pub(crate) fix_command: String,
 }
 
 /// What a kernel can do, as far as a report tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeaturesEntry {
+pub(crate) struct FeaturesEntry {
     /// Number of BTF kinds it knows.
-    pub kinds: u32,
+    pub(crate) kinds: u32,
     /// It relocates `.BTF.base`.
-    pub distilled_base: bool,
+    pub(crate) distilled_base: bool,
     /// It reads the BTF of modules, and has a base for it.
-    pub module_btf: bool,
+    pub(crate) module_btf: bool,
     /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `null` if no config was found.
-    pub allow_mismatch: Option<bool>,
+    pub(crate) allow_mismatch: Option<bool>,
 }
 
 /// One module of a report.
@@ -135,70 +134,70 @@ pub struct FeaturesEntry {
 pub struct ModuleEntry {
     /// The file; inside a package, the path it is installed under; inside an
     /// initrd, the initrd's, `!`, and the path in there.
-    pub path: String,
+    pub(crate) path: String,
     /// The module's own name; empty where a whole module directory is meant.
-    pub name: String,
+    pub(crate) name: String,
     /// The package it is in, if it is not on the disk.
-    pub package: Option<String>,
+    pub(crate) package: Option<String>,
     /// The initrd it is in.
-    pub initrd: Option<String>,
+    pub(crate) initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
-    pub release: Option<String>,
+    pub(crate) release: Option<String>,
     /// It is of the kernel's own sources (modinfo `intree`).
-    pub in_tree: bool,
+    pub(crate) in_tree: bool,
     /// What this machine needs it for, where it was asked: where there is something
     /// to say of it, on this machine's own root.
     pub(crate) used_by_host: Vec<String>,
     /// Its BTF.
-    pub btf: BtfEntry,
+    pub(crate) btf: BtfEntry,
     /// What each kernel that it was held against does with it.
-    pub verdicts: Vec<VerdictEntry>,
+    pub(crate) verdicts: Vec<VerdictEntry>,
     /// The file tells what machine it is for.
     pub(crate) names_machine: bool,
 }
 
 /// A module's BTF in a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BtfEntry {
+pub(crate) struct BtfEntry {
     /// There is a `.BTF` that is not empty.
     pub(crate) present: bool,
     /// There is a `.BTF.base`.
-    pub distilled: bool,
+    pub(crate) distilled: bool,
     /// Bytes of `.BTF`.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// The base it was built against, as far as that is certain.
     pub(crate) built_for: Option<BuiltFor>,
 }
 
 /// One verdict of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerdictEntry {
+pub(crate) struct VerdictEntry {
     /// The kernel's id.
-    pub kernel: usize,
+    pub(crate) kernel: usize,
     /// The verdict, by name.
-    pub verdict: Kind,
+    pub(crate) verdict: Kind,
     /// Which of the loader's checks fails first, where one does.
-    pub cause: Option<Cause>,
+    pub(crate) cause: Option<Cause>,
     /// The negative errno of a refusal; `null` also where a bug keeps the kernel
     /// from returning one.
-    pub errno: Option<i32>,
+    pub(crate) errno: Option<i32>,
     /// Which rule decides, on what; `null` where the module simply loads, or is
     /// missing.
-    pub reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     /// What the kernel logs.
-    pub log: Vec<String>,
+    pub(crate) log: Vec<String>,
     /// What shows that the BTF belongs to another base, a line each.
-    pub evidence: Vec<String>,
+    pub(crate) evidence: Vec<String>,
     /// What was taken to be the kernel's default.
     pub(crate) assumed: Vec<Assumption>,
     /// What the verdict alone does not say.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// How bad it is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// The most that it can be, whatever the policy says.
     pub(crate) max_severity: Severity,
     /// The rule or override that its severity comes from.
-    pub rule: Option<String>,
+    pub(crate) rule: Option<String>,
     /// It was as bad before the transaction that is judged.
     pub(crate) preexisting: bool,
 }
@@ -242,7 +241,7 @@ pub(crate) enum Weight {
 /// write into their lists of exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LintRule {
+pub(crate) enum LintRule {
     /// The base is the one it was built against, and refuses it.
     BtfRefusedByOwnBase,
     /// The BTF continues another base.
@@ -264,17 +263,17 @@ pub enum LintRule {
 
 /// One problem with one module that a build has made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Which.
-    pub rule: LintRule,
+    pub(crate) rule: LintRule,
     /// How much it weighs.
     pub(crate) weight: Weight,
     /// The module, as [`ModuleEntry::path`].
-    pub path: String,
+    pub(crate) path: String,
     /// The package it is in, if it is in one.
-    pub package: Option<String>,
+    pub(crate) package: Option<String>,
     /// The kernel that it was held against, by its id.
-    pub kernel: usize,
+    pub(crate) kernel: usize,
     /// What is wrong with this one, in a line.
     pub(crate) details: String,
 }
@@ -283,7 +282,7 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelList {
     /// [`SCHEMA`].
-    pub schema: u32,
+    pub(crate) schema: u32,
     /// In a fixed order.
     pub kernels: Vec<ListedKernel>,
     /// What boots when nobody chooses, or why that cannot be told.
@@ -306,15 +305,15 @@ pub(crate) struct BootDefaultEntry {
 pub struct ListedKernel {
     /// What every report says of a kernel.
     #[serde(flatten)]
-    pub entry: KernelEntry,
+    pub(crate) entry: KernelEntry,
     /// GNU build id.
-    pub build_id: Option<String>,
+    pub(crate) build_id: Option<String>,
     /// The module directory that it will use.
-    pub module_dir: Option<String>,
+    pub(crate) module_dir: Option<String>,
     /// The snapshot that it mounts as its root.
-    pub snapshot: Option<u64>,
+    pub(crate) snapshot: Option<u64>,
     /// It is the kernel that runs now.
-    pub running: bool,
+    pub(crate) running: bool,
     /// It has no module directory.
     pub(crate) orphan: bool,
     /// What leads to it.
@@ -344,13 +343,13 @@ impl Report {
 
 impl ModuleEntry {
     /// All kernels that it was held against load it and take its BTF.
-    pub fn loads(&self) -> bool {
+    pub(crate) fn loads(&self) -> bool {
         let loads = |verdict: &VerdictEntry| verdict.verdict == Kind::Loads;
         !self.verdicts.is_empty() && self.verdicts.iter().all(loads)
     }
 
     /// The worst that any kernel does with it.
-    pub fn severity(&self) -> Severity {
+    pub(crate) fn severity(&self) -> Severity {
         let severities = self.verdicts.iter().map(|verdict| verdict.severity);
         severities.max().unwrap_or(Severity::None)
     }

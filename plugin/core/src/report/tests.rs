@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-pub(crate) mod escaping;
-pub mod initrd;
-pub(crate) mod origin;
+mod escaping;
+mod initrd;
+mod origin;
 
 use btf_guard_btf::{
     BtfRule, BtfSection, Element, Evidence, Mismatch, Parameter, TypeInfo, VerifyError,

@@ -24,7 +24,7 @@ pub(crate) fn counted(count: usize, one: &str) -> String {
 }
 
 /// A kernel as an admin knows it.
-pub fn kernel(kernel: &KernelEntry) -> String {
+pub(crate) fn kernel(kernel: &KernelEntry) -> String {
     let release = kernel.release.as_deref();
     match (kernel.moment, release, &kernel.package) {
         (Moment::Now, Some(release), _) => format!("the running kernel {release}"),

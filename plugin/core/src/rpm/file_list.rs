@@ -36,15 +36,15 @@ pub struct PackagedFile {
     /// The absolute path it is installed under.
     pub path: PathBuf,
     /// Its size in bytes.
-    pub size: u64,
-    pub kind: FileKind,
+    pub(crate) size: u64,
+    pub(crate) kind: FileKind,
     /// Device and inode at build time: equal for hard links of one another.
     pub(crate) inode: Option<(u32, u32)>,
 }
 
 /// How a file is represented in the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     Regular,
     Symlink,
     /// Directories, devices, sockets, pipes: no data.
@@ -60,7 +60,7 @@ impl PackagedFile {
     }
 
     /// Its size in bytes, as the header states it.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 }

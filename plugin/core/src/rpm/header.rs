@@ -32,7 +32,7 @@ const MAX_PATHS: usize = 64 << 20;
 const MAX_PATH: usize = 4096;
 
 /// Reads lead, signature and header; returns where the payload starts.
-pub fn read(input: &mut impl Read) -> Result<(PackageMetadata, u64), Error> {
+pub(crate) fn read(input: &mut impl Read) -> Result<(PackageMetadata, u64), Error> {
     let mut bytes = Vec::new();
     take(input, LEAD_MAGIC.len(), &mut bytes)?;
     if !bytes.starts_with(&LEAD_MAGIC) {
@@ -128,7 +128,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The header's file list.
-pub fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Error> {
+pub(crate) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Error> {
     let header = &metadata.header;
     if !header.entry_is_present(IndexTag::RPMTAG_BASENAMES) {
         return Ok(Vec::new());

@@ -13,10 +13,10 @@ use super::package::Package;
 #[derive(Debug, Default)]
 pub struct KernelFiles {
     /// The modules that the payload has.
-    pub modules: Vec<PackagedModule>,
+    pub(crate) modules: Vec<PackagedModule>,
     /// The images that are to be read: those under the usual names; of a release that
     /// has none of them, those under others.
-    pub images: Vec<PackagedImage>,
+    pub(crate) images: Vec<PackagedImage>,
     /// Images that are not in the payload (`%ghost`, a link), or not to be read.
     pub(crate) other_images: Vec<PackagedImage>,
     /// The configs that the payload has: their releases and paths.
@@ -25,22 +25,22 @@ pub struct KernelFiles {
 
 /// A module in a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackagedModule {
+pub(crate) struct PackagedModule {
     /// The path it is installed under.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The release in whose module directory that is.
-    pub release: String,
+    pub(crate) release: String,
     /// The path below that directory.
-    pub below: PathBuf,
+    pub(crate) below: PathBuf,
 }
 
 /// A kernel image in a package, or another file of which there is one a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackagedImage {
+pub(crate) struct PackagedImage {
     /// The path it is installed under.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The release that the path names.
-    pub release: String,
+    pub(crate) release: String,
 }
 
 impl KernelFiles {

@@ -1,8 +1,8 @@
 //! rpm.
 pub mod capabilities;
 pub(crate) mod file_list;
-pub(crate) mod header;
+mod header;
 pub mod kernel_files;
 pub mod package;
-pub(crate) mod payload;
+mod payload;
 pub mod rpmdb;

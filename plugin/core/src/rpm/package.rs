@@ -12,11 +12,7 @@ use std::path::Path;
 
 use super::file_list::Links;
 
-pub use super::file_list::Error;
-pub use super::file_list::PackagedFile;
-pub(crate) use super::file_list::MAX_FILE;
-pub use super::kernel_files::KernelFiles;
-pub use super::kernel_files::{PackagedImage, PackagedModule};
+pub(crate) use super::file_list::{Error, PackagedFile};
 
 /// A package whose header has been read.
 #[derive(Debug)]
@@ -51,7 +47,7 @@ impl Package {
     ///
     /// # Errors
     /// [`Error`] if it cannot be read or is not a package.
-    pub fn of(file: File) -> Result<Self, Error> {
+    pub(crate) fn of(file: File) -> Result<Self, Error> {
         Self::read(Bytes::File(file))
     }
 
@@ -79,7 +75,7 @@ impl Package {
     }
 
     /// Who built it, as it says itself.
-    pub fn vendor(&self) -> Option<&str> {
+    pub(crate) fn vendor(&self) -> Option<&str> {
         self.vendor.as_deref()
     }
 

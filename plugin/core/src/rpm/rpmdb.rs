@@ -31,11 +31,11 @@ pub struct Rpm<'a> {
 
 /// An installed package's module and kernel-image files.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// Name, epoch if there is one, version, release, architecture.
-    pub nevra: String,
+    pub(crate) nevra: String,
     /// The files, as absolute paths inside the root.
-    pub paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 impl Rpm<'_> {
@@ -46,7 +46,7 @@ impl Rpm<'_> {
     ///
     /// # Errors
     /// Where rpm cannot be started or gives no answer within `timeout`.
-    pub fn kernel_packages(
+    pub(crate) fn kernel_packages(
         self,
         names: &[&str],
         timeout: Duration,

@@ -7,13 +7,13 @@
 
 pub mod boot_check;
 pub mod context;
-pub(crate) mod from_report;
+mod from_report;
 pub mod journal_entries;
 pub mod publish;
 pub mod recheck;
 pub mod record;
 pub mod rescan;
-pub(crate) mod store;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +29,7 @@ use crate::verdict::{Cause, Kind};
 
 pub use from_report::{Origin, findings};
 pub use publish::{publish, withdraw};
-pub use store::{Error, Held};
-pub use store::Damaged;
+pub use store::Held;
 
 /// The version of [`Findings`].
 pub const SCHEMA: u32 = 2;
@@ -42,12 +41,12 @@ pub(crate) const MAX_FINDINGS: usize = 50_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
     /// [`SCHEMA`].
-    pub schema: u32,
+    pub(crate) schema: u32,
     /// When all kernels and modules were judged last, in seconds since 1970. `None`
     /// if never: then there may be more than is listed.
     pub checked: Option<u64>,
     /// What was found, sorted by what it is about.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Default for Findings {
@@ -65,66 +64,66 @@ impl Default for Findings {
 pub struct Finding {
     /// The module's file, the directory of all modules where that is empty, or an
     /// initrd, `!`, and the path in there.
-    pub module: String,
+    pub(crate) module: String,
     /// The module's name; empty for a directory.
-    pub name: String,
+    pub(crate) name: String,
     /// The package that brought it, where that is known.
     #[serde(default)]
-    pub package: Option<String>,
+    pub(crate) package: Option<String>,
     /// The initrd that it is in.
     #[serde(default)]
-    pub initrd: Option<String>,
+    pub(crate) initrd: Option<String>,
     /// The kernel.
-    pub kernel: Place,
+    pub(crate) kernel: Place,
     /// What it does.
-    pub verdict: Kind,
+    pub(crate) verdict: Kind,
     /// Which of its checks fails first.
     #[serde(default)]
-    pub cause: Option<Cause>,
+    pub(crate) cause: Option<Cause>,
     /// The negative errno.
     #[serde(default)]
-    pub errno: Option<i32>,
+    pub(crate) errno: Option<i32>,
     /// The first line that it logs, or why nothing else can be said.
     #[serde(default)]
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
     /// How bad that is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// What this machine needs the module for.
     #[serde(default)]
     pub(crate) used_by_host: Vec<String>,
     /// When it was found first, in seconds since 1970.
-    pub since: u64,
+    pub(crate) since: u64,
     /// Who found it: a package manager's program, a check, the kernel itself.
-    pub client: String,
+    pub(crate) client: String,
     /// What the disk looked like; `None` if it has to be judged before it is told.
     #[serde(default)]
-    pub judged: Option<Judged>,
+    pub(crate) judged: Option<Judged>,
 }
 
 /// The kernel of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub(crate) struct Place {
     /// `uname -r`.
-    pub release: Option<String>,
+    pub(crate) release: Option<String>,
     /// Running, or bootable.
-    pub moment: Moment,
+    pub(crate) moment: Moment,
     /// `running`, or the path of its image.
-    pub source: String,
+    pub(crate) source: String,
     /// SHA-256 of its base BTF.
     #[serde(default)]
-    pub base: Option<String>,
+    pub(crate) base: Option<String>,
     /// Of the running kernel: the boot that it runs since.
     #[serde(default)]
-    pub boot: Option<String>,
+    pub(crate) boot: Option<String>,
 }
 
 /// The files that a finding is about, as they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// The module's, or the initrd's.
-    pub module: FileId,
+    pub(crate) module: FileId,
     /// The kernel's image; `None` for the kernel that runs.
-    pub image: Option<FileId>,
+    pub(crate) image: Option<FileId>,
 }
 
 impl Findings {
@@ -169,13 +168,13 @@ pub(crate) type About = (String, Moment, String);
 
 impl Finding {
     /// What it is about.
-    pub fn about(&self) -> About {
+    pub(crate) fn about(&self) -> About {
         let Place { moment, source, .. } = &self.kernel;
         (self.module.clone(), *moment, source.clone())
     }
 
     /// The file that it is about.
-    pub fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         self.initrd.as_deref().unwrap_or(&self.module)
     }
 }

@@ -56,7 +56,7 @@ pub struct Held {
 #[error("{why}: it is now {}", aside.display())]
 pub struct Damaged {
     /// Where it is now.
-    pub aside: PathBuf,
+    pub(crate) aside: PathBuf,
     /// What is wrong with it.
     pub(crate) why: ReadError,
 }

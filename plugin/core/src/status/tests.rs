@@ -7,6 +7,7 @@ use std::{fs, thread};
 use btf_guard_btf::{Evidence, Mismatch};
 use btf_guard_protocol::decision::Mode;
 
+use super::store::Error;
 use super::*;
 use crate::report::fixtures::{judged, kernel, misfit, module};
 use crate::report::{Counts, VerdictEntry, assemble, write_motd, write_prometheus, write_standing};

@@ -67,7 +67,10 @@ pub(crate) fn mark_preexisting<'a>(
 }
 
 /// The kernels of a release that use this root's modules.
-pub fn kernels<'i>(inventory: &'i Inventory, release: &str) -> impl Iterator<Item = &'i Installed> {
+pub(crate) fn kernels<'i>(
+    inventory: &'i Inventory,
+    release: &str,
+) -> impl Iterator<Item = &'i Installed> {
     inventory.kernels.iter().filter(move |installed| {
         installed.kernel.release.as_deref() == Some(release)
             && installed.bootable.home == ModulesRoot::Root

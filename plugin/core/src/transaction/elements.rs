@@ -14,7 +14,7 @@ use btf_guard_subprocess::Failure;
 use btf_guard_sysroot::file_role::Role;
 
 use crate::module::source::Regular;
-use crate::rpm::package::{self, Package};
+use crate::rpm::package::Package;
 use crate::rpm::rpmdb::{Installed, Rpm};
 
 /// Packages with modules in one transaction. All are open at once, and a process may

@@ -16,33 +16,33 @@ use btf_guard_sysroot::module_tree::{self, ModuleFile, ReleaseTree};
 use crate::boot::inventory::Installed;
 use crate::boot::{BootMethod, ModulesRoot};
 use crate::rpm::kernel_files::KernelFiles;
-use crate::rpm::package::{self, Package};
+use crate::rpm::package::Package;
 
 /// A transaction whose packages' headers have been read.
 #[derive(Debug, Default)]
 pub struct Transaction {
     /// The packages that are installed.
-    pub packages: Vec<IncomingPackage>,
+    pub(crate) packages: Vec<IncomingPackage>,
     /// Packages that are installed but cannot be read, and why.
-    pub unreadable: Vec<(String, String)>,
+    pub(crate) unreadable: Vec<(String, String)>,
     /// What it does to each release that it touches.
-    pub releases: BTreeMap<String, Change>,
+    pub(crate) releases: BTreeMap<String, Change>,
     /// Every module file that comes or goes, wherever it lies.
     touched: BTreeSet<PathBuf>,
 }
 
 /// A package that is installed.
 #[derive(Debug)]
-pub struct IncomingPackage {
+pub(crate) struct IncomingPackage {
     /// The package.
-    pub package: Package,
+    pub(crate) package: Package,
     /// Its files that matter.
-    pub files: KernelFiles,
+    pub(crate) files: KernelFiles,
 }
 
 /// What a transaction does to one release.
 #[derive(Debug, Default)]
-pub struct Change {
+pub(crate) struct Change {
     /// Modules that are installed, by their path below the module directory.
     installed: BTreeSet<PathBuf>,
     /// The same for modules that go and do not come back.

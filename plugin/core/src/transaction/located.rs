@@ -13,14 +13,14 @@ const KEY_LEN: usize = 8;
 
 /// Where a module is, or will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleLocation {
-    pub release: String,
+pub(crate) struct ModuleLocation {
+    pub(crate) release: String,
     /// Its path below the release's module directory; empty for the directory.
-    pub below: PathBuf,
+    pub(crate) below: PathBuf,
 }
 
 impl ModuleLocation {
-    pub fn new(release: &str, below: &Path) -> Self {
+    pub(crate) fn new(release: &str, below: &Path) -> Self {
         Self {
             release: release.to_owned(),
             below: below.to_owned(),
@@ -36,7 +36,7 @@ impl ModuleLocation {
 /// A module that was judged, and where it is.
 #[derive(Debug)]
 pub struct LocatedModule {
-    pub location: ModuleLocation,
+    pub(crate) location: ModuleLocation,
     pub module: ModuleEntry,
 }
 
@@ -44,7 +44,7 @@ impl LocatedModule {
     /// The key of one of its verdicts: the same for the same verdict of the same
     /// build of a kernel on a module in the same place, before a transaction as
     /// after it.
-    pub fn key(&self, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
+    pub(crate) fn key(&self, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
         let base = kernel.base.as_ref().map(|base| base.sha256.as_str());
         let ModuleLocation { release, below } = &self.location;
         digest(&(kernel.moment, base, release, below, verdict.verdict))

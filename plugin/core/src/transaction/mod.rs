@@ -2,13 +2,13 @@
 //! What a transaction of packages makes of a root: judged before its first change,
 //! and after its last.
 
-pub(crate) mod baseline;
-pub(crate) mod changed_since;
+mod baseline;
+mod changed_since;
 pub mod directory_times;
 pub mod dnf_output;
 pub mod elements;
 pub mod fs_view;
-pub(crate) mod located;
+mod located;
 pub mod post;
 pub mod pre;
 pub mod scene;

@@ -95,7 +95,12 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Has a module of the disk judged by these kernels.
-    pub(crate) fn add_job(&mut self, location: ModuleLocation, found: ModuleFile, kernels: Vec<usize>) {
+    pub(crate) fn add_job(
+        &mut self,
+        location: ModuleLocation,
+        found: ModuleFile,
+        kernels: Vec<usize>,
+    ) {
         self.locations.push(location);
         self.jobs.push(Job { found, kernels });
     }

@@ -107,7 +107,12 @@ impl BaseSet {
     }
 
     /// The verdict on `split`, the module's BTF, which `kernel` accepts.
-    pub(crate) fn resolve_origin(&self, module: &Module, kernel: &Kernel, split: &Split<'_>) -> Verdict {
+    pub(crate) fn resolve_origin(
+        &self,
+        module: &Module,
+        kernel: &Kernel,
+        split: &Split<'_>,
+    ) -> Verdict {
         if split.is_relocated() {
             return Verdict::Loads;
         }

@@ -9,17 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Kernel;
 use crate::module::{Module, Target};
 
-pub(crate) mod base_set;
-pub(crate) mod kind;
-pub(crate) mod reason;
+mod base_set;
+mod kind;
+mod reason;
 
 pub use base_set::BaseSet;
 pub(crate) use base_set::BuiltFor;
 pub use kind::Kind;
 use reason::ET_REL;
-pub use reason::{Reason, Unknown};
-pub use reason::{ElfError, NoBtf};
-pub(crate) use reason::Assumption;
+pub use reason::Reason;
+pub(crate) use reason::{Assumption, ElfError, NoBtf, Unknown};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +79,7 @@ impl Refusal {
 
     /// What the kernel logs, one message an entry, without the prefix of the
     /// BTF verifier's.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         match self {
             Self::Elf(error) => vec![error.to_string()],
             Self::Btf(error, format) => error.log(*format),
@@ -136,7 +135,7 @@ impl Causes {
     }
 
     /// Is this check to be followed?
-    pub fn contains(&self, cause: Cause) -> bool {
+    pub(crate) fn contains(&self, cause: Cause) -> bool {
         self.0.contains(&cause)
     }
 
@@ -175,7 +174,7 @@ impl FromStr for Causes {
 /// A word that names none of the checks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no such cause: '{0}' (there are: architecture, btf, all)")]
-pub(crate) struct UnknownCause(String);
+pub struct UnknownCause(String);
 
 /// A verdict and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +184,7 @@ pub struct Judgement {
     /// What was not known and taken to be the kernel's default.
     pub(crate) assumed: Vec<Assumption>,
     /// What the verdict alone does not say, a sentence each, for a report.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl From<Verdict> for Judgement {

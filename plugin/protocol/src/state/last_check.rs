@@ -16,7 +16,7 @@ use crate::plan::Message;
 use crate::procfs::Process;
 
 /// The version of [`State`].
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// Its name in the directory.
 const NAME: &str = "state.json";
@@ -28,7 +28,7 @@ const MAX_STATE: u64 = 8 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// [`SCHEMA`].
-    pub schema: u32,
+    pub(crate) schema: u32,
     /// The process whose transaction it is, by its number…
     pub pid: u32,
     /// …and when it started, in the kernel's clock ticks since boot.

@@ -8,7 +8,7 @@ use crate::boot::error::Fault;
 
 /// What an item of a menu is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MenuItemKind {
+pub(crate) enum MenuItemKind {
     /// `menuentry`.
     Entry,
     /// `submenu`.
@@ -19,30 +19,35 @@ pub enum MenuItemKind {
 
 /// An item of a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MenuItem {
+pub(crate) struct MenuItem {
     /// What it is.
-    pub kind: MenuItemKind,
+    pub(crate) kind: MenuItemKind,
     /// The line it starts on, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The submenu that it is in.
-    pub parent: Option<usize>,
+    pub(crate) parent: Option<usize>,
     /// Whether it is in the menu.
-    pub shown: Truth,
+    pub(crate) shown: Truth,
     /// What the menu shows.
-    pub title: Option<String>,
+    pub(crate) title: Option<String>,
     /// `--id`.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// The line and path of the kernel that it starts, as they stand there,
     /// without the device in front.
-    pub kernel: Option<(usize, String)>,
+    pub(crate) kernel: Option<(usize, String)>,
     /// The kernel's command line.
-    pub options: String,
+    pub(crate) options: String,
     /// Paths of its initrds, likewise.
-    pub initrds: Vec<String>,
+    pub(crate) initrds: Vec<String>,
 }
 
 impl MenuItem {
-    pub fn new(kind: MenuItemKind, line: usize, parent: Option<usize>, shown: Truth) -> Self {
+    pub(crate) fn new(
+        kind: MenuItemKind,
+        line: usize,
+        parent: Option<usize>,
+        shown: Truth,
+    ) -> Self {
         Self {
             kind,
             line,
@@ -60,9 +65,9 @@ impl MenuItem {
 /// A menu, and what is known of its default.
 #[derive(Debug)]
 pub struct Menu {
-    pub items: Vec<MenuItem>,
+    pub(crate) items: Vec<MenuItem>,
     /// The variable `default`; `None` if it cannot be told.
-    pub default: Option<String>,
+    pub(crate) default: Option<String>,
     /// What is wrong with the script.
     pub(crate) faults: Vec<Fault>,
 }
@@ -89,7 +94,7 @@ pub enum Selected {
 
 impl Menu {
     /// The items, in the order of the script.
-    pub fn items(&self) -> &[MenuItem] {
+    pub(crate) fn items(&self) -> &[MenuItem] {
         &self.items
     }
 

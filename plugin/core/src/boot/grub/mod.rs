@@ -5,26 +5,25 @@
 //! of `grubenv`, with three outcomes, since what only GRUB knows while booting
 //! (its modules, its prefix) is not known here.
 
-pub mod env;
-pub(crate) mod lexer;
-pub(crate) mod menu;
-pub(crate) mod parser;
-pub(crate) mod script;
+mod env;
+mod lexer;
+mod menu;
+mod parser;
+mod script;
 
 pub use env::parse as parse_grubenv;
 pub use menu::{BlsEntry, Menu};
-pub use menu::{MenuItem, Selected};
-pub use menu::MenuItemKind;
+pub(crate) use menu::{MenuItem, Selected};
 
 /// The longest configuration that is read, in bytes; real ones have some KB.
 pub(crate) const MAX_CONFIG: u64 = 16 << 20;
 
 /// The longest `grubenv` that is read, in bytes; real ones have 1024.
-pub(crate) const MAX_ENV: u64 = 64 << 10;
+pub const MAX_ENV: u64 = 64 << 10;
 
 /// Whether something is so, as far as can be told. Ordered from no to yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Truth {
+pub(crate) enum Truth {
     /// It is not.
     No,
     /// It cannot be told.

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use super::menu::MenuItemKind;
 use super::*;
 
 const SIGNATURE: &str = "# GRUB Environment Block\n";

@@ -41,7 +41,7 @@ struct EntryTarget {
 }
 
 /// The bytes of an entry.
-pub fn write(image: &Image) -> io::Result<Vec<u8>> {
+pub(crate) fn write(image: &Image) -> io::Result<Vec<u8>> {
     let words = EntryHeader {
         version: VERSION,
         base_sha256: hex::encode(Sha256::digest(&image.base_btf)),
@@ -69,7 +69,7 @@ pub fn write(image: &Image) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// If it is not whole, or of another version.
-pub fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
+pub(crate) fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut file = BufReader::new(file.take(len));
     let mut digest = [0; DIGEST];

@@ -21,7 +21,7 @@ pub(crate) struct Version {
 
 impl Version {
     /// Reads `RELEASE (by@host) … #NUMBER …` up to the end of the line or a NUL.
-    pub(crate) fn parse(text: &[u8]) -> Self {
+    pub(super) fn parse(text: &[u8]) -> Self {
         let text = text.get(..MAX_BANNER).unwrap_or(text);
         let text = text.split(|byte| matches!(byte, 0 | b'\n')).next();
         let text = text.unwrap_or_default();
@@ -45,7 +45,7 @@ impl Version {
 /// Finds `linux_banner` (`init/version-timestamp.c`) in a kernel's `.rodata`,
 /// or in all of a raw kernel: of the texts that begin with `Linux version ` the
 /// one with a build number. The others are formats of the same sentence.
-pub fn find(rodata: &[u8]) -> Option<Version> {
+pub(crate) fn find(rodata: &[u8]) -> Option<Version> {
     let start = b"Linux version ";
     memmem::find_iter(rodata, start)
         .take(TEXTS)

@@ -138,7 +138,7 @@ fn no_kernel(linux: &(impl Source + ?Sized)) -> Result<Malformed, Error> {
 impl Content {
     /// Tells what is in `source`, which begins with `head`; `None` if it is no
     /// kernel, or a compressed one.
-    pub fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
         if elf::is_elf(head) {
             return Ok(Some(Self::Vmlinux));
         }
@@ -160,7 +160,7 @@ impl Content {
 
     /// Reads the kernel in `source`. Its banner is only looked for if
     /// `version` is not known yet.
-    pub fn read(
+    pub(crate) fn read(
         self,
         source: &(impl Source + ?Sized),
         version: Option<Version>,

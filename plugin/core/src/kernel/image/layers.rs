@@ -36,7 +36,7 @@ pub(crate) enum Wrapper {
 
 /// A kernel that is not compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     /// An ELF executable.
     Vmlinux,
     /// A base BTF alone.

@@ -7,20 +7,20 @@
 //! file is, is told by its magic. A plain vmlinux may be gigabytes long with
 //! its DWARF: only the sections that matter are read.
 
-pub(crate) mod banner;
-pub(crate) mod build_id;
-pub(crate) mod bzimage;
-pub mod config;
-pub mod detect;
-pub(crate) mod layers;
-pub(crate) mod pe;
+mod banner;
+mod build_id;
+mod bzimage;
+mod config;
+mod detect;
+mod layers;
+mod pe;
 pub mod peek;
-pub(crate) mod raw;
-pub(crate) mod s390x;
-pub mod uki;
-pub(crate) mod vmlinux;
-pub(crate) mod window;
-pub mod zboot;
+mod raw;
+mod s390x;
+mod uki;
+mod vmlinux;
+mod window;
+mod zboot;
 
 use std::path::Path;
 
@@ -31,11 +31,8 @@ use detect::Outline;
 use layers::{Body, Form};
 use window::{Window, moved};
 
+pub(crate) use peek::same_build;
 pub use peek::{payload_digest_of, peek};
-pub use peek::Peek;
-pub(crate) use peek::{payload_digest, same_build};
-pub use uki::Uki;
-pub(crate) use uki::Profile;
 
 /// The longest kernel that is decompressed, in bytes. Distributions' have 30
 /// to 60 MB; one with DWARF inside is only read where it is not compressed.
@@ -85,7 +82,7 @@ pub fn parse(bytes: &[u8]) -> Result<Image, Error> {
     read(bytes)
 }
 
-pub fn read(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
+pub(crate) fn read(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
     let Outline { version, body, .. } = Outline::of(source)?;
     let Body { payload, form } = body?;
     let start = payload.start;

@@ -69,7 +69,7 @@ pub(crate) struct Pe {
 ///
 /// # Errors
 /// [`Malformed`] if the section table is not inside the file.
-pub fn read(source: &(impl Source + ?Sized)) -> Result<Option<Pe>, Error> {
+pub(crate) fn read(source: &(impl Source + ?Sized)) -> Result<Option<Pe>, Error> {
     let dos = source.read(
         0,
         source.size().min(size_of::<ImageDosHeader>() as u64) as usize,

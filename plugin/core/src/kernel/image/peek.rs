@@ -23,7 +23,7 @@ pub struct Peek {
     /// `.uname`. Other formats do not show it.
     pub release: Option<String>,
     /// `uname -v`, of a bzImage by its version string.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// What the UKI around the kernel says, if there is one.
     pub uki: Option<Uki>,
     /// What is missing of the image: [`open`] fails with this.

@@ -85,7 +85,7 @@ impl RawHeader {
 
 /// Refuses an image that is cut short, as far as it tells: the EFI stub's
 /// sections are the image from end to end; without one nothing tells.
-pub fn check(source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, Error> {
+pub(crate) fn check(source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, Error> {
     let sections = match pe::read(source) {
         Ok(pe) => pe.map_or_else(Vec::new, |pe| pe.sections),
         Err(Error::Malformed(error)) => return Ok(Err(error)),
@@ -96,7 +96,7 @@ pub fn check(source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, E
 }
 
 /// Reads the raw image in `source`.
-pub fn read(source: &(impl Source + ?Sized), header: RawHeader) -> Result<Image, Error> {
+pub(crate) fn read(source: &(impl Source + ?Sized), header: RawHeader) -> Result<Image, Error> {
     if source.size() > MAX_KERNEL as u64 {
         return Err(too_long(MAX_KERNEL as u64).into());
     }

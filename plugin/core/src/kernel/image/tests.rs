@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-pub mod assemble;
-pub mod peek;
-pub(crate) mod raw;
-pub mod uki;
+mod assemble;
+pub(super) mod peek;
+mod raw;
+mod uki;
 
 use std::fs;
 

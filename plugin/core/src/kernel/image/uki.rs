@@ -62,7 +62,9 @@ pub(crate) struct Profile {
 /// # Errors
 /// [`Error::Malformed`] if the section table is not inside the file, a text is
 /// longer than 64 KiB, or there are more profiles than anything boots.
-pub fn read(source: &(impl Source + ?Sized)) -> Result<Option<(Uki, Option<Malformed>)>, Error> {
+pub(crate) fn read(
+    source: &(impl Source + ?Sized),
+) -> Result<Option<(Uki, Option<Malformed>)>, Error> {
     let Some(pe) = pe::read(source)? else {
         return Ok(None);
     };

@@ -17,7 +17,10 @@ const MAX_RODATA: u64 = 256 << 20;
 
 /// Reads the vmlinux in `source`. Its banner is only looked for if `version`
 /// is not known yet.
-pub fn read(source: &(impl Source + ?Sized), version: Option<Version>) -> Result<Image, Error> {
+pub(crate) fn read(
+    source: &(impl Source + ?Sized),
+    version: Option<Version>,
+) -> Result<Image, Error> {
     let head = source.read(0, source.size().min(elf::HEADER as u64) as usize)?;
     let header = ElfHeader::parse(&head)?;
     if header.target.elf_type == ET_REL.0 {

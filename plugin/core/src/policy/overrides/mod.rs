@@ -6,8 +6,8 @@
 //! another user matters. One for one transaction is used up by removing it: of
 //! several transactions that would use it, the one that removes it may.
 
-pub(crate) mod token;
-pub(crate) mod until;
+mod token;
+mod until;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,8 @@ use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
 use super::Rule;
 use crate::config::Places;
 
-pub use super::decide::decide;
-pub use super::decide::Decided;
 pub use token::{SCHEMA, Token, Wish, new_id};
 pub use until::When;
-pub use until::NoTime;
 
 /// The longest file that is read, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;

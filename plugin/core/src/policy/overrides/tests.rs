@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, thread};
 
-use btf_guard_protocol::event::{self, Who};
+use btf_guard_protocol::event::Who;
 
 use super::*;
 

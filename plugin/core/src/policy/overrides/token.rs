@@ -55,14 +55,14 @@ pub struct Token {
 impl Token {
     /// True if it counts at this time, in seconds since 1970, in this boot. One from
     /// the future does not: with the clock back where it was, it might never end.
-    pub fn counts(&self, now: u64, boot: Option<&str>) -> bool {
+    pub(crate) fn counts(&self, now: u64, boot: Option<&str>) -> bool {
         self.written <= now.saturating_add(SLACK)
             && self.until.is_none_or(|until| now < until)
             && self.boot.as_deref().is_none_or(|own| boot == Some(own))
     }
 
     /// As a rule. A pattern that is none was not written here, and means nothing.
-    pub fn rule(&self, source: Source) -> Rule {
+    pub(crate) fn rule(&self, source: Source) -> Rule {
         let effect = match self.wish {
             Wish::Allow => Effect::Allow,
             Wish::Deny => Effect::Deny,

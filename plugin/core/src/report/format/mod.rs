@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A report as text, as JSON, as metrics, as a hook's few lines.
 
-pub mod kernel_list;
+pub(super) mod kernel_list;
 pub(crate) mod prometheus;
 pub(crate) mod rpm_log;
 pub(crate) mod rpmlint;
-pub mod sarif;
-pub mod text;
-pub(crate) mod text_lint;
+pub(super) mod sarif;
+pub(crate) mod text;
+mod text_lint;
 pub(crate) mod text_status;
-pub(crate) mod text_summary;
+mod text_summary;

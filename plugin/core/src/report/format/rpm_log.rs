@@ -139,7 +139,8 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
 
 /// How a block is overridden whoever runs the package manager, from whatever
 /// environment.
-pub(crate) const HELP_ONCE: &str = "  help: for one time: sudo btf-guard allow --next --reason '...'";
+pub(crate) const HELP_ONCE: &str =
+    "  help: for one time: sudo btf-guard allow --next --reason '...'";
 
 /// Why it came to a decision, where rules or overrides of the admin's had a part
 /// in it: a line each.

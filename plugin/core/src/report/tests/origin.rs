@@ -3,6 +3,7 @@
 use btf_guard_btf::{Evidence, Mismatch};
 
 use super::*;
+use crate::verdict::BuiltFor;
 
 /// A finding of `btf-wrong` on the kernel of the samples: what is said of where
 /// the BTF comes from.

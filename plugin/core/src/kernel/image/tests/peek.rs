@@ -6,6 +6,7 @@ use btf_guard_btf::Order;
 
 use super::assemble::{arm64, s390x, uki, zboot};
 use super::*;
+use crate::kernel::image::peek::{Peek, payload_digest};
 
 const VERSION: &[u8] = b"6.18.15-x (a@b) #9 SMP y\0";
 

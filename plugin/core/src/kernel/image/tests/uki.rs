@@ -5,6 +5,7 @@ use btf_guard_btf::Order;
 use super::assemble::{arm64, riscv, uki, zboot};
 use super::*;
 use crate::kernel::image::detect::Outline;
+use crate::kernel::image::uki::Uki;
 
 const VERSION: &[u8] = b"6.18.15-x (a@b) #9 SMP y\0";
 
