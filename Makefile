@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # What can be done here: `make help`.
 #
 # Everything a target needs is installed by it through the system's package

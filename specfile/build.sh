@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # `make rpm`: packages of what is committed.
 #
 #   build.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The licences of all that is linked into what is installed, from cargo's word.
 #
 #   licences.sh expression   one SPDX expression, as the spec's License tag has it

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Makes what a package is built from: btf-guard-VERSION.tar.xz, what is committed,
 # and vendor.tar.xz, every crate of its Cargo.lock; beside them the spec.
 #

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A cache of the bench's own where the judge looks for it, so that rpm can run the
 //! judge as it does on any machine: without a shell that hands over another place.
 

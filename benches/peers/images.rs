@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What all kernels of a root cost, beside one; and what an image costs that
 //! nothing is known of, beside unpacking it.
 

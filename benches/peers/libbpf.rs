@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! libbpf, the peer: parsing a base BTF and split BTF on it.
 
 use std::ffi::CString;

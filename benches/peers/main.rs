@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `make bench`: speed and memory, side by side with the peer that does the
 //! same or less, as a ratio of CPU times in one run, each with its limit
 //! (docs/performance.md). Nothing is asserted.

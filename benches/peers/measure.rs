@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! CPU time and memory of a closure or a child process, and their ratio to a peer's.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Packages of copies of files, built by rpmbuild.
 
 use std::fs;

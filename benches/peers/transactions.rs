@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Whole transactions of the real rpm, with the plugin and without it in turn.
 
 use std::{fs, thread};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Generates the bindings from librpm's public headers.
 
 use std::error::Error;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What the plugin needs of librpm. The functions come from librpm's public
  * headers; rpmPluginOpts() is exported by every librpm but declared publicly
  * only since rpm 4.20, in <rpm/rpmplugin.h>. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Generates the bindings from the shim's header.
 //!
 //! Only the header: the shim itself is C++ against one libzypp, built by the

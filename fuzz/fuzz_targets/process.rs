@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 #![no_main]
 
 #[path = "../src/targets.rs"]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What this project's own programs keep, or leave for each other.
 
 use std::fmt::Write;

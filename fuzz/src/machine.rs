@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the machine tells of itself: the kernel's log, and what asks for modules.
 
 use std::io::{self, Read};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What other programs say when they are asked: libzypp, dnf, rpm.
 
 use std::path::Path;

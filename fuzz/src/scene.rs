@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A directory of files, for what is read by its place: a machine's `/`, or what
 //! programs leave for each other.
 

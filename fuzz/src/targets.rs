@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What each fuzz target does with its input. The regression test over kept
 //! crashers (`tests/tests/crashers.rs`) calls the same functions.
 

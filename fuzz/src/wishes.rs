@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What an admin asks for: configuration, overrides.
 
 use std::path::Path;

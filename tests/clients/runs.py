@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """An rpm client that tests a transaction and then runs it, in one process.
 
 It goes on whatever the test says, unlike dnf. Arguments: root, macros as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """An rpm client that runs one transaction's test twice in one process.
 
 Prints, as JSON, what rpm said and the process's own state after each run:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `make bench`: what btf-guard costs the clients when there is nothing for it to
 //! do, which is nearly always.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Records what libzypp says to a commit plugin, for `tests/protocol/`.
 //!
 //! ```sh

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Writes a first corpus, so that the fuzzer need not invent ELF or rpm.
 //!
 //! Usage: `seeds DIR`; each target gets a directory in there.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # `make bench`: bench.sh PROGRAM PLUGIN [transactions], both release builds. The
 # last word leaves out all but whole transactions of rpm.
 set -eu

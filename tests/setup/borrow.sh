@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Brings what a few tests use and most machines lack, without installing it: it
 # is extracted from the archive's packages into .cache/borrowed.
 #

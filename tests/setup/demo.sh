@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # `make demo`: the main job on real input, as a transcript.
 #
 #   demo.sh PROGRAM PLUGIN

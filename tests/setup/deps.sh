@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what a part of the work needs, through the system's package manager.
 #
 #   deps.sh build|zypp|rpm|test|roots|demo|pair|fuzz|bench|oracle-enforcing …

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Builds a small kernel that refuses modules over their BTF, around any base BTF.
 #
 #   enforcing-kernel.sh SERIES BASE.btf DIR

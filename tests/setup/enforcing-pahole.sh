@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Stands in for pahole in a kernel build: encodes nothing, but gives the vmlinux
 # that is being linked the BTF of another kernel, byte by byte.
 #

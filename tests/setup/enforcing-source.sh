@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 # The distribution's kernel source package; sourced by enforcing-kernel.sh.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # `make fuzz`: every fuzz target for FUZZ_SECONDS (60) seconds.
 #
 # Targets are fuzz/fuzz_targets/<name>.rs, each a binary of the crate fuzz/ over

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 # Kernels from a Debian archive, by a private apt state; sourced by kernels.sh.
 #

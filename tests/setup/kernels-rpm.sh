@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 # Kernels from an rpm distribution, by dnf or zypper; sourced by kernels.sh.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Brings the distribution kernels that the tests and the demo judge.
 #
 #   kernels.sh test [--refresh]   all kernels of the test suite

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Asks real kernels, in QEMU, what btf-guard predicts, and compares.
 #
 #   oracle.sh all     every case, on a kernel of each kind, and on small kernels

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Builds PackageKit with back ends that use rpm, of which Debian's packages have
 # none: from the source of each suite's package, in that suite's root.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The packages that the tests install: those of `make rpm` for each root of
 # roots.sh, and the same files once more as the next release, for upgrades.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Brings roots of distributions, in which real clients are run.
 #
 #   roots.sh test [--refresh]   the roots of the test suite

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Builds the shim around libzypp in each root that the tests run clients in.
 #
 #   shims.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # `make test`: set-up and every check. All steps run even if one fails, so that
 # one run tells everything; the exit status is 0 only if none failed.
 #

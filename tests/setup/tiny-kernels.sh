@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Two sibling "kernels" and modules for each, from nothing but gcc and pahole.
 #
 #   tiny-kernels.sh DIR   makes DIR/a and DIR/b

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Brings what the tests build module packages with, as layers above the root of
 # Debian 13 (roots.sh), whose rpmbuild they use:
 #

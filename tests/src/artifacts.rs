@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What `make test` builds and fetches before it runs the tests.
 
 use std::path::PathBuf;

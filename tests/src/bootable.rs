@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Roots that can boot, made of two real builds of a kernel under one release.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Programs that are not on every machine and that nothing needs.
 //! `tests/setup/borrow.sh` brings them where it can.
 

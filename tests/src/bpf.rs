@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `bpf(BPF_BTF_LOAD)`: this machine's kernel as a second judge of BTF.
 
 // The one system call that no crate wraps.

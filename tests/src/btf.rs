@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Writes BTF for tests, right or wrong in one chosen place.
 
 /// The kinds, `BTF_KIND_*`.

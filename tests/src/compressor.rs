@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The programs that the kernel's build packs a kernel with.
 
 use std::io::Write;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Small ELF files around chosen sections: modules and vmlinux.
 
 use object::write::Object;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Kernels of the distribution, as `tests/setup/kernels.sh` lays them out.
 
 use std::fs;

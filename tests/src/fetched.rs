@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernels that `make test` fetched, with their modules.
 
 use std::sync::Mutex;

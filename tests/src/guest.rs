@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A guest that boots a real kernel and runs a script of shell commands, with programs
 //! of this machine.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Small kernel images of every format that wraps a kernel or leaves it raw.
 
 /// What a raw kernel has in memory: its banner, and its base BTF.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Initrds: small ones, and those of real modules, written by the real `cpio`
 //! and compressors.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Test doubles for the judge, as shell scripts that leave evidence.
 //!
 //! They stand for a judge that fails, and for one whose answer is not the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the end-to-end tests share: BTF, modules and kernels made to measure,
 //! real packages, roots that can boot, a scratch root for the real rpm, and test doubles for a judge
 //! that fails.

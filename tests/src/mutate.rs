@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Defects for BTF: some aimed at a rule, some at random. The same seed gives
 //! the same defects everywhere.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Small packages, built by the real rpmbuild.
 
 use std::ffi::OsStr;

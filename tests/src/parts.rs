@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A BTF taken apart, to be put together differently.
 
 use crate::btf::kind;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A scratch root for the real rpm, with the plugin loaded.
 
 use std::ffi::{OsStr, OsString};

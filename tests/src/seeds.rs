@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! First inputs of the fuzz targets that read text: what each of them reads, as its
 //! writer writes it. Parts of one input have a NUL between them.
 

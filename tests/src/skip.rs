@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Skips that are seen and counted.
 
 use std::io::Write as _;

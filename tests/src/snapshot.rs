@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The state of a scratch root, to tell whether anything has changed.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Modules inside initrds, written by the real `cpio` and compressors: those of
 //! another build than the kernel's are found although the module directory is
 //! fresh.

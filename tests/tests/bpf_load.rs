@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! This machine's own kernel as the second judge of BTF that stands alone.
 //!
 //! `bpf(BPF_BTF_LOAD)` runs the rules that a module's BTF is held to, and then

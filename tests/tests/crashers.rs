@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Every input that once crashed a fuzz target, through the same function.
 
 #![allow(

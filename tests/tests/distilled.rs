@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Distilled bases (`.BTF.base`): what relocates, what the kernel refuses, and
 //! where the kernel itself goes wrong.
 //!

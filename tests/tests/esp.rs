@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! An EFI system partition that is one: a FAT file system, mounted.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Each piece of evidence that split BTF belongs to another base, on hand-made
 //! BTF: the smallest that shows it, and its words.
 

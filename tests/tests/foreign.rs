@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Real kernels of other architectures, in every format that these have.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Real distribution kernels: each module before its own kernel, and before a
 //! sibling build of it.
 

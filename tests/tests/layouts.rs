@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What each tool lays out, with two real builds under one release: the finding,
 //! its text, and the exit code.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Our metrics, read by Prometheus's own tool.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]

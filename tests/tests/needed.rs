@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The modules that a machine needs, held against modprobe: the same aliases lead to
 //! the same modules.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Where split BTF comes from, on real kernels: nothing genuine is accused, and
 //! nothing foreign that the kernel accepts is passed over.
 //!

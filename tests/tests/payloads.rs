@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A real x86 kernel in every compression that the kernel's build offers,
 //! packed by the programs that it calls. No distribution ships all of them.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A real kernel that refuses modules, and `btf-guard status --boot` in the same
 //! guest: what it says of predictions that were right, wrong, or not made.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Unified kernel images by systemd's ukify, around real kernels.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Units of systemd: systemd understands them, they may do little, and what stands
 //! before an automatic update stops it for one reason only.
 

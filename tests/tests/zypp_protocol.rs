@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The commit plugin, spoken to as libzypp does: with transcripts of real
 //! commits (`tests/examples/protocol.rs` has recorded them), byte by byte, cut off anywhere, and with garbage. What it starts is
 //! stood for by scripts: what matters here is that libzypp has its answers.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What `pahole --btf_features=distilled_base` does to a module, by the function
 //! that it calls: libbpf's `btf__distill_base()` (since 1.5).
 //!

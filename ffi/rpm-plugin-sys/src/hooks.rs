@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The table of functions that librpm looks up in a plugin.
 
 use std::ffi::{c_char, c_int};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Bindings to what an rpm plugin needs of librpm, and nothing else.
 //!
 //! librpm's functions are not linked but found at run time ([`Table`]): a

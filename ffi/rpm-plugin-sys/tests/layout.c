@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Prints the layout of librpm's own declaration of the hook table, a name and
  * a number a line. The two assignments do not compile if a hook that the
  * plugin implements has another signature than the plugin's. */

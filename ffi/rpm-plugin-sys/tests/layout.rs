@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Our declaration of the hook table against `<rpm/rpmplugin.h>`, where this
 //! machine has it (rpm 4.20 and later).
 #![allow(clippy::unwrap_used, clippy::panic)]

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Builds the shim around the libzypp whose headers this system has.
 #
 #   build.sh OUTPUT

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // A commit that another process has decided on: finding its packages.
 
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // The door between C++ and C: no exception passes.
 #ifndef BTF_GUARD_ZYPP_GUARD_H
 #define BTF_GUARD_ZYPP_GUARD_H

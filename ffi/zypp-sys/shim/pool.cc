@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // All packages that libzypp knows of.
 
 #include <zypp/Package.h>

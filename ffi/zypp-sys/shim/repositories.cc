@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // Loading the repositories as zypper does, without questions.
 
 #include <zypp/RepoInfo.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // Opening a root, and what is known of a package.
 
 #include "session.h"

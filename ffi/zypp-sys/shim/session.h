@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // The one session with libzypp that a process can have.
 #ifndef BTF_GUARD_ZYPP_SESSION_H
 #define BTF_GUARD_ZYPP_SESSION_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // Asking libzypp's solver, with the settings that zypper gives it.
 
 #include <zypp/Capability.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // Steps: what replaces what, and what the metadata say of a package.
 
 #include <map>

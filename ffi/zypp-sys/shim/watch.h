@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 // libzypp's progress reports, turned into one callback that can end it all.
 #ifndef BTF_GUARD_ZYPP_WATCH_H
 #define BTF_GUARD_ZYPP_WATCH_H

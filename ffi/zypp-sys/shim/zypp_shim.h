@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What btf-guard needs of libzypp, as C.
  *
  * libzypp speaks C++, its soname changes with every feature, and it allows one

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The door between C++ and Rust: no panic passes.
 
 use std::any::Any;

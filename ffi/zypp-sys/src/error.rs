@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What can go wrong.
 
 use std::path::PathBuf;

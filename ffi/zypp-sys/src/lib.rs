@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! libzypp, the library under zypper, by way of a C shim.
 //!
 //! The shim (`shim/`, built as `libbtf_guard_zypp.so`) is C++ against one

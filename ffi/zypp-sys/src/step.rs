@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Packages that come and go.
 
 use std::ffi::c_uint;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Strings to and from C.
 
 use std::ffi::{CStr, CString, OsStr, c_char};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The one handle on libzypp that a process can have.
 
 use std::ffi::CString;

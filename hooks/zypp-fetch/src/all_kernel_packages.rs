@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Every package with which modules or kernels may come or go, by its name: what
 //! is installed, what is on offer, and what takes such a package's place.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The time there is.
 //!
 //! Near its end libzypp is asked to stop, in the callbacks that it makes while

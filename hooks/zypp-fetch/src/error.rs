@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Errors as the one who asked is told of them.
 
 use std::error::Error as _;

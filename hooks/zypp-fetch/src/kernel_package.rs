@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which packages may carry modules or a kernel, by what repositories say of
 //! them.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard-zypp-fetch`: asks libzypp which packages a transaction brings,
 //! and brings them into its cache.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The work itself: what libzypp is asked, and in which order.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is to be said, shared by the thread that works and the one that
 //! watches the time.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Standard output, for nobody but us.
 
 use std::fs::File;

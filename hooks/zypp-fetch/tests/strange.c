@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A stand-in for a shim that belongs to another version of the program, and
  * whose libraries print when they are loaded. The real one can be had in a root
  * with libzypp only, and never prints. */

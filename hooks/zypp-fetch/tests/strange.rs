@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A shim that does not fit, and prints: one line of answer, and nothing else.
 #![allow(clippy::unwrap_used)]
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! With which packages modules or kernels may come or go, as libzypp told at an
 //! earlier commit: where nothing has changed since, it need not be asked again,
 //! which costs as much as zypper itself.

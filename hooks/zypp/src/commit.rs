@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One commit, from its beginning to its end.
 
 use std::cell::OnceCell;

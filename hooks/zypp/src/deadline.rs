@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! How long everything may take, so that libzypp has its answer in time.
 
 use std::ffi::OsStr;

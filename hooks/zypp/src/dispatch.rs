@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The talk with libzypp: every message has its answer, whatever becomes of the
 //! work.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Asks the fetch program which packages the commit brings, and to bring those
 //! that carry modules into libzypp's cache.
 

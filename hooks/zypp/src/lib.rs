@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! zypper's commit plugin: has a whole commit judged before its first change.
 //!
 //! libzypp starts it from `/usr/lib/zypp/plugins/commit/` and speaks [`frames`]

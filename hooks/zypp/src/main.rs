@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The program that libzypp starts.
 pub mod carrier_cache;
 pub mod commit;

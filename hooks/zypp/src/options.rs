@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the plugin is told from outside: by libzypp's environment, and by
 //! arguments that libzypp never gives.
 

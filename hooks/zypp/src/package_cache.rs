@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Packages in libzypp's cache, found by their names: for when libzypp cannot
 //! be asked.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a commit does, as COMMITBEGIN and COMMITEND tell it.
 
 use btf_guard_protocol::zypp::{CommitAction, CommitStep};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! libzypp's plugin protocol, after STOMP: a command, headers, an empty line, a
 //! body, a NUL.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The base BTF: a kernel's own type information, made ready once.
 
 use std::ops::Range;

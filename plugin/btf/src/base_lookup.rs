@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Finding single types of a base by name, for [`crate::features::Features`].
 
 use memchr::memmem;

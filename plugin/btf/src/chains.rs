@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The last pass before relocation: no chain of modifiers may be longer than
 //! 32 types or run in a circle, and up to Linux 7.1 type tags must come before
 //! other modifiers.

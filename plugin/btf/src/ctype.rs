@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernel's character classes and its rules for names.
 //!
 //! `lib/ctype.c` is a Latin-1 table, so bytes above 0x7f can be letters.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the rules look at, and the ways in which one fails: the kernel's
 //! `struct btf` and `struct btf_verifier_env` (`kernel/bpf/btf.c`), as far as
 //! judging a module needs them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The one error of every reader of untrusted bytes.
 
 use std::borrow::Cow;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a kernel can do, read from the kernel itself.
 //!
 //! Version numbers lie, because distributions carry changes back; a kernel's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Finding a kernel's base BTF in an image that has no section table.
 //!
 //! BTF has a magic of four bytes, which a kernel of 40 MB holds by chance, in

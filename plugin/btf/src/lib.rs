@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! BTF: the format, and what the kernel makes of it.
 //!
 //! [`Base`] is a kernel's own type information; [`verify_module`] is the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! BTF as it stands in a file: numbers, kinds, and how long each type is.
 //!
 //! Layout: `include/uapi/linux/btf.h`. Everything is read by offset from

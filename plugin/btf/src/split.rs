@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A split BTF as it was read, without the base it continues.
 
 use crate::env::Parsed;

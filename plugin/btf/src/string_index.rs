@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A string section, sorted once into "plain" and "look closer".
 //!
 //! The kernel checks every name character by character, and the same strings

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf_parse_module()`: may this split BTF continue that base?
 //!
 //! The order is the kernel's (`kernel/bpf/btf.c`): header, string section,

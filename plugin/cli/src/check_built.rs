@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard check --built`: what a package's build has made, before it is shipped.
 //!
 //! Each module meets the kernel that it says it is for, and no other.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Manual pages and completions, from the definitions of the arguments.
 
 use anyhow::Context;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What other programs run when they have changed kernels or modules: has the disk
 //! judged, and says in a few lines what is wrong.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard judge`: the plan of a transaction in, what to do out.
 
 use std::collections::BTreeMap;

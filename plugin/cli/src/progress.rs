@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A progress bar, for those who wait.
 
 use std::io::{IsTerminal, stderr};

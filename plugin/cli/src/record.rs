@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard record`: an event in, and into the logs; what of it was undecided is
 //! decided first.
 

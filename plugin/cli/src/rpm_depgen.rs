@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard generate dependencies`: rpm's dependency generator for kernels and
 //! modules, run by rpmbuild (`specfile/btf_guard.attr`).
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The program: what was typed, what it means, and how it ends.
 
 use std::io::{self, Write};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the judge gives up before it looks at what packages hold.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard status`: the findings that stand now.
 
 mod outputs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard check` as it is called: exit codes, text, JSON.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard judge` and what the disk has: copies of kernels, links between
 //! releases, what is left after a transaction.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard judge` and `check` under a machine's policy: files and overrides.
 #![allow(
     clippy::unwrap_used,

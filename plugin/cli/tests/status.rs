@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard status` on roots made to measure: what stands, what does not any more.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

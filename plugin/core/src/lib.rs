@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! btf-guard: predicts, when a package is installed, what a kernel will do
 //! with a module's BTF.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What hooks leave for the records: one [`Event`] for each thing that was decided.
 //!
 //! A hook lives inside a package manager, so it writes no log itself, and knows no

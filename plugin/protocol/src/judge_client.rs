@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The child process that judges: `btf-guard judge`.
 //!
 //! Plan on its standard input, packages as inherited descriptors, answer on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The plan: what a hook tells `btf-guard judge` of a transaction, and the answer.
 //!
 //! One JSON object each way. The hook writes a [`Plan`] to the judge's standard

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which process is which, from `/proc`.
 //!
 //! A process id alone names a process only while it lives: the next one may get

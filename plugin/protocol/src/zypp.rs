@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What `btf-guard-zypp-fetch` is asked and what it says.
 //!
 //! libzypp may hang, crash or take the memory, so it works in a process of its

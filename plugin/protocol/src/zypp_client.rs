@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The child process that asks libzypp: `btf-guard-zypp-fetch`.
 //!
 //! [`crate::zypp`] says what it reads and writes.

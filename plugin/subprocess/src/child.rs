@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A child that was started: what it writes, and its end.
 
 use std::io::{self, Read};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Child processes: whatever they do, they are gone when the caller goes on.
 //!
 //! It is linked into `btf_guard.so`, which lives inside rpm, dnf and PackageKit,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The limits of a child, its output, and why there is none.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The child's process between `fork` and `exec`.
 //!
 //! librpm blocks almost every signal while a transaction runs, and leaves

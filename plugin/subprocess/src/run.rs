@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A child process that is listened to: until its end, a deadline, or too much.
 //!
 //! It may crash, hang, or write without end; whatever happens, it is gone when

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The end of a child's standard error.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Is the running kernel one that a root's modules will meet?
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A root directory: which kernels and module directories it holds.
 
 pub mod counters;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Module files below a directory.
 
 use std::collections::{BTreeMap, HashSet};

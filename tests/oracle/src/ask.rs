@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One kernel: its cases, our verdicts, its answers.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Carriers: a small module of the kernel's own whose init does next to nothing,
 //! with any `.BTF` and `.BTF.base` in it. So no driver looks for its hardware, and
 //! what the loader checks before BTF is as the kernel wants it.

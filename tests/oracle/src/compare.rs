@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One verdict beside one answer of the kernel.
 
 use crate::guard::Verdict;

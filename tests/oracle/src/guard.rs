@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Our verdicts, by the program itself.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the guest boots with: `/init` and the cases, as a cpio archive in the
 //! "newc" format (Documentation/driver-api/early-userspace/buffer-format.rst).
 

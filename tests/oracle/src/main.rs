@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The oracle: asks real kernels what btf-guard predicts, and holds the answers
 //! beside the verdicts.
 //!

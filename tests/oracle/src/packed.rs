@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Module files as the guest needs them: not compressed.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a run comes to, for people.
 
 use std::collections::BTreeMap;

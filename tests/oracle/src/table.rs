@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the guest's `/init` wrote; its documentation has the format.
 
 use std::collections::BTreeMap;

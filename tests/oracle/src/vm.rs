@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The guest: QEMU around a kernel and an initramfs.
 
 use std::fs::{self, File};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Runs in a root, against its real libzypp: what a handle on it must stand.
 //! One line for each thing that was tried.
 //!

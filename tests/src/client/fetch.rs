@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Asking libzypp in a root by `btf-guard-zypp-fetch`.
 
 use std::process::ExitStatus;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! btf-guard as `make install` lays it out, to be put between a root and what a
 //! test writes.
 

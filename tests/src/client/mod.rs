@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Real package managers in real roots.
 //!
 //! `tests/setup/roots.sh` builds a root for each suite of Debian, once. A

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A root of its own for one test: mounts, processes and network that nothing
 //! else sees, and that end with the process which holds them.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Roots with PackageKit, built from Debian's source with back ends that use rpm.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A repository inside a root, known to every client in it.
 
 use std::fs;

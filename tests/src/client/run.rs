@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One run of a client in a root: its environment, its time, and who answers.
 
 use std::process::{Command, Stdio};

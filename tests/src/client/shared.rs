@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is costly to make, and is wanted by many tests at once.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

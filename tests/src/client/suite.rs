@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The suites of Debian whose clients are tested.
 
 use std::fs;

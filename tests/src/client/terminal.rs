@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A terminal, and somebody at it.
 
 use std::fs::File;

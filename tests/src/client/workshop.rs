@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A root of Debian 13 in which module packages are built for a kernel.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Packages around real modules, of two builds of a kernel under one release.
 
 use std::fs;

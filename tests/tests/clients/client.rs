@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The clients, and how each is told the same thing.
 
 use btf_guard_tests::client::Suite;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! zypper's commits, in both of its back ends: judged as one by the commit
 //! plugin, decided before the first change by the rpm plugin.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! PackageKit as it runs on a desk: daemon, bus and polkit in a root, and its client.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! dnf 4.14 and 4.23.
 
 use btf_guard_tests::client::Suite;

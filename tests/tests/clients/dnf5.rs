@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! dnf5 5.4 with its actions plugin.
 
 use btf_guard_tests::client::Suite;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A disk that is full in the middle of a commit of zypper's: libzypp and rpm tell
 //! of that, we have nothing to add, and nothing is left of what our parts leave for
 //! one another.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The roots themselves: without these, the other tests prove nothing.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A commit of zypper's without modules: libzypp is asked once for what it knows,
 //! and not again before something has changed.
 

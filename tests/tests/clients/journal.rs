@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A stand-in for the journal, which runs in no root of the tests: a socket in its
 //! place, and what is written to that.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Real clients in real roots: what they do, say and leave behind when a
 //! transaction brings kernel modules.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Each client shows a part of what the plugin says and hides another: here each
 //! line is seen, once, whatever the client and however quiet it was asked to be.
 

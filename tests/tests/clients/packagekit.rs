@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! PackageKit 1.2, 1.3 and 1.4 with each of its back ends that use rpm: the real
 //! daemon, asked by its own client over a real bus, with polkit's leave.
 

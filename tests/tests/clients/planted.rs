@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What others have put where the judge and the records keep things: none of it is
 //! believed, and none of it leads root to write elsewhere.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What an admin says over the policy's head, or writes into files, with every
 //! client.
 

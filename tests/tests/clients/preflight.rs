@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Before an update: what zypper and dnf would do, judged without doing it.
 
 use btf_guard_tests::client::{Suite, has_fetcher, release};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What goes wrong before an update, who is kept waiting, and who gives up.
 
 use btf_guard_tests::Package;

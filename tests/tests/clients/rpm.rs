@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! rpm by itself: 4.18, 4.20, 6.1.
 
 use btf_guard_tests::client::Suite;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is the same with every client: which transactions are stopped, which
 //! are not, and that one that was stopped has changed nothing.
 

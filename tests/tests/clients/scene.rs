@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A root, packages on offer, and a client at work.
 
 use btf_guard_tests::client::{ClientRoot, KMP, Run, release};

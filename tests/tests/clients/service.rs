@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A service of which the plugin knows nothing, and that has nobody to tell.
 //!
 //! PackageKit is tried itself (`packagekit.rs`), but it keeps a standard error. This is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The packages that are on offer, built once.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A server that is slow with kernels.
 
 use btf_guard_tests::client::ClientRoot;

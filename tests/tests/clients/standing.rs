@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a transaction that went on leaves to be told by `status`, and what this
 //! machine needs, with the real rpm.
 

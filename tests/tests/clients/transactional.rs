@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! zypper as transactional-update runs it: in a chroot of a snapshot, or outside
 //! with the snapshot as its root (`tukit call` and `tukit callext`; `runCommand()`
 //! in lib/Transaction.cpp, `zypper_cmd` in sbin/transactional-update.in). What is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What goes wrong around a transaction is told, once, and keeps no client from
 //! its work.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Asking libzypp what a transaction would bring: the right packages, nothing
 //! changed, and an error in words for whatever goes wrong.
 

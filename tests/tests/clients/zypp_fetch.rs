@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Fetching beside a zypper that is in the middle of a commit, from a slow
 //! server, and from a libzypp that never comes back.
 

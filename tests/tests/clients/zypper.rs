@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! zypper with libzypp 17.25, 17.36 and 17.38, in its two back ends.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A module of ours, built well and badly.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `docs/packagers.md`: its examples, taken out to be run.
 
 use std::fs;

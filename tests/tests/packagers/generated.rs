@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What packages record of bases when they are built, and what solvers make of it.
 
 use std::fs;

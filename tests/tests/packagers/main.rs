@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Packages of modules, built by the real rpmbuild for real kernels: what the check
 //! in their build finds, and what the kernels do with them.
 

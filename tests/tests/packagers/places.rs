@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The other places in which the check runs: the build root policy, the build
 //! service, CI.
 

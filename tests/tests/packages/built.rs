@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The built packages, and roots that they can be installed into.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the packages say of themselves.
 
 use std::path::Path;

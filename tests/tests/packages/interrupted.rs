@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A plugin that rpm cannot load stops every installation on a machine. Whatever
 //! becomes of rpm while the plugin comes, changes or goes, and whatever a crash
 //! leaves of it: the next rpm works.

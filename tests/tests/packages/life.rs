@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Installed, upgraded and removed by each client; in between, what is installed
 //! does what it is for.
 

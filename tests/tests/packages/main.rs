@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The packages that `make rpm` builds: what is in them, and their life in real
 //! roots, from the installation to the removal.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! After the last change the disk is judged again, and what is new is told.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A part of zypper's commit: what the commit plugin handed over, and which call
 //! is the first. This test process stands for zypper: it starts rpm.
 

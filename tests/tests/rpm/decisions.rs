@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What becomes of a transaction: the judge's decision and the admin's wish.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A judge that fails costs one warning line, never the transaction.
 
 use std::ffi::OsStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The plugin is a guest in rpm's process, and starts another.
 
 use std::path::Path;

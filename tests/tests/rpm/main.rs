@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The rpm plugin in the real rpm, against scratch roots.
 //!
 //! Needs to be root: rpm changes its root directory to install.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A test run and the transaction itself, in one process: asked and told once.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the judge is told of a transaction.
 
 use std::ffi::OsStr;

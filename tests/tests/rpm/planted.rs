@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What another user puts where root is to keep something, on this machine: a user who
 //! really is another.
 

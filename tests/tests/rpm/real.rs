@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The whole way: the real rpm, the plugin, the real judge, and kernels in the
 //! root. Most kernels here are small ones made for the test; one is a
 //! distribution's.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the built plugin shows the loader and asks of it.
 
 use btf_guard_tests::plugin;

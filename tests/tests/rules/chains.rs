@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Chains of modifiers, and the order of type tags.
 
 use btf_guard_tests::btf::{Btf, Era, kind};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Names, the header, the string section, and the head of every type.
 
 use btf_guard_tests::btf::{Btf, Era, kind};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Rules that several kinds share: names, `vlen`, `kind_flag`.
 
 use btf_guard_tests::btf::{Era, KFLAG, kind};

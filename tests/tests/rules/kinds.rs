@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What each kind asks for itself.
 
 use btf_guard_tests::btf::{Btf, Era, KFLAG, kind};

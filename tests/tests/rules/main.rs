@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A case for every rule of `btf_parse_module()` that can fail, and for the
 //! neighbours that must pass, on a small base with the traces of each era.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a commit learns of packages, for those that follow.
 
 use btf_guard_protocol::zypp::CommitStep;

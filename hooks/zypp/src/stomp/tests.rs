@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 use super::*;
 
 /// Gives one byte at a time, as a slow writer does.

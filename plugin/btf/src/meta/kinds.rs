@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The rules of each kind: one function a kind, named and ordered as the kernel's
 //! `btf_*_check_meta()` (`kernel/bpf/btf.c`, 6.1 to 7.3).
 

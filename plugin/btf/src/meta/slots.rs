@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Room for types: how many the kernel takes.
 
 use crate::verify_error::BtfRule;

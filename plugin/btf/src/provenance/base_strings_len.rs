@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! How long the string section of a split BTF's base is, from the split BTF alone.
 //!
 //! Names that the base has are offsets into its strings; all others are offsets

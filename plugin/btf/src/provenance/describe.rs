@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What [`super::scan`] found, put into words.
 //!
 //! Cold: a genuine module never gets here.

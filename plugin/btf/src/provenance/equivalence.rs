@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Does a split BTF mean the same on two bases? The exact answer.
 //!
 //! Two bases are walked side by side from what the split BTF refers to. Types

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What shows that a split BTF which the kernel accepts belongs to another base.
 
 use std::fmt;

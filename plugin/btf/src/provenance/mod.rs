@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Where a split BTF comes from: does it belong to this base?
 //!
 //! The kernel takes split BTF on trust: it checks names letter by letter and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What an id or a name offset leads to, on the base or in the split BTF.
 
 use super::scan::{NOTHING, Scan};

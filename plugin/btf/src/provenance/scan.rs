@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One pass over a split BTF for what does not occur on its own base.
 //!
 //! Every rule here holds for each of the genuine modules that `tests/tests/origin.rs`

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a base offers to the types that stand on it: how large its types are,
 //! and what already leads to them.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which distilled types a split type holds by value.
 
 use super::{Mapping, Relocation, elements, type_of};

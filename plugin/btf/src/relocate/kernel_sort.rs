@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernel's `sort()` (lib/sort.c), for the order in which it leaves equals.
 //!
 //! It is a heapsort, so equal elements do not keep their order, and some message

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which base type each distilled type stands for.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `.BTF.base`: the kernel's `btf_relocate()`.
 //!
 //! A module with a distilled base names the few base types it needs; the

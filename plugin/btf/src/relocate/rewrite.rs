@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What ids and names of the split BTF become.
 
 use super::{Relocation, elements, type_of};

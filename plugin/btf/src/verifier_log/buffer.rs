@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernel's log of one refusal, line by line as `/dev/kmsg` shows it.
 
 use crate::escape::escape;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A failed rule in the kernel's words: `btf_verifier_log_*()` and each kind's
 //! `->log_details()` (`kernel/bpf/btf.c`).
 //!

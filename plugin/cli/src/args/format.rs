@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! How what was found is written.
 
 use clap::ValueEnum;

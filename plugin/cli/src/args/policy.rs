@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What was typed about the machine's policy.
 
 use std::path::PathBuf;

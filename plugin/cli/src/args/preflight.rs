@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What was typed for a preflight.
 
 use std::path::PathBuf;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What was typed for the findings that stand.
 
 use std::path::PathBuf;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What was typed for `zypper btf-guard`.
 //!
 //! zypper starts `/usr/lib/zypper/commands/zypper-btf-guard`, which is this

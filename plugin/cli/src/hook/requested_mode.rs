@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the admin asked for, outside of rpm.
 
 use std::env;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What dnf would do, by its own mode that downloads only.
 
 use std::collections::BTreeMap;

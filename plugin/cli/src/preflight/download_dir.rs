@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Where packages lie until they are judged.
 
 use std::fs::{self, DirBuilder, File};

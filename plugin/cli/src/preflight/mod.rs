@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard preflight`: a client's transaction, judged before it begins.
 //!
 //! [`zypper`] and [`dnf`] find out what the client would do and bring the

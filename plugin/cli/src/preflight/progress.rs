@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is shown to those who wait for a client.
 
 use std::io::{IsTerminal, stderr};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What zypper would do, by the program that asks libzypp.
 
 use std::os::unix::process::ExitStatusExt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The journal, or else syslog.
 
 use btf_guard_core::status::journal_entries::Entry;

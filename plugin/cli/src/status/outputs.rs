@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! How what stands reaches those who are to know.
 
 use std::env;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard judge` as a hook calls it: a plan and open packages in, an answer out.
 
 use std::fs::File;

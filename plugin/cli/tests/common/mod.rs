@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A small world: three builds of a kernel, modules for them, roots, packages.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

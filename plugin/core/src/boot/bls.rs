@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Boot entries of type 1: `loader/entries/*.conf` of the Boot Loader
 //! Specification (UAPI.1).
 

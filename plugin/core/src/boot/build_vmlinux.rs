@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Where the base BTF of a release lies on a machine that builds modules for it.
 //!
 //! There the kernel itself may be missing: its `-devel` package is what modules are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernels that were found so far, each once.
 
 use std::collections::{HashMap, HashSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The lines of `loader.conf` and of boot entries: a key, white space, a value.
 
 /// One line that says something.

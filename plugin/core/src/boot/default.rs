@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What boots when nobody chooses, as far as the boot loaders' files tell.
 
 use std::path::PathBuf;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Entries of the Boot Loader Specification: files that name an image, and
 //! unified kernel images.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The `grub.cfg` files of a root, and the kernels that their items start.
 
 use std::path::{Path, PathBuf};

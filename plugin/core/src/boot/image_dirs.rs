@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Places where an image lies under a name that says what it is.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Every kernel that a root can boot, opened, and held against the others: which
 //! of them are stale copies.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Every kernel that a root can boot: which images there are, what leads to
 //! them, whose modules they will use, and which one is the default.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Whose modules a kernel will use: those of the root that its command line
 //! mounts.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which command brings a stale copy of a kernel up to date.
 
 use std::borrow::Cow;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which entry systemd-boot starts when nobody chooses: `loader.conf`, EFI
 //! variables, and the order of its menu.
 

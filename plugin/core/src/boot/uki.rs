@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a unified kernel image says of itself, as far as it is needed here.
 
 use crate::kernel;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! File systems that boot loaders read, and paths on them.
 
 use std::cell::RefCell;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Modules inside the initrds that kernels are booted with.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! LZO, in the file format of lzop: what `lzop -9` writes for kernel images.
 //!
 //! A header, then blocks with their lengths, up to a block of length zero.

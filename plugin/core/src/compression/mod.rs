@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Decompression of what kernels and modules come in: one call, one buffer,
 //! and a cap on every byte and on every window. [`stream`] is for what is not
 //! held as a whole.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Decompression as it is read, for what is not to be held as a whole.
 
 use std::io::{self, BufRead, Read};

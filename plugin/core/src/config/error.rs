@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is wrong with a file of the configuration.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One file of the configuration.
 
 use std::ops::Range;

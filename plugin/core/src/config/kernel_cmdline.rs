@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the kernel command line says, for this boot.
 
 use std::fs::File;

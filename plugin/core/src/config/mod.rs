@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The configuration of the machine that this runs on.
 //!
 //! Files are read one after another, and what a later one says wins:

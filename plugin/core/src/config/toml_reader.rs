@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Reads keys and values of TOML, and remembers every mistake with its place.
 
 use std::ops::Range;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The policy of the machine that this runs on: files, and what the admin decided
 //! over their heads.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A payload in a stream: this thread decompresses, the pool works on what comes.
 
 use std::ops::ControlFlow;

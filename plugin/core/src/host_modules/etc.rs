@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What files ask for: the list of loaded modules, `modules-load.d`, `fstab`.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The modules that this machine needs, and what for.
 //!
 //! Two steps: what the machine asks for, whatever kernel it runs ([`Machine`]), and

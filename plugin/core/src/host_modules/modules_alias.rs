@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `modules.alias`: which modules serve what (`depmod(8)`).
 
 use std::collections::HashMap;

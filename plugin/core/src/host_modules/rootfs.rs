@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the file systems are on that a machine boots from.
 
 use std::collections::BTreeSet;

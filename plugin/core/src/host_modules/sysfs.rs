@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What devices ask for: their aliases, and the drivers behind network interfaces.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which modules this machine needs, looked up once there is something to say.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Bytes of an initrd as they come: counted, and no more than allowed.
 
 use std::io::{self, BufRead, Read};

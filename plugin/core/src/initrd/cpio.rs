@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The entries of cpio archives.
 //!
 //! Format: cpio(5) "New ASCII" (`070701`; `070702` with checksums): a header of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The modules of an initrd once it is unpacked: which file has which name.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Initrds: the modules in the cpio archives that a kernel unpacks before it
 //! mounts its root.
 //!

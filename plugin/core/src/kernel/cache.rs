@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What images hold, kept from one run to the next.
 //!
 //! A kernel image has to be decompressed as a whole to come to its base BTF. That

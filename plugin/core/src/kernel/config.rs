@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The parts of a kernel's `.config` that change what it does with BTF.
 
 use std::path::{Path, PathBuf};

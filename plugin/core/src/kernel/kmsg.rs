@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the kernel has refused since it was booted, by its log.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One kernel: its base BTF, its release, its config and what it supports.
 
 pub mod cache;

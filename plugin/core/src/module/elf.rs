@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! ELF as the kernel's module loader reads it: a header, a section table, and
 //! sections found by name.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One kernel module file: what the kernel's loader looks at before and when
 //! it meets the module's BTF.
 

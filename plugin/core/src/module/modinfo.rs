@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Section `.modinfo`: `key=value` strings, each ended by NUL.
 
 use btf_guard_btf::printable;

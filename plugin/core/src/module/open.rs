@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A file that somebody names as a module.
 
 use std::path::Path;

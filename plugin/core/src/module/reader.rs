@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! From a module file to a [`Module`], touching as little of it as possible.
 
 use std::borrow::Cow;

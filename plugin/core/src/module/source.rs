@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Where the bytes of a module or a kernel image are: in memory, or in a file
 //! of which only the parts that matter are read.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! ELF files for tests: of either class and byte order, sound unless told otherwise.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! When a rule ends.
 
 use std::cmp::Ordering;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Rules: what is said of some modules, packages or kernels alone.
 
 use btf_guard_protocol::override_source::{Override, Source};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Severities by verdict and moment, and where each comes from.
 
 use std::collections::BTreeMap;

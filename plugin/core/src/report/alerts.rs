@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A report as a flat list, for those who have one of their own: linters and
 //! code-scanning services.
 

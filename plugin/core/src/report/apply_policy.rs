@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Verdicts rated by a machine's policy, and what its rules and overrides come to.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Hand-made kernels, modules and verdicts for the tests of reports.
 
 #![allow(clippy::unwrap_used)]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What belongs together in a report: the same thing happening to many modules.
 
 use std::collections::BTreeMap;

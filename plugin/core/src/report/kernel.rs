@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One kernel in a report.
 
 use super::{BaseEntry, FeaturesEntry, KernelEntry, StaleEntry};

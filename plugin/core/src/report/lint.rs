@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is wrong with a module that a build has just made, for the kernel that it
 //! was made for.
 //!

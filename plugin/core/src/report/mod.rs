@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Reports: what was found, as data (and so as JSON), as text for an admin,
 //! and as the few lines that fit into a package manager's output.
 

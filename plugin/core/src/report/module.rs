@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Modules in a report.
 
 use super::{BtfEntry, KernelEntry, ModuleEntry, verdict_entry};

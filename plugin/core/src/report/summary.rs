@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a report counts.
 
 use super::{ModuleEntry, Summary, VerdictEntry};

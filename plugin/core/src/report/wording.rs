@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is said of a finding: the headline, and what to do.
 
 use super::group::FindingGroup;

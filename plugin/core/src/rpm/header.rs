@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Lead and headers: what is checked before the `rpm` crate sees them.
 //!
 //! The crate slices the header's data by the offsets and counts that the header

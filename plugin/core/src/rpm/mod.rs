@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! rpm.
 pub mod capabilities;
 pub(crate) mod file_list;

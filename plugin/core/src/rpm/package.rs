@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! An rpm package: its file list, and single files of its payload in one pass.
 //!
 //! The header is read by the `rpm` crate, behind a check of our own

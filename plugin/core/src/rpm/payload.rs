@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The payload: a compressed cpio archive, read entry by entry.
 //!
 //! Format: cpio(5) "New ASCII" (`070701`, `070702`), and rpm's stripped form

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What installed packages hold, from rpm's own mouth.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the running kernel has done, held against what was predicted.
 
 use std::collections::{BTreeMap, BTreeSet};

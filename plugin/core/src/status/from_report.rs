@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A report as findings: of a check, or of a judge's answer that a hook has passed on.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What of an event the logs get: an entry for each package, kernel and verdict.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The findings that stand now: what was found of each module and kernel, kept until
 //! one of them changes.
 //!

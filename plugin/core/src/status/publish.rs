@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Files for others to read, in directories that may be theirs: node_exporter's
 //! textfiles, the message of the day.
 

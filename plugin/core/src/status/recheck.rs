@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What stands, held against the disk as it is.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What hooks have found, kept for `status`.
 
 use std::path::Path;

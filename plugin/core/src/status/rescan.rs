@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Everything, judged anew.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The file that findings are kept in.
 
 use std::fs::File;

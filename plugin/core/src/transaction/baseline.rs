@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What was broken before a transaction is not its doing.
 
 use std::collections::{BTreeMap, BTreeSet};

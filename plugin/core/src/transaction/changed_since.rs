@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What has changed since a transaction began.
 
 use std::fs;

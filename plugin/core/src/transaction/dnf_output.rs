@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! dnf's own account of a transaction: what comes and what goes.
 //!
 //! dnf5 stores it as JSON. dnf 4 writes a line for each package while it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a client's transaction does to modules and kernels: packages that come,
 //! from their headers, and packages that go, from rpm's database.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The patterns that name a default entry.
 
 /// True if `pattern` matches the whole of `text`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Which of two versions is newer: the UAPI group's version format
 //! specification, by which boot loaders sort entries.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The base BTF of every kernel at hand: which of them a module was built for.
 //!
 //! The kernel accepts split BTF by its form. Whether it belongs to the base is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A directory that only root writes: what one hook leaves for another.
 //!
 //! What lies there makes a root process block or let pass a transaction, so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The hand-off: what zypper's commit plugin leaves for the rpm plugin.
 //!
 //! zypper's classic back end starts one rpm process for each package, so that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernel's log, record by record (`/dev/kmsg`, Documentation/ABI/testing/dev-kmsg).
 
 use std::fs::File;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Loading and unloading one module.
 
 use std::ffi::CString;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `/init` of the oracle's guest: gives every file of `/cases` to
 //! `finit_module(2)`, in order of their names, and tells on the second serial
 //! port what the kernel answered. Then it ends the guest.

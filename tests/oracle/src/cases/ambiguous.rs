@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Distilled bases of our own, of names that the kernel's base has more than once,
 //! and each of them several times.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `.BTF.base`: pairs that libbpf distilled, whole and with defects.
 
 use anyhow::{Context, Result, ensure};

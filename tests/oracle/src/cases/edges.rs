@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Modules with hardly any BTF, or with something around it.
 
 use anyhow::{Context, Result};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Modules of distributions.
 
 use std::path::{Path, PathBuf};

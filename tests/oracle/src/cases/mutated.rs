@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! BTF with defects: some aimed at a rule, some at random.
 
 use anyhow::{Result, ensure};

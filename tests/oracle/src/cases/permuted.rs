@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernel's own modules as if they had been built against a base with the same
 //! types in another order, as an encoder makes it that works in parallel and does not
 //! sort. Strings, counts and sizes are equal; only the numbers are others.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One rule each, on the last value that it takes and the first that it does not.
 
 use btf_guard_tests::btf::{Btf, KFLAG, kind};

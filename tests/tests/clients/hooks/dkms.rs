@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! dkms and the modules that it installs.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What the actions of dnf 4 and dnf 5 tell after a transaction.
 
 use std::fs::{self, Permissions};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! kernel-install and what it leaves on a boot partition, in a transaction and
 //! outside of one.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Hooks of other programs than rpm: kernel-install, dkms, the two dnfs.
 
 mod dkms;

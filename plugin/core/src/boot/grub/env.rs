@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! `grubenv`: what GRUB remembers between boots.
 
 use std::collections::BTreeMap;

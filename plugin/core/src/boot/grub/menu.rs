@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The menu of a `grub.cfg`, and which of its items is the default.
 
 use std::collections::BTreeMap;

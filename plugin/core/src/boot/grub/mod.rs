@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! GRUB: what `grub.cfg` offers to boot, and what it boots by default.
 //!
 //! The configuration is a script. It is followed as far as that is needed to

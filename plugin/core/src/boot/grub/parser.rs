@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! From the script of a `grub.cfg` to its menu.
 
 use std::collections::BTreeMap;

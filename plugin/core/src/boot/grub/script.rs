@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a GRUB script has set when it ends, and which of its parts are run.
 
 use std::collections::BTreeMap;

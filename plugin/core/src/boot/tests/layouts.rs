@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! How distributions and tools lay kernels out.
 
 use super::*;

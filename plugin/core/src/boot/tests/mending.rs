@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The commands that refresh a stale copy, and an old initrd.
 
 use super::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is broken is told, and everything else is still found.
 
 use super::*;

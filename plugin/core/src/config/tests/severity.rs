@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What files and overrides make of a verdict.
 
 use btf_guard_protocol::event::Who;

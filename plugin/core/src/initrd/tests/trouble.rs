@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Initrds that are cut short, corrupt, or made to take long.
 
 use super::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One entry of the cache as a file: the SHA-256 of a line of JSON, that line, the
 //! base BTF.
 //!

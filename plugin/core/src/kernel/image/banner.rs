@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernel's own words for its version.
 
 use btf_guard_btf::printable;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The build id that the linker leaves in a kernel, `NT_GNU_BUILD_ID`.
 
 use btf_guard_btf::Order;

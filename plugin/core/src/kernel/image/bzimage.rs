@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The x86 bzImage: setup code, then a decompressor with the kernel as its payload.
 //!
 //! Field by field as in the kernel's `Documentation/arch/x86/boot.rst`. The

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The config that a kernel may carry inside, `CONFIG_IKCONFIG=y`.
 
 use memchr::memmem;

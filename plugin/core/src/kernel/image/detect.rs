@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a file is, as far as its parts tell that are not compressed.
 //!
 //! A kernel may be wrapped twice: in a UKI, and in there by its own

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Kernel images: from a file to its base BTF.
 //!
 //! Read are a vmlinux (ELF), the raw kernels of arm64, riscv64, loongarch64

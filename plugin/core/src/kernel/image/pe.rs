@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The section table of a PE file, the format of whatever EFI can start.
 //!
 //! Microsoft's "PE Format"; sections are found as systemd-stub finds them

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What can be told of an image without unpacking it.
 
 use std::fs;

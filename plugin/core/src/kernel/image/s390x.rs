@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The compressed s390x image: a decompressor, then the kernel.
 //!
 //! `arch/s390/boot/vmlinux.lds.S` (Linux 6.12) puts the compressed kernel

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The unified kernel image: a PE file with a kernel, an initrd and the words
 //! to boot them with as its sections.
 //!

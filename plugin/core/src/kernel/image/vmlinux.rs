@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A vmlinux: an ELF executable, of which only the sections that matter are read.
 
 use std::borrow::Cow;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A part of a file, read as if it were a file.
 
 use std::borrow::Cow;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The EFI zboot image: a PE file that unpacks the kernel it carries.
 //!
 //! Field by field as in `drivers/firmware/efi/libstub/zboot-header.S` (Linux

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What an admin decides over the policy's head: `btf-guard allow` and `deny`.
 //!
 //! An override for one transaction is a file `ID.json` in `/run/btf-guard/allow`,

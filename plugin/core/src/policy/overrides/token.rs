@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! One override, as a file.
 
 use std::fmt::Write;

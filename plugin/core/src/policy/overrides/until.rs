@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! When an override ends, as an admin says it.
 
 use jiff::civil::{Date, DateTime, Time};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernels of a root, as data (and so as JSON) and as text.
 
 use std::io::{self, Write};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Findings as metrics, in Prometheus's text format, for node_exporter's textfile
 //! collector (https://prometheus.io/docs/instrumenting/exposition_formats/).
 

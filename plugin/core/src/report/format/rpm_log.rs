@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A judgement in the few lines that fit into a package manager's output.
 
 use btf_guard_protocol::decision::{Decision, Mode};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A report in the lines of rpmlint: `PACKAGE.ARCH: LEVEL: id details`.
 
 use std::io::{self, Write};

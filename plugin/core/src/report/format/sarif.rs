@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A report as SARIF 2.1.0, for services that collect what tools find in builds.
 //!
 //! Format: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! A report as text, in the shape of a compiler's diagnostics.
 
 use std::io::{self, Write};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What is wrong with what a build has made, as text for the packager.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What stands, as text, and as the few lines of a message of the day.
 
 use std::collections::BTreeMap;

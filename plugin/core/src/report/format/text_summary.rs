@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What a report comes to, in a line for each moment.
 
 use std::io::{self, Write};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! What reports say of BTF that was built for another base.
 
 use btf_guard_btf::{Evidence, Mismatch};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! How often things are read and done. What the judge makes of whole transactions is
 //! in `tests/judge*.rs`.
 

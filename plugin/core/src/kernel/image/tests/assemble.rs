@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Images of every format, put together around small payloads.
 
 use btf_guard_btf::Order;

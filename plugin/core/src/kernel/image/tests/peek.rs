@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Images seen from outside.
 
 use std::path::PathBuf;

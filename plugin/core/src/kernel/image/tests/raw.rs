@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! Raw kernels, plain and compressed, and those that wrap them.
 
 use btf_guard_btf::Order;

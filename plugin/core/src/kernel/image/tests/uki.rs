@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 //! UKIs, sound and not.
 
 use btf_guard_btf::Order;
