@@ -72,7 +72,7 @@ fn only_what_changed_is_judged_again() {
     let path = module_path("fine");
     let plan = || installs(&root, &[&path]);
     root.install("there", Build::Old);
-    sleep(Duration::from_millis(2100));
+    sleep(Duration::from_millis(3100));
     let file = root.install("fine", Build::New);
     let answer = after(&root, plan(), &file);
     assert_eq!((answer.decision(), judged(&answer)), ("allow", 1));

@@ -187,7 +187,7 @@ fn a_later_file_wins_and_a_broken_one_is_left_out_whole() {
 
 #[test]
 fn the_vendors_file_says_what_is_built_in() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specfile/btf-guard.toml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specfile/btf-guard.toml");
     let config = parsed(&fs::read_to_string(path).unwrap());
     assert_eq!(config.mode.value, Mode::default());
     assert_eq!(config.on_error.value, OnError::default());
@@ -204,7 +204,7 @@ fn the_vendors_file_says_what_is_built_in() {
 
 #[test]
 fn every_example_of_the_documentation_is_right() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policy.md");
     let text = fs::read_to_string(path).unwrap();
     let blocks: Vec<&str> = text.split("```toml\n").skip(1).collect();
     assert_eq!(blocks.len(), 2);

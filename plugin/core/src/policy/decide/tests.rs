@@ -144,7 +144,7 @@ fn of_two_who_are_let_pass_once_the_second_is_stopped() {
     let (_dir, places) = machine("");
     let id = once(&places);
     let answer = json!({
-        "schema": 1, "decision": "warn", "messages": [{"level": "warning", "text": "passes"}],
+        "schema": 2, "decision": "warn", "messages": [{"level": "warning", "text": "passes"}],
         "overrides": [{"source": "one-shot", "id": id, "reason": "because"}], "once": [id],
         "fallback": {"decision": "block", "messages": [{"level": "error", "text": "stopped"}]},
     });

@@ -188,7 +188,7 @@ fn one_of_many_processes_may_use_it() {
             Command::new(&program)
                 .args([
                     "--exact",
-                    "overrides::tests::consumes_for_another",
+                    "policy::overrides::tests::consumes_for_another",
                     "--ignored",
                 ])
                 .env("ROOT", dir.path())
