@@ -20,6 +20,7 @@ use crate::rpm::package::Package;
 
 /// Where kernels come from.
 pub struct Targets<'a> {
+    /// The root that releases are looked up in.
     pub root: &'a Root,
     /// `--kernel-config`.
     pub config: Option<Config>,

@@ -30,6 +30,7 @@ use kernels::{Targets, is_package};
 
 /// What came of a check.
 pub struct Checked {
+    /// What was found.
     pub report: Report,
     /// What was followed of the kernel's loader.
     pub causes: Causes,

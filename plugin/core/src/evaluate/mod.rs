@@ -51,7 +51,9 @@ pub struct Evaluator {
 /// A module file and the kernels that it is held against.
 #[derive(Debug)]
 pub struct Job {
+    /// The file.
     pub found: ModuleFile,
+    /// The ids of the kernels.
     pub kernels: Vec<usize>,
 }
 
@@ -68,6 +70,7 @@ pub(crate) struct Content {
 pub type JobResult = Result<ModuleEntry, ErrorEntry>;
 
 impl Evaluator {
+    /// No kernels yet; of the kernel's loader, these checks are followed.
     pub fn new(causes: Causes) -> Self {
         Self {
             kernels: Vec::new(),
@@ -173,6 +176,7 @@ impl Evaluator {
         self.homes.get(id).unwrap_or(&ModulesRoot::Root)
     }
 
+    /// What reports say of the kernels, by id.
     pub fn entries(&self) -> &[KernelEntry] {
         &self.entries
     }
@@ -181,6 +185,7 @@ impl Evaluator {
         self.entries.get_mut(id)
     }
 
+    /// The same, when nothing more is judged.
     pub fn into_entries(self) -> Vec<KernelEntry> {
         self.entries
     }
@@ -200,6 +205,7 @@ impl Evaluator {
         })
     }
 
+    /// The checks of the kernel's loader that are followed.
     pub fn causes(&self) -> &Causes {
         &self.causes
     }
@@ -324,6 +330,7 @@ impl Evaluator {
     }
 }
 
+/// What a report says of an input that cannot be read.
 pub fn failed(path: String, error: &impl ToString) -> ErrorEntry {
     ErrorEntry {
         path,

@@ -23,6 +23,7 @@ pub struct PackagedKernel {
     pub release: String,
     /// The path of its image.
     pub path: PathBuf,
+    /// What its image holds.
     pub kernel: Kernel,
 }
 

@@ -77,12 +77,6 @@ impl Cache {
         })
     }
 
-    /// The same, holding at most so many bytes.
-    #[must_use]
-    pub(crate) fn with_capacity(self, capacity: u64) -> Self {
-        Self { capacity, ..self }
-    }
-
     /// Where it is.
     pub fn dir(&self) -> &Path {
         &self.dir

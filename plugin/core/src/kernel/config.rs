@@ -148,13 +148,6 @@ impl Config {
         .unwrap_or_default()
     }
 
-    /// The config of the running kernel: `/proc/config.gz`, else
-    /// `/boot/config-$(uname -r)`, else `/lib/modules/$(uname -r)/config`;
-    /// else unknown.
-    pub(crate) fn running() -> Self {
-        Self::of_running(&super::running::release())
-    }
-
     fn first_of(places: &[PathBuf]) -> Option<Self> {
         places.iter().find_map(|place| Self::from_file(place).ok())
     }

@@ -342,12 +342,6 @@ impl Report {
 }
 
 impl ModuleEntry {
-    /// All kernels that it was held against load it and take its BTF.
-    pub(crate) fn loads(&self) -> bool {
-        let loads = |verdict: &VerdictEntry| verdict.verdict == Kind::Loads;
-        !self.verdicts.is_empty() && self.verdicts.iter().all(loads)
-    }
-
     /// The worst that any kernel does with it.
     pub(crate) fn severity(&self) -> Severity {
         let severities = self.verdicts.iter().map(|verdict| verdict.severity);

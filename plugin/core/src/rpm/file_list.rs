@@ -58,11 +58,6 @@ impl PackagedFile {
     pub fn has_content(&self) -> bool {
         self.kind == FileKind::Regular
     }
-
-    /// Its size in bytes, as the header states it.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
 }
 
 /// Which files of a package are hard links of one another.

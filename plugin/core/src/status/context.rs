@@ -14,7 +14,9 @@ pub(crate) const CLIENT: &str = "btf-guard status";
 
 /// Where and when.
 pub struct StatusContext<'a> {
+    /// The root whose modules and kernels are looked at.
     pub root: &'a Root,
+    /// Keeps what images hold.
     pub cache: Option<Cache>,
     /// Where the configuration is, if not in its own place.
     pub config: Option<&'a Path>,
@@ -26,6 +28,7 @@ pub struct StatusContext<'a> {
 
 /// What was kept, after a look at what has changed.
 pub struct Rechecked {
+    /// The findings that still stand.
     pub standing: Findings,
     /// Predicted by a transaction that may not have done it yet: kept, not told.
     pub pending: Vec<Finding>,
@@ -35,6 +38,8 @@ pub struct Rechecked {
 
 /// What a look at everything has found.
 pub struct Rescanned {
+    /// The findings.
     pub findings: Findings,
+    /// What could not be read.
     pub errors: Vec<ErrorEntry>,
 }

@@ -19,6 +19,7 @@ use crate::verdict::Causes;
 
 /// Where a transaction takes place.
 pub struct Scene<'a> {
+    /// The root that packages are installed into.
     pub root: &'a Root,
     /// The release of the running kernel, where that is a target.
     pub running: Option<String>,
@@ -30,8 +31,11 @@ pub struct Scene<'a> {
 
 /// What was found out.
 pub struct Evaluated {
+    /// The kernels that modules were judged by.
     pub kernels: Vec<KernelEntry>,
+    /// The modules, with where they are.
     pub modules: Vec<LocatedModule>,
+    /// What could not be read.
     pub errors: Vec<ErrorEntry>,
     /// What is known of packages.
     pub packages: BTreeMap<String, PackageOrigin>,

@@ -108,6 +108,10 @@ impl fmt::Display for Reason {
 /// about a module for another machine, with the field as the kernel reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "rule", rename_all = "kebab-case")]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the variants' names are those of the rules in a report"
+)]
 pub enum ElfError {
     /// `e_type` is not `ET_REL`.
     #[error("Invalid ELF header type: {elf_type} != {ET_REL}")]

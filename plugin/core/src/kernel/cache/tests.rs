@@ -146,7 +146,10 @@ fn what_was_not_used_for_longest_goes_first() {
     let [a, b, c] = ["a", "b", "c"].map(|name| image(&dir, name, name));
     cache.image(&a).unwrap();
     let size = fs::metadata(&entries(&cache)[0]).unwrap().len();
-    let cache = cache.with_capacity(2 * size);
+    let cache = Cache {
+        capacity: 2 * size,
+        ..cache
+    };
     for path in [&b, &a] {
         thread::sleep(Duration::from_millis(20));
         cache.image(path).unwrap();
@@ -163,7 +166,10 @@ fn what_was_not_used_for_longest_goes_first() {
     expected.sort();
     assert_eq!(entries(&cache), expected);
     // The one that was just made stays even if it alone is too much.
-    let cache = cache.clone().with_capacity(1);
+    let cache = Cache {
+        capacity: 1,
+        ..cache.clone()
+    };
     cache.image(&b).unwrap();
     assert_eq!(entries(&cache), [key(&b)]);
 }
@@ -257,7 +263,10 @@ fn an_image_that_is_written_in_place_is_another() {
 #[test]
 fn files_of_others_in_the_directory_stay() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = cache(&dir).with_capacity(1);
+    let cache = Cache {
+        capacity: 1,
+        ..cache(&dir)
+    };
     cache.make().unwrap();
     fs::create_dir(cache.dir().join("dnf")).unwrap();
     fs::write(cache.dir().join("README"), vec![0; 9000]).unwrap();
