@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The base BTF: a kernel's own type information, made ready once.
 
+pub(crate) mod type_tables;
+
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::ctype::c_string;
 use crate::error::Malformed;
-use crate::provenance::TypeTables;
 use crate::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind};
 use crate::string_index::{StringIndex, StringStarts};
+use type_tables::TypeTables;
 
 /// A base BTF, ready to judge split BTF against.
 ///

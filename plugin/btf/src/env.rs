@@ -7,17 +7,10 @@ use std::cell::Cell;
 
 use crate::ctype::{self, c_string};
 use crate::features::Features;
+use crate::log_buffer::CALL_MAX;
 use crate::raw::{ByteOrder, Type, kind, words2};
 use crate::string_index::{StringIndex, StringStarts};
-use crate::verifier_log::buffer;
 use crate::verify_error::{BtfRule, BtfSection};
-
-pub(crate) const E2BIG: i32 = 7;
-pub(crate) const EINVAL: i32 = 22;
-pub(crate) const ENOENT: i32 = 2;
-pub(crate) const ELOOP: i32 = 40;
-/// Not in userspace's errno.h; `finit_module(2)` returns it all the same.
-pub(crate) const ENOTSUPP: i32 = 524;
 
 /// What a BTF continues: `btf->base_btf`.
 pub(crate) struct BaseView<'a> {
@@ -148,7 +141,7 @@ impl<'a> VerifierEnv<'a> {
         let Some(rest) = self.from(offset) else {
             return b"(invalid-name-offset)";
         };
-        c_string(rest.get(..buffer::CALL_MAX).unwrap_or(rest))
+        c_string(rest.get(..CALL_MAX).unwrap_or(rest))
     }
 
     /// `btf_name_valid_identifier()`.

@@ -10,24 +10,26 @@ mod base_lookup;
 mod chains;
 mod ctype;
 mod env;
+mod errno;
 pub mod error;
 mod escape;
 pub mod features;
 mod find_in_image;
+mod log_buffer;
+mod log_format;
 mod meta;
 mod provenance;
 mod raw;
 mod relocate;
 mod split;
 mod string_index;
-mod verifier_log;
 mod verify;
 mod verify_error;
 
-pub use crate::verifier_log::format::LogFormat;
 pub use base::Base;
 pub use escape::printable;
 pub use find_in_image::find_base;
+pub use log_format::LogFormat;
 pub use provenance::{
     BasePairMemo, Comparison, Difference, Evidence, Mismatch, base_strings, evidence, fits,
     same_meaning,

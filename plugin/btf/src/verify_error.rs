@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Why the kernel refuses a BTF, as data: the rule that failed first and what it
-//! was applied to. [`crate::verifier_log::format`] makes the kernel's log of it.
+//! was applied to. [`crate::log_format`] makes the kernel's log of it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::env::{E2BIG, EINVAL, ELOOP, ENOENT, ENOTSUPP};
-use crate::verifier_log::buffer::unescape;
+use crate::errno::{E2BIG, EINVAL, ELOOP, ENOENT, ENOTSUPP};
+use crate::log_buffer::unescape;
 
 /// The first rule that a BTF breaks, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

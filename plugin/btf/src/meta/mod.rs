@@ -7,8 +7,8 @@ mod kinds;
 mod slots;
 
 use crate::env::{MetaError, TypeRecord, VerifierEnv};
+use crate::log_format;
 use crate::raw::{ByteOrder, TYPE_LEN, Type, appended, kind};
-use crate::verifier_log::format;
 use crate::verify_error::{BtfRule, VerifyError};
 use slots::Slots;
 
@@ -56,7 +56,7 @@ pub(crate) fn check_all<O: ByteOrder>(
             appended: rest.get(..needed).unwrap_or(rest),
         };
         if let Err(fault) = checked.and_then(|()| check::<O>(id, &item, env)) {
-            return Err(format::error::<O>(fault, id, &item, env));
+            return Err(log_format::error::<O>(fault, id, &item, env));
         }
         slots.take().map_err(refused)?;
         metas.kinds.push(kind);

@@ -6,7 +6,7 @@
 use super::base_strings_len::base_strings;
 use super::evidence::{Evidence, Mismatch, TypeRef};
 use super::scan::{LAST, OwnType, Scan};
-use super::type_tables::NO_SIZE;
+use crate::base::type_tables::NO_SIZE;
 use crate::ctype::c_string;
 use crate::printable;
 use crate::raw::{ByteOrder, Type, kind};

@@ -18,10 +18,8 @@ mod equivalence;
 pub mod evidence;
 mod resolve;
 mod scan;
-mod type_tables;
 
 pub use base_strings_len::base_strings;
 pub use equivalence::{BasePairMemo, Comparison, Difference, same_meaning};
 pub use evidence::{Evidence, Mismatch};
 pub use scan::{evidence, fits};
-pub(crate) use type_tables::TypeTables;

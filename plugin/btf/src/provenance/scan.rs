@@ -6,8 +6,8 @@
 //! types too, and the compiler had complete types where C asks for them.
 
 use super::evidence::Evidence;
-use super::type_tables::{HUGE, NO_SIZE, TypeTables};
 use crate::base::Base;
+use crate::base::type_tables::{HUGE, NO_SIZE, TypeTables};
 use crate::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind, words2, words3};
 use crate::split::Split;
 

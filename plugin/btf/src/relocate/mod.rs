@@ -18,8 +18,8 @@ use crate::base::Base;
 use crate::env::Parsed;
 use crate::escape::escape;
 use crate::features::Features;
+use crate::log_buffer::CALL_MAX;
 use crate::raw::{ByteOrder, TYPE_LEN, Type, kind};
-use crate::verifier_log::buffer::CALL_MAX;
 use crate::verify_error::BtfRule;
 
 /// What a distilled type is mapped to so far: `id_map[]`.

@@ -6,10 +6,10 @@
 //! own when it verifies a module, so what userspace knows as one line arrives
 //! in pieces.
 
-use super::buffer::{EDGE, Log, unescape};
 use crate::env::{MetaError, TypeRecord, VerifierEnv, parameters};
 use crate::escape::escape;
 use crate::features::Features;
+use crate::log_buffer::{EDGE, Log, unescape};
 use crate::raw::{ByteOrder, kind, words3};
 use crate::verify_error::{BtfRule, BtfSection, Element, Parameter, TypeInfo, VerifyError};
 

@@ -4,7 +4,7 @@
 //!
 //! Made once for a base, when the first split BTF is held against it.
 
-use crate::base::Base;
+use super::Base;
 use crate::raw::{Be, ByteOrder, Le, Order, Type, kind};
 
 /// A type without a size: `void`, a function, a type that is only announced,
