@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use btf_guard_core::config::{self, Config, Places};
+use btf_guard_core::config::{self, Config};
 use btf_guard_core::kernel::Moment;
 use btf_guard_core::policy::overrides::{self, Overrides, When};
-use btf_guard_core::policy::{Expiry, Policy, Provenance, Rule, Severity, Subject};
+use btf_guard_core::policy::{Expiry, Places, Policy, Provenance, Rule, Severity, Subject};
 use btf_guard_core::verdict::{Causes, Kind};
 use btf_guard_protocol::nevra::name_of;
 use btf_guard_protocol::override_source::Source;

@@ -40,7 +40,7 @@ pub(crate) fn run(place: &PolicyPlace) -> anyhow::Result<Outcome> {
     }
     let places = place.places();
     let mut replied = Ok(());
-    if let Some(decided) = btf_guard_core::policy::decide::decide(&mut event, &places) {
+    if let Some(decided) = btf_guard_core::transaction::decide::decide(&mut event, &places) {
         // First of all: it holds, whatever becomes of the logs.
         replied = output::json(&decided.reply);
         if !decided.is_recorded {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use btf_guard_core::config::Places;
+use btf_guard_core::policy::Places;
 use clap::{ArgGroup, Subcommand};
 
 use super::ListFormat;

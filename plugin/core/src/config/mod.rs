@@ -10,7 +10,6 @@
 mod error;
 mod file;
 mod kernel_cmdline;
-mod paths;
 mod toml_reader;
 
 use std::path::{Path, PathBuf};
@@ -19,12 +18,10 @@ use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::Source;
 use btf_guard_protocol::state::trusted_dir::Private;
 
-use crate::policy::{Origin, Policy, Set};
+use crate::policy::{Origin, Places, Policy, Set};
 
 pub use error::ConfigProblem;
 pub use kernel_cmdline::command_line;
-pub use paths::Places;
-pub use toml_reader::pattern;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;

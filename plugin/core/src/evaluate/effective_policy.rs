@@ -8,9 +8,9 @@ use std::path::Path;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::Source;
 
-use crate::config::{self, Config, Loaded, Places};
-use crate::policy::Policy;
+use crate::config::{self, Config, Loaded};
 use crate::policy::overrides::Overrides;
+use crate::policy::{Places, Policy};
 use crate::report::{PackageOrigin, Rating};
 
 /// What says how bad findings are, and how far they may go.

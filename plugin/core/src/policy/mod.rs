@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Verdicts and the admin's wishes → a decision.
 
-pub mod decide;
 mod expiry;
 pub mod overrides;
+mod paths;
+mod pattern;
 mod rule;
 pub mod severity_table;
 
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Moment;
 use crate::verdict::{Judgement, Kind};
 pub use expiry::Expiry;
+pub use paths::Places;
+pub use pattern::{NoPattern, pattern};
 pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
 pub use severity_table::{Origin, built_in};
 pub(crate) use severity_table::{Set, Table};

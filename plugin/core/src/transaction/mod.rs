@@ -4,6 +4,7 @@
 
 mod baseline;
 mod changed_since;
+pub mod decide;
 pub mod directory_times;
 pub mod dnf_output;
 pub mod elements;

@@ -3,7 +3,7 @@
 //!
 //! An override for one transaction is a file `ID.json` in `/run/btf-guard/allow`,
 //! a standing one in `/var/lib/btf-guard/overrides`; both directories are root's
-//! alone (`place/private.rs`), so that neither the caller's environment nor
+//! alone (`protocol`'s [`trusted_dir`](btf_guard_protocol::state::trusted_dir)), so that neither the caller's environment nor
 //! another user matters. One for one transaction is used up by removing it: of
 //! several transactions that would use it, the one that removes it may.
 
@@ -18,8 +18,7 @@ use btf_guard_protocol::plan::Answer;
 use btf_guard_protocol::procfs;
 use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
 
-use super::Rule;
-use crate::config::Places;
+use super::{Places, Rule};
 
 pub use token::{SCHEMA, Token, Wish, new_id};
 pub use until::When;

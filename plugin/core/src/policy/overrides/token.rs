@@ -10,8 +10,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
 use super::SLACK;
-use crate::config::pattern;
-use crate::policy::{Effect, Patterns, Rule};
+use crate::policy::{Effect, Patterns, Rule, pattern};
 
 /// The version of [`Token`].
 pub const SCHEMA: u32 = 1;

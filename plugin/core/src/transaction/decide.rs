@@ -8,8 +8,9 @@ use btf_guard_protocol::judge_client;
 use btf_guard_protocol::override_source::{Override, Source};
 use btf_guard_protocol::plan::{Level, Message};
 
-use super::overrides::{Overrides, consume, settle};
-use crate::config::{self, Loaded, OnError, Places};
+use crate::config::{self, Loaded, OnError};
+use crate::policy::Places;
+use crate::policy::overrides::{Overrides, consume, settle};
 use crate::report::HELP_ONCE;
 
 /// A decision.
