@@ -6,9 +6,11 @@ use std::time::SystemTime;
 
 use btf_guard_btf::Base;
 use btf_guard_core::kernel::cache::Cache;
-use btf_guard_core::report::{Counts, Report, write_motd, write_prometheus, write_standing};
+use btf_guard_core::report::Report;
 use btf_guard_core::status as stands;
-use btf_guard_core::status::{Findings, Held, Origin, journal_entries};
+use btf_guard_core::status::{
+    Counts, Findings, Held, Origin, journal_entries, write_motd, write_prometheus, write_standing,
+};
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::event::{self, Event, Outcome};
 use btf_guard_protocol::procfs::{Process, boot_id};

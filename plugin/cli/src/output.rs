@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use btf_guard_core::report::{
-    Counts, Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_prometheus,
-    write_rpmlint, write_text,
+    Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_rpmlint, write_text,
 };
+use btf_guard_core::status::{Counts, write_prometheus};
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::decision::Mode;

@@ -6,8 +6,9 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 
-use btf_guard_core::report::{Counts, write_motd, write_prometheus, write_standing};
-use btf_guard_core::status::{Findings, publish, withdraw};
+use btf_guard_core::status::{
+    Counts, Findings, publish, withdraw, write_motd, write_prometheus, write_standing,
+};
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::terminal::escape;
 use serde::Serialize;

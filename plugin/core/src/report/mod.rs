@@ -4,7 +4,7 @@
 
 mod alerts;
 mod apply_policy;
-mod format;
+pub(crate) mod format;
 mod group;
 mod kernel;
 mod lint;
@@ -12,7 +12,7 @@ mod model;
 mod module;
 mod summary;
 mod verdict;
-mod wording;
+pub(crate) mod wording;
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,12 @@ use crate::policy::{self, Severity};
 use summary::count;
 
 pub use crate::report::format::kernel_list::{kernel_list, write_kernels};
-pub use crate::report::format::prometheus::{Counts, write_prometheus};
 pub(crate) use crate::report::format::rpm_log::HELP_ONCE;
 pub use crate::report::format::rpm_log::{messages, overrides};
 pub use crate::report::format::rpmlint::write_rpmlint;
 pub use crate::report::format::sarif::sarif;
-pub use crate::report::format::text::{Detail, write_errors, write_inputs, write_text};
-pub use crate::report::format::text_status::{write_motd, write_standing};
+pub use crate::report::format::style::Detail;
+pub use crate::report::format::text::{write_errors, write_inputs, write_text};
 pub use crate::verdict::Kind;
 pub(crate) use apply_policy::Rating;
 pub use apply_policy::{PackageOrigin, Ruling};

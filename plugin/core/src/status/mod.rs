@@ -10,6 +10,7 @@ pub mod boot_check;
 pub mod context;
 mod from_report;
 pub mod journal_entries;
+mod prometheus;
 pub mod publish;
 pub mod recheck;
 pub mod record;
@@ -17,6 +18,7 @@ pub mod rescan;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +31,10 @@ use crate::policy::{self, Severity};
 use crate::verdict::{Cause, Kind};
 
 pub use from_report::{Origin, findings};
+pub use prometheus::{Counts, write_prometheus};
 pub use publish::{publish, withdraw};
 pub use store::Held;
+pub use text::{write_motd, write_standing};
 
 /// The version of [`Findings`].
 pub const SCHEMA: u32 = 2;

@@ -11,7 +11,7 @@ use btf_guard_protocol::decision::Mode;
 use super::store::Error;
 use super::*;
 use crate::report::fixtures::{judged, kernel, misfit, module};
-use crate::report::{Counts, VerdictEntry, assemble, write_motd, write_prometheus, write_standing};
+use crate::report::{VerdictEntry, assemble};
 use crate::verdict::{Unknown, Verdict};
 
 pub(crate) fn finding(name: &str, severity: Severity) -> Finding {

@@ -3,27 +3,15 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
 use btf_guard_protocol::terminal::escape;
 
+use super::style::{Detail, FRAME, HELP, style};
 use super::text_lint::{write_outcome, write_problems};
 use super::text_summary::{write_conclusion, write_other_releases};
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, findings};
 use crate::report::{BaseEntry, ErrorEntry, Report, wording};
 use crate::verdict::{Causes, Kind};
-
-/// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Detail {
-    /// The decision, one word.
-    Decision,
-    /// The findings, each with its most frequent complaints.
-    Findings,
-    /// Everything: all complaints, what loads without types and why, what was
-    /// not checked and why.
-    Everything,
-}
 
 /// Complaints of one finding that are shown.
 const COMPLAINTS: usize = 3;
@@ -68,18 +56,6 @@ pub fn write_text(
     }
     Ok(())
 }
-
-pub(crate) fn style(severity: Severity) -> Style {
-    let color = match severity {
-        Severity::Block => AnsiColor::Red,
-        Severity::Warn => AnsiColor::Yellow,
-        Severity::Info | Severity::None => AnsiColor::Cyan,
-    };
-    color.on_default().bold()
-}
-
-pub(crate) const HELP: Style = AnsiColor::Green.on_default().bold();
-pub(crate) const FRAME: Style = AnsiColor::Blue.on_default().bold();
 
 fn write_finding(
     finding: &FindingGroup<'_>,

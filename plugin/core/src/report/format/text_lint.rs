@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use btf_guard_protocol::terminal::escape;
 
-use super::text::{Detail, FRAME, HELP, style};
+use super::style::{Detail, FRAME, HELP, style};
 use crate::report::{LintRule, Problem, Report, wording};
 
 /// Modules of one rule that are shown.

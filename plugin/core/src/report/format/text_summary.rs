@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use btf_guard_protocol::terminal::escape;
 
-use super::text::HELP;
+use super::style::HELP;
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::report::group::FindingGroup;

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 
 use btf_guard_protocol::terminal::escape;
 
-use super::text::{HELP, style};
+use super::{Finding, Findings};
 use crate::kernel::Moment;
 use crate::policy::Severity;
+use crate::report::format::style::{HELP, style};
 use crate::report::wording;
-use crate::status::{Finding, Findings};
 use crate::verdict::Kind;
 
 /// Modules that are named of one kernel.

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::Findings;
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::report::Report;
-use crate::status::Findings;
 use crate::verdict::Kind;
 
 /// What findings are counted by.
