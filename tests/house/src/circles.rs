@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Circles of arrows. A circle of files is either between modules that stand side by
-//! side, or between a module and those below it.
+//! Circles of arrows between modules that stand side by side.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +9,8 @@ use crate::arrows::Arrow;
 type Graph<'a, N> = BTreeMap<N, BTreeMap<N, &'a Arrow>>;
 
 /// The circles between modules that stand side by side, each with all that lies below
-/// it: a file, or a folder. Each circle is the lines of a message.
+/// it: a file, or a folder. A module and its own children are one namespace in Rust,
+/// so they may need each other. Each circle is the lines of a message.
 #[must_use]
 pub fn side_by_side(arrows: &[Arrow]) -> Vec<String> {
     let mut graph = Graph::new();
@@ -35,31 +35,6 @@ pub fn side_by_side(arrows: &[Arrow]) -> Vec<String> {
                 circle.rotate_left(least);
                 circles.insert((circle.len(), circle.clone()), message(&graph, &circle));
             }
-        }
-    }
-    circles.into_values().collect()
-}
-
-/// The circles between a module and those below it: it names something in them, if
-/// only to export it again, and they name something of its own file. That it declares
-/// them is no arrow.
-#[must_use]
-pub fn above_and_below(arrows: &[Arrow]) -> Vec<String> {
-    let mut circles = BTreeMap::new();
-    for up in arrows
-        .iter()
-        .filter(|arrow| arrow.from.starts_with(&arrow.to))
-    {
-        let mut graph = Graph::new();
-        for arrow in arrows {
-            if arrow.from.starts_with(&up.to) && arrow.to.starts_with(&up.to) {
-                let ends: &mut BTreeMap<_, _> = graph.entry(arrow.at.0.as_path()).or_default();
-                ends.entry(arrow.target.as_path()).or_insert(arrow);
-            }
-        }
-        let (parent, child) = (up.target.as_path(), up.at.0.as_path());
-        if let Some(circle) = shortest(&graph, parent, child) {
-            circles.insert((parent, child), message(&graph, &circle));
         }
     }
     circles.into_values().collect()
@@ -130,7 +105,6 @@ mod tests {
         ]);
         assert_eq!(arrows.len(), 5);
         assert!(side_by_side(&arrows).is_empty());
-        assert!(above_and_below(&arrows).is_empty());
     }
 
     #[test]
@@ -149,7 +123,6 @@ mod tests {
             ["a circle:\n    src/a.rs:1 uses src/b.rs\n    \
               src/b.rs:2 uses src/c.rs\n    src/c.rs:2 uses src/a.rs"]
         );
-        assert!(above_and_below(&arrows).is_empty());
     }
 
     #[test]
@@ -171,26 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_and_those_below_it_may_not_need_each_other() {
+    fn a_parent_and_those_below_it_may_need_each_other() {
         let arrows = arrows_of(&[
             ("src/lib.rs", "mod a;"),
             ("src/a.rs", "mod b; mod c;\npub use b::B;"),
             ("src/a/b.rs", "use super::c::C;"),
-            ("src/a/c.rs", "use super::A;\nuse super::B;"),
+            ("src/a/c.rs", "use super::A;"),
         ]);
+        assert_eq!(arrows.len(), 3);
         assert!(side_by_side(&arrows).is_empty());
-        assert_eq!(
-            above_and_below(&arrows),
-            ["a circle:\n    src/a.rs:2 uses src/a/b.rs\n    \
-              src/a/b.rs:1 uses src/a/c.rs\n    src/a/c.rs:1 uses src/a.rs"]
-        );
-        // To declare it alone is to need nothing of it.
-        let arrows = arrows_of(&[
-            ("src/lib.rs", "mod a;"),
-            ("src/a.rs", "mod b;"),
-            ("src/a/b.rs", "use super::A;"),
-        ]);
-        assert_eq!(arrows.len(), 1);
-        assert!(above_and_below(&arrows).is_empty());
     }
 }
