@@ -5,9 +5,9 @@
 //! here is then a part of what is going to happen, and what came before has
 //! already changed the system: only the first call may block, later ones would
 //! make it worse. The commit plugin sees the whole commit and leaves its
-//! decision for that first call ([`handoff`]). Where it could not, the first call
-//! is judged by itself and may be stopped too; without a commit plugin, which
-//! libzypp does not start for other roots than `/`, nothing is.
+//! decision for that first call (the protocol's [`zypp_commit`]). Where it could
+//! not, the first call is judged by itself and may be stopped too; without a commit
+//! plugin, which libzypp does not start for other roots than `/`, nothing is.
 //!
 //! A call that was stopped has changed nothing, so the next one is the first
 //! again: neither `retry` nor `ignore` at zypper's prompt leads around a block.

@@ -6,9 +6,9 @@
 //! not: one request on standard input, lines of JSON on standard output, as
 //! [`btf_guard_protocol::zypp`] says. It installs nothing.
 //!
-//! [`carrier`] tells which packages matter, [`carriers`] which of all there are, [`work`] talks to libzypp,
-//! [`answer`] holds what is to be said, and [`deadline`] says it in time even
-//! if libzypp does not come back.
+//! [`kernel_package`] tells which packages matter, [`all_kernel_packages`] which of
+//! all there are, [`resolve`] talks to libzypp, [`response`] holds what is to be said,
+//! and [`deadline`] says it in time even if libzypp does not come back.
 
 mod all_kernel_packages;
 mod deadline;

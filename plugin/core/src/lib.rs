@@ -3,8 +3,8 @@
 //! with a module's BTF.
 //!
 //! The library judges; it never prints, never exits and never reads the
-//! environment. [`btf`] knows nothing of files, [`module`] and [`kernel`]
-//! nothing of packages, and only [`place`] knows that transactions exist.
+//! environment. [`module`] and [`kernel`] know nothing of packages, and
+//! [`verdict`] nothing of a policy.
 
 pub mod boot;
 pub mod check;

@@ -45,7 +45,7 @@ impl Wish {
         (self.mode, self.source) = (Some(mode), Some(source));
     }
 
-    /// For [`config::mode`](btf_guard_core::config::mode).
+    /// The mode and who has asked for it, for the configuration to weigh.
     pub fn asked(&self) -> Option<(Mode, Option<Source>)> {
         self.mode.map(|mode| (mode, self.source))
     }

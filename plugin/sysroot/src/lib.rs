@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! A root directory: which kernels and module directories it holds.
+//! A root directory: which kernels and module directories it holds, and what each of
+//! its paths is.
 
 pub mod counters;
 pub mod file_id;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf_check_all_metas()`: each type's own rules, in the order of the types.
 //!
-//! [`rules`] has what a kind asks for, [`slots`] how many types there may be.
+//! [`kinds`] has what a kind asks for, [`slots`] how many types there may be.
 
 mod kinds;
 mod slots;

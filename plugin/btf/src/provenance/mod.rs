@@ -7,7 +7,7 @@
 //!
 //! - [`base_strings`]: the length of the string section that it continues, from
 //!   the split BTF alone;
-//! - [`evidence`]: what no split BTF on its own base does;
+//! - [`evidence()`]: what no split BTF on its own base does;
 //! - [`same_meaning`]: whether it means the same on two bases, exactly.
 //!
 //! `docs/kernel-rules.md` has the rules and how each was measured.

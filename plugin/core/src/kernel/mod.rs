@@ -108,7 +108,7 @@ impl Kernel {
     }
 
     /// The running kernel, as this process sees it: `/sys/kernel/btf/vmlinux`,
-    /// uname(2) and [`Config::running`].
+    /// uname(2) and [`Config::of_running`].
     ///
     /// # Errors
     /// [`Error::Io`] if its BTF cannot be read, [`Error::Malformed`] if that is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The report as data, the same for whoever writes JSON and whoever reads it.
 //!
-//! Every key is always there. A key that is added is no new [`SCHEMA`]; a key that
+//! Every key is always there. A key that is added is no new [`SCHEMA`](btf_guard_protocol::plan::SCHEMA); a key that
 //! changes its name or meaning is.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
 /// Everything that was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`](btf_guard_protocol::plan::SCHEMA).
     pub(crate) schema: u32,
     /// The kernels, by their `id`.
     pub(crate) kernels: Vec<KernelEntry>,
@@ -281,7 +281,7 @@ pub(crate) struct Problem {
 /// Every kernel that a root can run or boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelList {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`](btf_guard_protocol::plan::SCHEMA).
     pub(crate) schema: u32,
     /// In a fixed order.
     pub kernels: Vec<ListedKernel>,

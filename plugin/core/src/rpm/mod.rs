@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! rpm.
+//! rpm: package headers, payloads, the database, and what a package provides.
+
 pub mod capabilities;
 pub(crate) mod file_list;
 mod header;

@@ -2,7 +2,7 @@
 //! An rpm package: its file list, and single files of its payload in one pass.
 //!
 //! The header is read by the `rpm` crate, behind a check of our own
-//! ([`door`]); the payload by [`archive`], because the crate's readers either
+//! ([`header`](super::header)); the payload by [`payload`](super::payload), because the crate's readers either
 //! hold the whole payload in memory or search the file list for every entry.
 
 use std::fs::File;
@@ -101,7 +101,8 @@ impl Package {
     ///
     /// # Errors
     /// [`Error`] if the payload is damaged, says something else than the
-    /// header, or a wanted file is larger than [`MAX_FILE`].
+    /// header, or a wanted file is larger than
+    /// [`MAX_FILE`](super::file_list::MAX_FILE).
     pub fn extract(
         &self,
         wanted: impl Fn(&Path) -> bool,

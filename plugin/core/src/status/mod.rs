@@ -2,9 +2,9 @@
 //! The findings that stand now: what was found of each module and kernel, kept until
 //! one of them changes.
 //!
-//! [`Store`] is a file that only root reads and writes. A [`Finding`] carries what
-//! the disk looked like when it was judged ([`FileId`]); while that is so, it stands
-//! without another look.
+//! They are in a file that only root reads and writes ([`Held`]). A [`Finding`]
+//! carries what the disk looked like when it was judged ([`FileId`]); while that is
+//! so, it stands without another look.
 
 pub mod boot_check;
 pub mod context;

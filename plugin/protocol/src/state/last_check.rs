@@ -2,7 +2,7 @@
 //! When the disk was judged for a client's transaction, and what was reported, for
 //! the hooks that run in it or after it: nothing is to be reported twice.
 //!
-//! One file, `state.json` in [`private::RUN`](super::trusted_dir::RUN), is about the last
+//! One file, `state.json` in [`trusted_dir::RUN`](super::trusted_dir::RUN), is about the last
 //! transaction with modules or kernels. It is void for any other process than the one
 //! that it names.
 

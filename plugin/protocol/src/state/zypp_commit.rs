@@ -6,7 +6,7 @@
 //! all of it, but cannot stop it: it has the commit judged, and leaves the
 //! decision where the rpm plugin finds it.
 //!
-//! Files in [`private::RUN`](super::trusted_dir::RUN), all named after the process
+//! Files in [`trusted_dir::RUN`], all named after the process
 //! that commits, by its number and start time:
 //!
 //! | name | made by | meaning |
@@ -129,7 +129,7 @@ impl<'d> Commit<'d> {
     /// Is a commit plugin at work on this commit?
     ///
     /// # Errors
-    /// [`private::Refused`], where that cannot be known.
+    /// [`trusted_dir::Refused`], where that cannot be known.
     pub fn is_watched(&self) -> Result<bool, trusted_dir::Refused> {
         Ok(self.dir.read(&self.name("watched"), 0)?.is_some())
     }
@@ -222,7 +222,7 @@ impl<'d> Commit<'d> {
     /// Has a call of this commit been let through?
     ///
     /// # Errors
-    /// [`private::Refused`], where that cannot be known.
+    /// [`trusted_dir::Refused`], where that cannot be known.
     pub fn has_begun(&self) -> Result<bool, trusted_dir::Refused> {
         Ok(self.dir.read(&self.name("begun"), 0)?.is_some())
     }
