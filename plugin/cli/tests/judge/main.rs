@@ -8,17 +8,18 @@
     clippy::panic
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod input;
+mod preexisting;
 
 use std::fs;
-use std::io::Write;
-use std::process::Stdio;
 
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::plan::{Action, Element};
 
-use crate::common::judge::{Transaction, judge, kernel, kmp};
-use common::{Build, Place, RELEASE, base, module, module_path, program};
+use crate::common::judge::{Transaction, kernel, kmp};
+use common::{Build, Place, RELEASE, base, module, module_path};
 
 #[test]
 fn modules_that_no_kernel_here_takes_are_blocked() {
@@ -178,83 +179,6 @@ fn modules_that_stay_are_held_against_the_image_that_comes() {
 }
 
 #[test]
-fn what_was_broken_before_is_a_note_and_repairs_go_through() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::New);
-    root.install("broken", Build::Old);
-    root.install("mended", Build::Old);
-    let repair = kmp(
-        &files,
-        "repair",
-        &[("broken", Build::Old), ("mended", Build::New)],
-    );
-    let answer = Transaction::on(&root).install(&repair).judge();
-    assert_eq!(answer.decision(), "allow");
-    assert_eq!(answer.verdicts(), ["broken refused info"]);
-    let messages = answer.messages();
-    assert!(
-        messages[0].starts_with("notice btf-guard: as before this transaction, 1 of 2 modules"),
-        "{messages:?}"
-    );
-
-    // The same module at another place is the same module.
-    let elsewhere = format!("/lib/modules/{RELEASE}/extra/broken.ko");
-    let moved = files.package("moved", &[(elsewhere, module("broken", Build::Old))]);
-    let moved = Transaction::on(&root).install(&moved).judge();
-    assert_eq!(moved.decision(), "allow");
-
-    // One that worked is made worse.
-    root.install("broken", Build::New);
-    let worse = Transaction::on(&root).install(&repair).judge();
-    assert_eq!(worse.decision(), "block");
-
-    // A module that was broken, before a kernel that replaces one that did not take it either.
-    root.install("broken", Build::Old);
-    let kernel = kernel(&files, "kernel", Build::New);
-    let same = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(same.decision(), "allow");
-    assert_eq!(
-        same.verdicts(),
-        ["broken refused info", "mended refused info"]
-    );
-}
-
-#[test]
-fn a_repair_of_an_image_that_cannot_be_read_is_not_stopped() {
-    let (root, files) = (Place::new(), Place::new());
-    let image = root.boot(Build::New);
-    root.install("kmp", Build::Old);
-    let whole = fs::read(&image).unwrap();
-    fs::write(&image, &whole[..whole.len() / 2]).unwrap();
-    let kernel = kernel(&files, "kernel", Build::New);
-    let answer = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(answer.verdicts(), ["kmp refused warn"]);
-    assert!(
-        answer.says("whether it was so before this transaction is not known: "),
-        "{:?}",
-        answer.messages()
-    );
-
-    // A kernel that took the module is made worse, whatever lies beside it.
-    let beside = root.file(&format!("lib/modules/{RELEASE}/vmlinuz"), base(Build::Old));
-    let answer = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(answer.verdicts(), ["kmp refused block"]);
-
-    // Where there was no image at all, none took it, and none refused it.
-    fs::remove_file(&beside).unwrap();
-    fs::remove_file(&image).unwrap();
-    let answer = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(answer.verdicts(), ["kmp refused block"]);
-
-    // A module that could not be read may have been refused as well.
-    fs::write(&image, &whole).unwrap();
-    root.file(&module_path("kmp"), b"\x7fELF");
-    let again = kmp(&files, "again", &[("kmp", Build::Old)]);
-    let answer = Transaction::on(&root).install(&again).judge();
-    assert_eq!(answer.verdicts(), ["kmp refused warn"]);
-}
-
-#[test]
 fn erasing_is_no_finding() {
     let root = Place::new();
     root.boot(Build::New);
@@ -306,50 +230,6 @@ fn one_kernel_at_two_places_is_judged_once_and_two_kernels_twice() {
 }
 
 #[test]
-fn what_cannot_be_read_is_a_warning_and_the_rest_is_judged() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::New);
-    let whole = fs::read(kmp(&files, "cut", &[("a", Build::New), ("b", Build::New)])).unwrap();
-    let cut = files.file("cut.rpm", &whole[..whole.len() - 20]);
-    let garbage = files.file("garbage.rpm", b"PK\x03\x04");
-    let broken = files.package("broken", &[(module_path("x"), b"no module".to_vec())]);
-    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
-    let mut transaction = Transaction::on(&root);
-    for package in [&cut, &garbage, &broken] {
-        transaction = transaction.install(package);
-    }
-    transaction.plan.elements.push(Element {
-        nevra: "closed-1-1.x86_64".into(),
-        action: Action::Install,
-        file: Some(9999),
-        paths: Vec::new(),
-    });
-    let plan = transaction.plan.clone();
-    let answer = transaction.judge();
-    assert_eq!(answer.decision(), "allow");
-    for what in [
-        "cut-1-1.x86_64",
-        "garbage-1-1.x86_64",
-        "1 more could not be judged",
-    ] {
-        assert!(answer.says(what), "{what}: {:?}", answer.messages());
-    }
-    let warnings = answer.messages();
-    assert!(
-        warnings.iter().all(|m| m.starts_with("warning ")),
-        "{warnings:?}"
-    );
-
-    // The test keeps its descriptors open, so the plan can be used again.
-    drop(plan);
-    let both = Transaction::on(&root)
-        .install(&garbage)
-        .install(&bad)
-        .judge();
-    assert_eq!(both.decision(), "block");
-}
-
-#[test]
 fn links_to_modules_elsewhere_in_the_root_are_followed() {
     let (root, files) = (Place::new(), Place::new());
     root.boot(Build::Old);
@@ -365,51 +245,6 @@ fn links_to_modules_elsewhere_in_the_root_are_followed() {
         "{:?}",
         answer.messages()
     );
-}
-
-#[test]
-fn what_was_broken_before_is_found_wherever_the_directory_is() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::Old);
-    root.install("kmp", Build::New);
-    fs::create_dir(root.path().join("srv")).unwrap();
-    let (modules, moved) = (
-        root.path().join("lib/modules"),
-        root.path().join("srv/modules"),
-    );
-    fs::rename(&modules, &moved).unwrap();
-    std::os::unix::fs::symlink("/srv/modules", &modules).unwrap();
-    // It stays, and is as bad before a kernel like the one that does not take it.
-    let kernel = kernel(&files, "kernel", Build::Old);
-    let answer = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(answer.verdicts(), ["kmp refused info"]);
-}
-
-#[test]
-fn what_was_broken_before_is_read_inside_the_root() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::New);
-    // Under this machine's `/` that would be another file, or none.
-    root.file("srv/vendor/kmp.ko", module("kmp", Build::Old));
-    let link = root.file(&module_path("other-name"), "");
-    fs::remove_file(&link).unwrap();
-    std::os::unix::fs::symlink("/srv/vendor/kmp.ko", &link).unwrap();
-    let file = (module_path("other-name"), module("kmp", Build::Old));
-    let same = files.package("same", &[file]);
-    let answer = Transaction::on(&root).install(&same).judge();
-    assert_eq!(answer.verdicts(), ["kmp refused info"]);
-}
-
-#[test]
-fn a_guess_about_before_makes_nothing_worse() {
-    let (root, files) = (Place::new(), Place::new());
-    let config = root.config(false);
-    root.boot(Build::New);
-    root.install("broken", Build::Old);
-    fs::remove_file(config).unwrap();
-    let kernel = kernel(&files, "kernel", Build::New);
-    let answer = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(answer.verdicts(), ["broken refused info"]);
 }
 
 #[test]
@@ -432,26 +267,6 @@ fn a_module_whose_links_stay_can_be_removed() {
 }
 
 #[test]
-fn the_judge_confines_itself() {
-    let root = Place::new();
-    root.boot(Build::New);
-    let mut child = program()
-        .arg("judge")
-        .env("BTF_GUARD_LOG", "debug")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let plan = serde_json::to_vec(&Transaction::on(&root).plan).unwrap();
-    child.stdin.take().unwrap().write_all(&plan).unwrap();
-    let log = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
-    assert!(log.contains("Landlock"), "{log}");
-    assert!(!log.contains("stays unlimited"), "{log}");
-    assert!(!log.contains("new privileges stay possible"), "{log}");
-}
-
-#[test]
 fn a_kernel_without_btf_is_no_target() {
     let (root, files) = (Place::new(), Place::new());
     let mut vmlinux = common::elf("vmlinux", None, object::Architecture::X86_64);
@@ -461,24 +276,4 @@ fn a_kernel_without_btf_is_no_target() {
     let answer = Transaction::on(&root).install(&bad).judge();
     assert_eq!(answer.decision(), "allow");
     assert!(answer.messages().is_empty(), "{:?}", answer.messages());
-}
-
-#[test]
-fn a_plan_that_is_none_is_3() {
-    for (plan, complaint) in [
-        ("", "the plan is not understood"),
-        ("{}", "missing field"),
-        (
-            r#"{"schema": 1, "root": "/", "test": false, "mode": null, "elements": []}"#,
-            "the plan has schema 1, not 2",
-        ),
-        (
-            r#"{"schema": 2, "root": "/no/such", "test": false, "mode": null, "elements": []}"#,
-            "root /no/such",
-        ),
-    ] {
-        let (code, out, err) = judge(plan.as_bytes());
-        assert_eq!((code, out.as_str()), (3, ""), "{plan}");
-        assert!(err.contains(complaint), "{plan}: {err}");
-    }
 }
