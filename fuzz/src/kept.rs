@@ -11,6 +11,7 @@ use btf_guard_core::status as stands;
 use btf_guard_core::status::{
     Counts, Findings, Held, Origin, journal_entries, write_motd, write_prometheus, write_standing,
 };
+use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::event::{self, Event, Outcome};
 use btf_guard_protocol::procfs::{Process, boot_id};
@@ -80,7 +81,7 @@ pub(crate) fn answer(data: &[u8]) {
             root: "/".into(),
             outcome,
             overrides: answer.overrides,
-            who: event::Who::default(),
+            who: Who::default(),
             answer: answer.whole,
             failure: None,
             undecided: None,

@@ -4,7 +4,7 @@
 
 use std::{env, io};
 
-use btf_guard_protocol::event::{self, Who};
+use btf_guard_protocol::caller::{self, Who};
 use btf_guard_subprocess::Failure;
 
 use crate::output::Reporter;
@@ -13,7 +13,7 @@ use crate::zypp_commit::COMMITTER;
 /// The program that does the transaction: under zypper, which starts rpm, zypper.
 pub(crate) fn client() -> String {
     let committer = env::var(COMMITTER).ok().and_then(|pid| pid.parse().ok());
-    event::program(committer.unwrap_or_else(std::process::id))
+    caller::program(committer.unwrap_or_else(std::process::id))
 }
 
 /// Who runs it.

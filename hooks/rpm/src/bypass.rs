@@ -8,10 +8,11 @@
 use std::path::PathBuf;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::{self, Event, Outcome};
+use btf_guard_protocol::event::{Event, Outcome};
 use btf_guard_protocol::judge_client::Judge;
 use btf_guard_protocol::override_source::{Override, Source};
 use btf_guard_protocol::plan::Plan;
+use btf_guard_protocol::record_client;
 use btf_guard_protocol::requested_mode::Wish;
 
 use crate::audit::{client, who};
@@ -37,7 +38,7 @@ pub(crate) fn note(transaction: &Transaction<'_>, source: Source, judge: impl Fn
         let why = String::new();
         let mut event = Event::without_answer(client(), &plan, Outcome::Overridden, why, who());
         event.pass_unjudged(Override::of(source));
-        let _ = event::record(&judge(), &event);
+        let _ = record_client::record(&judge(), &event);
     });
     // Not even a panic is worth a line.
     let _ = noted;

@@ -3,9 +3,9 @@
 //! where the answer alone does not.
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::{self, not_judged};
-use btf_guard_protocol::judge_client::Judge;
+use btf_guard_protocol::judge_client::{Judge, not_judged};
 use btf_guard_protocol::plan::{Answer, Plan};
+use btf_guard_protocol::record_client;
 
 use crate::answer::{ReturnCode, follow, stops};
 use crate::audit::{client, complain, who};
@@ -40,7 +40,7 @@ fn answered(
     let mut recorded = Ok(());
     if !plan.test || stops(mode, answer.decision) {
         let is_last = !plan.test || Host::of_this_process() != Host::Other;
-        recorded = event::settle(judge, client(), plan, answer, who(), is_last);
+        recorded = record_client::settle(judge, client(), plan, answer, who(), is_last);
     }
     let code = follow(reporter, mode, answer.decision, &answer.messages);
     complain(reporter, recorded);
@@ -56,7 +56,14 @@ fn unanswered(
     why: &str,
 ) -> ReturnCode {
     let why = why.to_owned();
-    match event::settle_without_answer(judge, client(), plan, why.clone(), who(), !plan.test) {
+    match record_client::settle_without_answer(
+        judge,
+        client(),
+        plan,
+        why.clone(),
+        who(),
+        !plan.test,
+    ) {
         Ok(reply) => follow(reporter, mode, reply.decision, &reply.messages),
         Err(_) => {
             reporter.warn(not_judged(&why));

@@ -19,7 +19,7 @@ use std::cell::OnceCell;
 use std::collections::TryReserveError;
 use std::io::{IsTerminal, Write};
 
-use btf_guard_protocol::event;
+use btf_guard_protocol::log_stream::is_log;
 use btf_guard_protocol::plan::{self, Level, Message};
 
 use crate::host::Host;
@@ -138,7 +138,7 @@ fn prepared(purpose: Purpose, lines: &[Message]) -> Result<Vec<Message>, TryRese
         };
         copies.push(Message { level, text });
     }
-    let in_log = event::is_log(std::io::stderr(), |name| std::env::var_os(name));
+    let in_log = is_log(std::io::stderr(), |name| std::env::var_os(name));
     Ok(plan::lines_to_show(copies, in_log))
 }
 

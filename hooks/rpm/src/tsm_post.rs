@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use btf_guard_protocol::event;
 use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::plan::{Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::record_client;
 use btf_guard_protocol::state::last_check::State;
 use btf_guard_protocol::state::trusted_dir::Private;
 
@@ -60,8 +60,14 @@ impl After {
         let mut keys = self.plan.said.clone();
         match judge_client::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(mut answer) => {
-                let recorded =
-                    event::settle(&self.judge, client(), &self.plan, &mut answer, who(), false);
+                let recorded = record_client::settle(
+                    &self.judge,
+                    client(),
+                    &self.plan,
+                    &mut answer,
+                    who(),
+                    false,
+                );
                 reporter.report(Purpose::Inform, &answer.messages);
                 complain(&mut reporter, recorded);
                 keys.append(&mut answer.keys);

@@ -5,8 +5,7 @@ use std::cell::LazyCell;
 use std::time::SystemTime;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::not_judged;
-use btf_guard_protocol::judge_client::Judge;
+use btf_guard_protocol::judge_client::{Judge, not_judged};
 use btf_guard_protocol::plan::{Answer, Level, Message, Plan, is_offline_image};
 use btf_guard_protocol::requested_mode::{self, Wish};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use btf_guard_core::rpm::rpmdb::Rpm;
 use btf_guard_core::transaction::elements::{Elements, Incomplete};
+use btf_guard_protocol::caller::{self, Who};
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::{self, Who};
 use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::nevra::name_of;
 use btf_guard_protocol::plan::{Answer, Element, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::record_client;
 use btf_guard_protocol::requested_mode::{self, Wish};
 use btf_guard_protocol::state::trusted_dir::{self, Private};
 use btf_guard_protocol::state::zypp_commit::{self, Commit};
@@ -197,7 +198,7 @@ impl Work {
             ..Plan::new(self.places.root.clone())
         };
         write(
-            &event::program(process.pid),
+            &caller::program(process.pid),
             &judge,
             &about,
             &mut answer,
@@ -312,7 +313,7 @@ impl Work {
         };
         let mut answer = judge_client::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
         if let Some(process) = self.committer() {
-            let client = event::program(process.pid);
+            let client = caller::program(process.pid);
             write(&client, &judge, &plan, &mut answer, false);
         }
         for message in answer.messages.iter().take(MAX_PROBLEMS) {
@@ -326,7 +327,7 @@ impl Work {
 /// overrides that hold once are used up by it.
 fn write(client: &str, judge: &Judge, plan: &Plan, answer: &mut Answer, is_last: bool) {
     let who = Who::of_this_process(|name| std::env::var(name).ok());
-    let written = event::settle(judge, client.to_owned(), plan, answer, who, is_last);
+    let written = record_client::settle(judge, client.to_owned(), plan, answer, who, is_last);
     if let Err(failure) = written {
         say(&format!("not recorded as it should be: {failure}"));
     }

@@ -17,11 +17,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use btf_guard_core::transaction::directory_times;
+use btf_guard_protocol::caller;
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::{self, Event, Outcome as Became};
+use btf_guard_protocol::event::{Event, Outcome as Became};
 use btf_guard_protocol::judge_client;
+use btf_guard_protocol::log_stream::is_log;
 use btf_guard_protocol::plan::{self, Answer, Level, Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
+use btf_guard_protocol::record_client;
 use btf_guard_protocol::state::last_check::State;
 use btf_guard_protocol::state::trusted_dir::{Private, RUN};
 use btf_guard_protocol::state::zypp_commit::Commit;
@@ -59,7 +62,7 @@ pub(crate) fn run(hook: &Hook) -> Outcome {
     let wish = requested_mode::all();
     if wish.mode != Some(Mode::Off) {
         if let Some(event) = event
-            && let Err(failure) = event::record(&this_program(), &event)
+            && let Err(failure) = record_client::record(&this_program(), &event)
         {
             let text = format!("btf-guard: not recorded as it should be: {failure}");
             let level = Level::Warning;
@@ -179,7 +182,7 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
             }
         };
         reported.extend_from_slice(&answer.keys);
-        let (found, its_event) = told(&event::program(client.pid), &plan, answer);
+        let (found, its_event) = told(&caller::program(client.pid), &plan, answer);
         lines.extend(found);
         event = its_event;
     } else if lines.is_empty() {
@@ -236,7 +239,7 @@ fn ask(plan: &Plan) -> Result<Answer, btf_guard_subprocess::Failure> {
 /// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
 /// none; there is nobody to tell that to.
 fn say(before: usize, lines: Vec<Message>, behind: usize) {
-    let in_log = event::is_log(io::stderr(), |name| env::var_os(name));
+    let in_log = is_log(io::stderr(), |name| env::var_os(name));
     let mut all = "\n".repeat(before);
     for line in plan::lines_to_show(lines, in_log) {
         all.push_str(&format!("{line}\n"));

@@ -115,6 +115,14 @@ pub fn understand(text: Vec<u8>) -> Result<Answer, NoAnswer> {
     Ok(answer)
 }
 
+/// One line for whatever went wrong on our side before a transaction.
+pub fn not_judged(what: &str) -> String {
+    format!(
+        "btf-guard: {what}; the transaction goes on, its kernel modules are not judged; \
+         run 'btf-guard check' after it"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

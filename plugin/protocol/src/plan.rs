@@ -143,7 +143,7 @@ pub struct Answer {
     pub overrides: Vec<Override>,
     /// The overrides among them that hold for one transaction, by their ids: who
     /// follows this answer has them used up
-    /// ([`settle`](crate::event::settle)).
+    /// ([`settle`](crate::record_client::settle)).
     #[serde(default)]
     pub once: Vec<String>,
     /// What is to be done instead where one of those is gone by then.

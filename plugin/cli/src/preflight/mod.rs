@@ -23,9 +23,10 @@ use btf_guard_core::rpm::rpmdb::Rpm;
 use btf_guard_core::transaction::elements::{Elements, Incomplete};
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::decision::Decision;
-use btf_guard_protocol::event::{self, Event, Outcome as Became};
+use btf_guard_protocol::event::{Event, Outcome as Became};
 use btf_guard_protocol::override_source::{Override, Source};
 use btf_guard_protocol::plan::{Action, Answer, Plan};
+use btf_guard_protocol::record_client;
 use btf_guard_protocol::zypp;
 use btf_guard_sysroot::Root;
 use serde_json::value::to_raw_value;
@@ -189,7 +190,7 @@ fn write_down(client: &str, plan: &Plan, report: &Report, ruling: Ruling) {
     answer.overrides = ruling.overrides;
     answer.whole = to_raw_value(&findings).ok();
     let event = Event::of(client.to_owned(), plan, Became::Preflight, &answer, who());
-    if let Err(failure) = event::record(&this_program(), &event) {
+    if let Err(failure) = record_client::record(&this_program(), &event) {
         log::warn!("not recorded as it should be: {failure}");
     }
 }

@@ -208,8 +208,8 @@ mod tests {
     use crate::report::fixtures::{judged, kernel, misfit, module};
     use crate::report::{KernelEntry, ModuleEntry, assemble};
     use crate::verdict::Verdict;
+    use btf_guard_protocol::caller::Who;
     use btf_guard_protocol::decision::Mode;
-    use btf_guard_protocol::event::Who;
     use btf_guard_protocol::plan::{Answer as Told, Plan};
     use serde_json::value::to_raw_value;
 

@@ -48,8 +48,9 @@ mod tests {
 
     use crate::kernel::Moment;
     use crate::report::{self, FeaturesEntry, KernelEntry};
+    use btf_guard_protocol::caller::Who;
     use btf_guard_protocol::decision::Mode;
-    use btf_guard_protocol::event::{SCHEMA, Who};
+    use btf_guard_protocol::event::SCHEMA;
     use btf_guard_protocol::plan::Stage;
     use serde_json::value::to_raw_value;
 

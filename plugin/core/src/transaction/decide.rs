@@ -3,8 +3,8 @@
 //! answer: on overrides that hold once, or, where there is no answer, on `on_error`.
 
 use btf_guard_protocol::decision::{Decision, Mode};
-use btf_guard_protocol::event::{Event, Outcome, Reply, Undecided, not_judged};
-use btf_guard_protocol::judge_client;
+use btf_guard_protocol::event::{Event, Outcome, Reply, Undecided};
+use btf_guard_protocol::judge_client::{self, not_judged};
 use btf_guard_protocol::override_source::{Override, Source};
 use btf_guard_protocol::plan::{Level, Message};
 

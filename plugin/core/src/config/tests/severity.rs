@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What files and overrides make of a verdict.
 
-use btf_guard_protocol::event::Who;
+use btf_guard_protocol::caller::Who;
 
 use super::*;
 use crate::policy::overrides::{Overrides, SCHEMA, Token, Wish};

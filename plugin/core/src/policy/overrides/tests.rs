@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, thread};
 
-use btf_guard_protocol::event::Who;
+use btf_guard_protocol::caller::Who;
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use btf_guard_protocol::event::Who;
+use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::plan::{Answer, Plan};
 use serde_json::json;
 use serde_json::value::to_raw_value;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What a hook asks of `btf-guard record`.
+//!
+//! A hook lives inside a package manager, so it writes no log itself, and knows no
+//! policy. It starts `btf-guard record` with the event as JSON on standard input, and
+//! that writes the journal, and whatever else is to know of it. Where the outcome
+//! depends on overrides or on the configuration, it decides first, and says on
+//! standard output what it has decided ([`Reply`]).
+
+use std::process::Command;
+use std::time::Duration;
+
+use btf_guard_subprocess::{Failure, Limits, Output};
+
+use crate::caller::Who;
+use crate::decision::Decision;
+use crate::event::{Event, Outcome, Reply, Undecided};
+use crate::judge_client::{Judge, MAX_ANSWER};
+use crate::plan::{Answer, Plan};
+
+/// How long the records may take. A package manager waits for it.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Has the outcome of an answer written down, if there is anything to write, by the
+/// program that also judges. In the client's last run overrides that hold once are
+/// used up first; where that fails, the answer becomes what it is without them.
+///
+/// # Errors
+/// Where it cannot be started, is late, or could write it nowhere.
+pub fn settle(
+    judge: &Judge,
+    client: String,
+    plan: &Plan,
+    answer: &mut Answer,
+    who: Who,
+    is_last: bool,
+) -> Result<(), Failure> {
+    let Some(outcome) = Outcome::of(answer) else {
+        return Ok(());
+    };
+    let mut event = Event::of(client, plan, outcome, answer, who);
+    if !is_last || answer.once.is_empty() {
+        return record(judge, &event);
+    }
+    event.undecided = Some(Undecided::of(plan, is_last));
+    match decide(judge, &event) {
+        Ok((reply, recorded)) => {
+            (answer.decision, answer.messages) = (reply.decision, reply.messages);
+            recorded
+        }
+        Err(failure) => {
+            answer.fall_back();
+            Err(failure)
+        }
+    }
+}
+
+/// What becomes of a transaction for which there is no answer.
+///
+/// # Errors
+/// As [`settle`]; then it goes on.
+pub fn settle_without_answer(
+    judge: &Judge,
+    client: String,
+    plan: &Plan,
+    why: String,
+    who: Who,
+    is_last: bool,
+) -> Result<Reply, Failure> {
+    let mut event = Event::without_answer(client, plan, Outcome::Proceeded, why, who);
+    event.undecided = Some(Undecided::of(plan, is_last));
+    decide(judge, &event).map(|(reply, _)| reply)
+}
+
+/// Has an event written down.
+///
+/// # Errors
+/// As [`settle`].
+pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
+    let limits = limits(judge);
+    run(judge, event, &limits)?.success(&limits).map(drop)
+}
+
+/// Has it decided, and written down, if that can be done.
+fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), Failure> {
+    let limits = limits(judge);
+    let ended = run(judge, event, &limits)?;
+    let reply = match serde_json::from_slice::<Reply>(&ended.stdout) {
+        Ok(reply) if reply.decision == Decision::Block && reply.messages.is_empty() => {
+            Err("a block without a reason".to_owned())
+        }
+        reply => reply.map_err(|error| error.to_string()),
+    };
+    match reply {
+        Ok(reply) => Ok((reply, ended.success(&limits).map(drop))),
+        Err(reason) => {
+            let (_, stderr) = ended.success(&limits)?;
+            let who = limits.who;
+            Err(Failure::Answer {
+                who,
+                reason,
+                stderr,
+            })
+        }
+    }
+}
+
+fn limits(judge: &Judge) -> Limits {
+    Limits {
+        who: "the record",
+        timeout: TIMEOUT.min(judge.timeout),
+        limit: MAX_ANSWER,
+    }
+}
+
+fn run(judge: &Judge, event: &Event, limits: &Limits) -> Result<Output, Failure> {
+    let who = limits.who;
+    let input = btf_guard_subprocess::json_memfd(event)
+        .map_err(|source| Failure::HandOver { who, source })?;
+    let mut command = Command::new(&judge.program);
+    command
+        .arg("record")
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8");
+    btf_guard_subprocess::run(command, input, Vec::new(), limits)
+}
