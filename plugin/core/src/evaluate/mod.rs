@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::boot::ModulesRoot;
 use crate::boot::inventory::Installed;
-use crate::host_modules::wanted::Wanted;
+use crate::host_modules::host_needs::Wanted;
 use crate::kernel::{Kernel, Moment};
 use crate::module::open::open_module;
 use crate::module::{self, Module, Reader};

@@ -9,12 +9,12 @@
 //! reason to name the module first, and no more.
 
 mod etc;
+pub(crate) mod host_needs;
 mod modules_alias;
 mod rootfs;
 mod sysfs;
 #[cfg(test)]
 mod tests;
-pub(crate) mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

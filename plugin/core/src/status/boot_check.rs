@@ -14,7 +14,7 @@ use super::context::{CLIENT, StatusContext};
 use super::rescan::{KERNEL, stamp};
 use super::{Finding, Findings, Judged, Place};
 use crate::evaluate::{Evaluator, Job};
-use crate::host_modules::wanted::Wanted;
+use crate::host_modules::host_needs::Wanted;
 use crate::kernel::kmsg::{self, RefusedModule};
 use crate::kernel::{Kernel, Moment};
 use crate::module::open::open_module;

@@ -15,7 +15,7 @@ use super::{About, Finding, Findings, Judged};
 use crate::boot::inventory::{Installed, Place as Search};
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job};
-use crate::host_modules::wanted::Wanted;
+use crate::host_modules::host_needs::Wanted;
 use crate::kernel::{Kernel, Moment};
 use crate::policy::Severity;
 use crate::report::ModuleEntry;
