@@ -11,7 +11,8 @@ use std::process::Command;
 use std::string::FromUtf8Error;
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits};
+use btf_guard_subprocess::{Failure, Limits, Output};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::decision::Decision;
@@ -49,6 +50,29 @@ impl Default for Judge {
     }
 }
 
+impl Judge {
+    /// Runs one of the program's subcommands with JSON on its standard input.
+    /// Whatever happens, the child is gone when this returns.
+    pub(crate) fn run(
+        &self,
+        subcommand: &str,
+        input: &impl Serialize,
+        inherited: Vec<OwnedFd>,
+        limits: &Limits,
+    ) -> Result<Output, Failure> {
+        let who = limits.who;
+        let input = btf_guard_subprocess::json_memfd(input)
+            .map_err(|source| Failure::HandOver { who, source })?;
+        let mut command = Command::new(&self.program);
+        command
+            .arg(subcommand)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LANG", "C.UTF-8");
+        btf_guard_subprocess::run(command, input, inherited, limits)
+    }
+}
+
 /// Asks the judge. Whatever happens, the child is gone when this returns.
 ///
 /// The plan names the packages by their descriptors' numbers.
@@ -63,16 +87,8 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
         timeout: judge.timeout,
         limit: MAX_ANSWER,
     };
-    let input = btf_guard_subprocess::json_memfd(plan)
-        .map_err(|source| Failure::HandOver { who, source })?;
-    let mut command = Command::new(&judge.program);
-    command
-        .arg("judge")
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8");
-    let (answer, stderr) =
-        btf_guard_subprocess::run(command, input, packages, &limits)?.success(&limits)?;
+    let ended = judge.run("judge", plan, packages, &limits)?;
+    let (answer, stderr) = ended.success(&limits)?;
     understand(answer).map_err(|error| Failure::Answer {
         who,
         reason: error.to_string(),

@@ -7,10 +7,9 @@
 //! depends on overrides or on the configuration, it decides first, and says on
 //! standard output what it has decided ([`Reply`]).
 
-use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits, Output};
+use btf_guard_subprocess::{Failure, Limits};
 
 use crate::caller::Who;
 use crate::decision::Decision;
@@ -78,13 +77,16 @@ pub fn settle_without_answer(
 /// As [`settle`].
 pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
     let limits = limits(judge);
-    run(judge, event, &limits)?.success(&limits).map(drop)
+    judge
+        .run("record", event, Vec::new(), &limits)?
+        .success(&limits)
+        .map(drop)
 }
 
 /// Has it decided, and written down, if that can be done.
 fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), Failure> {
     let limits = limits(judge);
-    let ended = run(judge, event, &limits)?;
+    let ended = judge.run("record", event, Vec::new(), &limits)?;
     let reply = match serde_json::from_slice::<Reply>(&ended.stdout) {
         Ok(reply) if reply.decision == Decision::Block && reply.messages.is_empty() => {
             Err("a block without a reason".to_owned())
@@ -111,17 +113,4 @@ fn limits(judge: &Judge) -> Limits {
         timeout: TIMEOUT.min(judge.timeout),
         limit: MAX_ANSWER,
     }
-}
-
-fn run(judge: &Judge, event: &Event, limits: &Limits) -> Result<Output, Failure> {
-    let who = limits.who;
-    let input = btf_guard_subprocess::json_memfd(event)
-        .map_err(|source| Failure::HandOver { who, source })?;
-    let mut command = Command::new(&judge.program);
-    command
-        .arg("record")
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8");
-    btf_guard_subprocess::run(command, input, Vec::new(), limits)
 }
