@@ -11,7 +11,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -132,9 +132,7 @@ fn a_link_that_a_scriptlet_made_is_judged() {
     let file = root.file(mine, module("kmp", Build::Old));
     let plan = || installs(&root, &[mine]);
     assert_eq!(after(&root, plan(), &file).decision(), "allow");
-    let link = root.file(&format!("lib/modules/{RELEASE}/weak-updates/kmp.ko"), "");
-    fs::remove_file(&link).unwrap();
-    symlink(mine, &link).unwrap();
+    root.link(&format!("lib/modules/{RELEASE}/weak-updates/kmp.ko"), mine);
     let answer = after(&root, plan(), &file);
     assert_eq!(answer.verdicts(), ["kmp refused block"]);
 }

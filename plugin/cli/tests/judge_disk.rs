@@ -12,7 +12,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use btf_guard_protocol::plan::Stage;
@@ -110,9 +110,7 @@ fn what_other_releases_link_to_is_their_module_too() {
     let mine = "/lib/modules/6.0.0-other/extra/kmp.ko".to_owned();
     root.boot(Build::New);
     root.file(&mine, module("kmp", Build::New));
-    let link = root.file(&format!("lib/modules/{RELEASE}/weak-updates/kmp.ko"), "");
-    fs::remove_file(&link).unwrap();
-    symlink(&mine, &link).unwrap();
+    root.link(&format!("lib/modules/{RELEASE}/weak-updates/kmp.ko"), &mine);
     let update = |build| files.package("kmp", &[(mine.clone(), module("kmp", build))]);
     let fine = Transaction::on(&root).install(&update(Build::New)).judge();
     assert_eq!(fine.decision(), "allow");

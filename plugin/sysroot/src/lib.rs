@@ -201,7 +201,7 @@ mod tests {
 
     use crate::*;
 
-    fn touch(path: PathBuf) {
+    pub(crate) fn touch(path: PathBuf) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "x").unwrap();
     }

@@ -216,11 +216,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-
-    fn touch(path: PathBuf) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, "x").unwrap();
-    }
+    use crate::tests::touch;
 
     fn names(tree: &Tree, dir: &Path) -> Vec<String> {
         tree.modules

@@ -6,6 +6,7 @@
 pub(crate) mod judge;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -129,6 +130,13 @@ impl Place {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, content).unwrap();
         file
+    }
+
+    /// Writes a symbolic link and the directories above it.
+    pub(crate) fn link(&self, path: &str, target: impl AsRef<Path>) {
+        let link = self.0.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(target, link).unwrap();
     }
 
     /// Installs a build's image in `/boot`, with a config that refuses mismatches.

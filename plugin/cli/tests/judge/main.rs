@@ -13,8 +13,6 @@ mod common;
 mod input;
 mod preexisting;
 
-use std::fs;
-
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::plan::{Action, Element};
 
@@ -234,9 +232,7 @@ fn links_to_modules_elsewhere_in_the_root_are_followed() {
     let (root, files) = (Place::new(), Place::new());
     root.boot(Build::Old);
     root.file("etc/vendor/kernel/kmp.ko", module("kmp", Build::Old));
-    let link = root.file(&module_path("kmp"), "");
-    fs::remove_file(&link).unwrap();
-    std::os::unix::fs::symlink("/etc/vendor/kernel/kmp.ko", &link).unwrap();
+    root.link(&module_path("kmp"), "/etc/vendor/kernel/kmp.ko");
     let kernel = kernel(&files, "kernel", Build::New);
     let answer = Transaction::on(&root).install(&kernel).judge();
     assert_eq!(
@@ -253,9 +249,10 @@ fn a_module_whose_links_stay_can_be_removed() {
     root.boot(Build::Old);
     let target = "/lib/modules/6.0-other/extra/kmp.ko";
     root.file(target, module("kmp", Build::Old));
-    let link = root.file(&format!("/lib/modules/{RELEASE}/weak-updates/kmp.ko"), "");
-    fs::remove_file(&link).unwrap();
-    std::os::unix::fs::symlink(target, &link).unwrap();
+    root.link(
+        &format!("/lib/modules/{RELEASE}/weak-updates/kmp.ko"),
+        target,
+    );
     let kernel = kernel(&files, "kernel", Build::New);
     let stays = Transaction::on(&root).install(&kernel).judge();
     assert_eq!(stays.verdicts(), ["kmp refused block"]);

@@ -107,9 +107,7 @@ fn what_was_broken_before_is_read_inside_the_root() {
     root.boot(Build::New);
     // Under this machine's `/` that would be another file, or none.
     root.file("srv/vendor/kmp.ko", module("kmp", Build::Old));
-    let link = root.file(&module_path("other-name"), "");
-    fs::remove_file(&link).unwrap();
-    std::os::unix::fs::symlink("/srv/vendor/kmp.ko", &link).unwrap();
+    root.link(&module_path("other-name"), "/srv/vendor/kmp.ko");
     let file = (module_path("other-name"), module("kmp", Build::Old));
     let same = files.package("same", &[file]);
     let answer = Transaction::on(&root).install(&same).judge();

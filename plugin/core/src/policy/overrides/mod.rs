@@ -219,4 +219,4 @@ fn forget_the_ended(dir: &Private) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -17,7 +17,7 @@ fn places() -> (tempfile::TempDir, Places) {
     (dir, places)
 }
 
-fn token(wish: Wish, package: Option<&str>) -> Token {
+pub(in crate::policy) fn token(wish: Wish, package: Option<&str>) -> Token {
     Token {
         schema: SCHEMA,
         id: new_id().unwrap(),

@@ -8,7 +8,8 @@ use serde_json::json;
 use serde_json::value::to_raw_value;
 
 use super::*;
-use crate::policy::overrides::{SCHEMA, Token, Wish, issue, new_id};
+use crate::policy::overrides::tests::token;
+use crate::policy::overrides::{Wish, issue};
 
 /// Where a machine's files are, with this configuration.
 fn machine(config: &str) -> (tempfile::TempDir, Places) {
@@ -24,17 +25,7 @@ fn machine(config: &str) -> (tempfile::TempDir, Places) {
 const BLOCKS: &str = "on_error = \"block\"\n";
 
 fn once(places: &Places) -> String {
-    let token = Token {
-        schema: SCHEMA,
-        id: new_id().unwrap(),
-        wish: Wish::Allow,
-        package: None,
-        reason: "because".to_owned(),
-        written: btf_guard_protocol::clock::now(),
-        until: None,
-        boot: None,
-        by: Who::default(),
-    };
+    let token = token(Wish::Allow, None);
     issue(places, &token, Source::OneShot).unwrap();
     token.id
 }
