@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use btf_guard_btf::{BasePairMemo, Comparison, Difference, Evidence, Mismatch, Split};
 use serde::{Deserialize, Serialize};
 
-use super::{Causes, Judgement, Unknown, Verdict, follow_loader};
+use super::cause::Causes;
+use super::{Judgement, Unknown, Verdict, follow_loader};
 use crate::kernel::Kernel;
 use crate::module::Module;
 
