@@ -12,7 +12,7 @@ use libbpf_sys::{
 };
 
 /// A base BTF that libbpf has parsed.
-pub struct Base(Btf);
+pub struct LibbpfBase(Btf);
 
 /// A distilled base, and the split BTF that continues it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Pair {
     pub split: Vec<u8>,
 }
 
-impl Base {
+impl LibbpfBase {
     /// Parses a base; `None` if libbpf does not take it.
     pub fn parse(raw: &[u8]) -> Option<Self> {
         // SAFETY: takes any function, or none to be silent.

@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_int};
 use crate::{rpmPlugin, rpmRC, rpmts};
 
 /// A hook that this project does not implement: its signature does not matter.
-pub type Hook = Option<unsafe extern "C" fn()>;
+pub type UnusedHook = Option<unsafe extern "C" fn()>;
 
 /// `struct rpmPluginHooks_s`: what librpm finds under the name `<plugin>_hooks`.
 ///
@@ -33,26 +33,26 @@ pub struct PluginHooks {
     /// where it failed. What is returned changes nothing.
     pub tsm_post: Option<unsafe extern "C" fn(plugin: rpmPlugin, ts: rpmts, res: c_int) -> rpmRC>,
     /// Before a transaction element.
-    pub psm_pre: Hook,
+    pub psm_pre: UnusedHook,
     /// After a transaction element.
-    pub psm_post: Hook,
+    pub psm_post: UnusedHook,
     /// Before a scriptlet or trigger, shell's or Lua's (`rpmScriptRun()`,
     /// lib/rpmscript.c of rpm); `RPMRC_FAIL` keeps it from being run.
     pub scriptlet_pre: Option<
         unsafe extern "C" fn(plugin: rpmPlugin, s_name: *const c_char, kind: c_int) -> rpmRC,
     >,
     /// In a scriptlet's process, before it starts.
-    pub scriptlet_fork_post: Hook,
+    pub scriptlet_fork_post: UnusedHook,
     /// After a scriptlet.
-    pub scriptlet_post: Hook,
+    pub scriptlet_post: UnusedHook,
     /// Before a file is touched.
-    pub fsm_file_pre: Hook,
+    pub fsm_file_pre: UnusedHook,
     /// After a file was touched.
-    pub fsm_file_post: Hook,
+    pub fsm_file_post: UnusedHook,
     /// Before a file gets its final name.
-    pub fsm_file_prepare: Hook,
+    pub fsm_file_prepare: UnusedHook,
     /// Room for what later versions append.
-    pub later: [Hook; 20],
+    pub later: [UnusedHook; 20],
 }
 
 impl PluginHooks {

@@ -29,7 +29,7 @@ mod bindings {
 pub use bindings::*;
 
 mod hooks;
-pub use hooks::{Hook, PluginHooks};
+pub use hooks::{PluginHooks, UnusedHook};
 
 /// librpm's sonames, most likely first: rpm 4.14 is 8, 4.15 to 4.18 are 9, 4.19
 /// to 6.1 are 10.

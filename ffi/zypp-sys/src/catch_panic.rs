@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bindings::{bgz_watch, bgz_word};
-use crate::step::Word;
+use crate::step::WordKind;
 use crate::{Error, text};
 
 /// What a callback is called with, and what became of it.
@@ -76,9 +76,9 @@ unsafe extern "C" fn going_on(context: *mut c_void, percent: i32) -> c_int {
 }
 
 /// Sees a word of a package's metadata; `false` ends it.
-pub(crate) type Visit<'c> = dyn FnMut(Word, &[u8]) -> bool + 'c;
+pub(crate) type WordVisitor<'c> = dyn FnMut(WordKind, &[u8]) -> bool + 'c;
 
-/// What the shim is given to call with a `Caller<Visit>`.
+/// What the shim is given to call with a `Caller<WordVisitor>`.
 pub(crate) unsafe extern "C" fn visit(
     context: *mut c_void,
     kind: bgz_word,
@@ -86,10 +86,10 @@ pub(crate) unsafe extern "C" fn visit(
 ) -> c_int {
     // SAFETY: the context is a `Caller` that lives during the call that it was
     // made for and is used by nothing else meanwhile.
-    let caller = unsafe { &mut *context.cast::<Caller<'_, Visit<'_>>>() };
+    let caller = unsafe { &mut *context.cast::<Caller<'_, WordVisitor<'_>>>() };
     // SAFETY: the shim's string lives until this returns.
     let word = unsafe { text::shown(word) };
-    match (Word::from_c(kind), word) {
+    match (WordKind::from_c(kind), word) {
         (Some(kind), Some(word)) => caller.call(|callback| callback(kind, word.to_bytes())),
         _ => 1,
     }

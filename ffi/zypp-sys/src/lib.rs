@@ -37,8 +37,8 @@ mod text;
 mod zypp;
 
 pub use error::Error;
-pub use step::{Action, Step, Word};
-pub use zypp::{Lock, Verb, Wanted, Zypp};
+pub use step::{SolverStep, StepAction, WordKind};
+pub use zypp::{Lock, SolverVerb, WantedStep, Zypp};
 
 /// Ends the process now, without the destructors of libzypp's globals: they
 /// must not run while another thread is inside libzypp.

@@ -11,7 +11,7 @@ use crate::{Error, text};
 
 /// What happens to a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum StepAction {
     /// It is installed, and what it replaces goes.
     Comes,
     /// It is removed or replaced.
@@ -20,7 +20,7 @@ pub enum Action {
     ComesBeside,
 }
 
-impl Action {
+impl StepAction {
     pub(crate) fn to_c(self) -> bgz_action {
         match self {
             Self::Comes => BGZ_COMES,
@@ -38,7 +38,7 @@ impl Action {
 
 /// What a word of a package's metadata is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub enum WordKind {
     /// Something that it provides.
     Provides,
     /// Something that it requires, its scriptlets' needs included.
@@ -56,7 +56,7 @@ pub enum Word {
     Offered,
 }
 
-impl Word {
+impl WordKind {
     pub(crate) fn from_c(kind: c_uint) -> Option<Self> {
         match kind {
             BGZ_PROVIDES => Some(Self::Provides),
@@ -73,9 +73,9 @@ impl Word {
 
 /// A package that comes or goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct SolverStep {
     /// What happens to it.
-    pub action: Action,
+    pub action: StepAction,
     /// Its name.
     pub name: String,
     /// Its epoch; 0 is none.
@@ -98,13 +98,13 @@ pub struct Step {
     pub replaces: Vec<usize>,
 }
 
-impl Step {
+impl SolverStep {
     /// A copy of the shim's step, one of `count`.
     ///
     /// # Safety
     /// The step is as the shim filled it, and the session has not changed since.
     pub(crate) unsafe fn from_c(step: &bgz_step, count: usize) -> Result<Self, Error> {
-        let action = Action::from_c(step.action).ok_or(Error::Nonsense("an unknown action"))?;
+        let action = StepAction::from_c(step.action).ok_or(Error::Nonsense("an unknown action"))?;
         let mut replaces = Vec::new();
         if step.replaces_count > count {
             return Err(Error::Nonsense("more replaced packages than there are"));
@@ -154,9 +154,9 @@ mod tests {
         }
     }
 
-    fn copy(step: &bgz_step, count: usize) -> Result<Step, Error> {
+    fn copy(step: &bgz_step, count: usize) -> Result<SolverStep, Error> {
         // SAFETY: the strings are constants, the array outlives the call.
-        unsafe { Step::from_c(step, count) }
+        unsafe { SolverStep::from_c(step, count) }
     }
 
     #[test]

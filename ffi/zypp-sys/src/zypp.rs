@@ -11,9 +11,9 @@ use crate::bindings::{
     BGZ_DIST_UPGRADE, BGZ_INSTALL, BGZ_LOCK_IS_OURS, BGZ_PATCH, BGZ_UPDATE, Table, bgz_session,
     bgz_step,
 };
-use crate::catch_panic::{self, Caller, GoingOn, Visit};
+use crate::catch_panic::{self, Caller, GoingOn, WordVisitor};
 use crate::loader::{checked, load};
-use crate::step::{Action, Step, Word};
+use crate::step::{SolverStep, StepAction, WordKind};
 use crate::{Error, text};
 
 /// libzypp's globals, as far as this process is concerned.
@@ -35,7 +35,7 @@ pub enum Lock {
 
 /// What the solver is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub enum SolverVerb {
     /// `zypper update`.
     Update,
     /// `zypper dist-upgrade`.
@@ -48,9 +48,9 @@ pub enum Verb {
 
 /// A step of a commit that is decided already.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedStep<'a> {
     /// What happens to the package.
-    pub action: Action,
+    pub action: StepAction,
     /// Its name.
     pub name: &'a str,
     /// Its epoch; 0 is none.
@@ -126,20 +126,20 @@ impl Zypp {
         caller.outcome(checked(&self.table, code))
     }
 
-    /// Lets the solver choose; `packages` are [`Verb::Install`]'s. Where it
+    /// Lets the solver choose; `packages` are [`SolverVerb::Install`]'s. Where it
     /// finds no solution there are no steps, and [`Zypp::problems`] has its
     /// words.
-    pub fn resolve(&mut self, verb: Verb, packages: &[String]) -> Result<(), Error> {
+    pub fn resolve(&mut self, verb: SolverVerb, packages: &[String]) -> Result<(), Error> {
         let packages: Vec<CString> = packages
             .iter()
             .map(|package| text::given(package))
             .collect::<Result<_, _>>()?;
         let pointers: Vec<_> = packages.iter().map(|package| package.as_ptr()).collect();
         let verb = match verb {
-            Verb::Update => BGZ_UPDATE,
-            Verb::DistUpgrade => BGZ_DIST_UPGRADE,
-            Verb::Patch => BGZ_PATCH,
-            Verb::Install => BGZ_INSTALL,
+            SolverVerb::Update => BGZ_UPDATE,
+            SolverVerb::DistUpgrade => BGZ_DIST_UPGRADE,
+            SolverVerb::Patch => BGZ_PATCH,
+            SolverVerb::Install => BGZ_INSTALL,
         };
         // SAFETY: as many C strings as are counted outlive the call.
         let code = unsafe {
@@ -155,7 +155,7 @@ impl Zypp {
 
     /// Takes the steps as decided and finds their packages. What no repository
     /// offers is among [`Zypp::problems`].
-    pub fn commit(&mut self, wanted: &[Wanted<'_>]) -> Result<(), Error> {
+    pub fn commit(&mut self, wanted: &[WantedStep<'_>]) -> Result<(), Error> {
         let texts: Vec<[CString; 4]> = wanted
             .iter()
             .map(|step| {
@@ -190,7 +190,7 @@ impl Zypp {
 
     /// The packages that come and go, by the last [`Zypp::resolve`] or
     /// [`Zypp::commit`].
-    pub fn steps(&self) -> Result<Vec<Step>, Error> {
+    pub fn steps(&self) -> Result<Vec<SolverStep>, Error> {
         // SAFETY: `session` is the shim's own.
         let count = unsafe { self.table.bgz_step_count(self.session.as_ptr()) };
         if count > MOST {
@@ -206,7 +206,7 @@ impl Zypp {
                 };
                 checked(&self.table, code)?;
                 // SAFETY: just filled.
-                unsafe { Step::from_c(&step, count) }
+                unsafe { SolverStep::from_c(&step, count) }
             })
             .collect()
     }
@@ -216,9 +216,9 @@ impl Zypp {
     pub fn words(
         &self,
         index: usize,
-        visit: &mut dyn FnMut(Word, &[u8]) -> bool,
+        visit: &mut dyn FnMut(WordKind, &[u8]) -> bool,
     ) -> Result<(), Error> {
-        let mut caller = Caller::<Visit<'_>>::new(visit);
+        let mut caller = Caller::<WordVisitor<'_>>::new(visit);
         // SAFETY: the caller outlives the call, and `door::visit` takes it for
         // what it is.
         let code = unsafe {
@@ -233,11 +233,11 @@ impl Zypp {
     }
 
     /// Shows every package that is installed or on offer: its name, as
-    /// [`Word::Installed`] or [`Word::Offered`], and what [`Zypp::words`] shows of
+    /// [`WordKind::Installed`] or [`WordKind::Offered`], and what [`Zypp::words`] shows of
     /// it with what it obsoletes. Where `visit` returns `false`, the next one is
     /// shown.
-    pub fn packages(&self, visit: &mut dyn FnMut(Word, &[u8]) -> bool) -> Result<(), Error> {
-        let mut caller = Caller::<Visit<'_>>::new(visit);
+    pub fn packages(&self, visit: &mut dyn FnMut(WordKind, &[u8]) -> bool) -> Result<(), Error> {
+        let mut caller = Caller::<WordVisitor<'_>>::new(visit);
         // SAFETY: as in `words`.
         let code = unsafe {
             self.table.bgz_packages(

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use zypp_sys::{Error, Word, Zypp};
+use zypp_sys::{Error, WordKind, Zypp};
 
 use crate::kernel_package;
 
@@ -34,17 +34,17 @@ struct KernelPackages {
 
 impl KernelPackages {
     /// Sees one word; true if more is wanted of this package.
-    fn see(&mut self, kind: Word, word: &[u8]) -> bool {
+    fn see(&mut self, kind: WordKind, word: &[u8]) -> bool {
         if self.bytes > MAX_NAME_BYTES {
             return false;
         }
         let is_about_kernels = match kind {
-            Word::Installed | Word::Offered => {
+            WordKind::Installed | WordKind::Offered => {
                 self.package = String::from_utf8_lossy(word).into_owned();
                 self.is_kernel_package = self.kernel_packages.contains(&self.package);
                 kernel_package::looks_like_kernel_package(&self.package)
             }
-            Word::Obsoletes => {
+            WordKind::Obsoletes => {
                 let name = word.split(|byte| *byte == b' ').next().unwrap_or_default();
                 let name = String::from_utf8_lossy(name).into_owned();
                 self.bytes += name.len() + self.package.len();
@@ -78,7 +78,7 @@ impl KernelPackages {
 mod tests {
     use super::*;
 
-    fn seen(words: &[(Word, &str)]) -> Option<Vec<String>> {
+    fn seen(words: &[(WordKind, &str)]) -> Option<Vec<String>> {
         let mut names = KernelPackages::default();
         for (kind, word) in words {
             names.see(*kind, word.as_bytes());
@@ -89,18 +89,18 @@ mod tests {
     #[test]
     fn what_carries_and_what_takes_its_place_is_named() {
         let names = seen(&[
-            (Word::Installed, "plain"),
-            (Word::File, "/usr/share/plain"),
-            (Word::Obsoletes, "older < 3"),
-            (Word::Installed, "drivers"),
-            (Word::File, "/usr/lib/modules/6.1/extra/a.ko"),
-            (Word::Offered, "later"),
-            (Word::Obsoletes, "drivers < 3"),
-            (Word::Offered, "renamed"),
-            (Word::Obsoletes, "gone-kmp-default"),
-            (Word::Offered, "a-kmp-default"),
-            (Word::Offered, "b"),
-            (Word::Provides, "kmod(b.ko)"),
+            (WordKind::Installed, "plain"),
+            (WordKind::File, "/usr/share/plain"),
+            (WordKind::Obsoletes, "older < 3"),
+            (WordKind::Installed, "drivers"),
+            (WordKind::File, "/usr/lib/modules/6.1/extra/a.ko"),
+            (WordKind::Offered, "later"),
+            (WordKind::Obsoletes, "drivers < 3"),
+            (WordKind::Offered, "renamed"),
+            (WordKind::Obsoletes, "gone-kmp-default"),
+            (WordKind::Offered, "a-kmp-default"),
+            (WordKind::Offered, "b"),
+            (WordKind::Provides, "kmod(b.ko)"),
         ]);
         let names = names.unwrap();
         assert_eq!(names, ["a-kmp-default", "b", "drivers", "later", "renamed"]);
@@ -109,11 +109,11 @@ mod tests {
     #[test]
     fn of_what_is_known_to_carry_no_more_is_asked() {
         let mut names = KernelPackages::default();
-        assert!(!names.see(Word::Offered, b"kernel-default"));
-        assert!(names.see(Word::Offered, b"b"));
-        assert!(names.see(Word::Provides, b"b = 1"));
-        assert!(!names.see(Word::Provides, b"ksym(default:printk) = 1"));
-        assert!(!names.see(Word::Offered, b"b"));
+        assert!(!names.see(WordKind::Offered, b"kernel-default"));
+        assert!(names.see(WordKind::Offered, b"b"));
+        assert!(names.see(WordKind::Provides, b"b = 1"));
+        assert!(!names.see(WordKind::Provides, b"ksym(default:printk) = 1"));
+        assert!(!names.see(WordKind::Offered, b"b"));
     }
 
     #[test]
@@ -121,7 +121,10 @@ mod tests {
         let mut names = KernelPackages::default();
         let long = "x".repeat(MAX_NAME_BYTES);
         for number in 0..2 {
-            names.see(Word::Offered, format!("kernel-{number}{long}").as_bytes());
+            names.see(
+                WordKind::Offered,
+                format!("kernel-{number}{long}").as_bytes(),
+            );
         }
         assert_eq!(names.kernel_packages(), None);
     }

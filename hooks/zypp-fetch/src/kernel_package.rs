@@ -9,16 +9,16 @@
 //! names say what they hold instead: sources of a kernel alone have hundreds
 //! of megabytes, and a commit waits for half a minute only.
 
-use zypp_sys::Word;
+use zypp_sys::WordKind;
 
 /// True if the word `word` of the package `name` is about modules or a kernel.
-pub(crate) fn is_about_kernels(name: &str, kind: Word, word: &[u8]) -> bool {
+pub(crate) fn is_about_kernels(name: &str, kind: WordKind, word: &[u8]) -> bool {
     match kind {
-        Word::Provides => provides(name, word),
-        Word::Requires => requires(name, word),
-        Word::Supplements => word.starts_with(b"modalias(kernel-") && !is_other(name),
-        Word::File => is_carried(word),
-        Word::Obsoletes | Word::Installed | Word::Offered => false,
+        WordKind::Provides => provides(name, word),
+        WordKind::Requires => requires(name, word),
+        WordKind::Supplements => word.starts_with(b"modalias(kernel-") && !is_other(name),
+        WordKind::File => is_carried(word),
+        WordKind::Obsoletes | WordKind::Installed | WordKind::Offered => false,
     }
 }
 
@@ -119,10 +119,10 @@ mod tests {
             panic!("{case}");
         };
         let kind = match kind {
-            "provides" => Word::Provides,
-            "requires" => Word::Requires,
-            "supplements" => Word::Supplements,
-            "file" => Word::File,
+            "provides" => WordKind::Provides,
+            "requires" => WordKind::Requires,
+            "supplements" => WordKind::Supplements,
+            "file" => WordKind::File,
             _ => panic!("{case}"),
         };
         is_about_kernels(name, kind, word.as_bytes())

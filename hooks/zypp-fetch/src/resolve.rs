@@ -11,7 +11,7 @@ use btf_guard_protocol::zypp::{
 };
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
-use zypp_sys::{Action, Error, Lock, Wanted, Zypp};
+use zypp_sys::{Error, Lock, StepAction, WantedStep, Zypp};
 
 use crate::deadline::Deadline;
 use crate::error::{failure, one_line, plain};
@@ -92,14 +92,14 @@ fn wants_refresh(request: &Request, problems: &mut Vec<String>) -> bool {
 }
 
 fn take(zypp: &mut Zypp, commit: &Commit) -> Result<(), Error> {
-    let wanted: Vec<Wanted<'_>> = commit
+    let wanted: Vec<WantedStep<'_>> = commit
         .steps
         .iter()
-        .map(|step| Wanted {
+        .map(|step| WantedStep {
             action: match step.action {
-                CommitAction::Install => Action::Comes,
-                CommitAction::Erase => Action::Goes,
-                CommitAction::Multi => Action::ComesBeside,
+                CommitAction::Install => StepAction::Comes,
+                CommitAction::Erase => StepAction::Goes,
+                CommitAction::Multi => StepAction::ComesBeside,
             },
             name: &step.name,
             epoch: step.epoch.unwrap_or(0),
@@ -113,15 +113,15 @@ fn take(zypp: &mut Zypp, commit: &Commit) -> Result<(), Error> {
 
 fn choose(zypp: &mut Zypp, resolve: &Resolve) -> Result<(), Error> {
     let verb = match resolve.verb {
-        Verb::Up => zypp_sys::Verb::Update,
-        Verb::Dup => zypp_sys::Verb::DistUpgrade,
-        Verb::Patch => zypp_sys::Verb::Patch,
-        Verb::In => zypp_sys::Verb::Install,
+        Verb::Up => zypp_sys::SolverVerb::Update,
+        Verb::Dup => zypp_sys::SolverVerb::DistUpgrade,
+        Verb::Patch => zypp_sys::SolverVerb::Patch,
+        Verb::In => zypp_sys::SolverVerb::Install,
     };
     zypp.resolve(verb, &resolve.packages)
 }
 
-fn describe(zypp: &Zypp, steps: &[zypp_sys::Step]) -> Result<Vec<Step>, Error> {
+fn describe(zypp: &Zypp, steps: &[zypp_sys::SolverStep]) -> Result<Vec<Step>, Error> {
     let names: Vec<String> = steps.iter().map(nevra).collect();
     steps
         .iter()
@@ -129,8 +129,8 @@ fn describe(zypp: &Zypp, steps: &[zypp_sys::Step]) -> Result<Vec<Step>, Error> {
         .map(|(index, step)| {
             Ok(Step {
                 action: match step.action {
-                    Action::Comes | Action::ComesBeside => plan::Action::Install,
-                    Action::Goes => plan::Action::Erase,
+                    StepAction::Comes | StepAction::ComesBeside => plan::Action::Install,
+                    StepAction::Goes => plan::Action::Erase,
                 },
                 nevra: nevra(step),
                 name: step.name.clone(),
@@ -150,7 +150,7 @@ fn describe(zypp: &Zypp, steps: &[zypp_sys::Step]) -> Result<Vec<Step>, Error> {
         .collect()
 }
 
-fn nevra(step: &zypp_sys::Step) -> String {
+fn nevra(step: &zypp_sys::SolverStep) -> String {
     let nevra = Nevra {
         name: &step.name,
         epoch: step.epoch,

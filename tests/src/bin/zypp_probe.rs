@@ -10,7 +10,7 @@ use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 
-use zypp_sys::{Lock, Verb, Zypp};
+use zypp_sys::{Lock, SolverVerb, Zypp};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -31,7 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "stopped: {stopped:?}")?;
 
     // The solver must not remember what it was asked before.
-    for verb in [Verb::Update, Verb::DistUpgrade, Verb::Update] {
+    for verb in [
+        SolverVerb::Update,
+        SolverVerb::DistUpgrade,
+        SolverVerb::Update,
+    ] {
         zypp.resolve(verb, &[])?;
         let steps = zypp.steps()?;
         let names = steps.iter().map(|step| {
@@ -47,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(zypp);
     let mut zypp = Zypp::open(shim, root, Lock::Take)?;
     zypp.load(false, &mut |_| true)?;
-    zypp.resolve(Verb::Update, &[])?;
+    zypp.resolve(SolverVerb::Update, &[])?;
     writeln!(out, "reopened: {}", zypp.steps()?.len())?;
     Ok(())
 }

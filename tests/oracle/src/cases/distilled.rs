@@ -7,7 +7,7 @@ use btf_guard_tests::Extracted;
 use btf_guard_tests::btf::{KFLAG, kind};
 use btf_guard_tests::mutate::{Random, mutate};
 use btf_guard_tests::parts::Parts;
-use libbpf_distill::{Base, Pair};
+use libbpf_distill::{LibbpfBase, Pair};
 
 use super::genuine::{btf_of, spread};
 use super::{Case, Family, Material};
@@ -59,7 +59,7 @@ pub(super) fn pairs(material: &Material, count: usize, random: &mut Random) -> R
 }
 
 fn distill(kernel: &Extracted, base: &[u8], count: usize) -> Result<Vec<(String, Pair)>> {
-    let base = Base::parse(base).with_context(|| format!("libbpf on {}", kernel.name))?;
+    let base = LibbpfBase::parse(base).with_context(|| format!("libbpf on {}", kernel.name))?;
     let mut pairs = Vec::new();
     for path in spread(&kernel.modules, count) {
         let Some(split) = btf_of(path)?.filter(|raw| raw.len() <= LONGEST) else {
