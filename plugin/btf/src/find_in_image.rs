@@ -56,7 +56,7 @@ fn find<O: ByteOrder>(image: &[u8], start: &[u8]) -> Result<Option<Range<usize>>
     let mut found = 0..0;
     let mut cut = None;
     for at in memmem::find_iter(image, start) {
-        let Some(header) = Header::at::<O>(image.get(at..).unwrap_or_default()) else {
+        let Some(header) = HeaderSections::at::<O>(image.get(at..).unwrap_or_default()) else {
             continue;
         };
         let Some(candidate) = image.get(at..).and_then(|rest| rest.get(..header.end)) else {
@@ -84,14 +84,14 @@ fn find<O: ByteOrder>(image: &[u8], start: &[u8]) -> Result<Option<Range<usize>>
 }
 
 /// The sections that a header names, as offsets from the header.
-struct Header {
+struct HeaderSections {
     types: Range<usize>,
     strings: Range<usize>,
     /// Where the last section ends.
     end: usize,
 }
 
-impl Header {
+impl HeaderSections {
     /// Reads the header that `bytes` begin with, if it can be one.
     fn at<O: ByteOrder>(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| O::u32_at(bytes, at).map(|word| word as usize);
@@ -124,7 +124,7 @@ impl Header {
         if strings.first() != Some(&0) || strings.last() != Some(&0) {
             return false;
         }
-        if !matches!(walk::<O>(types, types.len(), steps), Walk::Whole(_)) {
+        if !matches!(walk::<O>(types, types.len(), steps), SectionWalk::Whole(_)) {
             return false;
         }
         *steps = steps.saturating_sub(strings.len() / STRING_BYTES);
@@ -137,14 +137,14 @@ impl Header {
         let length = self.types.len();
         let types = types.get(..length).unwrap_or(types);
         match walk::<O>(types, length, steps) {
-            Walk::Whole(count) | Walk::Cut(count) => count >= NO_ACCIDENT,
-            Walk::Wrong => false,
+            SectionWalk::Whole(count) | SectionWalk::Cut(count) => count >= NO_ACCIDENT,
+            SectionWalk::Wrong => false,
         }
     }
 }
 
 /// What a type section is.
-enum Walk {
+enum SectionWalk {
     /// So many types, up to its very end.
     Whole(usize),
     /// So many types, the last of which goes beyond what is there of the section.
@@ -154,30 +154,30 @@ enum Walk {
 }
 
 /// Walks what there is, `types`, of a type section of `length` bytes.
-fn walk<O: ByteOrder>(types: &[u8], length: usize, steps: &mut usize) -> Walk {
+fn walk<O: ByteOrder>(types: &[u8], length: usize, steps: &mut usize) -> SectionWalk {
     let (mut at, mut count) = (0, 0);
     while at < length {
         let Some(left) = steps.checked_sub(1) else {
-            return Walk::Wrong;
+            return SectionWalk::Wrong;
         };
         *steps = left;
         let Some(next) = Type::at::<O>(types, at) else {
             return if types.len() < length {
-                Walk::Cut(count)
+                SectionWalk::Cut(count)
             } else {
-                Walk::Wrong
+                SectionWalk::Wrong
             };
         };
         let Some(appended) = raw::appended(next.wide_kind(), next.wide_vlen()) else {
-            return Walk::Wrong;
+            return SectionWalk::Wrong;
         };
         count += 1;
         at += TYPE_LEN + appended;
     }
     if at == length {
-        Walk::Whole(count)
+        SectionWalk::Whole(count)
     } else {
-        Walk::Wrong
+        SectionWalk::Wrong
     }
 }
 

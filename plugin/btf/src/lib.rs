@@ -37,4 +37,4 @@ pub use provenance::{
 pub use raw::Order;
 pub use split::Split;
 pub use verify::{read_module, verify_base, verify_module};
-pub use verify_error::{BtfRule, BtfSection, Element, Parameter, TypeInfo, VerifyError};
+pub use verify_error::{BtfRule, BtfSection, Parameter, TypeInfo, TypePart, VerifyError};

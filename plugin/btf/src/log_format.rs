@@ -11,7 +11,7 @@ use crate::escape::escape;
 use crate::features::Features;
 use crate::log_buffer::{EDGE, Log, unescape};
 use crate::raw::{ByteOrder, kind, words3};
-use crate::verify_error::{BtfRule, BtfSection, Element, Parameter, TypeInfo, VerifyError};
+use crate::verify_error::{BtfRule, BtfSection, Parameter, TypeInfo, TypePart, VerifyError};
 
 /// How a kernel writes its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl VerifyError {
             // btf_verifier_log_vsi() does not ask whether it is to be quiet.
             (
                 Some(_),
-                Some(Element::Variable {
+                Some(TypePart::Variable {
                     type_id,
                     offset,
                     size,
@@ -69,7 +69,7 @@ impl VerifyError {
             _ if quiet => {}
             (
                 Some(subject),
-                Some(Element::Member {
+                Some(TypePart::Member {
                     name,
                     type_id,
                     offset,
@@ -206,7 +206,7 @@ pub(crate) fn error<O: ByteOrder>(
             let name = escape(env.shown(name_off));
             (
                 rule,
-                Some(Element::Member {
+                Some(TypePart::Member {
                     index,
                     name,
                     type_id,
@@ -218,7 +218,7 @@ pub(crate) fn error<O: ByteOrder>(
             let (type_id, offset, size) = element::<O>(index, item);
             (
                 rule,
-                Some(Element::Variable {
+                Some(TypePart::Variable {
                     index,
                     type_id,
                     offset,

@@ -91,7 +91,7 @@ fn run<'a, O: ByteOrder>(
     Ok(Split::accepted(parsed, base.order(), true))
 }
 
-struct Header {
+struct BtfHeader {
     len: u32,
     type_off: u32,
     type_len: u32,
@@ -135,7 +135,7 @@ fn parse_header<O: ByteOrder>(
     raw: &[u8],
     below: &BaseView<'_>,
     abilities: &Features,
-) -> Result<Header, BtfRule> {
+) -> Result<BtfHeader, BtfRule> {
     let known = if abilities.layout_header {
         HEADER_LEN_LAYOUT
     } else {
@@ -167,7 +167,7 @@ fn parse_header<O: ByteOrder>(
         return Err(BtfRule::UnsupportedFlags { flags });
     }
     let word = |at| O::u32_at(&header, at).unwrap_or(0);
-    let header = Header {
+    let header = BtfHeader {
         len: word(4),
         type_off: word(8),
         type_len: word(12),
@@ -184,7 +184,7 @@ fn parse_header<O: ByteOrder>(
 }
 
 /// `btf_check_sec_info()`: the sections fill the data without gap or overlap.
-fn check_sections(size: usize, header: &Header, abilities: &Features) -> Result<(), BtfRule> {
+fn check_sections(size: usize, header: &BtfHeader, abilities: &Features) -> Result<(), BtfRule> {
     let mut sections = vec![
         (header.type_off, header.type_len),
         (header.str_off, header.str_len),
@@ -223,7 +223,7 @@ fn check_sections(size: usize, header: &Header, abilities: &Features) -> Result<
 /// `btf_parse_str_sec()`.
 fn parse_strings<'a>(
     raw: &'a [u8],
-    header: &Header,
+    header: &BtfHeader,
     below: &BaseView<'_>,
     abilities: &Features,
 ) -> Result<&'a [u8], BtfRule> {

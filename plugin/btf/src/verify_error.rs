@@ -21,7 +21,7 @@ pub struct VerifyError {
     #[serde(rename = "type")]
     pub subject: Option<Box<TypeInfo>>,
     /// The element of that type which breaks it.
-    pub element: Option<Element>,
+    pub element: Option<TypePart>,
 }
 
 /// The sections of a module that hold BTF.
@@ -211,7 +211,7 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 #[allow(missing_docs)]
-pub enum Element {
+pub enum TypePart {
     /// A member of a struct or union; `offset` is the word as it stands there.
     Member {
         index: u32,

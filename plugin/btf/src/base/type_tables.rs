@@ -109,15 +109,15 @@ impl TypeTables {
             }
             let step = match base.body(current) {
                 Some((t, body)) => step::<O>(t, body, self.pointer),
-                None => Step::Ends(NO_SIZE),
+                None => SizeStep::Ends(NO_SIZE),
             };
             let (next, times) = match step {
-                Step::Ends(size) => {
+                SizeStep::Ends(size) => {
                     trail.push((current, None));
                     break (size, base.kind(current));
                 }
-                Step::Leads(to) => (to, None),
-                Step::Repeats(element, times) => (element, Some(times)),
+                SizeStep::Leads(to) => (to, None),
+                SizeStep::Repeats(element, times) => (element, Some(times)),
             };
             trail.push((current, times));
             current = next;
@@ -138,7 +138,7 @@ impl TypeTables {
 }
 
 /// Where the size of a type comes from.
-pub(crate) enum Step {
+pub(crate) enum SizeStep {
     /// From itself.
     Ends(u32),
     /// From the type it modifies.
@@ -149,18 +149,18 @@ pub(crate) enum Step {
 
 /// One step towards the size of a type that appends `body`.
 #[inline(always)]
-pub(crate) fn step<O: ByteOrder>(t: Type, body: &[u8], pointer: u32) -> Step {
+pub(crate) fn step<O: ByteOrder>(t: Type, body: &[u8], pointer: u32) -> SizeStep {
     match t.wide_kind() {
         kind::INT | kind::STRUCT | kind::UNION | kind::ENUM | kind::FLOAT | kind::ENUM64 => {
-            Step::Ends(t.size_or_type.min(HUGE))
+            SizeStep::Ends(t.size_or_type.min(HUGE))
         }
-        kind::PTR => Step::Ends(pointer),
-        kind if kind::is_modifier(kind) => Step::Leads(t.size_or_type),
+        kind::PTR => SizeStep::Ends(pointer),
+        kind if kind::is_modifier(kind) => SizeStep::Leads(t.size_or_type),
         kind::ARRAY => match (O::u32_at(body, 0), O::u32_at(body, 8)) {
-            (Some(element), Some(times)) => Step::Repeats(element, times),
-            _ => Step::Ends(NO_SIZE),
+            (Some(element), Some(times)) => SizeStep::Repeats(element, times),
+            _ => SizeStep::Ends(NO_SIZE),
         },
-        _ => Step::Ends(NO_SIZE),
+        _ => SizeStep::Ends(NO_SIZE),
     }
 }
 

@@ -27,18 +27,18 @@ pub fn base_strings(split: &Split<'_>) -> Option<u32> {
     split.names(|name| names.push(name));
     names.sort_unstable();
     names.dedup();
-    Places::of(split.strings).length(&names)
+    OwnStrings::of(split.strings).length(&names)
 }
 
 /// The own strings.
-struct Places {
+struct OwnStrings {
     starts: Vec<u32>,
     at: StringStarts,
     /// Bits that tell one more name on the start of a string from a random one.
     each: f64,
 }
 
-impl Places {
+impl OwnStrings {
     fn of(strings: &[u8]) -> Self {
         let at = StringStarts::of(strings, &StringIndex::of(strings));
         // What starts at a NUL is empty, and no name of its own.

@@ -84,8 +84,8 @@ pub fn same_meaning(
         return Comparison::Undecided;
     }
     match here.order() {
-        Order::Little => Walk::<Le>::new(split, here, there, known).run(),
-        Order::Big => Walk::<Be>::new(split, here, there, known).run(),
+        Order::Little => PairWalk::<Le>::new(split, here, there, known).run(),
+        Order::Big => PairWalk::<Be>::new(split, here, there, known).run(),
     }
 }
 
@@ -117,7 +117,7 @@ impl<'a> Side<'a> {
     }
 }
 
-struct Walk<'a, O> {
+struct PairWalk<'a, O> {
     here: Side<'a>,
     there: Side<'a>,
     known: &'a mut BasePairMemo,
@@ -131,10 +131,10 @@ struct Walk<'a, O> {
     order: std::marker::PhantomData<O>,
 }
 
-/// In [`Walk::partner`]: none yet.
+/// In [`PairWalk::partner`]: none yet.
 const ALONE: u32 = u32::MAX;
 
-impl<'a, O: ByteOrder> Walk<'a, O> {
+impl<'a, O: ByteOrder> PairWalk<'a, O> {
     fn new(
         split: &'a Split<'a>,
         here: &'a Base,
@@ -237,23 +237,23 @@ impl<'a, O: ByteOrder> Walk<'a, O> {
             _ => {}
         }
         // What each word of an element is; what comes once is one element.
-        let words: &[Word] = match t.wide_kind() {
-            kind::ARRAY => &[Word::Id, Word::Id, Word::Number],
-            kind::STRUCT | kind::UNION => &[Word::Name, Word::Id, Word::Number],
-            kind::FUNC_PROTO => &[Word::Name, Word::Id],
-            kind::ENUM => &[Word::Name, Word::Number],
-            kind::ENUM64 => &[Word::Name, Word::Number, Word::Number],
-            kind::DATASEC => &[Word::Id, Word::Number, Word::Number],
-            _ => &[Word::Number],
+        let words: &[FieldKind] = match t.wide_kind() {
+            kind::ARRAY => &[FieldKind::Id, FieldKind::Id, FieldKind::Number],
+            kind::STRUCT | kind::UNION => &[FieldKind::Name, FieldKind::Id, FieldKind::Number],
+            kind::FUNC_PROTO => &[FieldKind::Name, FieldKind::Id],
+            kind::ENUM => &[FieldKind::Name, FieldKind::Number],
+            kind::ENUM64 => &[FieldKind::Name, FieldKind::Number, FieldKind::Number],
+            kind::DATASEC => &[FieldKind::Id, FieldKind::Number, FieldKind::Number],
+            _ => &[FieldKind::Number],
         };
         let pairs = body.chunks_exact(4).zip(mirror.chunks_exact(4));
         for ((one, other), word) in pairs.zip(words.iter().cycle()) {
             let one = O::u32_at(one, 0).unwrap_or(0);
             let other = O::u32_at(other, 0).unwrap_or(0);
             let same = match word {
-                Word::Number => one == other,
-                Word::Name => self.same_name(one, other),
-                Word::Id => {
+                FieldKind::Number => one == other,
+                FieldKind::Name => self.same_name(one, other),
+                FieldKind::Id => {
                     self.meet((one, other), from);
                     true
                 }
@@ -302,7 +302,7 @@ impl<'a, O: ByteOrder> Walk<'a, O> {
 
 /// A word of what a type appends.
 #[derive(Clone, Copy)]
-enum Word {
+enum FieldKind {
     Name,
     Id,
     Number,

@@ -76,12 +76,12 @@ impl<O: ByteOrder> Scan<'_, O> {
                         return (NO_SIZE, outer.unwrap_or(NOTHING));
                     };
                     match step::<O>(t, body, self.ground.pointer) {
-                        Step::Ends(size) => (size, t.wide_kind()),
-                        Step::Leads(to) => {
+                        SizeStep::Ends(size) => (size, t.wide_kind()),
+                        SizeStep::Leads(to) => {
                             id = to;
                             continue;
                         }
-                        Step::Repeats(element, count) => {
+                        SizeStep::Repeats(element, count) => {
                             times = repeated(times, count);
                             outer = outer.or(Some(kind::ARRAY));
                             id = element;

@@ -8,7 +8,7 @@ use crate::verify_error::BtfRule;
 
 /// How far following a split type has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Walk {
+enum VisitState {
     Fresh,
     Current,
     Done,
@@ -28,7 +28,7 @@ impl Relocation<'_> {
         } else {
             split_types.saturating_sub(first)
         };
-        let mut walks = vec![Walk::Fresh; self.split.kinds.len()];
+        let mut walks = vec![VisitState::Fresh; self.split.kinds.len()];
         let mut trail = Vec::new();
         for index in 0..end {
             let Some((t, at)) = type_of::<O>(self.split, index) else {
@@ -43,7 +43,7 @@ impl Relocation<'_> {
                 // So that shared tails are walked once.
                 for index in trail.drain(..) {
                     if let Some(walk) = walks.get_mut(index as usize) {
-                        *walk = Walk::Done;
+                        *walk = VisitState::Done;
                     }
                 }
             }
@@ -54,7 +54,7 @@ impl Relocation<'_> {
     fn mark_chain<O: ByteOrder>(
         &mut self,
         member: u32,
-        walks: &mut [Walk],
+        walks: &mut [VisitState],
         trail: &mut Vec<u32>,
     ) -> Result<(), BtfRule> {
         let mut next = member;
@@ -76,11 +76,11 @@ impl Relocation<'_> {
                 return Err(BtfRule::EmbeddedNullPointer { id: next });
             };
             match walk {
-                Walk::Done => return Ok(()),
-                Walk::Current => {
+                VisitState::Done => return Ok(()),
+                VisitState::Current => {
                     return Err(BtfRule::EmbeddedEndless { id: next });
                 }
-                Walk::Fresh => *walk = Walk::Current,
+                VisitState::Fresh => *walk = VisitState::Current,
             }
             trail.push(index);
             next = match t.wide_kind() {
