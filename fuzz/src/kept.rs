@@ -13,11 +13,11 @@ use btf_guard_core::status::{
 };
 use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::decision::Decision;
-use btf_guard_protocol::event::{self, Event, Outcome};
+use btf_guard_protocol::event::{self, Event, EventOutcome};
 use btf_guard_protocol::procfs::{Process, boot_id};
-use btf_guard_protocol::state::last_check::State;
+use btf_guard_protocol::state::last_check::ReportedState;
 use btf_guard_protocol::state::trusted_dir::Private;
-use btf_guard_protocol::state::zypp_commit::{self, Commit, Handoff};
+use btf_guard_protocol::state::zypp_commit::{self, CommitFiles, Handoff};
 use btf_guard_protocol::{judge_client, plan};
 use btf_guard_zypp::carrier_cache;
 use sha2::{Digest, Sha256};
@@ -69,7 +69,7 @@ fn shown(findings: &Findings) {
 pub(crate) fn answer(data: &[u8]) {
     let mut event = serde_json::from_slice::<Event>(data).ok();
     if let Ok(answer) = judge_client::understand(data.to_vec()) {
-        let outcome = Outcome::of(&answer);
+        let outcome = EventOutcome::of(&answer);
         assert!(answer.whole.is_some());
         let _ = plan::lines_to_show(answer.messages.clone(), true);
         event = outcome.map(|outcome| Event {
@@ -115,10 +115,10 @@ pub(crate) fn handoff(data: &[u8]) {
         scene.file("run/state.json", state);
         let dir = Private::create(&scene.path("run")).expect("a directory of our own");
         let own = Process::find(std::process::id()).expect("this process");
-        if let Some(state) = State::read(&dir).expect("a file of our own") {
+        if let Some(state) = ReportedState::read(&dir).expect("a file of our own") {
             let _ = (state.is_of(own), state.is_pending_for_this_process());
             state.write(&dir).expect("it can be written");
-            assert_eq!(State::read(&dir).expect("it is there"), Some(state));
+            assert_eq!(ReportedState::read(&dir).expect("it is there"), Some(state));
         }
         left(scene, &dir, own, handoff);
         // What a file can be named.
@@ -148,7 +148,7 @@ pub(crate) fn handoff(data: &[u8]) {
 
 /// A hand-off as it is, and as it would be had it been left for this process now.
 fn left(scene: &Scene, dir: &Private, own: Process, text: &[u8]) {
-    let commit = Commit::of(dir, own);
+    let commit = CommitFiles::of(dir, own);
     let name = format!("run/zypp-{}-{}.json", own.pid, own.started);
     scene.file(&name, text);
     let _ = commit.handed_over();

@@ -9,7 +9,7 @@ use btf_guard_core::policy::overrides::{self, Overrides, When};
 use btf_guard_core::policy::{Expiry, Places, Policy, Provenance, Rule, Severity, Subject};
 use btf_guard_core::verdict::{Causes, Kind};
 use btf_guard_protocol::nevra::name_of;
-use btf_guard_protocol::override_source::Source;
+use btf_guard_protocol::override_source::OverrideSource;
 use btf_guard_protocol::plan::Answer;
 use btf_guard_protocol::requested_mode;
 use jiff::Timestamp;
@@ -121,8 +121,9 @@ pub(crate) fn overrides(data: &[u8]) {
             let settled = overrides::settle(&places, answer);
             assert!(settled.once.is_empty());
             let is_its_own = used.iter().all(|id| id == ID) && used.len() <= 1;
-            let one_shot =
-                |o: &btf_guard_protocol::override_source::Override| o.source == Source::OneShot;
+            let one_shot = |o: &btf_guard_protocol::override_source::Override| {
+                o.source == OverrideSource::OneShot
+            };
             assert!(is_its_own || !settled.overrides.iter().any(one_shot));
         }
     });

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::event::{Event, Outcome};
 use btf_guard_protocol::judge_client::Judge;
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::Plan;
 use btf_guard_protocol::record_client;
 use btf_guard_protocol::requested_mode::Wish;
@@ -21,13 +21,17 @@ use crate::collect;
 use crate::librpm::Transaction;
 
 /// Who says `off` without a word to the judge: the environment or the macro.
-pub(crate) fn asked(wish: &Wish) -> Option<Source> {
+pub(crate) fn asked(wish: &RequestedMode) -> Option<OverrideSource> {
     wish.source.filter(|_| wish.mode == Some(Mode::Off))
 }
 
 /// Has it written down that a transaction passed, if it touches modules or kernels
 /// and is more than a test run.
-pub(crate) fn note(transaction: &Transaction<'_>, source: Source, judge: impl FnOnce() -> Judge) {
+pub(crate) fn note(
+    transaction: &Transaction<'_>,
+    source: OverrideSource,
+    judge: impl FnOnce() -> Judge,
+) {
     let noted = catch_panic(|| {
         let touched = collect::elements(transaction);
         if transaction.is_test() || touched.is_ok_and(|touched| touched.is_empty()) {
@@ -36,7 +40,8 @@ pub(crate) fn note(transaction: &Transaction<'_>, source: Source, judge: impl Fn
         let root = transaction.root().to_str().map(PathBuf::from);
         let plan = Plan::new(root.unwrap_or_default());
         let why = String::new();
-        let mut event = Event::without_answer(client(), &plan, Outcome::Overridden, why, who());
+        let mut event =
+            Event::without_answer(client(), &plan, EventOutcome::Overridden, why, who());
         event.pass_unjudged(Override::of(source));
         let _ = record_client::record(&judge(), &event);
     });

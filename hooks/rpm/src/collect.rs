@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use btf_guard_protocol::plan::{Action, Element as Entry, Plan};
-use btf_guard_protocol::requested_mode::Wish;
+use btf_guard_protocol::requested_mode::RequestedMode;
 use btf_guard_sysroot::file_role::Directory;
 use rustix::process::{Resource, getrlimit};
 
@@ -141,7 +141,7 @@ fn utf8(path: Vec<u8>) -> Result<PathBuf, TryReserveError> {
 /// A package that cannot be opened has none; the judge says what that means.
 pub(crate) fn plan(
     transaction: &Transaction<'_>,
-    wish: &Wish,
+    wish: &RequestedMode,
     touched: Vec<Touched<'_>>,
 ) -> Result<(Plan, Vec<OwnedFd>), Undescribable> {
     let root = transaction

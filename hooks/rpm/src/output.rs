@@ -13,7 +13,7 @@
 //! what everything goes to, and standard error has it for dnf 5 as well; for
 //! dnf 4 it has instead what the log would hide. On a terminal, dnf 5 draws its
 //! progress over what is written when the transaction is over: that is left to its
-//! own action ([`State::unshown`](btf_guard_protocol::state::last_check::State::unshown)).
+//! own action ([`ReportedState::unshown`](btf_guard_protocol::state::last_check::ReportedState::unshown)).
 
 use std::cell::OnceCell;
 use std::collections::TryReserveError;

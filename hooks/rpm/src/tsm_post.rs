@@ -95,7 +95,7 @@ impl Pending {
         let process = Process::find(std::process::id()).ok()?;
         let dir = Private::create(&options.run_dir).ok()?;
         let since = plan.since.unwrap_or(0);
-        let mut state = State::of(process, plan.root.clone(), since, plan.said.clone());
+        let mut state = ReportedState::of(process, plan.root.clone(), since, plan.said.clone());
         state.pending = true;
         state.write(&dir).ok()?;
         Some(Self {
@@ -107,7 +107,7 @@ impl Pending {
 
     /// Leaves word of what was reported in its place, for the client's own hooks.
     fn end(mut self, root: PathBuf, looked: u64, reported: Vec<String>, unshown: Vec<Message>) {
-        let mut state = State::of(self.process, root, looked, reported);
+        let mut state = ReportedState::of(self.process, root, looked, reported);
         state.unshown = unshown;
         self.is_over = state.write(&self.dir).is_ok();
     }
@@ -117,7 +117,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         if !self.is_over {
             // One that stays is void when this process has ended.
-            let _ = State::remove(&self.dir, self.process);
+            let _ = ReportedState::remove(&self.dir, self.process);
         }
     }
 }

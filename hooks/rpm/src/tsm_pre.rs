@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::judge_client::{Judge, not_judged};
 use btf_guard_protocol::plan::{Answer, Level, Message, Plan, is_offline_image};
-use btf_guard_protocol::requested_mode::{self, Wish};
+use btf_guard_protocol::requested_mode::{self, RequestedMode};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
 use crate::answer::{ReturnCode, follow};
@@ -58,7 +58,7 @@ pub(crate) fn run(
 fn handed_over(
     rpm: &Librpm,
     transaction: &Transaction<'_>,
-    wish: &Wish,
+    wish: &RequestedMode,
     scope: &CommitScope,
     options: &Options,
     answer: Answer,
@@ -92,7 +92,7 @@ fn phase(transaction: &Transaction<'_>) -> Phase {
 fn judged(
     rpm: &Librpm,
     transaction: &Transaction<'_>,
-    wish: &Wish,
+    wish: &RequestedMode,
     scope: &CommitScope,
     options: &LazyCell<Options, impl FnOnce() -> Options>,
 ) -> ReturnCode {

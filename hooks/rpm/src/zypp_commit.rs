@@ -20,7 +20,7 @@ use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::plan::{Answer, Level, Message};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::state::trusted_dir::Private;
-use btf_guard_protocol::state::zypp_commit::{self, Commit, Handoff};
+use btf_guard_protocol::state::zypp_commit::{self, CommitFiles, Handoff};
 
 use crate::answer::ReturnCode;
 use crate::collect;
@@ -79,9 +79,9 @@ impl CommitScope {
         process: Process,
         directory: &Path,
         transaction: &Transaction<'_>,
-    ) -> Result<(), zypp_commit::Refused> {
+    ) -> Result<(), zypp_commit::HandoffError> {
         let dir = Private::create(directory)?;
-        let commit = Commit::of(&dir, process);
+        let commit = CommitFiles::of(&dir, process);
         let begun = commit.has_begun()?;
         let read = commit.handed_over();
         if !self.is_test && !begun && commit.begin()? {
@@ -150,9 +150,9 @@ impl CommitScope {
             .is_none_or(|commit| self.is_test || commit.mark_reported().unwrap_or(true))
     }
 
-    fn commit(&self) -> Option<Commit<'_>> {
+    fn commit(&self) -> Option<CommitFiles<'_>> {
         let (dir, process) = self.place.as_ref()?;
-        Some(Commit::of(dir, *process))
+        Some(CommitFiles::of(dir, *process))
     }
 
     /// Notes what became of this call.

@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btf_guard_protocol::zypp::{Failure, Request};
+use btf_guard_protocol::zypp::{FetchFailure, Request};
 
 use crate::error::plain;
 use crate::response::Response;
@@ -47,7 +47,7 @@ impl Deadline {
 }
 
 /// From now on `answer` goes out at the deadline at the latest.
-pub(crate) fn watch_over(deadline: &Deadline, answer: &Response) -> Result<(), Failure> {
+pub(crate) fn watch_over(deadline: &Deadline, answer: &Response) -> Result<(), FetchFailure> {
     let Some(limit) = deadline.limit else {
         return Ok(());
     };

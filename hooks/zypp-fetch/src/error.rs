@@ -4,18 +4,18 @@
 use std::error::Error as _;
 use std::iter::successors;
 
-use btf_guard_protocol::zypp::Failure;
+use btf_guard_protocol::zypp::FetchFailure;
 use zypp_sys::Error;
 
 /// The words of an error in two parts: the first line, and the rest of them
 /// with what caused it.
-pub(crate) fn failure(error: &Error) -> Failure {
+pub(crate) fn failure(error: &Error) -> FetchFailure {
     let text = error.to_string();
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
     let causes: Vec<String> = successors(error.source(), |&cause| cause.source())
         .map(ToString::to_string)
         .collect();
-    Failure {
+    FetchFailure {
         what: first.trim_end().to_owned(),
         detail: match &causes[..] {
             [] => rest.trim().to_owned(),
@@ -25,8 +25,8 @@ pub(crate) fn failure(error: &Error) -> Failure {
 }
 
 /// A failure in our own words.
-pub(crate) fn plain(what: impl Into<String>) -> Failure {
-    Failure {
+pub(crate) fn plain(what: impl Into<String>) -> FetchFailure {
+    FetchFailure {
         what: what.into(),
         detail: String::new(),
     }

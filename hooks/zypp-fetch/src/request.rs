@@ -3,12 +3,12 @@
 
 use std::io::Read;
 
-use btf_guard_protocol::zypp::{Ask, Failure, MAX_REQUEST, Request, SCHEMA, Verb};
+use btf_guard_protocol::zypp::{Ask, FetchFailure, MAX_REQUEST, Request, SCHEMA, Verb};
 
 use crate::error::plain;
 
 /// The request on `input`, if it makes sense.
-pub(crate) fn read(input: impl Read) -> Result<Request, Failure> {
+pub(crate) fn read(input: impl Read) -> Result<Request, FetchFailure> {
     let mut text = Vec::new();
     let length = input
         .take(MAX_REQUEST + 1)
@@ -25,7 +25,7 @@ pub(crate) fn read(input: impl Read) -> Result<Request, Failure> {
     Ok(request)
 }
 
-fn sense(request: &Request) -> Result<(), Failure> {
+fn sense(request: &Request) -> Result<(), FetchFailure> {
     if request.schema != SCHEMA {
         return Err(plain(format!(
             "the request has schema {}, not {SCHEMA}",
@@ -49,7 +49,7 @@ fn sense(request: &Request) -> Result<(), Failure> {
 }
 
 /// zypper also takes package files and addresses; libzypp itself does not.
-fn named(package: &str) -> Result<(), Failure> {
+fn named(package: &str) -> Result<(), FetchFailure> {
     if package.is_empty() {
         return Err(plain("a package without a name"));
     }

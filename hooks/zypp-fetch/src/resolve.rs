@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use btf_guard_protocol::nevra::Nevra;
 use btf_guard_protocol::plan;
 use btf_guard_protocol::zypp::{
-    Ask, Commit, CommitAction, Extent, Failure, Outcome, Progress, Request, Resolve, Step, Verb,
+    Ask, Commit, CommitAction, DownloadProgress, Extent, FetchFailure, Request, Resolution,
+    Resolve, Step, Verb,
 };
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
@@ -29,7 +30,7 @@ pub(crate) fn answer(
     request: &Request,
     deadline: &Deadline,
     answer: &Response,
-) -> Result<(), Failure> {
+) -> Result<(), FetchFailure> {
     let told = |error: &Error| match error {
         Error::Stopped => plain(too_late(deadline.seconds())),
         error => failure(error),
@@ -52,7 +53,7 @@ pub(crate) fn answer(
         true => all_kernel_packages::all(&zypp).map_err(|error| told(&error))?,
         false => None,
     };
-    answer.resolved(Outcome {
+    answer.resolved(Resolution {
         steps: steps.clone(),
         problems,
         kernel_packages,
@@ -61,7 +62,7 @@ pub(crate) fn answer(
     find_cached(&mut zypp, &steps, &chosen, deadline, answer).map_err(|error| told(&error))
 }
 
-fn open(request: &Request) -> Result<Zypp, Failure> {
+fn open(request: &Request) -> Result<Zypp, FetchFailure> {
     let beside = || {
         let program = std::env::current_exe()
             .map_err(|error| plain(format!("this program does not know where it is: {error}")))?;
@@ -231,7 +232,7 @@ fn fetch(
                     return !deadline.is_near();
                 };
                 last = Some(now);
-                let is_heard = answer.progress(Progress {
+                let is_heard = answer.progress(DownloadProgress {
                     package: step.nevra.clone(),
                     done: step.size.saturating_mul(percent.into()) / 100,
                     total: step.size,

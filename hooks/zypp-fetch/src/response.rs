@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use btf_guard_protocol::zypp::{Failure, Line, Outcome, Progress};
+use btf_guard_protocol::zypp::{DownloadProgress, FetchFailure, Line, Resolution};
 
 use crate::error::plain;
 use crate::stdout::{ANSWERED, FAILED, Stdout};
@@ -16,7 +16,7 @@ pub(crate) struct Response(Arc<Mutex<ResponseState>>);
 
 struct ResponseState {
     output: Stdout,
-    outcome: Option<Outcome>,
+    outcome: Option<Resolution>,
 }
 
 impl Response {
@@ -32,7 +32,7 @@ impl Response {
     }
 
     /// The packages are known; from now on there is something to tell.
-    pub(crate) fn resolved(&self, outcome: Outcome) {
+    pub(crate) fn resolved(&self, outcome: Resolution) {
         self.state().outcome = Some(outcome);
     }
 
@@ -53,13 +53,13 @@ impl Response {
     }
 
     /// A line that is not the last. `false` where nobody reads any more.
-    pub(crate) fn progress(&self, progress: Progress) -> bool {
+    pub(crate) fn progress(&self, progress: DownloadProgress) -> bool {
         let mut state = self.state();
         state.output.write(&Line::Progress(progress)).is_ok()
     }
 
     /// Says that there is no answer. The exit status.
-    pub(crate) fn fail(&self, failure: &Failure) -> u8 {
+    pub(crate) fn fail(&self, failure: &FetchFailure) -> u8 {
         say_failure(&mut self.state().output, failure)
     }
 
@@ -102,7 +102,7 @@ fn say_all(state: &mut ResponseState) -> u8 {
 }
 
 /// Where even this cannot be written, the exit status has to do.
-fn say_failure(output: &mut Stdout, failure: &Failure) -> u8 {
+fn say_failure(output: &mut Stdout, failure: &FetchFailure) -> u8 {
     let _ = output.write(&Line::Error(failure.clone()));
     FAILED
 }

@@ -18,7 +18,7 @@ use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
 use btf_guard_protocol::requested_mode::{self, Wish};
 use btf_guard_protocol::state::trusted_dir::{self, Private};
-use btf_guard_protocol::state::zypp_commit::{self, Commit};
+use btf_guard_protocol::state::zypp_commit::{self, CommitFiles};
 use btf_guard_protocol::zypp::{CommitAction, CommitStep};
 use btf_guard_subprocess::Failure;
 
@@ -106,7 +106,7 @@ impl Work {
         let dir = Private::create(&self.places.handoff)?;
         zypp_commit::clean(&dir).map_err(Error::HandOver)?;
         if let Some(process) = self.committer() {
-            let commit = Commit::of(&dir, process);
+            let commit = CommitFiles::of(&dir, process);
             commit.forget().map_err(Error::HandOver)?;
             if !self.surroundings.is_transactional {
                 commit.watch().map_err(Error::HandOver)?;
@@ -206,7 +206,7 @@ impl Work {
         );
         let answer = begun.answer.insert(answer);
         let dir = Private::create(&self.places.handoff)?;
-        let commit = Commit::of(&dir, process);
+        let commit = CommitFiles::of(&dir, process);
         commit
             .hand_over(plan.root, answer, names)
             .and_then(|()| commit.watch())
@@ -240,7 +240,7 @@ impl Work {
     }
 
     /// What the admin asks for, as for the rpm plugin.
-    fn wish(&self) -> Wish {
+    fn wish(&self) -> RequestedMode {
         let environment = self.surroundings.mode.as_ref();
         let environment = environment.map(|value| value.to_string_lossy().into_owned());
         let wish = requested_mode::wish(environment.as_deref(), || {
@@ -271,7 +271,7 @@ impl Work {
             && let Some(dir) = Private::open(&self.places.handoff)?
             && let Some(process) = self.committer()
         {
-            let commit = Commit::of(&dir, process);
+            let commit = CommitFiles::of(&dir, process);
             commit.forget().map_err(Error::HandOver)?;
         }
         self.is_here = false;
@@ -281,8 +281,9 @@ impl Work {
     /// Has the rpm plugin let a call of this commit through?
     fn has_begun(&self) -> bool {
         let dir = Private::open(&self.places.handoff).ok().flatten();
-        dir.zip(self.committer())
-            .is_some_and(|(dir, process)| Commit::of(&dir, process).has_begun().unwrap_or(true))
+        dir.zip(self.committer()).is_some_and(|(dir, process)| {
+            CommitFiles::of(&dir, process).has_begun().unwrap_or(true)
+        })
     }
 
     /// libzypp also says that it has `done` a step whose failure its user has

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use btf_guard_protocol::zypp::{Ask, Commit, CommitStep, Extent, Outcome, Request};
+use btf_guard_protocol::zypp::{Ask, Commit, CommitStep, Extent, Request, Resolution};
 use btf_guard_protocol::zypp_client;
 
 /// The program ends by itself when its time is over; this much later it is ended.
@@ -27,7 +27,7 @@ pub(crate) fn fetch(
     root: &Path,
     steps: &[CommitStep],
     timeout: Duration,
-) -> Result<Outcome, Error> {
+) -> Result<Resolution, Error> {
     let deadline = timeout.saturating_sub(GRACE_PERIOD).as_secs();
     if deadline == 0 {
         return Err(Error::Time);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::nevra::Nevra;
 use btf_guard_protocol::plan::Action;
-use btf_guard_protocol::zypp::{CommitAction, CommitStep, Outcome, Step};
+use btf_guard_protocol::zypp::{CommitAction, CommitStep, Resolution, Step};
 use walkdir::WalkDir;
 
 /// Files that are looked at; a cache that keeps every package has some thousands.
@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 8;
 /// cache under the name that their version gives them, and packages of the
 /// same name that go. Those that are not there count as carrying modules if
 /// they are named like it.
-pub(crate) fn search(cache: &Path, steps: &[CommitStep]) -> Outcome {
+pub(crate) fn search(cache: &Path, steps: &[CommitStep]) -> Resolution {
     let coming = steps
         .iter()
         .filter(|step| step.action != CommitAction::Erase);
@@ -54,9 +54,9 @@ pub(crate) fn search(cache: &Path, steps: &[CommitStep]) -> Outcome {
             replaces: Vec::new(),
         }
     });
-    Outcome {
+    Resolution {
         steps: steps.collect(),
-        ..Outcome::default()
+        ..Resolution::default()
     }
 }
 

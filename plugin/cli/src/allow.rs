@@ -63,8 +63,8 @@ fn issue(places: &Places, wanted: &Wanted, wish: Wish) -> anyhow::Result<Outcome
         boot => boot,
     };
     let source = match wanted.next {
-        true => Source::OneShot,
-        false => Source::Standing,
+        true => OverrideSource::OneShot,
+        false => OverrideSource::Standing,
     };
     let token = Token {
         schema: SCHEMA,
@@ -91,7 +91,7 @@ fn revoke(places: &Places, id: &str) -> anyhow::Result<Outcome> {
 /// One override, for a program.
 #[derive(Serialize)]
 struct Entry<'t> {
-    source: Source,
+    source: OverrideSource,
     #[serde(flatten)]
     token: &'t Token,
 }
@@ -102,8 +102,8 @@ fn list(places: &Places, format: ListFormat) -> anyhow::Result<Outcome> {
         "only root may see the overrides"
     );
     let all = Overrides::read(places, btf_guard_protocol::clock::now());
-    let standing = all.standing.iter().map(|t| (Source::Standing, t));
-    let one_shot = all.one_shot.iter().map(|t| (Source::OneShot, t));
+    let standing = all.standing.iter().map(|t| (OverrideSource::Standing, t));
+    let one_shot = all.one_shot.iter().map(|t| (OverrideSource::OneShot, t));
     let entries: Vec<_> = standing.chain(one_shot).collect();
     match format {
         ListFormat::Json => {
@@ -126,13 +126,13 @@ fn list(places: &Places, format: ListFormat) -> anyhow::Result<Outcome> {
 }
 
 /// An override in a line.
-fn line(out: &mut impl Write, source: Source, token: &Token) -> io::Result<()> {
+fn line(out: &mut impl Write, source: OverrideSource, token: &Token) -> io::Result<()> {
     let wish = match token.wish {
         Wish::Allow => "allow",
         Wish::Deny => "deny",
     };
     let what = match source {
-        Source::OneShot => "the next transaction",
+        OverrideSource::OneShot => "the next transaction",
         _ => "every transaction",
     };
     let package = token.package.as_deref();

@@ -27,7 +27,7 @@ use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
 use btf_guard_protocol::state::last_check::State;
 use btf_guard_protocol::state::trusted_dir::{Private, RUN};
-use btf_guard_protocol::state::zypp_commit::Commit;
+use btf_guard_protocol::state::zypp_commit::CommitFiles;
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
@@ -107,7 +107,7 @@ fn looked(hook: &Hook) -> anyhow::Result<Looked> {
 
 /// What an answer says.
 fn told(client: &str, plan: &Plan, answer: Answer) -> Looked {
-    let became = Became::of(&answer);
+    let became = EventOutcome::of(&answer);
     let event = |became| Event::of(client.to_owned(), plan, became, &answer, who());
     let event = became.map(event);
     (answer.messages, event)
@@ -156,7 +156,7 @@ fn dkms(client: u32) -> anyhow::Result<Looked> {
 fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     let client = this(client)?;
     let dir = Private::open(Path::new(RUN)).ok().flatten();
-    let before = dir.and_then(|dir| State::read(&dir).ok()?);
+    let before = dir.and_then(|dir| ReportedState::read(&dir).ok()?);
     let before = before.filter(|state| state.is_of(client) && state.root == root);
     let (since, mut reported, mut lines) = match before {
         Some(before) => (before.looked, before.reported, before.unshown),
@@ -189,7 +189,7 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
         return Ok((lines, None));
     }
     // Where it cannot be written, the client's next transaction reports it again.
-    let state = State::of(client, root.to_owned(), looked, reported);
+    let state = ReportedState::of(client, root.to_owned(), looked, reported);
     let _ = Private::create(Path::new(RUN)).map(|dir| state.write(&dir));
     Ok((lines, event))
 }
@@ -203,8 +203,8 @@ fn somebody_else_will() -> bool {
     let committer = env::var(COMMITTER).ok().and_then(|pid| pid.parse().ok());
     let committer = committer.and_then(|pid| Process::find(pid).ok());
     let committer = committer.filter(|process| process.is_ancestor_of_mine().unwrap_or(false));
-    let handed_over = |process| matches!(Commit::of(&dir, process).handed_over(), Ok(Some(_)));
-    let state = State::read(&dir).ok().flatten();
+    let handed_over = |process| matches!(CommitFiles::of(&dir, process).handed_over(), Ok(Some(_)));
+    let state = ReportedState::read(&dir).ok().flatten();
     state.is_some_and(|state| state.is_pending_for_this_process())
         || committer.is_some_and(handed_over)
 }

@@ -13,7 +13,7 @@ use btf_guard_core::report::{self, PackageOrigin, Report, Ruling, messages};
 use btf_guard_core::transaction::scene::{Scene, keys};
 use btf_guard_core::transaction::{post, pre};
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
 use btf_guard_protocol::terminal::escape;
 use btf_guard_sysroot::{Root, host};
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
     if mode == Mode::Off {
         let report = report::assemble(Vec::new(), Vec::new(), Vec::new(), mode);
         // The environment and the macro are obeyed without a judge, and written down.
-        let off = source.filter(|source| *source == Source::CommandLine);
+        let off = source.filter(|source| *source == OverrideSource::CommandLine);
         let off = off.filter(|_| plan.stage == Stage::Before);
         output::json(&Answer {
             overrides: off.map(Override::of).into_iter().collect(),

@@ -10,7 +10,7 @@
 mod common;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::override_source::Source;
+use btf_guard_protocol::override_source::OverrideSource;
 
 use crate::common::judge::{Answer, Transaction, kernel, kmp};
 use common::{Build, Place, run};
@@ -162,13 +162,13 @@ fn who_asks_is_named_where_it_made_the_difference() {
     let scene = Scene::with("mode = \"warn\"\n");
     assert_eq!(sources(&scene.bad().judge()), ["configuration"]);
     let mut transaction = scene.bad().mode(Mode::Block);
-    transaction.plan.mode_source = Some(Source::Macro);
+    transaction.plan.mode_source = Some(OverrideSource::Macro);
     assert_eq!(transaction.judge().decision(), "block");
     scene.machine.file("proc/cmdline", "quiet btf_guard=off");
     let answer = scene.bad().judge();
     assert_eq!((answer.decision(), answer.messages().len()), ("allow", 0));
     let mut transaction = scene.bad().mode(Mode::Block);
-    transaction.plan.mode_source = Some(Source::Environment);
+    transaction.plan.mode_source = Some(OverrideSource::Environment);
     assert_eq!(transaction.judge().decision(), "block");
 }
 

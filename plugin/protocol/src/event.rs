@@ -36,7 +36,7 @@ pub struct Event {
     /// The root that it was about.
     pub root: PathBuf,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: EventOutcome,
     /// Why it was not what the policy alone says; the last is what tipped it.
     #[serde(default)]
     pub overrides: Vec<Override>,
@@ -50,16 +50,16 @@ pub struct Event {
     pub failure: Option<String>,
     /// What the outcome still depends on, on the way to the record: it decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undecided: Option<Undecided>,
+    pub undecided: Option<OutcomeInputs>,
 }
 
 /// What the outcome of an [`Event`] depends on, besides its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undecided {
+pub struct OutcomeInputs {
     /// [`Plan::mode`].
     pub mode: Option<Mode>,
     /// [`Plan::mode_source`].
-    pub mode_source: Option<Source>,
+    pub mode_source: Option<OverrideSource>,
     /// The client does not come again with the same transaction: overrides that hold
     /// for one are used up.
     pub is_last: bool,
@@ -77,7 +77,7 @@ pub struct Reply {
 /// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum EventOutcome {
     /// It was stopped.
     Blocked,
     /// It went on, as the policy says; also what was found on the disk.
@@ -91,7 +91,13 @@ pub enum Outcome {
 
 impl Event {
     /// What came of an answer, now.
-    pub fn of(client: String, plan: &Plan, outcome: Outcome, answer: &Answer, who: Who) -> Self {
+    pub fn of(
+        client: String,
+        plan: &Plan,
+        outcome: EventOutcome,
+        answer: &Answer,
+        who: Who,
+    ) -> Self {
         let mut event = Self::new(client, plan, outcome, who);
         match answer.overrides.last().filter(|_| answer.is_off()) {
             Some(off) => event.pass_unjudged(off.clone()),
@@ -106,7 +112,7 @@ impl Event {
     /// Makes it one of a transaction that was not judged, because this says `off`.
     pub fn pass_unjudged(&mut self, off: Override) {
         self.failure = Some(format!("{} says off", off.source.name()));
-        self.outcome = Outcome::Overridden;
+        self.outcome = EventOutcome::Overridden;
         self.overrides.push(off);
     }
 
@@ -114,7 +120,7 @@ impl Event {
     pub fn without_answer(
         client: String,
         plan: &Plan,
-        outcome: Outcome,
+        outcome: EventOutcome,
         failure: String,
         who: Who,
     ) -> Self {
@@ -124,7 +130,7 @@ impl Event {
         }
     }
 
-    fn new(client: String, plan: &Plan, outcome: Outcome, who: Who) -> Self {
+    fn new(client: String, plan: &Plan, outcome: EventOutcome, who: Who) -> Self {
         Self {
             schema: SCHEMA,
             time: now(),
@@ -142,7 +148,7 @@ impl Event {
     }
 }
 
-impl Undecided {
+impl OutcomeInputs {
     /// Of a plan, in the client's last run or not.
     pub(crate) fn of(plan: &Plan, is_last: bool) -> Self {
         Self {
@@ -153,7 +159,7 @@ impl Undecided {
     }
 }
 
-impl Outcome {
+impl EventOutcome {
     /// Of a transaction that went on, or did not, by this answer. `None` where
     /// there is nothing to record.
     pub fn of(answer: &Answer) -> Option<Self> {
@@ -179,8 +185,10 @@ mod tests {
             stage: Stage::Before,
             test: false,
             root: "/".into(),
-            outcome: Outcome::Overridden,
-            overrides: vec![Override::of(crate::override_source::Source::Environment)],
+            outcome: EventOutcome::Overridden,
+            overrides: vec![Override::of(
+                crate::override_source::OverrideSource::Environment,
+            )],
             who: Who::of_this_process(|name| match name {
                 "SUDO_USER" => Some("me".to_owned()),
                 _ => Some("1000".to_owned()),

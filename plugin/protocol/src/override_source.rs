@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// What it was.
-    pub source: Source,
+    pub source: OverrideSource,
     /// Which one, of rules and tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -20,7 +20,7 @@ pub struct Override {
 
 impl Override {
     /// One that has neither a name nor a reason.
-    pub fn of(source: Source) -> Self {
+    pub fn of(source: OverrideSource) -> Self {
         Self {
             source,
             id: None,
@@ -42,7 +42,7 @@ impl fmt::Display for Override {
 /// Where an [`Override`] comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum OverrideSource {
     /// `mode` of the configuration.
     Configuration,
     /// A rule of the configuration.
@@ -59,7 +59,7 @@ pub enum Source {
     OneShot,
 }
 
-impl Source {
+impl OverrideSource {
     /// In the words of a sentence.
     pub fn name(self) -> &'static str {
         match self {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::decision::{Decision, Mode};
-use crate::override_source::{Override, Source};
+use crate::override_source::{Override, OverrideSource};
 use crate::terminal::escape;
 
 /// The version of [`Plan`] and of every JSON report.
@@ -37,7 +37,7 @@ pub struct Plan {
     /// Which of the two asks. `None` where the hook itself can do no more than
     /// `mode` says.
     #[serde(default)]
-    pub mode_source: Option<Source>,
+    pub mode_source: Option<OverrideSource>,
     /// What is changed is an image of a system, to be booted later, even if the
     /// root is `/`: the running kernel will not meet it.
     #[serde(default)]
@@ -182,7 +182,8 @@ impl Answer {
     /// transaction: one of them is gone, or nobody knows.
     pub fn fall_back(&mut self) {
         self.once.clear();
-        self.overrides.retain(|o| o.source != Source::OneShot);
+        self.overrides
+            .retain(|o| o.source != OverrideSource::OneShot);
         match self.fallback.take() {
             Some(Fallback { decision, messages }) => {
                 (self.decision, self.messages) = (decision, messages);
@@ -196,7 +197,8 @@ impl Answer {
     /// that what comes to nothing by it is `off`.
     pub fn is_off(&self) -> bool {
         let last = self.overrides.last();
-        self.decision == Decision::Allow && last.is_some_and(|o| o.source == Source::CommandLine)
+        self.decision == Decision::Allow
+            && last.is_some_and(|o| o.source == OverrideSource::CommandLine)
     }
 }
 

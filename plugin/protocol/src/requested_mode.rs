@@ -2,34 +2,34 @@
 //! What the admin asked for: the environment and the rpm macro.
 
 use crate::decision::Mode;
-use crate::override_source::Source;
+use crate::override_source::OverrideSource;
 
 /// The mode asked for, and what could not be understood.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct RequestedMode {
     /// `None` leaves the choice to the judge's configuration.
     pub mode: Option<Mode>,
     /// Which of the two asks for it.
-    pub source: Option<Source>,
+    pub source: Option<OverrideSource>,
     /// A line for the admin each.
     pub complaints: Vec<String>,
 }
 
 /// The environment's `BTF_GUARD` goes before the macro `%_btf_guard`. A value
 /// that means nothing is complained of and counts as absent.
-pub fn wish(environment: Option<&str>, expand_macro: impl FnOnce() -> String) -> Wish {
-    let mut wish = Wish::default();
+pub fn wish(environment: Option<&str>, expand_macro: impl FnOnce() -> String) -> RequestedMode {
+    let mut wish = RequestedMode::default();
     if let Some(value) = environment {
-        wish.take(Source::Environment, value);
+        wish.take(OverrideSource::Environment, value);
     }
     if wish.mode.is_none() {
-        wish.take(Source::Macro, &expand_macro());
+        wish.take(OverrideSource::Macro, &expand_macro());
     }
     wish
 }
 
-impl Wish {
-    fn take(&mut self, source: Source, value: &str) {
+impl RequestedMode {
+    fn take(&mut self, source: OverrideSource, value: &str) {
         let mode = match value.trim().to_ascii_lowercase().as_str() {
             "" => return,
             "off" => Mode::Off,

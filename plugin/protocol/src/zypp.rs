@@ -44,7 +44,7 @@ pub struct Request {
     /// Which of them to fetch.
     #[serde(default)]
     pub fetch: Extent,
-    /// Also wanted: [`Outcome::kernel_packages`].
+    /// Also wanted: [`Resolution::kernel_packages`].
     #[serde(default)]
     pub kernel_packages: bool,
 }
@@ -174,16 +174,16 @@ pub enum Extent {
 #[serde(rename_all = "lowercase")]
 pub enum Line {
     /// A package is being fetched. At most a few a second.
-    Progress(Progress),
+    Progress(DownloadProgress),
     /// The last line, where libzypp had an answer.
-    Result(Outcome),
+    Result(Resolution),
     /// The last line, where it had none.
-    Error(Failure),
+    Error(FetchFailure),
 }
 
 /// How far a download is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct DownloadProgress {
     /// Name, version, release, architecture.
     pub package: String,
     /// Bytes of it that are there.
@@ -198,7 +198,7 @@ pub struct Progress {
 
 /// What will be installed and removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct Resolution {
     /// A step for each package that comes or goes.
     pub steps: Vec<Step>,
     /// What is missing from this answer and why, a line each: what the solver
@@ -241,7 +241,7 @@ pub struct Step {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct FetchFailure {
     /// What went wrong, one line.
     pub what: String,
     /// What libzypp said about it, if it said more; may be empty.
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn lines_are_written_as_their_documentation_says() {
-        let progress = Line::Progress(Progress {
+        let progress = Line::Progress(DownloadProgress {
             package: "a-1-1.noarch".to_owned(),
             done: 1,
             total: 2,
@@ -300,7 +300,7 @@ mod tests {
             serde_json::to_string(&progress).unwrap(),
             r#"{"progress":{"package":"a-1-1.noarch","done":1,"total":2,"index":1,"of":3}}"#
         );
-        let result = Line::Result(Outcome {
+        let result = Line::Result(Resolution {
             steps: vec![Step {
                 action: Action::Erase,
                 nevra: "a-1-1.noarch".to_owned(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use btf_guard_subprocess::{Failure, Limits};
 
-use crate::zypp::{Line, MAX_LINE, Outcome, Progress, Request};
+use crate::zypp::{DownloadProgress, Line, MAX_LINE, Request, Resolution};
 
 const WHO: &str = "the fetch program";
 
@@ -40,7 +40,7 @@ pub fn installed() -> PathBuf {
 ///
 /// # Errors
 /// Where the program cannot be started or listened to, or libzypp has no answer.
-pub fn ask(program: &Path, request: &Request, timeout: Duration) -> Result<Outcome, Error> {
+pub fn ask(program: &Path, request: &Request, timeout: Duration) -> Result<Resolution, Error> {
     let limits = limits(timeout);
     let input = btf_guard_subprocess::json_memfd(request)
         .map_err(|source| Failure::HandOver { who: WHO, source })?;
@@ -60,8 +60,8 @@ pub fn ask(program: &Path, request: &Request, timeout: Duration) -> Result<Outco
 pub fn ask_aloud(
     program: &Path,
     request: &Request,
-    tell: &mut dyn FnMut(&Progress),
-) -> Result<Outcome, Error> {
+    tell: &mut dyn FnMut(&DownloadProgress),
+) -> Result<Resolution, Error> {
     let limits = limits(Duration::MAX);
     let input = btf_guard_subprocess::json_memfd(request)
         .map_err(|source| Failure::HandOver { who: WHO, source })?;
@@ -92,7 +92,7 @@ fn conclude(
     last: Option<Line>,
     ended: btf_guard_subprocess::Output,
     limits: &Limits,
-) -> Result<Outcome, Error> {
+) -> Result<Resolution, Error> {
     match last {
         Some(Line::Result(outcome)) => Ok(outcome),
         Some(Line::Error(failure)) => Err(Error::Libzypp {
@@ -123,7 +123,7 @@ mod tests {
 
     /// What both ways of asking make of a program that writes this: a test
     /// double, because libzypp cannot be made to write it.
-    fn answers(script: &str) -> [Result<Outcome, Error>; 2] {
+    fn answers(script: &str) -> [Result<Resolution, Error>; 2] {
         let place = tempfile::tempdir().unwrap();
         let program = place.path().join("fetch");
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();

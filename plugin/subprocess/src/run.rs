@@ -95,17 +95,17 @@ pub fn lines(
 }
 
 /// Takes a piece of the child's output, unless it is too much.
-type Hear<'h> = &'h mut dyn FnMut(&[u8]) -> Result<(), ReadError>;
+type Hear<'h> = &'h mut dyn FnMut(&[u8]) -> Result<(), OutputError>;
 
 /// Adds a piece of output, of which there may be so much in all, in bytes. Where
 /// there is no memory for it, that is an error and no abort of the client.
-fn keep(output: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), ReadError> {
+fn keep(output: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), OutputError> {
     if output.len().saturating_add(piece.len()) > limit {
-        return Err(ReadError::TooLong);
+        return Err(OutputError::TooLong);
     }
     let reserved = output.try_reserve(piece.len());
     reserved
-        .map_err(|error| ReadError::System(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
+        .map_err(|error| OutputError::System(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
     output.extend_from_slice(piece);
     Ok(())
 }
@@ -138,7 +138,7 @@ fn hear(
     let who = limits.who;
     match heard {
         Ok(status) => Ok((status, stderr)),
-        Err(ReadError::Late) => {
+        Err(OutputError::Late) => {
             let timeout = limits.timeout;
             Err(Failure::Late {
                 who,
@@ -146,11 +146,11 @@ fn hear(
                 stderr,
             })
         }
-        Err(ReadError::TooLong) => {
+        Err(OutputError::TooLong) => {
             let limit = limits.limit;
             Err(Failure::TooLong { who, limit, stderr })
         }
-        Err(ReadError::System(source)) => Err(Failure::Listen { who, source }),
+        Err(OutputError::System(source)) => Err(Failure::Listen { who, source }),
     }
 }
 
@@ -170,7 +170,7 @@ pub fn json_memfd(value: &impl Serialize) -> io::Result<File> {
 }
 
 /// Why a child was not heard to the end.
-enum ReadError {
+enum OutputError {
     Late,
     TooLong,
     System(io::Error),
@@ -181,11 +181,11 @@ fn listen(
     running: &mut Running,
     deadline: Instant,
     each: Hear<'_>,
-) -> Result<Option<ExitStatus>, ReadError> {
+) -> Result<Option<ExitStatus>, OutputError> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let Some(ready) = running.wait(left).map_err(ReadError::System)? else {
+        let Some(ready) = running.wait(left).map_err(OutputError::System)? else {
             break;
         };
         if ready.stderr {
@@ -196,16 +196,16 @@ fn listen(
         if ready.stdout {
             let read = running
                 .read_stdout(&mut buffer)
-                .map_err(ReadError::System)?;
+                .map_err(OutputError::System)?;
             each(buffer.get(..read).unwrap_or_default())?;
         } else if left.is_zero() {
-            return Err(ReadError::Late);
+            return Err(OutputError::Late);
         }
     }
     match running.end(deadline) {
         ChildEnd::Status(status) => Ok(Some(status)),
         ChildEnd::Unknown => Ok(None),
-        ChildEnd::NotYet => Err(ReadError::Late),
+        ChildEnd::NotYet => Err(OutputError::Late),
     }
 }
 

@@ -47,13 +47,13 @@ impl<'a> Role<'a> {
     /// ([`is_release`]).
     pub fn of(path: &'a Path) -> Option<Self> {
         counters::count("classify", path.display());
-        match Tree::of(path)? {
-            Tree::Boot(file) => {
+        match KnownDir::of(path)? {
+            KnownDir::Boot(file) => {
                 let name = file.as_path().to_str()?;
                 let (kind, release) = in_boot(name)?;
                 is_release(release).then(|| kind.of(release, Path::new("")))
             }
-            Tree::Modules { release, below } => {
+            KnownDir::Modules { release, below } => {
                 let below = below.as_path();
                 let directory = match below.components().nth(1) {
                     None => Directory::Release,
@@ -96,9 +96,9 @@ pub enum Directory {
 impl Directory {
     /// What the directory at `path` may hold. Nothing is allocated.
     pub fn of(path: &[u8]) -> Option<Self> {
-        match Tree::of(Path::new(OsStr::from_bytes(path)))? {
-            Tree::Boot(mut below) => below.next().is_none().then_some(Self::Boot),
-            Tree::Modules { mut below, .. } => Some(match below.next() {
+        match KnownDir::of(Path::new(OsStr::from_bytes(path)))? {
+            KnownDir::Boot(mut below) => below.next().is_none().then_some(Self::Boot),
+            KnownDir::Modules { mut below, .. } => Some(match below.next() {
                 None => Self::Release,
                 Some(_) => Self::Modules,
             }),
@@ -108,10 +108,10 @@ impl Directory {
     /// Its file `name` is a module or a kernel image: the path of both has a [`Role`]
     /// that [is judged](Role::is_judged).
     pub fn has_judged(self, name: &[u8]) -> bool {
-        self.kind(name).is_some_and(|kind| kind != Kind::Config)
+        self.kind(name).is_some_and(|kind| kind != NameKind::Config)
     }
 
-    fn kind(self, name: &[u8]) -> Option<Kind> {
+    fn kind(self, name: &[u8]) -> Option<NameKind> {
         match self {
             Self::Boot => {
                 let (kind, release) = in_boot(str::from_utf8(name).ok()?)?;
@@ -124,7 +124,7 @@ impl Directory {
 }
 
 /// A directory of the root, and what of a path is below it.
-enum Tree<'a> {
+enum KnownDir<'a> {
     Boot(Components<'a>),
     Modules {
         release: &'a str,
@@ -132,7 +132,7 @@ enum Tree<'a> {
     },
 }
 
-impl<'a> Tree<'a> {
+impl<'a> KnownDir<'a> {
     fn of(path: &'a Path) -> Option<Self> {
         let mut parts = path.components();
         if parts.next()? != Component::RootDir {
@@ -166,14 +166,14 @@ fn name<'a>(parts: &mut Components<'a>) -> Option<&'a OsStr> {
 
 /// What a name alone tells, where its directory is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NameKind {
     Module,
     Image,
     OtherImage,
     Config,
 }
 
-impl Kind {
+impl NameKind {
     fn of<'a>(self, release: &'a str, below: &'a Path) -> Role<'a> {
         match self {
             Self::Module => Role::Module { release, below },
@@ -188,7 +188,7 @@ impl Kind {
 /// that is no image.
 pub fn release_of_boot_image(name: &str) -> Option<&str> {
     let (kind, release) = in_boot(name)?;
-    (kind != Kind::Config && is_release(release)).then_some(release)
+    (kind != NameKind::Config && is_release(release)).then_some(release)
 }
 
 /// Images have their release in their names in `/boot`.
@@ -196,17 +196,17 @@ pub fn release_of_boot_image(name: &str) -> Option<&str> {
 /// SUSE has `vmlinux-RELEASE.gz`: the suffix is not the release's. Left out are what
 /// packages leave behind and checksums, as grub-mkconfig does
 /// (`grub_file_is_not_garbage`, util/grub-mkconfig_lib.in, 2.06).
-fn in_boot(name: &str) -> Option<(Kind, &str)> {
+fn in_boot(name: &str) -> Option<(NameKind, &str)> {
     let garbage = [".rpmsave", ".rpmnew", ".sig", ".hmac"];
     let is_garbage = garbage.iter().any(|end| name.ends_with(end)) || name.contains(".dpkg-");
     if is_garbage || name.contains('/') {
         return None;
     }
     if let Some(release) = name.strip_prefix("vmlinuz-") {
-        return Some((Kind::Image, release));
+        return Some((NameKind::Image, release));
     }
     if let Some(release) = name.strip_prefix("config-") {
-        return Some((Kind::Config, release));
+        return Some((NameKind::Config, release));
     }
     let others = ["vmlinux-", "Image-", "image-"];
     let release = others.iter().find_map(|prefix| name.strip_prefix(prefix))?;
@@ -214,30 +214,30 @@ fn in_boot(name: &str) -> Option<(Kind, &str)> {
     let bare = packed
         .iter()
         .find_map(|suffix| release.strip_suffix(suffix));
-    Some((Kind::OtherImage, bare.unwrap_or(release)))
+    Some((NameKind::OtherImage, bare.unwrap_or(release)))
 }
 
 /// The names under which distributions keep an image in its module directory: the
 /// other ones are those of other architectures (`image` is s390x on SUSE), compressed
 /// ones, and EFI's, unified ones among them (Fedora's `vmlinuz-virt.efi`).
-fn in_module_dir(name: &[u8]) -> Option<Kind> {
+fn in_module_dir(name: &[u8]) -> Option<NameKind> {
     match name {
-        b"vmlinux" | b"vmlinuz" => Some(Kind::Image),
-        b"config" => Some(Kind::Config),
-        b"Image" | b"image" => Some(Kind::OtherImage),
-        _ if name.starts_with(b"vmlinux.") => Some(Kind::OtherImage),
-        _ if name.starts_with(b"vmlinuz") && name.ends_with(b".efi") => Some(Kind::OtherImage),
+        b"vmlinux" | b"vmlinuz" => Some(NameKind::Image),
+        b"config" => Some(NameKind::Config),
+        b"Image" | b"image" => Some(NameKind::OtherImage),
+        _ if name.starts_with(b"vmlinux.") => Some(NameKind::OtherImage),
+        _ if name.starts_with(b"vmlinuz") && name.ends_with(b".efi") => Some(NameKind::OtherImage),
         _ => None,
     }
 }
 
 /// The suffixes are those of the kernel's `CONFIG_MODULE_COMPRESS_*`
 /// (scripts/Makefile.modinst), which kmod loads.
-fn module(name: &[u8]) -> Option<Kind> {
+fn module(name: &[u8]) -> Option<NameKind> {
     [".ko", ".ko.gz", ".ko.xz", ".ko.zst"]
         .iter()
         .any(|suffix| name.len() > suffix.len() && name.ends_with(suffix.as_bytes()))
-        .then_some(Kind::Module)
+        .then_some(NameKind::Module)
 }
 
 /// Can this be a release, which names a directory and parts of file names? An

@@ -122,8 +122,8 @@ impl Root {
     /// directory and `/boot`. Each as its path inside the root and the file that
     /// it leads to, in a fixed order; a file is named once. None for what is no
     /// release ([`is_release`]).
-    pub fn images(&self, release: &str) -> Vec<Image> {
-        let mut images: Vec<Image> = Vec::new();
+    pub fn images(&self, release: &str) -> Vec<ImageFile> {
+        let mut images: Vec<ImageFile> = Vec::new();
         if !is_release(release) {
             return images;
         }
@@ -132,7 +132,7 @@ impl Root {
                 continue;
             };
             if file.is_file() && !images.iter().any(|image| image.file == file) {
-                images.push(Image { inside, file });
+                images.push(ImageFile { inside, file });
             }
         }
         images
@@ -175,7 +175,7 @@ impl Root {
 
 /// A kernel image of a root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub struct ImageFile {
     /// Its path inside the root, links not followed.
     pub inside: PathBuf,
     /// The file that it leads to, as a path of this process.

@@ -21,7 +21,7 @@ pub struct ModuleFile {
 
 /// What lies below a directory.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub struct ModuleTree {
     /// The module files, sorted by path; a file is named once, by the first path.
     pub modules: Vec<ModuleFile>,
     /// What could not be read, and why.
@@ -38,10 +38,10 @@ pub type TimedModule = (ModuleFile, Option<i64>);
 /// `dir`, where `dir` is not in `root`); a link that leads nowhere is not a
 /// module. `build` and `source` right below `dir` are links that every module
 /// directory has to whole source trees: they are not entered.
-pub fn walk(dir: &Path, root: &Root) -> Tree {
+pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
     let mut unreadable = Vec::new();
     let found = collect(dir, root, false, &mut unreadable);
-    Tree {
+    ModuleTree {
         modules: found.into_iter().map(|(found, _)| found).collect(),
         unreadable,
     }
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
     use crate::tests::touch;
 
-    fn names(tree: &Tree, dir: &Path) -> Vec<String> {
+    fn names(tree: &ModuleTree, dir: &Path) -> Vec<String> {
         tree.modules
             .iter()
             .map(|m| m.path.strip_prefix(dir).unwrap().display().to_string())

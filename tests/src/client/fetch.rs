@@ -3,7 +3,7 @@
 
 use std::process::ExitStatus;
 
-use btf_guard_protocol::zypp::{Failure, Line, Outcome, Progress, Request, Step};
+use btf_guard_protocol::zypp::{DownloadProgress, FetchFailure, Line, Request, Resolution, Step};
 
 use super::ClientRoot;
 use crate::skip::skipped;
@@ -30,7 +30,7 @@ pub struct Fetched {
     /// How it ended.
     pub status: ExitStatus,
     /// The lines before the last.
-    pub progress: Vec<Progress>,
+    pub progress: Vec<DownloadProgress>,
     /// The last line.
     pub last: Line,
 }
@@ -55,7 +55,7 @@ impl Fetched {
     }
 
     /// The answer, which there must be.
-    pub fn outcome(&self) -> &Outcome {
+    pub fn outcome(&self) -> &Resolution {
         match &self.last {
             Line::Result(outcome) => outcome,
             other => panic!("{other:?}"),
@@ -63,7 +63,7 @@ impl Fetched {
     }
 
     /// Why there is no answer, of which there must be none.
-    pub fn failure(&self) -> &Failure {
+    pub fn failure(&self) -> &FetchFailure {
         match &self.last {
             Line::Error(failure) => failure,
             other => panic!("{other:?}"),

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::plan::{Action, Stage};
 use btf_guard_protocol::procfs::Process;
-use btf_guard_protocol::state::last_check::State;
+use btf_guard_protocol::state::last_check::ReportedState;
 use btf_guard_protocol::state::trusted_dir::Private;
 use btf_guard_tests::{Judge, Outcome, Package, Root};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ fn what_was_reported_is_left_for_the_hooks_that_follow() {
         &answer("warn", "warning", "after"),
     );
     let root = Root::new(&judge.path());
-    let state = || State::read(&Private::create(&root.handoffs()).unwrap()).unwrap();
+    let state = || ReportedState::read(&Private::create(&root.handoffs()).unwrap()).unwrap();
     for options in [&["-U", "--test"][..], &["-U", "--justdb"]] {
         let mut command = root.command(options);
         command.arg(root.build(&module_package("mod")));
@@ -117,16 +117,16 @@ fn what_is_under_way_is_noted_until_it_is_over() {
     let options = format!("--judge {} --handoff {}", program.display(), run.display());
     let root = root.with_plugins_from(&plugins, &options);
     assert!(install(&root, &[module_package("mod")]).status.success());
-    let pending: State = serde_json::from_str(&judge.read("seen")).unwrap();
+    let pending: ReportedState = serde_json::from_str(&judge.read("seen")).unwrap();
     assert!(pending.pending && pending.reported == ["before"]);
     let dir = Private::create(&run).unwrap();
-    assert!(!State::read(&dir).unwrap().unwrap().pending);
+    assert!(!ReportedState::read(&dir).unwrap().unwrap().pending);
 
     // librpm finds a conflict after it has called the plugin.
     let path = format!("/lib/modules/{RELEASE}/extra/mod.ko");
     let other = Package::new("other").file(path, "not that of mod");
     assert!(!install(&root, &[other]).status.success());
-    assert_eq!(State::read(&dir).unwrap(), None);
+    assert_eq!(ReportedState::read(&dir).unwrap(), None);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::plan::{Answer, Level, Message};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::state::trusted_dir::Private;
-use btf_guard_protocol::state::zypp_commit::{Commit, Handoff};
+use btf_guard_protocol::state::zypp_commit::{CommitFiles, Handoff};
 use btf_guard_tests::{Judge, Outcome, Root};
 
 use crate::{module_package, plain_package};
@@ -34,7 +34,7 @@ impl Scene {
         let module = root.build(&module_package("mod"));
         let plain = root.build(&plain_package("plain"));
         let dir = Private::create(&root.handoffs()).unwrap();
-        Commit::of(&dir, zypper()).watch().unwrap();
+        CommitFiles::of(&dir, zypper()).watch().unwrap();
         Self {
             judge,
             root,
@@ -48,7 +48,7 @@ impl Scene {
         let text = "btf-guard: judged as one".to_owned();
         let answer = Answer::new(decision, vec![Message { level, text }], Vec::new());
         let dir = Private::create(&self.root.handoffs()).unwrap();
-        Commit::of(&dir, zypper())
+        CommitFiles::of(&dir, zypper())
             .hand_over(self.root.path(), &answer, vec!["mod-1-1.noarch".to_owned()])
             .unwrap();
     }
@@ -206,7 +206,7 @@ fn without_a_commit_plugin_nothing_is_stopped() {
         );
     }
     let dir = Private::open(&scene.root.handoffs()).unwrap().unwrap();
-    assert!(Commit::of(&dir, zypper()).has_begun().unwrap());
+    assert!(CommitFiles::of(&dir, zypper()).has_begun().unwrap());
 }
 
 #[test]
@@ -340,8 +340,8 @@ fn a_stranger_is_not_served() {
     let process = Process::find(other.id()).unwrap();
     let answer = Answer::new(Decision::Allow, Vec::new(), Vec::new());
     let dir = Private::create(&scene.root.handoffs()).unwrap();
-    Commit::of(&dir, process).watch().unwrap();
-    Commit::of(&dir, process)
+    CommitFiles::of(&dir, process).watch().unwrap();
+    CommitFiles::of(&dir, process)
         .hand_over(
             scene.root.path(),
             &answer,

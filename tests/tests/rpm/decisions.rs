@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::Outcome as Became;
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::event::EventOutcome;
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_tests::{Judge, Root};
 
 use crate::{module_package, plain_package};
@@ -140,9 +140,9 @@ fn off_by_environment_or_macro_says_and_does_nothing() {
     let mut environment_first = root.command(["-D", "_btf_guard block", "-U", "--force"]);
     environment_first.arg(&package).env("BTF_GUARD", "off");
     for (command, source) in [
-        (by_environment, Source::Environment),
-        (by_macro, Source::Macro),
-        (environment_first, Source::Environment),
+        (by_environment, OverrideSource::Environment),
+        (by_macro, OverrideSource::Macro),
+        (environment_first, OverrideSource::Environment),
     ] {
         let outcome = root.run(command);
         assert!(outcome.status.success(), "{outcome:?}");
@@ -151,7 +151,7 @@ fn off_by_environment_or_macro_says_and_does_nothing() {
         let recorded = judge.recorded();
         let event = recorded.last().unwrap();
         assert_eq!(event.overrides, [Override::of(source)]);
-        assert_eq!(event.outcome, Became::Overridden);
+        assert_eq!(event.outcome, EventOutcome::Overridden);
         let why = format!("{} says off", source.name());
         assert_eq!(event.failure.as_deref(), Some(why.as_str()));
         assert_eq!(event.root, root.path().join(""));

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::requested_mode::{Wish, wish};
+use btf_guard_protocol::requested_mode::{RequestedMode, wish};
 use btf_guard_subprocess::Limits;
 
 /// rpm reads a few small files for it.
@@ -23,7 +23,7 @@ pub(super) fn of_the_environment() -> Option<Mode> {
 }
 
 /// That, or else what rpm's macro `%_btf_guard` asks for.
-pub(super) fn all() -> Wish {
+pub(super) fn all() -> RequestedMode {
     wish(variable().as_deref(), expand)
 }
 

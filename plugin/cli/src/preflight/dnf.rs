@@ -151,7 +151,7 @@ fn with_files(mut account: Account, store: &Store) -> anyhow::Result<ClientPlan>
     }
     let unsaid = files.into_keys();
     Ok(ClientPlan {
-        outcome: zypp::Outcome {
+        outcome: zypp::Resolution {
             steps: account.steps,
             problems: unsaid
                 .map(|nevra| format!("it did not say that it would install {nevra}"))
@@ -179,9 +179,9 @@ fn stored(store: &Store) -> anyhow::Result<ClientPlan> {
     let account =
         account.map_err(|error| anyhow!("what dnf5 stored is not understood: {error}"))?;
     Ok(ClientPlan {
-        outcome: zypp::Outcome {
+        outcome: zypp::Resolution {
             steps: account.steps,
-            ..zypp::Outcome::default()
+            ..zypp::Resolution::default()
         },
         replaced: account.replaced,
     })

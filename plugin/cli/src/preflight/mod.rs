@@ -47,7 +47,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 struct ClientPlan {
     /// What comes and goes, and what is missing from that.
-    outcome: zypp::Outcome,
+    outcome: zypp::Resolution,
     /// Names of packages whose other versions go, where the client does not say
     /// which.
     replaced: BTreeSet<String>,
@@ -169,7 +169,7 @@ fn judged(
         let reason = why.reason.as_deref();
         let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         let held = match why.source {
-            Source::OneShot => ", which it would use up",
+            OverrideSource::OneShot => ", which it would use up",
             _ => "",
         };
         report.notes.push(format!("decided by {why}{held}{reason}"));
@@ -196,7 +196,7 @@ fn write_down(client: &str, plan: &Plan, report: &Report, ruling: Ruling) {
 }
 
 /// Why there is nothing to judge.
-fn nothing(outcome: &zypp::Outcome) -> String {
+fn nothing(outcome: &zypp::Resolution) -> String {
     let count = |action| {
         let steps = outcome.steps.iter();
         steps.filter(|step| step.action == action).count()

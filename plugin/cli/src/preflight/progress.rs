@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use btf_guard_protocol::terminal::escape;
-use btf_guard_protocol::zypp::Progress;
+use btf_guard_protocol::zypp::DownloadProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two turns of the wheel.
@@ -38,8 +38,8 @@ impl Waiting {
     }
 
     /// Shows how far a download is.
-    pub(super) fn download(&self, progress: &Progress) {
-        let Progress {
+    pub(super) fn download(&self, progress: &DownloadProgress) {
+        let DownloadProgress {
             package,
             done,
             total,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use toml::de::{DeArray, DeTable};
 
 use super::toml_reader::{Keys, Value};
@@ -179,7 +179,7 @@ impl<'t> File<'t> {
         let Some(severity) = self.keys.severity(severity) else {
             return;
         };
-        let mut source = Override::of(Source::Rule);
+        let mut source = Override::of(OverrideSource::Rule);
         source.id = Some(self.keys.origin(span).to_string());
         if let Some(value) = reason {
             let text = self.keys.text(value).unwrap_or_default().trim();

@@ -15,7 +15,7 @@ mod toml_reader;
 use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::override_source::Source;
+use btf_guard_protocol::override_source::OverrideSource;
 use btf_guard_protocol::state::trusted_dir::Private;
 
 use crate::policy::{Origin, Places, Policy, Set};
@@ -154,21 +154,26 @@ pub fn parse(config: &Config, path: &Path, text: Vec<u8>) -> Result<Config, Vec<
 /// and never raises it: it is there for a boot that is to rescue a machine.
 pub fn mode(
     config: &Config,
-    wished: Option<(Mode, Option<Source>)>,
+    wished: Option<(Mode, Option<OverrideSource>)>,
     command_line: Option<Mode>,
-) -> (Mode, Option<Source>) {
+) -> (Mode, Option<OverrideSource>) {
     let (mode, source) = match wished {
-        Some((mode, Some(Source::Environment))) => return (mode, Some(Source::Environment)),
+        Some((mode, Some(OverrideSource::Environment))) => {
+            return (mode, Some(OverrideSource::Environment));
+        }
         Some((mode, Some(source))) => (mode, Some(source)),
         // The hook's own: it can only warn.
         Some((mode, None)) if mode <= config.mode.value => (mode, None),
         Some((_, None)) | None => {
             let is_set = config.mode.origin != Origin::BuiltIn;
-            (config.mode.value, is_set.then_some(Source::Configuration))
+            (
+                config.mode.value,
+                is_set.then_some(OverrideSource::Configuration),
+            )
         }
     };
     match command_line.filter(|most| *most < mode) {
-        Some(most) => (most, Some(Source::CommandLine)),
+        Some(most) => (most, Some(OverrideSource::CommandLine)),
         None => (mode, source),
     }
 }

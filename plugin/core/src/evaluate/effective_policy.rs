@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::override_source::Source;
+use btf_guard_protocol::override_source::OverrideSource;
 
 use crate::config::{self, Config, Loaded};
 use crate::policy::overrides::Overrides;
@@ -63,7 +63,10 @@ impl Governed {
 
     /// The mode of a transaction for which the environment or the macro, or the
     /// hook by itself, asks this.
-    pub fn mode(&self, wished: Option<(Mode, Option<Source>)>) -> (Mode, Option<Source>) {
+    pub fn mode(
+        &self,
+        wished: Option<(Mode, Option<OverrideSource>)>,
+    ) -> (Mode, Option<OverrideSource>) {
         config::mode(&self.config, wished, self.command_line)
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Rules: what is said of some modules, packages or kernels alone.
 
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use glob::Pattern;
 
 use super::{Expiry, Severity};
@@ -120,7 +120,7 @@ impl Rule {
 
     /// True if it is used up by the transaction that it helps.
     pub fn is_one_shot(&self) -> bool {
-        self.source.source == Source::OneShot
+        self.source.source == OverrideSource::OneShot
     }
 
     fn is_about(&self, subject: &Subject<'_>, now: u64) -> bool {

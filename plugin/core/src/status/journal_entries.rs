@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use btf_guard_protocol::decision::Decision;
-use btf_guard_protocol::event::{Event, Outcome};
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::event::{Event, EventOutcome};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 
 use crate::policy::Severity;
 use crate::report::{Report, VerdictEntry};
@@ -52,10 +52,12 @@ pub fn of(event: &Event) -> Vec<Entry> {
         (None, None) => return Vec::new(),
     };
     let (id, level) = match event.outcome {
-        Outcome::Overridden => (OVERRIDDEN, log::Level::Warn),
-        Outcome::Blocked => (BLOCKED, log::Level::Error),
-        Outcome::Preflight if report.decision == Decision::Block => (BLOCKED, log::Level::Error),
-        Outcome::Proceeded | Outcome::Preflight => (WARNED, log::Level::Warn),
+        EventOutcome::Overridden => (OVERRIDDEN, log::Level::Warn),
+        EventOutcome::Blocked => (BLOCKED, log::Level::Error),
+        EventOutcome::Preflight if report.decision == Decision::Block => {
+            (BLOCKED, log::Level::Error)
+        }
+        EventOutcome::Proceeded | EventOutcome::Preflight => (WARNED, log::Level::Warn),
     };
     let mut entries = Vec::new();
     for ((package, release, verdict), count) in groups(&report, event) {
@@ -92,8 +94,8 @@ pub fn of(event: &Event) -> Vec<Entry> {
 /// The entry of what nobody could judge.
 fn unjudged(event: &Event, failure: &str) -> Entry {
     let decision = match event.outcome {
-        Outcome::Blocked => Decision::Block,
-        Outcome::Overridden if is_off(event) => Decision::Allow,
+        EventOutcome::Blocked => Decision::Block,
+        EventOutcome::Overridden if is_off(event) => Decision::Allow,
         _ => Decision::Warn,
     };
     let mut fields = common(event, UNJUDGED, decision);
@@ -101,7 +103,7 @@ fn unjudged(event: &Event, failure: &str) -> Entry {
     Entry {
         message: format!("{}: not judged: {failure}", what(event)),
         level: match event.outcome {
-            Outcome::Blocked => log::Level::Error,
+            EventOutcome::Blocked => log::Level::Error,
             _ => log::Level::Warn,
         },
         fields,
@@ -111,7 +113,7 @@ fn unjudged(event: &Event, failure: &str) -> Entry {
 /// Was it passed unlooked at, without a warning? Only `off` is written down so: what
 /// cannot be judged goes on by an `allow`, and is warned of.
 fn is_off(event: &Event) -> bool {
-    use btf_guard_protocol::override_source::Source::{CommandLine, Environment, Macro};
+    use btf_guard_protocol::override_source::OverrideSource::{CommandLine, Environment, Macro};
     let last = event.overrides.last();
     last.is_some_and(|last| matches!(last.source, Environment | Macro | CommandLine))
 }
@@ -147,10 +149,10 @@ fn groups<'a>(report: &'a Report, event: &Event) -> BTreeMap<Group<'a>, usize> {
 fn what(event: &Event) -> String {
     let client = &event.client;
     match event.outcome {
-        Outcome::Blocked => format!("blocked {client}"),
-        Outcome::Proceeded => format!("warned {client}"),
-        Outcome::Overridden => format!("overridden for {client}"),
-        Outcome::Preflight => format!("preflight of {client}"),
+        EventOutcome::Blocked => format!("blocked {client}"),
+        EventOutcome::Proceeded => format!("warned {client}"),
+        EventOutcome::Overridden => format!("overridden for {client}"),
+        EventOutcome::Preflight => format!("preflight of {client}"),
     }
 }
 
@@ -184,13 +186,13 @@ fn common(event: &Event, id: &str, decision: Decision) -> Vec<(&'static str, Str
     );
     if let Some(last) = event.overrides.last() {
         let source = match last.source {
-            Source::Configuration => "configuration",
-            Source::Rule => "rule",
-            Source::Macro => "macro",
-            Source::CommandLine => "command-line",
-            Source::Environment => "environment",
-            Source::Standing => "standing",
-            Source::OneShot => "one-shot",
+            OverrideSource::Configuration => "configuration",
+            OverrideSource::Rule => "rule",
+            OverrideSource::Macro => "macro",
+            OverrideSource::CommandLine => "command-line",
+            OverrideSource::Environment => "environment",
+            OverrideSource::Standing => "standing",
+            OverrideSource::OneShot => "one-shot",
         };
         let id = last.id.as_deref();
         let text = id.map_or_else(|| source.to_owned(), |id| format!("{source} {id}"));
@@ -215,7 +217,7 @@ mod tests {
 
     use super::*;
 
-    fn event(outcome: Outcome, overrides: Vec<Override>, report: &Report) -> Event {
+    fn event(outcome: EventOutcome, overrides: Vec<Override>, report: &Report) -> Event {
         let mut told = Told::new(Decision::Warn, Vec::new(), Vec::new());
         told.overrides = overrides;
         told.whole = Some(to_raw_value(report).unwrap());
@@ -258,7 +260,7 @@ mod tests {
             of_package(None, vec![refused(1, Severity::Info)]),
             of_package(None, vec![refused(1, Severity::Block)]),
         ]);
-        let entries = of(&event(Outcome::Blocked, Vec::new(), &report));
+        let entries = of(&event(EventOutcome::Blocked, Vec::new(), &report));
         let lines: Vec<&str> = entries.iter().map(|entry| entry.message.as_str()).collect();
         assert_eq!(
             lines,
@@ -273,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_report_that_is_not_understood_is_told() {
-        let mut event = event(Outcome::Blocked, Vec::new(), &report(Vec::new()));
+        let mut event = event(EventOutcome::Blocked, Vec::new(), &report(Vec::new()));
         event.answer = Some(to_raw_value(&serde_json::json!({"schema": 1})).unwrap());
         let entries = of(&event);
         assert_eq!(entries.len(), 1);
@@ -284,7 +286,7 @@ mod tests {
     #[test]
     fn what_a_rule_has_made_harmless_is_still_told() {
         let rule = Override {
-            source: Source::Rule,
+            source: OverrideSource::Rule,
             id: Some("/etc/btf-guard.toml:3".to_owned()),
             reason: Some("known".to_owned()),
         };
@@ -293,7 +295,7 @@ mod tests {
             ..refused(0, Severity::Info)
         };
         let report = report(vec![of_package(None, vec![verdict])]);
-        let [entry] = &of(&event(Outcome::Overridden, vec![rule], &report))[..] else {
+        let [entry] = &of(&event(EventOutcome::Overridden, vec![rule], &report))[..] else {
             unreachable!("one entry")
         };
         let expected = "overridden for rpm: 1 module on kernel 6.1: refused \
@@ -309,15 +311,18 @@ mod tests {
 
     #[test]
     fn an_event_without_an_answer_says_why() {
-        let mut event = event(Outcome::Blocked, Vec::new(), &report(Vec::new()));
+        let mut event = event(EventOutcome::Blocked, Vec::new(), &report(Vec::new()));
         event.answer = None;
         event.failure = Some("it hangs".to_owned());
         let entries = of(&event);
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].message, "blocked rpm: not judged: it hangs");
         // What is let pass with a warning, and what nobody has looked at.
-        event.outcome = Outcome::Overridden;
-        for (source, decision) in [(Source::OneShot, "warn"), (Source::Macro, "allow")] {
+        event.outcome = EventOutcome::Overridden;
+        for (source, decision) in [
+            (OverrideSource::OneShot, "warn"),
+            (OverrideSource::Macro, "allow"),
+        ] {
             event.overrides = vec![Override::of(source)];
             let fields = &of(&event)[0].fields;
             assert!(fields.contains(&("BTF_GUARD_DECISION", decision.to_owned())));

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use btf_guard_protocol::event::{Event, Outcome};
+use btf_guard_protocol::event::{Event, EventOutcome};
 use btf_guard_protocol::procfs::boot_id;
 
 use super::{Held, Origin};
@@ -16,7 +16,10 @@ use crate::status;
 /// What was found in packages may not be on the disk yet, and what is there may change
 /// again: `status` judges it before it is told.
 pub fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
-    let goes_on = matches!(event.outcome, Outcome::Proceeded | Outcome::Overridden);
+    let goes_on = matches!(
+        event.outcome,
+        EventOutcome::Proceeded | EventOutcome::Overridden
+    );
     let is_root = rustix::process::geteuid().is_root();
     let Some(answer) = event.answer.as_ref().filter(|_| goes_on && is_root) else {
         return Ok(());
@@ -87,7 +90,7 @@ mod tests {
             stage: Stage::After,
             test: false,
             root: "/".into(),
-            outcome: Outcome::Proceeded,
+            outcome: EventOutcome::Proceeded,
             overrides: Vec::new(),
             who: Who::default(),
             answer: Some(to_raw_value(&report).unwrap()),
@@ -113,11 +116,11 @@ mod tests {
                 ..event()
             },
             Event {
-                outcome: Outcome::Blocked,
+                outcome: EventOutcome::Blocked,
                 ..event()
             },
             Event {
-                outcome: Outcome::Preflight,
+                outcome: EventOutcome::Preflight,
                 ..event()
             },
             Event {

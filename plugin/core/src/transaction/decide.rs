@@ -35,7 +35,7 @@ pub fn decide(event: &mut Event, places: &Places) -> Option<Decided> {
                 true => settle(places, answer),
                 false => answer,
             };
-            let outcome = Outcome::of(&answer);
+            let outcome = EventOutcome::of(&answer);
             event.overrides = answer.overrides;
             let reply = Reply {
                 decision: answer.decision,
@@ -50,9 +50,9 @@ pub fn decide(event: &mut Event, places: &Places) -> Option<Decided> {
         }
         None => unanswered(event, &undecided, places),
     };
-    let is_blocked = outcome == Some(Outcome::Blocked);
+    let is_blocked = outcome == Some(EventOutcome::Blocked);
     let is_recorded = outcome.is_some() && (!event.test || is_blocked);
-    event.outcome = outcome.unwrap_or(Outcome::Proceeded);
+    event.outcome = outcome.unwrap_or(EventOutcome::Proceeded);
     Some(Decided { reply, is_recorded })
 }
 
@@ -60,23 +60,23 @@ pub fn decide(event: &mut Event, places: &Places) -> Option<Decided> {
 /// configuration says that it is stopped, and no override lets it pass.
 fn unanswered(
     event: &mut Event,
-    undecided: &Undecided,
+    undecided: &OutcomeInputs,
     places: &Places,
-) -> (Reply, Option<Outcome>) {
+) -> (Reply, Option<EventOutcome>) {
     let config = Loaded::read(places).config;
     let line = config::command_line(&places.command_line).unwrap_or_default();
     let asked = undecided.mode.map(|mode| (mode, undecided.mode_source));
     let (mode, source) = config::mode(&config, asked, line);
     let why = event.failure.clone().unwrap_or_default();
     let mut messages = Vec::new();
-    let mut outcome = Outcome::Proceeded;
+    let mut outcome = EventOutcome::Proceeded;
     if mode == Mode::Off {
-        let by_command_line = source == Some(Source::CommandLine);
+        let by_command_line = source == Some(OverrideSource::CommandLine);
         if by_command_line {
-            event.pass_unjudged(Override::of(Source::CommandLine));
+            event.pass_unjudged(Override::of(OverrideSource::CommandLine));
         }
         let decision = Decision::Allow;
-        let outcome = by_command_line.then_some(Outcome::Overridden);
+        let outcome = by_command_line.then_some(EventOutcome::Overridden);
         return (Reply { decision, messages }, outcome);
     }
     if mode == Mode::Block && config.on_error.value == OnError::Block {
@@ -85,14 +85,14 @@ fn unanswered(
                 decision: Decision::Block,
                 messages: stopped(&why, &config.on_error.origin.to_string()),
             };
-            return (reply, Some(Outcome::Blocked));
+            return (reply, Some(EventOutcome::Blocked));
         };
         let reason = overruled.reason.as_deref().unwrap_or_default();
         messages.push(warning(format!(
             "btf-guard: decided by {overruled}: {reason}"
         )));
         event.overrides.push(overruled);
-        outcome = Outcome::Overridden;
+        outcome = EventOutcome::Overridden;
     }
     messages.push(warning(not_judged(&why)));
     let decision = Decision::Warn;
@@ -100,11 +100,11 @@ fn unanswered(
 }
 
 /// The override that lets it pass all the same.
-fn let_pass(undecided: &Undecided, places: &Places) -> Option<Override> {
+fn let_pass(undecided: &OutcomeInputs, places: &Places) -> Option<Override> {
     let overruled = Overrides::read(places, btf_guard_protocol::clock::now()).for_everything()?;
     let id = overruled.id.as_deref().unwrap_or_default();
     let is_ours = !undecided.is_last
-        || overruled.source != Source::OneShot
+        || overruled.source != OverrideSource::OneShot
         || consume(places, id).unwrap_or(false);
     is_ours.then_some(overruled)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use btf_guard_protocol::nevra::{name_of, same_package};
 use btf_guard_protocol::plan::{Action, Element, text_path};
-use btf_guard_protocol::zypp::{Outcome, Step};
+use btf_guard_protocol::zypp::{Resolution, Step};
 use btf_guard_subprocess::Failure;
 use btf_guard_sysroot::file_role::Role;
 
@@ -71,7 +71,7 @@ impl Elements {
     ///
     /// # Errors
     /// [`Incomplete`], for the first such package.
-    pub fn coming(outcome: &Outcome) -> Result<Self, Incomplete> {
+    pub fn coming(outcome: &Resolution) -> Result<Self, Incomplete> {
         let mut elements = Self::default();
         let coming = |step: &&Step| step.action == Action::Install;
         for step in outcome.steps.iter().filter(coming) {
@@ -134,7 +134,7 @@ impl Elements {
     /// [`Incomplete`], where rpm does not tell within `timeout`, or too much.
     pub fn going(
         &mut self,
-        outcome: &Outcome,
+        outcome: &Resolution,
         replaced: &BTreeSet<&str>,
         rpm: Rpm<'_>,
         timeout: Duration,

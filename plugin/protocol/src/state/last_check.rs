@@ -15,7 +15,7 @@ use super::trusted_dir::{Private, Refused};
 use crate::plan::Message;
 use crate::procfs::Process;
 
-/// The version of [`State`].
+/// The version of [`ReportedState`].
 pub(crate) const SCHEMA: u32 = 1;
 
 /// Its name in the directory.
@@ -26,7 +26,7 @@ const MAX_STATE: u64 = 8 << 20;
 
 /// What is known of one process's transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct ReportedState {
     /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// The process whose transaction it is, by its number…
@@ -49,7 +49,7 @@ pub struct State {
     pub unshown: Vec<Message>,
 }
 
-impl State {
+impl ReportedState {
     /// Of a process whose disk was judged at `looked`, in seconds since 1970.
     pub fn of(process: Process, root: PathBuf, looked: u64, reported: Vec<String>) -> Self {
         Self {
@@ -120,10 +120,10 @@ mod tests {
         Process::find(std::process::id()).unwrap()
     }
 
-    fn pending(process: Process) -> State {
-        State {
+    fn pending(process: Process) -> ReportedState {
+        ReportedState {
             pending: true,
-            ..State::of(process, "/".into(), 7, vec!["a".to_owned()])
+            ..ReportedState::of(process, "/".into(), 7, vec!["a".to_owned()])
         }
     }
 
@@ -132,36 +132,36 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         let dir = Private::create(&path).unwrap();
-        assert_eq!(State::read(&dir).unwrap(), None);
+        assert_eq!(ReportedState::read(&dir).unwrap(), None);
         let state = pending(own());
         state.write(&dir).unwrap();
-        assert_eq!(State::read(&dir).unwrap().as_ref(), Some(&state));
+        assert_eq!(ReportedState::read(&dir).unwrap().as_ref(), Some(&state));
         let init = Process::find(1).unwrap();
-        State::remove(&dir, init).unwrap();
-        assert_eq!(State::read(&dir).unwrap(), Some(state.clone()));
-        State::remove(&dir, own()).unwrap();
-        assert_eq!(State::read(&dir).unwrap(), None);
+        ReportedState::remove(&dir, init).unwrap();
+        assert_eq!(ReportedState::read(&dir).unwrap(), Some(state.clone()));
+        ReportedState::remove(&dir, own()).unwrap();
+        assert_eq!(ReportedState::read(&dir).unwrap(), None);
 
         let newer = serde_json::to_string(&state).unwrap();
         let newer = newer.replace("schema\":1", "schema\":2");
         for text in ["", "{}", &newer] {
             fs::write(path.join(NAME), text).unwrap();
-            assert_eq!(State::read(&dir).unwrap(), None, "{text}");
+            assert_eq!(ReportedState::read(&dir).unwrap(), None, "{text}");
         }
         fs::remove_file(path.join(NAME)).unwrap();
         symlink("/etc/passwd", path.join(NAME)).unwrap();
-        assert!(State::read(&dir).is_err());
+        assert!(ReportedState::read(&dir).is_err());
     }
 
     #[test]
     fn a_transaction_is_pending_for_the_descendants_of_its_process() {
         assert!(pending(own()).is_pending_for_this_process());
-        let done = State {
+        let done = ReportedState {
             pending: false,
             ..pending(own())
         };
         assert!(!done.is_pending_for_this_process());
-        let dead = State {
+        let dead = ReportedState {
             started: own().started - 1,
             ..pending(own())
         };

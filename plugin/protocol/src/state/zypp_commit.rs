@@ -73,7 +73,7 @@ impl Handoff {
 
 /// Why a hand-off is not believed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum HandoffError {
     /// The file or its directory.
     #[error(transparent)]
     File(#[from] trusted_dir::Refused),
@@ -94,7 +94,7 @@ pub enum Refused {
     Stranger(u32),
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for HandoffError {
     fn from(error: io::Error) -> Self {
         Self::File(error.into())
     }
@@ -102,12 +102,12 @@ impl From<io::Error> for Refused {
 
 /// One commit's place among the files.
 #[derive(Debug)]
-pub struct Commit<'d> {
+pub struct CommitFiles<'d> {
     dir: &'d Private,
     process: Process,
 }
 
-impl<'d> Commit<'d> {
+impl<'d> CommitFiles<'d> {
     /// The commit that `process` does.
     pub fn of(dir: &'d Private, process: Process) -> Self {
         Self { dir, process }
@@ -162,8 +162,8 @@ impl<'d> Commit<'d> {
     /// is removed: nobody is to meet it again.
     ///
     /// # Errors
-    /// [`Refused`], with the reason.
-    pub fn handed_over(&self) -> Result<Option<Handoff>, Refused> {
+    /// [`HandoffError`], with the reason.
+    pub fn handed_over(&self) -> Result<Option<Handoff>, HandoffError> {
         let name = self.name("json");
         let handoff = match self.dir.read(&name, MAX_HANDOFF) {
             Ok(None) => return Ok(None),
@@ -176,29 +176,29 @@ impl<'d> Commit<'d> {
         handoff.map(Some)
     }
 
-    fn check(&self, text: &[u8]) -> Result<Handoff, Refused> {
-        let handoff: Handoff =
-            serde_json::from_slice(text).map_err(|error| Refused::Format(error.to_string()))?;
+    fn check(&self, text: &[u8]) -> Result<Handoff, HandoffError> {
+        let handoff: Handoff = serde_json::from_slice(text)
+            .map_err(|error| HandoffError::Format(error.to_string()))?;
         if handoff.schema != SCHEMA {
-            return Err(Refused::Format(format!("schema {}", handoff.schema)));
+            return Err(HandoffError::Format(format!("schema {}", handoff.schema)));
         }
         if handoff.decision == Decision::Block && handoff.messages.is_empty() {
-            return Err(Refused::Format("a block without a reason".to_owned()));
+            return Err(HandoffError::Format("a block without a reason".to_owned()));
         }
         if (handoff.pid, handoff.started) != (self.process.pid, self.process.started) {
-            return Err(Refused::Process(handoff.pid));
+            return Err(HandoffError::Process(handoff.pid));
         }
         if handoff.boot != procfs::boot_id()? {
-            return Err(Refused::Boot);
+            return Err(HandoffError::Boot);
         }
         if now()
             .checked_sub(handoff.written)
             .is_none_or(|age| age > MAX_AGE.as_secs())
         {
-            return Err(Refused::Age);
+            return Err(HandoffError::Age);
         }
         if !self.process.is_ancestor_of_mine()? {
-            return Err(Refused::Stranger(self.process.pid));
+            return Err(HandoffError::Stranger(self.process.pid));
         }
         Ok(handoff)
     }

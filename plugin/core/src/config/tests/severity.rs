@@ -211,7 +211,7 @@ fn all_that_is_said_of_packages_is_said_of_one() {
 #[test]
 fn the_mode_is_that_of_the_nearest() {
     use btf_guard_protocol::decision::Mode::{Block, Off, Warn};
-    use btf_guard_protocol::override_source::Source::{
+    use btf_guard_protocol::override_source::OverrideSource::{
         CommandLine, Configuration, Environment, Macro,
     };
     let (warn, off) = ("mode = 'warn'", "mode = 'off'");

@@ -13,7 +13,7 @@ mod until;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::Answer;
 use btf_guard_protocol::procfs;
 use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
@@ -47,7 +47,7 @@ impl Overrides {
     pub fn read(places: &Places, now: u64) -> Self {
         let mut all = Self::default();
         let boot = procfs::boot_id().ok();
-        for source in [Source::Standing, Source::OneShot] {
+        for source in [OverrideSource::Standing, OverrideSource::OneShot] {
             let path = path(places, source);
             let tokens = match directory(places, source) {
                 Ok(None) => continue,
@@ -61,7 +61,7 @@ impl Overrides {
                 }
             };
             match source {
-                Source::OneShot => all.one_shot = tokens,
+                OverrideSource::OneShot => all.one_shot = tokens,
                 _ => all.standing = tokens,
             }
         }
@@ -88,8 +88,8 @@ impl Overrides {
 
     /// As rules, those for one transaction last: the nearest to what is done now.
     pub fn rules(&self) -> impl Iterator<Item = Rule> {
-        let standing = self.standing.iter().map(|t| (Source::Standing, t));
-        let one_shot = self.one_shot.iter().map(|t| (Source::OneShot, t));
+        let standing = self.standing.iter().map(|t| (OverrideSource::Standing, t));
+        let one_shot = self.one_shot.iter().map(|t| (OverrideSource::OneShot, t));
         let all = standing.chain(one_shot);
         all.map(|(source, token)| token.rule(source))
     }
@@ -103,8 +103,16 @@ impl Overrides {
     /// What lets pass a transaction that cannot be judged: the nearest override that
     /// is for whatever package, if it allows.
     pub fn for_everything(&self) -> Option<Override> {
-        let one_shot = self.one_shot.iter().rev().map(|t| (Source::OneShot, t));
-        let standing = self.standing.iter().rev().map(|t| (Source::Standing, t));
+        let one_shot = self
+            .one_shot
+            .iter()
+            .rev()
+            .map(|t| (OverrideSource::OneShot, t));
+        let standing = self
+            .standing
+            .iter()
+            .rev()
+            .map(|t| (OverrideSource::Standing, t));
         let mut all = one_shot.chain(standing);
         let (source, nearest) = all.find(|(_, token)| token.package.is_none())?;
         (nearest.wish == Wish::Allow).then(|| nearest.rule(source).source)
@@ -115,9 +123,9 @@ impl Overrides {
 ///
 /// # Errors
 /// [`Refused`] where its directory cannot be made, or is not this user's alone.
-pub fn issue(places: &Places, token: &Token, source: Source) -> Result<(), Refused> {
+pub fn issue(places: &Places, token: &Token, source: OverrideSource) -> Result<(), Refused> {
     let parent = match source {
-        Source::OneShot => &places.run,
+        OverrideSource::OneShot => &places.run,
         _ => &places.state,
     };
     Private::create(parent)?;
@@ -132,7 +140,7 @@ pub fn issue(places: &Places, token: &Token, source: Source) -> Result<(), Refus
 /// # Errors
 /// [`Refused`] where that cannot be known; then nobody may.
 pub(crate) fn consume(places: &Places, id: &str) -> Result<bool, Refused> {
-    take(places, id, Source::OneShot)
+    take(places, id, OverrideSource::OneShot)
 }
 
 /// Uses up what an answer says holds for one transaction. Where some of it is
@@ -154,11 +162,11 @@ pub fn settle(places: &Places, mut answer: Answer) -> Answer {
 /// # Errors
 /// [`Refused`] where that cannot be done.
 pub fn revoke(places: &Places, id: &str) -> Result<bool, Refused> {
-    let was_standing = take(places, id, Source::Standing)?;
-    Ok(take(places, id, Source::OneShot)? || was_standing)
+    let was_standing = take(places, id, OverrideSource::Standing)?;
+    Ok(take(places, id, OverrideSource::OneShot)? || was_standing)
 }
 
-fn take(places: &Places, id: &str, source: Source) -> Result<bool, Refused> {
+fn take(places: &Places, id: &str, source: OverrideSource) -> Result<bool, Refused> {
     if !token::is_id(id) {
         return Ok(false);
     }
@@ -169,9 +177,9 @@ fn take(places: &Places, id: &str, source: Source) -> Result<bool, Refused> {
 }
 
 /// The directory, if everything on the way to it is this user's alone.
-fn directory(places: &Places, source: Source) -> Result<Option<Private>, Refused> {
+fn directory(places: &Places, source: OverrideSource) -> Result<Option<Private>, Refused> {
     let parent = match source {
-        Source::OneShot => &places.run,
+        OverrideSource::OneShot => &places.run,
         _ => &places.state,
     };
     match Private::open(parent)? {
@@ -180,9 +188,9 @@ fn directory(places: &Places, source: Source) -> Result<Option<Private>, Refused
     }
 }
 
-fn path(places: &Places, source: Source) -> PathBuf {
+fn path(places: &Places, source: OverrideSource) -> PathBuf {
     match source {
-        Source::OneShot => places.run.join("allow"),
+        OverrideSource::OneShot => places.run.join("allow"),
         _ => places.state.join("overrides"),
     }
 }

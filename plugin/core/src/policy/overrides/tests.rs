@@ -40,13 +40,13 @@ fn what_is_issued_counts_until_it_is_revoked() {
     let (_dir, places) = places();
     assert_eq!(read(&places), Overrides::default());
     let (once, standing) = (token(Wish::Allow, None), token(Wish::Deny, Some("kmp*")));
-    issue(&places, &once, Source::OneShot).unwrap();
-    issue(&places, &standing, Source::Standing).unwrap();
+    issue(&places, &once, OverrideSource::OneShot).unwrap();
+    issue(&places, &standing, OverrideSource::Standing).unwrap();
     let all = read(&places);
     assert_eq!(all.one_shot, std::slice::from_ref(&once));
     assert_eq!(all.standing, std::slice::from_ref(&standing));
-    let sources: Vec<Source> = all.rules().map(|rule| rule.source.source).collect();
-    assert_eq!(sources, [Source::Standing, Source::OneShot]);
+    let sources: Vec<OverrideSource> = all.rules().map(|rule| rule.source.source).collect();
+    assert_eq!(sources, [OverrideSource::Standing, OverrideSource::OneShot]);
     assert!(revoke(&places, &once.id).unwrap() && revoke(&places, &standing.id).unwrap());
     assert!(!revoke(&places, &once.id).unwrap());
     assert_eq!(read(&places), Overrides::default());
@@ -70,7 +70,7 @@ fn an_end_is_an_end() {
             written,
             ..token(Wish::Allow, None)
         };
-        issue(&places, &token, Source::OneShot).unwrap();
+        issue(&places, &token, OverrideSource::OneShot).unwrap();
         let all = Overrides::read(&places, now);
         assert_eq!(all.one_shot.len(), usize::from(counts), "{token:?}");
         revoke(&places, &token.id).unwrap();
@@ -84,8 +84,8 @@ fn what_has_ended_is_cleared_away() {
         until: Some(1),
         ..token(Wish::Allow, None)
     };
-    issue(&places, &ended, Source::OneShot).unwrap();
-    issue(&places, &token(Wish::Allow, None), Source::OneShot).unwrap();
+    issue(&places, &ended, OverrideSource::OneShot).unwrap();
+    issue(&places, &token(Wish::Allow, None), OverrideSource::OneShot).unwrap();
     assert!(!places.run.join("allow").join(name(&ended.id)).exists());
 }
 
@@ -94,7 +94,7 @@ fn one_of_many_threads_may_use_it() {
     let (_dir, places) = places();
     for _ in 0..50 {
         let token = token(Wish::Allow, None);
-        issue(&places, &token, Source::OneShot).unwrap();
+        issue(&places, &token, OverrideSource::OneShot).unwrap();
         let consumed: usize = thread::scope(|scope| {
             let one = || usize::from(consume(&places, &token.id).unwrap());
             let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
@@ -103,7 +103,7 @@ fn one_of_many_threads_may_use_it() {
         assert_eq!(consumed, 1);
     }
     let other = token(Wish::Allow, None);
-    issue(&places, &other, Source::Standing).unwrap();
+    issue(&places, &other, OverrideSource::Standing).unwrap();
     assert!(!consume(&places, &other.id).unwrap(), "it stands");
     assert!(!consume(&places, "../overrides/x").unwrap());
 }
@@ -112,7 +112,7 @@ fn one_of_many_threads_may_use_it() {
 fn what_others_could_have_made_is_not_believed() {
     let (dir, places) = places();
     let good = token(Wish::Allow, None);
-    issue(&places, &good, Source::OneShot).unwrap();
+    issue(&places, &good, OverrideSource::OneShot).unwrap();
     let allow = places.run.join("allow");
     let file = allow.join(name(&good.id));
     let text = fs::read(&file).unwrap();
@@ -180,7 +180,7 @@ fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
 fn one_of_many_processes_may_use_it() {
     let (dir, places) = places();
     let token = token(Wish::Allow, None);
-    issue(&places, &token, Source::OneShot).unwrap();
+    issue(&places, &token, OverrideSource::OneShot).unwrap();
     // This very test program, as the others that try.
     let program = std::env::current_exe().unwrap();
     let children: Vec<_> = (0..4)

@@ -62,7 +62,7 @@ impl Token {
     }
 
     /// As a rule. A pattern that is none was not written here, and means nothing.
-    pub(crate) fn rule(&self, source: Source) -> Rule {
+    pub(crate) fn rule(&self, source: OverrideSource) -> Rule {
         let effect = match self.wish {
             Wish::Allow => Effect::Allow,
             Wish::Deny => Effect::Deny,

@@ -31,7 +31,7 @@ fn once(places: &Places) -> String {
 }
 
 /// No answer to a transaction for which this is asked.
-fn unanswered(mode: Option<(Mode, Option<Source>)>, test: bool) -> Event {
+fn unanswered(mode: Option<(Mode, Option<OverrideSource>)>, test: bool) -> Event {
     let plan = Plan {
         test,
         ..Plan::new("/".into())
@@ -40,11 +40,11 @@ fn unanswered(mode: Option<(Mode, Option<Source>)>, test: bool) -> Event {
     let mut event = Event::without_answer(
         "rpm".to_owned(),
         &plan,
-        Outcome::Proceeded,
+        EventOutcome::Proceeded,
         why,
         Who::default(),
     );
-    event.undecided = Some(Undecided {
+    event.undecided = Some(OutcomeInputs {
         mode: mode.map(|(mode, _)| mode),
         mode_source: mode.and_then(|(_, source)| source),
         is_last: !test,
@@ -68,7 +68,7 @@ fn what_cannot_be_judged_goes_on_unless_the_configuration_says_otherwise() {
         (BLOCKS, Some((Mode::Warn, None)), Decision::Warn),
         (
             BLOCKS,
-            Some((Mode::Warn, Some(Source::Environment))),
+            Some((Mode::Warn, Some(OverrideSource::Environment))),
             Decision::Warn,
         ),
     ] {
@@ -78,7 +78,7 @@ fn what_cannot_be_judged_goes_on_unless_the_configuration_says_otherwise() {
         assert_eq!(decided.reply.decision, expected, "{config} {mode:?}");
         assert!(decided.is_recorded);
         let stops = expected == Decision::Block;
-        assert_eq!(event.outcome == Outcome::Blocked, stops);
+        assert_eq!(event.outcome == EventOutcome::Blocked, stops);
         let first = &decided.reply.messages[0].text;
         assert_eq!(first.starts_with("btf-guard: blocked: it crashed"), stops);
         assert_eq!(first.contains("the transaction goes on"), !stops);
@@ -98,7 +98,7 @@ fn a_test_run_that_may_go_on_is_not_written_down_and_uses_nothing_up() {
             (decided.reply.decision, decided.is_recorded),
             (expected, !test)
         );
-        assert_eq!(event.outcome, Outcome::Overridden);
+        assert_eq!(event.outcome, EventOutcome::Overridden);
         assert_eq!(event.overrides[0].id.as_ref(), Some(&id));
     }
     let decided = decide(&mut unanswered(None, false), &places).unwrap();
@@ -124,7 +124,7 @@ fn off_is_silent_and_written_down_if_the_command_line_says_it() {
         if recorded {
             let why = "the kernel command line says off";
             assert_eq!(event.failure.as_deref(), Some(why));
-            assert_eq!(event.outcome, Outcome::Overridden);
+            assert_eq!(event.outcome, EventOutcome::Overridden);
         }
     }
 }
@@ -143,12 +143,18 @@ fn of_two_who_are_let_pass_once_the_second_is_stopped() {
     told.whole = Some(to_raw_value(&answer).unwrap());
     let plan = Plan::new("/".into());
     for (decision, outcome, text, overrides) in [
-        (Decision::Warn, Outcome::Overridden, "passes", 1),
-        (Decision::Block, Outcome::Blocked, "stopped", 0),
+        (Decision::Warn, EventOutcome::Overridden, "passes", 1),
+        (Decision::Block, EventOutcome::Blocked, "stopped", 0),
     ] {
         let client = "rpm".to_owned();
-        let mut event = Event::of(client, &plan, Outcome::Proceeded, &told, Who::default());
-        event.undecided = Some(Undecided {
+        let mut event = Event::of(
+            client,
+            &plan,
+            EventOutcome::Proceeded,
+            &told,
+            Who::default(),
+        );
+        event.undecided = Some(OutcomeInputs {
             mode: None,
             mode_source: None,
             is_last: true,

@@ -24,8 +24,8 @@ impl Scene {
         }
     }
 
-    fn commit(&self) -> Commit<'_> {
-        Commit::of(&self.dir, self.process)
+    fn commit(&self) -> CommitFiles<'_> {
+        CommitFiles::of(&self.dir, self.process)
     }
 
     fn path(&self) -> PathBuf {
@@ -36,7 +36,10 @@ impl Scene {
     }
 
     /// Hands over, changes what was written, and says what the reader makes of it.
-    fn read_after(&self, change: impl FnOnce(&mut Handoff)) -> Result<Option<Handoff>, Refused> {
+    fn read_after(
+        &self,
+        change: impl FnOnce(&mut Handoff),
+    ) -> Result<Option<Handoff>, HandoffError> {
         hand_over(&self.commit());
         let mut handoff: Handoff = serde_json::from_slice(&fs::read(self.path()).unwrap()).unwrap();
         change(&mut handoff);
@@ -45,7 +48,7 @@ impl Scene {
     }
 }
 
-fn hand_over(commit: &Commit<'_>) {
+fn hand_over(commit: &CommitFiles<'_>) {
     let message = Message {
         level: Level::Error,
         text: "because".to_owned(),
@@ -77,23 +80,29 @@ fn a_decision_arrives() {
 #[test]
 fn one_that_is_not_for_this_commit_is_refused_and_removed() {
     type Change = fn(&mut Handoff);
-    type Expected = fn(&Refused) -> bool;
+    type Expected = fn(&HandoffError) -> bool;
     let day = 24 * 60 * 60;
     assert_eq!(MAX_AGE.as_secs(), day);
     let cases: [(Change, Expected); 8] = [
-        (|h| h.pid += 1, |r| matches!(r, Refused::Process(_))),
-        (|h| h.started += 1, |r| matches!(r, Refused::Process(_))),
-        (|h| h.boot.push('0'), |r| matches!(r, Refused::Boot)),
+        (|h| h.pid += 1, |r| matches!(r, HandoffError::Process(_))),
+        (
+            |h| h.started += 1,
+            |r| matches!(r, HandoffError::Process(_)),
+        ),
+        (|h| h.boot.push('0'), |r| matches!(r, HandoffError::Boot)),
         (
             |h| h.written -= MAX_AGE.as_secs() + 60,
-            |r| matches!(r, Refused::Age),
+            |r| matches!(r, HandoffError::Age),
         ),
-        (|h| h.written += 3600, |r| matches!(r, Refused::Age)),
-        (|h| h.schema += 1, |r| matches!(r, Refused::Format(_))),
-        (|h| h.messages.clear(), |r| matches!(r, Refused::Format(_))),
+        (|h| h.written += 3600, |r| matches!(r, HandoffError::Age)),
+        (|h| h.schema += 1, |r| matches!(r, HandoffError::Format(_))),
+        (
+            |h| h.messages.clear(),
+            |r| matches!(r, HandoffError::Format(_)),
+        ),
         (
             |h| h.keys = vec!["x".repeat(9 << 20)],
-            |r| matches!(r, Refused::File(trusted_dir::Refused::TooLong(_))),
+            |r| matches!(r, HandoffError::File(trusted_dir::Refused::TooLong(_))),
         ),
     ];
     for (number, (change, expected)) in cases.into_iter().enumerate() {
@@ -114,7 +123,7 @@ fn garbage_and_forged_files_are_refused_and_removed() {
     for garbage in [&b""[..], b"{}", b"\xff\0", b"[]"] {
         fs::write(scene.path(), garbage).unwrap();
         let refused = scene.commit().handed_over().unwrap_err();
-        assert!(matches!(refused, Refused::Format(_)), "{refused}");
+        assert!(matches!(refused, HandoffError::Format(_)), "{refused}");
         assert!(!scene.path().exists());
     }
     hand_over(&scene.commit());
@@ -122,7 +131,7 @@ fn garbage_and_forged_files_are_refused_and_removed() {
     fs::rename(scene.path(), &genuine).unwrap();
     std::os::unix::fs::symlink(&genuine, scene.path()).unwrap();
     let refused = scene.commit().handed_over().unwrap_err();
-    assert!(matches!(refused, Refused::File(_)), "{refused}");
+    assert!(matches!(refused, HandoffError::File(_)), "{refused}");
     assert!(scene.path().symlink_metadata().is_err(), "the link is gone");
     assert!(genuine.exists(), "what it leads to is not");
 }
@@ -152,7 +161,7 @@ fn a_reader_outside_the_commit_is_refused() {
     };
     hand_over(&scene.commit());
     let refused = scene.commit().handed_over().unwrap_err();
-    assert!(matches!(refused, Refused::Stranger(_)), "{refused}");
+    assert!(matches!(refused, HandoffError::Stranger(_)), "{refused}");
     assert!(!scene.path().exists());
 }
 
