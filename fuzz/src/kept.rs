@@ -34,7 +34,7 @@ pub(crate) fn standing(data: &[u8]) {
         scene.file("state/findings.json", kept);
         let mut held = Held::open(&scene.path("state")).expect("findings of our own");
         if let Ok(report) = serde_json::from_slice::<Report>(report) {
-            let origin = Origin {
+            let origin = FindingOrigin {
                 time: 7,
                 client: "fuzz",
                 boot: Some("boot"),
@@ -59,7 +59,7 @@ fn shown(findings: &Findings) {
     let mut text = Vec::new();
     write_standing(findings, 9, &mut text).expect("memory takes all");
     write_motd(findings, &mut text).expect("memory takes all");
-    write_prometheus(&Counts::of_standing(findings), &mut text).expect("memory takes all");
+    write_prometheus(&MetricCounts::of_standing(findings), &mut text).expect("memory takes all");
     let text = String::from_utf8(text).expect("text");
     let moves = |c: char| c.is_control() && c != '\n' && c != '\u{1b}';
     assert!(!text.contains(moves), "{text:?}");
@@ -93,7 +93,7 @@ pub(crate) fn answer(data: &[u8]) {
     let _ = journal_entries::of(&event);
     let report = event.answer.as_ref().map(|report| report.get());
     if let Some(Ok(report)) = report.map(serde_json::from_str::<Report>) {
-        let origin = Origin {
+        let origin = FindingOrigin {
             time: event.time,
             client: &event.client,
             boot: None,

@@ -18,7 +18,7 @@ use btf_guard_core::boot::systemd_boot::{
     EfiVariables, Ids, LoaderEntry, choose, loader_conf_default, wishes,
 };
 use btf_guard_core::initrd::{self, Contents};
-use btf_guard_core::kernel::{Config, image};
+use btf_guard_core::kernel::{KernelConfig, image};
 use btf_guard_core::module;
 use btf_guard_core::rpm::package::Package;
 use btf_guard_core::transaction::fs_view::Transaction;
@@ -104,7 +104,7 @@ pub(crate) fn module(data: &[u8]) {
 
 /// A kernel image, and the same bytes as a kernel's config.
 pub(crate) fn image(data: &[u8]) {
-    let _ = Config::of_text(&String::from_utf8_lossy(data), "fuzz");
+    let _ = KernelConfig::of_text(&String::from_utf8_lossy(data), "fuzz");
     let _ = image::payload_digest_of(data);
     if let Ok(image) = image::parse(data)
         && let Ok(base) = Base::parse(image.base_btf)

@@ -95,7 +95,7 @@ pub(crate) fn overrides(data: &[u8]) {
         static SCENE: Scene = Scene::new();
     }
     SCENE.with(|scene| {
-        let places = Places::below(scene.root());
+        let places = ConfigPaths::below(scene.root());
         for dir in ["run/btf-guard/allow", "var/lib/btf-guard/overrides"] {
             scene.file(&format!("{dir}/{ID}.json"), token);
         }

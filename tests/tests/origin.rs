@@ -19,7 +19,7 @@ use std::sync::{Mutex, OnceLock};
 use btf_guard_btf::{
     BasePairMemo, Comparison, Split, base_strings, evidence, read_module, same_meaning,
 };
-use btf_guard_core::kernel::{Config, Image, Kernel};
+use btf_guard_core::kernel::{Image, Kernel, KernelConfig};
 use btf_guard_core::module::Module;
 use btf_guard_core::verdict::{BaseSet, Causes, Verdict};
 use btf_guard_tests::fetched::{Fetched, in_parallel};
@@ -173,7 +173,7 @@ fn permuted(package: &Fetched, order: &[u32]) -> Kernel {
         target: package.kernel.target,
         config: None,
     };
-    Kernel::from_image(image, Path::new("permuted"), Config::default()).unwrap()
+    Kernel::from_image(image, Path::new("permuted"), KernelConfig::default()).unwrap()
 }
 
 /// Ways in which the types of a base can be ordered, from mild to wild.

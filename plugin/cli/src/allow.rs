@@ -25,7 +25,7 @@ const PATIENCE: u64 = 60 * 60;
 /// Bytes of a reason: it is shown in one line.
 const MAX_REASON: usize = 500;
 
-pub(crate) fn run(wanted: &Wanted, wish: Wish) -> anyhow::Result<Outcome> {
+pub(crate) fn run(wanted: &Wanted, wish: TokenKind) -> anyhow::Result<Outcome> {
     let places = wanted.place.places();
     if wanted.list {
         return list(&places, wanted.format);
@@ -39,7 +39,7 @@ pub(crate) fn run(wanted: &Wanted, wish: Wish) -> anyhow::Result<Outcome> {
     }
 }
 
-fn issue(places: &Places, wanted: &Wanted, wish: Wish) -> anyhow::Result<Outcome> {
+fn issue(places: &ConfigPaths, wanted: &Wanted, wish: TokenKind) -> anyhow::Result<Outcome> {
     let reason = wanted.reason.as_deref().unwrap_or_default().trim();
     ensure!(!reason.is_empty(), "--reason is empty: say why");
     ensure!(
@@ -82,7 +82,7 @@ fn issue(places: &Places, wanted: &Wanted, wish: Wish) -> anyhow::Result<Outcome
     Ok(Outcome::Done)
 }
 
-fn revoke(places: &Places, id: &str) -> anyhow::Result<Outcome> {
+fn revoke(places: &ConfigPaths, id: &str) -> anyhow::Result<Outcome> {
     let revoked = overrides::revoke(places, id).context("it is not revoked")?;
     ensure!(revoked, "no active override '{id}'");
     Ok(Outcome::Done)
@@ -96,7 +96,7 @@ struct Entry<'t> {
     token: &'t Token,
 }
 
-fn list(places: &Places, format: ListFormat) -> anyhow::Result<Outcome> {
+fn list(places: &ConfigPaths, format: ListFormat) -> anyhow::Result<Outcome> {
     ensure!(
         rustix::process::geteuid().is_root(),
         "only root may see the overrides"
@@ -128,8 +128,8 @@ fn list(places: &Places, format: ListFormat) -> anyhow::Result<Outcome> {
 /// An override in a line.
 fn line(out: &mut impl Write, source: OverrideSource, token: &Token) -> io::Result<()> {
     let wish = match token.wish {
-        Wish::Allow => "allow",
-        Wish::Deny => "deny",
+        TokenKind::Allow => "allow",
+        TokenKind::Deny => "deny",
     };
     let what = match source {
         OverrideSource::OneShot => "the next transaction",

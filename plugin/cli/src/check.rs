@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard check`.
 
-use btf_guard_core::check::{self, Checked, Options};
+use btf_guard_core::check::{self, CheckOptions, Checked};
 
 use crate::args::Check;
 use crate::outcome::Outcome;
@@ -15,7 +15,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         report,
         causes,
         complete,
-    } = check::judge(Options {
+    } = check::judge(CheckOptions {
         observer: Some(Box::new(Progress::new(!way.quiet))),
         mode: way.mode,
         cache: cache_dir::open(args.cache.as_deref()),

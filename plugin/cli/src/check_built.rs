@@ -11,7 +11,7 @@ use btf_guard_core::boot::build_vmlinux;
 use btf_guard_core::check::initrds::Initrds;
 use btf_guard_core::check::kernels::{Targets, is_package};
 use btf_guard_core::evaluate::{Evaluator, Job, JobResult, failed, package};
-use btf_guard_core::kernel::{Config, Kernel};
+use btf_guard_core::kernel::{Kernel, KernelConfig};
 use btf_guard_core::report::{self, ErrorEntry, ModuleEntry};
 use btf_guard_core::rpm::kernel_files::KernelFiles;
 use btf_guard_core::rpm::package::Package;
@@ -116,7 +116,7 @@ struct Work<'a> {
     /// Kernels were named: they are all there are.
     given: bool,
     root: &'a Root,
-    config: Option<&'a Config>,
+    config: Option<&'a KernelConfig>,
     evaluator: Evaluator,
     /// The kernels of each release, by their ids.
     kernels: BTreeMap<String, Vec<usize>>,

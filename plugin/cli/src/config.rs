@@ -7,7 +7,7 @@ use std::path::Path;
 
 use btf_guard_core::config::{self, Config, ConfigProblem, Loaded, OnError};
 use btf_guard_core::kernel::Moment;
-use btf_guard_core::policy::{Origin, Patterns, Severity, built_in};
+use btf_guard_core::policy::{Patterns, SettingOrigin, Severity, built_in};
 use btf_guard_core::verdict::Kind;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::terminal::escape;
@@ -98,7 +98,7 @@ struct RuleEntry {
 impl Shown {
     fn of(loaded: &Loaded) -> Self {
         let config = &loaded.config;
-        let entry = |key: &str, value: &str, origin: &Origin| Entry {
+        let entry = |key: &str, value: &str, origin: &SettingOrigin| Entry {
             key: key.to_owned(),
             value: value.to_owned(),
             origin: origin.to_string(),
@@ -119,7 +119,11 @@ impl Shown {
                 let key = format!("severity.{when}.{kind}");
                 values.push(match policy.table.get(moment, kind) {
                     Some(set) => entry(&key, severity(set.value), &set.origin),
-                    None => entry(&key, severity(built_in(moment, kind)), &Origin::BuiltIn),
+                    None => entry(
+                        &key,
+                        severity(built_in(moment, kind)),
+                        &SettingOrigin::BuiltIn,
+                    ),
                 });
             }
         }

@@ -2,7 +2,7 @@
 //! `btf-guard kernels`.
 
 use anyhow::{Context, bail};
-use btf_guard_core::boot::inventory::Place;
+use btf_guard_core::boot::inventory::InventorySearch;
 use btf_guard_core::kernel::Kernel;
 use btf_guard_core::report::{self, write_kernels};
 use btf_guard_sysroot::Root;
@@ -14,7 +14,7 @@ use crate::{cache_dir, output};
 pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
     let cache = cache_dir::open(args.cache.as_deref());
-    let inventory = Place {
+    let inventory = InventorySearch {
         root: &root,
         esps: &args.esps,
         cache: cache.as_ref(),

@@ -40,7 +40,7 @@ pub(crate) fn report(
             };
         }
         Format::Prometheus => {
-            let counts = Counts::of_report(report, now());
+            let counts = MetricCounts::of_report(report, now());
             return plain(|out| write_prometheus(&counts, out));
         }
         Format::Text if way.mode == Mode::Off => return errors(report, way.no_color),

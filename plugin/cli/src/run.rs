@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
-use btf_guard_core::policy::overrides::Wish;
+use btf_guard_core::policy::overrides::TokenKind;
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::terminal::escape;
 use clap::Parser;
@@ -70,8 +70,8 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Kernels(args) => crate::kernels::run(&args),
         Command::Preflight(args) => crate::preflight::run(&args),
         Command::Status(args) => crate::status::run(&args),
-        Command::Allow(args) => crate::allow::run(&args.wanted, Wish::Allow),
-        Command::Deny(args) => crate::allow::run(&args.wanted, Wish::Deny),
+        Command::Allow(args) => crate::allow::run(&args.wanted, TokenKind::Allow),
+        Command::Deny(args) => crate::allow::run(&args.wanted, TokenKind::Deny),
         Command::Config(what) => crate::config::run(&what),
         Command::Judge(args) => crate::judge::run(&args),
         Command::Record(place) => crate::record::run(&place),

@@ -47,9 +47,9 @@ pub(crate) struct Place {
 
 impl Place {
     /// As the library has them.
-    pub(crate) fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> ConfigPaths {
         let dir = self.config.as_deref();
-        dir.map_or_else(Places::default, Places::below)
+        dir.map_or_else(ConfigPaths::default, ConfigPaths::below)
     }
 }
 

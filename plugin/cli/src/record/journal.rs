@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The journal, or else syslog.
 
-use btf_guard_core::status::journal_entries::Entry;
+use btf_guard_core::status::journal_entries::JournalEntry;
 use btf_guard_protocol::terminal::escape;
 use syslog::{Facility, Formatter3164};
 use systemd_journal_logger::JournalLog;
@@ -10,14 +10,14 @@ const NAME: &str = "btf-guard";
 
 /// Writes entries to the journal; where there is none, to syslog; where there is
 /// neither, nowhere: that is how the machine is set up.
-pub(super) fn write(entries: &[Entry]) {
+pub(super) fn write(entries: &[JournalEntry]) {
     let written = entries.iter().map(journal);
     if written.collect::<std::io::Result<Vec<()>>>().is_err() {
         syslog(entries);
     }
 }
 
-fn journal(entry: &Entry) -> std::io::Result<()> {
+fn journal(entry: &JournalEntry) -> std::io::Result<()> {
     let fields = entry.fields.iter();
     let fields = fields.map(|(name, value)| (*name, escape(value)));
     let journal = JournalLog::empty()?
@@ -33,7 +33,7 @@ fn journal(entry: &Entry) -> std::io::Result<()> {
     )
 }
 
-fn syslog(entries: &[Entry]) {
+fn syslog(entries: &[JournalEntry]) {
     let formatter = Formatter3164 {
         facility: Facility::LOG_AUTHPRIV,
         hostname: None,

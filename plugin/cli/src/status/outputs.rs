@@ -41,7 +41,7 @@ pub(super) fn standing(args: &Status, findings: &Findings, now: u64) -> Result<(
             decision: findings.decision(),
         }),
         StandingFormat::Prometheus => {
-            output::plain(|out| write_prometheus(&Counts::of_standing(findings), out))
+            output::plain(|out| write_prometheus(&MetricCounts::of_standing(findings), out))
         }
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn motd_file(file: &Path, findings: &Findings) -> io::Result<()> {
 /// Keeps the metrics.
 pub(super) fn textfile(dir: &Path, findings: &Findings) -> io::Result<()> {
     let mut text = Vec::new();
-    write_prometheus(&Counts::of_standing(findings), &mut text)?;
+    write_prometheus(&MetricCounts::of_standing(findings), &mut text)?;
     publish(dir, METRICS, &text)
 }
 

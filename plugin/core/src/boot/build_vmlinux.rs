@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
-use crate::kernel::{Config, Error, Kernel};
+use crate::kernel::{Error, Kernel, KernelConfig};
 
 /// The longest `kernel.release` that is read, in bytes.
 const MAX_RELEASE: u64 = 256;
@@ -19,7 +19,7 @@ const MAX_BUILDS: usize = 256;
 
 /// A file that may hold the base of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub struct BaseCandidate {
     /// Its path inside the root, links not followed.
     pub inside: PathBuf,
     /// The file that it leads to, as a path of this process.
@@ -29,8 +29,8 @@ pub struct Candidate {
 /// The files under `root` that may hold the base of `release`, the surest first:
 /// the kernel's own, then those of its build directory. None for what is no
 /// release ([`is_release`]).
-pub fn candidates(root: &Root, release: &str) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
+pub fn candidates(root: &Root, release: &str) -> Vec<BaseCandidate> {
+    let mut found: Vec<BaseCandidate> = Vec::new();
     if !is_release(release) {
         return found;
     }
@@ -39,7 +39,7 @@ pub fn candidates(root: &Root, release: &str) -> Vec<Candidate> {
             continue;
         };
         if file.is_file() && !found.iter().any(|known| known.file == file) {
-            found.push(Candidate { inside, file });
+            found.push(BaseCandidate { inside, file });
         }
     }
     found
@@ -114,13 +114,13 @@ fn names(root: &Root, dir: &Path) -> Vec<String> {
 /// Those of [`Kernel::open`].
 pub fn open(
     root: &Root,
-    candidate: &Candidate,
+    candidate: &BaseCandidate,
     release: &str,
-    config: Option<&Config>,
+    config: Option<&KernelConfig>,
 ) -> Result<Kernel, Error> {
     let mut kernel = Kernel::open(&candidate.file, config)?;
     kernel.release.get_or_insert_with(|| release.to_owned());
-    if kernel.config == Config::default() {
+    if kernel.config == KernelConfig::default() {
         let beside = candidate.inside.parent().unwrap_or(Path::new("/"));
         let modules = Path::new("/lib/modules").join(release);
         let places = [
@@ -131,7 +131,7 @@ pub fn open(
         ];
         let found = places.iter().find_map(|place| {
             let file = root.resolve(place).ok()?;
-            Config::from_file(&file).ok()
+            KernelConfig::from_file(&file).ok()
         });
         kernel.config = found.unwrap_or_default();
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 use btf_guard_sysroot::Root;
 
-use super::error::{Fault, Problem};
+use super::error::{BootProblem, Fault};
 use super::volume::{Identity, LoaderFile};
 use super::{BootDefault, BootKernels, BootPath, Bootable, ModulesRoot};
 
@@ -22,7 +22,7 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Collector<'a> {
     pub(crate) root: &'a Root,
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Vec<BootProblem>,
     kernels: Vec<Bootable>,
     /// By the image's file, and the snapshot whose modules it uses.
     known: HashMap<(Identity, Option<u64>), usize>,
@@ -80,7 +80,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    pub(crate) fn problem(&mut self, problem: Problem) {
+    pub(crate) fn problem(&mut self, problem: BootProblem) {
         self.problems.push(problem);
     }
 

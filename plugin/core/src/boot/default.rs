@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use super::collector::{Collector, Slot};
-use super::entries::Candidate;
+use super::entries::MenuEntry;
 use super::grub::{self, BlsEntry, Selected};
 use super::grub_cfg::GrubConfig;
 use super::systemd_boot::{self, Choice, DefaultPattern, EfiVariables, Ids, LoaderEntry};
 use super::volume::Volume;
-use super::{BootDefault, Search, Undecided, bls};
+use super::{BootDefault, BootSearch, Undecided, bls};
 use crate::util::vercmp;
 
 /// Which boot loader is used.
@@ -22,9 +22,9 @@ enum Loader {
 
 /// Finds the default and marks it.
 pub(crate) fn choose(
-    search: &Search<'_>,
+    search: &BootSearch<'_>,
     volumes: &[Volume],
-    candidates: &[Candidate],
+    candidates: &[MenuEntry],
     configs: &[GrubConfig],
     collector: &mut Collector<'_>,
 ) -> BootDefault {
@@ -78,7 +78,7 @@ type Chosen = Result<(Slot, String), Undecided>;
 
 fn of_specification(
     volumes: &[Volume],
-    candidates: &[Candidate],
+    candidates: &[MenuEntry],
     variables: &EfiVariables,
     collector: &mut Collector<'_>,
 ) -> Chosen {
@@ -98,7 +98,7 @@ fn of_specification(
     wishes.extend(systemd_boot::wishes(variables, value.as_deref(), &path));
     wishes.extend(volumes.iter().flat_map(|v| grubenv_default(v, collector)));
 
-    let listed: Vec<&Candidate> = candidates.iter().filter(|one| one.listed).collect();
+    let listed: Vec<&MenuEntry> = candidates.iter().filter(|one| one.listed).collect();
     let items: Vec<LoaderEntry> = listed.iter().map(|one| one.item.clone()).collect();
     let ids = Ids::possible(variables.info.as_deref());
     match systemd_boot::choose(&items, &wishes, ids) {
@@ -131,14 +131,14 @@ fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Defaul
     wishes
 }
 
-fn of_grub(configs: &[GrubConfig], candidates: &[Candidate]) -> Chosen {
+fn of_grub(configs: &[GrubConfig], candidates: &[MenuEntry]) -> Chosen {
     let [config] = configs else {
         return Err(Undecided::SeveralMenus);
     };
-    let mut bls: Vec<&Candidate> = candidates.iter().filter(|one| one.type1).collect();
+    let mut bls: Vec<&MenuEntry> = candidates.iter().filter(|one| one.type1).collect();
     // Highest version first, as Fedora's blscfg has it.
     bls.sort_by(|a, b| {
-        let version = |one: &Candidate| one.item.version.clone().unwrap_or_default();
+        let version = |one: &MenuEntry| one.item.version.clone().unwrap_or_default();
         let (one, two) = (&a.item.name.file, &b.item.name.file);
         vercmp::compare(&version(b), &version(a)).then_with(|| vercmp::compare(two, one))
     });

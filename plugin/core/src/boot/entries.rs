@@ -10,14 +10,14 @@ use btf_guard_sysroot::file_role::release_of_boot_image;
 
 use super::bls::{self, EntryName, Program, Type1Entry};
 use super::collector::{Collector, Slot};
-use super::error::{Fault, Problem};
+use super::error::{BootProblem, Fault};
 use super::systemd_boot::LoaderEntry;
-use super::uki::{NoUki, Uki};
+use super::uki::{NoUki, UkiTexts};
 use super::volume::Volume;
 use super::{BootMethod, BootPath};
 
 /// Reads a unified kernel image.
-type ReadUki<'a> = &'a dyn Fn(&Path) -> Result<Uki, NoUki>;
+type ReadUki<'a> = &'a dyn Fn(&Path) -> Result<UkiTexts, NoUki>;
 
 /// Where entries of type 1 lie.
 const ENTRIES: &str = "loader/entries";
@@ -27,7 +27,7 @@ const UKIS: &str = "EFI/Linux";
 
 /// An entry as the menu of a boot loader has it.
 #[derive(Debug)]
-pub(super) struct Candidate {
+pub(super) struct MenuEntry {
     /// What orders it, and names it.
     pub(crate) item: LoaderEntry,
     /// What a menu shows.
@@ -46,7 +46,7 @@ pub(crate) fn type1(
     volume: &Volume,
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
-) -> Vec<Candidate> {
+) -> Vec<MenuEntry> {
     let is_entry = |name: &str| EntryName::of(name, ".conf").is_some();
     let names = volume.list(ENTRIES, is_entry, &mut collector.problems);
     if names.is_empty() || !are_type1(volume, collector) {
@@ -78,7 +78,7 @@ pub(crate) fn type1(
         let others = entry.machine_id.as_ref().zip(machine_id.as_ref());
         via.other_system = others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own));
         let slot = image(volume, &entry, via, read_uki, collector);
-        candidates.push(Candidate {
+        candidates.push(MenuEntry {
             item: LoaderEntry {
                 name,
                 sort_key: entry.sort_key,
@@ -105,7 +105,7 @@ fn image(
     let path = entry.path()?;
     let source = via.source.clone();
     let fault =
-        |line, what: &dyn Display| -> Problem { Fault::at(line, what.to_string()).of(&source) };
+        |line, what: &dyn Display| -> BootProblem { Fault::at(line, what.to_string()).of(&source) };
     let image = match volume.find(path) {
         Ok(image) => image,
         Err(error) => {
@@ -161,7 +161,7 @@ pub(crate) fn ukis(
     volume: &Volume,
     read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
-) -> Vec<Candidate> {
+) -> Vec<MenuEntry> {
     let is_uki = |name: &str| EntryName::of(name, ".efi").is_some();
     let names = volume.list(UKIS, is_uki, &mut collector.problems);
     let mut candidates = Vec::new();
@@ -188,7 +188,7 @@ pub(crate) fn ukis(
         via.title = uki.title();
         via.options.clone_from(&uki.options);
         let title = via.title.clone();
-        candidates.push(Candidate {
+        candidates.push(MenuEntry {
             listed: title.is_some(),
             title,
             slot: collector.take(image, uki.release.as_deref(), via),

@@ -29,8 +29,8 @@ impl Fault {
     }
 
     /// This fault in the file `path`.
-    pub(crate) fn of(self, path: &Path) -> Problem {
-        Problem {
+    pub(crate) fn of(self, path: &Path) -> BootProblem {
+        BootProblem {
             path: path.to_owned(),
             fault: self,
         }
@@ -50,7 +50,7 @@ impl fmt::Display for Fault {
 /// is left out; everything else is still found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}: {fault}", path.display())]
-pub(crate) struct Problem {
+pub(crate) struct BootProblem {
     /// The file, as a path of this process, links not followed.
     pub(crate) path: PathBuf,
     /// What should have been there.

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
-use super::{BootDefault, BootMethod, Bootable, ModulesRoot, NoUki, Search, Uki};
+use super::{BootDefault, BootMethod, BootSearch, Bootable, ModulesRoot, NoUki, UkiTexts};
 use crate::boot;
 use crate::kernel::cache::Cache;
 use crate::kernel::image::{self, Image};
-use crate::kernel::{Config, Error, Kernel};
+use crate::kernel::{Error, Kernel, KernelConfig};
 
 /// A kernel that can be booted.
 #[derive(Debug, Clone)]
-pub(crate) struct Installed {
+pub(crate) struct InstalledKernel {
     /// The kernel.
     pub(crate) kernel: Kernel,
     /// Its GNU build id, where the image has one.
@@ -51,7 +51,7 @@ pub(crate) struct Initrd {
     pub(crate) part: Option<Range<u64>>,
 }
 
-impl Installed {
+impl InstalledKernel {
     /// The initrds that entries name, and those inside a unified kernel image,
     /// each once.
     pub(crate) fn initrds(&self) -> Vec<Initrd> {
@@ -89,7 +89,7 @@ impl Installed {
 #[derive(Debug, Default)]
 pub struct Inventory {
     /// In a fixed order.
-    pub(crate) kernels: Vec<Installed>,
+    pub(crate) kernels: Vec<InstalledKernel>,
     /// What boots when nobody chooses.
     pub(crate) default: BootDefault,
     /// Images that cannot be read, and why.
@@ -111,7 +111,7 @@ impl Inventory {
 
 /// Where to look, and with what.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct InventorySearch<'a> {
     /// The root.
     pub root: &'a Root,
     /// More file systems with boot entries.
@@ -119,12 +119,12 @@ pub struct Place<'a> {
     /// Keeps what images hold.
     pub cache: Option<&'a Cache>,
     /// The config of every kernel, instead of one found with each.
-    pub config: Option<&'a Config>,
+    pub config: Option<&'a KernelConfig>,
     /// Only kernels of these releases; the others are not even opened.
     pub releases: Option<&'a BTreeSet<String>>,
 }
 
-impl Place<'_> {
+impl InventorySearch<'_> {
     /// Opens an image of a kernel that uses the modules of `home`.
     ///
     /// # Errors
@@ -152,14 +152,14 @@ impl Place<'_> {
 
     /// The config in the module directory, beside the image, inside it, or in
     /// `/boot`: where an image is reached through a link, it may be beside the link.
-    fn config_of(&self, file: &Path, image: &Image, home: &ModulesRoot) -> Config {
+    fn config_of(&self, file: &Path, image: &Image, home: &ModulesRoot) -> KernelConfig {
         let release = image.release.as_deref();
         let dir = release.and_then(|release| home.module_dir(self.root, release));
-        let found = Config::find(file, release, dir.as_deref(), image.config.as_deref());
+        let found = KernelConfig::find(file, release, dir.as_deref(), image.config.as_deref());
         let in_boot = || {
             let release = release.filter(|release| is_release(release))?;
             let path = Path::new("/boot").join(format!("config-{release}"));
-            Config::from_file(&self.root.resolve(&path).ok()?).ok()
+            KernelConfig::from_file(&self.root.resolve(&path).ok()?).ok()
         };
         match found.allow_mismatch {
             Some(_) => found,
@@ -175,7 +175,7 @@ impl Place<'_> {
     /// Looks for every kernel that can be booted.
     pub(crate) fn discover(&self) -> boot::BootKernels {
         let efivars = Path::new("/sys/firmware/efi/efivars");
-        boot::discover(&Search {
+        boot::discover(&BootSearch {
             root: self.root,
             esps: self.esps,
             efivars: self.root.is_system().then_some(efivars),
@@ -200,7 +200,7 @@ impl Place<'_> {
                         continue;
                     }
                     let dir = release.and_then(|r| bootable.home.module_dir(self.root, r));
-                    kernels.push(Installed {
+                    kernels.push(InstalledKernel {
                         module_dir: dir,
                         kernel,
                         build_id,
@@ -252,7 +252,7 @@ impl Place<'_> {
         })
     }
 
-    fn find_stale(&self, kernels: &mut [Installed]) {
+    fn find_stale(&self, kernels: &mut [InstalledKernel]) {
         let stale: Vec<Option<Stale>> = kernels
             .iter()
             .map(|copy| {
@@ -273,7 +273,10 @@ impl Place<'_> {
 
 /// The image that all copies of this one's release are made of: the one in the
 /// module directory, or else the one that the package puts into `/boot`.
-fn own_image<'k>(copy: &Installed, kernels: &'k [Installed]) -> Option<&'k Installed> {
+fn own_image<'k>(
+    copy: &InstalledKernel,
+    kernels: &'k [InstalledKernel],
+) -> Option<&'k InstalledKernel> {
     let in_way = |way: BootMethod| {
         kernels.iter().find(|kernel| {
             kernel.kernel.release == copy.kernel.release
@@ -285,15 +288,15 @@ fn own_image<'k>(copy: &Installed, kernels: &'k [Installed]) -> Option<&'k Insta
 }
 
 /// Is it the same build? Where the files cannot tell, what was read of them does.
-fn same_build(one: &Installed, other: &Installed) -> bool {
+fn same_build(one: &InstalledKernel, other: &InstalledKernel) -> bool {
     image::same_build(&one.bootable.file, &other.bootable.file)
         .unwrap_or_else(|_| one.kernel.sha256() == other.kernel.sha256())
 }
 
-fn read_uki(path: &Path) -> Result<Uki, NoUki> {
+fn read_uki(path: &Path) -> Result<UkiTexts, NoUki> {
     let peek = image::peek(path)?;
     let uki = peek.uki.ok_or(NoUki::NoLinux)?;
-    Ok(Uki {
+    Ok(UkiTexts {
         release: uki.uname.or(peek.release),
         options: uki.cmdline,
         os_release: uki.os_release,

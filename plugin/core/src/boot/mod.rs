@@ -34,10 +34,10 @@ use btf_guard_sysroot::Root;
 
 use collector::Collector;
 
-pub(crate) use error::Problem;
+pub(crate) use error::BootProblem;
 pub use modules_root::ModulesRoot;
 pub(crate) use refresh_command::{refresh_command, refresh_initrd_command};
-pub(crate) use uki::{NoUki, Uki};
+pub(crate) use uki::{NoUki, UkiTexts};
 pub(crate) use undecided::Undecided;
 
 /// A kernel image that can be booted, with one root's modules.
@@ -160,11 +160,11 @@ pub(crate) struct BootKernels {
     /// What boots by default.
     pub(crate) default: BootDefault,
     /// What cannot be read, or cannot boot.
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Vec<BootProblem>,
 }
 
 /// Where to look.
-pub(crate) struct Search<'a> {
+pub(crate) struct BootSearch<'a> {
     /// The root.
     pub(crate) root: &'a Root,
     /// More file systems with boot entries, such as an EFI system partition
@@ -173,11 +173,11 @@ pub(crate) struct Search<'a> {
     /// The directory of EFI variables, for a root that boots on this machine.
     pub(crate) efivars: Option<&'a Path>,
     /// Reads a unified kernel image.
-    pub(crate) read_uki: &'a dyn Fn(&Path) -> Result<Uki, NoUki>,
+    pub(crate) read_uki: &'a dyn Fn(&Path) -> Result<UkiTexts, NoUki>,
 }
 
 /// Looks for every kernel that can be booted.
-pub(crate) fn discover(search: &Search<'_>) -> BootKernels {
+pub(crate) fn discover(search: &BootSearch<'_>) -> BootKernels {
     let mut collector = Collector::new(search.root);
     image_dirs::module_dirs(&mut collector);
     let volumes = volume::volumes(search.root, search.esps, &mut collector.problems);

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::Undecided;
 use super::bls::EntryName;
 use super::conf_lines::lines;
-use super::error::{Fault, Problem};
+use super::error::{BootProblem, Fault};
 use crate::module::source::Regular;
 use crate::util::{fnmatch, vercmp};
 
@@ -40,7 +40,7 @@ pub struct EfiVariables {
 impl EfiVariables {
     /// Reads them from a directory such as `/sys/firmware/efi/efivars`; those
     /// that are not there are not set.
-    pub(crate) fn read(dir: &Path) -> (Self, Vec<Problem>) {
+    pub(crate) fn read(dir: &Path) -> (Self, Vec<BootProblem>) {
         let mut problems = Vec::new();
         let mut read = |name: &str| {
             let path = dir.join(format!("{name}-{VENDOR}"));

@@ -68,7 +68,7 @@ impl Place {
     }
 
     fn discover(&self) -> BootKernels {
-        discover(&Search {
+        discover(&BootSearch {
             root: &self.root(),
             esps: &[],
             efivars: Some(&self.dir.path().join("sys/firmware/efi/efivars")),
@@ -124,14 +124,14 @@ impl Place {
 
 /// Stands for the reader of images: the "image" is lines `release`, `options`
 /// and the rest an os-release.
-fn read_uki(file: &Path) -> Result<Uki, NoUki> {
+fn read_uki(file: &Path) -> Result<UkiTexts, NoUki> {
     let text = fs::read_to_string(file).unwrap();
     let mut lines = text.splitn(3, '\n');
     let mut line = || lines.next().map(str::to_owned);
     let (release, options) = (line(), line());
     match release.as_deref() {
         Some("broken") => Err(NoUki::NoLinux),
-        _ => Ok(Uki {
+        _ => Ok(UkiTexts {
             release,
             options,
             os_release: line().filter(|text| !text.is_empty()),

@@ -5,7 +5,7 @@ use crate::kernel;
 
 /// The texts in a unified kernel image, as its sections hold them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Uki {
+pub(crate) struct UkiTexts {
     /// `.uname`: the kernel's release.
     pub(crate) release: Option<String>,
     /// `.cmdline`: the kernel's command line.
@@ -25,7 +25,7 @@ pub(crate) enum NoUki {
     NoLinux,
 }
 
-impl Uki {
+impl UkiTexts {
     /// The value of the first of these keys of its os-release that is set.
     fn first_of(&self, keys: &[&str]) -> Option<String> {
         let text = self.os_release.as_deref()?;

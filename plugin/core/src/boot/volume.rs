@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use btf_guard_sysroot::Root;
 
-use super::error::{Fault, Problem};
+use super::error::{BootProblem, Fault};
 use crate::module::Error;
 use crate::module::source::Regular;
 
@@ -140,7 +140,7 @@ impl Volume {
     }
 
     /// Reads the file under `path`, links followed; `None` if there is none.
-    pub(crate) fn read(&self, path: &str, cap: u64) -> Result<Option<String>, Problem> {
+    pub(crate) fn read(&self, path: &str, cap: u64) -> Result<Option<String>, BootProblem> {
         let problem = |error: &dyn std::fmt::Display| {
             Fault::whole(format!("a readable file: {error}")).of(&self.show(path))
         };
@@ -166,7 +166,7 @@ impl Volume {
         &self,
         path: &str,
         wanted: impl Fn(&str) -> bool,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<BootProblem>,
     ) -> Vec<String> {
         let mut names = BTreeSet::new();
         let place = self.base.join(relative(path));
@@ -266,7 +266,11 @@ fn leaves(path: &Path) -> bool {
 ///
 /// `/boot` is a volume of its own if something is mounted there; an EFI system
 /// partition always is, also where a copy of one lies in a directory.
-pub(crate) fn volumes(root: &Root, more: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<Volume> {
+pub(crate) fn volumes(
+    root: &Root,
+    more: &[PathBuf],
+    problems: &mut Vec<BootProblem>,
+) -> Vec<Volume> {
     let mut volumes = Vec::new();
     let mut seen = BTreeSet::new();
     let mut offer = |shown: &Path, dir: io::Result<PathBuf>, mounted: bool| {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use btf_guard_sysroot::Root;
 
 use crate::boot;
-use crate::boot::inventory::{Initrd, Installed};
+use crate::boot::inventory::{Initrd, InstalledKernel};
 use crate::evaluate::payload_pool::MAX_IN_MEMORY;
-use crate::evaluate::{Content, Evaluator, JobResult};
+use crate::evaluate::{Evaluator, JobResult, ModuleContent};
 use crate::initrd::{self, Contents, InitrdItem};
 use crate::kernel::Moment;
 use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry};
@@ -53,7 +53,7 @@ impl Initrds {
     /// booted with.
     pub(crate) fn add_installed(
         &mut self,
-        kernels: Vec<Installed>,
+        kernels: Vec<InstalledKernel>,
         root: &Root,
         evaluator: &mut Evaluator,
     ) {
@@ -148,7 +148,7 @@ impl Booted {
         // end is known in the end.
         let mut files: Contents<usize> = Contents::default();
         let mut judged: Vec<JobResult> = Vec::new();
-        let mut batch: Vec<Content> = Vec::new();
+        let mut batch: Vec<ModuleContent> = Vec::new();
         let mut held = 0;
         let result =
             initrd::open(
@@ -158,7 +158,7 @@ impl Booted {
                     InitrdItem::Link { path, target } => files.link(path, &target),
                     InitrdItem::Module { path, content } => {
                         held += content.len();
-                        batch.push(Content {
+                        batch.push(ModuleContent {
                             path: inside_of(shown, &path),
                             bytes: content,
                         });

@@ -10,10 +10,10 @@ use btf_guard_sysroot::{Root, host};
 
 use super::initrds::Initrds;
 use crate::boot::ModulesRoot;
-use crate::boot::inventory::Place;
+use crate::boot::inventory::InventorySearch;
 use crate::evaluate::{Evaluator, failed, package};
 use crate::kernel::cache::Cache;
-use crate::kernel::{Config, Error, Kernel};
+use crate::kernel::{Error, Kernel, KernelConfig};
 use crate::report::ErrorEntry;
 use crate::rpm::kernel_files::KernelFiles;
 use crate::rpm::package::Package;
@@ -23,7 +23,7 @@ pub struct Targets<'a> {
     /// The root that releases are looked up in.
     pub root: &'a Root,
     /// `--kernel-config`.
-    pub config: Option<Config>,
+    pub config: Option<KernelConfig>,
     /// More file systems with boot entries.
     pub esps: Vec<PathBuf>,
     /// Keeps what images hold.
@@ -112,8 +112,8 @@ impl Targets<'_> {
         Ok(())
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> InventorySearch<'_> {
+        InventorySearch {
             root: self.root,
             esps: &self.esps,
             cache: self.cache.as_ref(),

@@ -20,7 +20,7 @@ use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job, JobResult, Observer, failed};
 use crate::host_modules::host_needs::Wanted;
 use crate::kernel::cache::Cache;
-use crate::kernel::{Config, Moment};
+use crate::kernel::{KernelConfig, Moment};
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, Report};
 use crate::rpm::file_list::PackagedFile;
 use crate::rpm::package::Package;
@@ -39,7 +39,7 @@ pub struct Checked {
 }
 
 /// What is to be checked, and how.
-pub struct Options {
+pub struct CheckOptions {
     /// Modules, directories of them, packages; none for the kernels' own modules.
     pub paths: Vec<PathBuf>,
     /// The kernels, in the words of `--kernel`; none for the default.
@@ -65,7 +65,7 @@ pub struct Options {
 }
 
 /// Does a check; nothing is written.
-pub fn judge(options: Options) -> anyhow::Result<Checked> {
+pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     let root =
         Root::new(&options.root).with_context(|| format!("--root {}", options.root.display()))?;
     let config = kernel_config(options.kernel_config.as_deref())?;
@@ -73,7 +73,7 @@ pub fn judge(options: Options) -> anyhow::Result<Checked> {
     let here = host::running_release(&root, false);
     let mut evaluator = Evaluator::new(options.causes)
         .with_observer(options.observer)
-        .for_this_machine(here.map(|release| Wanted::new(&root, &release)));
+        .for_this_machine(here.map(|release| HostNeeds::new(&root, &release)));
     let mut targets = Targets {
         root: &root,
         config,
@@ -86,7 +86,7 @@ pub fn judge(options: Options) -> anyhow::Result<Checked> {
     targets.add_all(&options.kernels, !options.paths.is_empty(), &mut evaluator)?;
 
     let mut unasked = targets.unasked;
-    let mut work = Work {
+    let mut work = CheckRun {
         evaluator: &evaluator,
         root: &root,
         modules: Vec::new(),
@@ -123,11 +123,11 @@ pub fn judge(options: Options) -> anyhow::Result<Checked> {
 }
 
 /// The config that was given.
-pub fn kernel_config(path: Option<&Path>) -> anyhow::Result<Option<Config>> {
+pub fn kernel_config(path: Option<&Path>) -> anyhow::Result<Option<KernelConfig>> {
     let Some(path) = path else {
         return Ok(None);
     };
-    let config = Config::from_file(path);
+    let config = KernelConfig::from_file(path);
     let config = config.with_context(|| format!("--kernel-config {}", path.display()))?;
     Ok(Some(config))
 }
@@ -145,14 +145,14 @@ pub fn threads(jobs: Option<NonZeroUsize>) -> anyhow::Result<()> {
 }
 
 /// What there is to judge, and what came of it.
-struct Work<'a> {
+struct CheckRun<'a> {
     evaluator: &'a Evaluator,
     root: &'a Root,
     modules: Vec<ModuleEntry>,
     errors: Vec<ErrorEntry>,
 }
 
-impl Work<'_> {
+impl CheckRun<'_> {
     /// Holds each kernel against the modules of its own release.
     fn own_modules(&mut self) {
         let entries = self.evaluator.entries();

@@ -68,7 +68,7 @@ pub struct Loaded {
 
 impl Loaded {
     /// Reads all files. Those that are not there say nothing.
-    pub fn read(places: &Places) -> Self {
+    pub fn read(places: &ConfigPaths) -> Self {
         let mut loaded = Self::default();
         loaded.add_file(&places.vendor);
         loaded.add_file(&places.admin);
@@ -165,7 +165,7 @@ pub fn mode(
         // The hook's own: it can only warn.
         Some((mode, None)) if mode <= config.mode.value => (mode, None),
         Some((_, None)) | None => {
-            let is_set = config.mode.origin != Origin::BuiltIn;
+            let is_set = config.mode.origin != SettingOrigin::BuiltIn;
             (
                 config.mode.value,
                 is_set.then_some(OverrideSource::Configuration),

@@ -121,7 +121,7 @@ fn a_rule_that_lowers_nothing_needs_no_reason() {
 #[test]
 fn a_later_file_wins_and_a_broken_one_is_left_out_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let places = Places::below(dir.path());
+    let places = ConfigPaths::below(dir.path());
     let put = |path: &Path, text: &str| {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();

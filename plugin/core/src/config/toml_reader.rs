@@ -35,8 +35,8 @@ impl<'t> Keys<'t> {
     }
 
     /// Where a value stands.
-    pub(crate) fn origin(&self, span: &Range<usize>) -> Origin {
-        Origin::File {
+    pub(crate) fn origin(&self, span: &Range<usize>) -> SettingOrigin {
+        SettingOrigin::File {
             path: self.path.to_owned(),
             line: place(self.text, span.start).0,
         }

@@ -29,7 +29,7 @@ impl Governed {
     /// Reads the files below `dir` instead of `/`, where one is given. Overrides for
     /// one transaction are for `transactions` alone.
     pub fn read(dir: Option<&Path>, transactions: bool) -> Self {
-        let places = dir.map_or_else(Places::default, Places::below);
+        let places = dir.map_or_else(ConfigPaths::default, ConfigPaths::below);
         let now = btf_guard_protocol::clock::now();
         let loaded = Loaded::read(&places);
         let mut overrides = Overrides::read(&places, now);

@@ -43,7 +43,7 @@ pub struct Evaluator {
     causes: Causes,
     observer: Option<Box<dyn Observer>>,
     /// What this machine needs; none where it is not this machine's root.
-    wanted: Option<Wanted>,
+    wanted: Option<HostNeeds>,
     /// The base BTF of each kernel; known once the first module is judged.
     bases: OnceLock<BaseSet>,
 }
@@ -59,7 +59,7 @@ pub struct Job {
 
 /// A module that was read from an archive.
 #[derive(Debug)]
-pub(crate) struct Content {
+pub(crate) struct ModuleContent {
     /// What a report shows as its path; the name in it names the module where it
     /// does not name itself.
     pub(crate) path: String,
@@ -102,7 +102,7 @@ impl Evaluator {
     }
 
     /// Tells of each finding what this machine needs the module for.
-    pub(crate) fn for_this_machine(mut self, wanted: Option<Wanted>) -> Self {
+    pub(crate) fn for_this_machine(mut self, wanted: Option<HostNeeds>) -> Self {
         self.wanted = wanted;
         self
     }
@@ -129,8 +129,8 @@ impl Evaluator {
     }
 
     /// Adds a kernel that the root can boot.
-    pub(crate) fn add_installed(&mut self, installed: Installed) -> usize {
-        let Installed {
+    pub(crate) fn add_installed(&mut self, installed: InstalledKernel) -> usize {
+        let InstalledKernel {
             kernel,
             bootable,
             stale,
@@ -227,9 +227,9 @@ impl Evaluator {
     }
 
     /// Judges modules by all of these kernels, in the order given.
-    pub(crate) fn contents(&self, contents: &[Content], kernels: &[usize]) -> Vec<JobResult> {
+    pub(crate) fn contents(&self, contents: &[ModuleContent], kernels: &[usize]) -> Vec<JobResult> {
         self.expect(contents.len());
-        let judge = |reader: &mut Reader, content: &Content| {
+        let judge = |reader: &mut Reader, content: &ModuleContent| {
             let path = content.path.clone();
             let judged = match reader.parse(&content.bytes, &path) {
                 Ok(module) => Ok(self.judge(&module, path, None, kernels)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::failed;
 use crate::kernel::cache::Cache;
-use crate::kernel::{Config, Error, Kernel, Source, image};
+use crate::kernel::{Error, Kernel, KernelConfig, KernelSource, image};
 use crate::report::ErrorEntry;
 use crate::rpm::kernel_files::KernelFiles;
 use crate::rpm::package::Package;
@@ -49,14 +49,14 @@ pub fn kernels(
         .collect();
     let mut left = images.len() + configs.len();
     let mut found: BTreeMap<PathBuf, Arc<Result<Kernel, Error>>> = BTreeMap::new();
-    let mut texts: BTreeMap<PathBuf, Config> = BTreeMap::new();
+    let mut texts: BTreeMap<PathBuf, KernelConfig> = BTreeMap::new();
     let wanted = |path: &Path| images.contains_key(path) || configs.contains_key(path);
     let result = package.extract(wanted, |paths, content| {
         for path in paths {
             if configs.contains_key(path) {
                 let text = String::from_utf8_lossy(&content);
                 let source = format!("{} in {nevra}", path.display());
-                let config = Config::of_text(&text, source);
+                let config = KernelConfig::of_text(&text, source);
                 texts.extend(config.map(|config| (path.to_path_buf(), config)));
             }
         }
@@ -84,7 +84,7 @@ pub fn kernels(
         match kernel.as_ref() {
             Ok(kernel) => {
                 let mut kernel = kernel.clone();
-                kernel.source = Source::File(path.clone());
+                kernel.source = KernelSource::File(path.clone());
                 // An image that does not tell its release has that of its place.
                 let named = || (*release).to_owned();
                 kernel.release.get_or_insert_with(named);
@@ -114,6 +114,6 @@ fn parse(content: &[u8], path: &Path, cache: Option<&Cache>) -> Result<Kernel, E
         None => image::parse(content)?,
     };
     let embedded = image.config.as_deref();
-    let config = Config::embedded(embedded);
+    let config = KernelConfig::embedded(embedded);
     Kernel::from_image(image, path, config)
 }

@@ -11,7 +11,7 @@ use super::{Machine, Needs};
 
 /// What this machine needs. Nothing is read before it is asked for.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct HostNeeds {
     root: Root,
     /// The release that runs: its module directory tells where another's cannot.
     running: String,
@@ -19,7 +19,7 @@ pub(crate) struct Wanted {
     by_release: Mutex<BTreeMap<String, Arc<Needs>>>,
 }
 
-impl Wanted {
+impl HostNeeds {
     /// Of this machine, whose root this is and which runs that release.
     pub(crate) fn new(root: &Root, running: &str) -> Self {
         Self {

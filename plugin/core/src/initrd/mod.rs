@@ -24,7 +24,7 @@ use std::path::Path;
 use btf_guard_btf::error::Malformed;
 
 use crate::compression::{Format, stream};
-use crate::module::source::{Regular, Source};
+use crate::module::source::{ByteSource, Regular};
 use bounded_reader::BoundedReader;
 use cpio::Unpacker;
 

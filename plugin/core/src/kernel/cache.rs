@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use super::image::{self, Image};
-use crate::module::source::{Regular, Source};
+use crate::module::source::{ByteSource, Regular};
 
 /// The most that all entries may take, in bytes: the base BTF of some 80 kernels.
 pub(crate) const CAPACITY: u64 = 512 << 20;
@@ -129,7 +129,7 @@ impl Cache {
         }
     }
 
-    fn of(&self, source: &(impl Source + ?Sized), key: &str) -> Result<Image, Error> {
+    fn of(&self, source: &(impl ByteSource + ?Sized), key: &str) -> Result<Image, Error> {
         match self.load_image(key) {
             Ok(Some(image)) => return Ok(image),
             Ok(None) => {}
@@ -265,7 +265,7 @@ fn name(id: &FileId) -> String {
 }
 
 /// SHA-256 of a whole image, in lower-case hexadecimal.
-fn digest(source: &(impl Source + ?Sized)) -> io::Result<String> {
+fn digest(source: &(impl ByteSource + ?Sized)) -> io::Result<String> {
     let mut digest = Sha256::new();
     let mut at = 0;
     while at < source.size() {

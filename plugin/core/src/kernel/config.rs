@@ -24,7 +24,7 @@ const MODULE_BTF: &str = "CONFIG_DEBUG_INFO_BTF_MODULES";
 
 /// What is known of a kernel's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Config {
+pub struct KernelConfig {
     /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`; `None` where no config was found.
     pub allow_mismatch: Option<bool>,
     /// `CONFIG_DEBUG_INFO_BTF_MODULES`; `None` where no config was found.
@@ -67,7 +67,7 @@ fn is_set(text: &str, name: &str) -> bool {
     set
 }
 
-impl Config {
+impl KernelConfig {
     /// The config in a text that was found in `source`. An option that the text
     /// does not have is not set: so it is in kernels older than the option.
     /// `None` if the text is no kernel config.

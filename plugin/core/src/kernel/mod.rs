@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::module::{self, Target};
-pub use config::Config;
+pub use config::KernelConfig;
 pub use image::Image;
 
 /// When it matters what this kernel does with a module.
@@ -34,7 +34,7 @@ pub enum Moment {
 
 /// Where a kernel was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum KernelSource {
     /// It runs: `/sys/kernel/btf/vmlinux`.
     Running,
     /// A vmlinux, bzImage or raw BTF file.
@@ -51,14 +51,14 @@ pub struct Kernel {
     /// Running, or bootable.
     pub(crate) moment: Moment,
     /// Where it was found.
-    pub(crate) source: Source,
+    pub(crate) source: KernelSource,
     /// The base BTF that split BTF of its modules continues; none where the
     /// kernel shows none.
     pub base: Arc<Base>,
     /// What it can do.
     pub abilities: Features,
     /// How it was configured, as far as that is known.
-    pub config: Config,
+    pub config: KernelConfig,
     /// What its modules must be built for; `None` for a raw BTF file.
     pub target: Option<Target>,
     /// What [`Kernel::sha256`] found.
@@ -67,18 +67,18 @@ pub struct Kernel {
 
 impl Kernel {
     /// The kernel in the image `path`, as one that can be booted. Its config
-    /// is `config_override`, or what [`Config::find`] finds without knowing
+    /// is `config_override`, or what [`KernelConfig::find`] finds without knowing
     /// the module directory.
     ///
     /// # Errors
     /// Those of [`image::open`] and [`Kernel::from_image`].
-    pub fn open(path: &Path, config_override: Option<&Config>) -> Result<Self, Error> {
+    pub fn open(path: &Path, config_override: Option<&KernelConfig>) -> Result<Self, Error> {
         let image = image::open(path)?;
         let config = match config_override {
             Some(config) => config.clone(),
             None => {
                 let (release, embedded) = (image.release.as_deref(), image.config.as_deref());
-                Config::find(path, release, None, embedded)
+                KernelConfig::find(path, release, None, embedded)
             }
         };
         Self::from_image(image, path, config)
@@ -89,7 +89,7 @@ impl Kernel {
     ///
     /// # Errors
     /// [`Error::Malformed`], at an offset into the base BTF, if that is not sound.
-    pub fn from_image(image: Image, path: &Path, config: Config) -> Result<Self, Error> {
+    pub fn from_image(image: Image, path: &Path, config: KernelConfig) -> Result<Self, Error> {
         let base = match image.base_btf.is_empty() {
             true => Base::none(),
             false => Base::parse(image.base_btf)?,
@@ -99,7 +99,7 @@ impl Kernel {
             release: image.release,
             build: image.build,
             moment: Moment::Boot,
-            source: Source::File(path.to_owned()),
+            source: KernelSource::File(path.to_owned()),
             base: Arc::new(base),
             config,
             target: image.target,

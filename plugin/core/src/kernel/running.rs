@@ -9,7 +9,7 @@ use btf_guard_btf::Base;
 use btf_guard_btf::features::Features;
 use object::elf;
 
-use super::{Config, Error, Kernel, Moment, Source, image};
+use super::{Error, Kernel, KernelConfig, KernelSource, Moment, image};
 use crate::module::Target;
 use crate::module::source::Regular;
 
@@ -37,11 +37,11 @@ pub(crate) fn read() -> Result<Kernel, Error> {
     let release = release();
     Ok(Kernel {
         abilities: Features::of(&base, Some(&release)),
-        config: Config::of_running(&release),
+        config: KernelConfig::of_running(&release),
         release: Some(release),
         build: Some(uname.version().to_string_lossy().into_owned()),
         moment: Moment::Now,
-        source: Source::Running,
+        source: KernelSource::Running,
         base: Arc::new(base),
         target: uname.machine().to_str().ok().and_then(target),
         sha256: OnceLock::new(),

@@ -25,12 +25,12 @@ fn image(release: Option<&str>) -> Image {
 #[test]
 fn a_kernel_from_an_image() {
     let path = Path::new("/boot/vmlinuz-6.1-x");
-    let kernel = Kernel::from_image(image(Some("6.1-x")), path, Config::default()).unwrap();
+    let kernel = Kernel::from_image(image(Some("6.1-x")), path, KernelConfig::default()).unwrap();
     assert_eq!(kernel.release.as_deref(), Some("6.1-x"));
     assert_eq!(kernel.build.as_deref(), Some("#1 SMP"));
     assert_eq!(kernel.moment, Moment::Boot);
-    assert_eq!(kernel.source, Source::File(path.to_owned()));
-    assert_eq!(kernel.config, Config::default());
+    assert_eq!(kernel.source, KernelSource::File(path.to_owned()));
+    assert_eq!(kernel.config, KernelConfig::default());
     assert_eq!(kernel.base.bytes(), SMALL);
 }
 
@@ -44,9 +44,9 @@ fn a_kernel_from_a_file() {
     assert_eq!(kernel.config.allow_mismatch, None);
     assert_eq!(kernel.base.bytes(), SMALL);
 
-    let config = Config {
+    let config = KernelConfig {
         allow_mismatch: Some(true),
-        ..Config::default()
+        ..KernelConfig::default()
     };
     let kernel = Kernel::open(&path, Some(&config)).unwrap();
     assert_eq!(kernel.config, config);
@@ -59,7 +59,7 @@ fn a_kernel_from_a_file() {
 
 #[test]
 fn the_digest_is_that_of_the_base() {
-    let kernel = Kernel::from_image(image(None), Path::new("x"), Config::default()).unwrap();
+    let kernel = Kernel::from_image(image(None), Path::new("x"), KernelConfig::default()).unwrap();
     let digest = "24d02eaddcd032ce9b2fbaa972588be541cf505f6b19bebe32a346a37dc6a887";
     assert_eq!(kernel.sha256(), digest);
     assert_eq!(kernel.clone().sha256(), digest);
@@ -72,7 +72,7 @@ fn the_running_kernel() {
         Ok(kernel) => {
             assert_eq!(kernel.base.is_none(), !shows_btf);
             assert_eq!(kernel.moment, Moment::Now);
-            assert_eq!(kernel.source, Source::Running);
+            assert_eq!(kernel.source, KernelSource::Running);
             let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
             assert_eq!(kernel.release.as_deref(), Some(release.trim_end()));
             let build = fs::read_to_string("/proc/sys/kernel/version").unwrap();

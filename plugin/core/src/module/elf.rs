@@ -16,7 +16,7 @@ use object::elf::{
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, pod};
 
-use super::source::Source;
+use super::source::ByteSource;
 use super::{Error, Target};
 
 /// Bytes of the longer of the two file headers.
@@ -102,7 +102,7 @@ impl ElfHeader {
     /// bytes is not inside the file, as in `elf_validity_check()`.
     pub(crate) fn find<const N: usize>(
         &self,
-        source: &(impl Source + ?Sized),
+        source: &(impl ByteSource + ?Sized),
         wanted: [&[u8]; N],
     ) -> Result<[Option<ElfSection>; N], Error> {
         if self.target.is_64 {
@@ -114,7 +114,7 @@ impl ElfHeader {
 
     fn find_in<S: SectionHeader<Endian = Endianness>, const N: usize>(
         &self,
-        source: &(impl Source + ?Sized),
+        source: &(impl ByteSource + ?Sized),
         wanted: [&[u8]; N],
     ) -> Result<[Option<ElfSection>; N], Error> {
         let count = usize::from(self.count);
@@ -159,7 +159,7 @@ impl ElfHeader {
     /// The section name table, NUL at its end.
     fn names<'s, S: SectionHeader<Endian = Endianness>>(
         &self,
-        source: &'s (impl Source + ?Sized),
+        source: &'s (impl ByteSource + ?Sized),
         sections: &[S],
     ) -> Result<Cow<'s, [u8]>, Error> {
         let section = match sections.get(usize::from(self.names)) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use btf_guard_btf::error::Malformed;
 
 use super::elf::{self, ElfHeader, ElfSection};
-use super::source::{Regular, Source, too_long};
+use super::source::{ByteSource, Regular, too_long};
 use super::{Error, Module, modinfo, name_of_file};
 use crate::compression::{self, Format};
 
@@ -115,7 +115,11 @@ fn packed_as(head: &[u8]) -> Result<Format, Malformed> {
 }
 
 /// Reads what `source` holds; `head` is its begin.
-fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result<Module, Error> {
+fn read(
+    source: &(impl ByteSource + ?Sized),
+    head: &[u8],
+    file_name: &str,
+) -> Result<Module, Error> {
     let header = ElfHeader::parse(head)?;
     let mut module = Module {
         name: name_of_file(file_name),
@@ -153,7 +157,7 @@ fn read(source: &(impl Source + ?Sized), head: &[u8], file_name: &str) -> Result
 /// A section's bytes. The loader takes them from the file whatever the
 /// section's type, `SHT_NOBITS` included.
 fn content<'s>(
-    source: &'s (impl Source + ?Sized),
+    source: &'s (impl ByteSource + ?Sized),
     section: Option<ElfSection>,
     name: &str,
 ) -> Result<Option<Cow<'s, [u8]>>, Error> {

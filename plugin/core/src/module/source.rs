@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use super::Error;
 
 /// Bytes that can be read at any position.
-pub(crate) trait Source {
+pub(crate) trait ByteSource {
     /// How many there are.
     fn size(&self) -> u64;
 
@@ -39,7 +39,7 @@ pub(crate) trait Source {
     }
 }
 
-impl Source for [u8] {
+impl ByteSource for [u8] {
     fn size(&self) -> u64 {
         self.len() as u64
     }
@@ -125,7 +125,7 @@ pub(crate) fn too_long(cap: u64) -> Malformed {
     )
 }
 
-impl Source for Regular {
+impl ByteSource for Regular {
     fn size(&self) -> u64 {
         self.size
     }

@@ -17,8 +17,8 @@ pub use expiry::Expiry;
 pub use paths::Places;
 pub use pattern::{NoPattern, pattern};
 pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
-pub use severity_table::{Origin, built_in};
 pub(crate) use severity_table::{Set, Table};
+pub use severity_table::{SettingOrigin, built_in};
 
 /// How bad a verdict is.
 #[derive(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The files and directories that make a machine's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct ConfigPaths {
     /// The vendor's file.
     pub(crate) vendor: PathBuf,
     /// The admin's file.
@@ -20,7 +20,7 @@ pub struct Places {
     pub(crate) command_line: PathBuf,
 }
 
-impl Places {
+impl ConfigPaths {
     /// Below another directory than `/`.
     pub fn below(root: &Path) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Places {
 }
 
 /// Those of the system.
-impl Default for Places {
+impl Default for ConfigPaths {
     fn default() -> Self {
         Self::below(Path::new("/"))
     }

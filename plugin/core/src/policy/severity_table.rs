@@ -11,7 +11,7 @@ use crate::verdict::Kind;
 
 /// Where a value of the configuration comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// No file says otherwise.
     #[default]
     BuiltIn,
@@ -24,7 +24,7 @@ pub enum Origin {
     },
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.write_str("built in"),
@@ -39,7 +39,7 @@ pub struct Set<T> {
     /// The value.
     pub value: T,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 /// Severities that files have set.

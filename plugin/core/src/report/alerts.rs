@@ -10,7 +10,7 @@ use crate::verdict::Kind;
 pub(crate) struct Alert<'r> {
     /// The name of its kind.
     pub(crate) rule: &'static str,
-    pub(crate) level: Level,
+    pub(crate) level: AlertLevel,
     /// The module: a file, or a path inside the package.
     pub(crate) path: &'r str,
     pub(crate) package: Option<&'r str>,
@@ -20,7 +20,7 @@ pub(crate) struct Alert<'r> {
 
 /// How loud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum AlertLevel {
     Error,
     Warning,
     Note,
@@ -29,12 +29,12 @@ pub(crate) enum Level {
 /// A kind of alert.
 pub(crate) struct RuleText {
     pub(crate) id: &'static str,
-    pub(crate) level: Level,
+    pub(crate) level: AlertLevel,
     pub(crate) summary: &'static str,
     pub(crate) help: &'static str,
 }
 
-impl From<Weight> for Level {
+impl From<Weight> for AlertLevel {
     fn from(weight: Weight) -> Self {
         match weight {
             Weight::Error => Self::Error,
@@ -60,9 +60,9 @@ pub(crate) fn alerts(report: &Report) -> Vec<Alert<'_>> {
         for verdict in &module.verdicts {
             let level = match verdict.severity {
                 Severity::None => continue,
-                Severity::Info => Level::Note,
-                Severity::Warn => Level::Warning,
-                Severity::Block => Level::Error,
+                Severity::Info => AlertLevel::Note,
+                Severity::Warn => AlertLevel::Warning,
+                Severity::Block => AlertLevel::Error,
             };
             if let Some(kernel) = report.kernels.get(verdict.kernel) {
                 alerts.push(of_verdict(module, verdict, kernel, level));
@@ -76,7 +76,7 @@ fn of_verdict<'r>(
     module: &'r ModuleEntry,
     verdict: &'r VerdictEntry,
     kernel: &KernelEntry,
-    level: Level,
+    level: AlertLevel,
 ) -> Alert<'r> {
     Alert {
         rule: text_of(verdict.verdict).id,
@@ -112,37 +112,37 @@ fn text_of(kind: Kind) -> RuleText {
     let (id, level, summary, help) = match kind {
         Kind::Refused => (
             "refused",
-            Level::Error,
+            AlertLevel::Error,
             "The kernel will not load the module.",
             "Bring the kernel and its modules from one build, or rebuild the modules against this kernel.",
         ),
         Kind::BtfWrong => (
             "btf-wrong",
-            Level::Warning,
+            AlertLevel::Warning,
             "The kernel takes the module's BTF, which was made for another build: BPF programs read wrong types.",
             "Rebuild the module against this kernel.",
         ),
         Kind::BtfDiscarded => (
             "btf-discarded",
-            Level::Warning,
+            AlertLevel::Warning,
             "The kernel loads the module without its BTF, which does not fit.",
             "Rebuild the module against this kernel.",
         ),
         Kind::Missing => (
             "missing",
-            Level::Error,
+            AlertLevel::Error,
             "The kernel has no modules.",
             "Reinstall the package that holds the kernel's modules, or boot another kernel.",
         ),
         Kind::Unknown => (
             "unknown",
-            Level::Note,
+            AlertLevel::Note,
             "What the kernel does with the module's BTF cannot be known.",
             "Name a kernel that has BTF with --kernel.",
         ),
         Kind::Loads | Kind::LoadsNoBtf => (
             "loads",
-            Level::Note,
+            AlertLevel::Note,
             "The kernel loads the module.",
             "There is nothing to do.",
         ),

@@ -57,7 +57,7 @@ impl<'a> FindingGroup<'a> {
 
 /// The findings of a report, the worst first; what simply loads is none.
 pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
-    type Key<'a> = (
+    type GroupKey<'a> = (
         std::cmp::Reverse<Severity>,
         bool,
         usize,
@@ -65,7 +65,7 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
         Option<Cause>,
         Option<&'a str>,
     );
-    let mut found: BTreeMap<Key<'_>, Vec<Vec<ModuleVerdict<'_>>>> = BTreeMap::new();
+    let mut found: BTreeMap<GroupKey<'_>, Vec<Vec<ModuleVerdict<'_>>>> = BTreeMap::new();
     for module in &report.modules {
         for verdict in &module.verdicts {
             if matches!(verdict.verdict, Kind::Loads | Kind::LoadsNoBtf) {

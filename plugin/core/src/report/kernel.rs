@@ -3,7 +3,7 @@
 
 use super::{BaseEntry, FeaturesEntry, KernelEntry, StaleEntry};
 use crate::boot::inventory::Stale;
-use crate::kernel::{Kernel, Source};
+use crate::kernel::{Kernel, KernelSource};
 
 impl From<&Stale> for StaleEntry {
     fn from(stale: &Stale) -> Self {
@@ -23,8 +23,8 @@ pub(crate) fn kernel_entry(id: usize, kernel: &Kernel) -> KernelEntry {
         build: kernel.build.clone(),
         moment: kernel.moment,
         source: match &kernel.source {
-            Source::Running => "running".to_owned(),
-            Source::File(path) => path.display().to_string(),
+            KernelSource::Running => "running".to_owned(),
+            KernelSource::File(path) => path.display().to_string(),
         },
         default: false,
         stale: None,

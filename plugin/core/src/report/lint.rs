@@ -6,7 +6,7 @@
 //! wrong. BTF that a lenient kernel would only drop is as wrong here as BTF that
 //! is refused, and BTF that is missing is a problem, too.
 
-use super::{KernelEntry, LintRule, ModuleEntry, Problem, VerdictEntry, Weight, wording};
+use super::{KernelEntry, LintProblem, LintRule, ModuleEntry, VerdictEntry, Weight, wording};
 use crate::policy::Severity;
 use crate::verdict::{Cause, Kind};
 
@@ -104,7 +104,7 @@ impl LintRule {
 
 /// The problems of modules that a build has made, in the order of the modules;
 /// what is wrong for several kernels is told of each.
-pub(crate) fn problems(kernels: &[KernelEntry], modules: &[ModuleEntry]) -> Vec<Problem> {
+pub(crate) fn problems(kernels: &[KernelEntry], modules: &[ModuleEntry]) -> Vec<LintProblem> {
     let mut found = Vec::new();
     for module in modules {
         for verdict in &module.verdicts {
@@ -112,7 +112,7 @@ pub(crate) fn problems(kernels: &[KernelEntry], modules: &[ModuleEntry]) -> Vec<
                 continue;
             };
             if let Some((rule, details)) = problem(module, verdict, kernel) {
-                found.push(Problem {
+                found.push(LintProblem {
                     rule,
                     weight: rule.weight(),
                     path: module.path.clone(),
@@ -197,7 +197,10 @@ mod tests {
     use crate::verdict::{BuiltFor, ElfError, NoBtf, Refusal, Unknown, Verdict};
     use btf_guard_btf::BtfRule;
 
-    fn told(verdict: Verdict, change: impl Fn(&mut KernelEntry, &mut ModuleEntry)) -> Vec<Problem> {
+    fn told(
+        verdict: Verdict,
+        change: impl Fn(&mut KernelEntry, &mut ModuleEntry),
+    ) -> Vec<LintProblem> {
         let mut kernel = kernel(0, Moment::Boot);
         let mut module = module("probe", vec![judged(&kernel, verdict)]);
         change(&mut kernel, &mut module);

@@ -37,7 +37,8 @@ pub(crate) use kernel::kernel_entry;
 pub(crate) use lint::problems;
 pub(crate) use model::{
     BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
-    KernelList, LintRule, ListedKernel, Problem, StaleEntry, Summary, Tally, VerdictEntry, Weight,
+    KernelList, LintProblem, LintRule, ListedKernel, StaleEntry, Summary, Tally, VerdictEntry,
+    Weight,
 };
 pub use model::{ErrorEntry, ModuleEntry, Report};
 pub(crate) use module::{missing_modules, module_entry};

@@ -34,7 +34,7 @@ pub struct Report {
     /// The initrds that the kernels are booted with.
     pub(crate) initrds: Vec<InitrdEntry>,
     /// What is wrong with modules as a build has made them, where that was asked.
-    pub(crate) problems: Option<Vec<Problem>>,
+    pub(crate) problems: Option<Vec<LintProblem>>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
 }
@@ -263,7 +263,7 @@ pub(crate) enum LintRule {
 
 /// One problem with one module that a build has made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Problem {
+pub(crate) struct LintProblem {
     /// Which.
     pub(crate) rule: LintRule,
     /// How much it weighs.

@@ -32,7 +32,7 @@ pub struct Rpm<'a> {
 
 /// An installed package's module and kernel-image files.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Installed {
+pub(crate) struct InstalledPackage {
     /// Name, epoch if there is one, version, release, architecture.
     pub(crate) nevra: String,
     /// The files, as absolute paths inside the root.
@@ -51,7 +51,7 @@ impl Rpm<'_> {
         self,
         names: &[&str],
         timeout: Duration,
-    ) -> Result<Vec<Installed>, Failure> {
+    ) -> Result<Vec<InstalledPackage>, Failure> {
         let mut found = Vec::new();
         for names in names.chunks(BATCH) {
             let answer = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
@@ -70,7 +70,7 @@ impl Rpm<'_> {
             for (nevra, mut paths) in parse(&answer) {
                 paths.retain(|path| Role::of(path).is_some_and(Role::is_judged));
                 if !paths.is_empty() {
-                    found.push(Installed { nevra, paths });
+                    found.push(InstalledPackage { nevra, paths });
                 }
             }
         }

@@ -12,7 +12,7 @@ use btf_guard_sysroot::module_tree::{self, ModuleFile};
 
 use super::context::{CLIENT, StatusContext};
 use super::rescan::{KERNEL, stamp};
-use super::{Finding, Findings, Judged, Place};
+use super::{Finding, FindingKernel, Findings, JudgedFiles};
 use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::host_needs::Wanted;
 use crate::kernel::kmsg::{self, RefusedModule};
@@ -95,7 +95,7 @@ struct RunningKernel<'a> {
 impl RunningKernel<'_> {
     /// True of a finding about the running kernel, and the module as it is on the disk.
     fn is_about_this(&self, finding: &Finding, scene: &StatusContext<'_>) -> bool {
-        let Place {
+        let FindingKernel {
             release,
             moment,
             base,
@@ -167,7 +167,7 @@ impl<'a> Unforeseen<'a> {
         let modules = modules.into_iter().flatten();
         let named = modules.map(|found| (name_of_file(&found.path), found));
         let here = host::running_release(scene.root, false);
-        let wanted = here.map(|release| Wanted::new(scene.root, &release));
+        let wanted = here.map(|release| HostNeeds::new(scene.root, &release));
         let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
         let base = kernel.sha256();
         Self {
@@ -213,7 +213,7 @@ impl<'a> Unforeseen<'a> {
             name: module.name.clone(),
             package: None,
             initrd: None,
-            kernel: Place {
+            kernel: FindingKernel {
                 release: Some(self.release.to_owned()),
                 moment: Moment::Now,
                 source: "running".to_owned(),
@@ -230,7 +230,7 @@ impl<'a> Unforeseen<'a> {
             client: client.to_owned(),
             judged: None,
         };
-        let judged: Option<Judged> = stamp(&finding, self.scene.time);
+        let judged: Option<JudgedFiles> = stamp(&finding, self.scene.time);
         Finding { judged, ..finding }
     }
 }

@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
-use super::{Finding, Place};
+use super::{Finding, FindingKernel};
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::report::Report;
 
 /// Who found something, and when.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
+pub struct FindingOrigin<'a> {
     /// Seconds since 1970.
     pub time: u64,
     /// Who.
@@ -23,7 +23,7 @@ pub struct Origin<'a> {
 /// bad those are the report does not say any more. None is stamped.
 ///
 /// By a path that is not absolute nothing is found again: such are left out.
-pub fn findings(report: &Report, origin: Origin<'_>) -> Vec<Finding> {
+pub fn findings(report: &Report, origin: FindingOrigin<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for module in &report.modules {
         for verdict in &module.verdicts {
@@ -40,7 +40,7 @@ pub fn findings(report: &Report, origin: Origin<'_>) -> Vec<Finding> {
                 name: module.name.clone(),
                 package: module.package.clone(),
                 initrd: module.initrd.clone(),
-                kernel: Place {
+                kernel: FindingKernel {
                     release: kernel.release.clone(),
                     moment: kernel.moment,
                     source: kernel.source.clone(),

@@ -22,7 +22,7 @@ const UNJUDGED: &str = "aff9fe56aeb84d4fb78a93a7e367c755";
 
 /// One entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// In one line.
     pub message: String,
     /// How loud.
@@ -35,7 +35,7 @@ pub struct Entry {
 type Group<'a> = (&'a str, &'a str, Kind);
 
 /// The entries of an event: the worst first.
-pub fn of(event: &Event) -> Vec<Entry> {
+pub fn of(event: &Event) -> Vec<JournalEntry> {
     let report: Option<serde_json::Result<Report>> = event
         .answer
         .as_ref()
@@ -81,7 +81,7 @@ pub fn of(event: &Event) -> Vec<Entry> {
             what(event),
             why(&event.overrides)
         );
-        entries.push(Entry {
+        entries.push(JournalEntry {
             message,
             level,
             fields,
@@ -92,7 +92,7 @@ pub fn of(event: &Event) -> Vec<Entry> {
 }
 
 /// The entry of what nobody could judge.
-fn unjudged(event: &Event, failure: &str) -> Entry {
+fn unjudged(event: &Event, failure: &str) -> JournalEntry {
     let decision = match event.outcome {
         EventOutcome::Blocked => Decision::Block,
         EventOutcome::Overridden if is_off(event) => Decision::Allow,
@@ -100,7 +100,7 @@ fn unjudged(event: &Event, failure: &str) -> Entry {
     };
     let mut fields = common(event, UNJUDGED, decision);
     fields.push(("BTF_GUARD_FAILURE", failure.to_owned()));
-    Entry {
+    JournalEntry {
         message: format!("{}: not judged: {failure}", what(event)),
         level: match event.outcome {
             EventOutcome::Blocked => log::Level::Error,

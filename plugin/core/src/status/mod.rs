@@ -79,7 +79,7 @@ pub struct Finding {
     #[serde(default)]
     pub(crate) initrd: Option<String>,
     /// The kernel.
-    pub(crate) kernel: Place,
+    pub(crate) kernel: FindingKernel,
     /// What it does.
     pub(crate) verdict: Kind,
     /// Which of its checks fails first.
@@ -102,12 +102,12 @@ pub struct Finding {
     pub(crate) client: String,
     /// What the disk looked like; `None` if it has to be judged before it is told.
     #[serde(default)]
-    pub(crate) judged: Option<Judged>,
+    pub(crate) judged: Option<JudgedFiles>,
 }
 
 /// The kernel of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct FindingKernel {
     /// `uname -r`.
     pub(crate) release: Option<String>,
     /// Running, or bootable.
@@ -124,7 +124,7 @@ pub(crate) struct Place {
 
 /// The files that a finding is about, as they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Judged {
+pub(crate) struct JudgedFiles {
     /// The module's, or the initrd's.
     pub(crate) module: FileId,
     /// The kernel's image; `None` for the kernel that runs.
@@ -174,7 +174,7 @@ pub(crate) type About = (String, Moment, String);
 impl Finding {
     /// What it is about.
     pub(crate) fn about(&self) -> About {
-        let Place { moment, source, .. } = &self.kernel;
+        let FindingKernel { moment, source, .. } = &self.kernel;
         (self.module.clone(), *moment, source.clone())
     }
 

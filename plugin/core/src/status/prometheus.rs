@@ -16,13 +16,13 @@ type Labels = (String, Moment, Kind, Severity);
 
 /// How many findings at warn or above there are, and when that was so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct MetricCounts {
     counts: BTreeMap<Labels, u64>,
     /// Seconds since 1970; `None` if never.
     checked: Option<u64>,
 }
 
-impl Counts {
+impl MetricCounts {
     /// Of a report that was made at this time.
     pub fn of_report(report: &Report, checked: u64) -> Self {
         let mut counts = Self {
@@ -67,7 +67,7 @@ impl Counts {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_prometheus(counts: &Counts, out: &mut impl Write) -> io::Result<()> {
+pub fn write_prometheus(counts: &MetricCounts, out: &mut impl Write) -> io::Result<()> {
     let name = "btf_guard_findings";
     writeln!(
         out,

@@ -11,8 +11,8 @@ use btf_guard_sysroot::module_tree::{self, ModuleFile};
 
 use super::context::{CLIENT, Rechecked, StatusContext};
 use super::rescan::stamp;
-use super::{About, Finding, Findings, Judged};
-use crate::boot::inventory::{Installed, Place as Search};
+use super::{About, Finding, Findings, JudgedFiles};
+use crate::boot::inventory::{InstalledKernel, InventorySearch};
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::host_needs::Wanted;
@@ -93,7 +93,7 @@ fn fate(scene: &StatusContext<'_>, finding: &Finding) -> Fate {
     let Ok(module) = FileId::of(Path::new(finding.file())) else {
         return Fate::Gone;
     };
-    match finding.judged == Some(Judged { module, image }) {
+    match finding.judged == Some(JudgedFiles { module, image }) {
         true => Fate::Stands,
         false => Fate::Open,
     }
@@ -102,7 +102,7 @@ fn fate(scene: &StatusContext<'_>, finding: &Finding) -> Fate {
 /// Judges modules by the kernels that they were judged by.
 fn judge(scene: &StatusContext<'_>, open: Vec<Finding>) -> Vec<Finding> {
     let here = host::running_release(scene.root, false);
-    let wanted = here.map(|release| Wanted::new(scene.root, &release));
+    let wanted = here.map(|release| HostNeeds::new(scene.root, &release));
     let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
     let kernels = kernels(scene, &open, &mut evaluator);
     let mut jobs: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
@@ -196,7 +196,7 @@ fn kernels(
     if releases.is_empty() {
         return ids;
     }
-    let inventory = Search {
+    let inventory = InventorySearch {
         root: scene.root,
         esps: &[],
         cache: scene.cache.as_ref(),
@@ -206,7 +206,7 @@ fn kernels(
     .inventory();
     let mut by_file: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for installed in inventory.kernels {
-        let Installed { bootable, .. } = &installed;
+        let InstalledKernel { bootable, .. } = &installed;
         let file = bootable.file.clone();
         by_file.insert(file, evaluator.add_installed(installed));
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use btf_guard_protocol::event::{Event, EventOutcome};
 use btf_guard_protocol::procfs::boot_id;
 
-use super::{Held, Origin};
+use super::{FindingOrigin, Held};
 use crate::report::Report;
 use crate::status;
 
@@ -30,7 +30,7 @@ pub fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
     let report: Report =
         serde_json::from_str(answer.get()).context("the answer in the event is not understood")?;
     let boot = boot_id().ok();
-    let origin = Origin {
+    let origin = FindingOrigin {
         time: event.time,
         client: &event.client,
         boot: boot.as_deref(),

@@ -8,8 +8,8 @@ use btf_guard_protocol::decision::Mode;
 use btf_guard_sysroot::file_id::FileId;
 
 use super::context::{CLIENT, Rescanned, StatusContext};
-use super::{About, Finding, Findings, Judged, Origin};
-use crate::check::{self, Options};
+use super::{About, Finding, FindingOrigin, Findings, JudgedFiles};
+use crate::check::{self, CheckOptions};
 use crate::kernel::Moment;
 use crate::policy::Severity;
 use crate::status;
@@ -20,7 +20,7 @@ pub(crate) const KERNEL: &str = "the kernel's log";
 
 /// Judges all modules by all kernels; `known` tells when something was found first.
 pub fn rescan(scene: &StatusContext<'_>, known: Findings) -> anyhow::Result<Rescanned> {
-    let options = Options {
+    let options = CheckOptions {
         paths: Vec::new(),
         kernels: vec!["all".to_owned()],
         kernel_config: None,
@@ -40,7 +40,7 @@ pub fn rescan(scene: &StatusContext<'_>, known: Findings) -> anyhow::Result<Resc
         true => Vec::new(),
         false => std::mem::take(&mut report.errors),
     };
-    let origin = Origin {
+    let origin = FindingOrigin {
         time: scene.time,
         client: CLIENT,
         boot: scene.boot.as_deref(),
@@ -80,12 +80,12 @@ fn was_seen(finding: &Finding) -> bool {
 
 /// What the files of a finding look like that was judged at `time`; `None` where they
 /// may have changed since.
-pub(crate) fn stamp(finding: &Finding, time: u64) -> Option<Judged> {
+pub(crate) fn stamp(finding: &Finding, time: u64) -> Option<JudgedFiles> {
     let stamp = |path: &str| {
         let stamp = FileId::of(Path::new(path)).ok()?;
         (!stamp.changed_since(time)).then_some(stamp)
     };
-    Some(Judged {
+    Some(JudgedFiles {
         module: stamp(finding.file())?,
         image: match finding.kernel.source.as_str() {
             "running" => None,

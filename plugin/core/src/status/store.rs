@@ -102,7 +102,7 @@ impl Held {
 
 /// What every version of the file has.
 #[derive(Deserialize)]
-struct Version {
+struct SchemaVersion {
     schema: u32,
 }
 
@@ -111,7 +111,7 @@ fn read(dir: &Private) -> Result<Findings, ReadError> {
     let Some(text) = dir.read(NAME, MAX_FILE)? else {
         return Ok(Findings::default());
     };
-    let Version { schema } = serde_json::from_slice(&text)?;
+    let SchemaVersion { schema } = serde_json::from_slice(&text)?;
     match schema {
         SCHEMA => Ok(serde_json::from_slice(&text)?),
         // An older version wrote it; the next look at everything finds all of it again.

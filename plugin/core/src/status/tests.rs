@@ -20,7 +20,7 @@ pub(crate) fn finding(name: &str, severity: Severity) -> Finding {
         name: name.into(),
         package: None,
         initrd: None,
-        kernel: Place {
+        kernel: FindingKernel {
             release: Some("6.1".into()),
             moment: Moment::Boot,
             source: "/boot/vmlinuz-6.1".into(),
@@ -163,7 +163,7 @@ fn the_same_finding_keeps_the_time_of_the_first() {
     };
     findings.add(vec![other]);
     assert_eq!(findings.findings[0].since, 200);
-    let running = Place {
+    let running = FindingKernel {
         moment: Moment::Now,
         ..later.kernel.clone()
     };
@@ -210,7 +210,7 @@ fn an_answer_becomes_findings() {
     let modules = vec![used, relative, module("c", vec![verdict(1, unknown)])];
     let report = assemble(kernels, modules, Vec::new(), Mode::Block);
     let report = serde_json::from_value(serde_json::to_value(report).unwrap()).unwrap();
-    let origin = Origin {
+    let origin = FindingOrigin {
         time: 9,
         client: "dnf",
         boot: Some("this"),
@@ -281,7 +281,7 @@ fn as_metrics() {
         odd,
         finding("d", Severity::Info),
     ]);
-    let counts = Counts::of_standing(&findings);
+    let counts = MetricCounts::of_standing(&findings);
     let text = written(|out| write_prometheus(&counts, out));
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(

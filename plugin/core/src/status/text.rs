@@ -19,7 +19,7 @@ const NAMES: usize = 6;
 const MOTD: usize = 3;
 
 /// Findings of one kernel and verdict, the worst first.
-type Key<'f> = (
+type LineKey<'f> = (
     std::cmp::Reverse<Severity>,
     Moment,
     Option<&'f str>,
@@ -28,8 +28,8 @@ type Key<'f> = (
     Option<&'f str>,
 );
 
-fn groups(findings: &Findings) -> BTreeMap<Key<'_>, Vec<&Finding>> {
-    let mut groups: BTreeMap<Key<'_>, Vec<&Finding>> = BTreeMap::new();
+fn groups(findings: &Findings) -> BTreeMap<LineKey<'_>, Vec<&Finding>> {
+    let mut groups: BTreeMap<LineKey<'_>, Vec<&Finding>> = BTreeMap::new();
     for finding in &findings.findings {
         let kernel = &finding.kernel;
         let key = (
@@ -49,7 +49,7 @@ fn groups(findings: &Findings) -> BTreeMap<Key<'_>, Vec<&Finding>> {
 }
 
 /// What happens, and to how many modules.
-fn headline(key: &Key<'_>, count: usize) -> String {
+fn headline(key: &LineKey<'_>, count: usize) -> String {
     let (_, moment, release, source, verdict, initrd) = key;
     let release = release.unwrap_or("without a release");
     let kernel = match moment {
@@ -125,7 +125,7 @@ pub fn write_standing(findings: &Findings, now: u64, out: &mut impl Write) -> io
 /// Those of `out`.
 pub fn write_motd(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     let groups = groups(findings);
-    let worth = |key: &Key<'_>| key.0.0 >= Severity::Warn;
+    let worth = |key: &LineKey<'_>| key.0.0 >= Severity::Warn;
     let groups: Vec<_> = groups.iter().filter(|(key, _)| worth(key)).collect();
     for (key, group) in groups.iter().take(MOTD) {
         let headline = headline(key, group.len());

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::fs_view::FsView;
 use super::located::{LocatedModule, ModuleLocation};
-use crate::boot::inventory::{Installed, Inventory};
+use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{Bootable, ModulesRoot};
 use crate::evaluate::Evaluator;
 use crate::kernel::Kernel;
@@ -71,7 +71,7 @@ pub(crate) fn mark_preexisting<'a>(
 pub(crate) fn kernels<'i>(
     inventory: &'i Inventory,
     release: &str,
-) -> impl Iterator<Item = &'i Installed> {
+) -> impl Iterator<Item = &'i InstalledKernel> {
     inventory.kernels.iter().filter(move |installed| {
         installed.kernel.release.as_deref() == Some(release)
             && installed.bootable.home == ModulesRoot::Root

@@ -25,7 +25,7 @@ pub struct Decided {
 
 /// Decides what is [undecided](Event::undecided) of an event, and completes it.
 /// `None` where nothing is.
-pub fn decide(event: &mut Event, places: &Places) -> Option<Decided> {
+pub fn decide(event: &mut Event, places: &ConfigPaths) -> Option<Decided> {
     let undecided = event.undecided.take()?;
     let answer = event.answer.as_ref().map(|answer| answer.get().to_owned());
     let answer = answer.map(|text| judge_client::understand(text.into()));
@@ -61,7 +61,7 @@ pub fn decide(event: &mut Event, places: &Places) -> Option<Decided> {
 fn unanswered(
     event: &mut Event,
     undecided: &OutcomeInputs,
-    places: &Places,
+    places: &ConfigPaths,
 ) -> (Reply, Option<EventOutcome>) {
     let config = Loaded::read(places).config;
     let line = config::command_line(&places.command_line).unwrap_or_default();
@@ -100,7 +100,7 @@ fn unanswered(
 }
 
 /// The override that lets it pass all the same.
-fn let_pass(undecided: &OutcomeInputs, places: &Places) -> Option<Override> {
+fn let_pass(undecided: &OutcomeInputs, places: &ConfigPaths) -> Option<Override> {
     let overruled = Overrides::read(places, btf_guard_protocol::clock::now()).for_everything()?;
     let id = overruled.id.as_deref().unwrap_or_default();
     let is_ours = !undecided.is_last

@@ -34,7 +34,7 @@ const MAX_ENTRIES: usize = 4096;
 /// what lies on other file systems than the root's, such as an EFI system
 /// partition.
 pub fn may_have_changed(root: &Root, since: u64) -> bool {
-    let mut search = Search {
+    let mut search = ChangeSearch {
         since,
         left: MAX_ENTRIES,
     };
@@ -54,14 +54,14 @@ pub fn may_have_changed(root: &Root, since: u64) -> bool {
 }
 
 /// A search for what has changed.
-struct Search {
+struct ChangeSearch {
     /// In seconds since 1970.
     since: u64,
     /// Files that may still be looked at.
     left: usize,
 }
 
-impl Search {
+impl ChangeSearch {
     /// Has anything in the directory changed, so deep? What goes away or comes
     /// changes the directory itself.
     fn at(&mut self, dir: &Path, depth: usize) -> bool {

@@ -16,7 +16,7 @@ use btf_guard_sysroot::file_role::Role;
 
 use crate::module::source::Regular;
 use crate::rpm::package::Package;
-use crate::rpm::rpmdb::{Installed, Rpm};
+use crate::rpm::rpmdb::{InstalledPackage, Rpm};
 
 /// Packages with modules in one transaction. All are open at once, and a process may
 /// open 1,024 files where nobody has said otherwise.
@@ -147,7 +147,7 @@ impl Elements {
             return Ok(());
         }
         let names: Vec<&str> = names.into_iter().collect();
-        for Installed { nevra, paths } in rpm.kernel_packages(&names, timeout)? {
+        for InstalledPackage { nevra, paths } in rpm.kernel_packages(&names, timeout)? {
             let is_named = |action| {
                 steps().any(|step| step.action == action && same_package(&step.nevra, &nevra))
             };

@@ -13,7 +13,7 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Role, is_module_name};
 use btf_guard_sysroot::module_tree::{self, ModuleFile, ReleaseTree};
 
-use crate::boot::inventory::Installed;
+use crate::boot::inventory::InstalledKernel;
 use crate::boot::{BootMethod, ModulesRoot};
 use crate::rpm::kernel_files::KernelFiles;
 use crate::rpm::package::Package;
@@ -91,16 +91,16 @@ impl Change {
         &self,
         release: &str,
         root: &Root,
-        on_disk: &'k [Installed],
-    ) -> Vec<&'k Installed> {
+        on_disk: &'k [InstalledKernel],
+    ) -> Vec<&'k InstalledKernel> {
         if !self.new_images.is_empty() || !self.unreadable_images.is_empty() {
             return Vec::new();
         }
-        let goes = |kernel: &Installed| {
+        let goes = |kernel: &InstalledKernel| {
             let inside = root.inside(&kernel.bootable.path);
             inside.is_some_and(|inside| self.erased_images.contains(&normal(&inside)))
         };
-        let stay: Vec<&Installed> = on_disk
+        let stay: Vec<&InstalledKernel> = on_disk
             .iter()
             .filter(|kernel| {
                 kernel.kernel.release.as_deref() == Some(release)
@@ -108,7 +108,7 @@ impl Change {
                     && !goes(kernel)
             })
             .collect();
-        let is_own = |kernel: &&Installed| {
+        let is_own = |kernel: &&InstalledKernel| {
             let mut ways = kernel.bootable.via.iter().map(|via| via.way);
             ways.any(|way| matches!(way, BootMethod::ModuleDir | BootMethod::Boot))
         };

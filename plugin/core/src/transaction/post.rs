@@ -15,7 +15,7 @@ use super::baseline;
 use super::changed_since::Since;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
-use crate::boot::inventory::{Inventory, Place as Search};
+use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::boot::{self, Bootable};
 use crate::evaluate::failed;
 use crate::report::ErrorEntry;
@@ -26,7 +26,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let since = Since(plan.since);
     let changed_paths = ChangedPaths::of(plan);
     let lost = &changed_paths.lost_own_modules;
-    let search = Search {
+    let search = InventorySearch {
         root: scene.root,
         esps: &plan.esps,
         cache: scene.cache.as_ref(),
@@ -43,7 +43,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         }
     };
     let open = |releases| {
-        let search = Search {
+        let search = InventorySearch {
             releases: Some(releases),
             ..search
         };
@@ -133,7 +133,7 @@ impl ChangedPaths {
 
 /// The releases of the kernels that have changed.
 fn changed_kernels(
-    search: &Search<'_>,
+    search: &InventorySearch<'_>,
     found: &boot::BootKernels,
     since: Since,
 ) -> BTreeSet<String> {

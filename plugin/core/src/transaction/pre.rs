@@ -13,7 +13,7 @@ use super::baseline;
 use super::fs_view::{Change, FsView, Transaction, WeakUpdate};
 use super::located::{LocatedModule, ModuleLocation, entries};
 use super::scene::{Evaluated, Evaluation, Scene};
-use crate::boot::inventory::{Inventory, Place as Search};
+use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::evaluate::{failed, package};
 use crate::kernel::Moment;
 use crate::policy::Severity;
@@ -74,7 +74,7 @@ fn inventory(
     if releases.is_empty() {
         return Inventory::default();
     }
-    Search {
+    InventorySearch {
         root: scene.root,
         esps: &[],
         cache: scene.cache.as_ref(),

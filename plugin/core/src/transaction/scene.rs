@@ -74,7 +74,7 @@ pub(crate) struct Evaluation<'a> {
 impl<'a> Evaluation<'a> {
     pub(crate) fn new(scene: &'a Scene<'a>, errors: Vec<ErrorEntry>) -> Self {
         let running = scene.running.as_ref();
-        let host = running.map(|release| Wanted::new(scene.root, release));
+        let host = running.map(|release| HostNeeds::new(scene.root, release));
         Self {
             scene,
             evaluator: Evaluator::new(Causes::all()).for_this_machine(host),

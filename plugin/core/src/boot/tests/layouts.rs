@@ -99,7 +99,7 @@ fn a_partition_that_is_mounted_elsewhere() {
     let esp = Place::new();
     kernel_install(&esp, ".", "6.1");
     let esps = [esp.dir.path().to_owned()];
-    let found = discover(&Search {
+    let found = discover(&BootSearch {
         root: &place.root(),
         esps: &esps,
         efivars: None,

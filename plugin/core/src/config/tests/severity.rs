@@ -4,7 +4,7 @@
 use btf_guard_protocol::caller::Who;
 
 use super::*;
-use crate::policy::overrides::{Overrides, SCHEMA, Token, Wish};
+use crate::policy::overrides::{Overrides, SCHEMA, Token, TokenKind};
 use crate::policy::{Provenance, Severity, Subject, built_in};
 
 /// A module of a package before a kernel that is booted.
@@ -26,7 +26,7 @@ const PACKAGE: [Provenance<'_>; 1] = [Provenance {
     repository: Some("updates"),
 }];
 
-fn token(wish: Wish, package: Option<&str>) -> Token {
+fn token(wish: TokenKind, package: Option<&str>) -> Token {
     Token {
         schema: SCHEMA,
         id: "0123abcd".to_owned(),
@@ -106,9 +106,9 @@ fn files_and_overrides_make_a_severity() {
     use crate::policy::Severity::{Block, Info, Warn};
     use crate::verdict::Kind::{BtfWrong, Refused, Unknown};
     let lower = "[[rule]]\nseverity = 'info'\nreason = 'known'";
-    let allow = || Some(token(Wish::Allow, None));
-    let allow_only = |package| Some(token(Wish::Allow, Some(package)));
-    let deny = || Some(token(Wish::Deny, None));
+    let allow = || Some(token(TokenKind::Allow, None));
+    let allow_only = |package| Some(token(TokenKind::Allow, Some(package)));
+    let deny = || Some(token(TokenKind::Deny, None));
     for (file, standing, once, verdict, expected) in [
         ("", None, None, Refused, Block),
         (
@@ -168,7 +168,7 @@ fn what_a_machine_needs_weighs_more() {
 fn a_guess_never_blocks_whatever_is_configured() {
     let mut config = parsed("[[rule]]\nseverity = \"block\"\n[severity.boot]\nunknown = \"block\"");
     let deny = Overrides {
-        standing: vec![token(Wish::Deny, None)],
+        standing: vec![token(TokenKind::Deny, None)],
         ..Overrides::default()
     };
     config.policy.rules.extend(deny.rules());

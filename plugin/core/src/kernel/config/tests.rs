@@ -10,19 +10,19 @@ const YES: &str = "CONFIG_MODULES=y\nCONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n";
 const NO: &str = "CONFIG_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n";
 
 fn allow_mismatch(text: &str) -> Option<bool> {
-    Config::of_text(text, "here")?.allow_mismatch
+    KernelConfig::of_text(text, "here")?.allow_mismatch
 }
 
 #[test]
 fn whether_modules_btf_is_read() {
-    let of = |text| Config::of_text(text, "here").unwrap().module_btf;
+    let of = |text| KernelConfig::of_text(text, "here").unwrap().module_btf;
     assert_eq!(of("CONFIG_DEBUG_INFO_BTF_MODULES=y\n"), Some(true));
     assert_eq!(
         of("# CONFIG_DEBUG_INFO_BTF_MODULES is not set\n"),
         Some(false)
     );
     assert_eq!(of("CONFIG_DEBUG_INFO_BTF=y\n"), Some(false));
-    assert_eq!(Config::default().module_btf, None);
+    assert_eq!(KernelConfig::default().module_btf, None);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn files() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config");
     fs::write(&path, YES).unwrap();
-    let config = Config::from_file(&path).unwrap();
+    let config = KernelConfig::from_file(&path).unwrap();
     assert_eq!(config.allow_mismatch, Some(true));
     assert_eq!(config.source.as_deref(), path.to_str());
 
@@ -85,7 +85,7 @@ fn files() {
     packed.write_all(NO.as_bytes()).unwrap();
     fs::write(&path, packed.finish().unwrap()).unwrap();
     assert_eq!(
-        Config::from_file(&path).unwrap().allow_mismatch,
+        KernelConfig::from_file(&path).unwrap().allow_mismatch,
         Some(false)
     );
 
@@ -96,9 +96,15 @@ fn files() {
         &vec![b'\n'; MAX_CONFIG + 1],
     ] {
         fs::write(&path, bad).unwrap();
-        assert!(matches!(Config::from_file(&path), Err(Error::Malformed(_))));
+        assert!(matches!(
+            KernelConfig::from_file(&path),
+            Err(Error::Malformed(_))
+        ));
     }
-    assert!(matches!(Config::from_file(dir.path()), Err(Error::Io(_))));
+    assert!(matches!(
+        KernelConfig::from_file(dir.path()),
+        Err(Error::Io(_))
+    ));
 }
 
 #[test]
@@ -109,10 +115,13 @@ fn the_order_of_places() {
     fs::create_dir_all(&boot).unwrap();
     fs::create_dir_all(&modules).unwrap();
     let image = boot.join("vmlinuz-6.1-x");
-    let find = |release, embedded| Config::find(&image, release, Some(&modules), embedded);
+    let find = |release, embedded| KernelConfig::find(&image, release, Some(&modules), embedded);
 
-    assert_eq!(find(Some("6.1-x"), None), Config::default());
-    assert_eq!(find(Some("6.1-x"), Some("nonsense")), Config::default());
+    assert_eq!(find(Some("6.1-x"), None), KernelConfig::default());
+    assert_eq!(
+        find(Some("6.1-x"), Some("nonsense")),
+        KernelConfig::default()
+    );
     let embedded = find(Some("6.1-x"), Some(YES));
     assert_eq!(embedded.allow_mismatch, Some(true));
     assert_eq!(
@@ -146,7 +155,7 @@ fn an_image_in_its_module_directory() {
     fs::create_dir(&modules).unwrap();
     fs::write(modules.join("config"), YES).unwrap();
     let image = modules.join("vmlinuz");
-    let find = |release| Config::find(&image, release, None, None).allow_mismatch;
+    let find = |release| KernelConfig::find(&image, release, None, None).allow_mismatch;
     assert_eq!(find(Some("6.1-x")), Some(true));
     assert_eq!(find(Some("6.1-y")), None);
     assert_eq!(find(None), None);
@@ -159,6 +168,6 @@ fn a_release_does_not_lead_elsewhere() {
     fs::create_dir_all(boot.join("config-")).unwrap();
     fs::write(root.path().join("secret"), YES).unwrap();
     let image = boot.join("vmlinuz");
-    let found = Config::find(&image, Some("/../../secret"), None, None);
-    assert_eq!(found, Config::default());
+    let found = KernelConfig::find(&image, Some("/../../secret"), None, None);
+    assert_eq!(found, KernelConfig::default());
 }

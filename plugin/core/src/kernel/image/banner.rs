@@ -13,14 +13,14 @@ const TEXTS: usize = 64;
 
 /// What a banner or a bzImage's version string says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Version {
+pub(crate) struct KernelVersion {
     /// `UTS_RELEASE`, `uname -r`.
     pub(crate) release: Option<String>,
     /// `UTS_VERSION`, `uname -v`.
     pub(crate) build: Option<String>,
 }
 
-impl Version {
+impl KernelVersion {
     /// Reads `RELEASE (by@host) … #NUMBER …` up to the end of the line or a NUL.
     pub(super) fn parse(text: &[u8]) -> Self {
         let text = text.get(..MAX_BANNER).unwrap_or(text);
@@ -46,12 +46,12 @@ impl Version {
 /// Finds `linux_banner` (`init/version-timestamp.c`) in a kernel's `.rodata`,
 /// or in all of a raw kernel: of the texts that begin with `Linux version ` the
 /// one with a build number. The others are formats of the same sentence.
-pub(crate) fn find(rodata: &[u8]) -> Option<Version> {
+pub(crate) fn find(rodata: &[u8]) -> Option<KernelVersion> {
     let start = b"Linux version ";
     memmem::find_iter(rodata, start)
         .take(TEXTS)
         .filter_map(|at| rodata.get(at + start.len()..))
-        .map(Version::parse)
+        .map(KernelVersion::parse)
         .find(|version| version.build.is_some())
 }
 
@@ -59,8 +59,8 @@ pub(crate) fn find(rodata: &[u8]) -> Option<Version> {
 mod tests {
     use super::*;
 
-    fn version(release: &str, build: Option<&str>) -> Version {
-        Version {
+    fn version(release: &str, build: Option<&str>) -> KernelVersion {
+        KernelVersion {
             release: Some(release.to_owned()),
             build: build.map(str::to_owned),
         }
@@ -70,27 +70,30 @@ mod tests {
     fn version_strings() {
         let text = b"6.1.0-56-amd64 (a@b) #1 SMP Debian 6.1.192-2 (2026-11-16)\0#2 x";
         let build = "#1 SMP Debian 6.1.192-2 (2026-11-16)";
-        assert_eq!(Version::parse(text), version("6.1.0-56-amd64", Some(build)));
-        assert_eq!(Version::parse(b"6.1"), version("6.1", None));
-        assert_eq!(Version::parse(b"6.1 #x #12"), version("6.1", None));
         assert_eq!(
-            Version::parse(b"6.1 (c #) #12 y"),
+            KernelVersion::parse(text),
+            version("6.1.0-56-amd64", Some(build))
+        );
+        assert_eq!(KernelVersion::parse(b"6.1"), version("6.1", None));
+        assert_eq!(KernelVersion::parse(b"6.1 #x #12"), version("6.1", None));
+        assert_eq!(
+            KernelVersion::parse(b"6.1 (c #) #12 y"),
             version("6.1", Some("#12 y"))
         );
         assert_eq!(
-            Version::parse(b"6\x1b #1 \x07"),
+            KernelVersion::parse(b"6\x1b #1 \x07"),
             version("6\\x1b", Some("#1 \\x07"))
         );
         assert_eq!(
-            Version::parse(b" #1 "),
-            Version {
+            KernelVersion::parse(b" #1 "),
+            KernelVersion {
                 release: None,
                 build: Some("#1 ".into())
             }
         );
-        assert_eq!(Version::parse(b""), Version::default());
+        assert_eq!(KernelVersion::parse(b""), KernelVersion::default());
         let long = [b"6.1".to_vec(), vec![b' '; MAX_BANNER], b" #1 x".to_vec()].concat();
-        assert_eq!(Version::parse(&long), version("6.1", None));
+        assert_eq!(KernelVersion::parse(&long), version("6.1", None));
     }
 
     #[test]

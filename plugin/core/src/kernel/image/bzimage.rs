@@ -7,10 +7,10 @@
 
 use btf_guard_btf::error::Malformed;
 
-use super::banner::Version;
+use super::banner::KernelVersion;
 use super::layers::{Body, Form, Wrapper};
 use crate::kernel::Error;
-use crate::module::source::Source;
+use crate::module::source::ByteSource;
 
 /// Bytes from the file's start to the end of the fields read here.
 pub(crate) const HEAD: u64 = 0x250;
@@ -87,9 +87,9 @@ impl Setup {
 /// is wrong with the payload is in the second half of the result: a file that
 /// is cut short still shows its version.
 pub(crate) fn outline(
-    source: &(impl Source + ?Sized),
+    source: &(impl ByteSource + ?Sized),
     head: &[u8],
-) -> Result<(Option<Version>, Result<Body, Malformed>), Error> {
+) -> Result<(Option<KernelVersion>, Result<Body, Malformed>), Error> {
     let setup = Setup::parse(head)?;
     let size = source.size();
     let version = match setup.version.filter(|&at| at < size) {
@@ -97,7 +97,7 @@ pub(crate) fn outline(
             let length = setup.length.min(size) - at;
             let text = source.range(at, length, "a version string")?;
             // Without its NUL it may be cut short, and be taken for another version.
-            let whole = text.contains(&0).then(|| Version::parse(&text));
+            let whole = text.contains(&0).then(|| KernelVersion::parse(&text));
             whole.filter(|version| version.build.is_some())
         }
         None => None,

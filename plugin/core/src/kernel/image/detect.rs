@@ -8,15 +8,15 @@
 
 use btf_guard_btf::error::Malformed;
 
-use super::banner::Version;
-use super::layers::{Body, Content, Form, Wrapper};
+use super::banner::KernelVersion;
+use super::layers::{Body, Form, KernelContent, Wrapper};
 use super::uki::{self, Uki};
 use super::window::{Window, moved, placed};
 use super::{Image, MAX_BTF, MAX_KERNEL, bzimage, raw, vmlinux, zboot};
 use crate::compression::{self, Format};
 use crate::kernel::Error;
 use crate::module::elf;
-use crate::module::source::{Source, too_long};
+use crate::module::source::{ByteSource, too_long};
 
 /// How much of a file's start tells what it is, in bytes: up to the end of the
 /// longest header.
@@ -32,7 +32,7 @@ pub(crate) struct Outline {
     /// The UKI around the kernel, if there is one.
     pub(crate) uki: Option<Uki>,
     /// What the outside says of release and build.
-    pub(crate) version: Option<Version>,
+    pub(crate) version: Option<KernelVersion>,
     /// Where the kernel is; or what is wrong with an image that could still be
     /// told to be one.
     pub(crate) body: Result<Body, Malformed>,
@@ -44,7 +44,7 @@ impl Outline {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no
     /// kernel image or its headers are cut short.
-    pub(crate) fn of(source: &(impl Source + ?Sized)) -> Result<Self, Error> {
+    pub(crate) fn of(source: &(impl ByteSource + ?Sized)) -> Result<Self, Error> {
         if let Some(outline) = Self::of_kernel(source)? {
             return Ok(outline);
         }
@@ -79,14 +79,14 @@ impl Outline {
     }
 
     /// The outline of a kernel that is not in a UKI; `None` if it is none.
-    fn of_kernel(source: &(impl Source + ?Sized)) -> Result<Option<Self>, Error> {
+    fn of_kernel(source: &(impl ByteSource + ?Sized)) -> Result<Option<Self>, Error> {
         let head = source.read(0, source.size().min(HEAD) as usize)?;
         let whole = 0..source.size();
         let (version, body) = if bzimage::is_bzimage(&head) {
             bzimage::outline(source, &head)?
         } else if zboot::is_zboot(&head) {
             (None, zboot::payload(source.size(), &head))
-        } else if let Some(content) = Content::of(source, &head)? {
+        } else if let Some(content) = KernelContent::of(source, &head)? {
             let form = Form::Plain(content);
             (
                 None,
@@ -127,7 +127,7 @@ fn moved_body(body: Result<Body, Malformed>, start: u64) -> Result<Body, Malform
 }
 
 /// What to say of a UKI's `.linux` that is no kernel.
-fn no_kernel(linux: &(impl Source + ?Sized)) -> Result<Malformed, Error> {
+fn no_kernel(linux: &(impl ByteSource + ?Sized)) -> Result<Malformed, Error> {
     let nested = matches!(uki::read(linux), Ok(Some(_)) | Err(Error::Malformed(_)));
     let what = match nested {
         true => "a kernel as the UKI's .linux, not another UKI",
@@ -136,10 +136,13 @@ fn no_kernel(linux: &(impl Source + ?Sized)) -> Result<Malformed, Error> {
     Ok(Malformed::new(0_u64, what))
 }
 
-impl Content {
+impl KernelContent {
     /// Tells what is in `source`, which begins with `head`; `None` if it is no
     /// kernel, or a compressed one.
-    pub(crate) fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(
+        source: &(impl ByteSource + ?Sized),
+        head: &[u8],
+    ) -> Result<Option<Self>, Error> {
         if elf::is_elf(head) {
             return Ok(Some(Self::Vmlinux));
         }
@@ -151,7 +154,7 @@ impl Content {
     }
 
     /// Refuses a kernel that is cut short, as far as its headers tell.
-    fn check(self, source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, Error> {
+    fn check(self, source: &(impl ByteSource + ?Sized)) -> Result<Result<(), Malformed>, Error> {
         match self {
             Self::Raw(_) => raw::check(source),
             // Their readers find out.
@@ -163,8 +166,8 @@ impl Content {
     /// `version` is not known yet.
     pub(crate) fn read(
         self,
-        source: &(impl Source + ?Sized),
-        version: Option<Version>,
+        source: &(impl ByteSource + ?Sized),
+        version: Option<KernelVersion>,
     ) -> Result<Image, Error> {
         match self {
             Self::Vmlinux => vmlinux::read(source, version),
@@ -177,17 +180,17 @@ impl Content {
 /// Reads the compressed kernel that fills `payload`, which begins at `start`
 /// in its file and came in `wrapper`, which told `version`.
 pub(crate) fn read_packed(
-    payload: &(impl Source + ?Sized),
+    payload: &(impl ByteSource + ?Sized),
     start: u64,
     wrapper: Wrapper,
-    version: Option<Version>,
+    version: Option<KernelVersion>,
 ) -> Result<Image, Error> {
     if payload.size() > MAX_KERNEL as u64 {
         return Err(too_long(MAX_KERNEL as u64).into());
     }
     let mut kernel = Vec::new();
     unpack(payload, start, wrapper, &mut kernel)?;
-    let content = Content::of(&kernel[..], &kernel)?
+    let content = KernelContent::of(&kernel[..], &kernel)?
         .filter(|&content| wrapper.may_hold(content))
         .ok_or_else(|| Malformed::new(start, wrapper.holds()))?;
     content.read(&kernel[..], version)
@@ -195,7 +198,7 @@ pub(crate) fn read_packed(
 
 /// Decompresses `payload`.
 fn unpack(
-    payload: &(impl Source + ?Sized),
+    payload: &(impl ByteSource + ?Sized),
     start: u64,
     wrapper: Wrapper,
     kernel: &mut Vec<u8>,
@@ -225,7 +228,7 @@ fn unpack(
 }
 
 /// Reads the raw BTF in `source`.
-fn btf(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
+fn btf(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> {
     if source.size() > MAX_BTF {
         return Err(too_long(MAX_BTF).into());
     }

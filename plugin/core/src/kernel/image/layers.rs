@@ -18,7 +18,7 @@ pub(crate) struct Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// The kernel itself.
-    Plain(Content),
+    Plain(KernelContent),
     /// The kernel, compressed, as the payload of a decompressor or alone.
     Packed(Wrapper),
 }
@@ -36,7 +36,7 @@ pub(crate) enum Wrapper {
 
 /// A kernel that is not compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
+pub(crate) enum KernelContent {
     /// An ELF executable.
     Vmlinux,
     /// A base BTF alone.
@@ -55,10 +55,10 @@ impl Wrapper {
         }
     }
 
-    pub(crate) fn may_hold(self, content: Content) -> bool {
+    pub(crate) fn may_hold(self, content: KernelContent) -> bool {
         match self {
-            Self::BzImage => content == Content::Vmlinux,
-            Self::Zboot => content != Content::Btf,
+            Self::BzImage => content == KernelContent::Vmlinux,
+            Self::Zboot => content != KernelContent::Btf,
             Self::Nothing => true,
         }
     }

@@ -27,7 +27,7 @@ use std::path::Path;
 
 use super::Error;
 use crate::module::Target;
-use crate::module::source::{Regular, Source};
+use crate::module::source::{ByteSource, Regular};
 use detect::Outline;
 use layers::{Body, Form};
 use window::{Window, moved};
@@ -83,7 +83,7 @@ pub fn parse(bytes: &[u8]) -> Result<Image, Error> {
     read(bytes)
 }
 
-pub(crate) fn read(source: &(impl Source + ?Sized)) -> Result<Image, Error> {
+pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> {
     let Outline { version, body, .. } = Outline::of(source)?;
     let Body { payload, form } = body?;
     let start = payload.start;

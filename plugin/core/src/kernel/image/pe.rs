@@ -12,7 +12,7 @@ use object::pe::{IMAGE_DOS_SIGNATURE, ImageDosHeader, ImageFileHeader, ImageSect
 use object::{LittleEndian as LE, pod};
 
 use crate::kernel::Error;
-use crate::module::source::Source;
+use crate::module::source::ByteSource;
 
 /// The signature `PE\0\0`, and the file header behind it, in bytes.
 const HEADERS: u64 = 4 + size_of::<ImageFileHeader>() as u64;
@@ -70,7 +70,7 @@ pub(crate) struct Pe {
 ///
 /// # Errors
 /// [`Malformed`] if the section table is not inside the file.
-pub(crate) fn read(source: &(impl Source + ?Sized)) -> Result<Option<Pe>, Error> {
+pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Option<Pe>, Error> {
     let dos = source.read(
         0,
         source.size().min(size_of::<ImageDosHeader>() as u64) as usize,

@@ -12,7 +12,7 @@ use super::detect::Outline;
 use super::open;
 use super::uki::Uki;
 use crate::kernel::Error;
-use crate::module::source::{Regular, Source};
+use crate::module::source::{ByteSource, Regular};
 
 /// How much of a payload is read at once, in bytes.
 const CHUNK: u64 = 1 << 20;
@@ -68,7 +68,7 @@ pub fn payload_digest_of(bytes: &[u8]) -> Result<String, Error> {
     digest(bytes)
 }
 
-fn digest(source: &(impl Source + ?Sized)) -> Result<String, Error> {
+fn digest(source: &(impl ByteSource + ?Sized)) -> Result<String, Error> {
     let payload = Outline::of(source)?.body?.payload;
     let mut hasher = Sha256::new();
     let mut at = payload.start;

@@ -14,7 +14,7 @@ use object::elf;
 use super::{Image, MAX_KERNEL, banner, build_id, config, pe, s390x};
 use crate::kernel::Error;
 use crate::module::Target;
-use crate::module::source::{Source, too_long};
+use crate::module::source::{ByteSource, too_long};
 
 /// `ARM64_IMAGE_MAGIC`, at 0x38.
 const ARM64: &[u8] = b"ARM\x64";
@@ -46,7 +46,10 @@ pub(crate) struct RawHeader {
 impl RawHeader {
     /// Reads the header of a raw image, which begins with `head`; `None` if it
     /// is none.
-    pub(crate) fn of(source: &(impl Source + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(
+        source: &(impl ByteSource + ?Sized),
+        head: &[u8],
+    ) -> Result<Option<Self>, Error> {
         let at =
             |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
         let order = match head.get(FLAGS) {
@@ -86,7 +89,7 @@ impl RawHeader {
 
 /// Refuses an image that is cut short, as far as it tells: the EFI stub's
 /// sections are the image from end to end; without one nothing tells.
-pub(crate) fn check(source: &(impl Source + ?Sized)) -> Result<Result<(), Malformed>, Error> {
+pub(crate) fn check(source: &(impl ByteSource + ?Sized)) -> Result<Result<(), Malformed>, Error> {
     let sections = match pe::read(source) {
         Ok(pe) => pe.map_or_else(Vec::new, |pe| pe.sections),
         Err(Error::Malformed(error)) => return Ok(Err(error)),
@@ -97,7 +100,7 @@ pub(crate) fn check(source: &(impl Source + ?Sized)) -> Result<Result<(), Malfor
 }
 
 /// Reads the raw image in `source`.
-pub(crate) fn read(source: &(impl Source + ?Sized), header: RawHeader) -> Result<Image, Error> {
+pub(crate) fn read(source: &(impl ByteSource + ?Sized), header: RawHeader) -> Result<Image, Error> {
     if source.size() > MAX_KERNEL as u64 {
         return Err(too_long(MAX_KERNEL as u64).into());
     }

@@ -15,7 +15,7 @@ use btf_guard_btf::printable;
 use super::pe::{self, PeSection};
 use super::window::Window;
 use crate::kernel::Error;
-use crate::module::source::Source;
+use crate::module::source::ByteSource;
 
 /// The longest text of a UKI that is read, in bytes. The kernel takes 4096
 /// bytes of command line at most.
@@ -64,7 +64,7 @@ pub(crate) struct Profile {
 /// [`Error::Malformed`] if the section table is not inside the file, a text is
 /// longer than 64 KiB, or there are more profiles than anything boots.
 pub(crate) fn read(
-    source: &(impl Source + ?Sized),
+    source: &(impl ByteSource + ?Sized),
 ) -> Result<Option<(Uki, Option<Malformed>)>, Error> {
     let Some(pe) = pe::read(source)? else {
         return Ok(None);
@@ -132,7 +132,7 @@ struct Words<'s, S: ?Sized> {
     source: &'s S,
 }
 
-impl<S: Source + ?Sized> Words<'_, S> {
+impl<S: ByteSource + ?Sized> Words<'_, S> {
     /// The text of a section, up to a NUL. `None` too if it lies outside the
     /// file, which is told elsewhere.
     fn text(&self, part: &[PeSection], name: &[u8]) -> Result<Option<String>, Error> {

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use btf_guard_btf::error::Malformed;
 use object::elf::ET_REL;
 
-use super::banner::{self, Version};
+use super::banner::{self, KernelVersion};
 use super::{Image, MAX_BTF, build_id, config};
 use crate::kernel::Error;
 use crate::module::Target;
 use crate::module::elf::{self, ElfHeader, ElfSection};
-use crate::module::source::Source;
+use crate::module::source::ByteSource;
 
 /// The longest `.rodata` that is searched for banner and config, in bytes.
 const MAX_RODATA: u64 = 256 << 20;
@@ -19,8 +19,8 @@ const MAX_RODATA: u64 = 256 << 20;
 /// Reads the vmlinux in `source`. Its banner is only looked for if `version`
 /// is not known yet.
 pub(crate) fn read(
-    source: &(impl Source + ?Sized),
-    version: Option<Version>,
+    source: &(impl ByteSource + ?Sized),
+    version: Option<KernelVersion>,
 ) -> Result<Image, Error> {
     let head = source.read(0, source.size().min(elf::HEADER as u64) as usize)?;
     let header = ElfHeader::parse(&head)?;
@@ -65,7 +65,7 @@ fn holds_bytes(section: &ElfSection) -> bool {
 /// longer than `cap`.
 fn up_to<'s>(
     cap: u64,
-    source: &'s (impl Source + ?Sized),
+    source: &'s (impl ByteSource + ?Sized),
     section: Option<ElfSection>,
     name: &str,
 ) -> Result<Cow<'s, [u8]>, Error> {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use btf_guard_btf::error::Malformed;
 
 use crate::kernel::Error;
-use crate::module::source::Source;
+use crate::module::source::ByteSource;
 
 /// The bytes of `range` in a source; offsets count from its start.
 #[derive(Debug)]
@@ -17,14 +17,14 @@ pub(crate) struct Window<'s, S: ?Sized> {
     range: Range<u64>,
 }
 
-impl<'s, S: Source + ?Sized> Window<'s, S> {
+impl<'s, S: ByteSource + ?Sized> Window<'s, S> {
     /// A window onto `range`, which lies inside the source.
     pub(crate) fn new(source: &'s S, range: Range<u64>) -> Self {
         Self { source, range }
     }
 }
 
-impl<S: Source + ?Sized> Source for Window<'_, S> {
+impl<S: ByteSource + ?Sized> ByteSource for Window<'_, S> {
     fn size(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }

@@ -20,7 +20,7 @@ use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
 
 use super::{Places, Rule};
 
-pub use token::{SCHEMA, Token, Wish, new_id};
+pub use token::{SCHEMA, Token, TokenKind, new_id};
 pub use until::When;
 
 /// The longest file that is read, in bytes.
@@ -44,7 +44,7 @@ pub struct Overrides {
 impl Overrides {
     /// Reads those that count at `now`, in seconds since 1970. Where this user may
     /// not look, there are none.
-    pub fn read(places: &Places, now: u64) -> Self {
+    pub fn read(places: &ConfigPaths, now: u64) -> Self {
         let mut all = Self::default();
         let boot = procfs::boot_id().ok();
         for source in [OverrideSource::Standing, OverrideSource::OneShot] {
@@ -115,7 +115,7 @@ impl Overrides {
             .map(|t| (OverrideSource::Standing, t));
         let mut all = one_shot.chain(standing);
         let (source, nearest) = all.find(|(_, token)| token.package.is_none())?;
-        (nearest.wish == Wish::Allow).then(|| nearest.rule(source).source)
+        (nearest.wish == TokenKind::Allow).then(|| nearest.rule(source).source)
     }
 }
 
@@ -123,7 +123,7 @@ impl Overrides {
 ///
 /// # Errors
 /// [`Refused`] where its directory cannot be made, or is not this user's alone.
-pub fn issue(places: &Places, token: &Token, source: OverrideSource) -> Result<(), Refused> {
+pub fn issue(places: &ConfigPaths, token: &Token, source: OverrideSource) -> Result<(), Refused> {
     let parent = match source {
         OverrideSource::OneShot => &places.run,
         _ => &places.state,
@@ -139,14 +139,14 @@ pub fn issue(places: &Places, token: &Token, source: OverrideSource) -> Result<(
 ///
 /// # Errors
 /// [`Refused`] where that cannot be known; then nobody may.
-pub(crate) fn consume(places: &Places, id: &str) -> Result<bool, Refused> {
+pub(crate) fn consume(places: &ConfigPaths, id: &str) -> Result<bool, Refused> {
     take(places, id, OverrideSource::OneShot)
 }
 
 /// Uses up what an answer says holds for one transaction. Where some of it is
 /// gone, because another transaction was faster, the answer becomes what it would
 /// be without.
-pub fn settle(places: &Places, mut answer: Answer) -> Answer {
+pub fn settle(places: &ConfigPaths, mut answer: Answer) -> Answer {
     let mut is_ours = true;
     for id in std::mem::take(&mut answer.once) {
         is_ours = is_ours && consume(places, &id).unwrap_or(false);
@@ -161,12 +161,12 @@ pub fn settle(places: &Places, mut answer: Answer) -> Answer {
 ///
 /// # Errors
 /// [`Refused`] where that cannot be done.
-pub fn revoke(places: &Places, id: &str) -> Result<bool, Refused> {
+pub fn revoke(places: &ConfigPaths, id: &str) -> Result<bool, Refused> {
     let was_standing = take(places, id, OverrideSource::Standing)?;
     Ok(take(places, id, OverrideSource::OneShot)? || was_standing)
 }
 
-fn take(places: &Places, id: &str, source: OverrideSource) -> Result<bool, Refused> {
+fn take(places: &ConfigPaths, id: &str, source: OverrideSource) -> Result<bool, Refused> {
     if !token::is_id(id) {
         return Ok(false);
     }
@@ -177,7 +177,7 @@ fn take(places: &Places, id: &str, source: OverrideSource) -> Result<bool, Refus
 }
 
 /// The directory, if everything on the way to it is this user's alone.
-fn directory(places: &Places, source: OverrideSource) -> Result<Option<Private>, Refused> {
+fn directory(places: &ConfigPaths, source: OverrideSource) -> Result<Option<Private>, Refused> {
     let parent = match source {
         OverrideSource::OneShot => &places.run,
         _ => &places.state,
@@ -188,7 +188,7 @@ fn directory(places: &Places, source: OverrideSource) -> Result<Option<Private>,
     }
 }
 
-fn path(places: &Places, source: OverrideSource) -> PathBuf {
+fn path(places: &ConfigPaths, source: OverrideSource) -> PathBuf {
     match source {
         OverrideSource::OneShot => places.run.join("allow"),
         _ => places.state.join("overrides"),

@@ -8,12 +8,12 @@ use btf_guard_protocol::caller::Who;
 
 use super::*;
 
-fn places() -> (tempfile::TempDir, Places) {
+fn places() -> (tempfile::TempDir, ConfigPaths) {
     let dir = tempfile::tempdir().unwrap();
     for parent in ["run", "var/lib"] {
         fs::create_dir_all(dir.path().join(parent)).unwrap();
     }
-    let places = Places::below(dir.path());
+    let places = ConfigPaths::below(dir.path());
     (dir, places)
 }
 
@@ -31,7 +31,7 @@ pub(in crate::policy) fn token(wish: Wish, package: Option<&str>) -> Token {
     }
 }
 
-fn read(places: &Places) -> Overrides {
+fn read(places: &ConfigPaths) -> Overrides {
     Overrides::read(places, btf_guard_protocol::clock::now())
 }
 
@@ -39,7 +39,10 @@ fn read(places: &Places) -> Overrides {
 fn what_is_issued_counts_until_it_is_revoked() {
     let (_dir, places) = places();
     assert_eq!(read(&places), Overrides::default());
-    let (once, standing) = (token(Wish::Allow, None), token(Wish::Deny, Some("kmp*")));
+    let (once, standing) = (
+        token(TokenKind::Allow, None),
+        token(TokenKind::Deny, Some("kmp*")),
+    );
     issue(&places, &once, OverrideSource::OneShot).unwrap();
     issue(&places, &standing, OverrideSource::Standing).unwrap();
     let all = read(&places);
@@ -68,7 +71,7 @@ fn an_end_is_an_end() {
             until,
             boot: boot.map(str::to_owned),
             written,
-            ..token(Wish::Allow, None)
+            ..token(TokenKind::Allow, None)
         };
         issue(&places, &token, OverrideSource::OneShot).unwrap();
         let all = Overrides::read(&places, now);
@@ -82,10 +85,15 @@ fn what_has_ended_is_cleared_away() {
     let (_dir, places) = places();
     let ended = Token {
         until: Some(1),
-        ..token(Wish::Allow, None)
+        ..token(TokenKind::Allow, None)
     };
     issue(&places, &ended, OverrideSource::OneShot).unwrap();
-    issue(&places, &token(Wish::Allow, None), OverrideSource::OneShot).unwrap();
+    issue(
+        &places,
+        &token(TokenKind::Allow, None),
+        OverrideSource::OneShot,
+    )
+    .unwrap();
     assert!(!places.run.join("allow").join(name(&ended.id)).exists());
 }
 
@@ -93,7 +101,7 @@ fn what_has_ended_is_cleared_away() {
 fn one_of_many_threads_may_use_it() {
     let (_dir, places) = places();
     for _ in 0..50 {
-        let token = token(Wish::Allow, None);
+        let token = token(TokenKind::Allow, None);
         issue(&places, &token, OverrideSource::OneShot).unwrap();
         let consumed: usize = thread::scope(|scope| {
             let one = || usize::from(consume(&places, &token.id).unwrap());
@@ -102,7 +110,7 @@ fn one_of_many_threads_may_use_it() {
         });
         assert_eq!(consumed, 1);
     }
-    let other = token(Wish::Allow, None);
+    let other = token(TokenKind::Allow, None);
     issue(&places, &other, OverrideSource::Standing).unwrap();
     assert!(!consume(&places, &other.id).unwrap(), "it stands");
     assert!(!consume(&places, "../overrides/x").unwrap());
@@ -111,7 +119,7 @@ fn one_of_many_threads_may_use_it() {
 #[test]
 fn what_others_could_have_made_is_not_believed() {
     let (dir, places) = places();
-    let good = token(Wish::Allow, None);
+    let good = token(TokenKind::Allow, None);
     issue(&places, &good, OverrideSource::OneShot).unwrap();
     let allow = places.run.join("allow");
     let file = allow.join(name(&good.id));
@@ -158,19 +166,23 @@ fn what_others_could_have_made_is_not_believed() {
 
 #[test]
 fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
-    let all = |wishes: &[(Wish, Option<&str>)]| {
+    let all = |wishes: &[(TokenKind, Option<&str>)]| {
         let tokens = wishes.iter().map(|(wish, package)| token(*wish, *package));
         Overrides {
             one_shot: tokens.collect(),
             ..Overrides::default()
         }
     };
-    let (allow, deny) = ((Wish::Allow, None), (Wish::Deny, None));
+    let (allow, deny) = ((TokenKind::Allow, None), (TokenKind::Deny, None));
     assert!(all(&[deny, allow]).for_everything().is_some());
     assert!(all(&[allow, deny]).for_everything().is_none());
-    assert!(all(&[(Wish::Allow, Some("a"))]).for_everything().is_none());
+    assert!(
+        all(&[(TokenKind::Allow, Some("a"))])
+            .for_everything()
+            .is_none()
+    );
     let nearer = Overrides {
-        standing: vec![token(Wish::Allow, None)],
+        standing: vec![token(TokenKind::Allow, None)],
         ..all(&[deny])
     };
     assert!(nearer.for_everything().is_none());
@@ -179,7 +191,7 @@ fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
 #[test]
 fn one_of_many_processes_may_use_it() {
     let (dir, places) = places();
-    let token = token(Wish::Allow, None);
+    let token = token(TokenKind::Allow, None);
     issue(&places, &token, OverrideSource::OneShot).unwrap();
     // This very test program, as the others that try.
     let program = std::env::current_exe().unwrap();
@@ -207,6 +219,6 @@ fn one_of_many_processes_may_use_it() {
 #[test]
 #[ignore = "run by another test"]
 fn consumes_for_another() {
-    let places = Places::below(Path::new(&std::env::var_os("ROOT").unwrap()));
+    let places = ConfigPaths::below(Path::new(&std::env::var_os("ROOT").unwrap()));
     assert!(consume(&places, &std::env::var("ID").unwrap()).unwrap());
 }

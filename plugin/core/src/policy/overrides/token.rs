@@ -21,7 +21,7 @@ const ID_LEN: usize = 4;
 /// What an admin wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wish {
+pub enum TokenKind {
     /// What would be stopped goes on.
     Allow,
     /// What would only be warned of is stopped.
@@ -37,7 +37,7 @@ pub struct Token {
     /// Its name.
     pub id: String,
     /// What is wanted.
-    pub wish: Wish,
+    pub wish: TokenKind,
     /// A pattern of package names; `None` for whatever package.
     pub package: Option<String>,
     /// Why, in the admin's words.
@@ -64,8 +64,8 @@ impl Token {
     /// As a rule. A pattern that is none was not written here, and means nothing.
     pub(crate) fn rule(&self, source: OverrideSource) -> Rule {
         let effect = match self.wish {
-            Wish::Allow => Effect::Allow,
-            Wish::Deny => Effect::Deny,
+            TokenKind::Allow => Effect::Allow,
+            TokenKind::Deny => Effect::Deny,
         };
         let source = Override {
             source,

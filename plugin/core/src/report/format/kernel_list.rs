@@ -7,14 +7,14 @@ use std::path::Path;
 use btf_guard_protocol::plan::SCHEMA;
 use btf_guard_protocol::terminal::escape;
 
-use crate::boot::inventory::{Installed, Inventory};
+use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{BootDefault, BootMethod};
 use crate::kernel::Kernel;
 use crate::report::{
     BootDefaultEntry, BootPathEntry, ErrorEntry, KernelList, ListedKernel, kernel_entry,
 };
 
-fn listed(id: usize, installed: &Installed, running: Option<&Kernel>) -> ListedKernel {
+fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> ListedKernel {
     let mut entry = kernel_entry(id, &installed.kernel);
     entry.source = installed.bootable.path.display().to_string();
     entry.default = installed.bootable.is_default();

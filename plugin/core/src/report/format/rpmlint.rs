@@ -7,7 +7,7 @@ use btf_guard_protocol::nevra::Nevra;
 use btf_guard_protocol::terminal::escape;
 
 use crate::report::Report;
-use crate::report::alerts::{Level, alerts};
+use crate::report::alerts::{AlertLevel, alerts};
 
 /// Writes a line for each thing that is wrong. `subject` stands for the package
 /// where a module is in none; without it the module's file name does.
@@ -29,9 +29,9 @@ pub fn write_rpmlint(
             }
         };
         let level = match alert.level {
-            Level::Error => 'E',
-            Level::Warning => 'W',
-            Level::Note => 'I',
+            AlertLevel::Error => 'E',
+            AlertLevel::Warning => 'W',
+            AlertLevel::Note => 'I',
         };
         let (rule, path) = (alert.rule, escape(alert.path));
         let (subject, details) = (escape(&subject), escape(&alert.details));

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::report::alerts::{Alert, Level, RuleText, alerts, rules};
+use crate::report::alerts::{Alert, AlertLevel, RuleText, alerts, rules};
 use crate::report::{ErrorEntry, Report};
 
 const SCHEMA: &str =
@@ -74,11 +74,11 @@ fn notification(error: &ErrorEntry) -> Value {
     })
 }
 
-fn level(level: Level) -> &'static str {
+fn level(level: AlertLevel) -> &'static str {
     match level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
+        AlertLevel::Error => "error",
+        AlertLevel::Warning => "warning",
+        AlertLevel::Note => "note",
     }
 }
 

@@ -14,7 +14,7 @@ const SHOWN: usize = 5;
 
 /// Writes the problems, each kind once, with the modules that have it.
 pub(crate) fn write_problems(
-    problems: &[Problem],
+    problems: &[LintProblem],
     report: &Report,
     detail: Detail,
     out: &mut impl Write,
@@ -23,7 +23,7 @@ pub(crate) fn write_problems(
         Detail::Everything => usize::MAX,
         _ => SHOWN,
     };
-    let mut by_rule: BTreeMap<LintRule, Vec<&Problem>> = BTreeMap::new();
+    let mut by_rule: BTreeMap<LintRule, Vec<&LintProblem>> = BTreeMap::new();
     for problem in problems {
         by_rule.entry(problem.rule).or_default().push(problem);
     }
@@ -56,7 +56,7 @@ pub(crate) fn write_problems(
 
 /// Writes what it comes to.
 pub(crate) fn write_outcome(
-    problems: &[Problem],
+    problems: &[LintProblem],
     report: &Report,
     out: &mut impl Write,
 ) -> io::Result<()> {

@@ -12,12 +12,12 @@ use crate::policy::overrides::tests::token;
 use crate::policy::overrides::{Wish, issue};
 
 /// Where a machine's files are, with this configuration.
-fn machine(config: &str) -> (tempfile::TempDir, Places) {
+fn machine(config: &str) -> (tempfile::TempDir, ConfigPaths) {
     let dir = tempfile::tempdir().unwrap();
     for parent in ["run", "var/lib", "etc", "proc"] {
         fs::create_dir_all(dir.path().join(parent)).unwrap();
     }
-    let places = Places::below(dir.path());
+    let places = ConfigPaths::below(dir.path());
     fs::write(&places.admin, config).unwrap();
     (dir, places)
 }

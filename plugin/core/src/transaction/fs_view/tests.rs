@@ -14,7 +14,7 @@ const EMPTY_BASE: &[u8] = b"\x9f\xeb\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01
 
 /// The kernels of 6.1 that stay, by their paths inside the root.
 fn stay_of(change: &Change, root: &Root) -> Vec<String> {
-    let place = inventory::Place {
+    let place = inventory::InventorySearch {
         root,
         esps: &[],
         cache: None,
