@@ -135,12 +135,12 @@ pub(crate) fn handoff(data: &[u8]) {
         scene.file("cache/zypp-carriers", known);
         let written = serde_json::from_slice::<serde_json::Value>(known).unwrap_or_default();
         let state = written.get("state").cloned().unwrap_or_default();
-        if let Ok(state) = serde_json::from_value::<carrier_cache::State>(state)
-            && let Some(known) = carrier_cache::Known::read(&scene.path("cache"), &state)
+        if let Ok(state) = serde_json::from_value::<carrier_cache::RepositoryState>(state)
+            && let Some(known) = carrier_cache::CarrierCache::read(&scene.path("cache"), &state)
         {
             let _ = known.has("a");
             known.keep(&scene.path("cache")).expect("it can be kept");
-            let again = carrier_cache::Known::read(&scene.path("cache"), &state);
+            let again = carrier_cache::CarrierCache::read(&scene.path("cache"), &state);
             assert_eq!(again, Some(known));
         }
     });

@@ -18,7 +18,7 @@ use btf_guard_protocol::requested_mode::Wish;
 use crate::audit::{client, who};
 use crate::catch_panic::catch_panic;
 use crate::collect;
-use crate::librpm::Transaction;
+use crate::librpm::TransactionSet;
 
 /// Who says `off` without a word to the judge: the environment or the macro.
 pub(crate) fn asked(wish: &RequestedMode) -> Option<OverrideSource> {
@@ -28,7 +28,7 @@ pub(crate) fn asked(wish: &RequestedMode) -> Option<OverrideSource> {
 /// Has it written down that a transaction passed, if it touches modules or kernels
 /// and is more than a test run.
 pub(crate) fn note(
-    transaction: &Transaction<'_>,
+    transaction: &TransactionSet<'_>,
     source: OverrideSource,
     judge: impl FnOnce() -> Judge,
 ) {

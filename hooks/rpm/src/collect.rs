@@ -6,12 +6,12 @@ use std::collections::TryReserveError;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
-use btf_guard_protocol::plan::{Action, Element as Entry, Plan};
+use btf_guard_protocol::plan::{Action, Element, Plan};
 use btf_guard_protocol::requested_mode::RequestedMode;
 use btf_guard_sysroot::file_role::Directory;
 use rustix::process::{Resource, getrlimit};
 
-use crate::librpm::{Direction, Element, Files, Transaction};
+use crate::librpm::{Direction, Files, TransactionElement, TransactionSet};
 
 /// Bytes of paths in one plan. A kernel package has half a megabyte; a header
 /// can make gigabytes of a few long directories and many short names.
@@ -34,7 +34,7 @@ pub(crate) enum Undescribable {
 
 /// A package that brings or takes modules or kernel images, and their paths.
 pub(crate) struct Touched<'t> {
-    element: Element<'t>,
+    element: TransactionElement<'t>,
     paths: Vec<PathBuf>,
 }
 
@@ -48,7 +48,7 @@ impl Touched<'_> {
 /// The packages that matter. Where there are none, next to nothing is done:
 /// directory names are looked at, nothing is copied.
 pub(crate) fn elements<'t>(
-    transaction: &'t Transaction<'t>,
+    transaction: &'t TransactionSet<'t>,
 ) -> Result<Vec<Touched<'t>>, Undescribable> {
     let mut budget = MAX_PATH_BYTES;
     let mut touched = Vec::new();
@@ -140,7 +140,7 @@ fn utf8(path: Vec<u8>) -> Result<PathBuf, TryReserveError> {
 ///
 /// A package that cannot be opened has none; the judge says what that means.
 pub(crate) fn plan(
-    transaction: &Transaction<'_>,
+    transaction: &TransactionSet<'_>,
     wish: &RequestedMode,
     touched: Vec<Touched<'_>>,
 ) -> Result<(Plan, Vec<OwnedFd>), Undescribable> {
@@ -160,7 +160,7 @@ pub(crate) fn plan(
             Direction::Goes => None,
         };
         let package = package.filter(|package| package.as_raw_fd() < ceiling);
-        elements.push(Entry {
+        elements.push(Element {
             nevra: element.nevra().into_owned(),
             action: match element.direction() {
                 Direction::Comes => Action::Install,

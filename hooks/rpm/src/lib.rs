@@ -38,7 +38,7 @@ use rpm_plugin_sys::{PluginHooks, RPMRC_FAIL, RPMRC_OK, rpmPlugin, rpmRC, rpmts}
 
 use answer::ReturnCode;
 use catch_panic::catch_panic;
-use librpm::{Librpm, Transaction};
+use librpm::{Librpm, TransactionSet};
 
 /// What librpm looks up after `dlopen`. Without `init` there is nothing that
 /// could fail when rpm starts.
@@ -61,7 +61,7 @@ unsafe extern "C" fn before(plugin: rpmPlugin, ts: rpmts) -> rpmRC {
     let code = catch_panic(|| {
         // SAFETY: librpm calls this hook with its own plugin and transaction
         // set, which outlive the call; null is checked for.
-        let transaction = unsafe { Transaction::new(&rpm, ts) };
+        let transaction = unsafe { TransactionSet::new(&rpm, ts) };
         // SAFETY: as above.
         let options = || unsafe { rpm.options(plugin) };
         transaction.map_or(ReturnCode::Proceed, |transaction| {

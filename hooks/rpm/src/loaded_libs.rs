@@ -11,7 +11,7 @@ use std::ptr;
 use libc::dl_phdr_info;
 
 /// What is done with a library's path, and what for.
-struct Visit<'v, T> {
+struct LibVisitor<'v, T> {
     seen: &'v mut T,
     look: fn(&mut T, &[u8]),
 }
@@ -19,7 +19,7 @@ struct Visit<'v, T> {
 /// Has each library's path looked at, the program's own, which is empty, among them.
 /// `look` must not panic: the C library would not survive that.
 pub(crate) fn each<T>(seen: &mut T, look: fn(&mut T, &[u8])) {
-    let mut visit = Visit { seen, look };
+    let mut visit = LibVisitor { seen, look };
     // SAFETY: the callback takes what it is handed here, which outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(visited::<T>), ptr::from_mut(&mut visit).cast()) };
 }
@@ -27,7 +27,7 @@ pub(crate) fn each<T>(seen: &mut T, look: fn(&mut T, &[u8])) {
 /// Called for each library.
 unsafe extern "C" fn visited<T>(info: *mut dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
     // SAFETY: `data` is what `each()` has handed over, and nobody else has it now.
-    let visit = unsafe { data.cast::<Visit<'_, T>>().as_mut() };
+    let visit = unsafe { data.cast::<LibVisitor<'_, T>>().as_mut() };
     // SAFETY: the linker describes a library, which stays while this runs.
     let name = unsafe { info.as_ref() }.map(|info| info.dlpi_name);
     if let (Some(visit), Some(name)) = (visit, name)

@@ -9,7 +9,7 @@ use btf_guard_protocol::state::trusted_dir;
 
 /// The plugin's options.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct PluginOptions {
     /// The `btf-guard` program, and how long it may take.
     pub(crate) judge: Judge,
     /// Where hooks leave something for one another: `--handoff`.
@@ -20,8 +20,8 @@ pub(crate) struct Options {
 
 /// Reads `--judge PATH`, `--timeout SECONDS` and `--handoff PATH`. What means nothing is
 /// complained of and ignored.
-pub(crate) fn options(text: &str) -> Options {
-    let mut options = Options {
+pub(crate) fn options(text: &str) -> PluginOptions {
+    let mut options = PluginOptions {
         judge: Judge::default(),
         run_dir: PathBuf::from(trusted_dir::RUN),
         complaints: Vec::new(),

@@ -11,16 +11,16 @@ use crate::answer::{ReturnCode, follow, stops};
 use crate::audit::{client, complain, who};
 use crate::host::Host;
 use crate::output::Reporter;
-use crate::state::Judged;
+use crate::state::JudgedPlan;
 
 /// Does what the answer to a plan says, in the mode that was asked for.
 pub(crate) fn settle(
     reporter: &mut Reporter<'_>,
     judge: &Judge,
     mode: Option<Mode>,
-    judged: &mut Judged,
+    judged: &mut JudgedPlan,
 ) -> ReturnCode {
-    let Judged { plan, answer, .. } = judged;
+    let JudgedPlan { plan, answer, .. } = judged;
     match answer {
         Ok(answer) => answered(reporter, judge, mode, plan, answer),
         Err(why) => unanswered(reporter, judge, mode, plan, why),

@@ -37,10 +37,10 @@ struct Calls {
 }
 
 /// A test run that is over: what was judged, and what was reported of it.
-type Test = (Option<Judged>, Reported);
+type Test = (Option<JudgedPlan>, Reported);
 
 /// Keeps a test run, in place of any before it.
-pub(crate) fn keep_test(judged: Option<Judged>, reported: Reported) {
+pub(crate) fn keep_test(judged: Option<JudgedPlan>, reported: Reported) {
     calls().test = Some((Instant::now(), (judged, reported)));
 }
 
@@ -69,18 +69,18 @@ fn calls() -> MutexGuard<'static, Calls> {
 }
 
 /// A plan that was judged.
-pub(crate) struct Judged {
+pub(crate) struct JudgedPlan {
     pub(crate) plan: Plan,
     /// The packages' files. `None` where they cannot be told from others.
-    files: Option<Vec<FileId>>,
+    files: Option<Vec<PackageFileId>>,
     /// The answer, or why there is none.
     pub(crate) answer: Result<Answer, String>,
 }
 
 /// Device, inode, size, and seconds and nanoseconds of the modification.
-type FileId = (u64, u64, i64, i64, u64);
+type PackageFileId = (u64, u64, i64, i64, u64);
 
-impl Judged {
+impl JudgedPlan {
     /// Takes the answer of before, if it was given to the same plan with the same
     /// files, and asks for one otherwise.
     pub(crate) fn new(
@@ -105,7 +105,7 @@ impl Judged {
     /// It is the same transaction: on this root, as the admin asked for it, of these
     /// elements with these paths, from these files. Descriptors are numbered anew each
     /// time, and that it is a test does not change what is found.
-    fn is_of(&self, plan: &Plan, files: Option<&[FileId]>) -> bool {
+    fn is_of(&self, plan: &Plan, files: Option<&[PackageFileId]>) -> bool {
         let own = &self.plan;
         files.is_some()
             && files == self.files.as_deref()
@@ -128,7 +128,7 @@ fn key(element: &Element) -> impl PartialEq {
     (nevra, *action, file.is_some(), paths)
 }
 
-fn ids(packages: &[OwnedFd]) -> Option<Vec<FileId>> {
+fn ids(packages: &[OwnedFd]) -> Option<Vec<PackageFileId>> {
     let mut ids = Vec::new();
     ids.try_reserve_exact(packages.len()).ok()?;
     for package in packages {

@@ -13,7 +13,7 @@ use btf_guard_protocol::state::trusted_dir::Private;
 
 use crate::audit::{client, complain, is_removed, who};
 use crate::librpm::Librpm;
-use crate::options::Options;
+use crate::options::PluginOptions;
 use crate::output::{Phase, Purpose, Reported, Reporter};
 
 /// What to ask after a real run.
@@ -30,7 +30,7 @@ impl After {
     /// After the plan that was judged when it had `begun`; these are the keys of the
     /// answer, and what was `reported` of it.
     pub(crate) fn new(
-        options: &Options,
+        options: &PluginOptions,
         mut plan: Plan,
         begun: SystemTime,
         keys: Vec<String>,
@@ -91,7 +91,7 @@ struct Pending {
 }
 
 impl Pending {
-    fn note(options: &Options, plan: &Plan) -> Option<Self> {
+    fn note(options: &PluginOptions, plan: &Plan) -> Option<Self> {
         let process = Process::find(std::process::id()).ok()?;
         let dir = Private::create(&options.run_dir).ok()?;
         let since = plan.since.unwrap_or(0);

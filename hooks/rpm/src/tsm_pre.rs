@@ -12,10 +12,10 @@ use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
 use crate::answer::{ReturnCode, follow};
 use crate::catch_panic::catch_panic;
-use crate::librpm::{Librpm, Transaction};
-use crate::options::{self, Options};
+use crate::librpm::{Librpm, TransactionSet};
+use crate::options::{self, PluginOptions};
 use crate::output::{self, Phase, Reported, Reporter};
-use crate::state::{self, Judged};
+use crate::state::{self, JudgedPlan};
 use crate::tsm_post::After;
 use crate::zypp_commit::CommitScope;
 use crate::{bypass, collect, outcome};
@@ -26,7 +26,7 @@ const VARIABLE: &str = "BTF_GUARD";
 /// Judges a transaction before its first change.
 pub(crate) fn run(
     rpm: &Librpm,
-    transaction: &Transaction<'_>,
+    transaction: &TransactionSet<'_>,
     options: impl FnOnce() -> String,
 ) -> ReturnCode {
     let environment = environment();
@@ -57,10 +57,10 @@ pub(crate) fn run(
 /// transaction that is all of it.
 fn handed_over(
     rpm: &Librpm,
-    transaction: &Transaction<'_>,
+    transaction: &TransactionSet<'_>,
     wish: &RequestedMode,
     scope: &CommitScope,
-    options: &Options,
+    options: &PluginOptions,
     answer: Answer,
 ) -> ReturnCode {
     let begun = SystemTime::now();
@@ -81,7 +81,7 @@ fn handed_over(
     code
 }
 
-fn phase(transaction: &Transaction<'_>) -> Phase {
+fn phase(transaction: &TransactionSet<'_>) -> Phase {
     match transaction.is_test() {
         true => Phase::Test,
         false => Phase::Before,
@@ -91,10 +91,10 @@ fn phase(transaction: &Transaction<'_>) -> Phase {
 /// Has the transaction judged, and follows the answer.
 fn judged(
     rpm: &Librpm,
-    transaction: &Transaction<'_>,
+    transaction: &TransactionSet<'_>,
     wish: &RequestedMode,
     scope: &CommitScope,
-    options: &LazyCell<Options, impl FnOnce() -> Options>,
+    options: &LazyCell<PluginOptions, impl FnOnce() -> PluginOptions>,
 ) -> ReturnCode {
     let begun = SystemTime::now();
     let touched = match collect::elements(transaction) {
@@ -115,7 +115,7 @@ fn judged(
     let mut judged = match plan {
         Ok((plan, packages)) => {
             let judge: &Judge = &options.judge;
-            Some(Judged::new(judge, in_image(plan), packages, earlier))
+            Some(JudgedPlan::new(judge, in_image(plan), packages, earlier))
         }
         Err(error) => {
             reporter.warn(not_judged(&error.to_string()));

@@ -24,7 +24,7 @@ use btf_guard_protocol::state::zypp_commit::{self, CommitFiles, Handoff};
 
 use crate::answer::ReturnCode;
 use crate::collect;
-use crate::librpm::Transaction;
+use crate::librpm::TransactionSet;
 
 /// libzypp sets it to its own process id while it commits.
 pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
@@ -53,7 +53,10 @@ pub(crate) struct CommitScope {
 
 impl CommitScope {
     /// Finds out; `directory` is where hand-offs lie.
-    pub(crate) fn of(transaction: &Transaction<'_>, directory: impl FnOnce() -> PathBuf) -> Self {
+    pub(crate) fn of(
+        transaction: &TransactionSet<'_>,
+        directory: impl FnOnce() -> PathBuf,
+    ) -> Self {
         let Some(committer) = std::env::var_os(COMMITTER) else {
             return Self::default();
         };
@@ -78,7 +81,7 @@ impl CommitScope {
         &mut self,
         process: Process,
         directory: &Path,
-        transaction: &Transaction<'_>,
+        transaction: &TransactionSet<'_>,
     ) -> Result<(), zypp_commit::HandoffError> {
         let dir = Private::create(directory)?;
         let commit = CommitFiles::of(&dir, process);
@@ -118,7 +121,7 @@ impl CommitScope {
     ///
     /// In the classic back end a block is for any call. Otherwise the hand-off
     /// speaks for the packages that were judged, and for no others.
-    pub(crate) fn decided(&self, transaction: &Transaction<'_>) -> Option<Answer> {
+    pub(crate) fn decided(&self, transaction: &TransactionSet<'_>) -> Option<Answer> {
         let handoff = self.handoff.as_ref()?;
         let blocks = handoff.decision == Decision::Block;
         if !(blocks && self.is_partial && self.may_block()) {

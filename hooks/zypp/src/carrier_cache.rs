@@ -19,7 +19,7 @@ use btf_guard_protocol::state::trusted_dir::{Private, Refused};
 use btf_guard_sysroot::file_id::FileId;
 use serde::{Deserialize, Serialize};
 
-/// The version of [`Known`], and of the rules by which its names were found.
+/// The version of [`CarrierCache`], and of the rules by which its names were found.
 const SCHEMA: &str = concat!("3 of ", env!("CARGO_PKG_VERSION"));
 
 /// Its file in the cache.
@@ -36,15 +36,15 @@ const SYSTEM: &str = "@System";
 
 /// The names, and what they were found by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct CarrierCache {
     schema: String,
-    state: State,
+    state: RepositoryState,
     names: BTreeSet<String>,
 }
 
 /// What libzypp's own files looked like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct RepositoryState {
     /// The solver file of each repository; `None` where it has none.
     repositories: BTreeMap<String, Option<FileId>>,
     /// The files that name the repositories.
@@ -62,7 +62,7 @@ pub struct Sources {
     pub repositories: PathBuf,
 }
 
-impl State {
+impl RepositoryState {
     /// What they look like now. `None` where that cannot be told.
     pub fn now(sources: &Sources) -> Option<Self> {
         let mut repositories = stamps(&sources.solv, Some("solv")).ok()?;
@@ -75,9 +75,9 @@ impl State {
     }
 }
 
-impl Known {
+impl CarrierCache {
     /// That these are the names for this state.
-    pub fn new(state: State, names: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(state: RepositoryState, names: impl IntoIterator<Item = String>) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             state,
@@ -86,7 +86,7 @@ impl Known {
     }
 
     /// What is known for this state; `None` where nothing is.
-    pub fn read(cache: &Path, state: &State) -> Option<Self> {
+    pub fn read(cache: &Path, state: &RepositoryState) -> Option<Self> {
         let dir = Private::open(cache).ok()??;
         let text = dir.read(NAME, MAX_KNOWN).ok()??;
         let known: Self = serde_json::from_slice(&text).ok()?;
@@ -115,7 +115,7 @@ impl Known {
     /// The same after a commit, which has changed what is installed. `None` where
     /// something else has changed as well.
     pub fn after(mut self, sources: &Sources) -> Option<Self> {
-        let now = State::now(sources)?;
+        let now = RepositoryState::now(sources)?;
         self.state.installed = now.installed;
         (self.state == now).then_some(self)
     }
@@ -169,8 +169,8 @@ mod tests {
         (place, sources, cache)
     }
 
-    fn now(sources: &Sources) -> State {
-        State::now(sources).unwrap()
+    fn now(sources: &Sources) -> RepositoryState {
+        RepositoryState::now(sources).unwrap()
     }
 
     #[test]
@@ -196,19 +196,19 @@ mod tests {
         ];
         for (what, change) in changes {
             let (_place, sources, cache) = scene();
-            assert_eq!(Known::read(&cache, &now(&sources)), None);
-            let known = Known::new(now(&sources), ["a".to_owned()]);
+            assert_eq!(CarrierCache::read(&cache, &now(&sources)), None);
+            let known = CarrierCache::new(now(&sources), ["a".to_owned()]);
             known.keep(&cache).unwrap();
-            assert_eq!(Known::read(&cache, &now(&sources)), Some(known));
+            assert_eq!(CarrierCache::read(&cache, &now(&sources)), Some(known));
             change(&sources);
-            assert_eq!(Known::read(&cache, &now(&sources)), None, "{what}");
+            assert_eq!(CarrierCache::read(&cache, &now(&sources)), None, "{what}");
         }
     }
 
     #[test]
     fn a_commit_changes_what_is_installed_and_nothing_else() {
         let (_place, sources, _) = scene();
-        let mut known = Known::new(now(&sources), ["a".to_owned()]);
+        let mut known = CarrierCache::new(now(&sources), ["a".to_owned()]);
         fs::write(sources.solv.join(SYSTEM).join("solv"), "other").unwrap();
         known.add(["b".to_owned()]);
         let after = known.clone().after(&sources).unwrap();
@@ -222,12 +222,12 @@ mod tests {
     fn without_libzypps_caches_nothing_is_known() {
         let (place, sources, _) = scene();
         fs::remove_file(sources.solv.join(SYSTEM).join("solv")).unwrap();
-        assert_eq!(State::now(&sources), None);
+        assert_eq!(RepositoryState::now(&sources), None);
         let sources = Sources {
             solv: place.path().join("nowhere"),
             ..sources
         };
-        assert_eq!(State::now(&sources), None);
+        assert_eq!(RepositoryState::now(&sources), None);
     }
 
     /// Nothing is on offer, or nothing has been read yet.
@@ -235,7 +235,7 @@ mod tests {
     fn without_repositories_nothing_is_known() {
         let (_place, sources, _) = scene();
         fs::remove_dir_all(sources.solv.join("one")).unwrap();
-        assert_eq!(State::now(&sources), None);
+        assert_eq!(RepositoryState::now(&sources), None);
     }
 
     #[test]
@@ -269,23 +269,23 @@ mod tests {
         for number in 2..=MAX_ENTRIES {
             fs::write(sources.repositories.join(format!("{number}.repo")), "").unwrap();
         }
-        assert!(State::now(&sources).is_some());
+        assert!(RepositoryState::now(&sources).is_some());
         fs::write(sources.repositories.join("more.repo"), "").unwrap();
-        assert_eq!(State::now(&sources), None);
+        assert_eq!(RepositoryState::now(&sources), None);
     }
 
     #[test]
     fn what_others_have_written_is_not_believed() {
         let (_place, sources, cache) = scene();
-        let known = Known::new(now(&sources), []);
+        let known = CarrierCache::new(now(&sources), []);
         known.keep(&cache).unwrap();
         let file = cache.join(NAME);
         fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
-        assert_eq!(Known::read(&cache, &now(&sources)), None);
+        assert_eq!(CarrierCache::read(&cache, &now(&sources)), None);
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(Known::read(&cache, &now(&sources)), Some(known));
+        assert_eq!(CarrierCache::read(&cache, &now(&sources)), Some(known));
         let other = fs::read_to_string(&file).unwrap().replace("3 of", "2 of");
         fs::write(&file, other).unwrap();
-        assert_eq!(Known::read(&cache, &now(&sources)), None);
+        assert_eq!(CarrierCache::read(&cache, &now(&sources)), None);
     }
 }

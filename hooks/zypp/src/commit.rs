@@ -22,10 +22,10 @@ use btf_guard_protocol::state::zypp_commit::{self, CommitFiles};
 use btf_guard_protocol::zypp::{CommitAction, CommitStep};
 use btf_guard_subprocess::Failure;
 
-use crate::carrier_cache::{Known, State};
+use crate::carrier_cache::{CarrierCache, RepositoryState};
 use crate::deadline::Budget;
 use crate::log::say;
-use crate::options::{Places, Surroundings};
+use crate::options::{PluginArgs, Surroundings};
 use crate::{fetch_client, package_cache, steps};
 
 mod carriers;
@@ -58,8 +58,8 @@ pub(crate) enum Error {
 }
 
 /// The plugin's side of libzypp's commits, one after another.
-pub(crate) struct Work {
-    places: Places,
+pub(crate) struct CommitHandler {
+    places: PluginArgs,
     surroundings: Surroundings,
     /// The process that commits, if it is found.
     committer: OnceCell<Option<Process>>,
@@ -67,7 +67,7 @@ pub(crate) struct Work {
     is_here: bool,
     begun: Option<Begun>,
     /// What is known of packages by now, in the commit that has begun.
-    known: Option<Known>,
+    known: Option<CarrierCache>,
 }
 
 /// A commit that has begun and may touch modules.
@@ -81,8 +81,8 @@ struct Begun {
     answer: Option<Answer>,
 }
 
-impl Work {
-    pub(crate) fn new(places: Places, surroundings: Surroundings) -> Self {
+impl CommitHandler {
+    pub(crate) fn new(places: PluginArgs, surroundings: Surroundings) -> Self {
         Self {
             places,
             surroundings,
@@ -216,7 +216,7 @@ impl Work {
     /// What of the commit matters: the packages are fetched, opened and read.
     fn elements(&mut self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
         let (root, timeout) = (&self.places.root, budget.for_downloads());
-        let state = State::now(&self.sources());
+        let state = RepositoryState::now(&self.sources());
         let asked = fetch_client::fetch(&self.places.fetch, root, steps, timeout);
         let (outcome, replaced) = match asked {
             Ok(mut outcome) => {

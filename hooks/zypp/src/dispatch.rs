@@ -5,9 +5,9 @@
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::commit::{Error, Work};
+use crate::commit::{CommitHandler, Error};
 use crate::log::say;
-use crate::options::{Places, Surroundings};
+use crate::options::{PluginArgs, Surroundings};
 use crate::stomp;
 
 /// Talks until libzypp has had enough, or is gone. `false` where what it says is
@@ -15,10 +15,10 @@ use crate::stomp;
 pub fn run(
     input: &mut impl BufRead,
     output: &mut impl Write,
-    places: Places,
+    places: PluginArgs,
     surroundings: Surroundings,
 ) -> bool {
-    let mut work = Work::new(places, surroundings);
+    let mut work = CommitHandler::new(places, surroundings);
     let understood = talk(input, output, &mut work);
     attempt(|| work.leave());
     match understood {
@@ -33,7 +33,7 @@ pub fn run(
 fn talk(
     input: &mut impl BufRead,
     output: &mut impl Write,
-    work: &mut Work,
+    work: &mut CommitHandler,
 ) -> Result<(), stomp::Error> {
     while let Some(frame) = stomp::read(input)? {
         let answer = match frame.command.as_str() {

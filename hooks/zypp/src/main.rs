@@ -17,11 +17,11 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::Parser;
-use options::{Places, Surroundings};
+use options::{PluginArgs, Surroundings};
 
 fn main() -> ExitCode {
     let surroundings = Surroundings::of_this_process();
-    let places = Places::parse().in_snapshot(&surroundings);
+    let places = PluginArgs::parse().in_snapshot(&surroundings);
     // As it is: Rust's own would write each line by itself, so that libzypp is woken
     // for half a frame.
     let Ok(answers) = stdout().as_fd().try_clone_to_owned() else {

@@ -19,7 +19,7 @@ use clap::Parser;
     version,
     about = "libzypp's commit plugin of btf-guard"
 )]
-pub struct Places {
+pub struct PluginArgs {
     /// The root that the commit works on
     #[arg(long, default_value = "/")]
     pub root: PathBuf,
@@ -81,7 +81,7 @@ impl Surroundings {
     }
 }
 
-impl Places {
+impl PluginArgs {
     /// The same in the snapshot that a transactional update works on.
     ///
     /// transactional-update runs zypper in a chroot of it, where it is `/`, or
@@ -117,7 +117,7 @@ mod tests {
                 lock_root: root.map(OsString::from),
                 ..Surroundings::default()
             };
-            Places::parse_from(["btf-guard"]).in_snapshot(&surroundings)
+            PluginArgs::parse_from(["btf-guard"]).in_snapshot(&surroundings)
         };
         let snapshot = places(true, Some("/tmp/snapshot"));
         assert_eq!(snapshot.root, PathBuf::from("/tmp/snapshot"));

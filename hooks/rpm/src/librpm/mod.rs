@@ -22,7 +22,7 @@ use rpm_plugin_sys::{
 use crate::loaded_libs;
 
 pub(crate) use files::Files;
-pub(crate) use transaction::{Direction, Element, Transaction};
+pub(crate) use transaction::{Direction, TransactionElement, TransactionSet};
 
 /// The librpm that called the plugin.
 pub(crate) struct Librpm {

@@ -15,12 +15,12 @@ use rpm_plugin_sys::{
 use super::{Files, Librpm, string};
 
 /// The transaction that is about to start.
-pub(crate) struct Transaction<'r> {
+pub(crate) struct TransactionSet<'r> {
     rpm: &'r Librpm,
     ts: NonNull<rpmts_s>,
 }
 
-impl<'r> Transaction<'r> {
+impl<'r> TransactionSet<'r> {
     /// `None` for a null pointer.
     ///
     /// # Safety
@@ -54,10 +54,10 @@ impl<'r> Transaction<'r> {
     }
 
     /// The packages that come and go.
-    pub(crate) fn elements(&self) -> Elements<'_> {
+    pub(crate) fn elements(&self) -> TransactionElements<'_> {
         // SAFETY: `ts` is a transaction set.
         let iterator = unsafe { self.rpm.table.rpmtsiInit(self.ts.as_ptr()) };
-        Elements {
+        TransactionElements {
             transaction: self,
             iterator: NonNull::new(iterator),
         }
@@ -65,26 +65,26 @@ impl<'r> Transaction<'r> {
 }
 
 /// Iterates over a transaction's elements.
-pub(crate) struct Elements<'t> {
-    transaction: &'t Transaction<'t>,
+pub(crate) struct TransactionElements<'t> {
+    transaction: &'t TransactionSet<'t>,
     iterator: Option<NonNull<rpmtsi_s>>,
 }
 
-impl<'t> Iterator for Elements<'t> {
-    type Item = Element<'t>;
+impl<'t> Iterator for TransactionElements<'t> {
+    type Item = TransactionElement<'t>;
 
-    fn next(&mut self) -> Option<Element<'t>> {
+    fn next(&mut self) -> Option<TransactionElement<'t>> {
         let table = &self.transaction.rpm.table;
         // SAFETY: the iterator is librpm's own and not yet freed.
         let te = unsafe { table.rpmtsiNext(self.iterator?.as_ptr(), TR_ADDED | TR_REMOVED) };
-        Some(Element {
+        Some(TransactionElement {
             transaction: self.transaction,
             te: NonNull::new(te)?,
         })
     }
 }
 
-impl Drop for Elements<'_> {
+impl Drop for TransactionElements<'_> {
     fn drop(&mut self) {
         if let Some(iterator) = self.iterator.take() {
             // SAFETY: the iterator is librpm's own and freed once.
@@ -102,12 +102,12 @@ pub(crate) enum Direction {
 
 /// One package of a transaction. It lives as long as the transaction set.
 #[derive(Clone, Copy)]
-pub(crate) struct Element<'t> {
-    transaction: &'t Transaction<'t>,
+pub(crate) struct TransactionElement<'t> {
+    transaction: &'t TransactionSet<'t>,
     te: NonNull<rpmte_s>,
 }
 
-impl<'t> Element<'t> {
+impl<'t> TransactionElement<'t> {
     /// Whether it is installed or removed.
     pub(crate) fn direction(&self) -> Direction {
         // SAFETY: `te` is an element of a transaction set that lives.

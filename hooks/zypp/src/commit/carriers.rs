@@ -3,16 +3,16 @@
 
 use btf_guard_protocol::zypp::CommitStep;
 
-use super::{Error, Work};
-use crate::carrier_cache::{Known, Sources, State};
+use super::{CommitHandler, Error};
+use crate::carrier_cache::{CarrierCache, RepositoryState, Sources};
 use crate::package_cache;
 
-impl Work {
+impl CommitHandler {
     /// True if it is known that no module and no kernel comes or goes with these steps.
     pub(super) fn is_idle(&mut self, steps: &[CommitStep]) -> bool {
-        let state = State::now(&self.sources());
-        self.known = state.and_then(|state| Known::read(&self.places.known, &state));
-        let may_touch = |known: &Known| {
+        let state = RepositoryState::now(&self.sources());
+        self.known = state.and_then(|state| CarrierCache::read(&self.places.known, &state));
+        let may_touch = |known: &CarrierCache| {
             let mut names = steps.iter().map(|step| step.name.as_str());
             names.any(|name| known.has(name) || package_cache::looks_like_kernel_package(name))
         };
@@ -28,13 +28,17 @@ impl Work {
 
     /// Learns what libzypp has told of its packages, which were in this state
     /// before.
-    pub(super) fn learn(&mut self, state: Option<State>, kernel_packages: Option<Vec<String>>) {
+    pub(super) fn learn(
+        &mut self,
+        state: Option<RepositoryState>,
+        kernel_packages: Option<Vec<String>>,
+    ) {
         let (Some(state), Some(kernel_packages)) = (state, kernel_packages) else {
             return;
         };
         // Something has changed meanwhile: of which state it was is not known.
-        if State::now(&self.sources()).as_ref() == Some(&state) {
-            self.known = Some(Known::new(state, kernel_packages));
+        if RepositoryState::now(&self.sources()).as_ref() == Some(&state) {
+            self.known = Some(CarrierCache::new(state, kernel_packages));
         }
     }
 
@@ -59,7 +63,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::options::{Places, Surroundings};
+    use crate::options::{PluginArgs, Surroundings};
 
     /// libzypp's caches of one repository and of what is installed.
     fn caches() -> TempDir {
@@ -81,7 +85,7 @@ mod tests {
         fs::rename(dir.join("new"), dir.join("solv")).unwrap();
     }
 
-    fn work(place: &Path) -> Work {
+    fn work(place: &Path) -> CommitHandler {
         let mut words = vec!["btf-guard".into()];
         for (option, name) in [
             ("--solv", "solv"),
@@ -92,12 +96,12 @@ mod tests {
             words.push(option.into());
             words.push(place.join(name).into_os_string());
         }
-        Work::new(Places::parse_from(words), Surroundings::default())
+        CommitHandler::new(PluginArgs::parse_from(words), Surroundings::default())
     }
 
     /// libzypp answers that these carry modules.
-    fn learn(work: &mut Work, names: &[&str]) {
-        let state = State::now(&work.sources());
+    fn learn(work: &mut CommitHandler, names: &[&str]) {
+        let state = RepositoryState::now(&work.sources());
         let names = names.iter().map(|name| (*name).to_owned());
         work.learn(state, Some(names.collect()));
     }
@@ -166,7 +170,7 @@ mod tests {
         for (name, content) in [("one", "b 2"), ("@System", "s 2")] {
             let place = caches();
             let mut commit = work(place.path());
-            let before = State::now(&commit.sources());
+            let before = RepositoryState::now(&commit.sources());
             change(place.path(), name, content);
             commit.learn(before, Some(Vec::new()));
             commit.keep().unwrap();
@@ -174,7 +178,7 @@ mod tests {
         }
         let place = caches();
         let mut commit = work(place.path());
-        let state = State::now(&commit.sources());
+        let state = RepositoryState::now(&commit.sources());
         commit.learn(state, None);
         commit.keep().unwrap();
         assert!(!work(place.path()).is_idle(&steps(&["plain"])));
