@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 
-use crate::args::{ListFormat, Wanted};
+use crate::args::{ListFormat, OverrideArgs};
 use crate::outcome::Outcome;
 use crate::output;
 
@@ -25,7 +25,7 @@ const PATIENCE: u64 = 60 * 60;
 /// Bytes of a reason: it is shown in one line.
 const MAX_REASON: usize = 500;
 
-pub(crate) fn run(wanted: &Wanted, wish: TokenKind) -> anyhow::Result<Outcome> {
+pub(crate) fn run(wanted: &OverrideArgs, wish: TokenKind) -> anyhow::Result<Outcome> {
     let places = wanted.place.places();
     if wanted.list {
         return list(&places, wanted.format);
@@ -39,7 +39,7 @@ pub(crate) fn run(wanted: &Wanted, wish: TokenKind) -> anyhow::Result<Outcome> {
     }
 }
 
-fn issue(places: &ConfigPaths, wanted: &Wanted, wish: TokenKind) -> anyhow::Result<Outcome> {
+fn issue(places: &ConfigPaths, wanted: &OverrideArgs, wish: TokenKind) -> anyhow::Result<Outcome> {
     let reason = wanted.reason.as_deref().unwrap_or_default().trim();
     ensure!(!reason.is_empty(), "--reason is empty: say why");
     ensure!(
@@ -90,7 +90,7 @@ fn revoke(places: &ConfigPaths, id: &str) -> anyhow::Result<Outcome> {
 
 /// One override, for a program.
 #[derive(Serialize)]
-struct Entry<'t> {
+struct OverrideEntry<'t> {
     source: OverrideSource,
     #[serde(flatten)]
     token: &'t Token,
@@ -109,7 +109,7 @@ fn list(places: &ConfigPaths, format: ListFormat) -> anyhow::Result<Outcome> {
         ListFormat::Json => {
             let entries = entries.iter();
             let entries: Vec<_> = entries
-                .map(|&(source, token)| Entry { source, token })
+                .map(|&(source, token)| OverrideEntry { source, token })
                 .collect();
             output::json(&entries)?;
         }

@@ -43,7 +43,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     if !args.kernels.is_empty() {
         targets.add_all(&args.kernels, true, &mut evaluator)?;
     }
-    let mut work = Work {
+    let mut work = BuildCheck {
         given: !args.kernels.is_empty(),
         root: &root,
         config: config.as_ref(),
@@ -55,7 +55,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     let input = work.collect(&args.paths);
     work.find_kernels(&input);
     work.judge(&input);
-    let Work {
+    let BuildCheck {
         evaluator,
         modules,
         errors,
@@ -112,7 +112,8 @@ fn release_in(path: &Path) -> Option<String> {
     (path.file_name()? != release).then(|| release.to_owned())
 }
 
-struct Work<'a> {
+/// What a build has made, and what came of it.
+struct BuildCheck<'a> {
     /// Kernels were named: they are all there are.
     given: bool,
     root: &'a Root,
@@ -124,7 +125,7 @@ struct Work<'a> {
     modules: Vec<ModuleEntry>,
 }
 
-impl Work<'_> {
+impl BuildCheck<'_> {
     fn collect(&mut self, paths: &[PathBuf]) -> Input {
         let mut input = Input::default();
         for path in paths {

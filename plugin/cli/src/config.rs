@@ -13,16 +13,16 @@ use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::terminal::escape;
 use serde::Serialize;
 
-use crate::args::{Config as What, ListFormat};
+use crate::args::{ConfigCommand, ListFormat};
 use crate::outcome::Outcome;
 use crate::output;
 
 /// Longer than any file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
-pub(crate) fn run(what: &What) -> anyhow::Result<Outcome> {
+pub(crate) fn run(what: &ConfigCommand) -> anyhow::Result<Outcome> {
     match what {
-        What::Show { format, place } => {
+        ConfigCommand::Show { format, place } => {
             let loaded = Loaded::read(&place.places());
             let shown = Shown::of(&loaded);
             match format {
@@ -32,7 +32,7 @@ pub(crate) fn run(what: &What) -> anyhow::Result<Outcome> {
             complain(&loaded.problems);
             Ok(Outcome::Done)
         }
-        What::Check { files, place } => {
+        ConfigCommand::Check { files, place } => {
             let problems = match files.as_slice() {
                 [] => Loaded::read(&place.places()).problems,
                 files => files.iter().flat_map(|file| mistakes(file)).collect(),
@@ -75,14 +75,14 @@ fn complain(problems: &[ConfigProblem]) {
 /// What counts.
 #[derive(Serialize)]
 struct Shown {
-    values: Vec<Entry>,
+    values: Vec<SettingEntry>,
     rules: Vec<RuleEntry>,
     files: Vec<String>,
     problems: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct SettingEntry {
     key: String,
     value: String,
     origin: String,
@@ -98,7 +98,7 @@ struct RuleEntry {
 impl Shown {
     fn of(loaded: &Loaded) -> Self {
         let config = &loaded.config;
-        let entry = |key: &str, value: &str, origin: &SettingOrigin| Entry {
+        let entry = |key: &str, value: &str, origin: &SettingOrigin| SettingEntry {
             key: key.to_owned(),
             value: value.to_owned(),
             origin: origin.to_string(),
@@ -189,12 +189,12 @@ fn rule(rule: &btf_guard_core::policy::Rule) -> RuleEntry {
 }
 
 fn text(shown_: &Shown, out: &mut impl Write) -> io::Result<()> {
-    let width = |of: fn(&Entry) -> &str| {
+    let width = |of: fn(&SettingEntry) -> &str| {
         let widths = shown_.values.iter().map(|entry| of(entry).len());
         widths.max().unwrap_or(0)
     };
     let (keys, values) = (width(|e| &e.key), width(|e| &e.value));
-    for Entry { key, value, origin } in &shown_.values {
+    for SettingEntry { key, value, origin } in &shown_.values {
         writeln!(
             out,
             "{key:keys$}  {:values$}  {}",

@@ -32,7 +32,7 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
 use crate::allow::who;
-use crate::args::Hook;
+use crate::args::HookCommand;
 use crate::outcome::Outcome;
 use crate::record::this_program;
 
@@ -50,7 +50,7 @@ const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
 const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
 /// Runs a hook.
-pub(crate) fn run(hook: &Hook) -> Outcome {
+pub(crate) fn run(hook: &HookCommand) -> Outcome {
     if requested_mode::of_the_environment() == Some(Mode::Off) {
         return Outcome::Done;
     }
@@ -74,9 +74,9 @@ pub(crate) fn run(hook: &Hook) -> Outcome {
         });
         // dkms and, on a terminal, dnf 5 have begun a line.
         let (before, behind) = match hook {
-            Hook::Dkms { .. } => (1, 0),
-            Hook::Dnf { .. } if io::stderr().is_terminal() => (1, PROGRESS),
-            Hook::KernelInstall { .. } | Hook::Dnf { .. } => (0, 0),
+            HookCommand::Dkms { .. } => (1, 0),
+            HookCommand::Dnf { .. } if io::stderr().is_terminal() => (1, PROGRESS),
+            HookCommand::KernelInstall { .. } | HookCommand::Dnf { .. } => (0, 0),
         };
         say(before, complaints.chain(lines).collect(), behind);
     }
@@ -95,13 +95,13 @@ fn not_judged(error: &anyhow::Error) -> Message {
 /// What there is to say, and to record.
 type Looked = (Vec<Message>, Option<Event>);
 
-fn looked(hook: &Hook) -> anyhow::Result<Looked> {
+fn looked(hook: &HookCommand) -> anyhow::Result<Looked> {
     match hook {
-        Hook::KernelInstall {
+        HookCommand::KernelInstall {
             command, version, ..
         } => kernel_install(command, version),
-        Hook::Dkms { client } => dkms(*client),
-        Hook::Dnf { client, root } => dnf(*client, root),
+        HookCommand::Dkms { client } => dkms(*client),
+        HookCommand::Dnf { client, root } => dnf(*client, root),
     }
 }
 

@@ -19,7 +19,7 @@ use btf_guard_protocol::terminal::escape;
 use btf_guard_sysroot::{Root, host};
 use serde::Serialize;
 
-use crate::args::Judge;
+use crate::args::JudgeArgs;
 use crate::outcome::Outcome;
 use crate::{cache_dir, output, sandbox};
 
@@ -30,7 +30,7 @@ const THREADS: usize = 4;
 
 /// The answer: a whole report, and what to print.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct JudgeOutput<'a> {
     #[serde(flatten)]
     report: &'a Report,
     messages: Vec<Message>,
@@ -43,7 +43,7 @@ struct Answer<'a> {
     fallback: Option<Fallback>,
 }
 
-pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
     let plan = read_plan()?;
     let governed = Governed::read(args.config.as_deref(), plan.stage == Stage::Before);
     let wished = plan.mode.map(|mode| (mode, plan.mode_source));
@@ -57,13 +57,13 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
         // The environment and the macro are obeyed without a judge, and written down.
         let off = source.filter(|source| *source == OverrideSource::CommandLine);
         let off = off.filter(|_| plan.stage == Stage::Before);
-        output::json(&Answer {
+        output::json(&JudgeOutput {
             overrides: off.map(Override::of).into_iter().collect(),
-            ..Answer::of(&report)
+            ..JudgeOutput::of(&report)
         })?;
         return Ok(Outcome::Done);
     }
-    let Judged {
+    let JudgedReport {
         mut report,
         keys,
         packages,
@@ -95,18 +95,18 @@ pub(crate) fn run(args: &Judge) -> anyhow::Result<Outcome> {
             text: escape(&format!("btf-guard: {complaint}")),
         }));
     }
-    output::json(&Answer {
+    output::json(&JudgeOutput {
         messages: told,
         keys: &keys,
         overrides,
         once,
         fallback,
-        ..Answer::of(&report)
+        ..JudgeOutput::of(&report)
     })?;
     Ok(Outcome::Done)
 }
 
-impl<'a> Answer<'a> {
+impl<'a> JudgeOutput<'a> {
     fn of(report: &'a Report) -> Self {
         Self {
             report,
@@ -133,7 +133,7 @@ fn read_plan() -> anyhow::Result<Plan> {
 }
 
 /// What came of a plan.
-pub(crate) struct Judged {
+pub(crate) struct JudgedReport {
     pub(crate) report: Report,
     /// The keys of what the report tells.
     pub(crate) keys: Vec<String>,
@@ -151,7 +151,7 @@ pub(crate) fn judge(
     mode: Mode,
     cache: Option<&Path>,
     governed: &Governed,
-) -> anyhow::Result<Judged> {
+) -> anyhow::Result<JudgedReport> {
     let files: Vec<Option<File>> = plan.elements.iter().map(|e| open(e.file)).collect();
     let highest = plan.elements.iter().filter_map(|e| e.file).max();
     let highest = highest.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0);
@@ -191,7 +191,7 @@ pub(crate) fn judge(
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|located| located.module);
-    Ok(Judged {
+    Ok(JudgedReport {
         report: report::assemble(found.kernels, modules.collect(), found.errors, mode),
         keys,
         packages: found.packages,

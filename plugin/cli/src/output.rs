@@ -13,7 +13,7 @@ use btf_guard_protocol::clock::now;
 use btf_guard_protocol::decision::Mode;
 use serde::Serialize;
 
-use crate::args::{Format, Way};
+use crate::args::{ReportFormat, Way};
 
 /// Writes a report as it was asked for. In mode `off` nothing is found, but what
 /// could not be read is still said. `subject` is the package that rpmlint's lines
@@ -30,23 +30,23 @@ pub(crate) fn report(
         (false, true) => Detail::Everything,
     };
     match way.format {
-        Format::Json => return json(report),
-        Format::Sarif => return json(&sarif(report)),
-        Format::Rpmlint => {
+        ReportFormat::Json => return json(report),
+        ReportFormat::Sarif => return json(&sarif(report)),
+        ReportFormat::Rpmlint => {
             errors(report, way.no_color)?;
             return match way.mode {
                 Mode::Off => Ok(()),
                 _ => plain(|out| write_rpmlint(report, subject, out)),
             };
         }
-        Format::Prometheus => {
+        ReportFormat::Prometheus => {
             let counts = MetricCounts::of_report(report, now());
             return plain(|out| write_prometheus(&counts, out));
         }
-        Format::Text if way.mode == Mode::Off => return errors(report, way.no_color),
+        ReportFormat::Text if way.mode == Mode::Off => return errors(report, way.no_color),
         // One word must not hide what could not be judged.
-        Format::Text if way.quiet => errors(report, way.no_color)?,
-        Format::Text => {}
+        ReportFormat::Text if way.quiet => errors(report, way.no_color)?,
+        ReportFormat::Text => {}
     }
     text(report, detail, causes, way.no_color)
 }

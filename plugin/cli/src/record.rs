@@ -15,7 +15,7 @@ use btf_guard_core::status::journal_entries;
 use btf_guard_protocol::event::{Event, MAX_EVENT, SCHEMA};
 use btf_guard_protocol::judge_client::Judge;
 
-use crate::args::PolicyPlace;
+use crate::args::ConfigDirArgs;
 use crate::outcome::Outcome;
 use crate::{output, status};
 
@@ -28,7 +28,7 @@ pub(crate) fn this_program() -> Judge {
     }
 }
 
-pub(crate) fn run(place: &PolicyPlace) -> anyhow::Result<Outcome> {
+pub(crate) fn run(place: &ConfigDirArgs) -> anyhow::Result<Outcome> {
     let mut text = Vec::new();
     let read = io::stdin().take(MAX_EVENT + 1).read_to_end(&mut text);
     if read.context("cannot read the event from standard input")? as u64 > MAX_EVENT {

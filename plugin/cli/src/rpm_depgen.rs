@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Dependencies) -> anyhow::Result<Outcome> {
     let build_root =
         Root::new(build_root).with_context(|| format!("--build-root {}", build_root.display()))?;
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let work = Work {
+    let work = Generator {
         build_root: &build_root,
         root: &root,
     };
@@ -76,13 +76,14 @@ struct Asked {
 
 type Answers = BTreeMap<PathBuf, BTreeSet<String>>;
 
-struct Work<'a> {
+/// Answers for the files of a build root.
+struct Generator<'a> {
     build_root: &'a Root,
     /// What is installed where the package is built.
     root: &'a Root,
 }
 
-impl Work<'_> {
+impl Generator<'_> {
     /// The files that are to be asked about: regular ones of the build root.
     fn inside(&self, given: &[PathBuf]) -> Vec<Asked> {
         let files = given.iter().filter_map(|given| {

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 
 /// A report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum ReportFormat {
     /// For people
     #[default]
     Text,

@@ -15,9 +15,9 @@ use btf_guard_protocol::decision::Mode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 
-pub(crate) use format::{Format, ListFormat, StandingFormat};
-pub(crate) use policy::{Allow, Config, Deny, Place as PolicyPlace, Wanted};
-pub(crate) use preflight::{Dnf, Place, Preflight, Zypper};
+pub(crate) use format::{ListFormat, ReportFormat, StandingFormat};
+pub(crate) use policy::{Allow, ConfigCommand, ConfigDirArgs, Deny, OverrideArgs};
+pub(crate) use preflight::{Dnf, Preflight, RootArgs, Zypper};
 pub(crate) use status::Status;
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
 
@@ -45,13 +45,13 @@ pub(crate) enum Command {
     Allow(Allow),
     Deny(Deny),
     #[command(subcommand)]
-    Config(Config),
-    Judge(Judge),
+    Config(ConfigCommand),
+    Judge(JudgeArgs),
     /// Write an event to the journal and the findings store
     #[command(hide = true)]
-    Record(PolicyPlace),
+    Record(ConfigDirArgs),
     #[command(subcommand, hide = true)]
-    Hook(Hook),
+    Hook(HookCommand),
     #[command(subcommand, hide = true)]
     Generate(Generate),
 }
@@ -128,7 +128,7 @@ pub(crate) struct Check {
 pub(crate) struct Way {
     /// Output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: ReportFormat,
 
     /// Also show what loads without types, what is unknown or was not checked, and why
     #[arg(long, short, conflicts_with = "quiet")]
@@ -175,7 +175,7 @@ pub(crate) struct Kernels {
 
 /// For hooks: read the plan of a transaction, print the decision (both JSON)
 #[derive(Debug, clap::Args)]
-pub(crate) struct Judge {
+pub(crate) struct JudgeArgs {
     /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
     /// own cache directory; "none" disables it)
     #[arg(long, value_name = "DIR")]
@@ -189,7 +189,7 @@ pub(crate) struct Judge {
 /// For programs that have changed kernels or modules: report what is wrong with the
 /// disk now, if anything.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Hook {
+pub(crate) enum HookCommand {
     /// For a plugin of kernel-install(8), with its arguments
     KernelInstall {
         /// What kernel-install does: add, remove

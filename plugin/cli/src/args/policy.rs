@@ -14,7 +14,7 @@ use super::ListFormat;
 /// /usr/share/btf-guard/btf-guard.toml, /etc/btf-guard.toml, /etc/btf-guard.d/*.toml.
 /// They are always those of the running system, regardless of --root of other commands.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Config {
+pub(crate) enum ConfigCommand {
     /// Show the effective values, and where they come from
     Show {
         /// Output format
@@ -22,7 +22,7 @@ pub(crate) enum Config {
         format: ListFormat,
 
         #[command(flatten)]
-        place: Place,
+        place: ConfigDirArgs,
     },
     /// Report mistakes in configuration files
     ///
@@ -33,19 +33,19 @@ pub(crate) enum Config {
         files: Vec<PathBuf>,
 
         #[command(flatten)]
-        place: Place,
+        place: ConfigDirArgs,
     },
 }
 
 // No doc comment: clap would show it as the description of whoever flattens this.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Place {
+pub(crate) struct ConfigDirArgs {
     /// Another directory than / for configuration and overrides, for tests
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) config: Option<PathBuf>,
 }
 
-impl Place {
+impl ConfigDirArgs {
     /// As the library has them.
     pub(crate) fn places(&self) -> ConfigPaths {
         let dir = self.config.as_deref();
@@ -60,7 +60,7 @@ impl Place {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Allow {
     #[command(flatten)]
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: OverrideArgs,
 }
 
 /// Block transactions that would only warn
@@ -70,13 +70,13 @@ pub(crate) struct Allow {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Deny {
     #[command(flatten)]
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: OverrideArgs,
 }
 
 /// Which override, or what to do with those that there are.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").args(["next", "package", "until", "list", "revoke"]).multiple(true).required(true))]
-pub(crate) struct Wanted {
+pub(crate) struct OverrideArgs {
     /// For the next transaction whose outcome it changes; expires after one hour (or at
     /// --until) and at reboot
     #[arg(long)]
@@ -108,5 +108,5 @@ pub(crate) struct Wanted {
     pub(crate) format: ListFormat,
 
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: ConfigDirArgs,
 }

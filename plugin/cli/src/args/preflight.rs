@@ -47,7 +47,7 @@ pub(crate) struct ZypperWish {
     pub(crate) no_refresh: bool,
 
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: RootArgs,
 
     #[command(flatten)]
     pub(crate) way: Way,
@@ -70,7 +70,7 @@ pub(crate) struct Dnf {
     pub(crate) packages: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: RootArgs,
 
     #[command(flatten)]
     pub(crate) way: Way,
@@ -78,7 +78,7 @@ pub(crate) struct Dnf {
 
 /// Where the packages would be installed.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Place {
+pub(crate) struct RootArgs {
     /// Root directory that the packages are for
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,

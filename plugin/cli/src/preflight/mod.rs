@@ -32,8 +32,8 @@ use btf_guard_sysroot::Root;
 use serde_json::value::to_raw_value;
 
 use crate::allow::who;
-use crate::args::{Place, Preflight, Way};
-use crate::judge::{self, Judged};
+use crate::args::{Preflight, RootArgs, Way};
+use crate::judge::{self, JudgedReport};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::record::this_program;
@@ -79,7 +79,7 @@ fn conclude(
     client: &str,
     wish: &ClientPlan,
     root: &Root,
-    place: &Place,
+    place: &RootArgs,
     way: Way,
 ) -> anyhow::Result<Outcome> {
     let problems = wish.outcome.problems.iter();
@@ -127,7 +127,7 @@ fn judged(
     client: &str,
     elements: Elements,
     root: &Root,
-    place: &Place,
+    place: &RootArgs,
     way: Way,
 ) -> anyhow::Result<Report> {
     let cache = place.cache.as_deref();
@@ -158,7 +158,7 @@ fn judged(
     });
     // The plan names them by their numbers.
     drop(packages);
-    let Judged {
+    let JudgedReport {
         mut report,
         packages,
         ..
