@@ -61,7 +61,7 @@ fn hold_against(policy: &Policy, word: &str) {
         repository: None,
     }];
     for (verdict, guess) in Kind::ALL.into_iter().zip([true, false].into_iter().cycle()) {
-        for moment in [Moment::Now, Moment::Boot] {
+        for moment in [Target::Running, Target::NextBoot] {
             let subject = Subject {
                 origins: &origins,
                 module: word,

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use btf_guard_core::config::{self, Config, ConfigProblem, Loaded, OnError};
-use btf_guard_core::kernel::Moment;
+use btf_guard_core::kernel::Target;
 use btf_guard_core::policy::{Patterns, SettingOrigin, Severity, built_in};
 use btf_guard_core::verdict::Kind;
 use btf_guard_protocol::decision::Mode;
@@ -114,7 +114,7 @@ impl Shown {
             entry("on_error", on_error, &config.on_error.origin),
         ];
         let policy = &config.policy;
-        for (moment, when) in [(Moment::Now, "now"), (Moment::Boot, "boot")] {
+        for (moment, when) in [(Target::Running, "now"), (Target::NextBoot, "boot")] {
             for kind in Kind::ALL {
                 let key = format!("severity.{when}.{kind}");
                 values.push(match policy.table.get(moment, kind) {
@@ -127,7 +127,7 @@ impl Shown {
                 });
             }
         }
-        for (moment, when) in [(Moment::Now, "now"), (Moment::Boot, "boot")] {
+        for (moment, when) in [(Target::Running, "now"), (Target::NextBoot, "boot")] {
             for kind in Kind::ALL {
                 if let Some(set) = policy.if_needed.get(moment, kind) {
                     let key = format!("severity_if_needed.{when}.{kind}");
@@ -170,8 +170,8 @@ fn rule(rule: &btf_guard_core::policy::Rule) -> RuleEntry {
     }
     if let Some(moment) = rule.moment {
         let moment = match moment {
-            Moment::Now => "now",
-            Moment::Boot => "boot",
+            Target::Running => "now",
+            Target::NextBoot => "boot",
         };
         says.push(("moment", moment.to_owned()));
     }

@@ -10,7 +10,7 @@ use crate::boot::inventory::{Initrd, InstalledKernel};
 use crate::evaluate::payload_pool::MAX_IN_MEMORY;
 use crate::evaluate::{Evaluator, JobResult, ModuleContent};
 use crate::initrd::{self, Contents, InitrdItem};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry};
 
 /// Initrds that are read in one run. A root has a handful.
@@ -102,7 +102,7 @@ impl Initrds {
     pub(crate) fn judge(mut self, evaluator: &Evaluator) -> Inside {
         let mut inside = Inside::default();
         for kernel in evaluator.entries() {
-            if kernel.moment == Moment::Boot && !self.seen.contains(&kernel.id) {
+            if kernel.moment == Target::NextBoot && !self.seen.contains(&kernel.id) {
                 let source = &kernel.source;
                 let why = format!("those of {source}, which only --kernel all looks for");
                 self.unseen.push(why);

@@ -20,7 +20,7 @@ use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job, JobResult, Observer, failed};
 use crate::host_modules::host_needs::Wanted;
 use crate::kernel::cache::Cache;
-use crate::kernel::{KernelConfig, Moment};
+use crate::kernel::{KernelConfig, Target};
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, Report};
 use crate::rpm::file_list::PackagedFile;
 use crate::rpm::package::Package;
@@ -187,7 +187,7 @@ impl CheckRun<'_> {
                 let gone = self.root.outside(&base).display().to_string();
                 for id in ids {
                     // Others need none to boot: the rescue kernel has none.
-                    if let Some(entry) = entries.get(id).filter(|e| e.moment == Moment::Now) {
+                    if let Some(entry) = entries.get(id).filter(|e| e.moment == Target::Running) {
                         self.modules
                             .push(report::missing_modules(gone.clone(), entry));
                     }

@@ -10,7 +10,7 @@ use toml::de::{DeArray, DeTable};
 
 use super::toml_reader::{Keys, Value};
 use super::{Config, ConfigProblem, DEFAULT_LOG, MAX_RULES, OnError};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::{Effect, Expiry, Rule, Severity, Table, built_in};
 use crate::verdict::Kind;
 
@@ -90,7 +90,10 @@ impl<'t> File<'t> {
             return;
         };
         let [now, boot] = self.keys.known(moments, of, ["now", "boot"]);
-        for (moment, word, value) in [(Moment::Now, "now", now), (Moment::Boot, "boot", boot)] {
+        for (moment, word, value) in [
+            (Target::Running, "now", now),
+            (Target::NextBoot, "boot", boot),
+        ] {
             let Some(verdicts) = value.and_then(|value| self.keys.table(value)) else {
                 continue;
             };
@@ -202,15 +205,15 @@ impl<'t> File<'t> {
             let each = |keys: &mut Keys<'t>, value: &Value<'t>| keys.word(value, &words);
             rule.verdicts = self.keys.list(value, each);
         }
-        let moments = [("now", Moment::Now), ("boot", Moment::Boot)];
+        let moments = [("now", Target::Running), ("boot", Target::NextBoot)];
         rule.moment = moment.and_then(|value| self.keys.word(value, &moments));
         rule.expires = expires.and_then(|value| self.expiry(value));
         if rule.source.reason.is_none()
             && let Some((moment, kind)) = self.lowered(&rule, severity)
         {
             let when = match moment {
-                Moment::Now => "now",
-                Moment::Boot => "boot",
+                Target::Running => "now",
+                Target::NextBoot => "boot",
             };
             let what = format!("the rule lowers {when}.{kind} and has no 'reason'");
             self.keys.wrong(span, what);
@@ -235,18 +238,18 @@ impl<'t> File<'t> {
 
     /// A verdict at a moment that would be less severe by a rule than without any:
     /// than is built in, or than the files so far have set.
-    fn lowered(&self, rule: &Rule, severity: Severity) -> Option<(Moment, Kind)> {
-        let is_about = |(moment, kind): &(Moment, Kind)| {
+    fn lowered(&self, rule: &Rule, severity: Severity) -> Option<(Target, Kind)> {
+        let is_about = |(moment, kind): &(Target, Kind)| {
             rule.moment.is_none_or(|own| own == *moment)
                 && (rule.verdicts.is_empty() || rule.verdicts.contains(kind))
         };
-        let is_lowered = |(moment, kind): &(Moment, Kind)| {
+        let is_lowered = |(moment, kind): &(Target, Kind)| {
             let set = self.config.policy.table.get(*moment, *kind);
             let set = set.map_or(Severity::None, |set| set.value);
             severity < set.max(built_in(*moment, *kind))
         };
         let kinds = Kind::ALL.into_iter();
-        let mut all = kinds.flat_map(|kind| [(Moment::Now, kind), (Moment::Boot, kind)]);
+        let mut all = kinds.flat_map(|kind| [(Target::Running, kind), (Target::NextBoot, kind)]);
         all.find(|at| is_about(at) && is_lowered(at))
     }
 }

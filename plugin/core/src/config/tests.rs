@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use super::*;
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::built_in;
 use crate::verdict::Kind;
 
@@ -194,7 +194,7 @@ fn the_vendors_file_says_what_is_built_in() {
     assert_eq!(config.jsonl.value, None);
     assert!(config.policy.rules.is_empty());
     for kind in Kind::ALL {
-        for moment in [Moment::Now, Moment::Boot] {
+        for moment in [Target::Running, Target::NextBoot] {
             let set = config.policy.table.get(moment, kind).unwrap();
             assert_eq!(set.value, built_in(moment, kind), "{moment:?} {kind}");
             assert_eq!(config.policy.if_needed.get(moment, kind), None);

@@ -145,8 +145,8 @@ impl Evaluator {
 
     fn insert(&mut self, kernel: Kernel, entry: KernelEntry, home: ModulesRoot) -> usize {
         let same = self.entries.iter_mut().find(|known| {
-            known.moment == Moment::Boot
-                && entry.moment == Moment::Boot
+            known.moment == Target::NextBoot
+                && entry.moment == Target::NextBoot
                 && known.release == entry.release
                 && known.package == entry.package
                 && known.base == entry.base

@@ -18,18 +18,19 @@ use btf_guard_btf::features::Features;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::module::{self, Target};
+use crate::module::{self, ElfTarget};
 pub use config::KernelConfig;
 pub use image::Image;
 
-/// When it matters what this kernel does with a module.
+/// For which boot it matters what this kernel does with a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Moment {
+pub enum Target {
     /// The running kernel: until the next reboot.
-    Now,
+    #[serde(rename = "now")]
+    Running,
     /// A kernel that can be booted: from the next reboot on.
-    Boot,
+    #[serde(rename = "boot")]
+    NextBoot,
 }
 
 /// Where a kernel was found.
@@ -49,7 +50,7 @@ pub struct Kernel {
     /// `Linux version …`'s build part (`#1 SMP … date`), where the source tells it.
     pub build: Option<String>,
     /// Running, or bootable.
-    pub(crate) moment: Moment,
+    pub(crate) moment: Target,
     /// Where it was found.
     pub(crate) source: KernelSource,
     /// The base BTF that split BTF of its modules continues; none where the
@@ -60,7 +61,7 @@ pub struct Kernel {
     /// How it was configured, as far as that is known.
     pub config: KernelConfig,
     /// What its modules must be built for; `None` for a raw BTF file.
-    pub target: Option<Target>,
+    pub target: Option<ElfTarget>,
     /// What [`Kernel::sha256`] found.
     sha256: OnceLock<String>,
 }
@@ -98,7 +99,7 @@ impl Kernel {
             abilities: Features::of(&base, image.release.as_deref()),
             release: image.release,
             build: image.build,
-            moment: Moment::Boot,
+            moment: Target::NextBoot,
             source: KernelSource::File(path.to_owned()),
             base: Arc::new(base),
             config,

@@ -9,8 +9,8 @@ use btf_guard_btf::Base;
 use btf_guard_btf::features::Features;
 use object::elf;
 
-use super::{Error, Kernel, KernelConfig, KernelSource, Moment, image};
-use crate::module::Target;
+use super::{Error, Kernel, KernelConfig, KernelSource, Target, image};
+use crate::module::ElfTarget;
 use crate::module::source::Regular;
 
 /// Where the kernel shows its base BTF (`kernel/bpf/sysfs_btf.c`, since 5.4).
@@ -40,7 +40,7 @@ pub(crate) fn read() -> Result<Kernel, Error> {
         config: KernelConfig::of_running(&release),
         release: Some(release),
         build: Some(uname.version().to_string_lossy().into_owned()),
-        moment: Moment::Now,
+        moment: Target::Running,
         source: KernelSource::Running,
         base: Arc::new(base),
         target: uname.machine().to_str().ok().and_then(target),
@@ -51,7 +51,7 @@ pub(crate) fn read() -> Result<Kernel, Error> {
 /// What modules must be built for on a machine that `uname -m` calls so
 /// (`UTS_MACHINE` of the kernel's `arch/*/Makefile`); `None` if the name is
 /// not known.
-fn target(machine: &str) -> Option<Target> {
+fn target(machine: &str) -> Option<ElfTarget> {
     use btf_guard_btf::Order::{Big, Little};
     let (machine, is_64, order) = match machine {
         "x86_64" => (elf::EM_X86_64, true, Little),
@@ -69,7 +69,7 @@ fn target(machine: &str) -> Option<Target> {
         arm if arm.starts_with("armv") && arm.ends_with('b') => (elf::EM_ARM, false, Big),
         _ => return None,
     };
-    Some(Target {
+    Some(ElfTarget {
         machine: machine.0,
         is_64,
         order,

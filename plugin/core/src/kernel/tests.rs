@@ -28,7 +28,7 @@ fn a_kernel_from_an_image() {
     let kernel = Kernel::from_image(image(Some("6.1-x")), path, KernelConfig::default()).unwrap();
     assert_eq!(kernel.release.as_deref(), Some("6.1-x"));
     assert_eq!(kernel.build.as_deref(), Some("#1 SMP"));
-    assert_eq!(kernel.moment, Moment::Boot);
+    assert_eq!(kernel.moment, Target::NextBoot);
     assert_eq!(kernel.source, KernelSource::File(path.to_owned()));
     assert_eq!(kernel.config, KernelConfig::default());
     assert_eq!(kernel.base.bytes(), SMALL);
@@ -71,7 +71,7 @@ fn the_running_kernel() {
     match Kernel::running() {
         Ok(kernel) => {
             assert_eq!(kernel.base.is_none(), !shows_btf);
-            assert_eq!(kernel.moment, Moment::Now);
+            assert_eq!(kernel.moment, Target::Running);
             assert_eq!(kernel.source, KernelSource::Running);
             let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
             assert_eq!(kernel.release.as_deref(), Some(release.trim_end()));

@@ -17,7 +17,7 @@ use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, pod};
 
 use super::source::ByteSource;
-use super::{Error, Target};
+use super::{ElfTarget, Error};
 
 /// Bytes of the longer of the two file headers.
 pub(crate) const HEADER: usize = size_of::<FileHeader64<Endianness>>();
@@ -35,7 +35,7 @@ pub(crate) fn is_elf(head: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ElfHeader {
     /// What it was built for.
-    pub(crate) target: Target,
+    pub(crate) target: ElfTarget,
     endian: Endianness,
     table: u64,
     entry: u16,
@@ -77,7 +77,7 @@ impl ElfHeader {
             false => Endianness::Little,
         };
         Ok(Self {
-            target: Target {
+            target: ElfTarget {
                 machine: header.e_machine(endian).0,
                 is_64: header.is_type_64(),
                 order: match endian {

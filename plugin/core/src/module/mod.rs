@@ -24,7 +24,7 @@ pub(crate) use reader::{MAX_MODULE, Reader};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
+pub struct ElfTarget {
     /// `e_machine`, in the file's own byte order.
     pub machine: u16,
     /// True for `ELFCLASS64`.
@@ -47,7 +47,7 @@ pub struct Module {
     /// modinfo `intree=`: it is of the kernel's own sources.
     pub in_tree: bool,
     /// What it was built for. `None` for a raw split-BTF file, which does not say.
-    pub(crate) target: Option<Target>,
+    pub(crate) target: Option<ElfTarget>,
     /// Section `.BTF`, as it stands in the file. `None` if there is none;
     /// an empty section is `Some` of nothing.
     pub btf: Option<Vec<u8>>,

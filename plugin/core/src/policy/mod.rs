@@ -11,7 +11,7 @@ pub mod severity_table;
 use btf_guard_protocol::decision::{Decision, Mode};
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::verdict::{Judgement, Kind};
 pub use expiry::Expiry;
 pub use paths::Places;
@@ -38,7 +38,7 @@ pub enum Severity {
 }
 
 /// The severity of a judgement where no file says otherwise. A guess never blocks.
-pub(crate) fn severity(judgement: &Judgement, moment: Moment) -> Severity {
+pub(crate) fn severity(judgement: &Judgement, moment: Target) -> Severity {
     let severity = built_in(moment, Kind::from(&judgement.verdict));
     match judgement.assumed.is_empty() {
         true => severity,
@@ -149,8 +149,12 @@ mod tests {
             ),
         ] {
             let judgement = Judgement::from(verdict);
-            assert_eq!(severity(&judgement, Moment::Now), now, "{judgement:?}");
-            assert_eq!(severity(&judgement, Moment::Boot), boot, "{judgement:?}");
+            assert_eq!(severity(&judgement, Target::Running), now, "{judgement:?}");
+            assert_eq!(
+                severity(&judgement, Target::NextBoot),
+                boot,
+                "{judgement:?}"
+            );
         }
     }
 
@@ -160,7 +164,7 @@ mod tests {
             assumed: vec![Assumption::AllowMismatch],
             ..Verdict::Refused(refusal()).into()
         };
-        assert_eq!(severity(&guess, Moment::Boot), Severity::Warn);
+        assert_eq!(severity(&guess, Target::NextBoot), Severity::Warn);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use btf_guard_protocol::override_source::{Override, OverrideSource};
 use glob::Pattern;
 
 use super::{Expiry, Severity};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::verdict::Kind;
 
 /// What a rule is held against: one module before one kernel.
@@ -19,7 +19,7 @@ pub struct Subject<'a> {
     /// The kernel's release.
     pub release: Option<&'a str>,
     /// When the kernel matters.
-    pub moment: Moment,
+    pub moment: Target,
     /// What it does with the module.
     pub verdict: Kind,
     /// The verdict rests on an assumption.
@@ -94,7 +94,7 @@ pub struct Rule {
     /// Verdicts; every one where there are none.
     pub verdicts: Vec<Kind>,
     /// When the kernel matters.
-    pub moment: Option<Moment>,
+    pub moment: Option<Target>,
     /// When it ends.
     pub expires: Option<Expiry>,
     /// What it does.

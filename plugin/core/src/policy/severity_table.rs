@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Severity;
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::verdict::Kind;
 
 /// Where a value of the configuration comes from.
@@ -44,16 +44,16 @@ pub struct Set<T> {
 
 /// Severities that files have set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Table(BTreeMap<(Moment, Kind), Set<Severity>>);
+pub struct Table(BTreeMap<(Target, Kind), Set<Severity>>);
 
 impl Table {
     /// What was set for a verdict at a moment.
-    pub fn get(&self, moment: Moment, kind: Kind) -> Option<&Set<Severity>> {
+    pub fn get(&self, moment: Target, kind: Kind) -> Option<&Set<Severity>> {
         self.0.get(&(moment, kind))
     }
 
     /// Sets it, in place of what was set before.
-    pub(crate) fn set(&mut self, moment: Moment, kind: Kind, severity: Set<Severity>) {
+    pub(crate) fn set(&mut self, moment: Target, kind: Kind, severity: Set<Severity>) {
         self.0.insert((moment, kind), severity);
     }
 }
@@ -62,14 +62,14 @@ impl Table {
 ///
 /// What only lasts until the reboot warns: it must not keep a machine from its
 /// security update. What would still be broken after the reboot blocks.
-pub fn built_in(moment: Moment, kind: Kind) -> Severity {
+pub fn built_in(moment: Target, kind: Kind) -> Severity {
     match (kind, moment) {
         (Kind::Loads | Kind::LoadsNoBtf, _) => Severity::None,
-        (Kind::BtfDiscarded, Moment::Now) => Severity::Info,
-        (Kind::BtfDiscarded, Moment::Boot) => Severity::Warn,
+        (Kind::BtfDiscarded, Target::Running) => Severity::Info,
+        (Kind::BtfDiscarded, Target::NextBoot) => Severity::Warn,
         (Kind::BtfWrong, _) => Severity::Warn,
-        (Kind::Refused | Kind::Missing, Moment::Now) => Severity::Warn,
-        (Kind::Refused | Kind::Missing, Moment::Boot) => Severity::Block,
+        (Kind::Refused | Kind::Missing, Target::Running) => Severity::Warn,
+        (Kind::Refused | Kind::Missing, Target::NextBoot) => Severity::Block,
         (Kind::Unknown, _) => Severity::Info,
     }
 }

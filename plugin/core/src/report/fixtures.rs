@@ -11,15 +11,15 @@ use crate::verdict::{Judgement, NoBtf, Refusal, Verdict};
 
 pub(crate) const RELEASE: &str = "6.18.15-cloud";
 
-pub(crate) fn kernel(id: usize, moment: Moment) -> KernelEntry {
+pub(crate) fn kernel(id: usize, moment: Target) -> KernelEntry {
     KernelEntry {
         id,
         release: Some(RELEASE.into()),
         build: Some("#1 SMP 2026-03-01".into()),
         moment,
         source: match moment {
-            Moment::Now => "running".into(),
-            Moment::Boot => format!("/boot/vmlinuz-{RELEASE}"),
+            Target::Running => "running".into(),
+            Target::NextBoot => format!("/boot/vmlinuz-{RELEASE}"),
         },
         default: false,
         stale: None,
@@ -99,7 +99,7 @@ pub(crate) fn judged(kernel: &KernelEntry, judgement: impl Into<Judgement>) -> V
 }
 
 /// A kernel with a bad day: of five modules three do not fit, one of them in silence.
-pub(crate) fn bad_day(moment: Moment) -> (Vec<KernelEntry>, Vec<ModuleEntry>) {
+pub(crate) fn bad_day(moment: Target) -> (Vec<KernelEntry>, Vec<ModuleEntry>) {
     let kernel = kernel(0, moment);
     let modules = vec![
         module(

@@ -192,7 +192,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::kernel::Moment;
+    use crate::kernel::Target;
     use crate::report::fixtures::{judged, kernel, misfit, module, refusal, silent};
     use crate::verdict::{BuiltFor, ElfError, NoBtf, Refusal, Unknown, Verdict};
     use btf_guard_btf::BtfRule;
@@ -201,7 +201,7 @@ mod tests {
         verdict: Verdict,
         change: impl Fn(&mut KernelEntry, &mut ModuleEntry),
     ) -> Vec<LintProblem> {
-        let mut kernel = kernel(0, Moment::Boot);
+        let mut kernel = kernel(0, Target::NextBoot);
         let mut module = module("probe", vec![judged(&kernel, verdict)]);
         change(&mut kernel, &mut module);
         problems(&[kernel], &[module])

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use btf_guard_protocol::decision::Mode;
 
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::{self, Severity};
 use summary::count;
 
@@ -52,7 +52,7 @@ pub fn assemble(
     mode: Mode,
 ) -> Report {
     let mut by_target = BTreeMap::new();
-    for moment in [Moment::Now, Moment::Boot] {
+    for moment in [Target::Running, Target::NextBoot] {
         let of = |id: usize| kernels.get(id).is_some_and(|k| k.moment == moment);
         let mut summary = Summary::default();
         let counted = modules

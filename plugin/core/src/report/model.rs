@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use btf_guard_protocol::decision::Decision;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
 
@@ -28,7 +28,7 @@ pub struct Report {
     pub(crate) summary: Summary,
     /// The same for the running kernel and for what boots, as far as either was
     /// held against anything.
-    pub(crate) by_target: BTreeMap<Moment, Tally>,
+    pub(crate) by_target: BTreeMap<Target, Tally>,
     /// What it all comes to.
     pub decision: Decision,
     /// The initrds that the kernels are booted with.
@@ -71,7 +71,7 @@ pub struct KernelEntry {
     /// `uname -v`.
     pub(crate) build: Option<String>,
     /// When it matters.
-    pub(crate) moment: Moment,
+    pub(crate) moment: Target,
     /// `running`, or the path of its image.
     pub(crate) source: String,
     /// It is what boots when nobody chooses.

@@ -34,7 +34,7 @@ fn lines(report: &Report, mode: Mode) -> Vec<String> {
 
 #[test]
 fn a_bad_day_in_text() {
-    let (kernels, modules) = bad_day(Moment::Boot);
+    let (kernels, modules) = bad_day(Target::NextBoot);
     let report = assemble(kernels, modules, Vec::new(), Mode::Block);
     assert_eq!(
         text(&report, Detail::Findings),
@@ -59,8 +59,8 @@ help: bring kernel 6.18.15-cloud and its modules from one build: reinstall its p
 
 #[test]
 fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
-    let (mut kernels, mut modules) = bad_day(Moment::Now);
-    kernels.push(kernel(1, Moment::Boot));
+    let (mut kernels, mut modules) = bad_day(Target::Running);
+    kernels.push(kernel(1, Target::NextBoot));
     let report = |kernels: &[_], modules: &[_]| {
         assemble(kernels.to_vec(), modules.to_vec(), Vec::new(), Mode::Block)
     };
@@ -102,17 +102,17 @@ fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
         ]
     );
     let of = |moment| reboot.by_target[&moment];
-    let now = of(Moment::Now);
+    let now = of(Target::Running);
     assert_eq!((now.summary.refused, now.summary.loads), (3, 1));
     assert_eq!(now.decision, Decision::Warn);
-    let boot = of(Moment::Boot);
+    let boot = of(Target::NextBoot);
     assert_eq!((boot.summary.refused, boot.summary.loads), (0, 5));
     assert_eq!(boot.decision, Decision::Allow);
 }
 
 #[test]
 fn good_health_is_one_line() {
-    let kernel = kernel(0, Moment::Now);
+    let kernel = kernel(0, Target::Running);
     let loads = |name| module(name, vec![judged(&kernel, Verdict::Loads)]);
     let healthy = assemble(
         vec![kernel.clone()],
@@ -163,7 +163,7 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
             module_btf: true,
             allow_mismatch: None,
         },
-        ..kernel(0, Moment::Boot)
+        ..kernel(0, Target::NextBoot)
     };
     let guess = Judgement {
         assumed: vec![Assumption::AllowMismatch],

@@ -2,12 +2,12 @@
 //! Verdicts in a report.
 
 use super::VerdictEntry;
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::{self, Severity};
 use crate::verdict::{Judgement, Kind, Reason, Verdict};
 
 /// The entry of a judgement by the kernel `id`, rated by the default policy.
-pub(crate) fn verdict_entry(id: usize, moment: Moment, judgement: Judgement) -> VerdictEntry {
+pub(crate) fn verdict_entry(id: usize, moment: Target, judgement: Judgement) -> VerdictEntry {
     let mut entry = VerdictEntry {
         kernel: id,
         verdict: Kind::from(&judgement.verdict),

@@ -3,7 +3,7 @@
 
 use super::group::FindingGroup;
 use super::{InitrdEntry, KernelEntry, ModuleEntry, Report, VerdictEntry};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
 
@@ -28,13 +28,13 @@ pub(crate) fn counted(count: usize, one: &str) -> String {
 pub(crate) fn kernel(kernel: &KernelEntry) -> String {
     let release = kernel.release.as_deref();
     match (kernel.moment, release, &kernel.package) {
-        (Moment::Now, Some(release), _) => format!("the running kernel {release}"),
-        (Moment::Now, None, _) => "the running kernel".to_owned(),
-        (Moment::Boot, Some(release), Some(package)) => {
+        (Target::Running, Some(release), _) => format!("the running kernel {release}"),
+        (Target::Running, None, _) => "the running kernel".to_owned(),
+        (Target::NextBoot, Some(release), Some(package)) => {
             format!("kernel {release} (in {package})")
         }
-        (Moment::Boot, Some(release), None) => format!("kernel {release} ({})", kernel.source),
-        (Moment::Boot, None, _) => format!("the kernel of {}", kernel.source),
+        (Target::NextBoot, Some(release), None) => format!("kernel {release} ({})", kernel.source),
+        (Target::NextBoot, None, _) => format!("the kernel of {}", kernel.source),
     }
 }
 
@@ -196,10 +196,10 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
     };
     let other = built_for(finding).filter(|theirs| Some(*theirs) != entry.release.as_deref());
     match (finding.kind, finding.cause, entry.moment) {
-        (Kind::Missing, _, Moment::Now) => {
+        (Kind::Missing, _, Target::Running) => {
             "reboot into an installed kernel; until then no module can be loaded".into()
         }
-        (Kind::Missing, _, Moment::Boot) => {
+        (Kind::Missing, _, Target::NextBoot) => {
             format!("reinstall the package that holds the modules of {release}")
         }
         (Kind::Refused, Some(Cause::Architecture), _) => {
@@ -218,13 +218,13 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
             "install the modules that were built for {release}, or use them with {}",
             other.unwrap_or_default()
         ),
-        (Kind::Refused, _, Moment::Now) => match successor(finding, entry, report) {
+        (Kind::Refused, _, Target::Running) => match successor(finding, entry, report) {
             Some(next) => format!("reboot: after it all of them load, on {}", kernel(next)),
             None => "reboot into the kernel that they were built with; until then they cannot be \
                      loaded"
                 .into(),
         },
-        (Kind::Refused, _, Moment::Boot) => format!(
+        (Kind::Refused, _, Target::NextBoot) => format!(
             "bring {name} and its modules from one build: reinstall its package, or \
              rebuild the modules against it, before it is booted"
         ),
@@ -276,8 +276,8 @@ fn successor<'a>(
             let mut verdicts = case.module.verdicts.iter();
             verdicts.any(|v| v.kernel == next.id && v.verdict.is_loaded())
         };
-        running.moment == Moment::Now
-            && next.moment == Moment::Boot
+        running.moment == Target::Running
+            && next.moment == Target::NextBoot
             && next.release.is_some()
             && next.release == running.release
             && finding.cases().all(takes)

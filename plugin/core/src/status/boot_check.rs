@@ -16,7 +16,7 @@ use super::{Finding, FindingKernel, Findings, JudgedFiles};
 use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::host_needs::Wanted;
 use crate::kernel::kmsg::{self, RefusedModule};
-use crate::kernel::{Kernel, Moment};
+use crate::kernel::{Kernel, Target};
 use crate::module::open::open_module;
 use crate::module::{Reader, name_of_file, same_name};
 use crate::policy::Severity;
@@ -103,8 +103,8 @@ impl RunningKernel<'_> {
             ..
         } = &finding.kernel;
         match moment {
-            Moment::Now => *boot == scene.boot,
-            Moment::Boot => {
+            Target::Running => *boot == scene.boot,
+            Target::NextBoot => {
                 release.as_deref() == Some(self.release)
                     && base.as_ref().is_none_or(|base| *base == self.base)
             }
@@ -215,7 +215,7 @@ impl<'a> Unforeseen<'a> {
             initrd: None,
             kernel: FindingKernel {
                 release: Some(self.release.to_owned()),
-                moment: Moment::Now,
+                moment: Target::Running,
                 source: "running".to_owned(),
                 base: Some(self.base.clone()),
                 boot: self.scene.boot.clone(),

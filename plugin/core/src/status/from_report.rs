@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{Finding, FindingKernel};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::Report;
 
@@ -34,7 +34,7 @@ pub fn findings(report: &Report, origin: FindingOrigin<'_>) -> Vec<Finding> {
             if !Path::new(&module.path).is_absolute() {
                 continue;
             }
-            let running = kernel.moment == Moment::Now;
+            let running = kernel.moment == Target::Running;
             findings.push(Finding {
                 module: module.path.clone(),
                 name: module.name.clone(),

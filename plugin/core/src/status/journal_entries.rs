@@ -206,7 +206,7 @@ fn common(event: &Event, id: &str, decision: Decision) -> Vec<(&'static str, Str
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-    use crate::kernel::Moment;
+    use crate::kernel::Target;
     use crate::report::fixtures::{judged, kernel, misfit, module};
     use crate::report::{KernelEntry, ModuleEntry, assemble};
     use crate::verdict::Verdict;
@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn kernels() -> Vec<KernelEntry> {
-        let mut kernels = vec![kernel(0, Moment::Boot), kernel(1, Moment::Boot)];
+        let mut kernels = vec![kernel(0, Target::NextBoot), kernel(1, Target::NextBoot)];
         kernels[0].release = Some("6.1".to_owned());
         kernels[1].release = Some("6.2".to_owned());
         kernels

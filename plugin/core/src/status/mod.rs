@@ -26,7 +26,7 @@ use btf_guard_protocol::decision::{Decision, Mode};
 use btf_guard_sysroot::file_id::FileId;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::{self, Severity};
 use crate::verdict::{Cause, Kind};
 
@@ -111,7 +111,7 @@ pub(crate) struct FindingKernel {
     /// `uname -r`.
     pub(crate) release: Option<String>,
     /// Running, or bootable.
-    pub(crate) moment: Moment,
+    pub(crate) moment: Target,
     /// `running`, or the path of its image.
     pub(crate) source: String,
     /// SHA-256 of its base BTF.
@@ -169,7 +169,7 @@ impl Findings {
 }
 
 /// What a finding is about: the same module before the same kernel.
-pub(crate) type About = (String, Moment, String);
+pub(crate) type About = (String, Target, String);
 
 impl Finding {
     /// What it is about.

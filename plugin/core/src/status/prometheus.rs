@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::verdict::Kind;
 
 /// What findings are counted by.
-type Labels = (String, Moment, Kind, Severity);
+type Labels = (String, Target, Kind, Severity);
 
 /// How many findings at warn or above there are, and when that was so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl MetricCounts {
         counts
     }
 
-    fn add(&mut self, release: Option<&str>, moment: Moment, verdict: Kind, severity: Severity) {
+    fn add(&mut self, release: Option<&str>, moment: Target, verdict: Kind, severity: Severity) {
         if severity >= Severity::Warn {
             let release = release.unwrap_or_default().to_owned();
             *self

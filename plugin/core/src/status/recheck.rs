@@ -72,7 +72,7 @@ pub fn recheck(scene: &StatusContext<'_>, known: Findings) -> Rechecked {
 }
 
 fn fate(scene: &StatusContext<'_>, finding: &Finding) -> Fate {
-    let running = finding.kernel.moment == Moment::Now;
+    let running = finding.kernel.moment == Target::Running;
     if running && finding.kernel.boot != scene.boot {
         return Fate::Gone;
     }
@@ -178,18 +178,18 @@ fn kernels(
     scene: &StatusContext<'_>,
     open: &[Finding],
     evaluator: &mut Evaluator,
-) -> BTreeMap<(Moment, String), usize> {
+) -> BTreeMap<(Target, String), usize> {
     let mut ids = BTreeMap::new();
-    if open.iter().any(|f| f.kernel.moment == Moment::Now)
+    if open.iter().any(|f| f.kernel.moment == Target::Running)
         && let Ok(kernel) = Kernel::running()
     {
         let source = "running".to_owned();
         let id = evaluator.add(kernel, source.clone(), None);
-        ids.insert((Moment::Now, source), id);
+        ids.insert((Target::Running, source), id);
     }
     let boot: Vec<&Finding> = open
         .iter()
-        .filter(|finding| finding.kernel.moment == Moment::Boot)
+        .filter(|finding| finding.kernel.moment == Target::NextBoot)
         .collect();
     let releases = boot.iter().filter_map(|f| f.kernel.release.clone());
     let releases: BTreeSet<String> = releases.collect();
@@ -214,7 +214,7 @@ fn kernels(
         let source = &finding.kernel.source;
         let file = fs::canonicalize(source).ok();
         if let Some(id) = file.and_then(|file| by_file.get(&file)) {
-            ids.insert((Moment::Boot, source.clone()), *id);
+            ids.insert((Target::NextBoot, source.clone()), *id);
         }
     }
     ids

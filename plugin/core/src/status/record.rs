@@ -49,7 +49,7 @@ pub fn keep(event: &Event, store: &Path) -> anyhow::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use crate::kernel::Moment;
+    use crate::kernel::Target;
     use crate::report::{self, FeaturesEntry, KernelEntry};
     use btf_guard_protocol::caller::Who;
     use btf_guard_protocol::decision::Mode;
@@ -64,7 +64,7 @@ mod tests {
             id: 0,
             release: Some("6.1".to_owned()),
             build: None,
-            moment: Moment::Boot,
+            moment: Target::NextBoot,
             source: "/boot/vmlinuz-6.1".to_owned(),
             default: false,
             stale: None,

@@ -10,7 +10,7 @@ use btf_guard_sysroot::file_id::FileId;
 use super::context::{CLIENT, Rescanned, StatusContext};
 use super::{About, Finding, FindingOrigin, Findings, JudgedFiles};
 use crate::check::{self, CheckOptions};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::status;
 use crate::verdict::Causes;
@@ -75,7 +75,7 @@ pub fn rescan(scene: &StatusContext<'_>, known: Findings) -> anyhow::Result<Resc
 
 /// True of what the kernel has done and nobody had predicted.
 fn was_seen(finding: &Finding) -> bool {
-    finding.client == KERNEL && finding.kernel.moment == Moment::Now
+    finding.client == KERNEL && finding.kernel.moment == Target::Running
 }
 
 /// What the files of a finding look like that was judged at `time`; `None` where they

@@ -22,7 +22,7 @@ pub(crate) fn finding(name: &str, severity: Severity) -> Finding {
         initrd: None,
         kernel: FindingKernel {
             release: Some("6.1".into()),
-            moment: Moment::Boot,
+            moment: Target::NextBoot,
             source: "/boot/vmlinuz-6.1".into(),
             base: None,
             boot: None,
@@ -164,7 +164,7 @@ fn the_same_finding_keeps_the_time_of_the_first() {
     findings.add(vec![other]);
     assert_eq!(findings.findings[0].since, 200);
     let running = FindingKernel {
-        moment: Moment::Now,
+        moment: Target::Running,
         ..later.kernel.clone()
     };
     findings.add(vec![Finding {
@@ -186,7 +186,7 @@ fn more_than_can_be_kept_is_left_out() {
 
 #[test]
 fn an_answer_becomes_findings() {
-    let kernels = vec![kernel(0, Moment::Now), kernel(1, Moment::Boot)];
+    let kernels = vec![kernel(0, Target::Running), kernel(1, Target::NextBoot)];
     let verdict = |kernel: usize, verdict| VerdictEntry {
         kernel,
         ..judged(&kernels[1], verdict)

@@ -21,7 +21,7 @@ const MOTD: usize = 3;
 /// Findings of one kernel and verdict, the worst first.
 type LineKey<'f> = (
     std::cmp::Reverse<Severity>,
-    Moment,
+    Target,
     Option<&'f str>,
     &'f str,
     Kind,
@@ -53,8 +53,8 @@ fn headline(key: &LineKey<'_>, count: usize) -> String {
     let (_, moment, release, source, verdict, initrd) = key;
     let release = release.unwrap_or("without a release");
     let kernel = match moment {
-        Moment::Now => format!("the running kernel {release}"),
-        Moment::Boot => format!("kernel {release} ({source})"),
+        Target::Running => format!("the running kernel {release}"),
+        Target::NextBoot => format!("kernel {release} ({source})"),
     };
     let place = initrd.map(|initrd| format!(" in initrd {initrd}"));
     let modules = wording::counted(count, "module") + &place.unwrap_or_default();

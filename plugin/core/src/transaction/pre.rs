@@ -15,7 +15,7 @@ use super::located::{LocatedModule, ModuleLocation, entries};
 use super::scene::{Evaluated, Evaluation, Scene};
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::evaluate::{failed, package};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::{ErrorEntry, KernelEntry, ModuleEntry, PackageOrigin};
 use crate::rpm::kernel_files::PackagedModule;
@@ -364,7 +364,7 @@ fn cap_non_default_kernels(modules: &mut [LocatedModule], kernels: &[KernelEntry
         let boots = |id: usize| {
             kernels
                 .get(id)
-                .filter(|kernel| kernel.moment == Moment::Boot)
+                .filter(|kernel| kernel.moment == Target::NextBoot)
         };
         let verdicts = &mut located.module.verdicts;
         let taken = verdicts

@@ -4,7 +4,7 @@
 use btf_guard_btf::{Evidence, LogFormat, Order, VerifyError};
 
 use crate::kernel::Kernel;
-use crate::module::{Module, Target};
+use crate::module::{ElfTarget, Module};
 
 mod base_set;
 mod cause;
@@ -153,7 +153,7 @@ const ENOEXEC: i32 = -8;
 /// `e_ident` says: of a module of the other byte order it already dislikes the
 /// type, and one of the other word size has its `e_shentsize` elsewhere. Read in
 /// source, the word size not measured.
-fn foreign(module: Target, kernel: Target) -> Option<ElfError> {
+fn foreign(module: ElfTarget, kernel: ElfTarget) -> Option<ElfError> {
     let as_read = |number: u16| {
         if module.order == kernel.order {
             number
@@ -223,7 +223,7 @@ fn judge_btf(module: &Module, kernel: &Kernel, bases: &BaseSet) -> Judgement {
 /// The name of the architecture an ELF header speaks of, for people.
 ///
 /// Numbers: the ELF specification's `e_machine`, as the Linux architectures use it.
-fn architecture(target: Target) -> String {
+fn architecture(target: ElfTarget) -> String {
     let name = match (target.machine, target.is_64, target.order) {
         (62, true, _) => "x86_64",
         (3, ..) => "i386",
@@ -249,7 +249,7 @@ mod tests {
 
     use super::*;
 
-    const X86_64: Target = Target {
+    const X86_64: ElfTarget = ElfTarget {
         machine: 62,
         is_64: true,
         order: Order::Little,
@@ -258,20 +258,20 @@ mod tests {
 
     #[test]
     fn a_module_for_another_machine_is_named_as_the_kernel_reads_it() {
-        let aarch64 = Target {
+        let aarch64 = ElfTarget {
             machine: 183,
             ..X86_64
         };
-        let s390x = Target {
+        let s390x = ElfTarget {
             machine: 22,
             order: Order::Big,
             ..X86_64
         };
-        let executable = Target {
+        let executable = ElfTarget {
             elf_type: 2,
             ..X86_64
         };
-        let x32 = Target {
+        let x32 = ElfTarget {
             is_64: false,
             ..X86_64
         };

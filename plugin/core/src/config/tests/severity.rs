@@ -13,7 +13,7 @@ fn subject<'a>(origins: &'a [Provenance<'a>], verdict: Kind) -> Subject<'a> {
         origins,
         module: "nf_conntrack",
         release: Some("6.12.0-1-default"),
-        moment: Moment::Boot,
+        moment: Target::NextBoot,
         verdict,
         guess: false,
         needed: false,
@@ -53,8 +53,8 @@ fn severity(file: &str, standing: Option<Token>, once: Option<Token>, verdict: K
     // 2026-11-25, at noon.
     let now = 1_795_608_000;
     let (severity, rule) = config.policy.severity(&subject(&PACKAGE, verdict), now);
-    if severity != built_in(Moment::Boot, verdict)
-        && config.policy.table.get(Moment::Boot, verdict).is_none()
+    if severity != built_in(Target::NextBoot, verdict)
+        && config.policy.table.get(Target::NextBoot, verdict).is_none()
     {
         let reason = rule.and_then(|rule| rule.source.reason.as_deref());
         assert!(matches!(reason, Some("known" | "because")), "{rule:?}");
@@ -155,13 +155,19 @@ fn what_a_machine_needs_weighs_more() {
         };
         config.policy.severity(&subject, 0).0
     };
-    use crate::kernel::Moment::{Boot, Now};
-    assert_eq!(severity(Boot, Kind::BtfDiscarded, false), Severity::Warn);
-    assert_eq!(severity(Boot, Kind::BtfDiscarded, true), Severity::Block);
+    use crate::kernel::Target::{NextBoot, Running};
+    assert_eq!(
+        severity(NextBoot, Kind::BtfDiscarded, false),
+        Severity::Warn
+    );
+    assert_eq!(
+        severity(NextBoot, Kind::BtfDiscarded, true),
+        Severity::Block
+    );
     // It raises and never lowers.
-    assert_eq!(severity(Boot, Kind::Refused, true), Severity::Block);
-    assert_eq!(severity(Now, Kind::Refused, false), Severity::Warn);
-    assert_eq!(severity(Now, Kind::Refused, true), Severity::Block);
+    assert_eq!(severity(NextBoot, Kind::Refused, true), Severity::Block);
+    assert_eq!(severity(Running, Kind::Refused, false), Severity::Warn);
+    assert_eq!(severity(Running, Kind::Refused, true), Severity::Block);
 }
 
 #[test]

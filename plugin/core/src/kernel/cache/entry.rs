@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::kernel::image::Image;
-use crate::module::Target;
+use crate::module::ElfTarget;
 
 /// Changes with the meaning of anything that is kept: entries of another
 /// version are made again.
@@ -96,7 +96,7 @@ pub(crate) fn read(file: &mut impl Read, len: u64) -> io::Result<Image> {
         release: words.release,
         build: words.build,
         build_id: words.build_id,
-        target: words.machine.map(|machine| Target {
+        target: words.machine.map(|machine| ElfTarget {
             machine: machine.number,
             is_64: machine.is_64,
             order: if machine.big_endian {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::kernel::sample_btf::sample_btf;
-use crate::module::Target;
+use crate::module::ElfTarget;
 
 /// Raw BTF is an image too, and a small one.
 fn image(dir: &TempDir, name: &str, tail: &str) -> PathBuf {
@@ -74,7 +74,7 @@ fn everything_that_an_image_tells_is_kept() {
         release: Some("6.1".to_owned()),
         build: Some("#1 SMP".to_owned()),
         build_id: Some("00ff".to_owned()),
-        target: Some(Target {
+        target: Some(ElfTarget {
             machine: 22,
             is_64: true,
             order: Order::Big,

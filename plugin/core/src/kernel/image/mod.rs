@@ -26,7 +26,7 @@ mod zboot;
 use std::path::Path;
 
 use super::Error;
-use crate::module::Target;
+use crate::module::ElfTarget;
 use crate::module::source::{ByteSource, Regular};
 use detect::Outline;
 use layers::{Body, Form};
@@ -60,7 +60,7 @@ pub struct Image {
     /// there is none, and in a raw kernel that holds several.
     pub build_id: Option<String>,
     /// What its modules must be built for; `None` for raw BTF, which does not say.
-    pub target: Option<Target>,
+    pub target: Option<ElfTarget>,
     /// The text of the config inside the image (`CONFIG_IKCONFIG=y`), if there is one.
     pub config: Option<String>,
 }

@@ -13,7 +13,7 @@ use object::elf;
 
 use super::{Image, MAX_KERNEL, banner, build_id, config, pe, s390x};
 use crate::kernel::Error;
-use crate::module::Target;
+use crate::module::ElfTarget;
 use crate::module::source::{ByteSource, too_long};
 
 /// `ARM64_IMAGE_MAGIC`, at 0x38.
@@ -77,8 +77,8 @@ impl RawHeader {
 
     /// What its modules must be built for. 32-bit kernels have other headers,
     /// but for those of riscv32, which nobody distributes.
-    fn target(self) -> Target {
-        Target {
+    fn target(self) -> ElfTarget {
+        ElfTarget {
             machine: self.machine.0,
             is_64: true,
             order: self.order,

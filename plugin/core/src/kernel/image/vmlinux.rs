@@ -9,7 +9,7 @@ use object::elf::ET_REL;
 use super::banner::{self, KernelVersion};
 use super::{Image, MAX_BTF, build_id, config};
 use crate::kernel::Error;
-use crate::module::Target;
+use crate::module::ElfTarget;
 use crate::module::elf::{self, ElfHeader, ElfSection};
 use crate::module::source::ByteSource;
 
@@ -49,7 +49,7 @@ pub(crate) fn read(
         release: version.release,
         build: version.build,
         build_id: build_id::in_notes(&notes, header.target.order),
-        target: Some(Target {
+        target: Some(ElfTarget {
             elf_type: ET_REL.0,
             ..header.target
         }),

@@ -54,7 +54,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::kernel::Moment;
+    use crate::kernel::Target;
     use crate::report::fixtures::bad_day;
     use crate::report::{as_built, assemble};
     use btf_guard_protocol::decision::Mode;
@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn lines(subject: Option<&str>, built: bool) -> String {
-        let (kernels, mut modules) = bad_day(Moment::Boot);
+        let (kernels, mut modules) = bad_day(Target::NextBoot);
         modules.get_mut(2).unwrap().package = Some("kmp-1-1.x86_64".into());
         modules.get_mut(3).unwrap().btf.present = false;
         let mut report = assemble(kernels, modules, Vec::new(), Mode::Block);

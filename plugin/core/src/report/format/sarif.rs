@@ -104,7 +104,7 @@ mod tests {
     #![allow(clippy::indexing_slicing)]
 
     use super::*;
-    use crate::kernel::Moment;
+    use crate::kernel::Target;
     use crate::report::fixtures::bad_day;
     use crate::report::{as_built, assemble};
     use btf_guard_protocol::decision::Mode;
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn results_name_their_rule_and_what_was_unreadable_is_told() {
         for built in [false, true] {
-            let (kernels, modules) = bad_day(Moment::Boot);
+            let (kernels, modules) = bad_day(Target::NextBoot);
             let error = ErrorEntry {
                 path: "x.ko".into(),
                 error: "no module".into(),

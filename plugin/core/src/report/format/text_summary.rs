@@ -30,7 +30,7 @@ pub(crate) fn write_conclusion(
 fn write_moment(
     report: &Report,
     summary: &Summary,
-    moment: Option<Moment>,
+    moment: Option<Target>,
     findings: &[FindingGroup<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -39,8 +39,8 @@ fn write_moment(
         moment.is_none_or(|moment| kernel.is_some_and(|kernel| kernel.moment == moment))
     };
     let when = match moment {
-        Some(Moment::Now) => "now: ",
-        Some(Moment::Boot) => "after a reboot: ",
+        Some(Target::Running) => "now: ",
+        Some(Target::NextBoot) => "after a reboot: ",
         None => "",
     };
     let mut findings = findings

@@ -8,7 +8,7 @@ const HOSTILE: &str = "\x1b[2J\n\u{202e}";
 
 /// A report in which whatever comes from outside is hostile.
 fn hostile() -> Report {
-    let (mut kernels, mut modules) = bad_day(Moment::Boot);
+    let (mut kernels, mut modules) = bad_day(Target::NextBoot);
     let text = || format!("a{HOSTILE}b");
     for kernel in &mut kernels {
         kernel.release = Some(text());

@@ -8,7 +8,7 @@ const INITRD: &str = "/boot/initrd.img-6.18.15-cloud";
 /// A bad day, two of whose modules, the bad `asix` and the good `ahci`, lie in an
 /// initrd.
 fn report(fix: Option<&str>) -> Report {
-    let (kernels, mut modules) = bad_day(Moment::Boot);
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
     for module in &mut modules {
         if matches!(module.name.as_str(), "asix" | "ahci") {
             module.path = format!("{INITRD}!usr{}", module.path);

@@ -9,7 +9,7 @@ use crate::verdict::BuiltFor;
 /// A finding of `btf-wrong` on the kernel of the samples: what is said of where
 /// the BTF comes from.
 fn wrong(built_for: BuiltFor) -> Report {
-    let kernel = kernel(0, Moment::Boot);
+    let kernel = kernel(0, Target::NextBoot);
     let clue = Mismatch::Length {
         built_for: built_for.strings,
         here: 2_092_587,
