@@ -18,9 +18,9 @@ pub fn run(
     places: PluginArgs,
     surroundings: Surroundings,
 ) -> bool {
-    let mut work = CommitHandler::new(places, surroundings);
-    let understood = talk(input, output, &mut work);
-    attempt(|| work.leave());
+    let mut handler = CommitHandler::new(places, surroundings);
+    let understood = talk(input, output, &mut handler);
+    attempt(|| handler.leave());
     match understood {
         Ok(()) => true,
         Err(error) => {
@@ -33,16 +33,16 @@ pub fn run(
 fn talk(
     input: &mut impl BufRead,
     output: &mut impl Write,
-    work: &mut CommitHandler,
+    handler: &mut CommitHandler,
 ) -> Result<(), stomp::Error> {
     while let Some(frame) = stomp::read(input)? {
         let answer = match frame.command.as_str() {
-            "PLUGINBEGIN" => attempt(|| work.enter()),
-            "COMMITBEGIN" => attempt(|| work.begin(&frame.body)),
-            "COMMITEND" => attempt(|| work.end(&frame.body)),
-            "PLUGINEND" => attempt(|| work.leave()),
+            "PLUGINBEGIN" => attempt(|| handler.enter()),
+            "COMMITBEGIN" => attempt(|| handler.begin(&frame.body)),
+            "COMMITEND" => attempt(|| handler.end(&frame.body)),
+            "PLUGINEND" => attempt(|| handler.leave()),
             "_DISCONNECT" => {
-                attempt(|| work.leave());
+                attempt(|| handler.leave());
                 stomp::write(output, "ACK", &[("exit", "0")])?;
                 return Ok(());
             }

@@ -43,7 +43,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     if !args.kernels.is_empty() {
         targets.add_all(&args.kernels, true, &mut evaluator)?;
     }
-    let mut work = BuildCheck {
+    let mut check = BuildCheck {
         given: !args.kernels.is_empty(),
         root: &root,
         config: config.as_ref(),
@@ -52,15 +52,15 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         errors: targets.errors,
         modules: Vec::new(),
     };
-    let input = work.collect(&args.paths);
-    work.find_kernels(&input);
-    work.judge(&input);
+    let input = check.collect(&args.paths);
+    check.find_kernels(&input);
+    check.judge(&input);
     let BuildCheck {
         evaluator,
         modules,
         errors,
         ..
-    } = work;
+    } = check;
     let causes = evaluator.causes().clone();
     let report = report::assemble(evaluator.into_entries(), modules, errors, args.way.mode);
     let report = report::as_built(report, args.way.mode);

@@ -32,14 +32,14 @@ pub(crate) fn run(args: &Dependencies) -> anyhow::Result<Outcome> {
     let build_root =
         Root::new(build_root).with_context(|| format!("--build-root {}", build_root.display()))?;
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
-    let work = Generator {
+    let generator = Generator {
         build_root: &build_root,
         root: &root,
     };
-    let files = work.inside(&list()?);
+    let files = generator.inside(&list()?);
     let found = match args.what {
-        Dependency::Provides => work.provides(&files),
-        Dependency::Requires => work.requires(&files),
+        Dependency::Provides => generator.provides(&files),
+        Dependency::Requires => generator.requires(&files),
     };
     output::plain(|out| {
         use io::Write;

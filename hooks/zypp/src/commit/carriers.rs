@@ -85,7 +85,7 @@ mod tests {
         fs::rename(dir.join("new"), dir.join("solv")).unwrap();
     }
 
-    fn work(place: &Path) -> CommitHandler {
+    fn handler(place: &Path) -> CommitHandler {
         let mut words = vec!["btf-guard".into()];
         for (option, name) in [
             ("--solv", "solv"),
@@ -100,10 +100,10 @@ mod tests {
     }
 
     /// libzypp answers that these carry modules.
-    fn learn(work: &mut CommitHandler, names: &[&str]) {
-        let state = RepositoryState::now(&work.sources());
+    fn learn(handler: &mut CommitHandler, names: &[&str]) {
+        let state = RepositoryState::now(&handler.sources());
         let names = names.iter().map(|name| (*name).to_owned());
-        work.learn(state, Some(names.collect()));
+        handler.learn(state, Some(names.collect()));
     }
 
     fn steps(names: &[&str]) -> Vec<CommitStep> {
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_commit_is_idle_if_none_of_its_packages_may_carry_anything() {
         let place = caches();
-        let mut commit = work(place.path());
+        let mut commit = handler(place.path());
         assert!(!commit.is_idle(&steps(&["plain"])), "nothing is known");
         learn(&mut commit, &["odd"]);
         commit.keep().unwrap();
@@ -134,53 +134,53 @@ mod tests {
             (&["demo-kmp-default"], false),
             (&["plain", "kernel-default"], false),
         ] {
-            let mut commit = work(place.path());
+            let mut commit = handler(place.path());
             assert_eq!(commit.is_idle(&steps(names)), expected, "{names:?}");
         }
         change(place.path(), "one", "b 2");
-        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+        assert!(!handler(place.path()).is_idle(&steps(&["plain"])));
     }
 
     #[test]
     fn what_a_commit_has_learned_holds_after_it() {
         let place = caches();
-        let mut commit = work(place.path());
+        let mut commit = handler(place.path());
         learn(&mut commit, &["odd"]);
         change(place.path(), "@System", "s 2");
         commit.keep().unwrap();
-        let mut next = work(place.path());
+        let mut next = handler(place.path());
         assert!(next.is_idle(&steps(&["plain"])));
         // An idle one keeps it as well, for what it has installed.
         change(place.path(), "@System", "s 3");
         next.keep().unwrap();
-        assert!(work(place.path()).is_idle(&steps(&["plain"])));
+        assert!(handler(place.path()).is_idle(&steps(&["plain"])));
         // Somebody else than zypper.
         change(place.path(), "@System", "s 4");
-        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+        assert!(!handler(place.path()).is_idle(&steps(&["plain"])));
         // A commit that has removed what is asked with.
-        let mut last = work(place.path());
+        let mut last = handler(place.path());
         learn(&mut last, &["odd"]);
         fs::remove_file(place.path().join("fetch")).unwrap();
         last.keep().unwrap();
-        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+        assert!(!handler(place.path()).is_idle(&steps(&["plain"])));
     }
 
     #[test]
     fn what_libzypp_told_of_another_state_is_not_learned() {
         for (name, content) in [("one", "b 2"), ("@System", "s 2")] {
             let place = caches();
-            let mut commit = work(place.path());
+            let mut commit = handler(place.path());
             let before = RepositoryState::now(&commit.sources());
             change(place.path(), name, content);
             commit.learn(before, Some(Vec::new()));
             commit.keep().unwrap();
-            assert!(!work(place.path()).is_idle(&steps(&["plain"])), "{name}");
+            assert!(!handler(place.path()).is_idle(&steps(&["plain"])), "{name}");
         }
         let place = caches();
-        let mut commit = work(place.path());
+        let mut commit = handler(place.path());
         let state = RepositoryState::now(&commit.sources());
         commit.learn(state, None);
         commit.keep().unwrap();
-        assert!(!work(place.path()).is_idle(&steps(&["plain"])));
+        assert!(!handler(place.path()).is_idle(&steps(&["plain"])));
     }
 }

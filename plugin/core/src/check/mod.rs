@@ -86,7 +86,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     targets.add_all(&options.kernels, !options.paths.is_empty(), &mut evaluator)?;
 
     let mut unasked = targets.unasked;
-    let mut work = CheckRun {
+    let mut run = CheckRun {
         evaluator: &evaluator,
         root: &root,
         modules: Vec::new(),
@@ -94,17 +94,17 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     };
     let mut inside = Inside::default();
     if options.paths.is_empty() {
-        work.own_modules();
+        run.own_modules();
         inside = targets.initrds.judge(&evaluator);
         unasked += inside.errors.len();
-        work.modules.append(&mut inside.modules);
-        work.errors.append(&mut inside.errors);
+        run.modules.append(&mut inside.modules);
+        run.errors.append(&mut inside.errors);
     } else if !evaluator.entries().is_empty() {
         for path in &options.paths {
-            work.path(path);
+            run.path(path);
         }
     }
-    let (mut modules, errors) = (work.modules, work.errors);
+    let (mut modules, errors) = (run.modules, run.errors);
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());
     rating.rate(&mut modules, evaluator.entries());

@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     fn event(outcome: EventOutcome, overrides: Vec<Override>, report: &Report) -> Event {
-        let mut told = Told::new(Decision::Warn, Vec::new(), Vec::new());
+        let mut told = Answer::new(Decision::Warn, Vec::new(), Vec::new());
         told.overrides = overrides;
         told.whole = Some(to_raw_value(report).unwrap());
         let plan = Plan::new("/".into());
