@@ -9,7 +9,8 @@ use btf_guard_core::kernel::cache::Cache;
 use btf_guard_core::report::Report;
 use btf_guard_core::status as stands;
 use btf_guard_core::status::{
-    Counts, Findings, Held, Origin, journal_entries, write_motd, write_prometheus, write_standing,
+    FindingOrigin, Findings, Held, MetricCounts, journal_entries, write_motd, write_prometheus,
+    write_standing,
 };
 use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::decision::Decision;

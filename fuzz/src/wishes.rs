@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use btf_guard_core::config::{self, Config};
-use btf_guard_core::kernel::Moment;
+use btf_guard_core::kernel::Target;
 use btf_guard_core::policy::overrides::{self, Overrides, When};
-use btf_guard_core::policy::{Expiry, Places, Policy, Provenance, Rule, Severity, Subject};
+use btf_guard_core::policy::{ConfigPaths, Expiry, Policy, Provenance, Rule, Severity, Subject};
 use btf_guard_core::verdict::{Causes, Kind};
 use btf_guard_protocol::nevra::name_of;
 use btf_guard_protocol::override_source::OverrideSource;

@@ -8,12 +8,12 @@
 use std::path::PathBuf;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::{Event, Outcome};
+use btf_guard_protocol::event::{Event, EventOutcome};
 use btf_guard_protocol::judge_client::Judge;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::Plan;
 use btf_guard_protocol::record_client;
-use btf_guard_protocol::requested_mode::Wish;
+use btf_guard_protocol::requested_mode::RequestedMode;
 
 use crate::audit::{client, who};
 use crate::catch_panic::catch_panic;

@@ -8,7 +8,7 @@ use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::plan::{Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
-use btf_guard_protocol::state::last_check::State;
+use btf_guard_protocol::state::last_check::ReportedState;
 use btf_guard_protocol::state::trusted_dir::Private;
 
 use crate::audit::{client, complain, is_removed, who};

@@ -16,7 +16,7 @@ use btf_guard_protocol::nevra::name_of;
 use btf_guard_protocol::plan::{Answer, Element, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
-use btf_guard_protocol::requested_mode::{self, Wish};
+use btf_guard_protocol::requested_mode::{self, RequestedMode};
 use btf_guard_protocol::state::trusted_dir::{self, Private};
 use btf_guard_protocol::state::zypp_commit::{self, CommitFiles};
 use btf_guard_protocol::zypp::{CommitAction, CommitStep};

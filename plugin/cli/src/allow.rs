@@ -5,10 +5,10 @@ use std::env;
 use std::io::{self, Write};
 
 use anyhow::{Context, bail, ensure};
-use btf_guard_core::policy::overrides::{self, Overrides, SCHEMA, Token, When, Wish, new_id};
-use btf_guard_core::policy::{Places, pattern};
+use btf_guard_core::policy::overrides::{self, Overrides, SCHEMA, Token, TokenKind, When, new_id};
+use btf_guard_core::policy::{ConfigPaths, pattern};
 use btf_guard_protocol::caller::Who;
-use btf_guard_protocol::override_source::Source;
+use btf_guard_protocol::override_source::OverrideSource;
 use btf_guard_protocol::procfs::boot_id;
 use btf_guard_protocol::terminal::escape;
 use jiff::tz::TimeZone;

@@ -7,7 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 use btf_guard_core::report::{
     Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_rpmlint, write_text,
 };
-use btf_guard_core::status::{Counts, write_prometheus};
+use btf_guard_core::status::{MetricCounts, write_prometheus};
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::decision::Mode;

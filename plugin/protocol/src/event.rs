@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::caller::Who;
 use crate::clock::now;
 use crate::decision::{Decision, Mode};
-use crate::override_source::{Override, Source};
+use crate::override_source::{Override, OverrideSource};
 use crate::plan::{Answer, Message, Plan, Stage};
 
 /// The version of [`Event`].

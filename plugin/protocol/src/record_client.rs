@@ -13,7 +13,7 @@ use btf_guard_subprocess::{Failure, Limits};
 
 use crate::caller::Who;
 use crate::decision::Decision;
-use crate::event::{Event, Outcome, Reply, Undecided};
+use crate::event::{Event, EventOutcome, OutcomeInputs, Reply};
 use crate::judge_client::{Judge, MAX_ANSWER};
 use crate::plan::{Answer, Plan};
 
@@ -34,14 +34,14 @@ pub fn settle(
     who: Who,
     is_last: bool,
 ) -> Result<(), Failure> {
-    let Some(outcome) = Outcome::of(answer) else {
+    let Some(outcome) = EventOutcome::of(answer) else {
         return Ok(());
     };
     let mut event = Event::of(client, plan, outcome, answer, who);
     if !is_last || answer.once.is_empty() {
         return record(judge, &event);
     }
-    event.undecided = Some(Undecided::of(plan, is_last));
+    event.undecided = Some(OutcomeInputs::of(plan, is_last));
     match decide(judge, &event) {
         Ok((reply, recorded)) => {
             (answer.decision, answer.messages) = (reply.decision, reply.messages);
@@ -66,8 +66,8 @@ pub fn settle_without_answer(
     who: Who,
     is_last: bool,
 ) -> Result<Reply, Failure> {
-    let mut event = Event::without_answer(client, plan, Outcome::Proceeded, why, who);
-    event.undecided = Some(Undecided::of(plan, is_last));
+    let mut event = Event::without_answer(client, plan, EventOutcome::Proceeded, why, who);
+    event.undecided = Some(OutcomeInputs::of(plan, is_last));
     decide(judge, &event).map(|(reply, _)| reply)
 }
 

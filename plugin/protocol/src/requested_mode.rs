@@ -46,7 +46,7 @@ impl RequestedMode {
     }
 
     /// The mode and who has asked for it, for the configuration to weigh.
-    pub fn asked(&self) -> Option<(Mode, Option<Source>)> {
+    pub fn asked(&self) -> Option<(Mode, Option<OverrideSource>)> {
         self.mode.map(|mode| (mode, self.source))
     }
 }

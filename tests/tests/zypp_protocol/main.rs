@@ -21,7 +21,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::state::trusted_dir::Private;
-use btf_guard_protocol::state::zypp_commit::{Commit, Handoff};
+use btf_guard_protocol::state::zypp_commit::{CommitFiles, Handoff};
 use btf_guard_tests::{Judge, Package, committer};
 use tempfile::TempDir;
 
@@ -120,21 +120,21 @@ impl Scene {
     fn handoff(&self) -> Option<Handoff> {
         let dir = Private::open(&self.at("handoffs")).unwrap()?;
         let process = Process::find(std::process::id()).unwrap();
-        Commit::of(&dir, process).handed_over().unwrap()
+        CommitFiles::of(&dir, process).handed_over().unwrap()
     }
 
     /// May the rpm plugin stop a call of which nothing was handed over?
     fn is_watched(&self) -> bool {
         let dir = Private::create(&self.at("handoffs")).unwrap();
         let process = Process::find(std::process::id()).unwrap();
-        Commit::of(&dir, process).is_watched().unwrap()
+        CommitFiles::of(&dir, process).is_watched().unwrap()
     }
 
     /// Notes what the rpm plugin does when it lets a call through.
     fn let_through(&self) {
         let dir = Private::create(&self.at("handoffs")).unwrap();
         let process = Process::find(std::process::id()).unwrap();
-        assert!(Commit::of(&dir, process).begin().unwrap());
+        assert!(CommitFiles::of(&dir, process).begin().unwrap());
     }
 }
 

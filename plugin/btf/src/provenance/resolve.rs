@@ -2,7 +2,7 @@
 //! What an id or a name offset leads to, on the base or in the split BTF.
 
 use super::scan::{NOTHING, Scan};
-use crate::base::type_tables::{HUGE, NO_SIZE, Step, repeated, step};
+use crate::base::type_tables::{HUGE, NO_SIZE, SizeStep, repeated, step};
 use crate::raw::{ByteOrder, kind};
 
 /// Links of modifiers and arrays that are followed among own types. Real chains

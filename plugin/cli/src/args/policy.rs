@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use btf_guard_core::policy::Places;
+use btf_guard_core::policy::ConfigPaths;
 use clap::{ArgGroup, Subcommand};
 
 use super::ListFormat;

@@ -23,8 +23,8 @@ use btf_guard_core::rpm::rpmdb::Rpm;
 use btf_guard_core::transaction::elements::{Elements, Incomplete};
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::decision::Decision;
-use btf_guard_protocol::event::{Event, Outcome as Became};
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::event::{Event, EventOutcome};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Action, Answer, Plan};
 use btf_guard_protocol::record_client;
 use btf_guard_protocol::zypp;
@@ -189,7 +189,13 @@ fn write_down(client: &str, plan: &Plan, report: &Report, ruling: Ruling) {
     let mut answer = Answer::new(report.decision, Vec::new(), Vec::new());
     answer.overrides = ruling.overrides;
     answer.whole = to_raw_value(&findings).ok();
-    let event = Event::of(client.to_owned(), plan, Became::Preflight, &answer, who());
+    let event = Event::of(
+        client.to_owned(),
+        plan,
+        EventOutcome::Preflight,
+        &answer,
+        who(),
+    );
     if let Err(failure) = record_client::record(&this_program(), &event) {
         log::warn!("not recorded as it should be: {failure}");
     }

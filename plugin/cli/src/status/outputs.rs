@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use btf_guard_core::status::{
-    Counts, Findings, publish, withdraw, write_motd, write_prometheus, write_standing,
+    Findings, MetricCounts, publish, withdraw, write_motd, write_prometheus, write_standing,
 };
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::terminal::escape;

@@ -18,7 +18,7 @@ use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::OverrideSource;
 use btf_guard_protocol::state::trusted_dir::Private;
 
-use crate::policy::{Origin, Places, Policy, Set};
+use crate::policy::{ConfigPaths, Policy, Set, SettingOrigin};
 
 pub use error::ConfigProblem;
 pub use kernel_cmdline::command_line;

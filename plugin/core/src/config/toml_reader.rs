@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigProblem, nearest, place};
-use crate::policy::{Origin, Patterns, Set, Severity, pattern};
+use crate::policy::{Patterns, Set, SettingOrigin, Severity, pattern};
 
 /// A value with its place.
 pub(crate) type Value<'t> = Spanned<DeValue<'t>>;

@@ -10,7 +10,7 @@ use btf_guard_protocol::override_source::OverrideSource;
 
 use crate::config::{self, Config, Loaded};
 use crate::policy::overrides::Overrides;
-use crate::policy::{Places, Policy};
+use crate::policy::{ConfigPaths, Policy};
 use crate::report::{PackageOrigin, Rating};
 
 /// What says how bad findings are, and how far they may go.

@@ -13,9 +13,9 @@ use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
 
 use crate::boot::ModulesRoot;
-use crate::boot::inventory::Installed;
-use crate::host_modules::host_needs::Wanted;
-use crate::kernel::{Kernel, Moment};
+use crate::boot::inventory::InstalledKernel;
+use crate::host_modules::host_needs::HostNeeds;
+use crate::kernel::{Kernel, Target};
 use crate::module::open::open_module;
 use crate::module::{self, Module, Reader};
 use crate::policy::Severity;

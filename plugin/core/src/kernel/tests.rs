@@ -77,7 +77,7 @@ fn the_running_kernel() {
             assert_eq!(kernel.release.as_deref(), Some(release.trim_end()));
             let build = fs::read_to_string("/proc/sys/kernel/version").unwrap();
             assert_eq!(kernel.build.as_deref(), Some(build.trim_end()));
-            assert_eq!(kernel.config, Config::of_running(release.trim_end()));
+            assert_eq!(kernel.config, KernelConfig::of_running(release.trim_end()));
             assert_eq!(kernel.sha256().len(), 64);
         }
         Err(error) => panic!("{error}"),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Target;
 use crate::verdict::{Judgement, Kind};
 pub use expiry::Expiry;
-pub use paths::Places;
+pub use paths::ConfigPaths;
 pub use pattern::{NoPattern, pattern};
 pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
 pub(crate) use severity_table::{Set, Table};

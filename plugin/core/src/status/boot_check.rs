@@ -14,7 +14,7 @@ use super::context::{CLIENT, StatusContext};
 use super::rescan::{KERNEL, stamp};
 use super::{Finding, FindingKernel, Findings, JudgedFiles};
 use crate::evaluate::{Evaluator, Job};
-use crate::host_modules::host_needs::Wanted;
+use crate::host_modules::host_needs::HostNeeds;
 use crate::kernel::kmsg::{self, RefusedModule};
 use crate::kernel::{Kernel, Target};
 use crate::module::open::open_module;

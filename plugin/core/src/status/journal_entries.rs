@@ -212,7 +212,7 @@ mod tests {
     use crate::verdict::Verdict;
     use btf_guard_protocol::caller::Who;
     use btf_guard_protocol::decision::Mode;
-    use btf_guard_protocol::plan::{Answer as Told, Plan};
+    use btf_guard_protocol::plan::{Answer, Plan};
     use serde_json::value::to_raw_value;
 
     use super::*;

@@ -30,8 +30,8 @@ use crate::kernel::Target;
 use crate::policy::{self, Severity};
 use crate::verdict::{Cause, Kind};
 
-pub use from_report::{Origin, findings};
-pub use prometheus::{Counts, write_prometheus};
+pub use from_report::{FindingOrigin, findings};
+pub use prometheus::{MetricCounts, write_prometheus};
 pub use publish::{publish, withdraw};
 pub use store::Held;
 pub use text::{write_motd, write_standing};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::Findings;
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::Report;
 use crate::verdict::Kind;

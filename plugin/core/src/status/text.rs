@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use btf_guard_protocol::terminal::escape;
 
 use super::{Finding, Findings};
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::format::style::{HELP, style};
 use crate::report::wording;

@@ -3,13 +3,13 @@
 //! answer: on overrides that hold once, or, where there is no answer, on `on_error`.
 
 use btf_guard_protocol::decision::{Decision, Mode};
-use btf_guard_protocol::event::{Event, Outcome, Reply, Undecided};
+use btf_guard_protocol::event::{Event, EventOutcome, OutcomeInputs, Reply};
 use btf_guard_protocol::judge_client::{self, not_judged};
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Level, Message};
 
 use crate::config::{self, Loaded, OnError};
-use crate::policy::Places;
+use crate::policy::ConfigPaths;
 use crate::policy::overrides::{Overrides, consume, settle};
 use crate::report::HELP_ONCE;
 

@@ -18,7 +18,7 @@ use btf_guard_protocol::plan::Answer;
 use btf_guard_protocol::procfs;
 use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
 
-use super::{Places, Rule};
+use super::{ConfigPaths, Rule};
 
 pub use token::{SCHEMA, Token, TokenKind, new_id};
 pub use until::When;
@@ -227,4 +227,4 @@ fn forget_the_ended(dir: &Private) {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -17,7 +17,7 @@ fn places() -> (tempfile::TempDir, ConfigPaths) {
     (dir, places)
 }
 
-pub(in crate::policy) fn token(wish: Wish, package: Option<&str>) -> Token {
+pub(crate) fn token(wish: TokenKind, package: Option<&str>) -> Token {
     Token {
         schema: SCHEMA,
         id: new_id().unwrap(),

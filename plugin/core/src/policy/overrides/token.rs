@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::io;
 
 use btf_guard_protocol::caller::Who;
-use btf_guard_protocol::override_source::{Override, Source};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use btf_guard_protocol::terminal::escape;
 
 use super::style::{Detail, FRAME, HELP, style};
-use crate::report::{LintRule, Problem, Report, wording};
+use crate::report::{LintProblem, LintRule, Report, wording};
 
 /// Modules of one rule that are shown.
 const SHOWN: usize = 5;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use btf_guard_protocol::terminal::escape;
 
 use super::style::HELP;
-use crate::kernel::Moment;
+use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::group::FindingGroup;
 use crate::report::{ModuleEntry, Report, Summary, wording};

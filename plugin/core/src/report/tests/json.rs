@@ -2,7 +2,7 @@
 //! The JSON of a report, and what its entries are made of.
 
 use btf_guard_btf::{
-    BtfRule, BtfSection, Element, Evidence, Mismatch, Parameter, TypeInfo, VerifyError,
+    BtfRule, BtfSection, Evidence, Mismatch, Parameter, TypeInfo, TypePart, VerifyError,
 };
 
 use super::*;
@@ -11,7 +11,7 @@ use crate::verdict::{ElfError, Reason};
 
 #[test]
 fn the_schema_of_the_json() {
-    let (kernels, mut modules) = bad_day(Moment::Boot);
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
     modules.truncate(2);
     let report = assemble(kernels, modules, Vec::new(), Mode::Block);
     let json: serde_json::Value = serde_json::to_value(&report).unwrap();
@@ -87,7 +87,7 @@ fn reasons_are_read_back() {
         subject: Some(Box::new(subject.clone())),
         element,
     };
-    let member = Element::Member {
+    let member = TypePart::Member {
         index: 1,
         name: "m".into(),
         type_id: 2,

@@ -8,7 +8,7 @@ use crate::verdict::{ElfError, Refusal};
 
 #[test]
 fn a_block_in_a_package_managers_output() {
-    let (kernels, mut modules) = bad_day(Moment::Boot);
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
     for module in &mut modules {
         module.package = Some("kmp-1-1.x86_64".into());
     }
@@ -53,7 +53,7 @@ fn a_block_in_a_package_managers_output() {
 
 #[test]
 fn what_set_preexisting_is_a_notice() {
-    let (kernels, mut modules) = bad_day(Moment::Boot);
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
     for verdict in modules.iter_mut().flat_map(|m| &mut m.verdicts) {
         if verdict.severity == Severity::Block {
             verdict.set_preexisting();
@@ -80,7 +80,7 @@ fn what_set_preexisting_is_a_notice() {
 
 #[test]
 fn findings_speak_of_what_they_are() {
-    let running = kernel(0, Moment::Now);
+    let running = kernel(0, Target::Running);
     let headline = |verdict: Verdict| {
         let judgement = Judgement::from(verdict);
         let entry = module("x", vec![judged(&running, judgement)]);
@@ -130,7 +130,7 @@ fn findings_speak_of_what_they_are() {
 
 #[test]
 fn modules_for_another_release_are_called_so() {
-    let kernel = kernel(0, Moment::Boot);
+    let kernel = kernel(0, Target::NextBoot);
     let entry = ModuleEntry {
         release: Some("6.18.12-cloud".into()),
         ..module("x", vec![judged(&kernel, Verdict::Refused(misfit("x")))])
@@ -154,7 +154,7 @@ fn nothing_is_made_up_where_neither_side_names_a_release() {
     let kernel = KernelEntry {
         release: None,
         source: "base.btf".into(),
-        ..kernel(0, Moment::Boot)
+        ..kernel(0, Target::NextBoot)
     };
     let entry = ModuleEntry {
         release: None,
@@ -177,7 +177,7 @@ fn nothing_is_made_up_where_neither_side_names_a_release() {
 fn a_kernel_in_a_package_is_named_by_it() {
     let entry = KernelEntry {
         package: Some("kernel-6.18.15-1.x86_64".into()),
-        ..kernel(0, Moment::Boot)
+        ..kernel(0, Target::NextBoot)
     };
     assert_eq!(
         crate::report::wording::kernel(&entry),
@@ -187,7 +187,7 @@ fn a_kernel_in_a_package_is_named_by_it() {
 
 #[test]
 fn what_this_machine_needs_comes_first() {
-    let (kernels, mut modules) = bad_day(Moment::Boot);
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
     for (name, why) in [("quiet", "root file system"), ("asix", "loaded")] {
         let module = modules.iter_mut().find(|module| module.name == name);
         module.unwrap().used_by_host.push(why.into());
@@ -220,7 +220,7 @@ fn what_this_machine_needs_comes_first() {
 
 #[test]
 fn of_two_findings_as_bad_that_with_needed_modules_is_first() {
-    let (one, other) = (kernel(0, Moment::Boot), kernel(1, Moment::Boot));
+    let (one, other) = (kernel(0, Target::NextBoot), kernel(1, Target::NextBoot));
     let refused = |kernel, name| {
         let verdict = Verdict::Refused(misfit(name));
         module(name, vec![judged(kernel, verdict)])

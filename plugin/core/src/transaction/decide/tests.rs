@@ -9,7 +9,7 @@ use serde_json::value::to_raw_value;
 
 use super::*;
 use crate::policy::overrides::tests::token;
-use crate::policy::overrides::{Wish, issue};
+use crate::policy::overrides::{TokenKind, issue};
 
 /// Where a machine's files are, with this configuration.
 fn machine(config: &str) -> (tempfile::TempDir, ConfigPaths) {
@@ -24,9 +24,9 @@ fn machine(config: &str) -> (tempfile::TempDir, ConfigPaths) {
 
 const BLOCKS: &str = "on_error = \"block\"\n";
 
-fn once(places: &Places) -> String {
-    let token = token(Wish::Allow, None);
-    issue(places, &token, Source::OneShot).unwrap();
+fn once(places: &ConfigPaths) -> String {
+    let token = token(TokenKind::Allow, None);
+    issue(places, &token, OverrideSource::OneShot).unwrap();
     token.id
 }
 
