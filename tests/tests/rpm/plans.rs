@@ -66,7 +66,7 @@ fn modules_and_images_are_named_and_nothing_else() {
     install(&root, &[root.build(&package)]);
 
     let plan = judge.plan();
-    assert_eq!((plan.schema, plan.test, plan.mode), (1, false, None));
+    assert_eq!((plan.schema, plan.test, plan.mode), (2, false, None));
     assert_eq!(plan.root, root.path().join(""));
     assert_eq!(
         summary(&plan.elements),
