@@ -22,7 +22,7 @@ use btf_guard_core::kernel::{KernelConfig, image};
 use btf_guard_core::module;
 use btf_guard_core::rpm::package::Package;
 use btf_guard_core::transaction::fs_view::Transaction;
-use btf_guard_core::util::vercmp;
+use btf_guard_core::vercmp;
 use btf_guard_protocol::plan::Plan;
 use btf_guard_sysroot::Root;
 use btf_guard_tests::btf::Era;

@@ -10,7 +10,7 @@ use super::grub_cfg::GrubConfig;
 use super::systemd_boot::{self, Choice, DefaultPattern, EfiVariables, Ids, LoaderEntry};
 use super::volume::Volume;
 use super::{BootDefault, BootSearch, Undecided, bls};
-use crate::util::vercmp;
+use crate::vercmp;
 
 /// Which boot loader is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

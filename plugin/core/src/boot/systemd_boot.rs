@@ -11,7 +11,7 @@ use super::bls::EntryName;
 use super::conf_lines::lines;
 use super::error::{BootProblem, Fault};
 use crate::module::source::Regular;
-use crate::util::{fnmatch, vercmp};
+use crate::{fnmatch, vercmp};
 
 /// The vendor id of the boot loader interface's variables
 /// (<https://systemd.io/BOOT_LOADER_INTERFACE/>).

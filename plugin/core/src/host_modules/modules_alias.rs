@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::fnmatch;
 use crate::module::same_name;
-use crate::util::fnmatch;
 
 /// The longest alias that is looked for, in bytes. The kernel's own are shorter than
 /// a page of sysfs.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::util::vercmp;
+use crate::vercmp;
 
 /// The end of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
