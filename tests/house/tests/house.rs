@@ -29,11 +29,8 @@ const PRODUCT: [&str; 3] = ["plugin", "hooks", "ffi"];
 const ALLOWED: &[Allowed<'_>] = &[
     ("btf-guard-btf", &[]),
     ("btf-guard-subprocess", &[]),
-    ("btf-guard-sysroot", &["btf-guard-btf"]),
-    (
-        "btf-guard-protocol",
-        &["btf-guard-btf", "btf-guard-subprocess"],
-    ),
+    ("btf-guard-sysroot", &[]),
+    ("btf-guard-protocol", &["btf-guard-subprocess"]),
     (
         "btf-guard-core",
         &[
@@ -46,7 +43,6 @@ const ALLOWED: &[Allowed<'_>] = &[
     (
         "btf-guard",
         &[
-            "btf-guard-btf",
             "btf-guard-core",
             "btf-guard-protocol",
             "btf-guard-subprocess",
@@ -72,15 +68,7 @@ const ALLOWED: &[Allowed<'_>] = &[
             "btf-guard-sysroot",
         ],
     ),
-    (
-        "btf-guard-zypp-fetch",
-        &[
-            "btf-guard-protocol",
-            "btf-guard-subprocess",
-            "btf-guard-sysroot",
-            "zypp-sys",
-        ],
-    ),
+    ("btf-guard-zypp-fetch", &["btf-guard-protocol", "zypp-sys"]),
     ("libbpf-distill", &[]),
     ("rpm-plugin-sys", &[]),
     ("zypp-sys", &[]),

@@ -9,7 +9,7 @@ pub(crate) enum ReportFormat {
     /// For people
     #[default]
     Text,
-    /// One object, schema 1
+    /// One object, schema 2
     Json,
     /// Metrics, for node_exporter's textfile collector
     Prometheus,
@@ -35,7 +35,7 @@ pub(crate) enum StandingFormat {
     /// For people
     #[default]
     Text,
-    /// One object, schema 1
+    /// One object, schema 2
     Json,
     /// Metrics, for node_exporter's textfile collector
     Prometheus,
