@@ -84,15 +84,17 @@ unsafe extern "C" fn after(_plugin: rpmPlugin, _ts: rpmts, res: c_int) -> rpmRC 
     let Some(after) = state::take_real() else {
         return RPMRC_OK;
     };
-    let Ok(Ok(rpm)) = catch_panic(Librpm::of_this_process) else {
-        return RPMRC_OK;
-    };
     // Above 0, problems were found before the first change (`rpmtsRun()`,
     // lib/transaction.c of rpm); below 0, some of it was done.
-    if res <= 0
-        && let Err(panic) = catch_panic(|| after.run(&rpm))
-    {
-        let _ = catch_panic(|| tsm_post::panicked(&rpm, &panic));
+    match catch_panic(Librpm::of_this_process) {
+        Ok(Ok(rpm)) if res <= 0 => {
+            if let Err(panic) = catch_panic(|| after.run(&rpm)) {
+                let _ = catch_panic(|| tsm_post::panicked(&rpm, &panic));
+            }
+        }
+        _ => {
+            let _ = catch_panic(|| drop(after));
+        }
     }
     RPMRC_OK
 }

@@ -14,7 +14,7 @@ use btf_guard_protocol::state::trusted_dir::Private;
 use crate::audit::{client, complain, is_removed, who};
 use crate::librpm::Librpm;
 use crate::options::PluginOptions;
-use crate::output::{Phase, Purpose, Reported, Reporter};
+use crate::output::{Phase, Purpose, Reported, Reporter, to_stderr};
 
 /// What to ask after a real run.
 pub(crate) struct After {
@@ -76,8 +76,13 @@ impl After {
             Err(failure) if is_removed(&failure) => return,
             Err(failure) => unjudged(&mut reporter, &failure.to_string()),
         }
-        if let Some(pending) = self.pending {
-            pending.end(self.plan.root, looked, keys, reporter.into_unshown());
+        let unshown = reporter.into_unshown();
+        let is_left = self
+            .pending
+            .is_some_and(|pending| pending.end(self.plan.root, looked, keys, &unshown));
+        if !is_left {
+            // Nobody else will show them: drawn over is better than silent.
+            unshown.iter().for_each(to_stderr);
         }
     }
 }
@@ -105,11 +110,19 @@ impl Pending {
         })
     }
 
-    /// Leaves word of what was reported in its place, for the client's own hooks.
-    fn end(mut self, root: PathBuf, looked: u64, reported: Vec<String>, unshown: Vec<Message>) {
+    /// Leaves word of what was reported in its place, for the client's own hooks;
+    /// `true` where it could be left.
+    fn end(
+        mut self,
+        root: PathBuf,
+        looked: u64,
+        reported: Vec<String>,
+        unshown: &[Message],
+    ) -> bool {
         let mut state = ReportedState::of(self.process, root, looked, reported);
-        state.unshown = unshown;
+        state.unshown = unshown.to_vec();
         self.is_over = state.write(&self.dir).is_ok();
+        self.is_over
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn run(
     if !scope.may_block() {
         // It can do no more, whoever asks.
         wish.mode = Some(Mode::Warn);
+        wish.source = None;
     }
     wish.complaints.extend(scope.complaint().map(str::to_owned));
     let code = match scope.decided(transaction) {

@@ -178,7 +178,7 @@ impl CommitHandler {
         };
         let judge = Judge {
             program: self.places.judge.clone(),
-            timeout: budget.left(),
+            timeout: budget.for_judging(),
         };
         let answer = judge_client::ask(&judge, &plan, elements.packages);
         for element in &mut plan.elements {
@@ -191,6 +191,10 @@ impl CommitHandler {
             answer: None,
         });
         let mut answer = answer?;
+        let judge = Judge {
+            timeout: budget.left(),
+            ..judge
+        };
         // Here it is decided: every call of rpm's follows.
         let about = Plan {
             mode: plan.mode,

@@ -39,6 +39,12 @@ impl Budget {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// The part of it that the judge may take: what it has decided is still to be
+    /// written down, which may use up overrides, and to be handed over.
+    pub(crate) fn for_judging(&self) -> Duration {
+        self.left() * 4 / 5
+    }
+
     /// The part of it that downloads may take: the judge needs the rest.
     pub(crate) fn for_downloads(&self) -> Duration {
         self.left() * 3 / 5

@@ -165,7 +165,7 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     // Why a root cannot be looked at is for the judge to say.
     let has_changed =
         Root::new(root).map_or(true, |root| directory_times::may_have_changed(&root, since));
-    let looked = btf_guard_protocol::clock::now();
+    let mut looked = btf_guard_protocol::clock::now();
     let mut event = None;
     if has_changed {
         let plan = Plan {
@@ -174,17 +174,18 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
             said: reported.clone(),
             ..plan(root)
         };
-        let answer = match ask(&plan) {
-            Ok(answer) => answer,
+        match ask(&plan) {
+            Ok(answer) => {
+                reported.extend_from_slice(&answer.keys);
+                let (found, its_event) = told(&caller::program(client.pid), &plan, answer);
+                lines.extend(found);
+                event = its_event;
+            }
             Err(failure) => {
                 lines.push(not_judged(&failure.into()));
-                return Ok((lines, None));
+                looked = since;
             }
-        };
-        reported.extend_from_slice(&answer.keys);
-        let (found, its_event) = told(&caller::program(client.pid), &plan, answer);
-        lines.extend(found);
-        event = its_event;
+        }
     } else if lines.is_empty() {
         return Ok((lines, None));
     }

@@ -7,11 +7,11 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::string::FromUtf8Error;
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits, Output};
+use btf_guard_subprocess::{Failure, Limits, Output, StderrTail};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -60,6 +60,24 @@ impl Judge {
         inherited: Vec<OwnedFd>,
         limits: &Limits,
     ) -> Result<Output, Failure> {
+        let mut stdout = Vec::new();
+        let (status, stderr) = self.run_into(subcommand, input, inherited, limits, &mut stdout)?;
+        Ok(Output {
+            stdout,
+            status,
+            stderr,
+        })
+    }
+
+    /// The same; `stdout` has what it writes before it fails.
+    pub(crate) fn run_into(
+        &self,
+        subcommand: &str,
+        input: &impl Serialize,
+        inherited: Vec<OwnedFd>,
+        limits: &Limits,
+        stdout: &mut Vec<u8>,
+    ) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
         let who = limits.who;
         let input = btf_guard_subprocess::json_memfd(input)
             .map_err(|source| Failure::HandOver { who, source })?;
@@ -69,7 +87,7 @@ impl Judge {
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("LANG", "C.UTF-8");
-        btf_guard_subprocess::run(command, input, inherited, limits)
+        btf_guard_subprocess::run_into(command, input, inherited, limits, stdout)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits};
+use btf_guard_subprocess::{Failure, Limits, Output};
 
 use crate::caller::Who;
 use crate::decision::Decision;
@@ -86,17 +86,28 @@ pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
 /// Has it decided, and written down, if that can be done.
 fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), Failure> {
     let limits = limits(judge);
-    let ended = judge.run("record", event, Vec::new(), &limits)?;
-    let reply = match serde_json::from_slice::<Reply>(&ended.stdout) {
+    let mut stdout = Vec::new();
+    let recorded = judge.run_into("record", event, Vec::new(), &limits, &mut stdout);
+    let recorded = recorded.and_then(|(status, stderr)| {
+        let stdout = Vec::new();
+        Output {
+            stdout,
+            status,
+            stderr,
+        }
+        .success(&limits)
+    });
+    // It replies before it writes: a slow log, or one that fails, takes nothing back.
+    let reply = match serde_json::from_slice::<Reply>(&stdout) {
         Ok(reply) if reply.decision == Decision::Block && reply.messages.is_empty() => {
             Err("a block without a reason".to_owned())
         }
         reply => reply.map_err(|error| error.to_string()),
     };
     match reply {
-        Ok(reply) => Ok((reply, ended.success(&limits).map(drop))),
+        Ok(reply) => Ok((reply, recorded.map(drop))),
         Err(reason) => {
-            let (_, stderr) = ended.success(&limits)?;
+            let (_, stderr) = recorded?;
             let who = limits.who;
             Err(Failure::Answer {
                 who,
@@ -112,5 +123,44 @@ fn limits(judge: &Judge) -> Limits {
         who: "the record",
         timeout: TIMEOUT.min(judge.timeout),
         limit: MAX_ANSWER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_counts_whatever_becomes_of_the_logs() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("btf-guard");
+        let plan = Plan::new("/".into());
+        let reply = r#"{"decision":"block","messages":[{"level":"error","text":"stopped"}]}"#;
+        for (then, is_recorded) in [("", true), ("; exit 3", false), ("; exec sleep 60", false)] {
+            fs::write(
+                &program,
+                format!("#!/bin/sh\ncat >/dev/null\necho '{reply}'{then}\n"),
+            )
+            .unwrap();
+            fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+            let judge = Judge {
+                program: program.clone(),
+                timeout: Duration::from_secs(1),
+            };
+            let why = "no answer".to_owned();
+            let mut event =
+                Event::without_answer("rpm".to_owned(), &plan, EventOutcome::Proceeded, why, {
+                    Who::default()
+                });
+            event.undecided = Some(OutcomeInputs::of(&plan, true));
+            let (reply, recorded) = decide(&judge, &event).unwrap();
+            assert_eq!(reply.decision, Decision::Block, "{then}");
+            assert_eq!(recorded.is_ok(), is_recorded, "{then}");
+        }
     }
 }

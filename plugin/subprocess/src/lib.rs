@@ -11,4 +11,5 @@ pub mod run;
 mod stderr_tail;
 
 pub use limits::{Failure, Limits, Output};
-pub use run::{json_memfd, lines, run};
+pub use run::{json_memfd, lines, run, run_into};
+pub use stderr_tail::StderrTail;

@@ -33,21 +33,36 @@ pub fn run(
     inherited: Vec<OwnedFd>,
     limits: &Limits,
 ) -> Result<Output, Failure> {
-    let mut output = Vec::new();
-    let mut whole = |piece: &[u8]| keep(&mut output, piece, limits.limit);
-    let (status, stderr) = hear(
+    let mut stdout = Vec::new();
+    let (status, stderr) = run_into(command, input, inherited, limits, &mut stdout)?;
+    Ok(Output {
+        stdout,
+        status,
+        stderr,
+    })
+}
+
+/// The same for a child of which counts what it writes before it fails: `stdout` has
+/// it, whatever comes of the child then.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_into(
+    command: Command,
+    input: File,
+    inherited: Vec<OwnedFd>,
+    limits: &Limits,
+    stdout: &mut Vec<u8>,
+) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
+    let mut whole = |piece: &[u8]| keep(stdout, piece, limits.limit);
+    hear(
         command,
         input,
         inherited,
         ProcessGroup::Own,
         limits,
         &mut whole,
-    )?;
-    Ok(Output {
-        stdout: output,
-        status,
-        stderr,
-    })
+    )
 }
 
 /// The same for a child that belongs to this process's job, so that an interrupt

@@ -3,7 +3,7 @@
 //! what is installed, as far as modules and kernel images go.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -174,13 +174,19 @@ impl Transaction {
     /// What the plan says that an element brings, and its package does not show: it
     /// cannot be read, or has no such file.
     fn record_planned_install(&mut self, element: &Element, package: Option<&Package>) {
-        let shown = package.iter().flat_map(|package| package.files());
-        let shown: HashSet<&Path> = shown.map(|file| file.path.as_path()).collect();
+        let files = package.iter().flat_map(|package| package.files());
+        let shown: HashMap<&Path, bool> = files
+            .map(|file| (file.path.as_path(), file.has_content()))
+            .collect();
         for path in &element.paths {
-            if shown.contains(path.as_path()) {
+            let shown = shown.get(path.as_path());
+            let role = Role::of(path);
+            // A module that is a link has no content, and is there all the same.
+            let is_link = shown == Some(&false) && matches!(role, Some(Role::Module { .. }));
+            if shown.is_some() && !is_link {
                 continue;
             }
-            match Role::of(path) {
+            match role {
                 Some(Role::Module { release, below }) => {
                     self.change(release).installed.insert(below.to_owned());
                     self.touched.insert(path.clone());

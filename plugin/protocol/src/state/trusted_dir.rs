@@ -167,7 +167,11 @@ impl Private {
         };
         // With room for one more, so that the end is seen at the second look.
         let room = file.metadata()?.len().min(limit) + 1;
-        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
+        let mut bytes = Vec::new();
+        // An allocation that fails must not end rpm.
+        bytes
+            .try_reserve_exact(usize::try_from(room).unwrap_or_default())
+            .map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))?;
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(Refused::TooLong(limit));
