@@ -3,6 +3,8 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use btf_guard_protocol::zypp::{Ask, Extent, Request, Resolve, Verb};
@@ -57,5 +59,7 @@ pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<ClientPlan> {
 fn end_as(child: ExitStatus) {
     if child.signal() == Some(Signal::INT.as_raw()) {
         let _ = kill_process(getpid(), Signal::INT);
+        // Another thread may be the one to take it: until then nothing is said.
+        thread::sleep(Duration::from_secs(1));
     }
 }
