@@ -180,10 +180,12 @@ impl Transaction {
             .collect();
         for path in &element.paths {
             let shown = shown.get(path.as_path());
+            if shown == Some(&true) {
+                continue;
+            }
             let role = Role::of(path);
             // A module that is a link has no content, and is there all the same.
-            let is_link = shown == Some(&false) && matches!(role, Some(Role::Module { .. }));
-            if shown.is_some() && !is_link {
+            if shown.is_some() && !matches!(role, Some(Role::Module { .. })) {
                 continue;
             }
             match role {
