@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Decompression of what kernels and modules come in: one call, one buffer,
-//! and a cap on every byte and on every window. [`stream`] is for what is not
-//! held as a whole.
+//! Decompression of what kernels, modules and initrds come in: into one buffer,
+//! with a cap on every byte, or as it is read ([`frame`]).
 //!
 //! The compressed bytes are hostile. No allocation follows a number that they
 //! state unless that number is under the caller's cap, and a decoder's own
 //! memory is limited by [`MAX_WINDOW`].
 
-mod lzop;
-pub(crate) mod stream;
+mod blocks;
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use btf_guard_btf::error::Malformed;
+
+use blocks::LZ4_LEGACY;
 
 /// The largest window (zstd) or dictionary (xz, lzma) that is followed, in
 /// bytes: what `zstd -22 --ultra` and the kernel's `scripts/xz_wrap.sh` ask
@@ -22,18 +22,10 @@ pub(crate) const MAX_WINDOW: u64 = 1 << 27;
 /// What liblzma may allocate: the dictionary and some room for its own state.
 const MAX_LZMA_MEMORY: u64 = MAX_WINDOW + (16 << 20);
 
-/// The magic of LZ4's legacy frame, `0x184c2102`, as it stands in a file.
-const LZ4_LEGACY: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
-
 /// How many frames are followed. A decoder is set up anew for each, so that
 /// millions of empty ones would cost minutes; parallel compressors write a few
 /// hundred at most.
 const MAX_FRAMES: usize = 4096;
-
-/// Bytes that one block of a legacy LZ4 frame holds when unpacked
-/// (`LEGACY_BLOCKSIZE` of lz4's `lz4io.c`, `LZ4_DEFAULT_UNCOMPRESSED_CHUNK_SIZE`
-/// of the kernel's `lib/decompress_unlz4.c`).
-const LZ4_BLOCK: usize = 8 << 20;
 
 /// A compression that kernel images or modules come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,168 +99,67 @@ pub fn decompress(
     out.clear();
     let mut rest = input;
     for _ in 0..MAX_FRAMES {
-        if let Err(trouble) = frame(format, &mut rest, cap, out) {
-            let at = input.len() - rest.len();
-            return Err(Malformed::new(at as u64, describe(format, cap, &trouble)));
+        if let Err(why) = append(format, &mut rest, cap, out) {
+            return Err(Malformed::new((input.len() - rest.len()) as u64, why));
         }
-        let again = match format {
-            Format::Gzip | Format::Xz | Format::Zstd | Format::Bzip2 => {
-                Format::detect(rest) == Some(format)
-            }
-            Format::Lz4 | Format::Lzma | Format::Lzo => false,
-        };
-        if !again {
+        let may_repeat = !matches!(format, Format::Lz4 | Format::Lzma | Format::Lzo);
+        if !may_repeat || Format::detect(rest) != Some(format) {
             return Ok(());
         }
     }
-    let at = input.len() - rest.len();
+    let at = (input.len() - rest.len()) as u64;
     let name = format.name();
     Err(Malformed::new(
-        at as u64,
+        at,
         format!("at most {MAX_FRAMES} {name} frames in a row"),
     ))
 }
 
-/// Why a frame could not be unpacked.
-pub(crate) enum Trouble {
-    /// The input ends inside it.
-    Short,
-    /// More than the cap would come out.
-    TooLong,
-    /// Anything else, in the decoder's words.
-    Corrupt(String),
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Short,
-            _ => Self::Corrupt(error.to_string()),
-        }
-    }
-}
-
-fn describe(format: Format, cap: usize, trouble: &Trouble) -> String {
+/// Appends the frame that `input` starts with to `out`, and leaves in `input` what
+/// follows it. One byte over the cap is enough to know.
+fn append(format: Format, input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), String> {
     let name = format.name();
-    match trouble {
-        Trouble::Short => format!("more {name} data: the stream is cut short"),
-        Trouble::TooLong => format!("at most {cap} bytes after decompression"),
-        Trouble::Corrupt(why) => format!("sound {name} data ({why})"),
-    }
-}
-
-/// Unpacks one frame from the start of `input`, appends it to `out`, and
-/// leaves in `input` what follows it.
-fn frame(format: Format, input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
-    match format {
-        Format::Gzip | Format::Bzip2 | Format::Xz | Format::Lzma => {
-            pull(stream::frame(format, input)?, cap, out)
-        }
-        Format::Zstd => zstd_frame(input, cap, out),
-        Format::Lz4 => lz4_legacy(input, cap, out),
-        Format::Lzo => lzop::unpack(input, cap, out),
-    }
-}
-
-/// Appends what `decoder` yields; one byte over the cap is enough to know.
-fn pull(decoder: impl Read, cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
     let room = cap.saturating_sub(out.len()) as u64 + 1;
-    decoder.take(room).read_to_end(out)?;
-    if out.len() > cap {
-        return Err(Trouble::TooLong);
+    match frame(format, input).and_then(|decoder| decoder.take(room).read_to_end(out)) {
+        Ok(_) if out.len() <= cap => Ok(()),
+        Ok(_) => Err(format!("at most {cap} bytes after decompression")),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(format!("more {name} data: the stream is cut short"))
+        }
+        Err(error) => Err(format!("sound {name} data ({error})")),
     }
-    Ok(())
 }
 
-/// One Zstandard frame.
+/// Unpacks the one frame (gzip member, stream, file) that `input` starts with.
+/// Nothing behind it is taken from `input`; how much comes out has no limit here.
 ///
-/// Where its unpacked length is known, from the frame or from the word that
-/// the kernel's build appends, it goes straight to its place; a window of
-/// 128 MiB is neither allocated nor copied through.
-fn zstd_frame(input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
-    let whole = *input;
-    if out.is_empty()
-        && let Some(length) = zstd_length(whole)
-        && length <= cap
-        && out.try_reserve(length).is_ok()
-    {
-        let frame_len = zstd::zstd_safe::find_frame_compressed_size(whole).unwrap_or(0);
-        let (frame, rest) = whole.split_at_checked(frame_len).unwrap_or((whole, &[]));
-        let mut context = zstd::bulk::Decompressor::new()?;
-        if context.decompress_to_buffer(frame, out).is_ok() && out.len() <= cap {
-            *input = rest;
-            return Ok(());
+/// # Errors
+/// If a decoder cannot be set up. Reading then fails with `UnexpectedEof` where
+/// the input is cut short, with what `input` says where that fails, and with an
+/// error of the decoder's words where it is corrupt.
+pub(crate) fn frame<'r>(
+    format: Format,
+    input: impl BufRead + 'r,
+) -> io::Result<Box<dyn Read + 'r>> {
+    Ok(match format {
+        Format::Gzip => Box::new(flate2::bufread::GzDecoder::new(input)),
+        Format::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(input)),
+        Format::Xz => {
+            let stream = liblzma::stream::Stream::new_stream_decoder(MAX_LZMA_MEMORY, 0)?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
-    }
-    pull(stream::frame(Format::Zstd, input)?, cap, out)
-}
-
-/// How long the frame at the start of `input` is when unpacked, if anything says so.
-fn zstd_length(input: &[u8]) -> Option<usize> {
-    // A block unpacks to at most 128 KiB and takes at least four bytes
-    // (RFC 8878, 3.1.1.2): a frame that claims more lies.
-    let most = (input.len() as u64).saturating_mul((128 << 10) / 4);
-    let stated = match zstd::zstd_safe::get_frame_content_size(input) {
-        Ok(Some(length)) => length,
-        Ok(None) => u64::from(u32::from_le_bytes(*input.last_chunk()?)),
-        Err(_) => return None,
-    };
-    usize::try_from(stated).ok().filter(|_| stated <= most)
-}
-
-/// A legacy LZ4 frame: the magic, then blocks, each behind its length in four
-/// little-endian bytes, up to the end of the input; the magic may stand
-/// between blocks again (frames appended to each other). The unpacked size that
-/// the kernel's build appends ends it; what follows that is ignored.
-fn lz4_legacy(input: &mut &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
-    let mut filled = 0;
-    let ended = lz4_blocks(input, cap, out, &mut filled);
-    out.truncate(filled);
-    ended
-}
-
-/// The blocks of [`lz4_legacy`]. `out` may run ahead of the `filled` bytes:
-/// it is cleared to zero only once, however many blocks yield nothing.
-fn lz4_blocks(
-    input: &mut &[u8],
-    cap: usize,
-    out: &mut Vec<u8>,
-    filled: &mut usize,
-) -> Result<(), Trouble> {
-    while !input.is_empty() {
-        let (word, rest) = input.split_first_chunk::<4>().ok_or(Trouble::Short)?;
-        if *word == LZ4_LEGACY {
-            *input = rest;
-            continue;
+        Format::Lzma => {
+            let stream = liblzma::stream::Stream::new_lzma_decoder(MAX_LZMA_MEMORY)?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
-        let packed = u32::from_le_bytes(*word) as usize;
-        // Only the last block is shorter than the others, and what follows it
-        // is no block.
-        let last = rest.is_empty() || !filled.is_multiple_of(LZ4_BLOCK);
-        if last && packed == *filled {
-            *input = rest;
-            return Ok(());
+        Format::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?.single_frame();
+            decoder.window_log_max(MAX_WINDOW.ilog2())?;
+            Box::new(decoder)
         }
-        let (block, rest) = rest.split_at_checked(packed).ok_or(Trouble::Short)?;
-
-        let room = LZ4_BLOCK.min(cap - *filled);
-        let end = *filled + room;
-        if out.len() < end {
-            out.try_reserve(end - out.len())
-                .map_err(|error| Trouble::Corrupt(error.to_string()))?;
-            out.resize(end, 0);
-        }
-        let space = out.get_mut(*filled..end).unwrap_or_default();
-        *filled += match lz4_flex::block::decompress_into(block, space) {
-            Ok(written) => written,
-            Err(lz4_flex::block::DecompressError::OutputTooSmall { .. }) if room < LZ4_BLOCK => {
-                return Err(Trouble::TooLong);
-            }
-            Err(error) => return Err(Trouble::Corrupt(error.to_string())),
-        };
-        *input = rest;
-    }
-    Ok(())
+        Format::Lz4 => Box::new(blocks::lz4(input)),
+        Format::Lzo => Box::new(blocks::lzop(input)),
+    })
 }
 
 #[cfg(test)]

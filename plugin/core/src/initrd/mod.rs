@@ -23,7 +23,7 @@ use std::path::Path;
 
 use btf_guard_btf::error::Malformed;
 
-use crate::compression::{Format, stream};
+use crate::compression::{self, Format};
 use crate::module::source::{ByteSource, Regular};
 use bounded_reader::BoundedReader;
 use cpio::Unpacker;
@@ -175,7 +175,7 @@ fn stream(
         },
         other => other,
     };
-    let stream = stream::frame(format, head.as_slice().chain(input))?;
+    let stream = compression::frame(format, head.as_slice().chain(input))?;
     let mut plain = BoundedReader::new(BufReader::with_capacity(BUFFER, stream), room);
     unpacker.entries(&mut plain).map_err(packed)?;
     match plain.peek().map_err(packed)? {
