@@ -4,6 +4,7 @@
 //! The one classifier: of files on the disk, of those that package headers and
 //! plans list, and inside rpm and libzypp.
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Components, Path};
@@ -111,6 +112,18 @@ impl Directory {
         self.kind(name).is_some_and(|kind| kind != NameKind::Config)
     }
 
+    /// Its file `name` is a kernel image: where it comes among those of the directory,
+    /// which begin with the names that are read, `vmlinuz` before `vmlinux`.
+    pub fn image_rank(self, name: &str) -> Option<ImageRank<'_>> {
+        let is_other = match self.kind(name.as_bytes())? {
+            NameKind::Image => false,
+            NameKind::OtherImage => true,
+            NameKind::Module | NameKind::Config => return None,
+        };
+        let name = Reverse(name);
+        Some(ImageRank { is_other, name })
+    }
+
     fn kind(self, name: &[u8]) -> Option<NameKind> {
         match self {
             Self::Boot => {
@@ -121,6 +134,14 @@ impl Directory {
             Self::Modules => module(name),
         }
     }
+}
+
+/// The order in which the images of a directory are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageRank<'n> {
+    /// It is an [`OtherImage`](Role::OtherImage).
+    pub is_other: bool,
+    name: Reverse<&'n str>,
 }
 
 /// A directory of the root, and what of a path is below it.

@@ -8,11 +8,11 @@ pub mod file_role;
 pub mod host;
 pub mod module_tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
-use file_role::is_release;
+use file_role::{Directory, is_release, release_of_boot_image};
 
 /// How many symbolic links one path may lead through: the kernel's own limit
 /// (`MAXSYMLINKS`, include/linux/namei.h).
@@ -118,21 +118,39 @@ impl Root {
             .find(|dir| dir.is_dir())
     }
 
-    /// The kernel images of a release, where they are looked for now: its module
-    /// directory and `/boot`. Each as its path inside the root and the file that
-    /// it leads to, in a fixed order; a file is named once. None for what is no
+    /// The kernel images of a release in its module directory and in `/boot`, each as
+    /// its path inside the root and the file that it leads to, in a fixed order; a
+    /// file is named once. As of a package's, those under [other](file_role::Role::OtherImage)
+    /// names are taken where a directory has no usual one. None for what is no
     /// release ([`is_release`]).
     pub fn images(&self, release: &str) -> Vec<ImageFile> {
         let mut images: Vec<ImageFile> = Vec::new();
         if !is_release(release) {
             return images;
         }
-        for inside in image_paths(release) {
-            let Ok(file) = self.resolve(&inside) else {
-                continue;
-            };
-            if file.is_file() && !images.iter().any(|image| image.file == file) {
-                images.push(ImageFile { inside, file });
+        for (directory, dir) in [
+            (Directory::Release, format!("/usr/lib/modules/{release}")),
+            (Directory::Release, format!("/lib/modules/{release}")),
+            (Directory::Boot, "/boot".to_owned()),
+        ] {
+            let mut names = self.names_in(&dir);
+            if directory == Directory::Boot {
+                names.retain(|name| release_of_boot_image(name) == Some(release));
+            }
+            let ranked = names
+                .iter()
+                .filter_map(|name| directory.image_rank(name).zip(Some(name)));
+            let mut has_usual = false;
+            for (rank, name) in ranked.collect::<BTreeMap<_, _>>() {
+                let inside = Path::new(&dir).join(name);
+                let file = self.resolve(&inside).ok().filter(|file| file.is_file());
+                let Some(file) = file.filter(|_| !(rank.is_other && has_usual)) else {
+                    continue;
+                };
+                has_usual |= !rank.is_other;
+                if !images.iter().any(|image| image.file == file) {
+                    images.push(ImageFile { inside, file });
+                }
             }
         }
         images
@@ -140,27 +158,29 @@ impl Root {
 
     /// Every release that has an image here, sorted.
     pub fn releases(&self) -> Vec<String> {
-        let mut names = BTreeSet::new();
-        for base in ["/lib/modules", "/usr/lib/modules"] {
-            names.extend(self.names_in(base));
-        }
-        names.extend(
-            self.names_in("/boot")
-                .into_iter()
-                .filter_map(|name| Some(name.strip_prefix("vmlinuz-")?.to_owned())),
-        );
+        let in_boot = self.names_in("/boot");
+        let in_boot = in_boot
+            .iter()
+            .filter_map(|name| release_of_boot_image(name));
+        let mut names = self.module_dir_names();
+        names.extend(in_boot.map(str::to_owned));
         names.retain(|release| !self.images(release).is_empty());
         names.into_iter().collect()
     }
 
     /// Every release that has a module directory here, sorted.
     pub fn module_releases(&self) -> Vec<String> {
-        let mut names = BTreeSet::new();
-        for base in ["/lib/modules", "/usr/lib/modules"] {
-            names.extend(self.names_in(base));
-        }
+        let mut names = self.module_dir_names();
         names.retain(|release| self.module_dir(release).is_some());
         names.into_iter().collect()
+    }
+
+    fn module_dir_names(&self) -> BTreeSet<String> {
+        let bases = ["/lib/modules", "/usr/lib/modules"];
+        bases
+            .into_iter()
+            .flat_map(|base| self.names_in(base))
+            .collect()
     }
 
     fn names_in(&self, dir: &str) -> Vec<String> {
@@ -180,17 +200,6 @@ pub struct ImageFile {
     pub inside: PathBuf,
     /// The file that it leads to, as a path of this process.
     pub file: PathBuf,
-}
-
-/// The places of a release's images, inside a root.
-fn image_paths(release: &str) -> [PathBuf; 5] {
-    [
-        format!("/usr/lib/modules/{release}/vmlinux").into(),
-        format!("/usr/lib/modules/{release}/vmlinuz").into(),
-        format!("/lib/modules/{release}/vmlinux").into(),
-        format!("/lib/modules/{release}/vmlinuz").into(),
-        format!("/boot/vmlinuz-{release}").into(),
-    ]
 }
 
 #[cfg(test)]
@@ -254,28 +263,42 @@ mod tests {
     #[test]
     fn kernels_are_found_once() {
         let dir = tempfile::tempdir().unwrap();
-        touch(dir.path().join("usr/lib/modules/6.1/vmlinuz"));
-        touch(dir.path().join("usr/lib/modules/6.2/kernel/x.ko"));
-        touch(dir.path().join("boot/vmlinuz-6.3"));
+        for path in [
+            "usr/lib/modules/6.1/vmlinuz",
+            "usr/lib/modules/6.1/vmlinux",
+            "usr/lib/modules/6.1/vmlinux.xz",
+            "usr/lib/modules/6.2/kernel/x.ko",
+            "boot/vmlinuz-6.3",
+            "usr/lib/modules/6.4/vmlinuz-virt.efi",
+            "usr/lib/modules/6.4/modules.dep",
+            "boot/image-6.4",
+            "boot/config-6.5",
+        ] {
+            touch(dir.path().join(path));
+        }
         symlink("usr/lib", dir.path().join("lib")).unwrap();
-        symlink(
-            "../usr/lib/modules/6.1/vmlinuz",
-            dir.path().join("boot/vmlinuz-6.1"),
-        )
-        .unwrap();
+        let link = dir.path().join("boot/vmlinuz-6.1");
+        symlink("../usr/lib/modules/6.1/vmlinuz", link).unwrap();
+        symlink("gone", dir.path().join("usr/lib/modules/6.4/vmlinuz")).unwrap();
 
         let root = Root::new(dir.path()).unwrap();
-        assert_eq!(root.releases(), ["6.1", "6.3"]);
-        let images: Vec<_> = root
-            .images("6.1")
-            .into_iter()
-            .map(|image| image.inside)
-            .collect();
-        assert_eq!(images, [Path::new("/usr/lib/modules/6.1/vmlinuz")]);
+        assert_eq!(root.releases(), ["6.1", "6.3", "6.4"]);
+        let images = |release| {
+            let images = root.images(release).into_iter();
+            images.map(|image| image.inside).collect::<Vec<_>>()
+        };
+        let modules = Path::new("/usr/lib/modules");
+        let of_module_dir = ["6.1/vmlinuz", "6.1/vmlinux"].map(|path| modules.join(path));
+        assert_eq!(images("6.1"), of_module_dir);
         assert_eq!(
-            root.module_dir("6.2"),
-            Some(root.path().join("usr/lib/modules/6.2"))
+            images("6.4"),
+            [
+                modules.join("6.4/vmlinuz-virt.efi"),
+                "/boot/image-6.4".into()
+            ]
         );
+        let dir = root.path().join("usr/lib/modules/6.2");
+        assert_eq!(root.module_dir("6.2"), Some(dir));
         assert_eq!(root.module_dir("6.3"), None);
     }
 }

@@ -7,8 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
+use btf_guard_sysroot::{ImageFile, Root};
 
 use crate::kernel::{Error, Kernel, KernelConfig};
 
@@ -17,55 +17,31 @@ const MAX_RELEASE: u64 = 256;
 /// Build directories below `/usr/src` that are looked at: a handful are there.
 const MAX_BUILDS: usize = 256;
 
-/// A file that may hold the base of a release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseCandidate {
-    /// Its path inside the root, links not followed.
-    pub inside: PathBuf,
-    /// The file that it leads to, as a path of this process.
-    pub file: PathBuf,
-}
-
 /// The files under `root` that may hold the base of `release`, the surest first:
 /// the kernel's own, then those of its build directory. None for what is no
 /// release ([`is_release`]).
-pub fn candidates(root: &Root, release: &str) -> Vec<BaseCandidate> {
-    let mut found: Vec<BaseCandidate> = Vec::new();
+pub fn candidates(root: &Root, release: &str) -> Vec<ImageFile> {
+    let mut found = root.images(release);
     if !is_release(release) {
         return found;
     }
-    for inside in places(root, release) {
-        let Ok(file) = root.resolve(&inside) else {
-            continue;
-        };
-        if file.is_file() && !found.iter().any(|known| known.file == file) {
-            found.push(BaseCandidate { inside, file });
+    // The third is Debian's, the last Fedora's.
+    let mut builds: Vec<PathBuf> = [
+        format!("/usr/lib/modules/{release}/build"),
+        format!("/lib/modules/{release}/build"),
+        format!("/usr/src/linux-headers-{release}"),
+        format!("/usr/src/kernels/{release}"),
+    ]
+    .map(PathBuf::from)
+    .into();
+    builds.extend(suse_builds(root, release));
+    for inside in builds.into_iter().map(|build| build.join("vmlinux")) {
+        let file = root.resolve(&inside).ok().filter(|file| file.is_file());
+        if let Some(file) = file.filter(|file| found.iter().all(|known| known.file != *file)) {
+            found.push(ImageFile { inside, file });
         }
     }
     found
-}
-
-fn places(root: &Root, release: &str) -> Vec<PathBuf> {
-    let mut places = Vec::new();
-    for modules in ["/usr/lib/modules", "/lib/modules"] {
-        // SUSE's are compressed.
-        for name in ["vmlinux", "vmlinux.zst", "vmlinux.xz", "vmlinux.gz"] {
-            places.push(format!("{modules}/{release}/{name}").into());
-        }
-        places.push(format!("{modules}/{release}/vmlinuz").into());
-    }
-    for name in ["vmlinuz", "vmlinux", "Image"] {
-        places.push(format!("/boot/{name}-{release}").into());
-    }
-    for modules in ["/usr/lib/modules", "/lib/modules"] {
-        places.push(format!("{modules}/{release}/build/vmlinux").into());
-    }
-    // Debian's, Fedora's.
-    for sources in ["linux-headers-", "kernels/"] {
-        places.push(format!("/usr/src/{sources}{release}/vmlinux").into());
-    }
-    places.extend(suse_builds(root, release));
-    places
 }
 
 /// `/usr/src/linux-obj/<architecture>/<flavour>`: a build directory that names its
@@ -81,8 +57,7 @@ fn suse_builds(root: &Root, release: &str) -> Vec<PathBuf> {
     }
     builds.truncate(MAX_BUILDS);
     builds.retain(|build| release_of(root, build).is_some_and(|own| own == release));
-    let images = builds.into_iter().map(|build| build.join("vmlinux"));
-    images.collect()
+    builds
 }
 
 /// What a build directory says that it is for.
@@ -114,7 +89,7 @@ fn names(root: &Root, dir: &Path) -> Vec<String> {
 /// Those of [`Kernel::open`].
 pub fn open(
     root: &Root,
-    candidate: &BaseCandidate,
+    candidate: &ImageFile,
     release: &str,
     config: Option<&KernelConfig>,
 ) -> Result<Kernel, Error> {

@@ -6,16 +6,12 @@ use std::io;
 use std::path::Path;
 
 use btf_guard_sysroot::Root;
-use btf_guard_sysroot::file_role::{is_release, release_of_boot_image};
+use btf_guard_sysroot::file_role::{Directory, is_release, release_of_boot_image};
 
 use super::collector::Collector;
 use super::error::Fault;
 use super::volume::{LoaderFile, Volume};
 use super::{BootMethod, BootPath};
-
-/// An image in a module directory has one of these names.
-pub(crate) const IN_MODULE_DIR: [&str; 5] =
-    ["vmlinuz", "vmlinux", "vmlinux.xz", "vmlinux.zst", "Image"];
 
 /// The images in the root's module directories.
 pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
@@ -30,7 +26,13 @@ pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
         }
         let volume = Volume::part_of(collector.root, Path::new(base));
         for release in volume.list("", is_release, &mut collector.problems) {
-            for name in IN_MODULE_DIR {
+            let rank = |name: &str| Directory::Release.image_rank(name).is_some();
+            let mut names = volume.list(&release, rank, &mut collector.problems);
+            names.sort_by(|a, b| {
+                let rank = |name| Directory::Release.image_rank(name);
+                rank(a).cmp(&rank(b))
+            });
+            for name in names {
                 let inside = Path::new(base).join(&release).join(name);
                 named(collector, &inside, Some(&release), BootMethod::ModuleDir);
             }

@@ -55,14 +55,19 @@ impl ModulesRoot {
         }
     }
 
+    /// The root that it is, if it can be reached; `root` is the one that was searched.
+    pub(crate) fn root<'r>(&'r self, root: &'r Root) -> Option<&'r Root> {
+        match self {
+            Self::Root => Some(root),
+            Self::Snapshot { root, .. } => Some(root),
+            Self::Unreachable { .. } => None,
+        }
+    }
+
     /// The directory of the modules that a kernel of this release will use, if
     /// it exists and can be reached; `root` is the one that was searched.
     pub(crate) fn module_dir(&self, root: &Root, release: &str) -> Option<PathBuf> {
-        match self {
-            Self::Root => root.module_dir(release),
-            Self::Snapshot { root, .. } => root.module_dir(release),
-            Self::Unreachable { .. } => None,
-        }
+        self.root(root)?.module_dir(release)
     }
 
     /// The number of the snapshot; `None` for the root.

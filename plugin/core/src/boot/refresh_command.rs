@@ -8,7 +8,7 @@ use btf_guard_sysroot::Root;
 
 use super::uki::os_release_value;
 use super::volume::Volume;
-use super::{BootMethod, Bootable, image_dirs};
+use super::{BootMethod, Bootable};
 
 /// The longest entry token that is read, in bytes: it is a part of file names.
 const MAX_TOKEN: u64 = 4096;
@@ -132,13 +132,10 @@ fn is_sdbootutil_name(name: &str) -> bool {
 
 /// Where the release's module directory has its image, inside the root.
 fn module_image(root: &Root, kernel: &Bootable, release: &str) -> String {
-    let dir = kernel.home.module_dir(root, release);
-    let image = dir.and_then(|dir| {
-        let mut names = image_dirs::IN_MODULE_DIR.iter();
-        names.find_map(|name| {
-            let path = dir.join(name);
-            path.is_file().then(|| root.inside(&path)).flatten()
-        })
+    let image = kernel.home.root(root).and_then(|home| {
+        let mut images = home.images(release).into_iter();
+        let image = images.find(|image| !image.inside.starts_with("/boot"))?;
+        root.inside(&home.outside(&image.inside))
     });
     let usual = || Path::new("/usr/lib/modules").join(release).join("vmlinuz");
     let image = image.unwrap_or_else(usual);

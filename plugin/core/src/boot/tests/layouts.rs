@@ -292,6 +292,9 @@ fn links_of_boot_are_the_image_itself() {
     place.file("boot/vmlinux-6.4.0-5-default.zst", "");
     place.file("usr/lib/modules/6.4.0-2-default/vmlinux.zst", "");
     place.file("usr/lib/modules/6.4.0-6-default/Image", "");
+    place.file("usr/lib/modules/6.4.0-7-default/image", "");
+    place.file("usr/lib/modules/6.4.0-8.fc40/vmlinuz-virt.efi", "");
+    place.file("usr/lib/modules/6.4.0-8.fc40/System.map", "");
     assert_eq!(
         place.kernels(),
         [
@@ -299,6 +302,8 @@ fn links_of_boot_are_the_image_itself() {
             "/usr/lib/modules/6.4.0-2-default/vmlinuz 6.4.0-2-default: ModuleDir",
             "/usr/lib/modules/6.4.0-2-default/vmlinux.zst 6.4.0-2-default: ModuleDir",
             "/usr/lib/modules/6.4.0-6-default/Image 6.4.0-6-default: ModuleDir",
+            "/usr/lib/modules/6.4.0-7-default/image 6.4.0-7-default: ModuleDir",
+            "/usr/lib/modules/6.4.0-8.fc40/vmlinuz-virt.efi 6.4.0-8.fc40: ModuleDir",
             "/boot/Image-6.4.0-3-default 6.4.0-3-default: Boot",
             "/boot/image-6.4.0-4-default 6.4.0-4-default: Boot",
             "/boot/vmlinux-6.4.0-5-default.xz 6.4.0-5-default: Boot",
