@@ -180,7 +180,7 @@ pub(crate) fn boot(data: &[u8]) {
         ..EfiVariables::default()
     };
     let conf = loader_conf_default(&text);
-    let wishes = wishes(&variables, conf, Path::new("loader.conf"));
+    let wishes = wishes(&variables, conf, "loader.conf");
     let _ = choose(&items, &wishes, Ids::possible(text.lines().next()));
     if let Some((one, two)) = text.split_once('\n') {
         let order = vercmp::compare(one, two);

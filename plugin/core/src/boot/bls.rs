@@ -2,10 +2,8 @@
 //! Boot entries of type 1: `loader/entries/*.conf` of the Boot Loader
 //! Specification (UAPI.1).
 
-use std::mem::discriminant;
-
 use super::conf_lines::{ConfLine, lines};
-use super::error::Fault;
+use super::fault_at;
 
 /// The longest entry that is read, in bytes. Real ones have a few hundred.
 pub(crate) const MAX_ENTRY: u64 = 64 << 10;
@@ -14,33 +12,29 @@ pub(crate) const MAX_ENTRY: u64 = 64 << 10;
 const MAX_INITRDS: usize = 64;
 
 /// What an entry starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Program {
     /// `linux`: a kernel image.
-    Linux(String),
+    #[default]
+    Linux,
     /// `uki`: a unified kernel image.
-    Uki(String),
+    Uki,
     /// `uki-url`: a unified kernel image that the boot loader fetches.
-    UkiUrl(String),
+    UkiUrl,
     /// `efi`: any EFI program, which may be a kernel.
-    Efi(String),
+    Efi,
 }
 
-/// A value, and the line that has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AtLine<T> {
-    /// The line, from 1.
-    pub(crate) line: usize,
-    /// The value.
-    pub(crate) value: T,
-}
-
-/// What an entry says. Paths are as they stand there: relative to the root of
-/// the file system that the entry is on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an entry says, as far as it is needed here. Paths are as they stand there:
+/// relative to the root of the file system that the entry is on. Lines count from 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Type1Entry {
     /// What it starts: the one key that an entry must have.
-    pub(crate) program: AtLine<Program>,
+    pub(crate) program: Program,
+    /// The path, or URL, of that; not empty.
+    pub(crate) path: String,
+    /// The line of that.
+    pub(crate) line: usize,
     /// `title`: what a menu shows.
     pub title: Option<String>,
     /// `version`: mostly the kernel's release; it orders entries.
@@ -49,20 +43,10 @@ pub struct Type1Entry {
     pub machine_id: Option<String>,
     /// `sort-key`: orders entries before all else.
     pub sort_key: Option<String>,
-    /// `initrd`, repeated.
-    pub(crate) initrds: Vec<AtLine<String>>,
+    /// `initrd`, repeated, each with its line.
+    pub(crate) initrds: Vec<(usize, String)>,
     /// `options`, repeated: the kernel's command line, joined by blanks.
     pub options: Option<String>,
-    /// `devicetree`.
-    pub(crate) devicetree: Option<String>,
-    /// `devicetree-overlay`: paths, parted by blanks.
-    pub(crate) devicetree_overlay: Option<String>,
-    /// `architecture`: `x64`, `aa64`, … in any case. The entry is hidden on others.
-    pub(crate) architecture: Option<String>,
-    /// `profile`: which of a UKI's profiles.
-    pub(crate) profile: Option<u32>,
-    /// `extra`, repeated: what goes along with a UKI.
-    pub(crate) extra: Vec<String>,
 }
 
 impl Type1Entry {
@@ -70,81 +54,65 @@ impl Type1Entry {
     /// keys that are not known are passed over, as the specification wants it.
     ///
     /// # Errors
-    /// [`Fault`] if nothing is to be started, or two kinds of thing, or a value
-    /// is missing: systemd-boot hides such an entry (`boot_entry_add_type1()`,
+    /// What is wrong if nothing is to be started, or two kinds of thing, or its
+    /// path is missing: systemd-boot hides such an entry (`boot_entry_add_type1()`,
     /// src/boot/boot.c).
-    pub fn parse(text: &str) -> Result<Self, Fault> {
-        let mut entry = Self::starting(program(text)?);
-        for line in lines(text).filter(|line| !line.value.is_empty()) {
-            entry.take(line)?;
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut entry = Self::default();
+        for ConfLine { number, key, value } in lines(text) {
+            let program = match key {
+                "linux" => Program::Linux,
+                "uki" => Program::Uki,
+                "uki-url" => Program::UkiUrl,
+                "efi" => Program::Efi,
+                _ if value.is_empty() => continue,
+                _ => {
+                    entry.take(number, key, value)?;
+                    continue;
+                }
+            };
+            if value.is_empty() {
+                return Err(fault_at(number, format!("a path after {key}")));
+            }
+            if !entry.path.is_empty() && program != entry.program {
+                let what = "one of linux, uki, uki-url and efi, not two of them";
+                return Err(fault_at(number, what));
+            }
+            (entry.program, entry.path, entry.line) = (program, value.to_owned(), number);
         }
-        Ok(entry)
+        match entry.path.is_empty() {
+            false => Ok(entry),
+            true => Err(
+                "expected a line that says what to start: linux, uki, uki-url or efi, \
+                         and a path"
+                    .to_owned(),
+            ),
+        }
     }
 
-    fn starting(program: AtLine<Program>) -> Self {
-        Self {
-            program,
-            title: None,
-            version: None,
-            machine_id: None,
-            sort_key: None,
-            initrds: Vec::new(),
-            options: None,
-            devicetree: None,
-            devicetree_overlay: None,
-            architecture: None,
-            profile: None,
-            extra: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, line: ConfLine<'_>) -> Result<(), Fault> {
-        let owned = line.value.to_owned();
-        match line.key {
+    fn take(&mut self, line: usize, key: &str, value: &str) -> Result<(), String> {
+        let owned = value.to_owned();
+        match key {
             "title" => self.title = Some(owned),
             "version" => self.version = Some(owned),
             "machine-id" => self.machine_id = Some(owned),
             "sort-key" => self.sort_key = Some(owned),
-            "devicetree" => self.devicetree = Some(owned),
-            "devicetree-overlay" => self.devicetree_overlay = Some(owned),
-            "architecture" => self.architecture = Some(owned),
-            "extra" => self.extra.push(owned),
-            "options" => match &mut self.options {
-                Some(options) => {
-                    options.push(' ');
-                    options.push_str(line.value);
-                }
-                none => *none = Some(owned),
-            },
+            "options" => {
+                let before = self.options.take().map(|options| options + " ");
+                self.options = Some(before.unwrap_or_default() + value);
+            }
             "initrd" => {
                 if self.initrds.len() == MAX_INITRDS {
-                    let what = format!("at most {MAX_INITRDS} initrds");
-                    return Err(Fault::at(line.number, what));
+                    return Err(fault_at(line, format!("at most {MAX_INITRDS} initrds")));
                 }
                 // Fedora's have ` $tuned_initrd` behind the path, which GRUB
                 // fills in.
-                let path = line.value.split(" $").next().unwrap_or_default();
-                self.initrds.push(AtLine {
-                    line: line.number,
-                    value: path.trim_end().to_owned(),
-                });
-            }
-            "profile" => {
-                let what = "the number of a profile";
-                let number = line.value.parse();
-                self.profile = Some(number.map_err(|_| Fault::at(line.number, what))?);
+                let path = value.split(" $").next().unwrap_or_default();
+                self.initrds.push((line, path.trim_end().to_owned()));
             }
             _ => {}
         }
         Ok(())
-    }
-
-    /// The path of what is started, if it is a file.
-    pub(crate) fn path(&self) -> Option<&str> {
-        match &self.program.value {
-            Program::Linux(path) | Program::Uki(path) | Program::Efi(path) => Some(path),
-            Program::UkiUrl(_) => None,
-        }
     }
 
     /// The release that `version` claims. openSUSE's sdbootutil writes
@@ -159,45 +127,6 @@ impl Type1Entry {
     }
 }
 
-/// What an entry starts: its `linux`, `uki`, `uki-url` or `efi`.
-fn program(text: &str) -> Result<AtLine<Program>, Fault> {
-    let mut program: Option<AtLine<Program>> = None;
-    for line in lines(text) {
-        let variant = match line.key {
-            "linux" => Program::Linux,
-            "uki" => Program::Uki,
-            "uki-url" => Program::UkiUrl,
-            "efi" => Program::Efi,
-            _ => continue,
-        };
-        if line.value.is_empty() {
-            let what = format!("a path after {}", line.key);
-            return Err(Fault::at(line.number, what));
-        }
-        let value = variant(line.value.to_owned());
-        let kind = discriminant(&value);
-        if program.is_some_and(|known| discriminant(&known.value) != kind) {
-            let what = "one of linux, uki, uki-url and efi, not two of them";
-            return Err(Fault::at(line.number, what));
-        }
-        program = Some(AtLine {
-            line: line.number,
-            value,
-        });
-    }
-    let what = "a line that says what to start: linux, uki, uki-url or efi, and a path";
-    program.ok_or_else(|| Fault::whole(what))
-}
-
-/// How often an entry may still be tried, and was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tries {
-    /// Boots that are left; with 0 the entry goes to the end of the menu.
-    pub(crate) left: i32,
-    /// Boots that did not succeed.
-    pub(crate) done: i32,
-}
-
 /// The name of an entry: of its file, or of its UKI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryName {
@@ -205,8 +134,9 @@ pub struct EntryName {
     pub(crate) file: String,
     /// The file name without the boot counter: what `bootctl` calls the entry.
     pub(crate) id: String,
-    /// The boot counter, `+LEFT[-DONE]` before the suffix.
-    pub(crate) tries: Option<Tries>,
+    /// The boot counter, `+LEFT[-DONE]` before the suffix: boots that are left, with
+    /// 0 the entry goes to the end of the menu; and boots that did not succeed.
+    pub(crate) tries: Option<(i32, i32)>,
 }
 
 impl EntryName {
@@ -225,19 +155,12 @@ impl EntryName {
         }
         let counted = stem.rsplit_once('+').and_then(|(plain, counter)| {
             let (left, done) = counter.split_once('-').unwrap_or((counter, "0"));
-            let tries = Tries {
-                left: number(left)?,
-                done: number(done)?,
-            };
-            Some((format!("{plain}{end}"), tries))
+            Some((format!("{plain}{end}"), (number(left)?, number(done)?)))
         });
-        let (id, tries) = match counted {
-            Some((id, tries)) => (id, Some(tries)),
-            None => (file.to_owned(), None),
-        };
+        let (id, tries) = counted.unzip();
         Some(Self {
             file: file.to_owned(),
-            id,
+            id: id.unwrap_or_else(|| file.to_owned()),
             tries,
         })
     }
@@ -247,12 +170,6 @@ impl EntryName {
 fn number(digits: &str) -> Option<i32> {
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok()).flatten()
-}
-
-/// True if the entries beside an `entries.srel` with this text are those of the
-/// specification. Every other word means entries of another kind.
-pub(crate) fn are_type1(srel: &str) -> bool {
-    srel.trim_end() == "type1"
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use std::os::unix::fs::MetadataExt;
 
 use btf_guard_sysroot::Root;
 
-use super::error::{BootProblem, Fault};
 use super::volume::{Identity, LoaderFile};
-use super::{BootDefault, BootKernels, BootPath, Bootable, ModulesRoot};
+use super::{BootDefault, BootKernels, BootPath, BootProblem, Bootable, ModulesRoot};
 
 /// Which [`BootPath`] of which kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,7 @@ impl<'a> Collector<'a> {
             Ok(metadata) => metadata,
             Err(error) => {
                 let what = format!("a readable file: {error}");
-                self.problems.push(Fault::whole(what).of(&path));
+                self.problems.push(BootProblem::new(&path, what));
                 return None;
             }
         };

@@ -27,15 +27,18 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = ConfLine<'_>> {
         }
         let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let value = value.trim_start_matches([' ', '\t']);
-        let quoted = ['"', '\'']
-            .iter()
-            .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
         Some(ConfLine {
             number,
             key,
-            value: quoted.unwrap_or(value),
+            value: unquoted(value),
         })
     })
+}
+
+/// A value without the quotes around the whole of it.
+pub(crate) fn unquoted(value: &str) -> &str {
+    let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(value)
 }
 
 #[cfg(test)]

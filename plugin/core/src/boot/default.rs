@@ -1,57 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What boots when nobody chooses, as far as the boot loaders' files tell.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::collector::{Collector, Slot};
 use super::entries::MenuEntry;
 use super::grub::{self, BlsEntry, Selected};
 use super::grub_cfg::GrubConfig;
-use super::systemd_boot::{self, Choice, DefaultPattern, EfiVariables, Ids, LoaderEntry};
+use super::systemd_boot::{self, DefaultPattern, EfiVariables, Ids, LoaderEntry};
 use super::volume::Volume;
-use super::{BootDefault, BootSearch, Undecided, bls};
+use super::{BootDefault, bls};
 use crate::vercmp;
-
-/// Which boot loader is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loader {
-    /// systemd-boot, or another one that follows the specification.
-    Specification,
-    Grub,
-}
 
 /// Finds the default and marks it.
 pub(crate) fn choose(
-    search: &BootSearch<'_>,
+    efivars: Option<&Path>,
     volumes: &[Volume],
     candidates: &[MenuEntry],
     configs: &[GrubConfig],
     collector: &mut Collector<'_>,
 ) -> BootDefault {
-    let variables = match search.efivars {
-        Some(dir) => {
-            let (variables, problems) = EfiVariables::read(dir);
-            collector.problems.extend(problems);
-            variables
-        }
-        None => EfiVariables::default(),
-    };
+    let variables = efivars.map(|dir| EfiVariables::read(dir, &mut collector.problems));
+    let variables = variables.unwrap_or_default();
     let installed = volumes
         .iter()
         .any(|volume| has_systemd_boot(volume, collector));
     let info = variables.info.as_deref().unwrap_or_default();
-    let loader = match (installed, configs.is_empty()) {
-        _ if info.starts_with("systemd-boot") => Loader::Specification,
-        (_, false) if info.starts_with("GRUB") => Loader::Grub,
-        (true, false) => {
-            return BootDefault::Unknown(Undecided::TwoLoaders);
-        }
-        (false, false) => Loader::Grub,
-        (_, true) => Loader::Specification,
-    };
-    let chosen = match loader {
-        Loader::Grub => of_grub(configs, candidates),
-        Loader::Specification => of_specification(volumes, candidates, &variables, collector),
+    // Others than systemd-boot and GRUB follow the specification, too.
+    let chosen = if info.starts_with("systemd-boot") || configs.is_empty() {
+        of_specification(volumes, candidates, &variables, collector)
+    } else if installed && !info.starts_with("GRUB") {
+        Err("both systemd-boot and GRUB are installed".to_owned())
+    } else {
+        of_grub(configs, candidates)
     };
     match chosen {
         Ok((slot, by)) => {
@@ -74,7 +55,7 @@ fn has_systemd_boot(volume: &Volume, collector: &mut Collector<'_>) -> bool {
 }
 
 /// What is chosen, and by what; or why that cannot be told.
-type Chosen = Result<(Slot, String), Undecided>;
+type Chosen = Result<(Slot, String), String>;
 
 fn of_specification(
     volumes: &[Volume],
@@ -82,35 +63,30 @@ fn of_specification(
     variables: &EfiVariables,
     collector: &mut Collector<'_>,
 ) -> Chosen {
-    let mut wishes: Vec<DefaultPattern> = Vec::new();
-    let mut conf: Option<(String, PathBuf)> = None;
+    let (mut value, mut by) = (None, String::new());
     for volume in volumes {
         let path = "loader/loader.conf";
         match volume.read(path, bls::MAX_ENTRY) {
-            Err(problem) => collector.problem(problem),
-            Ok(text) => {
-                let value = text.as_deref().and_then(systemd_boot::loader_conf_default);
-                conf = conf.or(value.map(|value| (value.to_owned(), volume.show(path))));
+            Err(problem) => collector.problems.push(problem),
+            Ok(text) if value.is_none() => {
+                let found = text.as_deref().and_then(systemd_boot::loader_conf_default);
+                value = found.map(str::to_owned);
+                by = volume.show(path).display().to_string();
             }
+            Ok(_) => {}
         }
     }
-    let (value, path) = conf.map_or_else(Default::default, |(v, p)| (Some(v), p));
-    wishes.extend(systemd_boot::wishes(variables, value.as_deref(), &path));
+    let mut wishes = systemd_boot::wishes(variables, value.as_deref(), &by);
     wishes.extend(volumes.iter().flat_map(|v| grubenv_default(v, collector)));
 
     let listed: Vec<&MenuEntry> = candidates.iter().filter(|one| one.listed).collect();
     let items: Vec<LoaderEntry> = listed.iter().map(|one| one.item.clone()).collect();
     let ids = Ids::possible(variables.info.as_deref());
-    match systemd_boot::choose(&items, &wishes, ids) {
-        Choice::Unknown(why) => Err(why),
-        Choice::Entry { index, by } => {
-            let candidate = listed.get(index);
-            let slot = candidate.and_then(|one| one.slot);
-            let id = candidate.map_or("", |one| &one.item.name.id);
-            slot.map(|slot| (slot, by))
-                .ok_or_else(|| Undecided::Fetched(id.to_owned()))
-        }
-    }
+    let (index, by) = systemd_boot::choose(&items, &wishes, ids)?;
+    let candidate = listed.get(index);
+    let id = candidate.map_or("", |one| &one.item.name.id);
+    let slot = candidate.and_then(|one| one.slot);
+    Ok((slot.ok_or_else(|| format!("{id} fetches its image"))?, by))
 }
 
 /// `default` in a `grubenv` on the EFI system partition: there openSUSE's
@@ -133,7 +109,7 @@ fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Defaul
 
 fn of_grub(configs: &[GrubConfig], candidates: &[MenuEntry]) -> Chosen {
     let [config] = configs else {
-        return Err(Undecided::SeveralMenus);
+        return Err("there is more than one grub.cfg with a menu".to_owned());
     };
     let mut bls: Vec<&MenuEntry> = candidates.iter().filter(|one| one.type1).collect();
     // Highest version first, as Fedora's blscfg has it.
@@ -146,12 +122,9 @@ fn of_grub(configs: &[GrubConfig], candidates: &[MenuEntry]) -> Chosen {
         id: stem(&one.item.name.file).to_owned(),
         title: one.title.clone().unwrap_or_default(),
     });
-    let named: Vec<BlsEntry> = named.collect();
-    let by = config.path.display().to_string();
-    let (slot, name) = match config.menu.default(&named) {
-        Selected::Unknown(why) => return Err(why),
+    let (slot, name) = match config.menu.default(&named.collect::<Vec<_>>())? {
         Selected::Item(at) => {
-            let title = config.menu.items().get(at).and_then(|i| i.title.clone());
+            let title = config.menu.items.get(at).and_then(|i| i.title.clone());
             (config.slots.get(at).copied().flatten(), title)
         }
         Selected::Bls(at) => {
@@ -160,8 +133,9 @@ fn of_grub(configs: &[GrubConfig], candidates: &[MenuEntry]) -> Chosen {
             (candidate.and_then(|one| one.slot), id)
         }
     };
-    slot.map(|slot| (slot, by))
-        .ok_or_else(|| Undecided::NoKernel(name.unwrap_or_default()))
+    let name = name.unwrap_or_default();
+    let none = || format!("the default item of GRUB, {name}, starts no kernel that is here");
+    Ok((slot.ok_or_else(none)?, config.path.display().to_string()))
 }
 
 fn stem(file: &str) -> &str {

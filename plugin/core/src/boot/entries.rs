@@ -2,7 +2,6 @@
 //! Entries of the Boot Loader Specification: files that name an image, and
 //! unified kernel images.
 
-use std::fmt::Display;
 use std::path::Path;
 
 use btf_guard_sysroot::Root;
@@ -10,14 +9,11 @@ use btf_guard_sysroot::file_role::release_of_boot_image;
 
 use super::bls::{self, EntryName, Program, Type1Entry};
 use super::collector::{Collector, Slot};
-use super::error::{BootProblem, Fault};
+use super::conf_lines::unquoted;
 use super::systemd_boot::LoaderEntry;
-use super::uki::{NoUki, UkiTexts};
 use super::volume::Volume;
-use super::{BootMethod, BootPath};
-
-/// Reads a unified kernel image.
-type ReadUki<'a> = &'a dyn Fn(&Path) -> Result<UkiTexts, NoUki>;
+use super::{BootMethod, BootPath, BootProblem};
+use crate::kernel::image;
 
 /// Where entries of type 1 lie.
 const ENTRIES: &str = "loader/entries";
@@ -42,11 +38,7 @@ pub(super) struct MenuEntry {
 }
 
 /// The entries of type 1 of a volume, their images taken.
-pub(crate) fn type1(
-    volume: &Volume,
-    read_uki: ReadUki<'_>,
-    collector: &mut Collector<'_>,
-) -> Vec<MenuEntry> {
+pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<MenuEntry> {
     let is_entry = |name: &str| EntryName::of(name, ".conf").is_some();
     let names = volume.list(ENTRIES, is_entry, &mut collector.problems);
     if names.is_empty() || !are_type1(volume, collector) {
@@ -59,8 +51,11 @@ pub(crate) fn type1(
         let shown = volume.show(&path);
         let entry = match volume.read(&path, bls::MAX_ENTRY) {
             Err(problem) => Err(problem),
-            Ok(None) => Err(Fault::whole("a link that leads to a file").of(&shown)),
-            Ok(Some(text)) => Type1Entry::parse(&text).map_err(|fault| fault.of(&shown)),
+            Ok(None) => Err(BootProblem::new(&shown, "a link that leads to a file")),
+            Ok(Some(text)) => Type1Entry::parse(&text).map_err(|fault| {
+                let path = shown.clone();
+                BootProblem { path, fault }
+            }),
         };
         let entry = match entry {
             Ok(entry) => entry,
@@ -70,14 +65,14 @@ pub(crate) fn type1(
             }
         };
         let mut via = BootPath::new(BootMethod::Entry, shown);
-        via.line = Some(entry.program.line);
+        via.line = Some(entry.line);
         via.id = Some(name.id.clone());
         via.title.clone_from(&entry.title);
         via.options.clone_from(&entry.options);
-        via.is_linux = !matches!(entry.program.value, Program::Efi(_));
+        via.is_linux = entry.program != Program::Efi;
         let others = entry.machine_id.as_ref().zip(machine_id.as_ref());
         via.other_system = others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own));
-        let slot = image(volume, &entry, via, read_uki, collector);
+        let slot = image(volume, &entry, via, collector);
         candidates.push(MenuEntry {
             item: LoaderEntry {
                 name,
@@ -87,58 +82,55 @@ pub(crate) fn type1(
             },
             title: entry.title,
             type1: true,
-            listed: slot.is_some() || matches!(entry.program.value, Program::UkiUrl(_)),
+            listed: slot.is_some() || entry.program == Program::UkiUrl,
             slot,
         });
     }
     candidates
 }
 
-/// Takes the image that an entry names.
+/// Takes the image that an entry names, if it is a file.
 fn image(
     volume: &Volume,
     entry: &Type1Entry,
     mut via: BootPath,
-    read_uki: ReadUki<'_>,
     collector: &mut Collector<'_>,
 ) -> Option<Slot> {
-    let path = entry.path()?;
+    if entry.program == Program::UkiUrl {
+        return None;
+    }
     let source = via.source.clone();
-    let fault =
-        |line, what: &dyn Display| -> BootProblem { Fault::at(line, what.to_string()).of(&source) };
-    let image = match volume.find(path) {
+    let problem = |line, what: String| BootProblem::at(&source, line, what);
+    let image = match volume.find(&entry.path) {
         Ok(image) => image,
-        Err(error) => {
-            collector.problem(fault(entry.program.line, &error));
+        Err(what) => {
+            collector.problem(problem(entry.line, what));
             return None;
         }
     };
     let mut release = entry.release().map(str::to_owned);
-    if let Program::Uki(_) = entry.program.value {
+    if entry.program == Program::Uki {
         via.unified = true;
-        match read_uki(&image.file) {
+        match UkiTexts::read(&image.file) {
             Ok(uki) => {
                 // What the entry says is handed to the image in place of its own.
                 via.options = via.options.or(uki.options);
                 release = uki.release.or(release);
             }
-            Err(error) => {
-                let what = format!("a unified kernel image: {error}");
-                collector.problem(fault(entry.program.line, &what));
-            }
+            Err(what) => collector.problem(problem(entry.line, what)),
         }
     }
-    for initrd in &entry.initrds {
-        match volume.find(&initrd.value) {
+    for (line, initrd) in &entry.initrds {
+        match volume.find(initrd) {
             Ok(initrd) => via.initrds.push(initrd.file),
-            Err(error) => {
+            Err(what) => {
                 // One line is enough: without it, the entry does not boot.
-                collector.problem(fault(initrd.line, &error));
+                collector.problem(problem(*line, what));
                 break;
             }
         }
     }
-    let release = release.or_else(|| release_in_path(path).map(str::to_owned));
+    let release = release.or_else(|| release_in_path(&entry.path).map(str::to_owned));
     collector.take(image, release.as_deref(), via)
 }
 
@@ -157,35 +149,25 @@ fn release_in_path(path: &str) -> Option<&str> {
 }
 
 /// The unified kernel images of a volume, which are entries themselves.
-pub(crate) fn ukis(
-    volume: &Volume,
-    read_uki: ReadUki<'_>,
-    collector: &mut Collector<'_>,
-) -> Vec<MenuEntry> {
+pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<MenuEntry> {
     let is_uki = |name: &str| EntryName::of(name, ".efi").is_some();
     let names = volume.list(UKIS, is_uki, &mut collector.problems);
     let mut candidates = Vec::new();
     for name in names.iter().filter_map(|name| EntryName::of(name, ".efi")) {
         let path = format!("{UKIS}/{}", name.file);
         let shown = volume.show(&path);
-        let image = match volume.find(&path) {
-            Ok(image) => image,
-            Err(error) => {
-                collector.problem(Fault::whole(error.to_string()).of(&shown));
-                continue;
-            }
-        };
-        let uki = match read_uki(&image.file) {
-            Ok(uki) => uki,
-            Err(error) => {
-                let what = format!("a unified kernel image: {error}");
-                collector.problem(Fault::whole(what).of(&shown));
+        let image = volume.find(&path);
+        let uki = image.and_then(|image| Ok((UkiTexts::read(&image.file)?, image)));
+        let (uki, image) = match uki {
+            Ok(found) => found,
+            Err(what) => {
+                collector.problem(BootProblem::new(&shown, what));
                 continue;
             }
         };
         let mut via = BootPath::new(BootMethod::Uki, shown);
         via.id = Some(name.id.clone());
-        via.title = uki.title();
+        via.title = uki.first_of(&["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"]);
         via.options.clone_from(&uki.options);
         let title = via.title.clone();
         candidates.push(MenuEntry {
@@ -194,9 +176,9 @@ pub(crate) fn ukis(
             slot: collector.take(image, uki.release.as_deref(), via),
             item: LoaderEntry {
                 name,
-                sort_key: uki.sort_key(),
+                sort_key: uki.first_of(&["IMAGE_ID", "ID"]),
                 machine_id: None,
-                version: uki.version(),
+                version: uki.first_of(&["IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID"]),
             },
             type1: false,
         });
@@ -204,17 +186,60 @@ pub(crate) fn ukis(
     candidates
 }
 
-/// True if the entries of this volume are those of the specification; without
-/// `entries.srel` they are.
+/// True if the entries of this volume are those of the specification: `entries.srel`
+/// says `type1`, or is not there.
 fn are_type1(volume: &Volume, collector: &mut Collector<'_>) -> bool {
-    let path = "loader/entries.srel";
-    match volume.read(path, bls::MAX_ENTRY) {
-        Ok(text) => text.is_none_or(|text| bls::are_type1(&text)),
+    match volume.read("loader/entries.srel", bls::MAX_ENTRY) {
+        Ok(text) => text.is_none_or(|text| text.trim_end() == "type1"),
         Err(problem) => {
             collector.problem(problem);
             true
         }
     }
+}
+
+/// The texts in a unified kernel image.
+#[derive(Debug)]
+struct UkiTexts {
+    /// The kernel's release.
+    release: Option<String>,
+    /// The kernel's command line.
+    options: Option<String>,
+    /// An os-release(5).
+    os_release: String,
+}
+
+impl UkiTexts {
+    /// Of the file `path`; what was expected, if it is something else.
+    fn read(path: &Path) -> Result<Self, String> {
+        let peek = image::peek(path);
+        let peek = peek.map_err(|error| format!("a unified kernel image: {error}"))?;
+        let none = "a unified kernel image: a PE file with a section .linux";
+        let uki = peek.uki.ok_or(none)?;
+        Ok(Self {
+            release: uki.uname.or(peek.release),
+            options: uki.cmdline,
+            os_release: uki.os_release.unwrap_or_default(),
+        })
+    }
+
+    /// The value of the first of these keys of its os-release that is set
+    /// (`bootspec_pick_name_version_sort_key()`,
+    /// src/fundamental/bootspec-fundamental.c of systemd).
+    fn first_of(&self, keys: &[&str]) -> Option<String> {
+        keys.iter()
+            .find_map(|key| os_release_value(&self.os_release, key))
+    }
+}
+
+/// The value of a key in the text of an os-release(5); not empty.
+pub(crate) fn os_release_value(text: &str, key: &str) -> Option<String> {
+    let values = text.lines().filter_map(|line| {
+        let (name, value) = line.trim().split_once('=')?;
+        (name == key).then(|| unquoted(value))
+    });
+    let value = values.last().filter(|value| !value.is_empty());
+    value.map(str::to_owned)
 }
 
 /// `/etc/machine-id`, if it has one.

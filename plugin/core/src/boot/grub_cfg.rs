@@ -7,10 +7,9 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::release_of_boot_image;
 
 use super::collector::{Collector, Slot};
-use super::error::Fault;
 use super::grub::{self, Menu, MenuItem};
 use super::volume::{LoaderFile, Volume, identity};
-use super::{BootMethod, BootPath};
+use super::{BootMethod, BootPath, BootProblem};
 
 /// A `grub.cfg` that has a menu.
 #[derive(Debug)]
@@ -66,15 +65,16 @@ pub(crate) fn read(
         let env = grub::parse_grubenv(&env.unwrap_or_default());
         let menu = Menu::parse(&script.unwrap_or_default(), env);
         let path = shown;
-        for fault in &menu.faults {
-            collector.problem(fault.clone().of(&path));
+        for fault in menu.faults.iter().cloned() {
+            let path = path.clone();
+            collector.problem(BootProblem { path, fault });
         }
-        if menu.items().is_empty() {
+        if menu.items.is_empty() {
             continue;
         }
         // GRUB reads the root's file system as well as a `/boot` of its own.
         let places = [boot.unwrap_or(&in_boot), &whole];
-        let slots = menu.items().iter();
+        let slots = menu.items.iter();
         let slots = slots
             .map(|item| kernel(item, &path, places, collector))
             .collect();
@@ -109,7 +109,7 @@ fn kernel(
     let image = match find(path) {
         Ok(image) => image,
         Err(error) => {
-            collector.problem(Fault::at(*line, error.to_string()).of(config));
+            collector.problem(BootProblem::at(config, *line, error));
             return None;
         }
     };

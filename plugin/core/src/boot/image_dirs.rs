@@ -9,9 +9,8 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Directory, is_release, release_of_boot_image};
 
 use super::collector::Collector;
-use super::error::Fault;
 use super::volume::{LoaderFile, Volume};
-use super::{BootMethod, BootPath};
+use super::{BootMethod, BootPath, BootProblem};
 
 /// The images in the root's module directories.
 pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
@@ -58,7 +57,7 @@ pub(crate) fn boot(root: &Root, collector: &mut Collector<'_>) {
 /// Takes what lies at a path inside the root, if anything does.
 fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, way: BootMethod) {
     let path = collector.root.outside(inside);
-    let problem = |what: String| Fault::whole(what).of(&path);
+    let problem = |what: String| BootProblem::new(&path, what);
     match collector.root.resolve(inside) {
         Ok(file) if file.is_file() => {
             let via = BootPath::new(way, path.clone());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
-use super::{BootDefault, BootMethod, BootSearch, Bootable, ModulesRoot, NoUki, UkiTexts};
+use super::{BootDefault, BootMethod, BootProblem, Bootable, ModulesRoot};
 use crate::boot;
 use crate::kernel::cache::Cache;
 use crate::kernel::image::{self, Image};
@@ -94,8 +94,8 @@ pub struct Inventory {
     pub(crate) default: BootDefault,
     /// Images that cannot be read, and why.
     pub(crate) unreadable: Vec<(Bootable, String)>,
-    /// What else cannot be read, or cannot boot: the file, and why.
-    pub(crate) problems: Vec<(PathBuf, String)>,
+    /// What else cannot be read, or cannot boot.
+    pub(crate) problems: Vec<BootProblem>,
 }
 
 impl Inventory {
@@ -104,7 +104,7 @@ impl Inventory {
         let images = self.unreadable.iter();
         let images = images.map(|(image, why)| (image.path.as_path(), why.as_str()));
         let others = self.problems.iter();
-        let others = others.map(|(path, why)| (path.as_path(), why.as_str()));
+        let others = others.map(|problem| (problem.path.as_path(), problem.fault.as_str()));
         others.chain(images)
     }
 }
@@ -175,18 +175,12 @@ impl InventorySearch<'_> {
     /// Looks for every kernel that can be booted.
     pub(crate) fn discover(&self) -> boot::BootKernels {
         let efivars = Path::new("/sys/firmware/efi/efivars");
-        boot::discover(&BootSearch {
-            root: self.root,
-            esps: self.esps,
-            efivars: self.root.is_system().then_some(efivars),
-            read_uki: &read_uki,
-        })
+        let efivars = self.root.is_system().then_some(efivars);
+        boot::discover(self.root, self.esps, efivars)
     }
 
     /// Opens the kernels that were found.
     pub(crate) fn open_all(&self, found: boot::BootKernels) -> Inventory {
-        let problems = found.problems.into_iter();
-        let problems = problems.map(|problem| (problem.path, problem.fault.to_string()));
         let (mut kernels, mut unreadable) = (Vec::new(), Vec::new());
         for bootable in found.kernels {
             if self.is_another(&bootable) {
@@ -218,7 +212,7 @@ impl InventorySearch<'_> {
             kernels,
             default: found.default,
             unreadable,
-            problems: problems.collect(),
+            problems: found.problems,
         }
     }
 
@@ -291,14 +285,4 @@ fn own_image<'k>(
 fn same_build(one: &InstalledKernel, other: &InstalledKernel) -> bool {
     image::same_build(&one.bootable.file, &other.bootable.file)
         .unwrap_or_else(|_| one.kernel.sha256() == other.kernel.sha256())
-}
-
-fn read_uki(path: &Path) -> Result<UkiTexts, NoUki> {
-    let peek = image::peek(path)?;
-    let uki = peek.uki.ok_or(NoUki::NoLinux)?;
-    Ok(UkiTexts {
-        release: uki.uname.or(peek.release),
-        options: uki.cmdline,
-        os_release: uki.os_release,
-    })
 }

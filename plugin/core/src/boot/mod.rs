@@ -16,7 +16,6 @@ mod collector;
 mod conf_lines;
 mod default;
 mod entries;
-mod error;
 pub mod grub;
 mod grub_cfg;
 mod image_dirs;
@@ -24,21 +23,17 @@ pub mod inventory;
 mod modules_root;
 mod refresh_command;
 pub mod systemd_boot;
-mod uki;
-mod undecided;
 mod volume;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
 
 use collector::Collector;
 
-pub(crate) use error::BootProblem;
 pub use modules_root::ModulesRoot;
 pub(crate) use refresh_command::{refresh_command, refresh_initrd_command};
-pub(crate) use uki::{NoUki, UkiTexts};
-pub(crate) use undecided::Undecided;
 
 /// A kernel image that can be booted, with one root's modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,13 +136,13 @@ pub(crate) enum BootDefault {
     /// The [`BootPath`] that is marked so; what made it the default, in words for a
     /// report.
     Known(String),
-    /// It cannot be told.
-    Unknown(Undecided),
+    /// It cannot be told, and why.
+    Unknown(String),
 }
 
 impl Default for BootDefault {
     fn default() -> Self {
-        Self::Unknown(Undecided::NothingRead)
+        Self::Unknown("nothing was looked at".to_owned())
     }
 }
 
@@ -163,35 +158,57 @@ pub(crate) struct BootKernels {
     pub(crate) problems: Vec<BootProblem>,
 }
 
-/// Where to look.
-pub(crate) struct BootSearch<'a> {
-    /// The root.
-    pub(crate) root: &'a Root,
-    /// More file systems with boot entries, such as an EFI system partition
-    /// that is mounted elsewhere.
-    pub(crate) esps: &'a [PathBuf],
-    /// The directory of EFI variables, for a root that boots on this machine.
-    pub(crate) efivars: Option<&'a Path>,
-    /// Reads a unified kernel image.
-    pub(crate) read_uki: &'a dyn Fn(&Path) -> Result<UkiTexts, NoUki>,
+/// Something that cannot boot or cannot be read, for a report. What it concerns
+/// is left out; everything else is still found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{}: {fault}", path.display())]
+pub(crate) struct BootProblem {
+    /// The file, as a path of this process, links not followed.
+    pub(crate) path: PathBuf,
+    /// What should have been there, and in which line.
+    pub(crate) fault: String,
 }
 
-/// Looks for every kernel that can be booted.
-pub(crate) fn discover(search: &BootSearch<'_>) -> BootKernels {
-    let mut collector = Collector::new(search.root);
+impl BootProblem {
+    fn new(path: &Path, expected: impl Display) -> Self {
+        Self {
+            path: path.to_owned(),
+            fault: format!("expected {expected}"),
+        }
+    }
+
+    fn at(path: &Path, line: usize, expected: impl Display) -> Self {
+        Self {
+            path: path.to_owned(),
+            fault: fault_at(line, expected),
+        }
+    }
+}
+
+/// What is wrong with a line, counted from 1.
+fn fault_at(line: usize, expected: impl Display) -> String {
+    format!("line {line}: expected {expected}")
+}
+
+/// Looks for every kernel that can be booted: in `root`, and on `esps`, more file
+/// systems with boot entries, such as an EFI system partition that is mounted
+/// elsewhere. `efivars` is the directory of EFI variables, for a root that boots on
+/// this machine.
+pub(crate) fn discover(root: &Root, esps: &[PathBuf], efivars: Option<&Path>) -> BootKernels {
+    let mut collector = Collector::new(root);
     image_dirs::module_dirs(&mut collector);
-    let volumes = volume::volumes(search.root, search.esps, &mut collector.problems);
+    let volumes = volume::volumes(root, esps, &mut collector.problems);
     let mut candidates = Vec::new();
     for volume in &volumes {
-        candidates.extend(entries::type1(volume, search.read_uki, &mut collector));
+        candidates.extend(entries::type1(volume, &mut collector));
     }
     for volume in &volumes {
-        candidates.extend(entries::ukis(volume, search.read_uki, &mut collector));
+        candidates.extend(entries::ukis(volume, &mut collector));
         image_dirs::kernelstub(volume, &mut collector);
     }
-    let configs = grub_cfg::read(search.root, &volumes, &mut collector);
-    image_dirs::boot(search.root, &mut collector);
-    let default = default::choose(search, &volumes, &candidates, &configs, &mut collector);
+    let configs = grub_cfg::read(root, &volumes, &mut collector);
+    image_dirs::boot(root, &mut collector);
+    let default = default::choose(efivars, &volumes, &candidates, &configs, &mut collector);
     collector.finish(default)
 }
 

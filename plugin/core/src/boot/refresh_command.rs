@@ -6,7 +6,7 @@ use std::path::Path;
 
 use btf_guard_sysroot::Root;
 
-use super::uki::os_release_value;
+use super::entries::os_release_value;
 use super::volume::Volume;
 use super::{BootMethod, Bootable};
 

@@ -6,11 +6,10 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
-use super::Undecided;
+use super::BootProblem;
 use super::bls::EntryName;
 use super::conf_lines::lines;
-use super::error::{BootProblem, Fault};
-use crate::module::source::Regular;
+use crate::module::{self, source::Regular};
 use crate::{fnmatch, vercmp};
 
 /// The vendor id of the boot loader interface's variables
@@ -22,7 +21,7 @@ const MAX_VARIABLE: u64 = 64 << 10;
 
 /// The longest pattern that is matched, in bytes: entries are files of FAT,
 /// whose names have at most 255 characters.
-pub(crate) const MAX_PATTERN: usize = 1 << 10;
+const MAX_PATTERN: usize = 1 << 10;
 
 /// The boot loader interface's variables that choose an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,29 +39,27 @@ pub struct EfiVariables {
 impl EfiVariables {
     /// Reads them from a directory such as `/sys/firmware/efi/efivars`; those
     /// that are not there are not set.
-    pub(crate) fn read(dir: &Path) -> (Self, Vec<BootProblem>) {
-        let mut problems = Vec::new();
+    pub(crate) fn read(dir: &Path, problems: &mut Vec<BootProblem>) -> Self {
         let mut read = |name: &str| {
             let path = dir.join(format!("{name}-{VENDOR}"));
             let mut bytes = Vec::new();
-            let text = match Regular::open(&path) {
+            let read = match Regular::open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-                Err(error) => Err(format!("a readable variable: {error}")),
-                Ok(file) => match file.read_all(MAX_VARIABLE, &mut bytes) {
-                    Err(error) => Err(format!("a readable variable: {error}")),
-                    Ok(()) => Self::text(&bytes).map_err(str::to_owned),
-                },
+                opened => opened.map_err(module::Error::from),
             };
-            text.map_err(|what| problems.push(Fault::whole(what).of(&path)))
-                .ok()
+            let text = match read.and_then(|file| file.read_all(MAX_VARIABLE, &mut bytes)) {
+                Ok(()) => Self::text(&bytes).map_err(str::to_owned),
+                Err(error) => Err(format!("a readable variable: {error}")),
+            };
+            let problem = |what| problems.push(BootProblem::new(&path, what));
+            text.map_err(problem).ok()
         };
-        let variables = Self {
+        Self {
             info: read("LoaderInfo"),
             one_shot: read("LoaderEntryOneShot"),
             default: read("LoaderEntryDefault"),
             last_booted: read("LoaderEntryLastBooted"),
-        };
-        (variables, problems)
+        }
     }
 
     /// The text of a variable: four bytes of attributes, as efivarfs shows
@@ -147,7 +144,7 @@ pub struct DefaultPattern {
 pub fn wishes(
     variables: &EfiVariables,
     conf: Option<&str>,
-    conf_path: &Path,
+    conf_path: &str,
 ) -> Vec<DefaultPattern> {
     let saved = |value: &str| value.eq_ignore_ascii_case("@saved");
     let wish = |pattern: &str, by: String| {
@@ -165,7 +162,7 @@ pub fn wishes(
             variable("LoaderEntryOneShot"),
         ),
         (variables.default.as_deref(), variable("LoaderEntryDefault")),
-        (conf, conf_path.display().to_string()),
+        (conf, conf_path.to_owned()),
     ]
     .into_iter()
     .filter_map(|(value, by)| wish(value?, by))
@@ -185,65 +182,52 @@ pub struct LoaderEntry {
     pub version: Option<String>,
 }
 
-/// Which entry is started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
-    /// The one at this place of the list.
-    Entry {
-        /// Where in the list.
-        index: usize,
-        /// What chose it, in words for a report.
-        by: String,
-    },
-    /// It cannot be told.
-    Unknown(Undecided),
-}
-
 /// Chooses among `items`, in any order: what the first wish that can be
 /// granted names, or the first of the menu. With more than one way to read an
-/// id, they must all come to the same.
-pub fn choose(items: &[LoaderEntry], wishes: &[DefaultPattern], ids: &[Ids]) -> Choice {
+/// id, they must all come to the same. Returns the item's place in the list, and
+/// what chose it, in words for a report.
+///
+/// # Errors
+/// Why it cannot be told.
+pub fn choose(
+    items: &[LoaderEntry],
+    wishes: &[DefaultPattern],
+    ids: &[Ids],
+) -> Result<(usize, String), String> {
     let mut menu: Vec<(usize, &LoaderEntry)> = items.iter().enumerate().collect();
     menu.sort_by(|(_, a), (_, b)| order(a, b));
     let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
-    let Some(first) = choices.next() else {
-        return Choice::Unknown(Undecided::NoLoader);
-    };
-    let index = |choice: &Choice| match choice {
-        Choice::Entry { index, .. } => Some(*index),
-        Choice::Unknown(_) => None,
-    };
+    let first = choices.next().ok_or("no boot loader is known")?;
+    let index = |choice: &Result<(usize, String), String>| choice.as_ref().ok().map(|one| one.0);
     if choices.all(|other| index(&other) == index(&first)) {
         return first;
     }
     let by: Vec<&str> = wishes.iter().map(|wish| wish.by.as_str()).collect();
     let by = by.join(" and ");
-    Choice::Unknown(Undecided::Version { by })
+    Err(format!(
+        "which entry {by} names depends on systemd-boot's version"
+    ))
 }
 
-fn choose_by(menu: &[(usize, &LoaderEntry)], wishes: &[DefaultPattern], ids: Ids) -> Choice {
+fn choose_by(
+    menu: &[(usize, &LoaderEntry)],
+    wishes: &[DefaultPattern],
+    ids: Ids,
+) -> Result<(usize, String), String> {
     for DefaultPattern { pattern, by } in wishes {
         let pattern = pattern.to_ascii_lowercase();
         if pattern.len() > MAX_PATTERN {
-            let by = by.clone();
-            return Choice::Unknown(Undecided::LongPattern { by });
+            return Err(format!("{by} has more than {MAX_PATTERN} characters"));
         }
         if let Some(index) = find(menu, &pattern, ids) {
-            let by = by.clone();
-            return Choice::Entry { index, by };
+            return Ok((index, by.clone()));
         }
         if pattern.starts_with("auto-") {
-            let by = by.clone();
-            return Choice::Unknown(Undecided::NoLinux { by, pattern });
+            return Err(format!("{by} is {pattern}, which is no Linux entry"));
         }
     }
-    match menu.first() {
-        Some((index, _)) => Choice::Entry {
-            index: *index,
-            by: "the first entry".to_owned(),
-        },
-        None => Choice::Unknown(Undecided::NoEntry),
-    }
+    let (index, _) = menu.first().ok_or("there is no entry")?;
+    Ok((*index, "the first entry".to_owned()))
 }
 
 /// The first of the menu that `pattern` names.
@@ -260,7 +244,7 @@ fn find(menu: &[(usize, &LoaderEntry)], pattern: &str, ids: Ids) -> Option<usize
 
 /// The order of the menu (`boot_entry_compare()`, src/boot/boot.c).
 pub(crate) fn order(a: &LoaderEntry, b: &LoaderEntry) -> Ordering {
-    let exhausted = |item: &LoaderEntry| item.name.tries.is_some_and(|tries| tries.left == 0);
+    let exhausted = |item: &LoaderEntry| item.name.tries.is_some_and(|(left, _)| left == 0);
     let by_key = || match (&a.sort_key, &b.sort_key) {
         (Some(one), Some(two)) => {
             let version = |item: &LoaderEntry| item.version.clone().unwrap_or_default();
@@ -271,7 +255,7 @@ pub(crate) fn order(a: &LoaderEntry, b: &LoaderEntry) -> Ordering {
         (one, two) => one.is_none().cmp(&two.is_none()),
     };
     let by_tries = || match (a.name.tries, b.name.tries) {
-        (Some(one), Some(two)) => two.left.cmp(&one.left).then(one.done.cmp(&two.done)),
+        (Some((one, done)), Some((two, other))) => two.cmp(&one).then(done.cmp(&other)),
         _ => Ordering::Equal,
     };
     let id = |item: &LoaderEntry| item.name.file.to_ascii_lowercase();

@@ -13,6 +13,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::kernel::image::tests::assemble::uki;
 
 /// A root in a temporary directory.
 struct Place {
@@ -35,11 +36,25 @@ impl Place {
         place
     }
 
-    fn file(&self, path: &str, content: &str) -> &Self {
+    fn file(&self, path: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
         self
+    }
+
+    /// A unified kernel image of a release.
+    fn uki(&self, path: &str, release: &str, options: &str, os_release: &str) -> &Self {
+        let sections = [
+            (".linux", "\x7fELF"),
+            (".uname", release),
+            (".cmdline", options),
+            (".osrel", os_release),
+        ];
+        let has_text = |(_, text): &(_, &str)| !text.is_empty();
+        let sections = sections.into_iter().filter(has_text);
+        let sections = sections.map(|(name, text)| (name, text.as_bytes()));
+        self.file(path, uki(&sections.collect::<Vec<_>>()))
     }
 
     fn link(&self, path: &str, target: &str) -> &Self {
@@ -68,12 +83,8 @@ impl Place {
     }
 
     fn discover(&self) -> BootKernels {
-        discover(&BootSearch {
-            root: &self.root(),
-            esps: &[],
-            efivars: Some(&self.dir.path().join("sys/firmware/efi/efivars")),
-            read_uki: &read_uki,
-        })
+        let efivars = self.dir.path().join("sys/firmware/efi/efivars");
+        discover(&self.root(), &[], Some(&efivars))
     }
 
     /// What is found, one line a kernel: path, release, snapshot, and what
@@ -119,22 +130,5 @@ impl Place {
 
     fn without_place(&self, text: &str) -> String {
         text.replace(&self.root().path().display().to_string(), "")
-    }
-}
-
-/// Stands for the reader of images: the "image" is lines `release`, `options`
-/// and the rest an os-release.
-fn read_uki(file: &Path) -> Result<UkiTexts, NoUki> {
-    let text = fs::read_to_string(file).unwrap();
-    let mut lines = text.splitn(3, '\n');
-    let mut line = || lines.next().map(str::to_owned);
-    let (release, options) = (line(), line());
-    match release.as_deref() {
-        Some("broken") => Err(NoUki::NoLinux),
-        _ => Ok(UkiTexts {
-            release,
-            options,
-            os_release: line().filter(|text| !text.is_empty()),
-        }),
     }
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! File systems that boot loaders read, and paths on them.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
 use btf_guard_sysroot::Root;
 
-use super::error::{BootProblem, Fault};
+use super::BootProblem;
 use crate::module::Error;
 use crate::module::source::Regular;
 
@@ -34,19 +33,6 @@ pub(crate) struct LoaderFile {
     pub(crate) file: PathBuf,
 }
 
-/// What a boot loader expects under a path, where it finds something else.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotFound {
-    #[error("a path that stays on its file system, not one that leaves it by ..")]
-    Leaves,
-    #[error("a regular file at {}", .0.display())]
-    NoFile(PathBuf),
-    #[error("a readable {}: {error}", path.display())]
-    Unreadable { path: PathBuf, error: io::Error },
-    #[error("{}, which does not exist", .0.display())]
-    Missing(PathBuf),
-}
-
 /// A directory whose entries a boot loader reads: a mounted EFI system
 /// partition, or a directory `/boot` of the root's own file system.
 #[derive(Debug)]
@@ -59,8 +45,6 @@ pub(crate) struct Volume {
     in_root: bool,
     /// The directory as a report shows it.
     shown: PathBuf,
-    /// The names of directories that were listed.
-    listed: RefCell<BTreeMap<PathBuf, BTreeSet<String>>>,
 }
 
 impl Volume {
@@ -71,7 +55,6 @@ impl Volume {
             base: "/".into(),
             in_root: false,
             shown: dir.to_owned(),
-            listed: RefCell::default(),
         })
     }
 
@@ -82,7 +65,6 @@ impl Volume {
             base: base.to_owned(),
             in_root: true,
             shown: root.outside(base),
-            listed: RefCell::default(),
         }
     }
 
@@ -104,11 +86,13 @@ impl Volume {
     ///
     /// # Errors
     /// What was expected instead of what is there.
-    pub(crate) fn find(&self, path: &str) -> Result<LoaderFile, NotFound> {
+    pub(crate) fn find(&self, path: &str) -> Result<LoaderFile, String> {
         let path = path.replace('\\', "/");
         let inside = Path::new(relative(&path));
         if leaves(inside) {
-            return Err(NotFound::Leaves);
+            return Err(
+                "a path that stays on its file system, not one that leaves it by ..".into(),
+            );
         }
         let mut places = vec![self.base.join(inside)];
         if self.in_root {
@@ -131,32 +115,28 @@ impl Volume {
                     };
                     return Ok(LoaderFile { shown, file });
                 }
-                Ok(_) => return Err(NotFound::NoFile(shown)),
+                Ok(_) => return Err(format!("a regular file at {}", shown.display())),
                 Err(error) if is_missing(&error) => {}
-                Err(error) => return Err(NotFound::Unreadable { path: shown, error }),
+                Err(error) => return Err(format!("a readable {}: {error}", shown.display())),
             }
         }
-        Err(NotFound::Missing(shown))
+        Err(format!("{}, which does not exist", shown.display()))
     }
 
     /// Reads the file under `path`, links followed; `None` if there is none.
     pub(crate) fn read(&self, path: &str, cap: u64) -> Result<Option<String>, BootProblem> {
-        let problem = |error: &dyn std::fmt::Display| {
-            Fault::whole(format!("a readable file: {error}")).of(&self.show(path))
-        };
+        let problem = |what: String| BootProblem::new(&self.show(path), what);
+        let unreadable = |error: io::Error| problem(format!("a readable file: {error}"));
         let file = match self.resolve(&self.base.join(relative(path))) {
-            Ok(file) => file,
             Err(error) if is_missing(&error) => return Ok(None),
-            Err(error) => return Err(problem(&error)),
+            resolved => resolved.map_err(unreadable)?,
         };
         let mut bytes = Vec::new();
-        let read = Regular::open(&file).map_err(|error| problem(&error))?;
-        match read.read_all(cap, &mut bytes) {
+        let file = Regular::open(&file).map_err(unreadable)?;
+        match file.read_all(cap, &mut bytes) {
             Ok(()) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-            Err(Error::Io(error)) => Err(problem(&error)),
-            Err(Error::Malformed(_)) => {
-                Err(Fault::whole(format!("at most {cap} bytes")).of(&self.show(path)))
-            }
+            Err(Error::Io(error)) => Err(unreadable(error)),
+            Err(Error::Malformed(_)) => Err(problem(format!("at most {cap} bytes"))),
         }
     }
 
@@ -175,7 +155,7 @@ impl Volume {
             Err(error) => {
                 if !is_missing(&error) {
                     let what = format!("a readable directory: {error}");
-                    problems.push(Fault::whole(what).of(&self.show(path)));
+                    problems.push(BootProblem::new(&self.show(path), what));
                 }
                 return Vec::new();
             }
@@ -186,7 +166,7 @@ impl Volume {
             }
             if names.len() == MAX_FILES {
                 let what = format!("at most {MAX_FILES} files; the others are not read");
-                problems.push(Fault::whole(what).of(&self.show(path)));
+                problems.push(BootProblem::new(&self.show(path), what));
                 break;
             }
             names.insert(name);
@@ -223,16 +203,9 @@ impl Volume {
 
     /// The first name in a directory that differs from `name` in case only.
     fn any_case(&self, dir: &Path, name: &str) -> io::Result<Option<String>> {
-        let mut listed = self.listed.borrow_mut();
-        if !listed.contains_key(dir) {
-            let entries = fs::read_dir(self.boundary.resolve(dir)?)?;
-            let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-            listed.insert(dir.to_owned(), names.take(MAX_FILES).collect());
-        }
-        let mut names = listed.get(dir).into_iter().flatten();
-        Ok(names
-            .find(|known| known.eq_ignore_ascii_case(name))
-            .cloned())
+        let entries = fs::read_dir(self.boundary.resolve(dir)?)?.take(MAX_FILES);
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names.filter(|known| known.eq_ignore_ascii_case(name)).min())
     }
 }
 
@@ -291,7 +264,7 @@ pub(crate) fn volumes(
             Ok(_) => {}
             Err(error) => {
                 let what = format!("a readable directory: {error}");
-                problems.push(Fault::whole(what).of(shown));
+                problems.push(BootProblem::new(shown, what));
             }
         }
     };

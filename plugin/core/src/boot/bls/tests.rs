@@ -4,7 +4,7 @@
 use super::*;
 
 fn fault(text: &str) -> String {
-    Type1Entry::parse(text).unwrap_err().to_string()
+    Type1Entry::parse(text).unwrap_err()
 }
 
 #[test]
@@ -21,37 +21,22 @@ fn every_key_is_read() {
          linux      /opensuse/6.16.3-1-default/linux-0a1b\r\n\
          initrd     /a\r\n\
          initrd     /b $tuned_initrd\r\n\
-         devicetree /x.dtb\r\n\
-         devicetree-overlay /y.dtbo /z.dtbo\r\n\
-         architecture X64\r\n\
-         profile    2\r\n\
-         extra      /e\r\n\
          grub_class opensuse\r\n",
     )
     .unwrap();
-    let at = |line, value: &str| AtLine {
-        line,
-        value: value.to_owned(),
-    };
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         entry,
         Type1Entry {
-            program: AtLine {
-                line: 9,
-                value: Program::Linux("/opensuse/6.16.3-1-default/linux-0a1b".into()),
-            },
+            program: Program::Linux,
+            path: "/opensuse/6.16.3-1-default/linux-0a1b".into(),
+            line: 9,
             title: some("openSUSE Tumbleweed"),
             version: some("5@6.16.3-1-default"),
             machine_id: some("0123456789abcdef0123456789abcdef"),
             sort_key: some("opensuse"),
-            initrds: vec![at(10, "/a"), at(11, "/b")],
+            initrds: vec![(10, "/a".into()), (11, "/b".into())],
             options: some("root=UUID=1 quiet rootflags=subvol=@/.snapshots/5/snapshot"),
-            devicetree: some("/x.dtb"),
-            devicetree_overlay: some("/y.dtbo /z.dtbo"),
-            architecture: some("X64"),
-            profile: Some(2),
-            extra: vec!["/e".into()],
         }
     );
     assert_eq!(entry.release(), Some("6.16.3-1-default"));
@@ -59,14 +44,14 @@ fn every_key_is_read() {
 
 #[test]
 fn what_is_started() {
-    let program = |text| Type1Entry::parse(text).unwrap().program.value;
-    assert_eq!(program("uki /a.efi"), Program::Uki("/a.efi".into()));
-    assert_eq!(program("efi /a.efi"), Program::Efi("/a.efi".into()));
-    assert_eq!(
-        program("uki-url http://x/"),
-        Program::UkiUrl("http://x/".into())
-    );
-    assert_eq!(Type1Entry::parse("uki-url http://x/").unwrap().path(), None);
+    for (text, program, path) in [
+        ("uki /a.efi", Program::Uki, "/a.efi"),
+        ("efi /a.efi", Program::Efi, "/a.efi"),
+        ("uki-url http://x/", Program::UkiUrl, "http://x/"),
+    ] {
+        let entry = Type1Entry::parse(text).unwrap();
+        assert_eq!((entry.program, entry.path.as_str()), (program, path));
+    }
     let version = |v: &str| {
         let entry = Type1Entry::parse(&format!("linux /a\nversion {v}")).unwrap();
         entry.release().unwrap().to_owned()
@@ -90,10 +75,6 @@ fn a_broken_entry_is_told_by_its_line() {
         "line 3: expected one of linux, uki, uki-url and efi, not two of them"
     );
     assert_eq!(
-        fault("uki /a\nprofile x"),
-        "line 2: expected the number of a profile"
-    );
-    assert_eq!(
         fault(&("linux /a\n".to_owned() + &"initrd /b\n".repeat(65))),
         "line 66: expected at most 64 initrds"
     );
@@ -101,7 +82,7 @@ fn a_broken_entry_is_told_by_its_line() {
 
 #[test]
 fn names_and_counters() {
-    let tries = |left, done| Some(Tries { left, done });
+    let tries = |left, done| Some((left, done));
     for (file, id, expected) in [
         ("a.conf", "a.conf", None),
         ("a+3.conf", "a.conf", tries(3, 0)),
@@ -129,11 +110,4 @@ fn names_and_counters() {
         assert_eq!(EntryName::of(file, ".conf"), None, "{file}");
     }
     assert_eq!(EntryName::of("a+3-0.efi", ".efi").unwrap().id, "a.efi");
-}
-
-#[test]
-fn only_type1_is_read() {
-    assert!(are_type1("type1\n"));
-    assert!(!are_type1("type2\n"));
-    assert!(!are_type1(""));
 }

@@ -1,61 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! The words of a GRUB script.
+//! The words of a GRUB script, their variables filled in.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
+use super::script::{MAX_VALUE, ScriptVariables};
+
 /// The most words of one command that are kept. Real ones have tens.
 const MAX_WORDS: usize = 4096;
 
-/// The most parts of one word that are kept.
-const MAX_PARTS: usize = 1024;
+/// Stands in a word for what is not known: GRUB's own variables, and what is longer
+/// than a value can be.
+const UNKNOWN: char = '\0';
 
-/// Part of a word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum WordPart {
-    /// Text as it stands there.
-    Text(String),
-    /// The value of this variable.
-    Variable(String),
-}
-
-/// A word: its parts, quotes and escapes taken away.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A word, quotes and escapes taken away.
+#[derive(Debug)]
 pub(crate) struct ShellWord {
-    pub(crate) parts: Vec<WordPart>,
-    /// True if any of it was quoted. Then it is no keyword and no brace.
-    pub(crate) quoted: bool,
+    pub(crate) text: String,
+    /// True if nothing of it was quoted or comes from a variable. Otherwise it is no
+    /// keyword and no brace.
+    is_plain: bool,
 }
 
 impl ShellWord {
     /// The text of a word that is neither quoted nor has a variable in it.
     pub(crate) fn plain(&self) -> Option<&str> {
-        match self.parts.as_slice() {
-            [WordPart::Text(text)] if !self.quoted => Some(text),
-            _ => None,
-        }
+        self.is_plain.then_some(&self.text)
     }
 
-    fn push(&mut self, char: char) {
-        match self.parts.last_mut() {
-            Some(WordPart::Text(text)) => text.push(char),
-            _ => self.add(WordPart::Text(char.into())),
-        }
+    /// The text of a word of which all is known.
+    pub(crate) fn known(&self) -> Option<&str> {
+        Some(self.text.as_str()).filter(|text| !text.contains(UNKNOWN))
     }
 
-    fn add(&mut self, part: WordPart) {
-        if self.parts.len() < MAX_PARTS {
-            self.parts.push(part);
-        }
+    /// The path that it is, without the device in front: `(hd0,1)` or `($root)`.
+    pub(crate) fn path(&self) -> Option<&str> {
+        let behind = self
+            .text
+            .strip_prefix('(')
+            .and_then(|text| text.split_once(')'));
+        let path = behind.map_or(self.text.as_str(), |(_, path)| path);
+        Some(path).filter(|path| !path.contains(UNKNOWN))
     }
 
-    fn is_empty(&self) -> bool {
-        self.parts.is_empty() && !self.quoted
+    /// Adds to the word, which begins here if it has not.
+    fn add(word: &mut Option<Self>, text: Option<&str>, is_plain: bool) {
+        let word = word.get_or_insert(Self {
+            text: String::new(),
+            is_plain: true,
+        });
+        word.is_plain &= is_plain;
+        match text {
+            Some(text) if word.text.len() + text.len() <= MAX_VALUE => word.text.push_str(text),
+            _ if word.text.ends_with(UNKNOWN) => {}
+            _ => word.text.push(UNKNOWN),
+        }
     }
 }
 
 /// A command: its words up to the end of a line, `;`, `&`, `|` or a brace.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct ShellCommand {
     /// The line it starts on, from 1.
     pub(crate) line: usize,
@@ -65,10 +69,9 @@ pub(crate) struct ShellCommand {
 }
 
 /// What ends a command.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CommandEnd {
     /// Nothing that matters here.
-    #[default]
     Plain,
     /// `{`: a block begins.
     Opens,
@@ -76,18 +79,52 @@ pub(crate) enum CommandEnd {
     Closes,
 }
 
-/// The commands of a script, one at a time.
-pub(crate) struct Commands<'a> {
+/// A script, read a command at a time.
+pub(crate) struct ScriptReader<'a> {
     chars: Peekable<Chars<'a>>,
     line: usize,
 }
 
-impl<'a> Commands<'a> {
+impl<'a> ScriptReader<'a> {
     pub(crate) fn of(script: &'a str) -> Self {
         Self {
             chars: script.chars().peekable(),
             line: 1,
         }
+    }
+
+    /// The next command, with these variables; `None` at the end.
+    pub(crate) fn command(&mut self, variables: &ScriptVariables) -> Option<ShellCommand> {
+        self.chars.peek()?;
+        let (mut line, mut started) = (self.line, false);
+        let mut words = Vec::new();
+        let mut word = None;
+        let end = loop {
+            let Some(char) = self.next_char() else {
+                break CommandEnd::Plain;
+            };
+            if !started && !char.is_whitespace() {
+                (started, line) = (true, self.line);
+            }
+            match char {
+                '\'' => self.single_quoted(&mut word),
+                '"' => self.double_quoted(&mut word, variables),
+                '$' => self.variable(&mut word, variables),
+                '\\' => match self.next_char() {
+                    Some('\n') | None => {}
+                    Some(escaped) => push(&mut word, escaped, false),
+                },
+                '#' if word.is_none() => while self.chars.next_if(|c| *c != '\n').is_some() {},
+                '{' if word.is_none() => break CommandEnd::Opens,
+                '}' if word.is_none() => break CommandEnd::Closes,
+                '\n' | ';' | '&' | '|' => break CommandEnd::Plain,
+                ' ' | '\t' | '\r' => words.extend(word.take()),
+                plain => push(&mut word, plain, true),
+            }
+            words.truncate(MAX_WORDS);
+        };
+        words.extend(word);
+        Some(ShellCommand { line, words, end })
     }
 
     fn next_char(&mut self) -> Option<char> {
@@ -98,37 +135,35 @@ impl<'a> Commands<'a> {
         Some(char)
     }
 
-    fn skip_to_line_end(&mut self) {
-        while self.chars.next_if(|char| *char != '\n').is_some() {}
-    }
-
     /// The rest of a word in single quotes.
-    fn single_quoted(&mut self, word: &mut ShellWord) {
-        word.quoted = true;
+    fn single_quoted(&mut self, word: &mut Option<ShellWord>) {
+        ShellWord::add(word, Some(""), false);
         while let Some(char) = self.next_char().filter(|char| *char != '\'') {
-            word.push(char);
+            push(word, char, false);
         }
     }
 
     /// The rest of a word in double quotes.
-    fn double_quoted(&mut self, word: &mut ShellWord) {
-        word.quoted = true;
+    fn double_quoted(&mut self, word: &mut Option<ShellWord>, variables: &ScriptVariables) {
+        ShellWord::add(word, Some(""), false);
         while let Some(char) = self.next_char() {
             match char {
                 '"' => return,
-                '$' => self.variable(word),
+                '$' => self.variable(word, variables),
                 '\\' => match self.chars.peek() {
-                    Some('"' | '\\' | '$') => word.push(self.next_char().unwrap_or_default()),
+                    Some('"' | '\\' | '$') => {
+                        push(word, self.next_char().unwrap_or_default(), false);
+                    }
                     Some('\n') => drop(self.next_char()),
-                    _ => word.push('\\'),
+                    _ => push(word, '\\', false),
                 },
-                plain => word.push(plain),
+                plain => push(word, plain, false),
             }
         }
     }
 
     /// What stands behind a `$`: `name`, `{name}`, a digit, or one of `?*@#`.
-    fn variable(&mut self, word: &mut ShellWord) {
+    fn variable(&mut self, word: &mut Option<ShellWord>, variables: &ScriptVariables) {
         let mut name = String::new();
         if self.chars.next_if_eq(&'{').is_some() {
             while let Some(char) = self.next_char().filter(|char| *char != '}') {
@@ -142,60 +177,13 @@ impl<'a> Commands<'a> {
                 name.push(char);
             }
         }
-        if name.is_empty() {
-            word.push('$');
-        } else {
-            word.add(WordPart::Variable(name));
+        match name.as_str() {
+            "" => push(word, '$', true),
+            name => ShellWord::add(word, variables.get(name), false),
         }
     }
 }
 
-impl Iterator for Commands<'_> {
-    type Item = ShellCommand;
-
-    fn next(&mut self) -> Option<ShellCommand> {
-        self.chars.peek()?;
-        let mut command = ShellCommand {
-            line: self.line,
-            ..ShellCommand::default()
-        };
-        let mut word = ShellWord::default();
-        let mut finish = |word: &mut ShellWord| {
-            let done = std::mem::take(word);
-            if !done.is_empty() && command.words.len() < MAX_WORDS {
-                command.words.push(done);
-            }
-        };
-        let mut started = false;
-        let end = loop {
-            let Some(char) = self.next_char() else {
-                break CommandEnd::Plain;
-            };
-            if !started && !char.is_whitespace() {
-                started = true;
-                command.line = self.line;
-            }
-            match char {
-                '\'' => self.single_quoted(&mut word),
-                '"' => self.double_quoted(&mut word),
-                '$' => self.variable(&mut word),
-                '\\' => match self.next_char() {
-                    Some('\n') | None => {}
-                    Some(escaped) => {
-                        word.quoted = true;
-                        word.push(escaped);
-                    }
-                },
-                '#' if word.is_empty() => self.skip_to_line_end(),
-                '{' if word.is_empty() => break CommandEnd::Opens,
-                '}' if word.is_empty() => break CommandEnd::Closes,
-                '\n' | ';' | '&' | '|' => break CommandEnd::Plain,
-                ' ' | '\t' | '\r' => finish(&mut word),
-                plain => word.push(plain),
-            }
-        };
-        finish(&mut word);
-        command.end = end;
-        Some(command)
-    }
+fn push(word: &mut Option<ShellWord>, char: char, is_plain: bool) {
+    ShellWord::add(word, Some(char.encode_utf8(&mut [0; 4])), is_plain);
 }

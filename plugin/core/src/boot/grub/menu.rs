@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::Truth;
-use crate::boot::Undecided;
-use crate::boot::error::Fault;
 
 /// What an item of a menu is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +64,12 @@ impl MenuItem {
 /// A menu, and what is known of its default.
 #[derive(Debug)]
 pub struct Menu {
+    /// In the order of the script.
     pub(crate) items: Vec<MenuItem>,
     /// The variable `default`; `None` if it cannot be told.
     pub(crate) default: Option<String>,
     /// What is wrong with the script.
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<String>,
 }
 
 /// An entry of the Boot Loader Specification, as GRUB names it.
@@ -89,26 +88,21 @@ pub enum Selected {
     Item(usize),
     /// This entry of the Boot Loader Specification.
     Bls(usize),
-    /// It cannot be told.
-    Unknown(Undecided),
 }
 
 impl Menu {
-    /// The items, in the order of the script.
-    pub(crate) fn items(&self) -> &[MenuItem] {
-        &self.items
-    }
-
     /// What is started by default, where `blscfg` brings in `bls`, first that
     /// which the menu shows first.
     ///
     /// The value of `default` names an item by number, title or id, and goes on
     /// behind `>` in a submenu; what names none means the first
     /// (grub-core/normal/menu.c, 2.06).
-    pub fn default(&self, bls: &[BlsEntry]) -> Selected {
-        let Some(wanted) = &self.default else {
-            return Selected::Unknown(Undecided::Computed);
-        };
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    pub fn default(&self, bls: &[BlsEntry]) -> Result<Selected, &'static str> {
+        let computed = "grub.cfg chooses it by what only GRUB knows while booting";
+        let wanted = self.default.as_ref().ok_or(computed)?;
         let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
         for (index, item) in self.items.iter().enumerate() {
             if item.shown != Truth::No {
@@ -120,9 +114,9 @@ impl Menu {
         loop {
             let name = names.next().unwrap_or_default();
             let items = below.remove(&menu).unwrap_or_default();
-            match self.pick(&items, bls, &name) {
+            match self.pick(&items, bls, &name)? {
                 Selected::Item(index) if self.is_submenu(index) => menu = Some(index),
-                found => return found,
+                found => return Ok(found),
             }
         }
     }
@@ -133,7 +127,12 @@ impl Menu {
     }
 
     /// The item of one menu that `name` means.
-    fn pick(&self, items: &[usize], bls: &[BlsEntry], name: &str) -> Selected {
+    fn pick(
+        &self,
+        items: &[usize],
+        bls: &[BlsEntry],
+        name: &str,
+    ) -> Result<Selected, &'static str> {
         let mut places = Vec::new();
         let mut bls = Some(bls);
         for (index, item) in items.iter().filter_map(|i| Some((*i, self.items.get(*i)?))) {
@@ -159,16 +158,16 @@ impl Menu {
         if number.is_none()
             && let Some(place) = places.iter().find(by_name)
         {
-            return place.selected.clone();
+            return Ok(place.selected.clone());
         }
         let at = number.filter(|at| *at < places.len()).unwrap_or(0);
         if places.iter().take(at + 1).any(|p| p.shown != Truth::Yes) {
-            return Selected::Unknown(Undecided::Conditional);
+            return Err("grub.cfg counts items that only some machines have");
         }
-        places.into_iter().nth(at).map_or_else(
-            || Selected::Unknown(Undecided::NoItems),
-            |place| place.selected,
-        )
+        let place = places.into_iter().nth(at);
+        place
+            .map(|place| place.selected)
+            .ok_or("grub.cfg has no items")
     }
 }
 

@@ -6,18 +6,18 @@
 //! of `grubenv`, with three outcomes, since what only GRUB knows while booting
 //! (its modules, its prefix) is not known here.
 
-mod env;
 mod lexer;
 mod menu;
 mod parser;
 mod script;
 
-pub use env::parse as parse_grubenv;
+use std::collections::BTreeMap;
+
 pub use menu::{BlsEntry, Menu};
 pub(crate) use menu::{MenuItem, Selected};
 
 /// The longest configuration that is read, in bytes; real ones have some KB.
-pub(crate) const MAX_CONFIG: u64 = 16 << 20;
+pub(crate) const MAX_CONFIG: u64 = 4 << 20;
 
 /// The longest `grubenv` that is read, in bytes; real ones have 1024.
 pub const MAX_ENV: u64 = 64 << 10;
@@ -49,6 +49,34 @@ impl From<bool> for Truth {
     fn from(is: bool) -> Self {
         if is { Self::Yes } else { Self::No }
     }
+}
+
+/// The variables of a `grubenv`, an environment block: lines `name=value`, a backslash
+/// before a backslash or a line end that is part of the value, `#` lines and
+/// padding. Without GRUB's signature it is none, and nothing is set
+/// (grub-core/lib/envblk.c, 2.06).
+pub fn parse_grubenv(text: &str) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    let Some(body) = text.strip_prefix("# GRUB Environment Block\n") else {
+        return variables;
+    };
+    let mut rest = body.chars();
+    while !rest.as_str().is_empty() {
+        let mut line = String::new();
+        while let Some(char) = rest.next() {
+            match char {
+                '\n' => break,
+                '\\' => line.extend(rest.next()),
+                plain => line.push(plain),
+            }
+        }
+        if let Some((name, value)) = line.split_once('=')
+            && !line.starts_with('#')
+        {
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    variables
 }
 
 #[cfg(test)]

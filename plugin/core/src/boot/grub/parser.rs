@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 
 use super::Truth;
-use super::lexer::{CommandEnd, Commands, ShellCommand, ShellWord, WordPart};
+use super::lexer::{CommandEnd, ScriptReader, ShellCommand, ShellWord};
 use super::menu::{Menu, MenuItem, MenuItemKind};
-use super::script::{DEEPEST, MAX_VALUE, ScriptBlocks, ScriptVariables};
-use crate::boot::error::Fault;
+use super::script::{MAX_VALUE, ScriptVariables, holds};
+use crate::boot::fault_at;
 
 /// The most items of a menu that are taken.
 const MAX_ITEMS: usize = 10_000;
+
+/// The deepest nesting of blocks that is followed. Generated scripts have four.
+const DEEPEST: usize = 100;
 
 /// The most initrds of one item that are taken.
 const MAX_INITRDS: usize = 64;
@@ -21,44 +24,69 @@ const MAX_FAULTS: usize = 100;
 impl Menu {
     /// Reads a `grub.cfg`, with the variables of its `grubenv`.
     pub fn parse(script: &str, grubenv: BTreeMap<String, String>) -> Self {
-        let mut reader = MenuParser {
+        let mut parser = MenuParser {
             variables: ScriptVariables::new(grubenv),
-            blocks: ScriptBlocks::default(),
+            blocks: Vec::new(),
             items: Vec::new(),
             faults: Vec::new(),
         };
-        let whole = Commands::of(script).all(|command| reader.run(command));
+        let mut reader = ScriptReader::of(script);
+        let mut whole = true;
+        while whole && let Some(command) = reader.command(&parser.variables) {
+            whole = parser.run(&command);
+        }
+        let default = parser.variables.get("default").filter(|_| whole);
         Self {
-            default: reader.variables.get("default").filter(|_| whole),
-            items: reader.items,
-            faults: reader.faults,
+            default: default.map(str::to_owned),
+            items: parser.items,
+            faults: parser.faults,
         }
     }
+}
+
+/// What a command is inside of: an `if`, a loop, or braces, which are those of a
+/// function, of a menu entry, or of nothing.
+struct ScriptBlock {
+    braces: bool,
+    /// Whether the block itself is run.
+    outside: Truth,
+    /// Whether an earlier branch was taken.
+    earlier: Truth,
+    /// Whether a command in it is run.
+    run: Truth,
+    /// The menu entry or submenu that it is in.
+    item: Option<usize>,
 }
 
 /// Follows a script.
 struct MenuParser {
     variables: ScriptVariables,
-    blocks: ScriptBlocks,
+    /// The innermost last.
+    blocks: Vec<ScriptBlock>,
     items: Vec<MenuItem>,
-    faults: Vec<Fault>,
+    faults: Vec<String>,
 }
 
 impl MenuParser {
     /// Runs one command; false ends the script.
-    fn run(&mut self, command: ShellCommand) -> bool {
-        let ShellCommand { line, words, end } = command;
-        let mut fits = true;
-        let mut words = words.as_slice();
+    fn run(&mut self, command: &ShellCommand) -> bool {
+        let line = command.line;
+        let mut words = command.words.as_slice();
         // A keyword may have a command behind it on the same line.
         while let [first, rest @ ..] = words {
+            let (is_run, item) = self.here();
             match first.plain() {
-                Some("if") => fits &= self.blocks.begin_if(self.variables.holds(rest)),
-                Some("elif") => self.blocks.branch(self.variables.holds(rest)),
-                Some("for" | "while" | "until") => fits &= self.blocks.begin_loop(),
-                Some("fi" | "done") => self.blocks.end(),
+                Some("if") => {
+                    let holds = holds(rest);
+                    self.begin(false, is_run.min(holds), holds, item);
+                }
+                Some("elif") => self.branch(holds(rest)),
+                Some("for" | "while" | "until") => {
+                    self.begin(false, is_run.min(Truth::Maybe), Truth::Yes, item);
+                }
+                Some("fi" | "done") => drop(self.blocks.pop_if(|block| !block.braces)),
                 Some("else") => {
-                    self.blocks.branch(Truth::Yes);
+                    self.branch(Truth::Yes);
                     words = rest;
                     continue;
                 }
@@ -70,69 +98,94 @@ impl MenuParser {
             }
             words = &[];
         }
-        match end {
-            CommandEnd::Opens => fits &= self.open(line, words),
+        match command.end {
+            CommandEnd::Opens => self.open(line, words),
             CommandEnd::Plain => self.execute(line, words),
             CommandEnd::Closes => {
                 self.execute(line, words);
-                self.blocks.end_braces();
+                // All that was left open in the braces ends with them.
+                if let Some(at) = self.blocks.iter().rposition(|block| block.braces) {
+                    self.blocks.truncate(at);
+                }
             }
         }
-        if !fits || self.items.len() > MAX_ITEMS {
+        let fits = self.blocks.len() <= DEEPEST && self.items.len() <= MAX_ITEMS;
+        if !fits {
             let what = format!("at most {MAX_ITEMS} items and {DEEPEST} blocks in each other");
             self.fault(line, &what);
-            return false;
         }
-        true
+        fits
+    }
+
+    /// Whether a command is run here, and the innermost menu entry or submenu.
+    fn here(&self) -> (Truth, Option<usize>) {
+        let innermost = self.blocks.last();
+        innermost.map_or((Truth::Yes, None), |block| (block.run, block.item))
+    }
+
+    fn begin(&mut self, braces: bool, run: Truth, earlier: Truth, item: Option<usize>) {
+        let (outside, _) = self.here();
+        self.blocks.push(ScriptBlock {
+            braces,
+            outside,
+            earlier,
+            run,
+            item,
+        });
+    }
+
+    /// `elif` and, with a condition that holds, `else`.
+    fn branch(&mut self, holds: Truth) {
+        if let Some(block) = self.blocks.last_mut().filter(|block| !block.braces) {
+            block.run = block.outside.min(!block.earlier).min(holds);
+            block.earlier = block.earlier.max(holds);
+        }
     }
 
     /// A command that has a block behind it.
-    fn open(&mut self, line: usize, words: &[ShellWord]) -> bool {
-        let run = self.blocks.run();
+    fn open(&mut self, line: usize, words: &[ShellWord]) {
+        let (run, inside) = self.here();
         let kind = match words.first().and_then(ShellWord::plain) {
             Some("menuentry") => MenuItemKind::Entry,
             Some("submenu") => MenuItemKind::Submenu,
             // What a function does is not followed to where it is called.
-            Some("function") => return self.blocks.begin_braces(None, Truth::No),
-            _ => return self.blocks.begin_braces(self.blocks.item(), run),
+            Some("function") => return self.begin(true, Truth::No, Truth::Yes, inside),
+            _ => return self.begin(true, run, Truth::Yes, inside),
         };
-        let mut item = MenuItem::new(kind, line, self.blocks.item(), run);
+        let mut item = MenuItem::new(kind, line, inside, run);
         let mut words = words.iter().skip(1);
+        let owned = |word: &ShellWord| word.known().map(str::to_owned);
         while let Some(word) = words.next() {
-            let is_id = |part: &WordPart| *part == WordPart::Variable("menuentry_id_option".into());
-            match word.plain() {
-                Some("--id") => item.id = words.next().and_then(|w| self.variables.expand(w)),
+            match word.known() {
+                Some("--id") => item.id = words.next().and_then(owned),
                 Some("--class" | "--users" | "--hotkey" | "--source") => drop(words.next()),
                 Some(option) if option.starts_with("--") => {
                     let id = option.strip_prefix("--id=").map(str::to_owned);
                     item.id = id.or(item.id);
                 }
-                _ if word.parts.first().is_some_and(is_id) => {
-                    item.id = words.next().and_then(|w| self.variables.expand(w));
-                }
-                _ if item.title.is_none() => item.title = self.variables.expand(word),
+                _ if item.title.is_none() => item.title = owned(word),
                 _ => {}
             }
         }
         self.items.push(item);
-        self.blocks.begin_braces(Some(self.items.len() - 1), run)
+        self.begin(true, run, Truth::Yes, Some(self.items.len() - 1));
     }
 
     fn fault(&mut self, line: usize, expected: &str) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(Fault::at(line, expected));
+            self.faults.push(fault_at(line, expected));
         }
     }
 
     fn execute(&mut self, line: usize, words: &[ShellWord]) {
         let [first, rest @ ..] = words else { return };
-        let run = self.blocks.run();
+        let (run, inside) = self.here();
         if run == Truth::No {
             return;
         }
-        let inside = self.blocks.item();
-        let is_blscfg = first.plain() == Some("blscfg");
-        if is_blscfg && inside.is_none_or(|index| self.is_submenu(index)) {
+        let item = inside.and_then(|index| self.items.get(index));
+        let in_menu = item.is_none_or(|item| item.kind == MenuItemKind::Submenu);
+        if in_menu && first.plain() == Some("blscfg") {
             self.items
                 .push(MenuItem::new(MenuItemKind::Bls, line, inside, run));
             return;
@@ -149,23 +202,10 @@ impl MenuParser {
         }
     }
 
-    fn is_submenu(&self, index: usize) -> bool {
-        let item = self.items.get(index);
-        item.is_some_and(|item| item.kind == MenuItemKind::Submenu)
-    }
-
     /// `name=value`; any other word is none.
     fn assign(&mut self, word: &ShellWord, run: Truth) {
-        let [WordPart::Text(head), tail @ ..] = word.parts.as_slice() else {
-            return;
-        };
-        if let Some((name, start)) = head.split_once('=') {
-            let rest = ShellWord {
-                parts: tail.to_vec(),
-                quoted: true,
-            };
-            let value = self.variables.expand(&rest);
-            let value = value.map(|rest| start.to_owned() + &rest);
+        if let Some((name, value)) = word.text.split_once('=') {
+            let value = word.known().map(|_| value);
             self.variables.set(name, value, run);
         }
     }
@@ -173,12 +213,8 @@ impl MenuParser {
     /// A command of a menu entry. Of several kernels the first one counts.
     fn boot_command(&mut self, index: usize, line: usize, first: &ShellWord, rest: &[ShellWord]) {
         let is_option = |word: &&ShellWord| word.plain().is_some_and(|w| w.starts_with("--"));
-        let options = rest.iter().take_while(is_option).count();
-        let Some((path, arguments)) = rest.get(options..).and_then(<[ShellWord]>::split_first)
-        else {
-            return;
-        };
-        let Some(item) = self.items.get_mut(index) else {
+        let mut arguments = rest.iter().skip_while(is_option).peekable();
+        let (Some(path), Some(item)) = (arguments.peek(), self.items.get_mut(index)) else {
             return;
         };
         match first.plain() {
@@ -186,39 +222,24 @@ impl MenuParser {
             Some("linux" | "linuxefi" | "linux16" | "module" | "module2")
                 if item.kernel.is_none() =>
             {
-                let Some(path) = self.variables.expand(&without_device(path)) else {
+                let Some(path) = path.path() else {
                     return self.fault(line, "a path without variables that only GRUB knows");
                 };
-                item.kernel = Some((line, path));
-                let words = arguments.iter().filter_map(|w| self.variables.expand(w));
+                item.kernel = Some((line, path.to_owned()));
+                let words = arguments.skip(1).filter_map(ShellWord::known);
                 for word in words.filter(|word| !word.is_empty()) {
                     if item.options.len() + word.len() < MAX_VALUE {
                         let blank = if item.options.is_empty() { "" } else { " " };
-                        item.options.extend([blank, &word]);
+                        item.options.extend([blank, word]);
                     }
                 }
             }
             Some("initrd" | "initrdefi" | "initrd16" | "module" | "module2") => {
-                let paths = rest.iter().skip(options).map(without_device);
-                let paths = paths.filter_map(|path| self.variables.expand(&path));
                 let room = MAX_INITRDS.saturating_sub(item.initrds.len());
-                item.initrds.extend(paths.take(room));
+                let paths = arguments.filter_map(ShellWord::path).take(room);
+                item.initrds.extend(paths.map(str::to_owned));
             }
             _ => {}
         }
     }
-}
-
-/// A path without the `(hd0,1)` or `($root)` in front of it: the device.
-fn without_device(path: &ShellWord) -> ShellWord {
-    let mut path = path.clone();
-    let starts = matches!(path.parts.first(), Some(WordPart::Text(text)) if text.starts_with('('));
-    let end = |part: &WordPart| matches!(part, WordPart::Text(text) if text.contains(')'));
-    if starts && let Some(at) = path.parts.iter().position(end) {
-        path.parts.drain(..at);
-        if let Some(WordPart::Text(text)) = path.parts.first_mut() {
-            *text = text.split_once(')').map_or("", |(_, path)| path).to_owned();
-        }
-    }
-    path
 }

@@ -99,12 +99,7 @@ fn a_partition_that_is_mounted_elsewhere() {
     let esp = Place::new();
     kernel_install(&esp, ".", "6.1");
     let esps = [esp.dir.path().to_owned()];
-    let found = discover(&BootSearch {
-        root: &place.root(),
-        esps: &esps,
-        efivars: None,
-        read_uki: &read_uki,
-    });
+    let found = discover(&place.root(), &esps, None);
     let paths: Vec<_> = found.kernels.iter().map(|k| k.path.clone()).collect();
     assert_eq!(
         paths,
@@ -119,13 +114,21 @@ fn a_partition_that_is_mounted_elsewhere() {
 #[test]
 fn boot_counters_and_unified_images() {
     let place = Place::new();
-    let uki = |release: &str| format!("{release}\nroot=1 quiet\nID=debian\nVERSION_ID=\"13\"\n");
-    place.file("efi/EFI/Linux/debian-6.1.efi", &uki("6.1.0-1"));
-    place.file("efi/EFI/Linux/debian-6.2+0-3.efi", &uki("6.2.0-1"));
+    let debian = |file: &str, release: &str| {
+        let os_release = "ID=debian\nVERSION_ID=\"13\"\n";
+        place.uki(
+            &format!("efi/EFI/Linux/{file}.efi"),
+            release,
+            "root=1 quiet",
+            os_release,
+        );
+    };
+    debian("debian-6.1", "6.1.0-1");
+    debian("debian-6.2+0-3", "6.2.0-1");
     place.file("efi/EFI/Linux/debian-6.2.efi.extra.d/a.addon.efi", "");
-    place.file("efi/EFI/Linux/bad.efi", "broken");
-    place.file("efi/EFI/Linux/zz-no-osrel.efi", "6.9\nroot=1\n");
-    place.file("efi/EFI/custom/six.efi", "6.3\nroot=3\n");
+    place.file("efi/EFI/Linux/bad.efi", "\x7fELF");
+    place.uki("efi/EFI/Linux/zz-no-osrel.efi", "6.9", "root=1", "");
+    place.uki("efi/EFI/custom/six.efi", "6.3", "root=3", "");
     place.file("efi/loader/entries/six+3.conf", "uki /EFI/custom/six.efi\n");
     assert_eq!(
         place.kernels(),
@@ -144,7 +147,7 @@ fn boot_counters_and_unified_images() {
     );
     // systemd-boot does not show an image that has no os-release.
     let other = Place::new();
-    other.file("efi/EFI/Linux/no-osrel.efi", "6.9\nroot=1\n");
+    other.uki("efi/EFI/Linux/no-osrel.efi", "6.9", "root=1", "");
     assert_eq!(other.default(), "unknown: there is no entry");
     let found = place.discover();
     let options = |at: usize| {

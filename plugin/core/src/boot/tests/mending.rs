@@ -50,7 +50,7 @@ fn entries() {
     assert_refreshed_by(&place, "kernelstub");
 
     let place = Place::with_modules(&["6.1"]);
-    place.file("efi/EFI/Linux/a.efi", "6.1\nroot=1 'x'\n");
+    place.uki("efi/EFI/Linux/a.efi", "6.1", "root=1 'x'", "");
     assert_refreshed_by(
         &place,
         "ukify build --linux=/usr/lib/modules/6.1/vmlinuz --initrd=INITRD \
@@ -61,7 +61,7 @@ fn entries() {
 
     // One that an entry names is no less one.
     let place = Place::with_modules(&["6.1"]);
-    place.file("efi/own/a.efi", "6.1\nroot=1\n");
+    place.uki("efi/own/a.efi", "6.1", "root=1", "");
     place.file("efi/loader/entries/a.conf", "uki /own/a.efi\n");
     assert_refreshed_by(
         &place,

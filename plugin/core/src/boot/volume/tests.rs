@@ -32,7 +32,7 @@ fn paths_are_looked_for_as_boot_loaders_do() {
 
     let find = |volume: &Volume, path: &str| match volume.find(path) {
         Ok(found) => found.file.strip_prefix(base).unwrap().display().to_string(),
-        Err(error) => error.to_string().replace(&base.display().to_string(), ""),
+        Err(error) => error.replace(&base.display().to_string(), ""),
     };
     let real = "usr/lib/modules/6.1/vmlinuz";
     let out = "a path that stays on its file system, not one that leaves it by ..";
@@ -107,7 +107,7 @@ fn what_cannot_be_looked_into_is_told_once() {
     assert_eq!(volumes(&root, &[], &mut problems).len(), 0);
     let told: Vec<_> = problems
         .iter()
-        .map(|p| (&p.path, p.fault.to_string()))
+        .map(|p| (&p.path, p.fault.clone()))
         .collect();
     let directory = "expected a readable directory: ";
     assert_eq!(
@@ -139,9 +139,9 @@ fn files_and_directories_have_bounds() {
     assert_eq!(volume.read("none", 10), Ok(None));
     assert_eq!(volume.read("broken", 10), Ok(None));
     assert_eq!(volume.read("small/none", 10), Ok(None));
-    let told = volume.read("LONG", 10).unwrap_err().fault.to_string();
+    let told = volume.read("LONG", 10).unwrap_err().fault;
     assert_eq!(told, "expected at most 10 bytes");
-    let told = volume.read("many", 10).unwrap_err().fault.to_string();
+    let told = volume.read("many", 10).unwrap_err().fault;
     assert!(told.contains("not a regular file"), "{told}");
 
     let mut problems = Vec::new();
@@ -149,7 +149,7 @@ fn files_and_directories_have_bounds() {
         volume.list("many", |_| true, &mut problems).len(),
         MAX_FILES
     );
-    let told: Vec<String> = problems.iter().map(|p| p.fault.to_string()).collect();
+    let told: Vec<String> = problems.iter().map(|p| p.fault.clone()).collect();
     assert_eq!(
         told,
         ["expected at most 10000 files; the others are not read"]

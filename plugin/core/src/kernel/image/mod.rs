@@ -97,4 +97,4 @@ pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod assemble;
+pub(crate) mod assemble;
 pub(super) mod peek;
 mod raw;
 mod uki;

@@ -85,7 +85,7 @@ pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path
     }
     let (known, reason) = match &inventory.default {
         BootDefault::Known(why) => (true, why.clone()),
-        BootDefault::Unknown(why) => (false, why.to_string()),
+        BootDefault::Unknown(why) => (false, why.clone()),
     };
     KernelList {
         schema: SCHEMA,
