@@ -7,11 +7,10 @@
 //! kernel's init/initramfs.c make of it.
 
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::io::{self, BufRead, Read, Take};
 
 use btf_guard_btf::error::Malformed;
 
-use super::bounded_reader::BoundedReader;
 use super::file_table::{ModulePath, bare};
 use super::{Error, InitrdItem, ReadLimits};
 use crate::module::MAX_MODULE;
@@ -83,20 +82,19 @@ impl<'t> Unpacker<'t> {
         let header = CpioHeader::read(input)?;
         if !(1..=PATH_MAX).contains(&header.name) {
             input.skip(header.name)?;
-            input.align()?;
-            return pass(input, &header);
+            return input.skip(header.size);
         }
         let name = input.bytes(header.name)?;
         input.align()?;
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         if name == TRAILER {
             self.links.clear();
-            return pass(input, &header);
+            return input.skip(header.size);
         }
         let path = String::from_utf8_lossy(bare(name)).into_owned();
         let kind = header.mode & KIND;
         if !matches!(kind, REGULAR | SYMLINK) || ModulePath::of(&path).is_none() {
-            return pass(input, &header);
+            return input.skip(header.size);
         }
         self.modules += 1;
         if self.modules > self.limits.modules {
@@ -107,7 +105,7 @@ impl<'t> Unpacker<'t> {
             return self.module(input, &header, path);
         }
         if header.size > PATH_MAX {
-            return pass(input, &header);
+            return input.skip(header.size);
         }
         let target = input.bytes(header.size)?;
         input.align()?;
@@ -151,18 +149,22 @@ impl<'t> Unpacker<'t> {
 impl CpioHeader {
     fn read(input: &mut BoundedReader<impl BufRead>) -> Result<Self, Error> {
         let start = input.offset();
-        let bytes: [u8; 110] = input.array()?;
-        let (magic, fields) = bytes.split_at(6);
-        if !matches!(magic, b"070701" | b"070702") {
-            let expected = "the magic of a cpio entry (070701, 070702)";
-            return Err(Malformed::new(start, expected).into());
-        }
+        let bytes = input.bytes(110)?;
+        let fields = bytes
+            .strip_prefix(b"070701")
+            .or(bytes.strip_prefix(b"070702"));
+        let magic = "the magic of a cpio entry (070701, 070702)";
+        let fields = fields.ok_or_else(|| Malformed::new(start, magic))?;
         let mut numbers = [0; 13];
-        let (fields, _) = fields.as_chunks();
-        for ((number, field), index) in numbers.iter_mut().zip(fields).zip(0..) {
-            let at = start + 6 + index * 8;
-            let expected = "a number of eight hexadecimal digits";
-            *number = hex(field).ok_or_else(|| Malformed::new(at, expected))?;
+        for ((number, field), at) in numbers
+            .iter_mut()
+            .zip(fields.chunks(8))
+            .zip((start + 6..).step_by(8))
+        {
+            let mut bytes = [0; 4];
+            let digits = "a number of eight hexadecimal digits";
+            hex::decode_to_slice(field, &mut bytes).map_err(|_| Malformed::new(at, digits))?;
+            *number = u32::from_be_bytes(bytes);
         }
         let [ino, mode, _, _, links, _, size, major, minor, _, _, name, _] = numbers;
         Ok(Self {
@@ -175,14 +177,97 @@ impl CpioHeader {
     }
 }
 
-/// Passes over an entry's content.
-fn pass(input: &mut BoundedReader<impl BufRead>, header: &CpioHeader) -> Result<(), Error> {
-    input.skip(header.size)?;
-    input.align()
+/// Reads on from another reader, and knows how far it is.
+pub(crate) struct BoundedReader<R> {
+    /// One byte over the limit is enough to know.
+    pub(crate) inner: Take<R>,
+    limit: u64,
 }
 
-fn hex(digits: &[u8; 8]) -> Option<u32> {
-    digits.iter().try_fold(0, |number, digit| {
-        Some(number << 4 | char::from(*digit).to_digit(16)?)
-    })
+impl<R: BufRead> BoundedReader<R> {
+    /// From the start of `inner`, of which at most `limit` bytes are read.
+    pub(crate) fn new(inner: R, limit: u64) -> Self {
+        let inner = inner.take(limit + 1);
+        Self { inner, limit }
+    }
+
+    /// How many bytes were read.
+    pub(crate) fn offset(&self) -> u64 {
+        self.limit + 1 - self.inner.limit()
+    }
+
+    /// The next byte, which is not taken; `None` at the end.
+    pub(crate) fn peek(&mut self) -> Result<Option<u8>, Error> {
+        let next = self.inner.fill_buf().map(|bytes| bytes.first().copied());
+        self.checked(next)
+    }
+
+    /// Passes over NULs, as far as they are at hand.
+    fn skip_nuls(&mut self) -> Result<(), Error> {
+        let bytes = self.inner.fill_buf();
+        let nuls = bytes.map(|bytes| bytes.iter().take_while(|byte| **byte == 0).count());
+        let nuls = self.checked(nuls)?;
+        self.inner.consume(nuls);
+        Ok(())
+    }
+
+    /// The next `length` bytes.
+    fn bytes(&mut self, length: u64) -> Result<Vec<u8>, Error> {
+        let bytes = self.at_most(length)?;
+        self.whole(bytes.len() as u64, length).map(|()| bytes)
+    }
+
+    /// The next `length` bytes, or all that are left. Memory is taken as they
+    /// come, not as they are stated.
+    pub(crate) fn at_most(&mut self, length: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.inner).take(length).read_to_end(&mut bytes);
+        self.checked(read).map(|_| bytes)
+    }
+
+    /// Passes over `length` bytes, and what is left up to a multiple of four, as far
+    /// as that is there: the kernel does not miss it at the end.
+    fn skip(&mut self, length: u64) -> Result<(), Error> {
+        let passed = self.pass(length)?;
+        self.whole(passed, length)?;
+        self.align()
+    }
+
+    fn align(&mut self) -> Result<(), Error> {
+        self.pass(self.offset().next_multiple_of(4) - self.offset())?;
+        Ok(())
+    }
+
+    fn pass(&mut self, length: u64) -> Result<u64, Error> {
+        let passed = io::copy(&mut (&mut self.inner).take(length), &mut io::sink());
+        self.checked(passed)
+    }
+
+    fn whole(&self, read: u64, length: u64) -> Result<(), Error> {
+        match length - read {
+            0 => Ok(()),
+            more => Err(self.expected(format!("{more} more bytes; it is cut off"))),
+        }
+    }
+
+    fn expected(&self, what: String) -> Error {
+        Malformed::new(self.offset().min(self.limit), what).into()
+    }
+
+    /// What was read, if it was not too much, or what an error means: the system's
+    /// word, or what a decoder found.
+    fn checked<T>(&self, read: io::Result<T>) -> Result<T, Error> {
+        if self.offset() > self.limit {
+            let limit = self.limit;
+            let what = format!("the end of an initrd, which may have {limit} bytes");
+            return Err(self.expected(what));
+        }
+        read.map_err(|error| match error.kind() {
+            _ if error.raw_os_error().is_some() => Error::Io(error),
+            io::ErrorKind::UnexpectedEof => {
+                self.expected("more of it: the stream is cut short".to_owned())
+            }
+            _ => self.expected(format!("a sound stream ({error})")),
+        })
+    }
 }

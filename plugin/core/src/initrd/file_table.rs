@@ -58,20 +58,11 @@ pub(crate) fn bare(mut path: &[u8]) -> &[u8] {
 }
 
 /// What became of each module file, by its name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Contents<T> {
     files: BTreeMap<ModulePath, (String, T)>,
     /// A link's path, and the name that it leads to.
     links: BTreeMap<ModulePath, (String, ModulePath)>,
-}
-
-impl<T> Default for Contents<T> {
-    fn default() -> Self {
-        Self {
-            files: BTreeMap::new(),
-            links: BTreeMap::new(),
-        }
-    }
 }
 
 impl<T> Contents<T> {

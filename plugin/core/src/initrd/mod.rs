@@ -13,7 +13,6 @@
 //! a name that is empty or not UTF-8, where the kernel goes on, puts no limit on
 //! names, and does not say where an archive is wrong.
 
-mod bounded_reader;
 mod cpio;
 mod file_table;
 
@@ -25,8 +24,7 @@ use btf_guard_btf::error::Malformed;
 
 use crate::compression::{self, Format};
 use crate::module::source::{ByteSource, Regular};
-use bounded_reader::BoundedReader;
-use cpio::Unpacker;
+use cpio::{BoundedReader, Unpacker};
 
 pub use file_table::{Contents, ModulePath};
 
@@ -175,7 +173,7 @@ fn stream(
         },
         other => other,
     };
-    let stream = compression::frame(format, head.as_slice().chain(input))?;
+    let stream = compression::frame(format, head.as_slice().chain(&mut input.inner))?;
     let mut plain = BoundedReader::new(BufReader::with_capacity(BUFFER, stream), room);
     unpacker.entries(&mut plain).map_err(packed)?;
     match plain.peek().map_err(packed)? {
