@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The base BTF: a kernel's own type information, made ready once.
 
-pub(crate) mod type_tables;
-
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use memchr::memmem;
+
 use crate::ctype::c_string;
 use crate::error::Malformed;
-use crate::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind};
-use crate::string_index::{StringIndex, StringStarts};
-use type_tables::TypeTables;
+use crate::raw::{self, Order, Type, TypeIndex, kind};
 
 /// A base BTF, ready to judge split BTF against.
 ///
@@ -24,13 +22,11 @@ pub struct Base {
     order: Order,
     types: Range<usize>,
     strings: Range<usize>,
-    /// The kind of each id; id 0 is `void`.
-    kinds: Vec<u8>,
-    /// Where each id stands in the type section; meaningless for id 0.
-    offsets: Vec<u32>,
-    starts: StringStarts,
+    /// By id; id 0 is `void`, which stands nowhere.
+    index: TypeIndex,
     by_name: OnceLock<Vec<u32>>,
-    ground: OnceLock<TypeTables>,
+    led_to: OnceLock<Vec<u32>>,
+    pointer: OnceLock<u32>,
 }
 
 impl Base {
@@ -44,18 +40,13 @@ impl Base {
             .first_chunk::<2>()
             .copied()
             .ok_or_else(|| Malformed::new(0usize, "a BTF header, found less than 2 bytes"))?;
-        if Le::u16(magic) == raw::MAGIC {
-            Self::parse_as::<Le>(raw, Order::Little)
-        } else if Be::u16(magic) == raw::MAGIC {
-            Self::parse_as::<Be>(raw, Order::Big)
-        } else {
-            Err(Malformed::new(0usize, "the BTF magic 0xeb9f"))
-        }
-    }
-
-    fn parse_as<O: ByteOrder>(raw: Vec<u8>, order: Order) -> Result<Self, Malformed> {
+        let order = [Order::Little, Order::Big]
+            .into_iter()
+            .find(|order| order.u16(magic) == raw::MAGIC)
+            .ok_or_else(|| Malformed::new(0usize, "the BTF magic 0xeb9f"))?;
         let word = |at: usize| {
-            O::u32_at(&raw, at).ok_or_else(|| Malformed::new(at, "24 bytes of BTF header"))
+            let word = order.u32_at(&raw, at);
+            word.ok_or_else(|| Malformed::new(at, "24 bytes of BTF header"))
         };
         let header_len = word(4)?;
         let [type_off, type_len, str_off, str_len] = [word(8)?, word(12)?, word(16)?, word(20)?];
@@ -66,13 +57,9 @@ impl Base {
             let start = u64::from(header_len) + u64::from(off);
             let end = start + u64::from(len);
             if end > raw.len() as u64 {
-                return Err(Malformed::new(
-                    at,
-                    format!(
-                        "a {what} section that ends within {} bytes, not at {end}",
-                        raw.len()
-                    ),
-                ));
+                let whole = raw.len();
+                let what = format!("a {what} section that ends within {whole} bytes, not at {end}");
+                return Err(Malformed::new(at, what));
             }
             // Both are at most raw.len().
             Ok(start as usize..end as usize)
@@ -87,36 +74,34 @@ impl Base {
                 "a string section that begins and ends with a NUL",
             ));
         }
-        let starts = StringStarts::of(string_bytes, &StringIndex::of(string_bytes));
-
-        let type_bytes = raw.get(types.clone()).unwrap_or(&[]);
-        let (kinds, offsets) = index::<O>(type_bytes)
+        let own = TypeIndex::of(order, raw.get(types.clone()).unwrap_or(&[]))
             .map_err(|e| Malformed::new(types.start as u64 + e.offset, e.expected))?;
-        Ok(Self {
-            order,
-            types,
-            strings,
-            kinds,
-            offsets,
-            starts,
-            by_name: OnceLock::new(),
-            ground: OnceLock::new(),
-            raw,
-        })
+        Ok(Self::new(raw, order, types, strings, own))
     }
 
     /// No base at all: of a kernel that shows none.
     pub fn none() -> Self {
+        Self::new(Vec::new(), Order::Little, 0..0, 0..0, TypeIndex::default())
+    }
+
+    fn new(
+        raw: Vec<u8>,
+        order: Order,
+        types: Range<usize>,
+        strings: Range<usize>,
+        mut index: TypeIndex,
+    ) -> Self {
+        index.kinds.insert(0, kind::VOID);
+        index.offsets.insert(0, u32::MAX);
         Self {
-            raw: Vec::new(),
-            order: Order::Little,
-            types: 0..0,
-            strings: 0..0,
-            kinds: vec![kind::VOID],
-            offsets: vec![0],
-            starts: StringStarts::of(&[], &StringIndex::of(&[])),
+            raw,
+            order,
+            types,
+            strings,
+            index,
             by_name: OnceLock::new(),
-            ground: OnceLock::new(),
+            led_to: OnceLock::new(),
+            pointer: OnceLock::new(),
         }
     }
 
@@ -137,7 +122,7 @@ impl Base {
 
     /// How many types it holds, counting `void` (id 0): the first id of a split BTF.
     pub fn types(&self) -> u32 {
-        self.kinds.len() as u32
+        self.index.kinds.len() as u32
     }
 
     /// The length of its string section in bytes: the first offset of a split
@@ -150,59 +135,49 @@ impl Base {
         self.raw.get(self.strings.clone()).unwrap_or(&[])
     }
 
-    pub(crate) fn starts(&self) -> &StringStarts {
-        &self.starts
-    }
-
     pub(crate) fn kinds(&self) -> &[u8] {
-        &self.kinds
+        &self.index.kinds
     }
 
-    /// The kind of `id`; `void` also beyond the last.
-    pub(crate) fn kind(&self, id: u32) -> u8 {
-        self.kinds.get(id as usize).copied().unwrap_or(kind::VOID)
-    }
-
-    /// What split BTF is held against; made on the first call.
-    pub(crate) fn ground(&self) -> &TypeTables {
-        self.ground.get_or_init(|| TypeTables::of(self))
-    }
-
-    fn type_bytes(&self) -> &[u8] {
-        self.raw.get(self.types.clone()).unwrap_or(&[])
-    }
-
-    /// The type `id`; `None` for `void` and beyond the last.
-    pub(crate) fn type_at(&self, id: u32) -> Option<Type> {
-        let at = self.offset(id)?;
-        match self.order {
-            Order::Little => Type::at::<Le>(self.type_bytes(), at),
-            Order::Big => Type::at::<Be>(self.type_bytes(), at),
-        }
-    }
-
-    fn offset(&self, id: u32) -> Option<usize> {
-        if id == 0 {
-            return None;
-        }
-        self.offsets.get(id as usize).map(|&at| at as usize)
-    }
-
-    /// The type `id` and the bytes that it appends to `struct btf_type`.
+    /// The type `id` and the bytes that it appends to `struct btf_type`; `None` for
+    /// `void` and beyond the last.
+    #[inline(always)]
     pub(crate) fn body(&self, id: u32) -> Option<(Type, &[u8])> {
-        let t = self.type_at(id)?;
-        let start = self.offset(id)? + TYPE_LEN;
-        let length = raw::appended(t.wide_kind(), t.wide_vlen())?;
-        Some((t, self.type_bytes().get(start..start + length)?))
+        let types = self.raw.get(self.types.clone()).unwrap_or(&[]);
+        self.index.body(self.order, types, id)
     }
 
-    /// The word at index `word` of what type `id` appends to `struct btf_type`.
-    pub(crate) fn appended_word(&self, id: u32, word: usize) -> Option<u32> {
-        let at = self.offset(id)?.checked_add(TYPE_LEN + 4 * word)?;
-        match self.order {
-            Order::Little => Le::u32_at(self.type_bytes(), at),
-            Order::Big => Be::u32_at(self.type_bytes(), at),
-        }
+    /// The type `id` alone.
+    pub(crate) fn type_at(&self, id: u32) -> Option<Type> {
+        Some(self.body(id)?.0)
+    }
+
+    /// Is there a `kind` (PTR, VOLATILE, CONST, RESTRICT) in it that leads to `id`?
+    pub(crate) fn leads(&self, kind: u8, id: u32) -> bool {
+        let led_to = self.led_to.get_or_init(|| {
+            let mut led_to = vec![0; self.index.kinds.len()];
+            for (_, t) in self.all() {
+                if let Some(kinds) = led_to.get_mut(t.size_or_type as usize) {
+                    *kinds |= 1 << t.wide_kind();
+                }
+            }
+            led_to
+        });
+        let kinds = led_to.get(id as usize).copied().unwrap_or(0);
+        kinds >> kind & 1 != 0
+    }
+
+    /// The bytes of a pointer, by those of `unsigned long`, which Linux has the
+    /// same everywhere. Where no such type tells, the smaller: what is too long
+    /// then is too long at any rate.
+    pub(crate) fn pointer_size(&self) -> u32 {
+        const NAMES: [&[u8]; 4] = [b"long unsigned int", b"unsigned long", b"long int", b"long"];
+        *self.pointer.get_or_init(|| {
+            self.all()
+                .filter(|(_, t)| t.wide_kind() == kind::INT && matches!(t.size_or_type, 4 | 8))
+                .find(|(_, t)| NAMES.contains(&self.string(t.name_off)))
+                .map_or(4, |(_, t)| t.size_or_type)
+        })
     }
 
     /// The string at `offset`, without its NUL; empty beyond the section.
@@ -256,36 +231,59 @@ impl Base {
     }
 }
 
-/// Walks a type section: the kind and the offset of every type, after a slot
-/// for `void`.
-fn index<O: ByteOrder>(types: &[u8]) -> Result<(Vec<u8>, Vec<u32>), Malformed> {
-    // 40 bytes a type is what kernels average; the vectors grow if it is less.
-    let guess = types.len() / 40 + 1;
-    let mut kinds = Vec::with_capacity(guess);
-    let mut offsets = Vec::with_capacity(guess);
-    kinds.push(kind::VOID);
-    offsets.push(0);
-    let mut at = 0usize;
-    while at < types.len() {
-        let t = Type::at::<O>(types, at)
-            .ok_or_else(|| Malformed::new(at, "12 bytes of struct btf_type"))?;
-        let kind = t.wide_kind();
-        let len = raw::appended(kind, t.wide_vlen())
-            .ok_or_else(|| Malformed::new(at, format!("a BTF kind from 1 to 19, not {kind}")))?;
-        let next = at + TYPE_LEN + len;
-        if next > types.len() {
-            return Err(Malformed::new(
-                at,
-                format!(
-                    "a type that ends within {} bytes, not at {next}",
-                    types.len()
-                ),
-            ));
-        }
-        kinds.push(kind);
-        // A section is at most 4 GiB long: its length is a u32.
-        offsets.push(at as u32);
-        at = next;
+/// Finding single types by name, for [`crate::features::Features`].
+impl Base {
+    /// The offset of `name` in the string section, which holds each string once.
+    fn string_offset(&self, name: &[u8]) -> Option<u32> {
+        let mut needle = Vec::with_capacity(name.len() + 2);
+        needle.push(0);
+        needle.extend_from_slice(name);
+        needle.push(0);
+        let at = memmem::find(self.strings(), &needle)? + 1;
+        u32::try_from(at).ok()
     }
-    Ok((kinds, offsets))
+
+    fn find(&self, name: &[u8], wanted: u8) -> Option<(u32, Type)> {
+        let name_off = self.string_offset(name)?;
+        self.all()
+            .find(|(_, t)| t.name_off == name_off && t.wide_kind() == wanted)
+    }
+
+    /// The id of the first struct called `name`.
+    pub(crate) fn find_struct(&self, name: &[u8]) -> Option<u32> {
+        Some(self.find(name, kind::STRUCT)?.0)
+    }
+
+    /// The FUNC_PROTO of the first function called `name`.
+    pub(crate) fn find_func(&self, name: &[u8]) -> Option<Type> {
+        self.type_at(self.find(name, kind::FUNC)?.1.size_or_type)
+    }
+
+    /// The type id of the member called `name` of struct `id`.
+    pub(crate) fn member(&self, id: u32, name: &[u8]) -> Option<u32> {
+        let mut members = self.order.elements(self.body(id)?.1);
+        members.find_map(|[name_off, type_id, _]| {
+            let rest = self.strings().get(name_off as usize..)?;
+            // Compared as a prefix: a name may be as long as the section.
+            let found = rest.strip_prefix(name)?.first() == Some(&0);
+            found.then_some(type_id)
+        })
+    }
+
+    /// The number of elements of array `id`.
+    pub(crate) fn array_len(&self, id: u32) -> Option<u32> {
+        let (t, body) = self.body(id)?;
+        let count = self.order.u32_at(body, 8);
+        count.filter(|_| t.wide_kind() == kind::ARRAY)
+    }
+
+    /// The value of the enumerator called `name`, in whichever enum it is.
+    pub(crate) fn enumerator(&self, name: &[u8]) -> Option<u32> {
+        let name_off = self.string_offset(name)?;
+        (1..self.types())
+            .filter_map(|id| self.body(id))
+            .filter(|(t, _)| t.wide_kind() == kind::ENUM)
+            .flat_map(|(_, values)| self.order.elements(values))
+            .find_map(|[name, value]| (name == name_off).then_some(value))
+    }
 }

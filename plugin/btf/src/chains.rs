@@ -8,16 +8,15 @@
 
 use crate::env::BaseView;
 use crate::features::Features;
-use crate::meta::Metas;
-use crate::raw::{ByteOrder, Type, kind};
+use crate::raw::kind;
+use crate::split::Split;
 use crate::verify_error::BtfRule;
 
 /// Types that one chain may lead through.
 const CHAIN_LIMIT: u32 = 32;
 
-pub(crate) fn check<O: ByteOrder>(
-    types: &[u8],
-    metas: &Metas,
+pub(crate) fn check(
+    split: &Split<'_>,
     below: &BaseView<'_>,
     abilities: &Features,
 ) -> Result<(), BtfRule> {
@@ -27,40 +26,33 @@ pub(crate) fn check<O: ByteOrder>(
     let first = below.kinds.len() as u32;
     // `void` and everything below the first own id counts as checked.
     let mut good_id = first - 1;
-    for (index, &own_kind) in metas.kinds.iter().enumerate() {
-        if !kind::is_modifier(own_kind) {
-            continue;
+    for (id, &own_kind) in (first..).zip(&split.index.kinds) {
+        if kind::is_modifier(own_kind) {
+            follow(id, good_id, split, below, abilities)?;
+            good_id = id;
         }
-        let id = first + index as u32;
-        follow::<O>(id, good_id, types, metas, below, abilities)?;
-        good_id = id;
     }
     Ok(())
 }
 
-#[inline(always)]
-fn follow<O: ByteOrder>(
+fn follow(
     id: u32,
     good_id: u32,
-    types: &[u8],
-    metas: &Metas,
+    split: &Split<'_>,
     below: &BaseView<'_>,
     abilities: &Features,
 ) -> Result<(), BtfRule> {
     let first = below.kinds.len() as u32;
     let kind_of = |id: u32| match id.checked_sub(first) {
-        Some(own) => metas.kinds.get(own as usize).copied(),
+        Some(own) => split.kind(own),
         None => below.kinds.get(id as usize).copied(),
     };
     let mut current = id;
-    let mut current_kind = kind_of(id);
-    let mut in_tags = current_kind == Some(kind::TYPE_TAG);
+    let mut in_tags = kind_of(id) == Some(kind::TYPE_TAG);
     let mut steps = 0u32;
     loop {
         // An id beyond all types is refused without a word.
-        let Some(kind) = current_kind else {
-            return Err(BtfRule::ChainLeavesTypes { id });
-        };
+        let kind = kind_of(current).ok_or(BtfRule::ChainLeavesTypes { id })?;
         if !kind::is_modifier(kind) {
             return Ok(());
         }
@@ -78,11 +70,7 @@ fn follow<O: ByteOrder>(
         if current <= good_id {
             return Ok(());
         }
-        current = metas
-            .offsets
-            .get((current - first) as usize)
-            .and_then(|&at| Type::at::<O>(types, at as usize))
-            .map_or(0, |t| t.size_or_type);
-        current_kind = kind_of(current);
+        let next = split.body(current - first);
+        current = next.map_or(0, |(t, _)| t.size_or_type);
     }
 }

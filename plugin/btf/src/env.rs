@@ -3,13 +3,10 @@
 //! `struct btf` and `struct btf_verifier_env` (`kernel/bpf/btf.c`), as far as
 //! judging a module needs them.
 
-use std::cell::Cell;
-
 use crate::ctype::{self, c_string};
 use crate::features::Features;
 use crate::log_buffer::CALL_MAX;
-use crate::raw::{ByteOrder, Type, kind, words2};
-use crate::string_index::{StringIndex, StringStarts};
+use crate::raw::{Order, Type, kind};
 use crate::verify_error::{BtfRule, BtfSection};
 
 /// What a BTF continues: `btf->base_btf`.
@@ -18,8 +15,6 @@ pub(crate) struct BaseView<'a> {
     pub(crate) kinds: &'a [u8],
     /// The strings below the first of its own: a section that ends with a NUL.
     pub(crate) strings: &'a [u8],
-    /// Where plain identifiers start in them, if that is known.
-    pub(crate) starts: Option<&'a StringStarts>,
 }
 
 impl BaseView<'_> {
@@ -28,7 +23,6 @@ impl BaseView<'_> {
         BaseView {
             kinds: &[kind::VOID],
             strings: &[],
-            starts: None,
         }
     }
 
@@ -47,58 +41,27 @@ impl BaseView<'_> {
     }
 }
 
-/// A BTF that passed every rule so far.
-pub(crate) struct Parsed<'a> {
-    pub(crate) types: &'a [u8],
-    pub(crate) string_bytes: &'a [u8],
-    /// Where each own type stands in `types`.
-    pub(crate) offsets: Vec<u32>,
-    /// The kind of each own type.
-    pub(crate) kinds: Vec<u8>,
-    /// Some identifier is not the start of a string, which the kernel permits.
-    pub(crate) names_inside: bool,
-}
-
 /// Everything that the rules for one type look at.
 pub(crate) struct VerifierEnv<'a> {
     pub(crate) below: &'a BaseView<'a>,
     /// The own string section: one that ends with a NUL, or an empty one.
     own: &'a [u8],
-    census: &'a StringIndex,
     pub(crate) abilities: &'a Features,
-    /// Dots and 512 characters are allowed, so what [`StringIndex::is_fast_identifier`] vouches
-    /// for is an identifier if it starts like one.
-    trusts_census: bool,
     /// The first name offset that is not valid.
     names_end: u32,
-    /// An identifier was looked at that is not the start of a string.
-    inside: Cell<bool>,
 }
 
 impl<'a> VerifierEnv<'a> {
     /// For the types of a BTF on `below` with the strings `own`.
-    pub(crate) fn new(
-        below: &'a BaseView<'a>,
-        own: &'a [u8],
-        census: &'a StringIndex,
-        abilities: &'a Features,
-    ) -> Self {
+    pub(crate) fn new(below: &'a BaseView<'a>, own: &'a [u8], abilities: &'a Features) -> Self {
         Self {
             below,
             own,
-            census,
             abilities,
-            trusts_census: abilities.dot_in_identifiers && abilities.name_max >= 512,
             names_end: u32::try_from(below.strings.len() + own.len())
                 .unwrap_or(u32::MAX)
                 .min(abilities.max_name_offset.saturating_add(1)),
-            inside: Cell::new(false),
         }
-    }
-
-    /// Was any of the identifiers so far not the start of a string?
-    pub(crate) fn met_name_inside(&self) -> bool {
-        self.inside.get()
     }
 
     /// `btf_str_by_offset()`: the bytes from `offset` to the end of its section;
@@ -118,11 +81,6 @@ impl<'a> VerifierEnv<'a> {
     #[inline(always)]
     pub(crate) fn name_offset_valid(&self, offset: u32) -> bool {
         offset < self.names_end
-    }
-
-    /// `btf_name_by_offset()`.
-    pub(crate) fn name(&self, offset: u32) -> Option<&'a [u8]> {
-        self.from(offset).map(c_string)
     }
 
     /// Is there a name at `offset`, and is it not empty?
@@ -145,73 +103,34 @@ impl<'a> VerifierEnv<'a> {
     }
 
     /// `btf_name_valid_identifier()`.
-    #[inline(always)]
     pub(crate) fn identifier(&self, offset: u32) -> bool {
-        let at = offset as usize;
-        let plain = match at.checked_sub(self.below.strings.len()) {
-            None => self
-                .below
-                .starts
-                .is_some_and(|starts| starts.identifier(at)),
-            Some(own) => {
-                let first = self.own.get(own);
-                let before = own.checked_sub(1).and_then(|before| self.own.get(before));
-                first.is_some_and(|&c| ctype::starts_identifier(c, true))
-                    && before.is_none_or(|&before| before == 0)
-                    && self.census.is_fast_identifier(own)
-            }
-        };
-        (plain && self.trusts_census) || self.identifier_slow(offset)
+        self.spelled_as_identifier(offset, self.abilities.dot_in_identifiers)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn identifier_slow(&self, offset: u32) -> bool {
-        if !self.is_start(offset) {
-            self.inside.set(true);
-        }
-        let dot = self.abilities.dot_in_identifiers;
-        // A name that is too long need not be read to its end for each of its uses.
-        self.from(offset).is_some_and(|rest| {
-            let enough = rest.get(..=self.abilities.name_max).unwrap_or(rest);
-            self.spelled_as_identifier(c_string(enough), dot)
-        })
+    fn spelled_as_identifier(&self, offset: u32, dot: bool) -> bool {
+        let rest = self.from(offset).unwrap_or(&[]);
+        let first = rest.first().copied().unwrap_or(0);
+        ctype::starts_identifier(first, dot)
+            && self.name_holds(rest, |c| ctype::continues_identifier(c, dot))
     }
 
-    /// Is it the first byte of a string?
-    fn is_start(&self, offset: u32) -> bool {
-        let at = offset as usize;
-        let (strings, at) = match at.checked_sub(self.below.strings.len()) {
-            None => (self.below.strings, at),
-            Some(own) => (self.own, own),
-        };
-        let before = at.checked_sub(1).and_then(|before| strings.get(before));
-        before.is_none_or(|&before| before == 0)
-    }
-
-    fn spelled_as_identifier(&self, name: &[u8], dot: bool) -> bool {
-        name.len() <= self.abilities.name_max
-            && name
-                .first()
-                .is_some_and(|&c| ctype::starts_identifier(c, dot))
-            && name
-                .iter()
-                .skip(1)
-                .all(|&c| ctype::continues_identifier(c, dot))
+    /// Does the name that `rest` begins with hold such characters only, and no more of
+    /// them than a name may have? One that is longer is not read to its end.
+    #[inline(always)]
+    fn name_holds(&self, rest: &[u8], is_allowed: impl Fn(u8) -> bool) -> bool {
+        let longest = rest.iter().take(self.abilities.name_max + 1);
+        let end = longest.copied().find(|&c| !is_allowed(c));
+        end == Some(0)
     }
 
     /// `btf_name_valid_section()`: the rule for a DATASEC's name.
     pub(crate) fn section_name(&self, offset: u32) -> bool {
-        let Some(name) = self.name(offset) else {
-            return false;
-        };
         if self.abilities.printable_sections {
-            !name.is_empty()
-                && name.len() <= self.abilities.name_max
-                && name.iter().all(|&c| ctype::is_print(c))
+            let rest = self.from(offset).unwrap_or(&[]);
+            self.has_name(offset) && self.name_holds(rest, ctype::is_print)
         } else {
             // Dots were always allowed here.
-            self.spelled_as_identifier(name, true)
+            self.spelled_as_identifier(offset, true)
         }
     }
 }
@@ -231,18 +150,25 @@ pub(crate) enum MetaError {
 /// One type with what it appends, its `info` taken apart by the kernel's masks.
 #[derive(Clone, Copy)]
 pub(crate) struct TypeRecord<'a> {
+    pub(crate) order: Order,
     pub(crate) t: Type,
     pub(crate) kind: u8,
     pub(crate) vlen: u32,
-    /// Exactly the bytes that its kind and `vlen` call for, or, if `short`,
-    /// all that is left.
+    /// Exactly the bytes that its kind and `vlen` call for; all that is left, if that
+    /// is less.
     pub(crate) appended: &'a [u8],
 }
 
-/// The parameters of a FUNC_PROTO: name offset and type id of each.
-pub(crate) fn parameters<'a, O: ByteOrder + 'a>(
-    item: &TypeRecord<'a>,
-) -> impl ExactSizeIterator<Item = (u32, u32)> + 'a {
-    let (parameters, _) = item.appended.as_chunks::<8>();
-    parameters.iter().map(words2::<O>)
+impl<'a> TypeRecord<'a> {
+    /// The word number `index` of what it appends.
+    pub(crate) fn word(&self, index: usize) -> u32 {
+        self.order.u32_at(self.appended, 4 * index).unwrap_or(0)
+    }
+
+    /// What it appends, by elements of `N` words.
+    pub(crate) fn elements<const N: usize>(
+        &self,
+    ) -> impl ExactSizeIterator<Item = [u32; N]> + use<'a, N> {
+        self.order.elements(self.appended)
+    }
 }

@@ -8,6 +8,7 @@
 //! `docs/kernel-rules.md` says how each was learned.
 
 use crate::Base;
+use crate::raw::{Type, kind};
 
 /// The rules of `btf_parse_module()` that differ between kernels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,23 +52,6 @@ pub struct Features {
     pub(crate) log_line_max: usize,
 }
 
-/// What a base BTF tells about its kernel, by the names that changed.
-#[derive(Debug, Default)]
-struct FeatureProbes {
-    nr_btf_kinds: Option<u32>,
-    max_vlen: Option<u32>,
-    max_type: Option<u32>,
-    max_name_offset: Option<u32>,
-    module_btf: Option<bool>,
-    distilled_base: bool,
-    layout_header: bool,
-    ksym_name: Option<u32>,
-    printk_buffers: bool,
-    check_type_tags: bool,
-    name_valid_parameters: Option<u32>,
-    name_valid_identifier: bool,
-}
-
 impl Features {
     /// Reads them from a kernel's base BTF, and from its release (`uname -r`)
     /// only where nothing else tells.
@@ -75,43 +59,63 @@ impl Features {
     /// A kernel of unknown release is taken for a new one (7.3 or later) in
     /// what only the release tells.
     pub fn of(base: &Base, release: Option<&str>) -> Self {
-        let traces = FeatureProbes::read(base);
         let version = release.and_then(version);
         let since = |major: u32, minor: u32, patch: u32| {
             version.is_none_or(|version| version >= (major, minor, patch))
         };
+        let has_func = |name: &[u8]| base.find_func(name).is_some();
+        let module = base.find_struct(b"module");
+        let module_has = |member| module.map(|module| base.member(module, member).is_some());
         // What a kernel uses itself, it knows, whatever its version says.
-        let kinds = traces
-            .nr_btf_kinds
+        let used = base.kinds().iter().copied().max().unwrap_or(kind::VOID);
+        let kinds = base
+            .enumerator(b"NR_BTF_KINDS")
             .unwrap_or_else(|| kinds_by_version(version))
-            .max(u32::from(base.highest_kind()) + 1);
+            .max(u32::from(used) + 1);
+        let flagged_tag = |(_, t): (u32, Type)| {
+            t.kflag() && matches!(t.wide_kind(), kind::TYPE_TAG | kind::DECL_TAG)
+        };
         // 7.2 turned the limits into enumerators when it widened them.
-        let wide_info = traces.max_vlen.is_some_and(|max| max > 0xffff);
+        let max_vlen = base.enumerator(b"BTF_MAX_VLEN");
+        let wide_info = max_vlen.is_some_and(|max| max > 0xffff);
+        let ksym_name = base
+            .find_struct(b"bpf_ksym")
+            .and_then(|ksym| base.array_len(base.member(ksym, b"name")?));
+        let name_valid = base.find_func(b"__btf_name_valid");
+        let name_valid = name_valid.filter(|t| t.wide_kind() == kind::FUNC_PROTO);
+        let name_valid_identifier = has_func(b"btf_name_valid_identifier");
         Self {
             kinds,
-            module_btf: traces.module_btf.unwrap_or_else(|| since(5, 11, 0)),
-            distilled_base: traces.distilled_base,
-            layout_header: traces.layout_header,
+            module_btf: module_has(&b"btf_data"[..]).unwrap_or_else(|| since(5, 11, 0)),
+            distilled_base: module_has(b"btf_base_data") == Some(true),
+            layout_header: base
+                .find_struct(b"btf_header")
+                .is_some_and(|header| base.member(header, b"layout_off").is_some()),
             wide_info,
-            max_type: traces.max_type.unwrap_or(0x000f_ffff),
-            max_name_offset: traces.max_name_offset.unwrap_or(0x00ff_ffff),
-            name_max: traces.ksym_name.map_or_else(
-                || if since(6, 1, 0) { 512 } else { 128 },
-                |len| len as usize,
-            ),
-            dot_in_identifiers: match traces.name_valid_parameters {
-                Some(parameters) => parameters < 3,
-                None => traces.name_valid_identifier || since(6, 2, 0),
+            max_type: base.enumerator(b"BTF_MAX_TYPE").unwrap_or(0x000f_ffff),
+            max_name_offset: base
+                .enumerator(b"BTF_MAX_NAME_OFFSET")
+                .unwrap_or(0x00ff_ffff),
+            name_max: match ksym_name {
+                Some(length) => length as usize,
+                None if since(6, 1, 0) => 512,
+                None => 128,
             },
-            printable_sections: traces.name_valid_parameters.is_none()
-                && (traces.name_valid_identifier || since(6, 11, 0)),
+            dot_in_identifiers: match name_valid {
+                Some(prototype) => prototype.wide_vlen() < 3,
+                None => name_valid_identifier || since(6, 2, 0),
+            },
+            printable_sections: name_valid.is_none() && (name_valid_identifier || since(6, 11, 0)),
             enum_kflag: kinds >= 20,
-            tag_kflag: since(6, 14, 0) || base.has_flagged_tag(),
-            checks_chains: traces.check_type_tags || wide_info || since(5, 19, 0),
+            tag_kflag: since(6, 14, 0) || base.all().any(flagged_tag),
+            checks_chains: has_func(b"btf_check_type_tags") || wide_info || since(5, 19, 0),
             ordered_type_tags: !wide_info,
             discards_quietly: since(6, 3, 0),
             marks_all_embedded: marks_all_embedded(version),
-            log_line_max: if traces.printk_buffers { 1023 } else { 991 },
+            log_line_max: match base.find_struct(b"printk_buffers") {
+                Some(_) => 1023,
+                None => 991,
+            },
         }
     }
 }
@@ -146,35 +150,6 @@ fn version(release: &str) -> Option<(u32, u32, u32)> {
     let minor = numbers.next()?.ok()?;
     let patch = numbers.next().and_then(Result::ok).unwrap_or(0);
     Some((major, minor, patch))
-}
-
-impl FeatureProbes {
-    fn read(base: &Base) -> Self {
-        let mut traces = Self::default();
-        if let Some(module) = base.find_struct(b"module") {
-            let has = |name: &[u8]| base.member(module, name).is_some();
-            traces.module_btf = Some(has(b"btf_data"));
-            traces.distilled_base = has(b"btf_base_data");
-        }
-        traces.layout_header = base
-            .find_struct(b"btf_header")
-            .is_some_and(|header| base.member(header, b"layout_off").is_some());
-        traces.ksym_name = base
-            .find_struct(b"bpf_ksym")
-            .and_then(|ksym| base.member(ksym, b"name"))
-            .and_then(|array| base.array_len(array));
-        traces.printk_buffers = base.find_struct(b"printk_buffers").is_some();
-        traces.nr_btf_kinds = base.enumerator(b"NR_BTF_KINDS");
-        traces.max_vlen = base.enumerator(b"BTF_MAX_VLEN");
-        traces.max_type = base.enumerator(b"BTF_MAX_TYPE");
-        traces.max_name_offset = base.enumerator(b"BTF_MAX_NAME_OFFSET");
-        traces.check_type_tags = base.find_func(b"btf_check_type_tags").is_some();
-        traces.name_valid_identifier = base.find_func(b"btf_name_valid_identifier").is_some();
-        traces.name_valid_parameters = base
-            .find_func(b"__btf_name_valid")
-            .and_then(|prototype| base.parameter_count(prototype));
-        traces
-    }
 }
 
 #[cfg(test)]

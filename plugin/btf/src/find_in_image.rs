@@ -11,7 +11,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::error::Malformed;
-use crate::raw::{self, Be, ByteOrder, HEADER_LEN, HEADER_LEN_LAYOUT, Le, Order, TYPE_LEN, Type};
+use crate::raw::{self, HEADER_LEN, HEADER_LEN_LAYOUT, Order, TYPE_LEN, Type};
 
 /// The longest header that is followed, in bytes. They have 24, and since
 /// Linux 7.1 32.
@@ -44,30 +44,30 @@ const NO_ACCIDENT: usize = 1000;
 /// the image cuts one in two.
 pub fn find_base(image: &[u8], order: Order) -> Result<Option<Range<usize>>, Malformed> {
     // The magic, version 1, and flags, which every kernel wants to be 0.
-    match order {
-        Order::Little => find::<Le>(image, b"\x9f\xeb\x01\0"),
-        Order::Big => find::<Be>(image, b"\xeb\x9f\x01\0"),
-    }
-}
-
-fn find<O: ByteOrder>(image: &[u8], start: &[u8]) -> Result<Option<Range<usize>>, Malformed> {
+    let start: &[u8; 4] = match order {
+        Order::Little => b"\x9f\xeb\x01\0",
+        Order::Big => b"\xeb\x9f\x01\0",
+    };
     // A step of a walk is one type, and types have twelve bytes or more.
     let mut steps = image.len() / TYPE_LEN * DEPTH;
     let mut found = 0..0;
     let mut cut = None;
     for at in memmem::find_iter(image, start) {
-        let Some(header) = HeaderSections::at::<O>(image.get(at..).unwrap_or_default()) else {
+        let rest = image.get(at..).unwrap_or_default();
+        let Some(header) = HeaderSections::at(order, rest) else {
             continue;
         };
-        let Some(candidate) = image.get(at..).and_then(|rest| rest.get(..header.end)) else {
-            if cut.is_none() && header.is_cut::<O>(image.get(at..).unwrap_or_default(), &mut steps)
-            {
-                cut = Some((at, header.end));
+        match rest.get(..header.end) {
+            Some(whole) => {
+                if whole.len() > found.len() && header.is_base(order, whole, &mut steps) {
+                    found = at..at + whole.len();
+                }
             }
-            continue;
-        };
-        if candidate.len() > found.len() && header.is_base::<O>(candidate, &mut steps) {
-            found = at..at + candidate.len();
+            None => {
+                if cut.is_none() && header.is_cut(order, rest, &mut steps) {
+                    cut = Some((at, header.end));
+                }
+            }
         }
         if steps == 0 {
             let what = "BTF, not thousands of BTFs that lie over each other";
@@ -93,8 +93,8 @@ struct HeaderSections {
 
 impl HeaderSections {
     /// Reads the header that `bytes` begin with, if it can be one.
-    fn at<O: ByteOrder>(bytes: &[u8]) -> Option<Self> {
-        let word = |at: usize| O::u32_at(bytes, at).map(|word| word as usize);
+    fn at(order: Order, bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| order.u32_at(bytes, at).map(|word| word as usize);
         let length = word(4)?;
         if !(HEADER_LEN..=LONGEST_HEADER).contains(&length) {
             return None;
@@ -118,13 +118,13 @@ impl HeaderSections {
     }
 
     /// Is this the whole base BTF of a kernel? Takes from `steps` what it costs.
-    fn is_base<O: ByteOrder>(&self, bytes: &[u8], steps: &mut usize) -> bool {
+    fn is_base(&self, order: Order, bytes: &[u8], steps: &mut usize) -> bool {
         let types = bytes.get(self.types.clone()).unwrap_or_default();
         let strings = bytes.get(self.strings.clone()).unwrap_or_default();
         if strings.first() != Some(&0) || strings.last() != Some(&0) {
             return false;
         }
-        if !matches!(walk::<O>(types, types.len(), steps), SectionWalk::Whole(_)) {
+        if walk(order, types, steps).0 != types.len() {
             return false;
         }
         *steps = steps.saturating_sub(strings.len() / STRING_BYTES);
@@ -132,53 +132,30 @@ impl HeaderSections {
     }
 
     /// Does the end of the image, and of `bytes`, cut a BTF in two here?
-    fn is_cut<O: ByteOrder>(&self, bytes: &[u8], steps: &mut usize) -> bool {
+    fn is_cut(&self, order: Order, bytes: &[u8], steps: &mut usize) -> bool {
         let types = bytes.get(self.types.start..).unwrap_or_default();
-        let length = self.types.len();
-        let types = types.get(..length).unwrap_or(types);
-        match walk::<O>(types, length, steps) {
-            SectionWalk::Whole(count) | SectionWalk::Cut(count) => count >= NO_ACCIDENT,
-            SectionWalk::Wrong => false,
-        }
+        let types = types.get(..self.types.len()).unwrap_or(types);
+        let (end, count) = walk(order, types, steps);
+        // The last of them may go beyond the end, and its successor need not be whole.
+        let all = end == self.types.len();
+        let up_to_the_end = types.len() < self.types.len() && end + TYPE_LEN > types.len();
+        (all || up_to_the_end) && count >= NO_ACCIDENT
     }
 }
 
-/// What a type section is.
-enum SectionWalk {
-    /// So many types, up to its very end.
-    Whole(usize),
-    /// So many types, the last of which goes beyond what is there of the section.
-    Cut(usize),
-    /// No type section; or no steps were left to tell.
-    Wrong,
-}
-
-/// Walks what there is, `types`, of a type section of `length` bytes.
-fn walk<O: ByteOrder>(types: &[u8], length: usize, steps: &mut usize) -> SectionWalk {
+/// Walks a type section as long as there are types: where the last one ends, which may
+/// be beyond the section, and how many there are.
+fn walk(order: Order, types: &[u8], steps: &mut usize) -> (usize, usize) {
     let (mut at, mut count) = (0, 0);
-    while at < length {
-        let Some(left) = steps.checked_sub(1) else {
-            return SectionWalk::Wrong;
-        };
+    while let Some(left) = steps.checked_sub(1)
+        && let Some(next) = Type::at(order, types, at)
+        && let Some(appended) = raw::appended(next.wide_kind(), next.wide_vlen())
+    {
         *steps = left;
-        let Some(next) = Type::at::<O>(types, at) else {
-            return if types.len() < length {
-                SectionWalk::Cut(count)
-            } else {
-                SectionWalk::Wrong
-            };
-        };
-        let Some(appended) = raw::appended(next.wide_kind(), next.wide_vlen()) else {
-            return SectionWalk::Wrong;
-        };
         count += 1;
         at += TYPE_LEN + appended;
     }
-    if at == length {
-        SectionWalk::Whole(count)
-    } else {
-        SectionWalk::Wrong
-    }
+    (at, count)
 }
 
 #[cfg(test)]

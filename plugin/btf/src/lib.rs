@@ -6,7 +6,6 @@
 //! may continue it. Nothing here knows of files.
 
 mod base;
-mod base_lookup;
 mod chains;
 mod ctype;
 mod env;
@@ -22,7 +21,6 @@ mod provenance;
 mod raw;
 mod relocate;
 mod split;
-mod string_index;
 mod verify;
 mod verify_error;
 

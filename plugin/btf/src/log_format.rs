@@ -6,11 +6,11 @@
 //! own when it verifies a module, so what userspace knows as one line arrives
 //! in pieces.
 
-use crate::env::{MetaError, TypeRecord, VerifierEnv, parameters};
+use crate::env::{MetaError, TypeRecord, VerifierEnv};
 use crate::escape::escape;
 use crate::features::Features;
 use crate::log_buffer::{EDGE, Log, unescape};
-use crate::raw::{ByteOrder, kind, words3};
+use crate::raw::kind;
 use crate::verify_error::{BtfRule, BtfSection, Parameter, TypeInfo, TypePart, VerifyError};
 
 /// How a kernel writes its log.
@@ -190,61 +190,69 @@ impl TypeInfo {
 }
 
 /// What is to be known of a type that breaks a rule.
-#[cold]
-pub(crate) fn error<O: ByteOrder>(
+pub(crate) fn error(
     fault: MetaError,
     id: u32,
     item: &TypeRecord<'_>,
     env: &VerifierEnv<'_>,
 ) -> VerifyError {
     let section = env.below.section();
+    let shown = |name_off| escape(env.shown(name_off));
+    let element = |index: u32| item.elements().nth(index as usize).unwrap_or([0; 3]);
     let (rule, element) = match fault {
         MetaError::Alone(rule) => return VerifyError::of(rule, section),
         MetaError::Type(rule) => (rule, None),
         MetaError::Member(index, rule) => {
-            let (name_off, type_id, offset) = element::<O>(index, item);
-            let name = escape(env.shown(name_off));
-            (
-                rule,
-                Some(TypePart::Member {
-                    index,
-                    name,
-                    type_id,
-                    offset,
-                }),
-            )
+            let [name_off, type_id, offset] = element(index);
+            let member = TypePart::Member {
+                index,
+                name: shown(name_off),
+                type_id,
+                offset,
+            };
+            (rule, Some(member))
         }
         MetaError::Variable(index, rule) => {
-            let (type_id, offset, size) = element::<O>(index, item);
-            (
-                rule,
-                Some(TypePart::Variable {
-                    index,
-                    type_id,
-                    offset,
-                    size,
-                }),
-            )
+            let [type_id, offset, size] = element(index);
+            let variable = TypePart::Variable {
+                index,
+                type_id,
+                offset,
+                size,
+            };
+            (rule, Some(variable))
         }
+    };
+    let words = match item.kind {
+        kind::INT | kind::ARRAY | kind::VAR | kind::DECL_TAG => {
+            item.elements().take(3).map(|[word]| word).collect()
+        }
+        _ => Vec::new(),
+    };
+    let parameters = match item.kind {
+        kind::FUNC_PROTO => {
+            // Those that a log has room for.
+            let all = item.elements();
+            let last = all.len().saturating_sub(EDGE);
+            all.enumerate()
+                .filter(|(index, _)| *index < EDGE || *index >= last)
+                .map(|(_, [name_off, type_id])| Parameter {
+                    name: shown(name_off),
+                    type_id,
+                })
+                .collect()
+        }
+        _ => Vec::new(),
     };
     let subject = TypeInfo {
         id,
         kind: item.kind,
-        name: escape(env.shown(item.t.name_off)),
+        name: shown(item.t.name_off),
         size_or_type: item.t.size_or_type,
         vlen: item.vlen,
         kind_flag: item.t.kflag(),
-        words: match item.kind {
-            kind::INT | kind::ARRAY | kind::VAR | kind::DECL_TAG => {
-                let (words, _) = item.appended.as_chunks::<4>();
-                words.iter().take(3).map(|word| O::u32(*word)).collect()
-            }
-            _ => Vec::new(),
-        },
-        parameters: match item.kind {
-            kind::FUNC_PROTO => edges::<O>(item, env),
-            _ => Vec::new(),
-        },
+        words,
+        parameters,
     };
     VerifyError {
         rule,
@@ -252,22 +260,4 @@ pub(crate) fn error<O: ByteOrder>(
         subject: Some(Box::new(subject)),
         element,
     }
-}
-
-/// The parameters of a FUNC_PROTO that a log has room for.
-fn edges<O: ByteOrder>(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Vec<Parameter> {
-    let all = parameters::<O>(item);
-    let last = all.len().saturating_sub(EDGE);
-    all.enumerate()
-        .filter(|(index, _)| *index < EDGE || *index >= last)
-        .map(|(_, (name_off, type_id))| Parameter {
-            name: escape(env.shown(name_off)),
-            type_id,
-        })
-        .collect()
-}
-
-fn element<O: ByteOrder>(index: u32, item: &TypeRecord<'_>) -> (u32, u32, u32) {
-    let (elements, _) = item.appended.as_chunks::<12>();
-    elements.get(index as usize).map_or((0, 0, 0), words3::<O>)
 }

@@ -4,8 +4,12 @@
 //! Layout: `include/uapi/linux/btf.h`. Everything is read by offset from
 //! borrowed bytes, because modules leave their BTF at any alignment.
 
+use serde::{Deserialize, Serialize};
+
+use crate::error::Malformed;
+
 /// The byte order of a BTF blob or an ELF file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Least significant byte first.
     Little,
@@ -13,40 +17,48 @@ pub enum Order {
     Big,
 }
 
-/// Reading numbers in one byte order, resolved when the code is compiled.
-pub(crate) trait ByteOrder {
-    fn u16(bytes: [u8; 2]) -> u16;
-    fn u32(bytes: [u8; 4]) -> u32;
+impl Order {
+    /// The number that these bytes are.
+    #[inline(always)]
+    pub fn u16(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        }
+    }
+
+    /// The number that these bytes are.
+    #[inline(always)]
+    pub fn u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::Little => u32::from_le_bytes(bytes),
+            Self::Big => u32::from_be_bytes(bytes),
+        }
+    }
+
+    /// The bytes that this number is.
+    pub fn bytes(self, number: u32) -> [u8; 4] {
+        match self {
+            Self::Little => number.to_le_bytes(),
+            Self::Big => number.to_be_bytes(),
+        }
+    }
 
     /// The number at byte `at`, if all four bytes are there.
     #[inline(always)]
-    fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-        Some(Self::u32(*bytes.get(at..)?.first_chunk::<4>()?))
+    pub(crate) fn u32_at(self, bytes: &[u8], at: usize) -> Option<u32> {
+        Some(self.u32(*bytes.get(at..)?.first_chunk::<4>()?))
     }
-}
 
-pub(crate) struct Le;
-pub(crate) struct Be;
-
-impl ByteOrder for Le {
+    /// The elements of a type: `N` words each.
     #[inline(always)]
-    fn u16(bytes: [u8; 2]) -> u16 {
-        u16::from_le_bytes(bytes)
-    }
-    #[inline(always)]
-    fn u32(bytes: [u8; 4]) -> u32 {
-        u32::from_le_bytes(bytes)
-    }
-}
-
-impl ByteOrder for Be {
-    #[inline(always)]
-    fn u16(bytes: [u8; 2]) -> u16 {
-        u16::from_be_bytes(bytes)
-    }
-    #[inline(always)]
-    fn u32(bytes: [u8; 4]) -> u32 {
-        u32::from_be_bytes(bytes)
+    pub(crate) fn elements<const N: usize>(
+        self,
+        body: &[u8],
+    ) -> impl ExactSizeIterator<Item = [u32; N]> + '_ {
+        let word = move |element: &[u8], at| self.u32_at(element, 4 * at).unwrap_or(0);
+        body.chunks_exact(4 * N)
+            .map(move |element| std::array::from_fn(|at| word(element, at)))
     }
 }
 
@@ -173,13 +185,13 @@ pub(crate) struct Type {
 
 impl Type {
     #[inline(always)]
-    pub(crate) fn at<O: ByteOrder>(types: &[u8], at: usize) -> Option<Self> {
-        let words = types.get(at..)?.first_chunk::<TYPE_LEN>()?;
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = *words;
+    pub(crate) fn at(order: Order, types: &[u8], at: usize) -> Option<Self> {
+        let words = types.get(at..)?.get(..TYPE_LEN)?;
+        let [name_off, info, size_or_type] = order.elements(words).next()?;
         Some(Self {
-            name_off: O::u32([a, b, c, d]),
-            info: O::u32([e, f, g, h]),
-            size_or_type: O::u32([i, j, k, l]),
+            name_off,
+            info,
+            size_or_type,
         })
     }
 
@@ -201,22 +213,70 @@ impl Type {
     pub(crate) fn wide_vlen(self) -> u32 {
         self.info & 0x00ff_ffff
     }
+
+    /// Where a member of this type begins, in bits, and how many bits a bit field
+    /// has; `place` is the member's third word.
+    #[inline(always)]
+    pub(crate) fn member_bits(self, place: u32) -> (u32, u32) {
+        match self.kflag() {
+            true => (place & 0x00ff_ffff, place >> 24),
+            false => (place, 0),
+        }
+    }
 }
 
-/// Splits a 12-byte element into its three words.
-#[inline(always)]
-pub(crate) fn words3<O: ByteOrder>(element: &[u8; 12]) -> (u32, u32, u32) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *element;
-    (
-        O::u32([a, b, c, d]),
-        O::u32([e, f, g, h]),
-        O::u32([i, j, k, l]),
-    )
+/// Where each type of a section stands, and its kind.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TypeIndex {
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) kinds: Vec<u8>,
 }
 
-/// Splits an 8-byte element into its two words.
-#[inline(always)]
-pub(crate) fn words2<O: ByteOrder>(element: &[u8; 8]) -> (u32, u32) {
-    let [a, b, c, d, e, f, g, h] = *element;
-    (O::u32([a, b, c, d]), O::u32([e, f, g, h]))
+impl TypeIndex {
+    /// Walks a type section.
+    ///
+    /// # Errors
+    /// [`Malformed`] if a type is of a kind that nobody has defined or runs over the end.
+    pub(crate) fn of(order: Order, types: &[u8]) -> Result<Self, Malformed> {
+        let mut index = Self::default();
+        let mut at = 0usize;
+        while at < types.len() {
+            let t = Type::at(order, types, at)
+                .ok_or_else(|| Malformed::new(at, "12 bytes of struct btf_type"))?;
+            let kind = t.wide_kind();
+            let len = appended(kind, t.wide_vlen()).ok_or_else(|| {
+                Malformed::new(at, format!("a BTF kind from 1 to 19, not {kind}"))
+            })?;
+            let next = at + TYPE_LEN + len;
+            if next > types.len() {
+                let end = types.len();
+                let what = format!("a type that ends within {end} bytes, not at {next}");
+                return Err(Malformed::new(at, what));
+            }
+            index.push(at, kind);
+            at = next;
+        }
+        Ok(index)
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, at: usize, kind: u8) {
+        // A section is at most 4 GiB long: its length is a u32.
+        self.offsets.push(at as u32);
+        self.kinds.push(kind);
+    }
+
+    /// The type number `index` of the section `types`, and the bytes that it appends.
+    #[inline(always)]
+    pub(crate) fn body<'a>(
+        &self,
+        order: Order,
+        types: &'a [u8],
+        index: u32,
+    ) -> Option<(Type, &'a [u8])> {
+        let at = *self.offsets.get(index as usize)? as usize;
+        let t = Type::at(order, types, at)?;
+        let length = appended(t.wide_kind(), t.wide_vlen())?;
+        Some((t, types.get(at + TYPE_LEN..)?.get(..length)?))
+    }
 }

@@ -9,11 +9,10 @@
 //! kernels each rule holds and how that was learned.
 
 use crate::base::Base;
-use crate::env::{BaseView, Parsed, VerifierEnv};
+use crate::env::{BaseView, VerifierEnv};
 use crate::features::Features;
-use crate::raw::{Be, ByteOrder, HEADER_LEN, HEADER_LEN_LAYOUT, Le, MAGIC, Order, kind};
+use crate::raw::{HEADER_LEN, HEADER_LEN_LAYOUT, MAGIC, Order, kind};
 use crate::split::Split;
-use crate::string_index::StringIndex;
 use crate::verify_error::{BtfRule, BtfSection, VerifyError};
 use crate::{chains, meta, relocate};
 
@@ -43,10 +42,26 @@ pub fn read_module<'a>(
     base: &Base,
     abilities: &Features,
 ) -> Result<Split<'a>, VerifyError> {
-    match base.order() {
-        Order::Little => run::<Le>(split, distilled, base, abilities),
-        Order::Big => run::<Be>(split, distilled, base, abilities),
-    }
+    let order = base.order();
+    let Some(distilled) = distilled.filter(|_| abilities.distilled_base) else {
+        let below = BaseView {
+            kinds: base.kinds(),
+            strings: base.strings(),
+        };
+        return parse(order, split, &below, abilities);
+    };
+    let own = parse(order, distilled, &BaseView::void(), abilities)?;
+    let void = std::iter::once(kind::VOID);
+    let kinds: Vec<u8> = void.chain(own.index.kinds.iter().copied()).collect();
+    let below = BaseView {
+        kinds: &kinds,
+        strings: own.strings,
+    };
+    let mut split = parse(order, split, &below, abilities)?;
+    relocate::relocate(&split, &own, base, abilities)
+        .map_err(|rule| VerifyError::of(rule, BtfSection::Base))?;
+    split.relocated = true;
+    Ok(split)
 }
 
 /// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`;
@@ -55,40 +70,7 @@ pub fn read_module<'a>(
 /// # Errors
 /// The first rule that fails.
 pub fn verify_base(raw: &[u8], order: Order, abilities: &Features) -> Result<(), VerifyError> {
-    match order {
-        Order::Little => parse::<Le>(raw, &BaseView::void(), abilities).map(drop),
-        Order::Big => parse::<Be>(raw, &BaseView::void(), abilities).map(drop),
-    }
-}
-
-fn run<'a, O: ByteOrder>(
-    split: &'a [u8],
-    distilled: Option<&[u8]>,
-    base: &Base,
-    abilities: &Features,
-) -> Result<Split<'a>, VerifyError> {
-    let Some(distilled) = distilled.filter(|_| abilities.distilled_base) else {
-        let below = BaseView {
-            kinds: base.kinds(),
-            strings: base.strings(),
-            starts: Some(base.starts()),
-        };
-        let parsed = parse::<O>(split, &below, abilities)?;
-        return Ok(Split::accepted(parsed, base.order(), false));
-    };
-    let own = parse::<O>(distilled, &BaseView::void(), abilities)?;
-    let kinds: Vec<u8> = std::iter::once(kind::VOID)
-        .chain(own.kinds.iter().copied())
-        .collect();
-    let below = BaseView {
-        kinds: &kinds,
-        strings: own.string_bytes,
-        starts: None,
-    };
-    let parsed = parse::<O>(split, &below, abilities)?;
-    relocate::relocate::<O>(&parsed, &own, base, abilities)
-        .map_err(|rule| VerifyError::of(rule, BtfSection::Base))?;
-    Ok(Split::accepted(parsed, base.order(), true))
+    parse(order, raw, &BaseView::void(), abilities).map(drop)
 }
 
 struct BtfHeader {
@@ -103,35 +85,36 @@ struct BtfHeader {
 
 /// `btf_parse_hdr()`, `btf_parse_str_sec()`, `btf_check_all_metas()` and the
 /// chain check, for a split BTF on `below` or one that stands alone.
-pub(crate) fn parse<'a, O: ByteOrder>(
+fn parse<'a>(
+    order: Order,
     raw: &'a [u8],
     below: &BaseView<'_>,
     abilities: &Features,
-) -> Result<Parsed<'a>, VerifyError> {
+) -> Result<Split<'a>, VerifyError> {
     let refused = |rule| VerifyError::of(rule, below.section());
-    let header = parse_header::<O>(raw, below, abilities).map_err(refused)?;
-    let string_bytes = parse_strings(raw, &header, below, abilities).map_err(refused)?;
+    let header = parse_header(order, raw, below, abilities).map_err(refused)?;
+    let strings = parse_strings(raw, &header, below, abilities).map_err(refused)?;
     // The sections were found to lie inside `raw`.
     let start = header.len as usize + header.type_off as usize;
     let types = raw
         .get(start..start + header.type_len as usize)
         .unwrap_or(&[]);
 
-    let census = StringIndex::of(string_bytes);
-    let env = VerifierEnv::new(below, string_bytes, &census, abilities);
-    let metas = meta::check_all::<O>(types, &env)?;
-    chains::check::<O>(types, &metas, below, abilities).map_err(refused)?;
-    Ok(Parsed {
+    let env = VerifierEnv::new(below, strings, abilities);
+    let split = Split {
+        order,
         types,
-        string_bytes,
-        offsets: metas.offsets,
-        kinds: metas.kinds,
-        names_inside: env.met_name_inside(),
-    })
+        strings,
+        index: meta::check_all(order, types, &env)?,
+        relocated: false,
+    };
+    chains::check(&split, below, abilities).map_err(refused)?;
+    Ok(split)
 }
 
 /// `btf_parse_hdr()` and `btf_check_sec_info()`.
-fn parse_header<O: ByteOrder>(
+fn parse_header(
+    order: Order,
     raw: &[u8],
     below: &BaseView<'_>,
     abilities: &Features,
@@ -141,7 +124,7 @@ fn parse_header<O: ByteOrder>(
     } else {
         HEADER_LEN
     };
-    let Some(hdr_len) = O::u32_at(raw, 4) else {
+    let Some(hdr_len) = order.u32_at(raw, 4) else {
         return Err(BtfRule::HdrLenNotFound);
     };
     let hdr_len = hdr_len as usize;
@@ -157,7 +140,7 @@ fn parse_header<O: ByteOrder>(
         *to = *from;
     }
     let [magic0, magic1, version, flags, ..] = header;
-    if O::u16([magic0, magic1]) != MAGIC {
+    if order.u16([magic0, magic1]) != MAGIC {
         return Err(BtfRule::InvalidMagic);
     }
     if version != 1 {
@@ -166,7 +149,7 @@ fn parse_header<O: ByteOrder>(
     if flags != 0 {
         return Err(BtfRule::UnsupportedFlags { flags });
     }
-    let word = |at| O::u32_at(&header, at).unwrap_or(0);
+    let word = |at| order.u32_at(&header, at).unwrap_or(0);
     let header = BtfHeader {
         len: word(4),
         type_off: word(8),

@@ -3,46 +3,42 @@
 //! `btf_*_check_meta()` (`kernel/bpf/btf.c`, 6.1 to 7.3).
 
 use crate::env::{MetaError, TypeRecord, VerifierEnv};
-use crate::raw::{ByteOrder, kind, words3};
+use crate::raw::kind;
 use crate::verify_error::BtfRule;
 
-fn fault<T>(rule: BtfRule) -> Result<T, MetaError> {
-    Err(MetaError::Type(rule))
+/// A rule of the type itself.
+#[inline(always)]
+fn ensure(holds: bool, rule: BtfRule) -> Result<(), MetaError> {
+    match holds {
+        true => Ok(()),
+        false => Err(MetaError::Type(rule)),
+    }
 }
 
 fn no_vlen(item: &TypeRecord<'_>) -> Result<(), MetaError> {
-    if item.vlen != 0 {
-        return fault(BtfRule::VlenNotZero);
-    }
-    Ok(())
+    ensure(item.vlen == 0, BtfRule::VlenNotZero)
 }
 
 fn no_kflag(item: &TypeRecord<'_>) -> Result<(), MetaError> {
-    if item.t.kflag() {
-        return fault(BtfRule::InvalidKindFlag);
-    }
-    Ok(())
+    ensure(!item.t.kflag(), BtfRule::InvalidKindFlag)
 }
 
 fn named(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
-    if item.t.name_off == 0 || !env.identifier(item.t.name_off) {
-        return fault(BtfRule::InvalidName);
-    }
-    Ok(())
+    ensure(
+        item.t.name_off != 0 && env.identifier(item.t.name_off),
+        BtfRule::InvalidName,
+    )
 }
 
 fn anonymous_or_named(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
-    if item.t.name_off != 0 && !env.identifier(item.t.name_off) {
-        return fault(BtfRule::InvalidName);
-    }
-    Ok(())
+    ensure(
+        item.t.name_off == 0 || env.identifier(item.t.name_off),
+        BtfRule::InvalidName,
+    )
 }
 
 fn anonymous(item: &TypeRecord<'_>) -> Result<(), MetaError> {
-    if item.t.name_off != 0 {
-        return fault(BtfRule::InvalidName);
-    }
-    Ok(())
+    ensure(item.t.name_off == 0, BtfRule::InvalidName)
 }
 
 /// `BTF_TYPE_ID_VALID()`.
@@ -52,118 +48,89 @@ fn id_valid(id: u32, env: &VerifierEnv<'_>) -> bool {
 }
 
 /// `btf_int_check_meta()`. The name is not looked at.
-#[inline(never)]
-pub(crate) fn int<O: ByteOrder>(item: &TypeRecord<'_>) -> Result<(), MetaError> {
+pub(crate) fn int(item: &TypeRecord<'_>) -> Result<(), MetaError> {
     no_vlen(item)?;
     no_kflag(item)?;
-    let data = O::u32_at(item.appended, 0).unwrap_or(0);
-    if data & !0x0fff_ffff != 0 {
-        return fault(BtfRule::InvalidIntData { data });
-    }
+    let data = item.word(0);
+    ensure(data & !0x0fff_ffff == 0, BtfRule::InvalidIntData { data })?;
     let bits = (data & 0xff) + ((data >> 16) & 0xff);
-    if bits > 128 {
-        return fault(BtfRule::BitsExceed128);
-    }
-    if bits.div_ceil(8) > item.t.size_or_type {
-        return fault(BtfRule::BitsExceedType);
-    }
+    ensure(bits <= 128, BtfRule::BitsExceed128)?;
+    ensure(
+        bits.div_ceil(8) <= item.t.size_or_type,
+        BtfRule::BitsExceedType,
+    )?;
     // BTF_INT_SIGNED, BTF_INT_CHAR, BTF_INT_BOOL: one of them or none.
-    if !matches!((data >> 24) & 0xf, 0 | 1 | 2 | 4) {
-        return fault(BtfRule::UnsupportedEncoding);
-    }
-    Ok(())
+    ensure(
+        matches!((data >> 24) & 0xf, 0 | 1 | 2 | 4),
+        BtfRule::UnsupportedEncoding,
+    )
 }
 
 /// `btf_ref_type_check_meta()`: pointers and modifiers.
-#[inline(always)]
 pub(crate) fn reference(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     no_vlen(item)?;
     if item.kind != kind::TYPE_TAG || !env.abilities.tag_kflag {
         no_kflag(item)?;
     }
-    if !id_valid(item.t.size_or_type, env) {
-        return fault(BtfRule::InvalidTypeId);
-    }
+    ensure(id_valid(item.t.size_or_type, env), BtfRule::InvalidTypeId)?;
     match item.kind {
         kind::TYPEDEF => named(item, env),
-        kind::TYPE_TAG => {
-            if !env.has_name(item.t.name_off) {
-                return fault(BtfRule::InvalidName);
-            }
-            Ok(())
-        }
+        kind::TYPE_TAG => ensure(env.has_name(item.t.name_off), BtfRule::InvalidName),
         _ => anonymous(item),
     }
 }
 
 /// `btf_array_check_meta()`.
-#[inline(never)]
-pub(crate) fn array<O: ByteOrder>(
-    item: &TypeRecord<'_>,
-    env: &VerifierEnv<'_>,
-) -> Result<(), MetaError> {
+pub(crate) fn array(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     anonymous(item)?;
     no_vlen(item)?;
     no_kflag(item)?;
-    if item.t.size_or_type != 0 {
-        return fault(BtfRule::SizeNotZero);
-    }
-    let element = O::u32_at(item.appended, 0).unwrap_or(0);
-    if element == 0 || !id_valid(element, env) {
-        return fault(BtfRule::InvalidElementType);
-    }
-    let index = O::u32_at(item.appended, 4).unwrap_or(0);
-    if index == 0 || !id_valid(index, env) {
-        return fault(BtfRule::InvalidIndexType);
-    }
-    Ok(())
+    ensure(item.t.size_or_type == 0, BtfRule::SizeNotZero)?;
+    let element = item.word(0);
+    ensure(
+        element != 0 && id_valid(element, env),
+        BtfRule::InvalidElementType,
+    )?;
+    let index = item.word(1);
+    ensure(
+        index != 0 && id_valid(index, env),
+        BtfRule::InvalidIndexType,
+    )
 }
 
 /// `btf_struct_check_meta()`.
-#[inline(never)]
-pub(crate) fn structure<O: ByteOrder>(
-    item: &TypeRecord<'_>,
-    env: &VerifierEnv<'_>,
-) -> Result<(), MetaError> {
+pub(crate) fn structure(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     anonymous_or_named(item, env)?;
-    let kflag = item.t.kflag();
     let is_union = item.kind == kind::UNION;
     let mut last_offset = 0u32;
-    let (members, _) = item.appended.as_chunks::<12>();
-    for (index, member) in members.iter().enumerate() {
-        let at = |rule| Err(MetaError::Member(index as u32, rule));
-        let (name_off, type_id, raw_offset) = words3::<O>(member);
-        if !env.name_offset_valid(name_off) {
-            return at(BtfRule::InvalidMemberNameOffset { offset: name_off });
-        }
-        if name_off != 0 && !env.identifier(name_off) {
-            return at(BtfRule::InvalidName);
-        }
-        if type_id == 0 || !id_valid(type_id, env) {
-            return at(BtfRule::InvalidTypeId);
-        }
-        let offset = if kflag {
-            raw_offset & 0x00ff_ffff
-        } else {
-            raw_offset
+    for (index, [name_off, type_id, place]) in (0u32..).zip(item.elements()) {
+        let ensure = |holds, rule| match holds {
+            true => Ok(()),
+            false => Err(MetaError::Member(index, rule)),
         };
-        if is_union && offset != 0 {
-            return at(BtfRule::InvalidMemberOffset);
-        }
-        if last_offset > offset {
-            return at(BtfRule::InvalidMemberOffset);
-        }
-        if offset.div_ceil(8) > item.t.size_or_type {
-            return at(BtfRule::MemberOutside);
-        }
+        let offset = name_off;
+        ensure(
+            env.name_offset_valid(name_off),
+            BtfRule::InvalidMemberNameOffset { offset },
+        )?;
+        let named = name_off == 0 || env.identifier(name_off);
+        ensure(named, BtfRule::InvalidName)?;
+        ensure(
+            type_id != 0 && id_valid(type_id, env),
+            BtfRule::InvalidTypeId,
+        )?;
+        let (offset, _) = item.t.member_bits(place);
+        let in_place = last_offset <= offset && (!is_union || offset == 0);
+        ensure(in_place, BtfRule::InvalidMemberOffset)?;
+        let inside = offset.div_ceil(8) <= item.t.size_or_type;
+        ensure(inside, BtfRule::MemberOutside)?;
         last_offset = offset;
     }
     Ok(())
 }
 
-/// `btf_enum_check_meta()` and `btf_enum64_check_meta()`; `N` bytes a value.
-#[inline(never)]
-pub(crate) fn enumeration<O: ByteOrder, const N: usize>(
+/// `btf_enum_check_meta()` and `btf_enum64_check_meta()`; `N` words a value.
+pub(crate) fn enumeration<const N: usize>(
     id: u32,
     item: &TypeRecord<'_>,
     env: &VerifierEnv<'_>,
@@ -171,23 +138,19 @@ pub(crate) fn enumeration<O: ByteOrder, const N: usize>(
     if !env.abilities.enum_kflag {
         no_kflag(item)?;
     }
-    if item.t.size_or_type > 8 || !item.t.size_or_type.is_power_of_two() {
-        return fault(BtfRule::UnexpectedSize);
-    }
+    let size = item.t.size_or_type;
+    let expected = size <= 8 && size.is_power_of_two();
+    ensure(expected, BtfRule::UnexpectedSize)?;
     anonymous_or_named(item, env)?;
-    let (values, _) = item.appended.as_chunks::<N>();
-    for value in values {
-        let name_off = O::u32_at(value, 0).unwrap_or(0);
+    for value in item.elements::<N>() {
+        let name_off = value.first().copied().unwrap_or(0);
         if !env.name_offset_valid(name_off) {
             let offset = name_off;
-            return Err(MetaError::Alone(BtfRule::InvalidEnumeratorNameOffset {
-                id,
-                offset,
-            }));
+            let rule = BtfRule::InvalidEnumeratorNameOffset { id, offset };
+            return Err(MetaError::Alone(rule));
         }
-        if name_off == 0 || !env.identifier(name_off) {
-            return fault(BtfRule::InvalidName);
-        }
+        let named = name_off != 0 && env.identifier(name_off);
+        ensure(named, BtfRule::InvalidName)?;
     }
     Ok(())
 }
@@ -195,9 +158,7 @@ pub(crate) fn enumeration<O: ByteOrder, const N: usize>(
 /// `btf_fwd_check_meta()`.
 pub(crate) fn forward(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     no_vlen(item)?;
-    if item.t.size_or_type != 0 {
-        return fault(BtfRule::TypeNotZero);
-    }
+    ensure(item.t.size_or_type == 0, BtfRule::TypeNotZero)?;
     named(item, env)
 }
 
@@ -209,102 +170,74 @@ pub(crate) fn prototype(item: &TypeRecord<'_>) -> Result<(), MetaError> {
 }
 
 /// `btf_func_check_meta()`.
-#[inline(always)]
 pub(crate) fn function(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     named(item, env)?;
     // BTF_FUNC_GLOBAL
-    if item.vlen > 1 {
-        return fault(BtfRule::InvalidFuncLinkage);
-    }
+    ensure(item.vlen <= 1, BtfRule::InvalidFuncLinkage)?;
     no_kflag(item)
 }
 
 /// `btf_var_check_meta()`.
-#[inline(never)]
-pub(crate) fn variable<O: ByteOrder>(
-    item: &TypeRecord<'_>,
-    env: &VerifierEnv<'_>,
-) -> Result<(), MetaError> {
+pub(crate) fn variable(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     no_vlen(item)?;
     no_kflag(item)?;
     named(item, env)?;
-    if item.t.size_or_type == 0 || !id_valid(item.t.size_or_type, env) {
-        return fault(BtfRule::InvalidTypeId);
-    }
+    ensure(
+        item.t.size_or_type != 0 && id_valid(item.t.size_or_type, env),
+        BtfRule::InvalidTypeId,
+    )?;
     // BTF_VAR_STATIC, BTF_VAR_GLOBAL_ALLOCATED
-    if O::u32_at(item.appended, 0).unwrap_or(0) > 1 {
-        return fault(BtfRule::UnsupportedLinkage);
-    }
-    Ok(())
+    ensure(item.word(0) <= 1, BtfRule::UnsupportedLinkage)
 }
 
 /// `btf_datasec_check_meta()`.
-#[inline(never)]
-pub(crate) fn data_section<O: ByteOrder>(
-    item: &TypeRecord<'_>,
-    env: &VerifierEnv<'_>,
-) -> Result<(), MetaError> {
+pub(crate) fn data_section(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     let size = item.t.size_or_type;
-    if size == 0 {
-        return fault(BtfRule::SizeZero);
-    }
+    ensure(size != 0, BtfRule::SizeZero)?;
     no_kflag(item)?;
-    if item.t.name_off == 0 || !env.section_name(item.t.name_off) {
-        return fault(BtfRule::InvalidName);
-    }
+    ensure(
+        item.t.name_off != 0 && env.section_name(item.t.name_off),
+        BtfRule::InvalidName,
+    )?;
     let mut end_of_last = 0u64;
     let mut sum = 0u64;
-    let (variables, _) = item.appended.as_chunks::<12>();
-    for (index, variable) in variables.iter().enumerate() {
-        let at = |rule| Err(MetaError::Variable(index as u32, rule));
-        let (type_id, offset, var_size) = words3::<O>(variable);
-        if type_id == 0 || !id_valid(type_id, env) {
-            return at(BtfRule::InvalidTypeId);
-        }
-        if u64::from(offset) < end_of_last || offset >= size {
-            return at(BtfRule::InvalidOffset);
-        }
-        if var_size == 0 || var_size > size {
-            return at(BtfRule::InvalidSize);
-        }
+    for (index, [type_id, offset, var_size]) in (0u32..).zip(item.elements()) {
+        let ensure = |holds, rule| match holds {
+            true => Ok(()),
+            false => Err(MetaError::Variable(index, rule)),
+        };
+        ensure(
+            type_id != 0 && id_valid(type_id, env),
+            BtfRule::InvalidTypeId,
+        )?;
+        let in_place = u64::from(offset) >= end_of_last && offset < size;
+        ensure(in_place, BtfRule::InvalidOffset)?;
+        ensure(var_size != 0 && var_size <= size, BtfRule::InvalidSize)?;
         end_of_last = u64::from(offset) + u64::from(var_size);
-        if end_of_last > u64::from(size) {
-            return at(BtfRule::InvalidOffsetAndSize);
-        }
+        let inside = end_of_last <= u64::from(size);
+        ensure(inside, BtfRule::InvalidOffsetAndSize)?;
         sum += u64::from(var_size);
     }
-    if u64::from(size) < sum {
-        return fault(BtfRule::InvalidInfoSize);
-    }
-    Ok(())
+    ensure(sum <= u64::from(size), BtfRule::InvalidInfoSize)
 }
 
 /// `btf_float_check_meta()`. The name is not looked at.
 pub(crate) fn float(item: &TypeRecord<'_>) -> Result<(), MetaError> {
     no_vlen(item)?;
     no_kflag(item)?;
-    if !matches!(item.t.size_or_type, 2 | 4 | 8 | 12 | 16) {
-        return fault(BtfRule::InvalidTypeSize);
-    }
-    Ok(())
+    ensure(
+        matches!(item.t.size_or_type, 2 | 4 | 8 | 12 | 16),
+        BtfRule::InvalidTypeSize,
+    )
 }
 
 /// `btf_decl_tag_check_meta()`.
-#[inline(never)]
-pub(crate) fn decl_tag<O: ByteOrder>(
-    item: &TypeRecord<'_>,
-    env: &VerifierEnv<'_>,
-) -> Result<(), MetaError> {
-    if !env.has_name(item.t.name_off) {
-        return fault(BtfRule::InvalidTagValue);
-    }
+pub(crate) fn decl_tag(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
+    ensure(env.has_name(item.t.name_off), BtfRule::InvalidTagValue)?;
     no_vlen(item)?;
     if !env.abilities.tag_kflag {
         no_kflag(item)?;
     }
-    let component = O::u32_at(item.appended, 0).unwrap_or(0) as i32;
-    if component < -1 {
-        return fault(BtfRule::InvalidComponent);
-    }
-    Ok(())
+    let component = item.word(0) as i32;
+    ensure(component >= -1, BtfRule::InvalidComponent)
 }

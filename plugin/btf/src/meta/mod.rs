@@ -1,42 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf_check_all_metas()`: each type's own rules, in the order of the types.
 //!
-//! [`kinds`] has what a kind asks for, [`slots`] how many types there may be.
+//! [`kinds`] has what a kind asks for.
 
 mod kinds;
-mod slots;
 
 use crate::env::{MetaError, TypeRecord, VerifierEnv};
 use crate::log_format;
-use crate::raw::{ByteOrder, TYPE_LEN, Type, appended, kind};
+use crate::raw::{Order, TYPE_LEN, Type, TypeIndex, appended, kind};
 use crate::verify_error::{BtfRule, VerifyError};
-use slots::Slots;
-
-/// The types of one BTF, after every meta check passed.
-pub(crate) struct Metas {
-    pub(crate) offsets: Vec<u32>,
-    pub(crate) kinds: Vec<u8>,
-}
 
 /// Checks every type and notes where it stands.
-pub(crate) fn check_all<O: ByteOrder>(
+pub(crate) fn check_all(
+    order: Order,
     types: &[u8],
     env: &VerifierEnv<'_>,
-) -> Result<Metas, VerifyError> {
+) -> Result<TypeIndex, VerifyError> {
     let first_id = env.below.kinds.len() as u32;
-    let guess = types.len() / 24 + 1;
-    let mut metas = Metas {
-        offsets: Vec::with_capacity(guess),
-        kinds: Vec::with_capacity(guess),
-    };
+    let mut index = TypeIndex::default();
     let start_id = if env.below.is_base() { first_id } else { 0 };
     let mut slots = Slots::new(start_id, env.abilities.max_type);
     let refused = |rule| VerifyError::of(rule, env.below.section());
     let mut at = 0usize;
     while at < types.len() {
-        let id = first_id + metas.kinds.len() as u32;
+        let id = first_id + index.kinds.len() as u32;
         let left = types.len() - at;
-        let Some(t) = Type::at::<O>(types, at) else {
+        let Some(t) = Type::at(order, types, at) else {
             let needed = TYPE_LEN;
             return Err(refused(BtfRule::CutTypeHead { id, left, needed }));
         };
@@ -44,30 +33,26 @@ pub(crate) fn check_all<O: ByteOrder>(
         let needed = appended(kind, vlen).unwrap_or(0);
         let rest = types.get(at + TYPE_LEN..).unwrap_or(&[]);
         let left = rest.len();
-        let checked = if needed > left {
-            Err(MetaError::Type(BtfRule::CutType { left, needed }))
-        } else {
-            Ok(())
-        };
         let item = TypeRecord {
+            order,
             t,
             kind,
             vlen,
             appended: rest.get(..needed).unwrap_or(rest),
         };
-        if let Err(fault) = checked.and_then(|()| check::<O>(id, &item, env)) {
-            return Err(log_format::error::<O>(fault, id, &item, env));
-        }
+        let checked = match needed > left {
+            true => Err(MetaError::Type(BtfRule::CutType { left, needed })),
+            false => check(id, &item, env),
+        };
+        checked.map_err(|fault| log_format::error(fault, id, &item, env))?;
         slots.take().map_err(refused)?;
-        metas.kinds.push(kind);
-        metas.offsets.push(at as u32);
+        index.push(at, kind);
         at += TYPE_LEN + needed;
     }
-    Ok(metas)
+    Ok(index)
 }
 
 /// The head of `btf_check_meta()`.
-#[inline(always)]
 fn check_info(t: Type, id: u32, env: &VerifierEnv<'_>) -> Result<(u8, u32), BtfRule> {
     let abilities = env.abilities;
     let (kind, vlen);
@@ -92,31 +77,69 @@ fn check_info(t: Type, id: u32, env: &VerifierEnv<'_>) -> Result<(u8, u32), BtfR
 }
 
 /// `btf_type_ops(t)->check_meta()`.
-#[inline(always)]
-fn check<O: ByteOrder>(
-    id: u32,
-    item: &TypeRecord<'_>,
-    env: &VerifierEnv<'_>,
-) -> Result<(), MetaError> {
+fn check(id: u32, item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
     match item.kind {
-        kind::INT => kinds::int::<O>(item),
+        kind::INT => kinds::int(item),
         kind::PTR
         | kind::TYPEDEF
         | kind::VOLATILE
         | kind::CONST
         | kind::RESTRICT
         | kind::TYPE_TAG => kinds::reference(item, env),
-        kind::ARRAY => kinds::array::<O>(item, env),
-        kind::STRUCT | kind::UNION => kinds::structure::<O>(item, env),
-        kind::ENUM => kinds::enumeration::<O, 8>(id, item, env),
-        kind::ENUM64 => kinds::enumeration::<O, 12>(id, item, env),
+        kind::ARRAY => kinds::array(item, env),
+        kind::STRUCT | kind::UNION => kinds::structure(item, env),
+        kind::ENUM => kinds::enumeration::<2>(id, item, env),
+        kind::ENUM64 => kinds::enumeration::<3>(id, item, env),
         kind::FWD => kinds::forward(item, env),
         kind::FUNC_PROTO => kinds::prototype(item),
         kind::FUNC => kinds::function(item, env),
-        kind::VAR => kinds::variable::<O>(item, env),
-        kind::DATASEC => kinds::data_section::<O>(item, env),
+        kind::VAR => kinds::variable(item, env),
+        kind::DATASEC => kinds::data_section(item, env),
         kind::FLOAT => kinds::float(item),
-        kind::DECL_TAG => kinds::decl_tag::<O>(item, env),
+        kind::DECL_TAG => kinds::decl_tag(item, env),
         _ => Ok(()),
+    }
+}
+
+/// `btf_add_type()`: the array of types grows by a quarter, up to `BTF_MAX_TYPE`.
+struct Slots {
+    start_id: u32,
+    max: u32,
+    used: u32,
+    size: u32,
+}
+
+impl Slots {
+    fn new(start_id: u32, max: u32) -> Self {
+        Self {
+            start_id,
+            max,
+            used: 0,
+            size: 0,
+        }
+    }
+
+    fn take(&mut self) -> Result<(), BtfRule> {
+        if self.used == self.size {
+            self.grow()?;
+        }
+        self.used += 1;
+        Ok(())
+    }
+
+    fn grow(&mut self) -> Result<(), BtfRule> {
+        if self.start_id + self.size == self.max {
+            return Err(BtfRule::TooManyTypes);
+        }
+        let size = (self.size + (self.size >> 2).max(16)).min(self.max);
+        if size == self.size {
+            return Err(BtfRule::TypeArrayOverrun { id: size });
+        }
+        // A BTF that stands alone keeps slot 0 for void.
+        if self.size == 0 && self.start_id == 0 {
+            self.used = 1;
+        }
+        self.size = size;
+        Ok(())
     }
 }

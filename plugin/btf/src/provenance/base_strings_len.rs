@@ -9,7 +9,6 @@
 //! the one against the other, so every place to lay them is tried.
 
 use crate::split::Split;
-use crate::string_index::{StringIndex, StringStarts};
 
 /// Names to look up before a hostile file is given up on.
 const PATIENCE: usize = 1 << 22;
@@ -23,32 +22,35 @@ const CERTAIN: f64 = 12.0;
 /// against; `None` if that cannot be told for certain: it has no strings of its
 /// own or too few that it refers to, or several lengths would fit.
 pub fn base_strings(split: &Split<'_>) -> Option<u32> {
-    let mut names = Vec::new();
-    split.names(|name| names.push(name));
+    let mut names: Vec<u32> = split.names().collect();
     names.sort_unstable();
     names.dedup();
     OwnStrings::of(split.strings).length(&names)
 }
 
 /// The own strings.
-struct OwnStrings {
+struct OwnStrings<'a> {
+    strings: &'a [u8],
+    /// Where those start that are not empty.
     starts: Vec<u32>,
-    at: StringStarts,
     /// Bits that tell one more name on the start of a string from a random one.
     each: f64,
 }
 
-impl OwnStrings {
-    fn of(strings: &[u8]) -> Self {
-        let at = StringStarts::of(strings, &StringIndex::of(strings));
+impl<'a> OwnStrings<'a> {
+    fn of(strings: &'a [u8]) -> Self {
         // What starts at a NUL is empty, and no name of its own.
         let starts: Vec<u32> = (0u32..)
             .zip(strings)
-            .filter(|&(offset, &first)| first != 0 && at.any(offset))
+            .filter(|&(offset, &first)| first != 0 && starts_at(strings, offset))
             .map(|(offset, _)| offset)
             .collect();
         let each = (strings.len() as f64 / starts.len().max(1) as f64).log2();
-        Self { starts, at, each }
+        Self {
+            strings,
+            starts,
+            each,
+        }
     }
 
     /// The one length of a base under which every one of the `names`, which are
@@ -65,7 +67,7 @@ impl OwnStrings {
             let mut fits = true;
             for name in names.iter().rev().take_while(|&&name| name >= length) {
                 patience = patience.checked_sub(1)?;
-                if !self.at.any(name - length) {
+                if !starts_at(self.strings, name - length) {
                     fits = false;
                     break;
                 }
@@ -91,4 +93,10 @@ impl OwnStrings {
         let others = f64::from(matched.saturating_sub(1));
         others * self.each - (self.starts.len() as f64).log2() >= CERTAIN
     }
+}
+
+/// Does a string start here?
+fn starts_at(strings: &[u8], offset: u32) -> bool {
+    let at = offset as usize;
+    at < strings.len() && (at == 0 || strings.get(at - 1) == Some(&0))
 }

@@ -10,10 +10,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::joined::Joined;
 use crate::base::Base;
-use crate::ctype::c_string;
-use crate::printable;
-use crate::raw::{Be, ByteOrder, Le, Order, Type, kind};
+use crate::raw::kind;
 use crate::split::Split;
 
 /// Whether a split BTF means the same on two bases.
@@ -83,83 +82,37 @@ pub fn same_meaning(
     if here.order() != there.order() || split.order != here.order() {
         return Comparison::Undecided;
     }
-    match here.order() {
-        Order::Little => PairWalk::<Le>::new(split, here, there, known).run(),
-        Order::Big => PairWalk::<Be>::new(split, here, there, known).run(),
-    }
+    let mut walk = PairWalk {
+        here: Joined { base: here, split },
+        there: Joined { base: there, split },
+        known,
+        queue: Vec::new(),
+        met: HashSet::new(),
+        patience: NAMES,
+    };
+    walk.run()
 }
 
-/// One base with the split BTF on top of it.
-struct Side<'a> {
-    base: &'a Base,
-    split: &'a Split<'a>,
-}
-
-impl<'a> Side<'a> {
-    fn body<O: ByteOrder>(&self, id: u32) -> Option<(Type, &'a [u8])> {
-        match id.checked_sub(self.base.types()) {
-            None => self.base.body(id),
-            Some(own) => self.split.body::<O>(own),
-        }
-    }
-
-    /// The strings from `offset` on.
-    fn strings(&self, offset: u32) -> &'a [u8] {
-        let rest = match offset.checked_sub(self.base.strings_len()) {
-            None => self.base.strings().get(offset as usize..),
-            Some(own) => self.split.strings.get(own as usize..),
-        };
-        rest.unwrap_or(&[])
-    }
-
-    fn is_base(&self, id: u32) -> bool {
-        id < self.base.types()
-    }
-}
-
-struct PairWalk<'a, O> {
-    here: Side<'a>,
-    there: Side<'a>,
+struct PairWalk<'a> {
+    here: Joined<'a>,
+    there: Joined<'a>,
     known: &'a mut BasePairMemo,
     /// Pairs to look at, each with the one that led to it.
     queue: Vec<((u32, u32), usize)>,
-    /// Pairs in `queue`, by their first id where that has one partner only.
-    partner: Vec<u32>,
-    others: HashSet<(u32, u32)>,
+    /// Pairs in `queue`.
+    met: HashSet<(u32, u32)>,
     /// Bytes of names that may still be read.
     patience: usize,
-    order: std::marker::PhantomData<O>,
 }
 
-/// In [`PairWalk::partner`]: none yet.
-const ALONE: u32 = u32::MAX;
-
-impl<'a, O: ByteOrder> PairWalk<'a, O> {
-    fn new(
-        split: &'a Split<'a>,
-        here: &'a Base,
-        there: &'a Base,
-        known: &'a mut BasePairMemo,
-    ) -> Self {
-        let ids = here.types().saturating_add(split.count()) as usize;
-        Self {
-            here: Side { base: here, split },
-            there: Side { base: there, split },
-            known,
-            queue: Vec::new(),
-            partner: vec![ALONE; ids],
-            others: HashSet::new(),
-            patience: NAMES,
-            order: std::marker::PhantomData,
-        }
-    }
-
-    fn run(mut self) -> Comparison {
+impl PairWalk<'_> {
+    fn run(&mut self) -> Comparison {
         let (first_here, first_there) = (self.here.base.types(), self.there.base.types());
-        for own in 0..self.here.split.count() {
+        let own = self.here.split.count();
+        for own in 0..own {
             self.meet((first_here + own, first_there + own), usize::MAX);
         }
-        let budget = self.partner.len().saturating_mul(PARTNERS);
+        let budget = (first_here.saturating_add(own) as usize).saturating_mul(PARTNERS);
         let mut next = 0;
         while let Some(&(pair, _)) = self.queue.get(next) {
             if next > budget {
@@ -176,42 +129,39 @@ impl<'a, O: ByteOrder> PairWalk<'a, O> {
                 return Comparison::Undecided;
             }
             if !alike {
-                let difference = self.difference(pair);
+                let (id, there) = pair;
+                let difference = Difference {
+                    id,
+                    here: describe(self.here, id),
+                    there: describe(self.there, there),
+                };
                 self.learn_difference(next, &difference);
                 return Comparison::Different(difference);
             }
             next += 1;
         }
-        for &((here, there), _) in &self.queue {
-            if self.here.is_base(here) && self.there.is_base(there) {
-                self.known.same.insert((here, there));
+        for (pair, _) in &self.queue {
+            if self.are_of_bases(*pair) {
+                self.known.same.insert(*pair);
             }
         }
         Comparison::Same
     }
 
+    fn are_of_bases(&self, (here, there): (u32, u32)) -> bool {
+        here < self.here.base.types() && there < self.there.base.types()
+    }
+
     /// Puts a pair on the list, unless it was there or is known to be the same.
     fn meet(&mut self, pair: (u32, u32), from: usize) {
-        let (here, there) = pair;
-        if here == 0 && there == 0 || self.known.same.contains(&pair) {
-            return;
-        }
-        let new = match self.partner.get_mut(here as usize) {
-            Some(partner) if *partner == ALONE => {
-                *partner = there;
-                true
-            }
-            Some(partner) if *partner == there => false,
-            _ => self.others.insert(pair),
-        };
-        if new {
+        if pair != (0, 0) && !self.known.same.contains(&pair) && self.met.insert(pair) {
             self.queue.push((pair, from));
         }
     }
 
     /// Are two types the same, but for what they lead to? That goes on the list.
     fn alike(&mut self, (here, there): (u32, u32), from: usize) -> bool {
-        let (one, other) = match (self.here.body::<O>(here), self.there.body::<O>(there)) {
+        let (one, other) = match (self.here.body(here), self.there.body(there)) {
             (Some(one), Some(other)) => (one, other),
             // Beyond all types, or void: then on both sides.
             (None, None) => return (here == 0) == (there == 0),
@@ -246,10 +196,9 @@ impl<'a, O: ByteOrder> PairWalk<'a, O> {
             kind::DATASEC => &[FieldKind::Id, FieldKind::Number, FieldKind::Number],
             _ => &[FieldKind::Number],
         };
-        let pairs = body.chunks_exact(4).zip(mirror.chunks_exact(4));
-        for ((one, other), word) in pairs.zip(words.iter().cycle()) {
-            let one = O::u32_at(one, 0).unwrap_or(0);
-            let other = O::u32_at(other, 0).unwrap_or(0);
+        let order = self.here.split.order;
+        let pairs = order.elements(body).zip(order.elements(mirror));
+        for (([one], [other]), word) in pairs.zip(words.iter().cycle()) {
             let same = match word {
                 FieldKind::Number => one == other,
                 FieldKind::Name => self.same_name(one, other),
@@ -280,22 +229,13 @@ impl<'a, O: ByteOrder> PairWalk<'a, O> {
         let mut learned = false;
         let mut current = found;
         while let Some(&(pair, from)) = self.queue.get(current) {
-            if self.here.is_base(pair.0) && self.there.is_base(pair.1) {
+            if self.are_of_bases(pair) {
                 learned |= self.known.different.insert(pair, at).is_none();
             }
             current = from;
         }
         if learned {
             self.known.differences.push(difference.clone());
-        }
-    }
-
-    #[cold]
-    fn difference(&self, (here, there): (u32, u32)) -> Difference {
-        Difference {
-            id: here,
-            here: describe::<O>(&self.here, here),
-            there: describe::<O>(&self.there, there),
         }
     }
 }
@@ -309,27 +249,18 @@ enum FieldKind {
 }
 
 /// A type for people: kind, name, size, number of elements.
-fn describe<O: ByteOrder>(side: &Side<'_>, id: u32) -> String {
-    let Some((t, _)) = side.body::<O>(id) else {
-        return if id == 0 { "void" } else { "no type at all" }.to_owned();
-    };
-    let kind = kind::NAMES.get(usize::from(t.wide_kind())).copied();
-    let name = match c_string(side.strings(t.name_off)) {
-        b"" => "(anon)".to_owned(),
-        name => printable(name),
-    };
-    let details = match t.wide_kind() {
-        kind::STRUCT | kind::UNION | kind::ENUM | kind::ENUM64 => {
-            let plural = if t.wide_vlen() == 1 { "" } else { "s" };
-            format!(
-                " of {} bytes with {} member{plural}",
-                t.size_or_type,
-                t.wide_vlen()
-            )
+fn describe(side: Joined<'_>, id: u32) -> String {
+    let details = side.body(id).map(|(t, _)| {
+        let (size, vlen) = (t.size_or_type, t.wide_vlen());
+        match t.wide_kind() {
+            kind::STRUCT | kind::UNION | kind::ENUM | kind::ENUM64 => {
+                let plural = if vlen == 1 { "" } else { "s" };
+                format!(" of {size} bytes with {vlen} member{plural}")
+            }
+            kind::INT | kind::FLOAT => format!(" of {size} bytes"),
+            kind::FUNC_PROTO => format!(" of {vlen} parameters"),
+            _ => String::new(),
         }
-        kind::INT | kind::FLOAT => format!(" of {} bytes", t.size_or_type),
-        kind::FUNC_PROTO => format!(" of {} parameters", t.wide_vlen()),
-        _ => String::new(),
-    };
-    format!("{} {name}{details}", kind.unwrap_or("UNKNOWN"))
+    });
+    side.describe(id) + &details.unwrap_or_default()
 }

@@ -13,10 +13,9 @@
 //! `docs/kernel-rules.md` has the rules and how each was measured.
 
 mod base_strings_len;
-mod describe;
 mod equivalence;
 pub mod evidence;
-mod resolve;
+mod joined;
 mod scan;
 
 pub use base_strings_len::base_strings;

@@ -5,23 +5,31 @@
 //! looks at. They rest on three facts: strings are deduplicated as a whole,
 //! types too, and the compiler had complete types where C asks for them.
 
-use super::evidence::Evidence;
+use super::base_strings_len::base_strings;
+use super::evidence::{Evidence, Mismatch, TypeRef};
+use super::joined::{HUGE, Joined, NO_SIZE, NOTHING};
 use crate::base::Base;
-use crate::base::type_tables::{HUGE, NO_SIZE, TypeTables};
-use crate::raw::{self, Be, ByteOrder, Le, Order, TYPE_LEN, Type, kind, words2, words3};
+use crate::raw::{Type, kind};
 use crate::split::Split;
-
-/// What stands for the kind of an id that no type has.
-pub(crate) const NOTHING: u8 = 31;
 
 /// Kinds that stand for themselves: nothing but FUNC's and DATASEC's own rules,
 /// and DECL_TAG, leads to one.
-pub(crate) const LAST: u32 =
+const LAST: u32 =
     1 << kind::FUNC | 1 << kind::VAR | 1 << kind::DATASEC | 1 << kind::DECL_TAG | 1 << NOTHING;
 
 /// What a DECL_TAG may be attached to.
 const TAGGED: u32 =
     1 << kind::STRUCT | 1 << kind::UNION | 1 << kind::FUNC | 1 << kind::VAR | 1 << kind::TYPEDEF;
+
+/// What is passed to functions and returned.
+const VALUES: u32 = 1 << kind::INT
+    | 1 << kind::PTR
+    | 1 << kind::STRUCT
+    | 1 << kind::UNION
+    | 1 << kind::ENUM
+    | 1 << kind::FWD
+    | 1 << kind::FLOAT
+    | 1 << kind::ENUM64;
 
 /// What shows that `split` was not built against `base`: the first of each
 /// class, with how many there are. Nothing if it may have been.
@@ -42,84 +50,58 @@ fn run(split: &Split<'_>, base: &Base, first_only: bool) -> Vec<Evidence> {
     if split.is_relocated() || split.order != base.order() {
         return Vec::new();
     }
-    match base.order() {
-        Order::Little => Scan::<Le>::new(split, base).run(first_only),
-        Order::Big => Scan::<Be>::new(split, base).run(first_only),
+    let on = Joined { base, split };
+    let mut scan = Scan {
+        on,
+        found: Vec::new(),
+    };
+    let mut highest_name = 0;
+    for (index, t, body) in split.bodies() {
+        scan.check(OwnType { index, t, body });
+        if first_only && !scan.found.is_empty() {
+            return scan.found;
+        }
+        highest_name = highest_name.max(t.name_off);
+    }
+    // An own name fixes the length, and was held against it above.
+    if highest_name < base.strings_len() {
+        scan.length();
+    }
+    scan.found
+}
+
+/// A type in its place.
+#[derive(Clone, Copy)]
+struct OwnType<'a> {
+    index: u32,
+    t: Type,
+    body: &'a [u8],
+}
+
+impl<'a> OwnType<'a> {
+    /// What it appends, by elements of `N` words, each with its number.
+    fn elements<const N: usize>(self, on: Joined<'a>) -> impl Iterator<Item = (u32, [u32; N])> {
+        (0u32..).zip(on.split.order.elements(self.body))
     }
 }
 
-pub(crate) struct Scan<'a, O> {
-    pub(crate) split: &'a Split<'a>,
-    pub(crate) base: &'a Base,
-    pub(crate) ground: &'a TypeTables,
-    /// The first own id.
-    pub(crate) first_id: u32,
-    /// The first own name offset.
-    pub(crate) first_name: u32,
-    /// The highest name offset of a type.
-    highest_name: u32,
-    pub(crate) found: Vec<Evidence>,
-    order: std::marker::PhantomData<O>,
+struct Scan<'a> {
+    on: Joined<'a>,
+    found: Vec<Evidence>,
 }
 
-impl<'a, O: ByteOrder> Scan<'a, O> {
-    fn new(split: &'a Split<'a>, base: &'a Base) -> Self {
-        Self {
-            split,
-            base,
-            ground: base.ground(),
-            first_id: base.types(),
-            first_name: base.strings_len(),
-            highest_name: 0,
-            found: Vec::new(),
-            order: std::marker::PhantomData,
-        }
-    }
-
-    fn run(mut self, first_only: bool) -> Vec<Evidence> {
-        for item in self.items() {
-            self.check(item);
-            if first_only && !self.found.is_empty() {
-                return self.found;
-            }
-        }
-        // An own name fixes the length, and was held against it above.
-        if self.highest_name < self.first_name {
-            self.length();
-        }
-        self.found
-    }
-
-    /// All own types in order. One slice after the other is cut off, so that no
-    /// offset has to be looked up.
-    fn items(&self) -> impl Iterator<Item = OwnType<'a>> + use<'a, O> {
-        let mut rest = self.split.types;
-        (0u32..).map_while(move |index| {
-            let t = Type::at::<O>(rest, 0)?;
-            let length = raw::appended(t.wide_kind(), t.wide_vlen())?;
-            let (body, next) = rest.get(TYPE_LEN..)?.split_at_checked(length)?;
-            rest = next;
-            Some(OwnType { index, t, body })
-        })
-    }
-
-    #[inline(always)]
+impl<'a> Scan<'a> {
     fn check(&mut self, item: OwnType<'a>) {
         let t = item.t;
-        // The kernel looks at all but these; so did we, when we followed it.
-        let unseen = matches!(
-            t.wide_kind(),
-            kind::INT | kind::FLOAT | kind::DATASEC | kind::DECL_TAG | kind::TYPE_TAG
-        );
-        if unseen || !self.split.identifiers_start {
-            self.name(item, t.name_off);
+        for offset in self.on.split.names_of(t, item.body) {
+            if !self.on.starts(offset) {
+                self.inside(item, offset);
+            }
         }
-        self.highest_name = self.highest_name.max(t.name_off);
         match t.wide_kind() {
             kind::PTR | kind::VOLATILE | kind::CONST | kind::RESTRICT => {
                 self.reference(item);
-                if t.size_or_type < self.first_id && self.ground.has(t.wide_kind(), t.size_or_type)
-                {
+                if self.on.base.leads(t.wide_kind(), t.size_or_type) {
                     self.duplicate(item);
                 }
             }
@@ -127,8 +109,6 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
             kind::ARRAY => self.array(item),
             kind::STRUCT => self.structure(item),
             kind::UNION => self.union(item),
-            kind::ENUM if !self.split.identifiers_start => self.names(item, 8),
-            kind::ENUM64 if !self.split.identifiers_start => self.names(item, 12),
             kind::FUNC => self.function(item),
             kind::FUNC_PROTO => self.prototype(item),
             kind::VAR => self.variable(item),
@@ -138,113 +118,61 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
         }
     }
 
-    #[inline(always)]
-    fn name(&mut self, item: OwnType<'a>, offset: u32) {
-        if !self.starts(offset) {
-            self.inside(item, offset);
-        }
-    }
-
-    #[inline(always)]
-    fn names(&mut self, item: OwnType<'a>, stride: usize) {
-        for element in item.body.chunks_exact(stride) {
-            self.name(item, O::u32_at(element, 0).unwrap_or(0));
-        }
-    }
-
-    #[inline(always)]
     fn reference(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
-        if LAST >> self.kind(to) & 1 != 0 {
+        if LAST >> self.on.kind(to) & 1 != 0 {
             self.wrong_kind(item, "its type", to, "a type");
         }
     }
 
-    #[inline(always)]
     fn function(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
-        if self.kind(to) != kind::FUNC_PROTO {
+        if self.on.kind(to) != kind::FUNC_PROTO {
             self.wrong_kind(item, "its prototype", to, "a FUNC_PROTO");
         }
     }
 
     fn variable(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
-        if self.size(to) == NO_SIZE {
+        if self.on.size(to) == NO_SIZE {
             self.misplaced(item, "it", to, "a variable has a size");
         }
     }
 
     fn decl_tag(&mut self, item: OwnType<'a>) {
         let to = item.t.size_or_type;
-        if TAGGED >> self.kind(to) & 1 == 0 {
+        if TAGGED >> self.on.kind(to) & 1 == 0 {
             let wanted = "a struct, union, typedef, function or variable";
             self.wrong_kind(item, "what it tags", to, wanted);
         }
     }
 
     fn array(&mut self, item: OwnType<'a>) {
-        let [element, index] = [0, 4].map(|at| O::u32_at(item.body, at).unwrap_or(0));
-        if self.size(element) == NO_SIZE {
-            self.misplaced(item, "its element", element, "an element has a size");
-        }
-        if self.bare(index) != kind::INT {
-            self.wrong_kind(item, "its index", index, "an integer");
+        for (_, [element, index, _]) in item.elements(self.on) {
+            if self.on.size(element) == NO_SIZE {
+                self.misplaced(item, "its element", element, "an element has a size");
+            }
+            if self.on.shape(index).1 != kind::INT {
+                self.wrong_kind(item, "its index", index, "an integer");
+            }
         }
     }
 
     /// Members have a size, do not run into the next one and end inside.
-    #[inline(always)]
     fn structure(&mut self, item: OwnType<'a>) {
-        if !self.sound_structure(item) {
-            self.faults_of_structure(item);
-        }
-    }
-
-    /// Does all hold, the names included? With nothing to say, the loop is short.
-    #[inline(never)]
-    fn sound_structure(&self, item: OwnType<'a>) -> bool {
-        let (members, _) = item.body.as_chunks::<12>();
         let bits = u64::from(item.t.size_or_type) * 8;
-        let kflag = item.t.kflag();
-        let (mut sound, mut end) = (self.split.identifiers_start, 0u64);
-        for member in members {
-            let (_, type_id, place) = words3::<O>(member);
-            let (start, field) = match kflag {
-                true => (place & 0x00ff_ffff, place >> 24),
-                false => (place, 0),
-            };
-            sound &= u64::from(start) >= end;
-            let size = self.size(type_id);
-            sound &= size != NO_SIZE;
-            end = match field {
-                0 if start % 8 == 0 && size < HUGE => u64::from(start) + u64::from(size) * 8,
-                _ => 0,
-            };
-            sound &= end <= bits;
-        }
-        sound
-    }
-
-    #[cold]
-    fn faults_of_structure(&mut self, item: OwnType<'a>) {
-        let (members, _) = item.body.as_chunks::<12>();
-        let bits = u64::from(item.t.size_or_type) * 8;
-        let kflag = item.t.kflag();
         let mut end = 0u64;
-        for (index, member) in (0u32..).zip(members) {
-            let (name_off, type_id, place) = words3::<O>(member);
-            self.name(item, name_off);
-            let (start, field) = match kflag {
-                true => (place & 0x00ff_ffff, place >> 24),
-                false => (place, 0),
-            };
-            if u64::from(start) < end {
-                self.runs_on(item, index - 1, start);
+        let mut last = None;
+        for (_, member) in item.elements(self.on) {
+            let [_, type_id, place] = member;
+            let (start, field) = item.t.member_bits(place);
+            if let Some(last) = last.filter(|_| u64::from(start) < end) {
+                let problem = format!("the next member begins at byte {}", start / 8);
+                self.wrong_member(item, last, &problem);
             }
-            let size = self.size(type_id);
+            let size = self.on.size(type_id);
             if size == NO_SIZE {
-                self.no_size(item, index, type_id);
+                self.wrong_member(item, member, "a member has a size");
             }
             // Without kind_flag a bit field shows in its type only.
             end = match field {
@@ -252,96 +180,153 @@ impl<'a, O: ByteOrder> Scan<'a, O> {
                 _ => 0,
             };
             if end > bits {
-                self.runs_out(item, index, type_id);
+                self.runs_out(item, member);
                 end = 0;
             }
+            last = Some(member);
         }
     }
 
     /// Members have a size, and end inside.
-    #[inline(always)]
     fn union(&mut self, item: OwnType<'a>) {
-        let (members, _) = item.body.as_chunks::<12>();
-        let kflag = item.t.kflag();
-        for (index, member) in (0u32..).zip(members) {
-            let (name_off, type_id, place) = words3::<O>(member);
-            self.name(item, name_off);
-            let size = self.size(type_id);
+        for (_, member) in item.elements(self.on) {
+            let [_, type_id, place] = member;
+            let size = self.on.size(type_id);
             if size == NO_SIZE {
-                self.no_size(item, index, type_id);
-            } else if size > item.t.size_or_type && (!kflag || place >> 24 == 0) {
-                self.runs_out(item, index, type_id);
+                self.wrong_member(item, member, "a member has a size");
+            } else if size > item.t.size_or_type && item.t.member_bits(place).1 == 0 {
+                self.runs_out(item, member);
             }
         }
     }
 
     /// Neither functions nor arrays are passed or returned; only the last
     /// parameter may be `void`, which stands for `...`.
-    #[inline(always)]
     fn prototype(&mut self, item: OwnType<'a>) {
-        if !self.sound_prototype(item) {
-            self.faults_of_prototype(item);
-        }
-    }
-
-    /// Does all hold for sure?
-    #[inline(never)]
-    fn sound_prototype(&self, item: OwnType<'a>) -> bool {
-        let (parameters, _) = item.body.as_chunks::<8>();
         let returned = item.t.size_or_type;
-        let mut sound = returned == 0 || self.is_value(returned);
-        for parameter in parameters {
-            let (name_off, type_id) = words2::<O>(parameter);
-            sound &= self.starts(name_off);
-            sound &= self.is_value(type_id);
-        }
-        sound
-    }
-
-    #[cold]
-    fn faults_of_prototype(&mut self, item: OwnType<'a>) {
-        let (parameters, _) = item.body.as_chunks::<8>();
-        let returned = item.t.size_or_type;
-        if returned != 0 && !self.is_value(returned) && self.bare(returned) != kind::VOID {
+        let bare = self.on.shape(returned).1;
+        if VALUES >> bare & 1 == 0 && bare != kind::VOID {
             self.wrong_kind(item, "what it returns", returned, "a value");
         }
-        for (index, parameter) in (1usize..).zip(parameters) {
-            let (name_off, type_id) = words2::<O>(parameter);
-            self.name(item, name_off);
-            let last = index == parameters.len() && type_id == 0;
-            if !last && !self.is_value(type_id) {
-                self.wrong_kind(item, &format!("parameter {index}"), type_id, "a value");
+        let last = item.t.wide_vlen();
+        for (index, [_, type_id]) in item.elements(self.on) {
+            let number = index + 1;
+            let is_value = VALUES >> self.on.shape(type_id).1 & 1 != 0;
+            if !is_value && (number < last || type_id != 0) {
+                self.wrong_kind(item, &format!("parameter {number}"), type_id, "a value");
             }
         }
     }
 
     /// Its entries are variables, each with the size of its type.
     fn data_section(&mut self, item: OwnType<'a>) {
-        let (entries, _) = item.body.as_chunks::<12>();
-        for (index, entry) in (1u32..).zip(entries) {
-            let (type_id, _, length) = words3::<O>(entry);
-            if self.kind(type_id) != kind::VAR {
-                self.wrong_kind(item, &format!("entry {index}"), type_id, "a VAR");
+        for (index, [type_id, _, length]) in item.elements(self.on) {
+            let by = format!("entry {}", index + 1);
+            if self.on.kind(type_id) != kind::VAR {
+                self.wrong_kind(item, &by, type_id, "a VAR");
                 continue;
             }
-            let own = type_id.checked_sub(self.first_id);
-            let Some((variable, _)) = own.and_then(|own| self.split.body::<O>(own)) else {
+            let own = type_id.checked_sub(self.on.base.types());
+            let Some((variable, _)) = own.and_then(|own| self.on.split.body(own)) else {
                 continue;
             };
             let to = variable.size_or_type;
-            let size = self.size(to);
+            let size = self.on.size(to);
             if size < HUGE && size > length {
                 let problem = format!("the variable has {length} bytes");
-                self.misplaced(item, &format!("entry {index}"), to, &problem);
+                self.misplaced(item, &by, to, &problem);
             }
         }
     }
+
+    fn add(&mut self, class: &str, clue: impl FnOnce(Joined<'a>) -> Mismatch) {
+        let known = self.found.iter_mut().find(|e| e.clue.class() == class);
+        if let Some(known) = known {
+            known.count = known.count.saturating_add(1);
+            return;
+        }
+        let clue = clue(self.on);
+        self.found.push(Evidence { clue, count: 1 });
+    }
+
+    fn length(&mut self) {
+        let (split, here) = (self.on.split, self.on.base.strings_len());
+        let highest = split.names().max().unwrap_or(0);
+        if split.strings.is_empty() || highest >= here {
+            return;
+        }
+        if let Some(built_for) = base_strings(split).filter(|&length| length != here) {
+            self.add("length", |_| Mismatch::Length { built_for, here });
+        }
+    }
+
+    fn inside(&mut self, item: OwnType<'a>, offset: u32) {
+        self.add("name", |on| Mismatch::Name {
+            of: holder(on, item),
+            offset,
+            inside: on.around(offset),
+            own: offset >= on.base.strings_len(),
+        });
+    }
+
+    fn wrong_kind(&mut self, item: OwnType<'a>, by: &str, to: u32, wanted: &str) {
+        self.add("kind", |on| Mismatch::Kind {
+            of: holder(on, item),
+            by: by.to_owned(),
+            to,
+            found: on.describe(to),
+            wanted: wanted.to_owned(),
+        });
+    }
+
+    fn misplaced(&mut self, item: OwnType<'a>, by: &str, to: u32, problem: &str) {
+        // Where the kind is impossible to begin with, the size is not the point.
+        if LAST >> self.on.kind(to) & 1 != 0 {
+            return self.wrong_kind(item, by, to, "a type");
+        }
+        self.add("layout", |on| {
+            let size = match on.size(to) {
+                NO_SIZE => String::new(),
+                size => format!(" of {size} bytes"),
+            };
+            Mismatch::Layout {
+                of: holder(on, item),
+                by: by.to_owned(),
+                to,
+                found: on.describe(to) + &size,
+                problem: problem.to_owned(),
+            }
+        });
+    }
+
+    fn wrong_member(&mut self, item: OwnType<'a>, member: [u32; 3], problem: &str) {
+        let [name_off, to, place] = member;
+        let byte = item.t.member_bits(place).0 / 8;
+        let by = match self.on.name(name_off).as_str() {
+            "" => format!("the member at byte {byte}"),
+            name => format!("member {name} at byte {byte}"),
+        };
+        self.misplaced(item, &by, to, problem);
+    }
+
+    fn runs_out(&mut self, item: OwnType<'a>, member: [u32; 3]) {
+        let problem = format!("it ends behind the {} bytes of all", item.t.size_or_type);
+        self.wrong_member(item, member, &problem);
+    }
+
+    fn duplicate(&mut self, item: OwnType<'a>) {
+        let to = item.t.size_or_type;
+        self.add("duplicate", |on| Mismatch::Duplicate {
+            of: holder(on, item),
+            to,
+            found: on.describe(to),
+        });
+    }
 }
 
-/// A type in its place.
-#[derive(Clone, Copy)]
-pub(crate) struct OwnType<'a> {
-    pub(crate) index: u32,
-    pub(crate) t: Type,
-    pub(crate) body: &'a [u8],
+fn holder(on: Joined<'_>, item: OwnType<'_>) -> TypeRef {
+    TypeRef {
+        id: on.base.types().saturating_add(item.index),
+        is: on.titled(item.t),
+    }
 }

@@ -5,43 +5,40 @@ use std::collections::BTreeSet;
 
 use super::kernel_sort::kernel_sort;
 use super::{Mapping, Relocation, logged};
-use crate::raw::{ByteOrder, TYPE_LEN, Type, kind};
+use crate::raw::{Type, kind};
 use crate::verify_error::BtfRule;
 
 impl<'a> Relocation<'a> {
     /// The search of `btf_relocate_map_distilled_base()`: base types in order
     /// of their ids, each against all distilled types of its name.
-    pub(crate) fn map_names<O: ByteOrder>(&mut self) -> Result<(), BtfRule> {
-        let mut by_name: Vec<(&'a [u8], u32, u32)> = (0..self.distilled_types())
-            .map(|id| match self.distilled_type::<O>(id) {
-                Some((t, _)) => (self.distilled_name(t.name_off), t.size_or_type, id),
-                // `void` is sorted with the rest.
-                None => (&[][..], 0, id),
-            })
-            .collect();
+    pub(crate) fn map_names(&mut self) -> Result<(), BtfRule> {
+        // `void` is sorted with the rest.
+        let mut by_name: Vec<(&'a [u8], u32, u32)> = vec![(&[], 0, 0)];
+        by_name.extend(
+            self.distilled
+                .bodies()
+                .map(|(index, t, _)| (self.distilled_name(t.name_off), t.size_or_type, index + 1)),
+        );
         // cmp_btf_name_size(): by name, then the larger first.
         kernel_sort(&mut by_name, |a, b| {
             a.0.cmp(b.0).then(size31(b.1).cmp(&size31(a.1)))
         });
 
-        let mut candidates = BTreeSet::new();
-        let mut last: Option<&[u8]> = None;
-        for &(name, _, _) in &by_name {
-            if last != Some(name) {
-                candidates.extend(self.base.named(name));
-                last = Some(name);
-            }
-        }
+        let names: BTreeSet<&[u8]> = by_name.iter().map(|entry| entry.0).collect();
+        let candidates: BTreeSet<u32> = names
+            .into_iter()
+            .flat_map(|name| self.base.named(name))
+            .collect();
         for base_id in candidates {
             let Some(t) = self.base.type_at(base_id) else {
                 continue;
             };
-            self.map_base_type::<O>(base_id, &t, &by_name)?;
+            self.map_base_type(base_id, &t, &by_name)?;
         }
         Ok(())
     }
 
-    fn map_base_type<O: ByteOrder>(
+    fn map_base_type(
         &mut self,
         base_id: u32,
         base_type: &Type,
@@ -61,27 +58,18 @@ impl<'a> Relocation<'a> {
         };
         // Sorted by name, then by falling size.
         let size = size31(base_size);
-        let (start, end) = if needs_size {
-            let before = |e: &(&[u8], u32, u32)| e.0 < name || (e.0 == name && size31(e.1) > size);
-            let within = |e: &(&[u8], u32, u32)| e.0 < name || (e.0 == name && size31(e.1) >= size);
-            (
-                by_name.partition_point(before),
-                by_name.partition_point(within),
-            )
-        } else {
-            (
-                by_name.partition_point(|e| e.0 < name),
-                by_name.partition_point(|e| e.0 <= name),
-            )
-        };
+        let start = by_name
+            .partition_point(|e| e.0 < name || (needs_size && e.0 == name && size31(e.1) > size));
+        let end = by_name.partition_point(|e| {
+            e.0 < name || (e.0 == name && (!needs_size || size31(e.1) >= size))
+        });
         for &(_, _, id) in by_name.get(start..end).unwrap_or(&[]) {
-            let Some((distilled, at)) = self.distilled_type::<O>(id) else {
+            let own = id.checked_sub(1).and_then(|own| self.distilled.body(own));
+            let (Some((distilled, body)), Some(&mapping)) = (own, self.id_map.get(id as usize))
+            else {
                 continue;
             };
-            let Some(&mapping) = self.id_map.get(id as usize) else {
-                continue;
-            };
-            if !self.compatible::<O>(base_id, base_type, &distilled, at, mapping) {
+            if !self.compatible(base_id, base_type, (distilled, body), mapping) {
                 continue;
             }
             if let Mapping::To(other) = mapping {
@@ -113,12 +101,11 @@ impl<'a> Relocation<'a> {
     }
 
     /// May a distilled type stand for this base type, names and sizes aside?
-    fn compatible<O: ByteOrder>(
+    fn compatible(
         &self,
         base_id: u32,
         base: &Type,
-        distilled: &Type,
-        at: usize,
+        (distilled, body): (Type, &[u8]),
         mapping: Mapping,
     ) -> bool {
         let base_kind = base.wide_kind();
@@ -132,10 +119,10 @@ impl<'a> Relocation<'a> {
                 _ => false,
             },
             kind::INT => {
-                let encoding = |data: Option<u32>| data.map(|data| (data >> 24) & 0xf);
-                base_kind == kind::INT
-                    && encoding(self.base.appended_word(base_id, 0))
-                        == encoding(O::u32_at(self.distilled.types, at + TYPE_LEN))
+                let order = self.base.order();
+                let encoding = |body| order.u32_at(body, 0).map(|data| (data >> 24) & 0xf);
+                let base_body = self.base.body(base_id).map(|(_, body)| body);
+                base_kind == kind::INT && base_body.and_then(encoding) == encoding(body)
             }
             kind::FLOAT => base_kind == kind::FLOAT,
             kind::ENUM => matches!(base_kind, kind::ENUM | kind::ENUM64),

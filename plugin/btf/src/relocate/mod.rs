@@ -10,16 +10,15 @@
 mod by_value;
 mod kernel_sort;
 mod map;
-mod rewrite;
 
 use std::collections::BTreeSet;
 
 use crate::base::Base;
-use crate::env::Parsed;
 use crate::escape::escape;
 use crate::features::Features;
 use crate::log_buffer::CALL_MAX;
-use crate::raw::{ByteOrder, TYPE_LEN, Type, kind};
+use crate::raw::kind;
+use crate::split::Split;
 use crate::verify_error::BtfRule;
 
 /// What a distilled type is mapped to so far: `id_map[]`.
@@ -32,8 +31,8 @@ enum Mapping {
 }
 
 struct Relocation<'a> {
-    split: &'a Parsed<'a>,
-    distilled: &'a Parsed<'a>,
+    split: &'a Split<'a>,
+    distilled: &'a Split<'a>,
     base: &'a Base,
     /// One for each distilled id; id 0 is `void`.
     id_map: Vec<Mapping>,
@@ -42,13 +41,13 @@ struct Relocation<'a> {
 }
 
 /// Finds whether `split`, which continues `distilled`, can be made to continue `base`.
-pub(crate) fn relocate<O: ByteOrder>(
-    split: &Parsed<'_>,
-    distilled: &Parsed<'_>,
+pub(crate) fn relocate(
+    split: &Split<'_>,
+    distilled: &Split<'_>,
     base: &Base,
     abilities: &Features,
 ) -> Result<(), BtfRule> {
-    let count = distilled.kinds.len() + 1;
+    let count = distilled.count() as usize + 1;
     let mut relocation = Relocation {
         split,
         distilled,
@@ -56,12 +55,12 @@ pub(crate) fn relocate<O: ByteOrder>(
         id_map: vec![Mapping::Unmapped; count],
         mapped_names: BTreeSet::new(),
     };
-    relocation.validate_distilled::<O>()?;
-    relocation.mark_embedded::<O>(abilities)?;
-    relocation.map_names::<O>()?;
-    relocation.require_all_mapped::<O>()?;
-    relocation.rewrite_ids::<O>()?;
-    relocation.rewrite_strings::<O>()
+    relocation.validate_distilled()?;
+    relocation.mark_embedded(abilities)?;
+    relocation.map_names()?;
+    relocation.require_all_mapped()?;
+    relocation.rewrite_ids()?;
+    relocation.rewrite_strings()
 }
 
 impl<'a> Relocation<'a> {
@@ -70,21 +69,15 @@ impl<'a> Relocation<'a> {
         self.id_map.len() as u32
     }
 
-    fn distilled_type<O: ByteOrder>(&self, id: u32) -> Option<(Type, usize)> {
-        type_of::<O>(self.distilled, id.checked_sub(1)?)
-    }
-
     fn distilled_name(&self, name_off: u32) -> &'a [u8] {
-        let strings = self.distilled.string_bytes;
+        let strings = self.distilled.strings;
         crate::ctype::c_string(strings.get(name_off as usize..).unwrap_or(&[]))
     }
 
     /// `btf_relocate_validate_distilled_base()`.
-    fn validate_distilled<O: ByteOrder>(&self) -> Result<(), BtfRule> {
-        for id in 1..self.distilled_types() {
-            let Some((t, _)) = self.distilled_type::<O>(id) else {
-                continue;
-            };
+    fn validate_distilled(&self) -> Result<(), BtfRule> {
+        for (index, t, _) in self.distilled.bodies() {
+            let id = index + 1;
             let kind = t.wide_kind();
             return Err(match kind {
                 kind::INT | kind::FLOAT | kind::ENUM | kind::STRUCT | kind::UNION | kind::FWD => {
@@ -100,40 +93,58 @@ impl<'a> Relocation<'a> {
     }
 
     /// The end of `btf_relocate_map_distilled_base()`.
-    fn require_all_mapped<O: ByteOrder>(&self) -> Result<(), BtfRule> {
+    fn require_all_mapped(&self) -> Result<(), BtfRule> {
         for (id, mapping) in (0u32..).zip(&self.id_map).skip(1) {
             if matches!(mapping, Mapping::To(_)) {
                 continue;
             }
-            let name_off = self.distilled_type::<O>(id).map_or(0, |(t, _)| t.name_off);
+            let name_off = self.distilled.body(id - 1).map_or(0, |(t, _)| t.name_off);
             let name = logged(self.distilled_name(name_off));
             return Err(BtfRule::DistilledUnmapped { id, name });
         }
         Ok(())
+    }
+
+    /// `btf_relocate_rewrite_type_id()`: `id_map[]` has a slot for each
+    /// distilled and split id, and nobody has checked that an id is one of them.
+    fn rewrite_ids(&self) -> Result<(), BtfRule> {
+        let ids = self.distilled_types() + self.split.count();
+        let order = self.split.order;
+        for (_, t, body) in self.split.bodies() {
+            let highest = match t.wide_kind() {
+                kind::INT | kind::FLOAT | kind::ENUM | kind::ENUM64 | kind::FWD => None,
+                kind::ARRAY => order
+                    .elements(body)
+                    .map(|[element, index, _]| element.max(index))
+                    .max(),
+                kind::STRUCT | kind::UNION => order.elements(body).map(|[_, id, _]| id).max(),
+                kind::DATASEC => order.elements(body).map(|[id, _, _]| id).max(),
+                kind::FUNC_PROTO => {
+                    let parameters = order.elements(body).map(|[_, id]| id);
+                    parameters.chain([t.size_or_type]).max()
+                }
+                _ => Some(t.size_or_type),
+            };
+            if let Some(id) = highest.filter(|id| *id >= ids) {
+                return Err(BtfRule::IdMapOverrun { id, ids });
+            }
+        }
+        Ok(())
+    }
+
+    /// `btf_relocate_rewrite_strs()`.
+    fn rewrite_strings(&self) -> Result<(), BtfRule> {
+        let below = self.distilled.strings.len() as u32;
+        let is_unmapped =
+            |offset: &u32| *offset != 0 && *offset < below && !self.mapped_names.contains(offset);
+        match self.split.names().find(is_unmapped) {
+            Some(offset) => Err(BtfRule::StringUnmapped { offset }),
+            None => Ok(()),
+        }
     }
 }
 
 /// A name as a rule keeps it: no more than one line of the log has room for.
 fn logged(name: &[u8]) -> String {
     escape(name.get(..CALL_MAX).unwrap_or(name))
-}
-
-/// Own type number `index` of `parsed`, and where it stands.
-fn type_of<O: ByteOrder>(parsed: &Parsed<'_>, index: u32) -> Option<(Type, usize)> {
-    let at = *parsed.offsets.get(index as usize)? as usize;
-    Some((Type::at::<O>(parsed.types, at)?, at))
-}
-
-/// The `vlen` elements that a type appends, `N` bytes each.
-fn elements<'a, const N: usize>(
-    parsed: &Parsed<'a>,
-    t: &Type,
-    at: usize,
-) -> impl Iterator<Item = &'a [u8; N]> + use<'a, N> {
-    let (all, _) = parsed
-        .types
-        .get(at + TYPE_LEN..)
-        .unwrap_or(&[])
-        .as_chunks::<N>();
-    all.iter().take(t.wide_vlen() as usize)
 }
