@@ -7,15 +7,13 @@
 //! there is worth saving: the directory may be deleted at any time.
 //!
 //! An entry is one file, written beside and renamed into place, so that it is
-//! whole or not there, whoever else writes. It begins with a digest of its own; one
-//! that does not fit is removed and made again. The directory and its entries
-//! belong to the user who runs and can be written by nobody else, or they are not
-//! used.
+//! whole or not there, whoever else writes: the SHA-256 of a line of JSON, that line,
+//! and the base BTF, whose CRC-32 the line has. One that is damaged is made again.
+//! The directory and its entries belong to the user who runs and can be written by
+//! nobody else, or they are not used.
 
-mod entry;
-
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -23,6 +21,7 @@ use std::time::SystemTime;
 use btf_guard_protocol::clock;
 use btf_guard_protocol::state::trusted_dir::{Private, Refused};
 use btf_guard_sysroot::file_id::FileId;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Error;
@@ -44,6 +43,10 @@ const IMAGES: &str = "image";
 const PLACES: &str = "place";
 /// Suffixes of what is removed when room is needed, an older version's among them.
 const SUFFIXES: [&str; 3] = [IMAGES, PLACES, "known"];
+
+/// Changes with the meaning of anything that is kept: entries of another
+/// version are made again.
+const VERSION: u32 = 4;
 
 /// Bytes of a SHA-256.
 const DIGEST: usize = 32;
@@ -104,14 +107,14 @@ impl Cache {
         // A change from now on shows in the file's id only if the last one is old.
         if !id.changed_since((self.now)()) && FileId::from(&file.metadata()?) == id {
             // It is digested again if that fails.
-            let _ = self.keep(&name, PLACES, key.as_bytes());
+            let _ = self.store(&entry(&name, PLACES), key.as_bytes());
         }
         Ok(image)
     }
 
     /// The image of a file that is as it was when it was last digested.
     fn seen(&self, name: &str) -> Option<Image> {
-        let key = self.kept(name, PLACES, 2 * DIGEST as u64)?;
+        let key = self.load(&entry(name, PLACES), 2 * DIGEST as u64).ok()??;
         let key = str::from_utf8(&key).ok()?;
         let is_digest = key.len() == 2 * DIGEST && key.bytes().all(|b| b.is_ascii_hexdigit());
         is_digest.then(|| self.load_image(key).ok())??
@@ -138,8 +141,9 @@ impl Cache {
                 log::warn!("{}: {error}; it is made again", entry.display());
             }
         }
-        let image = image::read(source)?;
-        let bytes = entry::write(&image).map_err(Refused::from);
+        let mut image = image::read(source)?;
+        image.base_sha256 = Some(hex::encode(Sha256::digest(&image.base_btf)));
+        let bytes = encode(&image).map_err(Refused::from);
         let kept = bytes.and_then(|bytes| self.store(&entry(key, IMAGES), &bytes));
         if let Err(error) = kept {
             log::info!("{}: {error}; nothing is kept", self.dir.display());
@@ -147,52 +151,24 @@ impl Cache {
         Ok(image)
     }
 
-    /// The bytes that [`keep`](Self::keep) was given under this name, of which
-    /// there are `limit` at most. What is damaged, or could be somebody else's, is
-    /// none.
-    fn kept(&self, name: &str, suffix: &str, limit: u64) -> Option<Vec<u8>> {
-        let mut file = self.load(&entry(name, suffix), limit + DIGEST as u64);
-        let mut bytes = Vec::new();
-        let file = file.as_mut().ok()?.as_mut()?;
-        file.take(limit + DIGEST as u64)
-            .read_to_end(&mut bytes)
-            .ok()?;
-        let (digest, kept) = bytes.split_at_checked(DIGEST)?;
-        (Sha256::digest(kept)[..] == *digest).then(|| kept.to_vec())
-    }
-
-    /// Keeps these bytes under a name, which is one word, in place of others.
-    ///
-    /// # Errors
-    /// If it cannot be written, or others could write into the directory.
-    fn keep(&self, name: &str, suffix: &str, bytes: &[u8]) -> Result<(), Refused> {
-        let mut all = Sha256::digest(bytes).to_vec();
-        all.extend_from_slice(bytes);
-        self.store(&entry(name, suffix), &all)
-    }
-
-    /// Opens a file that is nobody else's and not longer than that; `None` if
+    /// Reads a file that is nobody else's and not longer than that; `None` if
     /// there is none.
-    fn load(&self, entry: &str, limit: u64) -> Result<Option<File>, Refused> {
+    fn load(&self, entry: &str, limit: u64) -> Result<Option<Vec<u8>>, Refused> {
         let Some(dir) = Private::open(&self.dir)? else {
             return Ok(None);
         };
-        let Some(file) = dir.open_file(entry)? else {
-            return Ok(None);
-        };
-        if file.metadata()?.len() > limit {
-            return Err(Refused::TooLong(limit));
-        }
+        let bytes = dir.read(entry, limit)?;
         // So that what is used stays, and what is not goes first. It does not
         // matter if that fails.
-        let _ = file.set_modified(SystemTime::now());
-        Ok(Some(file))
+        if let Ok(Some(file)) = dir.open_file(entry) {
+            let _ = file.set_modified(SystemTime::now());
+        }
+        Ok(bytes)
     }
 
     fn load_image(&self, key: &str) -> Result<Option<Image>, Refused> {
-        let file = self.load(&entry(key, IMAGES), MAX_ENTRY)?;
-        let image = file.map(|file| entry::read(&mut &file, file.metadata()?.len()));
-        Ok(image.transpose()?)
+        let bytes = self.load(&entry(key, IMAGES), MAX_ENTRY)?;
+        Ok(bytes.map(decode).transpose()?)
     }
 
     /// Makes the directory, where there is none.
@@ -252,6 +228,55 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// All of an image but its base BTF.
+#[derive(Serialize, Deserialize)]
+struct EntryHeader<I> {
+    version: u32,
+    /// By it is seen whether the base is damaged: that takes a tenth of the time that
+    /// its SHA-256 would.
+    base_crc32: u32,
+    #[serde(flatten)]
+    image: I,
+}
+
+/// The bytes of an entry.
+fn encode(image: &Image) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&EntryHeader {
+        version: VERSION,
+        base_crc32: crc32fast::hash(&image.base_btf),
+        image,
+    })?;
+    line.push(b'\n');
+    Ok([&Sha256::digest(&line)[..], &line, &image.base_btf].concat())
+}
+
+/// What [`encode`] was given.
+///
+/// # Errors
+/// If it is not whole, or of another version.
+fn decode(mut entry: Vec<u8>) -> io::Result<Image> {
+    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
+    let damaged = || bad("a damaged entry");
+    let (digest, rest) = entry.split_at_checked(DIGEST).ok_or_else(damaged)?;
+    let line = rest.split_inclusive(|byte| *byte == b'\n').next();
+    let line = line.ok_or_else(damaged)?;
+    if Sha256::digest(line)[..] != *digest {
+        return Err(damaged());
+    }
+    let header: EntryHeader<Image> = serde_json::from_slice(line)?;
+    if header.version != VERSION {
+        return Err(bad("an entry of another version"));
+    }
+    entry.drain(..DIGEST + line.len());
+    if crc32fast::hash(&entry) != header.base_crc32 {
+        return Err(damaged());
+    }
+    Ok(Image {
+        base_btf: entry,
+        ..header.image
+    })
 }
 
 /// The name of an entry's file.

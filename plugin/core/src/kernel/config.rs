@@ -12,7 +12,7 @@ use crate::module::source::Regular;
 
 /// The longest config that is read, in bytes, compressed or not. Real ones
 /// have 300 KB.
-const MAX_CONFIG: usize = 8 << 20;
+pub(super) const MAX_CONFIG: usize = 8 << 20;
 
 /// The option that lets a module load without its BTF where that does not fit
 /// (`kernel/bpf/btf.c`, since Linux 5.18).
@@ -45,26 +45,25 @@ fn option(line: &str) -> Option<(&str, &str)> {
     (name.starts_with("CONFIG_") && name.bytes().all(word)).then_some((name, value))
 }
 
-/// True if an option is `y` in a config. Of several settings the last counts. Of the ten
-/// thousand lines only those that name it are looked at.
+/// True if an option is `y` in a config. Of several settings the last counts.
 fn is_set(text: &str, name: &str) -> bool {
-    let finder = memmem::Finder::new(name);
-    let (mut rest, mut set) = (text, false);
-    while let Some((before, behind)) = finder
-        .find(rest.as_bytes())
-        .and_then(|at| rest.split_at_checked(at))
-    {
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let length = behind.find('\n').unwrap_or(behind.len());
-        let (line, others) = rest.split_at(before.len() + length);
-        if let Some((option, value)) = line.get(start..).and_then(option)
-            && option == name
-        {
-            set = value == "y";
-        }
-        rest = others;
-    }
-    set
+    let mut settings = text.lines().filter_map(option).rev();
+    settings
+        .find(|(option, _)| *option == name)
+        .is_some_and(|(_, value)| value == "y")
+}
+
+/// The text of the config that `kernel/configs.c` of the kernel puts into
+/// `.rodata` between `IKCFG_ST` and `IKCFG_ED`, compressed by gzip, where it is built
+/// with `CONFIG_IKCONFIG=y`. `bytes` are `.rodata`, or all of a raw kernel.
+pub(super) fn embedded(bytes: &[u8]) -> Option<String> {
+    let marker = b"IKCFG_ST";
+    // With gzip's magic behind it, the marker cannot be met by chance.
+    let at = memmem::find(bytes, b"IKCFG_ST\x1f\x8b\x08")?;
+    let mut text = Vec::new();
+    let packed = bytes.get(at + marker.len()..)?;
+    compression::decompress(Format::Gzip, packed, MAX_CONFIG, &mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 impl KernelConfig {

@@ -18,12 +18,13 @@ use std::path::Path;
 
 use btf_guard_btf::Order;
 use btf_guard_btf::error::Malformed;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use name::{name_of_file, same_name};
 pub(crate) use reader::{MAX_MODULE, Reader};
 
 /// What an ELF header says it was built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElfTarget {
     /// `e_machine`, in the file's own byte order.
     pub machine: u16,

@@ -43,26 +43,16 @@ fn an_image_is_read_once() {
     // What comes from the cache is what the cache holds.
     let mut kept = image::open(&path).unwrap();
     kept.release = Some("kept".to_owned());
-    fs::write(entry, super::entry::write(&kept).unwrap()).unwrap();
+    fs::write(entry, encode(&kept).unwrap()).unwrap();
     let second = cache.image(&path).unwrap();
     assert_eq!(second.release.as_deref(), Some("kept"));
     assert_eq!(second.base_btf, first.base_btf);
     // A copy under another name is the same image; other bytes are another.
     fs::copy(&path, dir.path().join("copy")).unwrap();
-    assert!(
-        cache
-            .image(&dir.path().join("copy"))
-            .unwrap()
-            .release
-            .is_some()
-    );
-    assert!(
-        cache
-            .image(&image(&dir, "two", "two"))
-            .unwrap()
-            .release
-            .is_none()
-    );
+    let copy = cache.image(&dir.path().join("copy")).unwrap();
+    assert!(copy.release.is_some());
+    let other = cache.image(&image(&dir, "two", "two")).unwrap();
+    assert!(other.release.is_none());
     assert_eq!(entries(&cache).len(), 2);
 }
 
@@ -82,8 +72,8 @@ fn everything_that_an_image_tells_is_kept() {
         }),
         config: Some("CONFIG_A=y\nCONFIG_B=m\n".to_owned()),
     };
-    let bytes = super::entry::write(&image).unwrap();
-    let read = super::entry::read(&mut &bytes[..], bytes.len() as u64).unwrap();
+    let bytes = encode(&image).unwrap();
+    let read = decode(bytes).unwrap();
     assert_eq!(format!("{read:?}"), format!("{image:?}"));
 }
 
@@ -92,8 +82,8 @@ fn a_damaged_entry_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let (path, cache) = (image(&dir, "one", "one"), cache(&dir));
     let whole = cache.image(&path).unwrap();
-    let entry = entries(&cache).remove(0);
-    let good = fs::read(&entry).unwrap();
+    let place = entries(&cache).remove(0);
+    let good = fs::read(&place).unwrap();
     let mut damaged = vec![
         Vec::new(),
         good[..20].to_vec(),
@@ -105,9 +95,9 @@ fn a_damaged_entry_is_made_again() {
         damaged.push(bytes);
     }
     for bytes in damaged {
-        fs::write(&entry, bytes).unwrap();
+        fs::write(&place, bytes).unwrap();
         assert_eq!(cache.image(&path).unwrap().base_btf, whole.base_btf);
-        assert_eq!(fs::read(&entry).unwrap(), good);
+        assert_eq!(fs::read(&place).unwrap(), good);
     }
 }
 
@@ -119,7 +109,7 @@ fn what_others_could_have_written_is_not_used() {
     let entry = entries(&cache).remove(0);
     let mut forged = image::open(&path).unwrap();
     forged.release = Some("forged".to_owned());
-    let forged = super::entry::write(&forged).unwrap();
+    let forged = encode(&forged).unwrap();
 
     fs::write(&entry, &forged).unwrap();
     fs::set_permissions(&entry, fs::Permissions::from_mode(0o666)).unwrap();
@@ -157,10 +147,8 @@ fn what_was_not_used_for_longest_goes_first() {
     thread::sleep(Duration::from_millis(20));
     cache.image(&c).unwrap();
     let key = |path: &Path| {
-        cache.dir().join(super::entry(
-            &digest(&Regular::open(path).unwrap()).unwrap(),
-            IMAGES,
-        ))
+        let digest = digest(&Regular::open(path).unwrap()).unwrap();
+        cache.dir().join(entry(&digest, IMAGES))
     };
     let mut expected = vec![key(&a), key(&c)];
     expected.sort();
@@ -230,11 +218,13 @@ fn an_image_that_has_not_changed_is_not_digested_again() {
     let bytes = image::open(&two).unwrap().base_btf;
     let seen = name(&FileId::of(&one).unwrap());
     let key = digest(&Regular::open(&two).unwrap()).unwrap();
-    cache.keep(&seen, PLACES, key.as_bytes()).unwrap();
+    cache.store(&entry(&seen, PLACES), key.as_bytes()).unwrap();
     assert_eq!(cache.image(&one).unwrap().base_btf, bytes);
     // Unless it is no digest, or none of an image that is there.
     for noted in ["../../../../etc/passwd", &"0".repeat(64), "", "\u{e9}"] {
-        cache.keep(&seen, PLACES, noted.as_bytes()).unwrap();
+        cache
+            .store(&entry(&seen, PLACES), noted.as_bytes())
+            .unwrap();
         assert_ne!(cache.image(&one).unwrap().base_btf, bytes, "{noted}");
     }
 }
@@ -250,7 +240,7 @@ fn an_image_that_is_written_in_place_is_another() {
     thread::sleep(Duration::from_millis(50));
     // The same file, of the same length, with the time that it had.
     image(&dir, "image", "two");
-    let file = File::options().write(true).open(&path).unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_modified(before.modified().unwrap()).unwrap();
     let after = fs::metadata(&path).unwrap();
     assert_eq!((before.ino(), before.len()), (after.ino(), after.len()));
@@ -270,12 +260,15 @@ fn files_of_others_in_the_directory_stay() {
     cache.make().unwrap();
     fs::create_dir(cache.dir().join("dnf")).unwrap();
     fs::write(cache.dir().join("README"), vec![0; 9000]).unwrap();
-    cache.keep("a", IMAGES, b"a").unwrap();
-    cache.keep("b", IMAGES, b"b").unwrap();
+    cache.store("a.image", b"a").unwrap();
+    cache.store("b.image", b"b").unwrap();
     let names = |path: &PathBuf| path.file_name().unwrap().to_owned();
     let left: Vec<_> = entries(&cache).iter().map(names).collect();
     assert_eq!(left, ["README", "b.image", "dnf"]);
-    assert_eq!(cache.kept("b", IMAGES, 1).as_deref(), Some(&b"b"[..]));
-    assert_eq!(cache.kept("b", IMAGES, 0), None);
-    assert_eq!(cache.kept("a", IMAGES, 1), None);
+    assert_eq!(
+        cache.load("b.image", 1).unwrap().as_deref(),
+        Some(&b"b"[..])
+    );
+    assert!(cache.load("b.image", 0).is_err());
+    assert_eq!(cache.load("a.image", 1).unwrap(), None);
 }

@@ -234,12 +234,7 @@ fn btf(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> {
     }
     Ok(Image {
         base_btf: source.range(0, source.size(), "BTF")?.into_owned(),
-        base_sha256: None,
-        release: None,
-        build: None,
-        build_id: None,
-        target: None,
-        config: None,
+        ..Image::default()
     })
 }
 

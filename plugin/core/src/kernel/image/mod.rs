@@ -11,7 +11,6 @@
 mod banner;
 mod build_id;
 mod bzimage;
-mod config;
 mod detect;
 mod layers;
 mod pe;
@@ -24,6 +23,8 @@ mod window;
 mod zboot;
 
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::module::ElfTarget;
@@ -43,11 +44,12 @@ pub(crate) const MAX_KERNEL: usize = 512 << 20;
 pub(crate) const MAX_BTF: u64 = 256 << 20;
 
 /// What an image tells of its kernel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Image {
     /// The base BTF: section `.BTF`, what was found in a raw kernel, or the
     /// whole of a raw BTF file. Empty if the kernel shows none: mostly it was
     /// built without `CONFIG_DEBUG_INFO_BTF`.
+    #[serde(skip)]
     pub base_btf: Vec<u8>,
     /// SHA-256 of the base BTF, in lower-case hexadecimal, where it was computed on
     /// the way: the base is long.

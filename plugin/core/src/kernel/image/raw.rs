@@ -11,8 +11,8 @@ use btf_guard_btf::Order;
 use btf_guard_btf::error::Malformed;
 use object::elf;
 
-use super::{Image, MAX_KERNEL, banner, build_id, config, pe, s390x};
-use crate::kernel::Error;
+use super::{Image, MAX_KERNEL, banner, build_id, pe, s390x};
+use crate::kernel::{Error, config};
 use crate::module::ElfTarget;
 use crate::module::source::{ByteSource, too_long};
 
@@ -128,12 +128,12 @@ impl RawHeader {
         let version = banner::find(kernel).unwrap_or_default();
         Image {
             base_btf: kernel.get(base).unwrap_or_default().to_vec(),
-            base_sha256: None,
             release: version.release,
             build: version.build,
             build_id: build_id::alone_in(kernel, self.order),
             target: Some(self.target()),
             config: config::embedded(kernel),
+            ..Image::default()
         }
     }
 }

@@ -176,14 +176,14 @@ fn the_config_inside() {
     // Cut short or too long, it is as if it were not there.
     for text in [
         &b"CONFIG_X=y"[..],
-        &vec![b'#'; super::config::MAX_CONFIG + 1],
+        &vec![b'#'; crate::kernel::config::MAX_CONFIG + 1],
     ] {
         let mut rodata = b"IKCFG_ST".to_vec();
         rodata.extend_from_slice(&pack(Format::Gzip, text));
         if text.len() < 100 {
             rodata.pop();
         }
-        assert_eq!(super::config::embedded(&rodata), None);
+        assert_eq!(crate::kernel::config::embedded(&rodata), None);
     }
 }
 

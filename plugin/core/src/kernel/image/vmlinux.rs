@@ -7,8 +7,8 @@ use btf_guard_btf::error::Malformed;
 use object::elf::ET_REL;
 
 use super::banner::{self, KernelVersion};
-use super::{Image, MAX_BTF, build_id, config};
-use crate::kernel::Error;
+use super::{Image, MAX_BTF, build_id};
+use crate::kernel::{Error, config};
 use crate::module::ElfTarget;
 use crate::module::elf::{self, ElfHeader, ElfSection};
 use crate::module::source::ByteSource;
@@ -45,7 +45,6 @@ pub(crate) fn read(
     let notes = up_to(build_id::MAX_NOTES, source, notes, ".notes")?;
     Ok(Image {
         base_btf,
-        base_sha256: None,
         release: version.release,
         build: version.build,
         build_id: build_id::in_notes(&notes, header.target.order),
@@ -54,6 +53,7 @@ pub(crate) fn read(
             ..header.target
         }),
         config: config::embedded(&rodata),
+        ..Image::default()
     })
 }
 
