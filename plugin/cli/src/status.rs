@@ -4,7 +4,7 @@
 mod outputs;
 
 use anyhow::{Context, bail};
-use btf_guard_core::status::context::{Rechecked, StatusContext};
+use btf_guard_core::status::recheck::{Rechecked, StatusContext, recheck};
 use btf_guard_core::status::{Findings, Held};
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::procfs::boot_id;
@@ -42,20 +42,17 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
             outputs::warning(&line);
         }
     }
-    let mut errors = Vec::new();
     let Rechecked {
-        mut standing,
+        standing,
         pending,
-        is_whole,
-    } = btf_guard_core::status::recheck::recheck(&scene, std::mem::take(&mut held.findings));
-    if args.rescan || !is_whole || standing.checked.is_none() {
-        let found = btf_guard_core::status::rescan::rescan(&scene, standing)?;
-        errors = found.errors;
-        standing = found.findings;
-    }
+        errors,
+    } = recheck(&scene, std::mem::take(&mut held.findings), args.rescan)?;
     held.findings = standing.clone();
     held.findings.add_unknown(pending);
-    if held.findings != before || held.damaged.is_some() {
+    // Whoever waits for a change of the file is not to hear that there is none.
+    let is_news =
+        held.findings.findings != before.findings || args.rescan || before.checked.is_none();
+    if is_news || held.damaged.is_some() {
         held.keep().with_context(|| store.to_string())?;
     }
     show(args, &standing, &scene)?;

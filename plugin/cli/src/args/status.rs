@@ -11,8 +11,8 @@ use super::StandingFormat;
 ///
 /// Findings of transactions and checks are stored in /var/lib/btf-guard, which only
 /// root can read. A finding holds as long as neither its module nor its kernel
-/// changes; what has changed is judged again. If nothing was ever checked, everything
-/// is checked now.
+/// changes. If one of them has changed, or if nothing was ever checked, everything is
+/// checked now.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Status {
     /// Judge all modules against all kernels of this machine, as check --kernel all does

@@ -10,9 +10,8 @@ use btf_guard_sysroot::file_id::FileId;
 use btf_guard_sysroot::host;
 use btf_guard_sysroot::module_tree::{self, ModuleFile};
 
-use super::context::{CLIENT, StatusContext};
-use super::rescan::{KERNEL, stamp};
-use super::{Finding, FindingKernel, Findings, JudgedFiles};
+use super::recheck::{CLIENT, KERNEL, StatusContext, stamp};
+use super::{Finding, FindingOrigin, Findings};
 use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::host_needs::HostNeeds;
 use crate::kernel::kmsg::{self, RefusedModule};
@@ -20,7 +19,6 @@ use crate::kernel::{Kernel, Target};
 use crate::module::open::open_module;
 use crate::module::{Reader, name_of_file, same_name};
 use crate::policy::Severity;
-use crate::report::ModuleEntry;
 use crate::verdict::{Cause, Causes, Kind};
 
 /// Takes out the findings that the running kernel has proven wrong, adds what it has
@@ -33,10 +31,9 @@ pub fn compare(
     let log = kmsg::read(log).with_context(|| log.display().to_string())?;
     let kernel = Kernel::running().context("cannot read the running kernel")?;
     let release = kernel.release.clone().unwrap_or_default();
-    let loaded = loaded();
     let seen = RunningKernel {
         refused: &log.refused,
-        loaded: &loaded,
+        loaded: loaded(),
         base: kernel.sha256(),
         release: &release,
     };
@@ -56,20 +53,11 @@ pub fn compare(
         true
     });
     // A kernel that permits mismatches says so of modules that it loads.
-    let new: BTreeMap<&String, &RefusedModule> = log
-        .refused
-        .iter()
-        .filter(|(name, _)| !known.contains(*name) && !loaded.contains(*name))
-        .collect();
+    let is_new = |name: &String| !known.contains(name) && !seen.loaded.contains(name);
+    let new = log.refused.iter().filter(|(name, _)| is_new(name));
+    let new: BTreeMap<&String, &RefusedModule> = new.collect();
     if kernel.config.allow_mismatch != Some(true) && !new.is_empty() {
-        let mut unforeseen = Unforeseen::new(scene, kernel, &release);
-        let mut found = Vec::new();
-        for (name, refused) in new {
-            let (finding, line) = unforeseen.judge(name, refused);
-            found.extend(finding);
-            lines.push(line);
-        }
-        findings.add(found);
+        findings.add(unforeseen(scene, kernel, &release, new, &mut lines));
     }
     if log.is_cut {
         log::info!("the beginning of the kernel's log is lost");
@@ -87,7 +75,7 @@ fn loaded() -> BTreeSet<String> {
 /// What the running kernel has done.
 struct RunningKernel<'a> {
     refused: &'a BTreeMap<String, RefusedModule>,
-    loaded: &'a BTreeSet<String>,
+    loaded: BTreeSet<String>,
     base: String,
     release: &'a str,
 }
@@ -95,18 +83,12 @@ struct RunningKernel<'a> {
 impl RunningKernel<'_> {
     /// True of a finding about the running kernel, and the module as it is on the disk.
     fn is_about_this(&self, finding: &Finding, scene: &StatusContext<'_>) -> bool {
-        let FindingKernel {
-            release,
-            moment,
-            base,
-            boot,
-            ..
-        } = &finding.kernel;
-        match moment {
-            Target::Running => *boot == scene.boot,
+        let kernel = &finding.kernel;
+        match kernel.moment {
+            Target::Running => kernel.boot == scene.boot,
             Target::NextBoot => {
-                release.as_deref() == Some(self.release)
-                    && base.as_ref().is_none_or(|base| *base == self.base)
+                kernel.release.as_deref() == Some(self.release)
+                    && kernel.base.as_ref().is_none_or(|base| *base == self.base)
             }
         }
     }
@@ -133,8 +115,8 @@ impl RunningKernel<'_> {
 }
 
 /// True if the module that is loaded under this name is the file that was judged, with
-/// its types. One from an initrd, or one that was replaced since, proves nothing. `None` where it cannot be
-/// told.
+/// its types. One from an initrd, or one that was replaced since, proves nothing.
+/// `None` where it cannot be told.
 fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
     let file = Path::new(&finding.module);
     if finding.judged?.module != FileId::of(file).ok()? {
@@ -150,87 +132,76 @@ fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
     })
 }
 
-/// Modules that were refused and that no finding is about.
-struct Unforeseen<'a> {
-    scene: &'a StatusContext<'a>,
-    evaluator: Evaluator,
-    id: usize,
-    release: &'a str,
-    base: String,
-    files: BTreeMap<String, ModuleFile>,
-}
-
-impl<'a> Unforeseen<'a> {
-    fn new(scene: &'a StatusContext<'a>, kernel: Kernel, release: &'a str) -> Self {
-        let dir = scene.root.module_dir(release);
-        let modules = dir.map(|dir| module_tree::walk(&dir, scene.root).modules);
-        let modules = modules.into_iter().flatten();
-        let named = modules.map(|found| (name_of_file(&found.path), found));
-        let here = host::running_release(scene.root, false);
-        let wanted = here.map(|release| HostNeeds::new(scene.root, &release));
-        let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
-        let base = kernel.sha256();
-        Self {
-            id: evaluator.add(kernel, "running".to_owned(), None),
-            scene,
-            evaluator,
-            release,
-            base,
-            files: named.collect(),
-        }
-    }
-
-    /// What to keep, and what to say.
-    fn judge(&mut self, name: &str, refused: &RefusedModule) -> (Option<Finding>, String) {
-        let (release, errno) = (self.release, refused.errno);
-        let head = format!("kernel {release} has refused {name} (BTF: {errno})");
-        let Some(file) = self.files.get(name) else {
-            let line = format!("{head}, which is not among its modules here: was it in an initrd?");
-            return (None, line);
+/// Judges modules that were refused and that no finding is about: what to keep, and a
+/// line for each.
+fn unforeseen(
+    scene: &StatusContext<'_>,
+    kernel: Kernel,
+    release: &str,
+    refused: BTreeMap<&String, &RefusedModule>,
+    lines: &mut Vec<String>,
+) -> Vec<Finding> {
+    let dir = scene.root.module_dir(release);
+    let modules = dir.map(|dir| module_tree::walk(&dir, scene.root).modules);
+    let modules = modules.into_iter().flatten();
+    let files: BTreeMap<String, ModuleFile> = modules
+        .map(|found| (name_of_file(&found.path), found))
+        .collect();
+    let here = host::running_release(scene.root, false);
+    let wanted = here.map(|release| HostNeeds::new(scene.root, &release));
+    let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
+    let id = evaluator.add(kernel, "running".to_owned(), None);
+    let mut findings = Vec::new();
+    for (name, refused) in refused {
+        let head = format!(
+            "kernel {release} has refused {name} (BTF: {})",
+            refused.errno
+        );
+        let Some(file) = files.get(name) else {
+            let where_from = "which is not among its modules here: was it in an initrd?";
+            lines.push(format!("{head}, {where_from}"));
+            continue;
         };
-        let jobs = [Job {
-            found: file.clone(),
-            kernels: vec![self.id],
-        }];
+        let found = file.clone();
+        let judged = evaluator
+            .files(&[Job {
+                found,
+                kernels: vec![id],
+            }])
+            .pop();
         let path = file.path.display();
-        let Some(Ok(module)) = self.evaluator.files(&jobs).pop() else {
-            return (None, format!("{head}; {path} cannot be read"));
+        let entries = (judged.and_then(Result::ok), evaluator.entries().get(id));
+        let (Some(module), Some(kernel)) = entries else {
+            lines.push(format!("{head}; {path} cannot be read"));
+            continue;
         };
-        let says = module.verdicts.first().map(|verdict| verdict.verdict);
-        let (client, line) = match says {
-            Some(Kind::Refused) => (CLIENT, format!("{head}: {path}; nothing had judged it")),
-            _ => (
-                KERNEL,
-                format!("wrong prediction: {head}; by its file {path} it should load"),
-            ),
+        let Some(verdict) = module.verdicts.first() else {
+            continue;
         };
-        (Some(self.finding(&module, refused, client)), line)
-    }
-
-    fn finding(&self, module: &ModuleEntry, refused: &RefusedModule, client: &str) -> Finding {
-        let finding = Finding {
-            module: module.path.clone(),
-            name: module.name.clone(),
-            package: None,
-            initrd: None,
-            kernel: FindingKernel {
-                release: Some(self.release.to_owned()),
-                moment: Target::Running,
-                source: "running".to_owned(),
-                base: Some(self.base.clone()),
-                boot: self.scene.boot.clone(),
-            },
+        let client = match verdict.verdict {
+            Kind::Refused => CLIENT,
+            _ => KERNEL,
+        };
+        lines.push(match client {
+            CLIENT => format!("{head}: {path}; nothing had judged it"),
+            _ => format!("wrong prediction: {head}; by its file {path} it should load"),
+        });
+        let origin = FindingOrigin {
+            time: scene.time,
+            client,
+            boot: scene.boot.as_deref(),
+        };
+        let mut finding = Finding {
             verdict: Kind::Refused,
             cause: Some(Cause::Btf),
             errno: Some(refused.errno),
             log: refused.log.clone(),
             severity: Severity::Warn,
-            used_by_host: self.evaluator.reasons(self.id, &module.name),
-            since: self.scene.time,
-            client: client.to_owned(),
-            judged: None,
+            used_by_host: evaluator.reasons(id, &module.name),
+            ..Finding::of(&module, verdict, kernel, origin)
         };
-        let judged: Option<JudgedFiles> = stamp(&finding, self.scene.time);
-        Finding { judged, ..finding }
+        finding.judged = stamp(&finding, scene.time);
+        findings.push(finding);
     }
+    findings
 }

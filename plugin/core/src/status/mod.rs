@@ -7,20 +7,18 @@
 //! so, it stands without another look.
 
 pub mod boot_check;
-pub mod context;
-mod from_report;
 pub mod journal_entries;
 mod prometheus;
 pub mod publish;
 pub mod recheck;
 pub mod record;
-pub mod rescan;
 mod store;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use btf_guard_protocol::decision::{Decision, Mode};
 use btf_guard_sysroot::file_id::FileId;
@@ -28,9 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::Target;
 use crate::policy::{self, Severity};
+use crate::report::{KernelEntry, ModuleEntry, Report, VerdictEntry};
 use crate::verdict::{Cause, Kind};
 
-pub use from_report::{FindingOrigin, findings};
 pub use prometheus::{MetricCounts, write_prometheus};
 pub use publish::{publish, withdraw};
 pub use store::Held;
@@ -51,7 +49,7 @@ pub struct Findings {
     /// if never: then there may be more than is listed.
     pub checked: Option<u64>,
     /// What was found, sorted by what it is about.
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
 }
 
 impl Default for Findings {
@@ -157,9 +155,7 @@ impl Findings {
         }
         self.findings = all.into_values().collect();
     }
-}
 
-impl Findings {
     /// Adds what nothing is known of yet.
     pub fn add_unknown(&mut self, pending: Vec<Finding>) {
         let known: BTreeSet<About> = self.findings.iter().map(Finding::about).collect();
@@ -171,7 +167,67 @@ impl Findings {
 /// What a finding is about: the same module before the same kernel.
 pub(crate) type About = (String, Target, String);
 
+/// Who found something, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct FindingOrigin<'a> {
+    /// Seconds since 1970.
+    pub time: u64,
+    /// Who.
+    pub client: &'a str,
+    /// Which boot runs.
+    pub boot: Option<&'a str>,
+}
+
+/// The findings of a report at warn or above, and those that were told before: how
+/// bad those are the report does not say any more. None is stamped.
+///
+/// By a path that is not absolute nothing is found again: such are left out.
+pub fn findings(report: &Report, origin: FindingOrigin<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let absolute = |module: &&ModuleEntry| Path::new(&module.path).is_absolute();
+    for module in report.modules.iter().filter(absolute) {
+        for verdict in &module.verdicts {
+            let told = verdict.severity >= Severity::Warn || verdict.preexisting;
+            if let Some(kernel) = report.kernels.get(verdict.kernel).filter(|_| told) {
+                findings.push(Finding::of(module, verdict, kernel, origin));
+            }
+        }
+    }
+    findings
+}
+
 impl Finding {
+    fn of(
+        module: &ModuleEntry,
+        verdict: &VerdictEntry,
+        kernel: &KernelEntry,
+        origin: FindingOrigin<'_>,
+    ) -> Self {
+        let running = kernel.moment == Target::Running;
+        Self {
+            module: module.path.clone(),
+            name: module.name.clone(),
+            package: module.package.clone(),
+            initrd: module.initrd.clone(),
+            kernel: FindingKernel {
+                release: kernel.release.clone(),
+                moment: kernel.moment,
+                source: kernel.source.clone(),
+                base: kernel.base.as_ref().map(|base| base.sha256.clone()),
+                boot: origin.boot.filter(|_| running).map(str::to_owned),
+            },
+            verdict: verdict.verdict,
+            cause: verdict.cause,
+            errno: verdict.errno,
+            log: verdict.first_line(),
+            severity: verdict.severity,
+            used_by_host: module.used_by_host.clone(),
+            since: origin.time,
+            client: origin.client.to_owned(),
+            judged: None,
+        }
+    }
+
     /// What it is about.
     pub(crate) fn about(&self) -> About {
         let FindingKernel { moment, source, .. } = &self.kernel;

@@ -1,221 +1,173 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What stands, held against the disk as it is.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
+use btf_guard_protocol::decision::Mode;
+use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_id::FileId;
-use btf_guard_sysroot::host;
-use btf_guard_sysroot::module_tree::{self, ModuleFile};
+use btf_guard_sysroot::module_tree;
 
-use super::context::{CLIENT, Rechecked, StatusContext};
-use super::rescan::stamp;
-use super::{About, Finding, Findings, JudgedFiles};
-use crate::boot::inventory::{InstalledKernel, InventorySearch};
-use crate::evaluate::effective_policy::Governed;
-use crate::evaluate::{Evaluator, Job};
-use crate::host_modules::host_needs::HostNeeds;
-use crate::kernel::{Kernel, Target};
+use super::{Finding, FindingOrigin, Findings, JudgedFiles};
+use crate::check::{self, CheckOptions};
+use crate::kernel::Target;
+use crate::kernel::cache::Cache;
 use crate::policy::Severity;
-use crate::report::ModuleEntry;
+use crate::report::ErrorEntry;
 use crate::verdict::{Causes, Kind};
 
-/// What has become of a finding.
-enum Fate {
-    /// Neither the module nor the kernel has changed.
-    Stands,
-    /// One of them is gone.
-    Gone,
-    /// One of them is another now, or was never looked at.
-    Open,
-}
+/// The client of what is found without a transaction.
+pub(crate) const CLIENT: &str = "btf-guard status";
+/// The client of what nobody predicted.
+pub(crate) const KERNEL: &str = "the kernel's log";
 
 /// How long a transaction may take from its judgement to its end, in seconds: what it
 /// was predicted to bring may not be there before.
 const TRANSACTION: u64 = 7200;
 
-/// What is kept, with what has changed judged again. Of an initrd no single module is
-/// read: such a change takes a look at everything.
-pub fn recheck(scene: &StatusContext<'_>, known: Findings) -> Rechecked {
-    let mut standing = Findings {
-        checked: known.checked,
-        ..Findings::default()
-    };
-    let (mut open, mut stand) = (Vec::new(), Vec::new());
-    let mut initrds = false;
-    let mut pending: BTreeMap<About, Finding> = BTreeMap::new();
-    for finding in known.findings {
-        if finding.judged.is_none() && finding.since.saturating_add(TRANSACTION) > scene.time {
-            pending.insert(finding.about(), finding.clone());
-        }
-        match fate(scene, &finding) {
-            Fate::Stands => stand.push(finding),
-            Fate::Gone => {}
-            Fate::Open => {
-                initrds |= finding.initrd.is_some();
-                open.push(finding);
-            }
-        }
-    }
-    standing.add(stand);
-    if initrds {
-        standing.add(open);
-    } else if !open.is_empty() {
-        standing.add(judge(scene, open));
-    }
-    Rechecked {
-        standing,
-        pending: pending.into_values().collect(),
-        is_whole: !initrds,
-    }
+/// Where and when.
+pub struct StatusContext<'a> {
+    /// The root whose modules and kernels are looked at.
+    pub root: &'a Root,
+    /// Keeps what images hold.
+    pub cache: Option<Cache>,
+    /// Where the configuration is, if not in its own place.
+    pub config: Option<&'a Path>,
+    /// Which boot runs.
+    pub boot: Option<String>,
+    /// Seconds since 1970.
+    pub time: u64,
 }
 
-fn fate(scene: &StatusContext<'_>, finding: &Finding) -> Fate {
-    let running = finding.kernel.moment == Target::Running;
-    if running && finding.kernel.boot != scene.boot {
-        return Fate::Gone;
+/// What was kept, after a look at the disk.
+pub struct Rechecked {
+    /// The findings that still stand.
+    pub standing: Findings,
+    /// Predicted by a transaction that may not have done it yet: kept, not told.
+    pub pending: Vec<Finding>,
+    /// What could not be read.
+    pub errors: Vec<ErrorEntry>,
+}
+
+/// What is kept, as long as no module and kernel of it has changed; else, or if `rescan`
+/// asks for it, or if it never was, everything is judged.
+///
+/// # Errors
+/// Where nothing could be judged.
+pub fn recheck(
+    scene: &StatusContext<'_>,
+    mut known: Findings,
+    rescan: bool,
+) -> anyhow::Result<Rechecked> {
+    let is_pending = |finding: &&Finding| {
+        finding.judged.is_none() && finding.since.saturating_add(TRANSACTION) > scene.time
+    };
+    let pending = known.findings.iter().filter(is_pending).cloned().collect();
+    let mut rescan = rescan || known.checked.is_none();
+    known.findings.retain(|finding| {
+        let unchanged = is_unchanged(scene, finding);
+        rescan |= unchanged == Some(false);
+        // What the kernel has refused, it has refused of another file.
+        unchanged.is_some_and(|unchanged| unchanged || finding.client != KERNEL)
+    });
+    let mut rechecked = Rechecked {
+        standing: known,
+        pending,
+        errors: Vec::new(),
+    };
+    if rescan {
+        judge_all(scene, &mut rechecked)?;
     }
-    let image = match running {
-        true => None,
-        false => match FileId::of(Path::new(&finding.kernel.source)) {
-            Ok(stamp) => Some(stamp),
-            Err(_) => return Fate::Gone,
-        },
+    Ok(rechecked)
+}
+
+/// True if neither the module nor the kernel has changed; `None` if one of them is gone.
+fn is_unchanged(scene: &StatusContext<'_>, finding: &Finding) -> Option<bool> {
+    let image = match finding.kernel.moment {
+        Target::Running if finding.kernel.boot != scene.boot => return None,
+        Target::Running => None,
+        Target::NextBoot => Some(FileId::of(Path::new(&finding.kernel.source)).ok()?),
     };
     if finding.verdict == Kind::Missing {
         let found = module_tree::walk(Path::new(&finding.module), scene.root);
-        return match found.modules.is_empty() {
-            true => Fate::Stands,
-            false => Fate::Gone,
-        };
+        return found.modules.is_empty().then_some(true);
     }
-    let Ok(module) = FileId::of(Path::new(finding.file())) else {
-        return Fate::Gone;
+    let module = FileId::of(Path::new(finding.file())).ok()?;
+    Some(finding.judged == Some(JudgedFiles { module, image }))
+}
+
+/// Judges all modules by all kernels. Of what stood before, it stays known who found it
+/// and when.
+fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Result<()> {
+    let options = CheckOptions {
+        paths: Vec::new(),
+        kernels: vec!["all".to_owned()],
+        kernel_config: None,
+        root: scene.root.path().to_owned(),
+        esps: Vec::new(),
+        causes: Causes::all(),
+        cache: scene.cache.clone(),
+        mode: Mode::Block,
+        jobs: None,
+        config: scene.config.map(Path::to_owned),
+        observer: None,
     };
-    match finding.judged == Some(JudgedFiles { module, image }) {
-        true => Fate::Stands,
-        false => Fate::Open,
-    }
-}
-
-/// Judges modules by the kernels that they were judged by.
-fn judge(scene: &StatusContext<'_>, open: Vec<Finding>) -> Vec<Finding> {
-    let here = host::running_release(scene.root, false);
-    let wanted = here.map(|release| HostNeeds::new(scene.root, &release));
-    let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
-    let kernels = kernels(scene, &open, &mut evaluator);
-    let mut jobs: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
-    let mut by_pair: BTreeMap<(String, usize), Finding> = BTreeMap::new();
-    for finding in open {
-        let place = (finding.kernel.moment, finding.kernel.source.clone());
-        // A kernel that cannot be booted any more, or not be read, refuses nothing.
-        let Some(id) = kernels.get(&place) else {
-            continue;
-        };
-        let ids = jobs.entry(PathBuf::from(&finding.module)).or_default();
-        if !ids.contains(id) {
-            ids.push(*id);
-        }
-        by_pair.insert((finding.module.clone(), *id), finding);
-    }
-    let jobs: Vec<Job> = jobs
-        .into_iter()
-        .filter_map(|(path, kernels)| {
-            let file = fs::canonicalize(&path).ok()?;
-            let found = ModuleFile { path, file };
-            Some(Job { found, kernels })
-        })
-        .collect();
-    let judged = evaluator.files(&jobs);
-    let mut modules: Vec<ModuleEntry> = judged.into_iter().filter_map(Result::ok).collect();
-    let governed = Governed::read(scene.config, false);
-    let rating = governed.rating(BTreeMap::new());
-    rating.rate(&mut modules, evaluator.entries());
-    let mut findings = Vec::new();
-    for module in modules {
-        for index in 0..module.verdicts.len() {
-            findings.extend(again(&module, index, &mut by_pair, scene));
+    let checked = check::judge(options)?;
+    let origin = FindingOrigin {
+        time: scene.time,
+        client: CLIENT,
+        boot: scene.boot.as_deref(),
+    };
+    let mut found = super::findings(&checked.report, origin);
+    found.retain(|finding| finding.severity >= Severity::Warn);
+    // A package may name the same module and kernel by other paths.
+    let key = |finding: &Finding| {
+        let (module, kernel) = (
+            (finding.name.clone(), finding.initrd.clone()),
+            &finding.kernel,
+        );
+        (
+            module,
+            kernel.release.clone(),
+            kernel.moment,
+            finding.verdict,
+        )
+    };
+    let known = std::mem::take(&mut rechecked.standing.findings);
+    // What the kernel itself has shown is no matter of opinion.
+    let is_seen = |old: &&Finding| old.client == KERNEL && old.kernel.moment == Target::Running;
+    rechecked
+        .standing
+        .add(known.iter().filter(is_seen).cloned().collect());
+    let known: BTreeMap<_, _> = known.into_iter().map(|old| (key(&old), old)).collect();
+    for finding in &mut found {
+        finding.judged = stamp(finding, scene.time);
+        if let Some(old) = known.get(&key(finding)) {
+            finding.since = old.since;
+            finding.client.clone_from(&old.client);
         }
     }
-    // What cannot be read now is what it was.
-    findings.extend(
-        by_pair
-            .into_values()
-            .filter(|f| f.severity >= Severity::Warn),
-    );
-    findings
+    rechecked.standing.checked = Some(scene.time);
+    rechecked.standing.add(found);
+    if !checked.complete {
+        rechecked.errors = checked.report.errors;
+    }
+    Ok(())
 }
 
-/// A finding as it is now; `None` where it is none any more.
-fn again(
-    module: &ModuleEntry,
-    index: usize,
-    by_pair: &mut BTreeMap<(String, usize), Finding>,
-    scene: &StatusContext<'_>,
-) -> Option<Finding> {
-    let verdict = module.verdicts.get(index)?;
-    let mut finding = by_pair.remove(&(module.path.clone(), verdict.kernel))?;
-    if verdict.severity < Severity::Warn {
-        return None;
-    }
-    finding.log = verdict.first_line();
-    finding.cause = verdict.cause;
-    finding.errno = verdict.errno;
-    if finding.verdict != verdict.verdict {
-        finding.since = scene.time;
-        finding.client = CLIENT.to_owned();
-    }
-    finding.verdict = verdict.verdict;
-    finding.severity = verdict.severity;
-    finding.used_by_host.clone_from(&module.used_by_host);
-    finding.judged = stamp(&finding, scene.time);
-    Some(finding)
-}
-
-/// Adds the kernels of findings to the evaluator; their ids by moment and source.
-fn kernels(
-    scene: &StatusContext<'_>,
-    open: &[Finding],
-    evaluator: &mut Evaluator,
-) -> BTreeMap<(Target, String), usize> {
-    let mut ids = BTreeMap::new();
-    if open.iter().any(|f| f.kernel.moment == Target::Running)
-        && let Ok(kernel) = Kernel::running()
-    {
-        let source = "running".to_owned();
-        let id = evaluator.add(kernel, source.clone(), None);
-        ids.insert((Target::Running, source), id);
-    }
-    let boot: Vec<&Finding> = open
-        .iter()
-        .filter(|finding| finding.kernel.moment == Target::NextBoot)
-        .collect();
-    let releases = boot.iter().filter_map(|f| f.kernel.release.clone());
-    let releases: BTreeSet<String> = releases.collect();
-    if releases.is_empty() {
-        return ids;
-    }
-    let inventory = InventorySearch {
-        root: scene.root,
-        esps: &[],
-        cache: scene.cache.as_ref(),
-        config: None,
-        releases: Some(&releases),
-    }
-    .inventory();
-    let mut by_file: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for installed in inventory.kernels {
-        let InstalledKernel { bootable, .. } = &installed;
-        let file = bootable.file.clone();
-        by_file.insert(file, evaluator.add_installed(installed));
-    }
-    for finding in boot {
-        let source = &finding.kernel.source;
-        let file = fs::canonicalize(source).ok();
-        if let Some(id) = file.and_then(|file| by_file.get(&file)) {
-            ids.insert((Target::NextBoot, source.clone()), *id);
-        }
-    }
-    ids
+/// What the files of a finding look like that was judged at `time`; `None` where they
+/// may have changed since.
+pub(crate) fn stamp(finding: &Finding, time: u64) -> Option<JudgedFiles> {
+    let stamp = |path: &str| {
+        let stamp = FileId::of(Path::new(path)).ok()?;
+        (!stamp.changed_since(time)).then_some(stamp)
+    };
+    Some(JudgedFiles {
+        module: stamp(finding.file())?,
+        image: match finding.kernel.source.as_str() {
+            "running" => None,
+            image => Some(stamp(image)?),
+        },
+    })
 }
