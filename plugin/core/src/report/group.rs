@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What belongs together in a report: the same thing happening to many modules.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{ModuleEntry, Report, VerdictEntry};
@@ -49,6 +50,17 @@ impl<'a> FindingGroup<'a> {
         })
     }
 
+    /// The first packages that the modules are in, each once.
+    pub(crate) fn packages(&self, most: usize) -> Vec<&'a str> {
+        let mut packages = Vec::new();
+        for package in self.cases().filter_map(|c| c.module.package.as_deref()) {
+            if !packages.contains(&package) && packages.len() < most {
+                packages.push(package);
+            }
+        }
+        packages
+    }
+
     /// The first case of the first group.
     pub(crate) fn first(&self) -> Option<ModuleVerdict<'a>> {
         self.cases().next()
@@ -58,7 +70,7 @@ impl<'a> FindingGroup<'a> {
 /// The findings of a report, the worst first; what simply loads is none.
 pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
     type GroupKey<'a> = (
-        std::cmp::Reverse<Severity>,
+        Reverse<Severity>,
         bool,
         usize,
         Kind,
@@ -72,7 +84,7 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
                 continue;
             }
             let key = (
-                std::cmp::Reverse(verdict.severity),
+                Reverse(verdict.severity),
                 verdict.preexisting,
                 verdict.kernel,
                 verdict.verdict,
@@ -89,10 +101,11 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
     }
     let mut findings = Vec::new();
     for ((severity, before, kernel, kind, cause, initrd), mut groups) in found {
+        let is_unused = |case: &ModuleVerdict<'_>| case.module.used_by_host.is_empty();
         for group in &mut groups {
-            group.sort_by_key(|case| case.module.used_by_host.is_empty());
+            group.sort_by_key(is_unused);
         }
-        groups.sort_by_key(|group| (needs_none(group), std::cmp::Reverse(group.len())));
+        groups.sort_by_key(|group| (group.iter().all(is_unused), Reverse(group.len())));
         findings.push(FindingGroup {
             kernel,
             kind,
@@ -105,22 +118,13 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
     }
     // Within a severity: what was so before stays behind what was not.
     findings.sort_by_key(|finding| {
-        let severity = std::cmp::Reverse(finding.severity);
-        (
-            severity,
-            finding.before,
-            finding.used_by_host().next().is_none(),
-        )
+        let is_unused = finding.used_by_host().next().is_none();
+        (Reverse(finding.severity), finding.before, is_unused)
     });
     findings
 }
 
-/// Is no module of these needed?
-fn needs_none(group: &[ModuleVerdict<'_>]) -> bool {
-    group.iter().all(|case| case.module.used_by_host.is_empty())
-}
-
-/// Does the same rule decide over it as over the modules of a group?
+/// True if the same rule decides over it as over the modules of a group.
 fn is_like(group: &[ModuleVerdict<'_>], verdict: &VerdictEntry) -> bool {
     let first = group.first().map(|case| &case.verdict.reason);
     match (first, &verdict.reason) {

@@ -6,9 +6,29 @@
 //! wrong. BTF that a lenient kernel would only drop is as wrong here as BTF that
 //! is refused, and BTF that is missing is a problem, too.
 
-use super::{KernelEntry, LintProblem, LintRule, ModuleEntry, VerdictEntry, Weight, wording};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{KernelEntry, LintProblem, LintRule, ModuleEntry, VerdictEntry, wording};
 use crate::policy::Severity;
 use crate::verdict::{Cause, Kind};
+
+/// What a kind of problem is to people.
+pub(crate) struct RuleText {
+    pub(crate) severity: Severity,
+    /// What is wrong, in one sentence.
+    pub(crate) summary: &'static str,
+    /// What to do about it.
+    pub(crate) help: &'static str,
+}
+
+/// The name by which packagers know it, as in JSON.
+impl fmt::Display for LintRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
 
 impl LintRule {
     /// All of them, the worst first.
@@ -23,81 +43,54 @@ impl LintRule {
         Self::BtfNotChecked,
     ];
 
-    /// The name by which packagers know it.
-    pub(crate) fn id(self) -> &'static str {
-        match self {
-            Self::BtfRefusedByOwnBase => "btf-refused-by-own-base",
-            Self::BtfOfAnotherKernel => "btf-of-another-kernel",
-            Self::DistilledBaseDoesNotFit => "distilled-base-does-not-fit",
-            Self::BtfCrashesKernel => "btf-crashes-kernel",
-            Self::ModuleOfAnotherArchitecture => "module-of-another-architecture",
-            Self::NoBtf => "no-btf",
-            Self::NoDistilledBase => "no-distilled-base",
-            Self::BtfNotChecked => "btf-not-checked",
-        }
-    }
-
-    /// How much it weighs.
-    pub(crate) fn weight(self) -> Weight {
-        match self {
-            Self::NoBtf | Self::NoDistilledBase | Self::BtfNotChecked => Weight::Warning,
-            _ => Weight::Error,
-        }
-    }
-
-    /// What it means for the exit code.
-    pub(crate) fn severity(self) -> Severity {
-        match self.weight() {
-            Weight::Warning => Severity::Warn,
-            Weight::Error => Severity::Block,
-        }
-    }
-
-    /// What is wrong, in one sentence.
-    pub(crate) fn summary(self) -> &'static str {
-        match self {
-            Self::BtfRefusedByOwnBase => {
-                "The kernel that the module was built for refuses the module's BTF, which does not tell that it is another's."
-            }
-            Self::BtfOfAnotherKernel => {
-                "The module's BTF continues the BTF of another kernel build."
-            }
-            Self::DistilledBaseDoesNotFit => {
-                "The module's distilled base (.BTF.base) cannot be relocated to the kernel's BTF."
-            }
-            Self::BtfCrashesKernel => "The kernel misbehaves on the module's BTF.",
-            Self::ModuleOfAnotherArchitecture => "The module was built for another machine.",
-            Self::NoBtf => "The module has no BTF, though the kernel's own modules have it.",
-            Self::NoDistilledBase => {
-                "The module has no .BTF.base, so its BTF fits one build of the kernel only."
-            }
-            Self::BtfNotChecked => "Whether the module's BTF fits could not be found out.",
-        }
-    }
-
-    /// What to do about it.
-    pub(crate) fn help(self) -> &'static str {
-        match self {
-            Self::BtfRefusedByOwnBase => {
-                "If the module was built against this kernel's vmlinux, its encoder is at fault: try another version of pahole, and see that nothing changes .BTF afterwards."
-            }
-            Self::BtfOfAnotherKernel => {
-                "Build the module against the vmlinux of the kernel that it is for: the kernel-devel package and the kernel must be of one build."
-            }
-            Self::DistilledBaseDoesNotFit => {
-                "Rebuild the module with the headers and the vmlinux of the kernel that it is for."
-            }
-            Self::BtfCrashesKernel => "Use another version of pahole; do not ship this module.",
-            Self::ModuleOfAnotherArchitecture => {
-                "Build it with the compiler for the kernel's machine."
-            }
-            Self::NoBtf => {
-                "Have pahole at hand when the module is built, and the kernel's vmlinux where its build directory is."
-            }
-            Self::NoDistilledBase => {
-                "Use pahole 1.28 or newer with the kernel's own scripts, which distil a base for modules that are built outside of its sources."
-            }
-            Self::BtfNotChecked => "Name a kernel that has BTF with --kernel.",
+    /// What it means, and what it means for the exit code.
+    pub(crate) fn text(self) -> RuleText {
+        let (severity, summary, help) = match self {
+            Self::BtfRefusedByOwnBase => (
+                Severity::Block,
+                "The kernel that the module was built for refuses the module's BTF, which does not tell that it is another's.",
+                "If the module was built against this kernel's vmlinux, its encoder is at fault: try another version of pahole, and see that nothing changes .BTF afterwards.",
+            ),
+            Self::BtfOfAnotherKernel => (
+                Severity::Block,
+                "The module's BTF continues the BTF of another kernel build.",
+                "Build the module against the vmlinux of the kernel that it is for: the kernel-devel package and the kernel must be of one build.",
+            ),
+            Self::DistilledBaseDoesNotFit => (
+                Severity::Block,
+                "The module's distilled base (.BTF.base) cannot be relocated to the kernel's BTF.",
+                "Rebuild the module with the headers and the vmlinux of the kernel that it is for.",
+            ),
+            Self::BtfCrashesKernel => (
+                Severity::Block,
+                "The kernel misbehaves on the module's BTF.",
+                "Use another version of pahole; do not ship this module.",
+            ),
+            Self::ModuleOfAnotherArchitecture => (
+                Severity::Block,
+                "The module was built for another machine.",
+                "Build it with the compiler for the kernel's machine.",
+            ),
+            Self::NoBtf => (
+                Severity::Warn,
+                "The module has no BTF, though the kernel's own modules have it.",
+                "Have pahole at hand when the module is built, and the kernel's vmlinux where its build directory is.",
+            ),
+            Self::NoDistilledBase => (
+                Severity::Warn,
+                "The module has no .BTF.base, so its BTF fits one build of the kernel only.",
+                "Use pahole 1.28 or newer with the kernel's own scripts, which distil a base for modules that are built outside of its sources.",
+            ),
+            Self::BtfNotChecked => (
+                Severity::Warn,
+                "Whether the module's BTF fits could not be found out.",
+                "Name a kernel that has BTF with --kernel.",
+            ),
+        };
+        RuleText {
+            severity,
+            summary,
+            help,
         }
     }
 }
@@ -114,7 +107,7 @@ pub(crate) fn problems(kernels: &[KernelEntry], modules: &[ModuleEntry]) -> Vec<
             if let Some((rule, details)) = problem(module, verdict, kernel) {
                 found.push(LintProblem {
                     rule,
-                    weight: rule.weight(),
+                    severity: rule.text().severity,
                     path: module.path.clone(),
                     package: module.package.clone(),
                     kernel: kernel.id,
@@ -170,7 +163,7 @@ fn problem(
     }
 }
 
-/// Does the BTF itself tell that it continues another base?
+/// True if the BTF itself tells that it continues another base.
 fn is_of_another(module: &ModuleEntry, kernel: &KernelEntry) -> bool {
     match (&module.btf.built_for, &kernel.base) {
         (Some(built_for), Some(base)) => built_for.strings != base.strings,
@@ -221,13 +214,6 @@ mod tests {
             release: None,
             source: None,
         })
-    }
-
-    #[test]
-    fn the_name_is_that_of_reports() {
-        for rule in LintRule::ALL {
-            assert_eq!(serde_json::to_value(rule).unwrap(), rule.id());
-        }
     }
 
     #[test]

@@ -38,7 +38,6 @@ pub(crate) use lint::problems;
 pub(crate) use model::{
     BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
     KernelList, LintProblem, LintRule, ListedKernel, StaleEntry, Summary, Tally, VerdictEntry,
-    Weight,
 };
 pub use model::{ErrorEntry, ModuleEntry, Report};
 pub(crate) use module::{missing_modules, module_entry};
@@ -91,7 +90,7 @@ pub fn assemble(
 /// built for: the decision is that of the problems found.
 pub fn as_built(mut report: Report, mode: Mode) -> Report {
     let problems = problems(&report.kernels, &report.modules);
-    let worst = problems.iter().map(|problem| problem.rule.severity());
+    let worst = problems.iter().map(|problem| problem.severity);
     report.decision = policy::decide(worst.max().unwrap_or(Severity::None), mode);
     report.problems = Some(problems);
     report

@@ -5,6 +5,7 @@
 //! changes its name or meaning is.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use btf_guard_protocol::decision::Decision;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,12 @@ pub(crate) struct BaseEntry {
     pub(crate) strings: u32,
     /// SHA-256 of all of it.
     pub(crate) sha256: String,
+}
+
+impl fmt::Display for BaseEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} types, {} bytes of strings", self.types, self.strings)
+    }
 }
 
 /// What makes a kernel a stale copy.
@@ -226,17 +233,6 @@ pub(crate) struct Tally {
     pub(crate) decision: Decision,
 }
 
-/// How much a problem of a build weighs, as rpmlint has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Weight {
-    /// The module works, with less than it could have.
-    #[serde(rename = "W")]
-    Warning,
-    /// It is not what it should be.
-    #[serde(rename = "E")]
-    Error,
-}
-
 /// A kind of problem of a build. The names are a contract: they are what packagers
 /// write into their lists of exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -266,8 +262,8 @@ pub(crate) enum LintRule {
 pub(crate) struct LintProblem {
     /// Which.
     pub(crate) rule: LintRule,
-    /// How much it weighs.
-    pub(crate) weight: Weight,
+    /// How bad it is.
+    pub(crate) severity: Severity,
     /// The module, as [`ModuleEntry::path`].
     pub(crate) path: String,
     /// The package it is in, if it is in one.

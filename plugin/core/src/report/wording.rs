@@ -38,6 +38,14 @@ pub(crate) fn kernel(kernel: &KernelEntry) -> String {
     }
 }
 
+/// A kernel, or how many.
+pub(crate) fn kernels(kernels: &[&KernelEntry]) -> String {
+    match kernels {
+        [one] => kernel(one),
+        several => counted(several.len(), "kernel"),
+    }
+}
+
 /// What happens, where, and why, in one sentence.
 pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
     let Some(entry) = report.kernels.get(finding.kernel) else {
@@ -327,13 +335,13 @@ pub(crate) fn needed(finding: &FindingGroup<'_>, most: usize) -> Option<String> 
     (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
 }
 
-/// What a report must not pass off as known.
-pub(crate) fn assumption(assumed: Assumption) -> &'static str {
-    match assumed {
-        Assumption::AllowMismatch => {
-            "no config of this kernel was found: \
-             CONFIG_MODULE_ALLOW_BTF_MISMATCH is taken to be unset, as by default \
-             (--kernel-config FILE tells better)"
-        }
-    }
+/// What a verdict does not say by itself: first what was taken for granted.
+pub(crate) fn notes(verdict: &VerdictEntry) -> impl Iterator<Item = String> {
+    let assumed = verdict.assumed.iter().map(|assumed| match assumed {
+        Assumption::AllowMismatch => "no config of this kernel was found: \
+            CONFIG_MODULE_ALLOW_BTF_MISMATCH is taken to be unset, as by default \
+            (--kernel-config FILE tells better)"
+            .to_owned(),
+    });
+    assumed.chain(verdict.notes.iter().cloned())
 }

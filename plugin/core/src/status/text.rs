@@ -9,7 +9,7 @@ use btf_guard_protocol::terminal::escape;
 use super::{Finding, Findings};
 use crate::kernel::Target;
 use crate::policy::Severity;
-use crate::report::format::style::{HELP, style};
+use crate::report::format::style::{rated, remark};
 use crate::report::wording;
 use crate::verdict::Kind;
 
@@ -86,9 +86,7 @@ fn needed(group: &[&Finding], most: usize) -> Option<String> {
 /// Those of `out`.
 pub fn write_standing(findings: &Findings, now: u64, out: &mut impl Write) -> io::Result<()> {
     for (key, group) in groups(findings) {
-        let (style, label) = (style(key.0.0), wording::label(key.0.0));
-        let headline = escape(&headline(&key, group.len()));
-        writeln!(out, "{style}{label}{style:#}: {headline}")?;
+        rated(out, key.0.0, &headline(&key, group.len()))?;
         let names = group.iter().map(|finding| finding.name.as_str());
         let names = wording::few(names.filter(|name| !name.is_empty()), NAMES);
         if !names.is_empty() {
@@ -110,11 +108,11 @@ pub fn write_standing(findings: &Findings, now: u64, out: &mut impl Write) -> io
         None => "all kernels and modules were never checked: btf-guard status --rescan".to_owned(),
     };
     match findings.findings.is_empty() {
-        true => writeln!(out, "{HELP}ok{HELP:#}: no finding stands; {checked}"),
-        false => writeln!(
-            out,
-            "{HELP}help{HELP:#}: btf-guard check --kernel all tells why, and what to do; {checked}"
-        ),
+        true => remark(out, "ok", &format!("no finding stands; {checked}")),
+        false => {
+            let why = "btf-guard check --kernel all tells why, and what to do";
+            remark(out, "help", &format!("{why}; {checked}"))
+        }
     }
 }
 

@@ -132,13 +132,10 @@ pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> 
             writeln!(out, "  build    {}", escape(build))?;
         }
         match &kernel.entry.base {
-            Some(base) => writeln!(
-                out,
-                "  base     {} types, {} bytes of strings, sha256 {}…",
-                base.types,
-                base.strings,
-                base.sha256.get(..12).unwrap_or(&base.sha256)
-            )?,
+            Some(base) => {
+                let sha256 = base.sha256.get(..12).unwrap_or(&base.sha256);
+                writeln!(out, "  base     {base}, sha256 {sha256}…")?;
+            }
             None => writeln!(out, "  base     none was found")?,
         }
         match (kernel.entry.abilities.allow_mismatch, &kernel.entry.config) {

@@ -56,19 +56,11 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
             continue;
         }
         let names = finding.cases().map(|case| case.module.name.as_str());
-        let mut packages: Vec<&str> = Vec::new();
-        for package in finding.cases().filter_map(|c| c.module.package.as_deref()) {
-            if !packages.contains(&package) && packages.len() <= NAMES + 1 {
-                packages.push(package);
-            }
-        }
         let names = wording::few(names, NAMES);
+        let packages = wording::few(finding.packages(NAMES + 2).into_iter(), NAMES);
         lines.say(match packages.is_empty() {
             true => format!("  modules: {names}"),
-            false => {
-                let packages = wording::few(packages.into_iter(), NAMES);
-                format!("  modules: {names} (in {packages})")
-            }
+            false => format!("  modules: {names} (in {packages})"),
         });
         if let Some(needed) = wording::needed(finding, NAMES) {
             lines.say(format!("  {needed}"));
@@ -85,10 +77,7 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
             if !log.is_empty() {
                 lines.say(format!("  the kernel would log: {}", log.join(" | ")));
             }
-            for assumed in &case.verdict.assumed {
-                lines.say(format!("  note: {}", wording::assumption(*assumed)));
-            }
-            for note in &case.verdict.notes {
+            for note in wording::notes(case.verdict) {
                 lines.say(format!("  note: {note}"));
             }
         }

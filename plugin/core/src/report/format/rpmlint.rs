@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use btf_guard_protocol::nevra::Nevra;
 use btf_guard_protocol::terminal::escape;
 
+use crate::policy::Severity;
 use crate::report::Report;
-use crate::report::alerts::{AlertLevel, alerts};
+use crate::report::alerts::alerts;
 
 /// Writes a line for each thing that is wrong. `subject` stands for the package
 /// where a module is in none; without it the module's file name does.
@@ -28,12 +29,12 @@ pub fn write_rpmlint(
                 name.map_or(alert.path, |(_, name)| name).to_owned()
             }
         };
-        let level = match alert.level {
-            AlertLevel::Error => 'E',
-            AlertLevel::Warning => 'W',
-            AlertLevel::Note => 'I',
+        let level = match alert.severity {
+            Severity::Block => 'E',
+            Severity::Warn => 'W',
+            Severity::Info | Severity::None => 'I',
         };
-        let (rule, path) = (alert.rule, escape(alert.path));
+        let (rule, path) = (&alert.rule, escape(alert.path));
         let (subject, details) = (escape(&subject), escape(&alert.details));
         writeln!(out, "{subject}: {level}: {rule} {path} {details}")?;
     }

@@ -5,7 +5,9 @@
 
 use serde_json::{Value, json};
 
-use crate::report::alerts::{Alert, AlertLevel, RuleText, alerts, rules};
+use crate::report::alerts::{Alert, alerts, rules};
+use crate::report::lint::RuleText;
+use crate::report::wording::label;
 use crate::report::{ErrorEntry, Report};
 
 const SCHEMA: &str =
@@ -39,17 +41,17 @@ pub fn sarif(report: &Report) -> Value {
     })
 }
 
-fn rule(rule: &RuleText) -> Value {
+fn rule((id, text): &(String, RuleText)) -> Value {
     json!({
-        "id": rule.id,
-        "shortDescription": {"text": rule.summary},
-        "help": {"text": rule.help},
-        "defaultConfiguration": {"level": level(rule.level)},
+        "id": id,
+        "shortDescription": {"text": text.summary},
+        "help": {"text": text.help},
+        "defaultConfiguration": {"level": label(text.severity)},
     })
 }
 
-fn result(alert: &Alert<'_>, rules: &[RuleText]) -> Value {
-    let index = rules.iter().position(|rule| rule.id == alert.rule);
+fn result(alert: &Alert<'_>, rules: &[(String, RuleText)]) -> Value {
+    let index = rules.iter().position(|(id, _)| *id == alert.rule);
     let (uri, name) = match alert.package {
         // The name that rpmbuild gives the file; where it lies is not known here.
         Some(nevra) => (format!("{nevra}.rpm"), format!("{nevra}:{}", alert.path)),
@@ -58,7 +60,7 @@ fn result(alert: &Alert<'_>, rules: &[RuleText]) -> Value {
     json!({
         "ruleId": alert.rule,
         "ruleIndex": index,
-        "level": level(alert.level),
+        "level": label(alert.severity),
         "message": {"text": alert.details},
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": reference(&uri)}},
@@ -72,14 +74,6 @@ fn notification(error: &ErrorEntry) -> Value {
         "level": "error",
         "message": {"text": format!("{}: {}", error.path, error.error)},
     })
-}
-
-fn level(level: AlertLevel) -> &'static str {
-    match level {
-        AlertLevel::Error => "error",
-        AlertLevel::Warning => "warning",
-        AlertLevel::Note => "note",
-    }
 }
 
 /// A path as a URI reference (RFC 3986): what may not stand in one is written as

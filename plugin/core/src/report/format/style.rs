@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! How much of a report is shown as text, and in which colors.
+//! How much of a report is shown as text, and in which colors. What is written here
+//! is made safe for a terminal.
+
+use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use btf_guard_protocol::terminal::escape;
 
 use crate::policy::Severity;
+use crate::report::wording;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,17 +22,39 @@ pub enum Detail {
     Everything,
 }
 
-/// How a finding's label is shown.
-pub(crate) fn style(severity: Severity) -> Style {
+impl Detail {
+    /// How many of something are shown: all, where everything is; else `some`.
+    pub(crate) fn most(self, some: usize) -> usize {
+        match self {
+            Self::Everything => usize::MAX,
+            _ => some,
+        }
+    }
+}
+
+/// Writes a line with a label before it.
+fn labelled(out: &mut impl Write, style: Style, label: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "{style}{label}{style:#}: {}", escape(text))
+}
+
+/// Writes what is found, labelled by how bad it is.
+pub(crate) fn rated(out: &mut impl Write, severity: Severity, text: &str) -> io::Result<()> {
     let color = match severity {
         Severity::Block => AnsiColor::Red,
         Severity::Warn => AnsiColor::Yellow,
         Severity::Info | Severity::None => AnsiColor::Cyan,
     };
-    color.on_default().bold()
+    let style = color.on_default().bold();
+    labelled(out, style, wording::label(severity), text)
 }
 
-/// How a label is shown that is no finding's.
-pub(crate) const HELP: Style = AnsiColor::Green.on_default().bold();
-/// How the signs are shown that lead to the parts of a finding.
-pub(crate) const FRAME: Style = AnsiColor::Blue.on_default().bold();
+/// Writes a line with a label that is no finding's: `ok`, `help`, `note`.
+pub(crate) fn remark(out: &mut impl Write, label: &str, text: &str) -> io::Result<()> {
+    labelled(out, AnsiColor::Green.on_default().bold(), label, text)
+}
+
+/// Writes a part of a finding, behind the sign that leads to it.
+pub(crate) fn part(out: &mut impl Write, sign: &str, text: &str) -> io::Result<()> {
+    let style = AnsiColor::Blue.on_default().bold();
+    writeln!(out, "{style}{sign}{style:#} {}", escape(text))
+}

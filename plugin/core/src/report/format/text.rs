@@ -5,12 +5,12 @@ use std::io::{self, Write};
 
 use btf_guard_protocol::terminal::escape;
 
-use super::style::{Detail, FRAME, HELP, style};
+use super::style::{Detail, part, rated, remark};
 use super::text_lint::{write_outcome, write_problems};
 use super::text_summary::{write_conclusion, write_other_releases};
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, findings};
-use crate::report::{BaseEntry, ErrorEntry, Report, wording};
+use crate::report::{ErrorEntry, Report, wording};
 use crate::verdict::{Causes, Kind};
 
 /// Complaints of one finding that are shown.
@@ -49,7 +49,7 @@ pub fn write_text(
     write_conclusion(report, &findings, out)?;
     write_other_releases(report, out)?;
     for note in &report.notes {
-        writeln!(out, "{HELP}note{HELP:#}: {}", escape(note))?;
+        remark(out, "note", note)?;
     }
     if detail == Detail::Everything {
         write_everything(report, causes, out)?;
@@ -63,64 +63,46 @@ fn write_finding(
     detail: Detail,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let (style, label) = (style(finding.severity), wording::label(finding.severity));
-    let headline = escape(&wording::headline(finding, report));
-    writeln!(out, "{style}{label}{style:#}: {headline}")?;
+    rated(out, finding.severity, &wording::headline(finding, report))?;
     if finding.kind != Kind::Unknown {
-        let help = escape(&wording::help(finding, report));
-        writeln!(out, "{HELP}help{HELP:#}: {help}")?;
+        remark(out, "help", &wording::help(finding, report))?;
     }
     if finding.kind == Kind::Missing {
         return writeln!(out);
     }
-    let most = match detail {
-        Detail::Everything => usize::MAX,
-        _ => NAMES,
-    };
-    if let Some(needed) = wording::needed(finding, most) {
-        writeln!(out, " {FRAME}={FRAME:#} {}", escape(&needed))?;
+    if let Some(needed) = wording::needed(finding, detail.most(NAMES)) {
+        part(out, " =", &needed)?;
     }
     if finding.severity >= Severity::Warn || detail == Detail::Everything {
-        write_place(finding, out)?;
+        part(out, "-->", &place(finding))?;
         write_complaints(finding, detail, out)?;
         for origin in wording::origins(finding, report, COMPLAINTS) {
-            writeln!(out, " {FRAME}={FRAME:#} {}", escape(&origin))?;
+            part(out, " =", &origin)?;
         }
         for note in notes(finding) {
-            writeln!(out, " {FRAME}={FRAME:#} note: {}", escape(&note))?;
+            part(out, " =", &format!("note: {note}"))?;
         }
     }
     writeln!(out)
 }
 
-/// Where the modules are: their package, or the directory that holds them all.
-fn write_place(finding: &FindingGroup<'_>, out: &mut impl Write) -> io::Result<()> {
-    let mut places: Vec<&str> = Vec::new();
-    let mut common: Option<&str> = None;
-    for case in finding.cases() {
-        if let Some(package) = case.module.package.as_deref() {
-            if !places.contains(&package) && places.len() <= NAMES + 1 {
-                places.push(package);
-            }
-        } else {
-            let dir = parent(&case.module.path);
-            common = Some(common.map_or(dir, |known| shared(known, dir)));
-        }
-    }
-    let places = places.into_iter().chain(common.map(|dir| match dir {
+/// Where the modules are: their packages, or the directory that holds them all.
+fn place(finding: &FindingGroup<'_>) -> String {
+    let mut places = finding.packages(NAMES + 2);
+    let outside = finding.cases().filter(|case| case.module.package.is_none());
+    let dirs = outside.map(|case| {
+        let path = case.module.path.as_str();
+        path.rsplit_once('/').map_or(".", |(dir, _)| dir)
+    });
+    places.extend(dirs.reduce(shared).map(|dir| match dir {
         "" => "/",
         dir => dir,
     }));
-    let places = wording::few(places, NAMES);
-    writeln!(out, "{FRAME}-->{FRAME:#} {}", escape(&places))
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or(".", |(dir, _)| dir)
+    wording::few(places.into_iter(), NAMES)
 }
 
 /// The directory that holds both directories.
-fn shared<'a>(one: &'a str, other: &str) -> &'a str {
+fn shared<'a>(one: &'a str, other: &'a str) -> &'a str {
     let mut dir = one;
     while dir != other && !other.starts_with(&format!("{dir}/")) {
         match dir.rsplit_once('/') {
@@ -136,34 +118,27 @@ fn write_complaints(
     detail: Detail,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let all = detail == Detail::Everything;
-    let most = if all { usize::MAX } else { COMPLAINTS };
+    let most = detail.most(COMPLAINTS);
     for group in finding.groups.iter().take(most) {
         let names = group.iter().map(|case| case.module.name.as_str());
-        let names = wording::few(names, if all { usize::MAX } else { NAMES });
+        let names = wording::few(names, detail.most(NAMES));
         let count = wording::counted(group.len(), "module");
-        writeln!(out, "  {FRAME}|{FRAME:#} {count}: {}", escape(&names))?;
+        part(out, "  |", &format!("{count}: {names}"))?;
         let Some(case) = group.first() else { continue };
-        for line in wording::kernel_log(*case) {
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", escape(&line))?;
-        }
-        let most = if all { usize::MAX } else { EVIDENCE };
-        for evidence in case.verdict.evidence.iter().take(most) {
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", escape(evidence))?;
-        }
-        if finding.kind == Kind::Unknown {
-            let reason = wording::reason(case.verdict);
-            writeln!(out, "  {FRAME}|{FRAME:#}   {}", escape(&reason))?;
+        let evidence = case.verdict.evidence.iter();
+        let evidence = evidence.take(detail.most(EVIDENCE)).cloned();
+        let unknown = finding.kind == Kind::Unknown;
+        let reason = unknown.then(|| wording::reason(case.verdict));
+        let log = wording::kernel_log(*case).into_iter();
+        for line in log.chain(evidence).chain(reason) {
+            part(out, "  |", &format!("  {line}"))?;
         }
     }
     let rest = finding.groups.get(most..).unwrap_or_default();
     if !rest.is_empty() {
         let modules = wording::counted(rest.iter().map(Vec::len).sum(), "module");
         let kinds = wording::counted(rest.len(), "other complaint");
-        writeln!(
-            out,
-            "  {FRAME}|{FRAME:#} {modules}: {kinds} (-v shows them)"
-        )?;
+        part(out, "  |", &format!("{modules}: {kinds} (-v shows them)"))?;
     }
     Ok(())
 }
@@ -171,21 +146,16 @@ fn write_complaints(
 /// What the cases of a finding add to it, each thing once.
 fn notes(finding: &FindingGroup<'_>) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    let mut add = |note: String| {
+    for note in finding
+        .cases()
+        .flat_map(|case| wording::notes(case.verdict))
+    {
         if !notes.contains(&note) && notes.len() < COMPLAINTS {
             notes.push(note);
         }
-    };
-    for case in finding.cases() {
-        for assumed in &case.verdict.assumed {
-            add(wording::assumption(*assumed).to_owned());
-        }
-        for note in &case.verdict.notes {
-            add(note.clone());
-        }
     }
-    if finding.before {
-        add("it was so before this transaction".into());
+    if finding.before && notes.len() < COMPLAINTS {
+        notes.push("it was so before this transaction".into());
     }
     notes
 }
@@ -195,21 +165,16 @@ fn notes(finding: &FindingGroup<'_>) -> Vec<String> {
 /// # Errors
 /// Those of `out`.
 pub fn write_errors(report: &Report, detail: Detail, out: &mut impl Write) -> io::Result<()> {
-    let most = match detail {
-        Detail::Everything => usize::MAX,
-        _ => ERRORS,
-    };
-    let style = style(Severity::Block);
+    let most = detail.most(ERRORS);
     write_inputs(report.errors.iter().take(most), out)?;
-    let rest = report.errors.len().saturating_sub(most);
-    if rest > 0 {
-        let inputs = wording::counted(rest, "more input");
-        writeln!(
-            out,
-            "{style}error{style:#}: {inputs} cannot be read (-v names them)"
-        )?;
+    match report.errors.len().saturating_sub(most) {
+        0 => Ok(()),
+        rest => {
+            let inputs = wording::counted(rest, "more input");
+            let text = format!("{inputs} cannot be read (-v names them)");
+            rated(out, Severity::Block, &text)
+        }
     }
-    Ok(())
 }
 
 /// Writes what could not be read, a line each.
@@ -220,10 +185,8 @@ pub fn write_inputs<'e>(
     errors: impl IntoIterator<Item = &'e ErrorEntry>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let style = style(Severity::Block);
-    for error in errors {
-        let (path, why) = (escape(&error.path), escape(&error.error));
-        writeln!(out, "{style}error{style:#}: {path}: {why}")?;
+    for ErrorEntry { path, error, .. } in errors {
+        rated(out, Severity::Block, &format!("{path}: {error}"))?;
     }
     Ok(())
 }
@@ -231,78 +194,59 @@ pub fn write_inputs<'e>(
 fn write_everything(report: &Report, causes: &Causes, out: &mut impl Write) -> io::Result<()> {
     for kernel in &report.kernels {
         writeln!(out, "\n{}", escape(&wording::kernel(kernel)))?;
+        let mut line = |text: String| writeln!(out, "  {}", escape(&text));
         if let Some(build) = &kernel.build {
-            writeln!(out, "  build: {}", escape(build))?;
+            line(format!("build: {build}"))?;
         }
         for also in &kernel.same_kernel_paths {
-            writeln!(out, "  also: {}", escape(also))?;
+            line(format!("also: {also}"))?;
         }
-        match &kernel.base {
-            Some(BaseEntry {
-                types,
-                strings,
-                sha256,
-            }) => writeln!(
-                out,
-                "  base BTF: {types} types, {strings} bytes of strings, sha256 {sha256}"
-            )?,
-            None => writeln!(out, "  base BTF: none was found")?,
-        }
-        let abilities = &kernel.abilities;
-        let distilled = if abilities.distilled_base {
-            "relocates"
-        } else {
-            "ignores"
+        line(match &kernel.base {
+            Some(base) => format!("base BTF: {base}, sha256 {}", base.sha256),
+            None => "base BTF: none was found".to_owned(),
+        })?;
+        let distilled = match kernel.abilities.distilled_base {
+            true => "relocates",
+            false => "ignores",
         };
-        let mismatch = match abilities.allow_mismatch {
+        let mismatch = match kernel.abilities.allow_mismatch {
             Some(true) => "discarded",
             Some(false) => "refused",
             None => "refused (assumed)",
         };
-        let kinds = abilities.kinds;
-        writeln!(
-            out,
-            "  {kinds} BTF kinds, {distilled} .BTF.base, a mismatch is {mismatch}"
-        )?;
+        let kinds = kernel.abilities.kinds;
+        line(format!(
+            "{kinds} BTF kinds, {distilled} .BTF.base, a mismatch is {mismatch}"
+        ))?;
         let config = kernel.config.as_deref().unwrap_or("not found");
-        writeln!(out, "  config: {}", escape(config))?;
+        line(format!("config: {config}"))?;
         if kernel.modules_checked == 0 {
-            writeln!(out, "  no modules were held against it")?;
+            line("no modules were held against it".to_owned())?;
         }
-        let mut without = report.modules.iter().flat_map(|module| {
-            let verdicts = module.verdicts.iter();
-            let of_this = verdicts.filter(|v| v.kernel == kernel.id);
-            of_this.map(move |verdict| (module, verdict))
-        });
-        let no_btf = |(_, v): &(_, &crate::report::VerdictEntry)| v.verdict == Kind::LoadsNoBtf;
-        for (module, verdict) in without.by_ref().filter(no_btf) {
-            let why = wording::reason(verdict);
-            writeln!(
-                out,
-                "  loads without types: {} ({why})",
-                escape(&module.path)
-            )?;
+        for module in &report.modules {
+            let no_btf = module
+                .verdicts
+                .iter()
+                .find(|verdict| verdict.kernel == kernel.id && verdict.verdict == Kind::LoadsNoBtf);
+            if let Some(verdict) = no_btf {
+                let (path, why) = (&module.path, wording::reason(verdict));
+                line(format!("loads without types: {path} ({why})"))?;
+            }
         }
     }
+    let mut unchecked = |text: String| writeln!(out, "not checked: {}", escape(&text));
     for cause in causes.left_out() {
-        writeln!(out, "not checked: {cause} (--causes)")?;
+        unchecked(format!("{cause} (--causes)"))?;
     }
-    writeln!(
-        out,
-        "not checked: signature, version magic, symbols and their CRCs (not in this version)"
-    )?;
-    let machine = "not checked: architecture";
+    unchecked("signature, version magic, symbols and their CRCs (not in this version)".into())?;
     for kernel in report.kernels.iter().filter(|kernel| !kernel.names_machine) {
-        writeln!(
-            out,
-            "{machine}, for {}: it does not say",
-            escape(&wording::kernel(kernel))
-        )?;
+        let kernel = wording::kernel(kernel);
+        unchecked(format!("architecture, for {kernel}: it does not say"))?;
     }
     let silent = report.modules.iter().filter(|m| !m.names_machine).count();
     if silent > 0 {
         let modules = wording::counted(silent, "module");
-        writeln!(out, "{machine}, of {modules} known by BTF alone")?;
+        unchecked(format!("architecture, of {modules} known by BTF alone"))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use btf_guard_protocol::terminal::escape;
 
-use super::style::{Detail, FRAME, HELP, style};
+use super::style::{Detail, part, rated, remark};
 use crate::report::{LintProblem, LintRule, Report, wording};
 
 /// Modules of one rule that are shown.
@@ -19,35 +19,30 @@ pub(crate) fn write_problems(
     detail: Detail,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let most = match detail {
-        Detail::Everything => usize::MAX,
-        _ => SHOWN,
-    };
+    let most = detail.most(SHOWN);
     let mut by_rule: BTreeMap<LintRule, Vec<&LintProblem>> = BTreeMap::new();
     for problem in problems {
         by_rule.entry(problem.rule).or_default().push(problem);
     }
     for (rule, problems) in by_rule {
-        let (style, label) = (style(rule.severity()), wording::label(rule.severity()));
-        let of = wording::counted(report.modules.len(), "module");
-        let (id, summary, count) = (rule.id(), rule.summary(), problems.len());
-        writeln!(
-            out,
-            "{style}{label}{style:#}: {id} ({count} of {of}): {summary}"
-        )?;
-        writeln!(out, "{HELP}help{HELP:#}: {}", rule.help())?;
+        let (of, text) = (
+            wording::counted(report.modules.len(), "module"),
+            rule.text(),
+        );
+        let headline = format!("{rule} ({} of {of}): {}", problems.len(), text.summary);
+        rated(out, text.severity, &headline)?;
+        remark(out, "help", text.help)?;
         for problem in problems.iter().take(most) {
-            let path = match &problem.package {
-                Some(package) => format!("{} (in {package})", problem.path),
-                None => problem.path.clone(),
-            };
-            writeln!(out, "{FRAME}-->{FRAME:#} {}", escape(&path))?;
-            writeln!(out, "  {FRAME}|{FRAME:#} {}", escape(&problem.details))?;
+            match &problem.package {
+                Some(package) => part(out, "-->", &format!("{} (in {package})", problem.path))?,
+                None => part(out, "-->", &problem.path)?,
+            }
+            part(out, "  |", &problem.details)?;
         }
         let rest = problems.len().saturating_sub(most);
         if rest > 0 {
             let modules = wording::counted(rest, "more module");
-            writeln!(out, "  {FRAME}|{FRAME:#} {modules} (-v shows them)")?;
+            part(out, "  |", &format!("{modules} (-v shows them)"))?;
         }
         writeln!(out)?;
     }
@@ -61,29 +56,23 @@ pub(crate) fn write_outcome(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let modules = wording::counted(report.modules.len(), "module");
-    let kernels: Vec<&_> = report
-        .kernels
-        .iter()
-        .filter(|k| k.modules_checked > 0)
-        .collect();
-    let kernels = match kernels.as_slice() {
+    let judged = report.kernels.iter().filter(|k| k.modules_checked > 0);
+    let kernels = match judged.collect::<Vec<_>>()[..] {
         [] if report.errors.is_empty() => {
-            return writeln!(out, "{HELP}ok{HELP:#}: there are no modules to judge");
+            return remark(out, "ok", "there are no modules to judge");
         }
         [] => return Ok(()),
-        [one] => wording::kernel(one),
-        several => wording::counted(several.len(), "kernel"),
+        ref some => wording::kernels(some),
     };
-    let kernels = escape(&kernels);
     match problems.len() {
-        0 => writeln!(
+        0 => remark(
             out,
-            "{HELP}ok{HELP:#}: {modules}, {kernels}: nothing is wrong"
+            "ok",
+            &format!("{modules}, {kernels}: nothing is wrong"),
         ),
-        count => writeln!(
-            out,
-            "{modules}, {kernels}: {}",
-            wording::counted(count, "problem")
-        ),
+        count => {
+            let (problems, kernels) = (wording::counted(count, "problem"), escape(&kernels));
+            writeln!(out, "{modules}, {kernels}: {problems}")
+        }
     }
 }

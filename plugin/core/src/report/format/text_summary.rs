@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use btf_guard_protocol::terminal::escape;
 
-use super::style::HELP;
+use super::style::remark;
 use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::group::FindingGroup;
@@ -34,54 +34,34 @@ fn write_moment(
     findings: &[FindingGroup<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let is_of = |id: usize| {
-        let kernel = report.kernels.get(id);
-        moment.is_none_or(|moment| kernel.is_some_and(|kernel| kernel.moment == moment))
-    };
+    let kernels = report.kernels.iter();
+    let kernels = kernels.filter(|kernel| moment.is_none_or(|moment| kernel.moment == moment));
+    let kernels: Vec<_> = kernels.collect();
     let when = match moment {
         Some(Target::Running) => "now: ",
         Some(Target::NextBoot) => "after a reboot: ",
         None => "",
     };
-    let mut findings = findings
-        .iter()
-        .filter(|finding| is_of(finding.kernel))
-        .peekable();
-    let kernels: Vec<_> = report
-        .kernels
-        .iter()
-        .filter(|kernel| is_of(kernel.id))
-        .collect();
+    let of_these = |finding: &&FindingGroup<'_>| kernels.iter().any(|k| k.id == finding.kernel);
+    let worst = findings.iter().filter(of_these).map(|f| f.severity).max();
+    let named = wording::kernels(&kernels);
     let modules = summary.modules;
-    let kernels_in_words = match kernels.as_slice() {
-        [one] => wording::kernel(one),
-        several => wording::counted(several.len(), "kernel"),
-    };
-    let kernels_in_words = escape(&kernels_in_words);
-    let any = findings.peek().is_some();
-    let quiet = findings.all(|f| f.severity < Severity::Warn);
-    if quiet && summary.unknown == 0 {
-        if modules == 0 && report.errors.is_empty() && !any {
-            return writeln!(out, "{HELP}ok{HELP:#}: {when}there are no modules to judge");
+    if worst < Some(Severity::Warn) && summary.unknown == 0 {
+        if modules == 0 && report.errors.is_empty() && worst.is_none() {
+            return remark(out, "ok", &format!("{when}there are no modules to judge"));
         }
-        if modules == 0 {
-            return Ok(());
-        }
-        let (all, load) = match modules {
-            1 => ("the module".to_owned(), "loads"),
-            _ => (format!("all {modules} modules"), "load"),
+        let all = match modules {
+            0 => return Ok(()),
+            1 => "the module loads".to_owned(),
+            _ => format!("all {modules} modules load"),
         };
-        let without = summary.loads_no_btf + summary.btf_discarded;
-        let without = match without {
+        let without = match summary.loads_no_btf + summary.btf_discarded {
             0 => String::new(),
             // A count of verdicts says nothing of modules where there are several kernels.
             n if kernels.len() == 1 => format!(" ({n} without types)"),
             _ => " (some without types)".to_owned(),
         };
-        return writeln!(
-            out,
-            "{HELP}ok{HELP:#}: {when}{all} {load} on {kernels_in_words}{without}"
-        );
+        return remark(out, "ok", &format!("{when}{all} on {named}{without}"));
     }
     let counts = [
         (summary.loads, "load"),
@@ -91,17 +71,15 @@ fn write_moment(
         (summary.refused, "refused"),
         (summary.unknown, "unknown"),
     ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    let judged = wording::counted(modules, "module");
     if counts.is_empty() {
         return Ok(());
     }
-    let counts = counts.join(", ");
-    writeln!(out, "{when}{judged}, {kernels_in_words}: {counts}")
+    let (judged, named) = (wording::counted(modules, "module"), escape(&named));
+    writeln!(out, "{when}{judged}, {named}: {}", counts.join(", "))
 }
 
 /// A module may be refused for its version magic before its BTF is looked at.
@@ -119,8 +97,8 @@ pub(crate) fn write_other_releases(report: &Report, out: &mut impl Write) -> io:
         return Ok(());
     }
     let modules = wording::counted(count, "module");
-    writeln!(
-        out,
-        "{HELP}note{HELP:#}: the version magic of {modules} names another release; whether the kernel minds is not checked"
-    )
+    let text = format!(
+        "the version magic of {modules} names another release; whether the kernel minds is not checked"
+    );
+    remark(out, "note", &text)
 }
