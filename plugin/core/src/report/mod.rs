@@ -4,14 +4,11 @@
 
 mod alerts;
 mod apply_policy;
+mod entries;
 pub(crate) mod format;
 mod group;
-mod kernel;
 mod lint;
 mod model;
-mod module;
-mod summary;
-mod verdict;
 pub(crate) mod wording;
 
 use std::collections::BTreeMap;
@@ -20,7 +17,7 @@ use btf_guard_protocol::decision::Mode;
 
 use crate::kernel::Target;
 use crate::policy::{self, Severity};
-use summary::count;
+use entries::count;
 
 pub use crate::report::format::kernel_list::{kernel_list, write_kernels};
 pub(crate) use crate::report::format::rpm_log::HELP_ONCE;
@@ -33,15 +30,13 @@ pub use crate::verdict::Kind;
 pub(crate) use apply_policy::Rating;
 pub use apply_policy::{PackageOrigin, Ruling};
 use btf_guard_protocol::plan::SCHEMA;
-pub(crate) use kernel::kernel_entry;
+pub(crate) use entries::{kernel_entry, missing_modules, module_entry, verdict_entry};
 pub(crate) use lint::problems;
 pub(crate) use model::{
     BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
     KernelList, LintProblem, LintRule, ListedKernel, StaleEntry, Summary, Tally, VerdictEntry,
 };
 pub use model::{ErrorEntry, ModuleEntry, Report};
-pub(crate) use module::{missing_modules, module_entry};
-pub(crate) use verdict::verdict_entry;
 
 /// Puts a report together and decides by `mode`.
 pub fn assemble(

@@ -2,7 +2,7 @@
 //! The kernels of a root, as data (and so as JSON) and as text.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::plan::SCHEMA;
 use btf_guard_protocol::terminal::escape;
@@ -19,6 +19,7 @@ fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> L
     entry.source = installed.bootable.path.display().to_string();
     entry.default = installed.bootable.is_default();
     entry.stale = installed.stale.as_ref().map(Into::into);
+    let text = |path: &PathBuf| path.display().to_string();
     let via = installed.bootable.via.iter().map(|via| BootPathEntry {
         method: word(via.way).to_owned(),
         source: via.source.display().to_string(),
@@ -35,10 +36,7 @@ fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> L
     ListedKernel {
         entry,
         build_id: installed.build_id.clone(),
-        module_dir: installed
-            .module_dir
-            .as_ref()
-            .map(|dir| dir.display().to_string()),
+        module_dir: installed.module_dir.as_ref().map(text),
         snapshot: installed.bootable.home.snapshot(),
         running: running.is_some_and(runs),
         orphan: installed.module_dir.is_none(),
@@ -108,67 +106,61 @@ pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path
 /// Those of `out`.
 pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> {
     for kernel in &list.kernels {
-        let release = escape(kernel.entry.release.as_deref().unwrap_or("(no release)"));
-        let mut words = Vec::new();
-        if kernel.running {
-            words.push("runs now");
+        let entry = &kernel.entry;
+        let marks = [
+            (kernel.running, "runs now"),
+            (entry.default, "boots by default"),
+            (entry.stale.is_some(), "STALE COPY"),
+            (kernel.orphan, "no modules"),
+        ];
+        let marks: Vec<&str> = marks
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, mark)| *mark)
+            .collect();
+        let release = escape(entry.release.as_deref().unwrap_or("(no release)"));
+        match marks.is_empty() {
+            true => writeln!(out, "{release}")?,
+            false => writeln!(out, "{release}  [{}]", marks.join(", "))?,
         }
-        if kernel.entry.default {
-            words.push("boots by default");
+        let mut line = |label: &str, text: &str| writeln!(out, "  {label:<8} {}", escape(text));
+        line("image", &entry.source)?;
+        if let Some(build) = &entry.build {
+            line("build", build)?;
         }
-        if kernel.entry.stale.is_some() {
-            words.push("STALE COPY");
-        }
-        if kernel.orphan {
-            words.push("no modules");
-        }
-        let words = match words[..] {
-            [] => String::new(),
-            _ => format!("  [{}]", words.join(", ")),
-        };
-        writeln!(out, "{release}{words}")?;
-        writeln!(out, "  image    {}", escape(&kernel.entry.source))?;
-        if let Some(build) = &kernel.entry.build {
-            writeln!(out, "  build    {}", escape(build))?;
-        }
-        match &kernel.entry.base {
+        match &entry.base {
             Some(base) => {
                 let sha256 = base.sha256.get(..12).unwrap_or(&base.sha256);
-                writeln!(out, "  base     {base}, sha256 {sha256}…")?;
+                line("base", &format!("{base}, sha256 {sha256}…"))?;
             }
-            None => writeln!(out, "  base     none was found")?,
+            None => line("base", "none was found")?,
         }
-        match (kernel.entry.abilities.allow_mismatch, &kernel.entry.config) {
-            (Some(allow), Some(config)) => {
-                let what = if allow {
-                    "loads modules without their BTF"
-                } else {
-                    "refuses modules"
-                };
-                writeln!(out, "  mismatch {what} ({})", escape(config))?;
-            }
-            _ => writeln!(out, "  mismatch not known: no config was found")?,
-        }
+        let mismatch = match (entry.abilities.allow_mismatch, &entry.config) {
+            (Some(true), Some(config)) => format!("loads modules without their BTF ({config})"),
+            (Some(false), Some(config)) => format!("refuses modules ({config})"),
+            _ => "not known: no config was found".to_owned(),
+        };
+        line("mismatch", &mismatch)?;
         if let Some(dir) = &kernel.module_dir {
-            writeln!(out, "  modules  {}", escape(dir))?;
+            line("modules", dir)?;
         }
-        for via in kernel
-            .boot_paths
-            .iter()
-            .filter(|via| via.source != kernel.entry.source)
+        for BootPathEntry {
+            method, source, id, ..
+        } in &kernel.boot_paths
         {
-            let id = via.id.as_deref().map(|id| format!(" '{}'", escape(id)));
-            let (way, source) = (&via.method, escape(&via.source));
-            writeln!(out, "  via      {way} {source}{}", id.unwrap_or_default())?;
+            if *source != entry.source {
+                let id = id.as_deref().map(|id| format!(" '{id}'"));
+                line(
+                    "via",
+                    &format!("{method} {source}{}", id.unwrap_or_default()),
+                )?;
+            }
         }
-        if let Some(stale) = &kernel.entry.stale {
-            let build = stale
-                .build
-                .as_deref()
-                .map(|build| format!(" ({})", escape(build)));
-            let (than, build) = (escape(&stale.newer_image), build.unwrap_or_default());
-            writeln!(out, "  stale    another build than {than}{build}")?;
-            writeln!(out, "  help     {}", escape(&stale.fix_command))?;
+        if let Some(stale) = &entry.stale {
+            let build = stale.build.as_deref().map(|build| format!(" ({build})"));
+            let (than, build) = (&stale.newer_image, build.unwrap_or_default());
+            line("stale", &format!("another build than {than}{build}"))?;
+            line("help", &stale.fix_command)?;
         }
         writeln!(out)?;
     }
