@@ -5,11 +5,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use btf_guard_core::config::{self, Config, ConfigProblem, Loaded, OnError};
+use btf_guard_core::config::{self, Config, ConfigProblem, Loaded, word};
 use btf_guard_core::kernel::Target;
-use btf_guard_core::policy::{Patterns, SettingOrigin, Severity, built_in};
+use btf_guard_core::policy::{Effect, Patterns, Rule, Severity, Table, built_in};
 use btf_guard_core::verdict::Kind;
-use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::terminal::escape;
 use serde::Serialize;
 
@@ -35,7 +34,7 @@ pub(crate) fn run(what: &ConfigCommand) -> anyhow::Result<Outcome> {
         ConfigCommand::Check { files, place } => {
             let problems = match files.as_slice() {
                 [] => Loaded::read(&place.places()).problems,
-                files => files.iter().flat_map(|file| mistakes(file)).collect(),
+                files => files.iter().filter_map(|file| mistake(file)).collect(),
             };
             complain(&problems);
             Ok(match problems.is_empty() {
@@ -47,23 +46,21 @@ pub(crate) fn run(what: &ConfigCommand) -> anyhow::Result<Outcome> {
 }
 
 /// A file that somebody names may be anybody's: it is not obeyed.
-fn mistakes(path: &Path) -> Vec<ConfigProblem> {
+fn mistake(path: &Path) -> Option<ConfigProblem> {
     let mut text = Vec::new();
     let opened = File::open(path).and_then(|f| f.take(MAX_FILE + 1).read_to_end(&mut text));
     let what = match opened {
         Ok(length) if length as u64 > MAX_FILE => format!("it is longer than {MAX_FILE} bytes"),
         Ok(_) => {
-            return config::parse(&Config::default(), path, text)
-                .err()
-                .unwrap_or_default();
+            return config::parse(&Config::default(), path, text).err();
         }
         Err(error) => error.to_string(),
     };
-    vec![ConfigProblem {
+    Some(ConfigProblem {
         path: path.to_owned(),
         place: None,
         what,
-    }]
+    })
 }
 
 fn complain(problems: &[ConfigProblem]) {
@@ -98,58 +95,56 @@ struct RuleEntry {
 impl Shown {
     fn of(loaded: &Loaded) -> Self {
         let config = &loaded.config;
-        let entry = |key: &str, value: &str, origin: &SettingOrigin| SettingEntry {
+        let entry = |key: &str, value: String, origin: &Option<String>| SettingEntry {
             key: key.to_owned(),
-            value: value.to_owned(),
-            origin: origin.to_string(),
+            value,
+            origin: origin.clone().unwrap_or_else(|| "built in".to_owned()),
         };
         let jsonl = config.jsonl.value.as_ref();
         let jsonl = jsonl.map_or_else(|| "false".to_owned(), |path| path.display().to_string());
-        let on_error = match config.on_error.value {
-            OnError::Warn => "warn",
-            OnError::Block => "block",
-        };
-        let mut values = vec![
-            entry("mode", mode(config.mode.value), &config.mode.origin),
-            entry("on_error", on_error, &config.on_error.origin),
-        ];
         let policy = &config.policy;
-        for (moment, when) in [(Target::Running, "now"), (Target::NextBoot, "boot")] {
-            for kind in Kind::ALL {
-                let key = format!("severity.{when}.{kind}");
-                values.push(match policy.table.get(moment, kind) {
-                    Some(set) => entry(&key, severity(set.value), &set.origin),
-                    None => entry(
-                        &key,
-                        severity(built_in(moment, kind)),
-                        &SettingOrigin::BuiltIn,
-                    ),
-                });
-            }
-        }
-        for (moment, when) in [(Target::Running, "now"), (Target::NextBoot, "boot")] {
-            for kind in Kind::ALL {
-                if let Some(set) = policy.if_needed.get(moment, kind) {
-                    let key = format!("severity_if_needed.{when}.{kind}");
-                    values.push(entry(&key, severity(set.value), &set.origin));
+        let severities =
+            |name: &str, table: &Table, built_in: fn(Target, Kind) -> Option<Severity>| {
+                let mut entries = Vec::new();
+                for moment in [Target::Running, Target::NextBoot] {
+                    for kind in Kind::ALL {
+                        let set = table.get(&(moment, kind));
+                        let value = set.map(|set| set.value).or_else(|| built_in(moment, kind));
+                        let origin = set.and_then(|set| set.origin.clone());
+                        let key = format!("{name}.{}.{kind}", word(&moment));
+                        entries.extend(value.map(|value| entry(&key, word(&value), &origin)));
+                    }
                 }
-            }
-        }
-        values.push(entry("log.jsonl", &jsonl, &config.jsonl.origin));
+                entries
+            };
+        let mut values = vec![
+            entry("mode", word(&config.mode.value), &config.mode.origin),
+            entry(
+                "on_error",
+                word(&config.on_error.value),
+                &config.on_error.origin,
+            ),
+        ];
+        values.extend(severities("severity", &policy.table, |moment, kind| {
+            Some(built_in(moment, kind))
+        }));
+        values.extend(severities(
+            "severity_if_needed",
+            &policy.if_needed,
+            |_, _| None,
+        ));
+        values.push(entry("log.jsonl", jsonl, &config.jsonl.origin));
+        let files = loaded.files.iter();
         Self {
             values,
             rules: policy.rules.iter().map(rule).collect(),
-            files: loaded
-                .files
-                .iter()
-                .map(|f| f.display().to_string())
-                .collect(),
+            files: files.map(|file| file.display().to_string()).collect(),
             problems: loaded.problems.iter().map(ToString::to_string).collect(),
         }
     }
 }
 
-fn rule(rule: &btf_guard_core::policy::Rule) -> RuleEntry {
+fn rule(rule: &Rule) -> RuleEntry {
     let mut says = Vec::new();
     for (key, names) in [
         ("package", &rule.package),
@@ -168,15 +163,9 @@ fn rule(rule: &btf_guard_core::policy::Rule) -> RuleEntry {
         let all: Vec<&str> = rule.verdicts.iter().map(|kind| kind.name()).collect();
         says.push(("verdict", all.join(", ")));
     }
-    if let Some(moment) = rule.moment {
-        let moment = match moment {
-            Target::Running => "now",
-            Target::NextBoot => "boot",
-        };
-        says.push(("moment", moment.to_owned()));
-    }
-    if let btf_guard_core::policy::Effect::Is(value) = rule.effect {
-        says.push(("severity", severity(value).to_owned()));
+    says.extend(rule.moment.map(|moment| ("moment", word(&moment))));
+    if let Effect::Is(value) = rule.effect {
+        says.push(("severity", word(&value)));
     }
     if let Some(expires) = &rule.expires {
         says.push(("expires", expires.to_string()));
@@ -212,21 +201,4 @@ fn text(shown_: &Shown, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Off => "off",
-        Mode::Warn => "warn",
-        Mode::Block => "block",
-    }
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::None => "none",
-        Severity::Info => "info",
-        Severity::Warn => "warn",
-        Severity::Block => "block",
-    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// One mistake, or why a file is not believed.
+/// A mistake, or why a file is not believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// The file.
@@ -24,6 +24,20 @@ impl ConfigProblem {
             place: Some(place(text, span.start)),
             what,
         }
+    }
+
+    /// What serde says, with the known word that is nearest to an unknown one.
+    pub(crate) fn of_toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let mut what = error.message().replace('\n', "; ");
+        let mut quoted = error.message().split('`').skip(1).step_by(2);
+        if let Some(word) = quoted.next()
+            && what.starts_with("unknown ")
+            && let Some(nearest) =
+                quoted.min_by_key(|known| strsim::damerau_levenshtein(word, known))
+        {
+            what.push_str(&format!(" (did you mean `{nearest}`?)"));
+        }
+        Self::at(path, text, &error.span().unwrap_or_default(), what)
     }
 
     /// One that is about a whole file.
@@ -52,10 +66,4 @@ pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     let begun = before.rsplit('\n').next().unwrap_or_default();
     (line, begun.chars().count() + 1)
-}
-
-/// The word that is most like another.
-pub(crate) fn nearest<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
-    let distance = |known: &&&str| strsim::damerau_levenshtein(word, known);
-    words.iter().min_by_key(distance).copied()
 }

@@ -1,255 +1,215 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! One file of the configuration.
 
-use std::ops::Range;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
-use toml::de::{DeArray, DeTable};
+use glob::Pattern;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use toml::{Spanned, Value};
 
-use super::toml_reader::{Keys, Value};
-use super::{Config, ConfigProblem, DEFAULT_LOG, MAX_RULES, OnError};
+use super::error::place;
+use super::{Config, ConfigProblem, DEFAULT_LOG, MAX_RULES, OnError, word};
 use crate::kernel::Target;
-use crate::policy::{Effect, Expiry, Rule, Severity, Table, built_in};
+use crate::policy::{Effect, Expiry, Patterns, Rule, Set, Severity, Table, built_in, pattern};
 use crate::verdict::Kind;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct File {
+    mode: Option<Spanned<Mode>>,
+    on_error: Option<Spanned<OnError>>,
+    #[serde(default)]
+    severity: Severities,
+    #[serde(default)]
+    severity_if_needed: Severities,
+    #[serde(default)]
+    log: Log,
+    #[serde(default)]
+    rule: Vec<Spanned<RuleText>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+struct Severities {
+    now: BTreeMap<Kind, Spanned<Severity>>,
+    boot: BTreeMap<Kind, Spanned<Severity>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct Log {
+    jsonl: Option<Spanned<Jsonl>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected true, false or a path")]
+enum Jsonl {
+    On(bool),
+    Path(PathBuf),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct RuleText {
+    #[serde(default, deserialize_with = "names")]
+    package: Patterns,
+    #[serde(default, deserialize_with = "modules")]
+    module: Patterns,
+    #[serde(default, deserialize_with = "names")]
+    vendor: Patterns,
+    #[serde(default, deserialize_with = "names")]
+    repository: Patterns,
+    #[serde(default, deserialize_with = "names")]
+    release: Patterns,
+    #[serde(default, deserialize_with = "list")]
+    verdict: Vec<Kind>,
+    moment: Option<Target>,
+    severity: Severity,
+    reason: Option<String>,
+    #[serde(default, deserialize_with = "expiry")]
+    expires: Option<Expiry>,
+}
+
+impl RuleText {
+    /// The rule, which is named after its place.
+    fn rule(self, place: String) -> Rule {
+        let reason = self.reason.as_deref().map(str::trim);
+        let reason = reason.filter(|text| !text.is_empty());
+        Rule {
+            source: Override {
+                source: OverrideSource::Rule,
+                id: Some(place),
+                reason: reason.map(str::to_owned),
+            },
+            package: self.package,
+            vendor: self.vendor,
+            repository: self.repository,
+            module: self.module,
+            release: self.release,
+            verdicts: self.verdict,
+            moment: self.moment,
+            expires: self.expires,
+            effect: Effect::Is(self.severity),
+        }
+    }
+}
 
 /// The configuration with what a file says on top of it.
 ///
 /// # Errors
-/// Every mistake in the file: then none of it counts.
-pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, Vec<ConfigProblem>> {
-    let table = DeTable::parse(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let what = error.message().replace('\n', "; ");
-        vec![ConfigProblem::at(path, text, &span, what)]
-    })?;
-    let mut file = File {
-        keys: Keys::new(path, text),
-        config: config.clone(),
-    };
-    file.read(table.get_ref());
-    match file.keys.problems.is_empty() {
-        true => Ok(file.config),
-        false => Err(file.keys.problems),
+/// The first mistake in the file: then none of it counts.
+pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, ConfigProblem> {
+    let file: File =
+        toml::from_str(text).map_err(|error| ConfigProblem::of_toml(path, text, &error))?;
+    let origin = |start| format!("{}:{}", path.display(), place(text, start).0);
+    let mut config = config.clone();
+    if let Some(mode) = file.mode {
+        config.mode = set(mode, origin);
     }
-}
-
-struct File<'t> {
-    keys: Keys<'t>,
-    config: Config,
-}
-
-impl<'t> File<'t> {
-    fn read(&mut self, table: &DeTable<'t>) {
-        let names = [
-            "mode",
-            "on_error",
-            "severity",
-            "severity_if_needed",
-            "log",
-            "rule",
-        ];
-        let [mode, on_error, severity, if_needed, log, rules] = self.keys.known(table, "", names);
-        let modes = [
-            ("off", Mode::Off),
-            ("warn", Mode::Warn),
-            ("block", Mode::Block),
-        ];
-        if let Some(value) = mode
-            && let Some(mode) = self.keys.word(value, &modes)
-        {
-            self.config.mode = self.keys.set(mode, &value.span());
-        }
-        let ends = [("warn", OnError::Warn), ("block", OnError::Block)];
-        if let Some(value) = on_error
-            && let Some(on_error) = self.keys.word(value, &ends)
-        {
-            self.config.on_error = self.keys.set(on_error, &value.span());
-        }
-        if let Some(value) = severity {
-            let mut table = std::mem::take(&mut self.config.policy.table);
-            self.severities(value, "severity.", &mut table);
-            self.config.policy.table = table;
-        }
-        if let Some(value) = if_needed {
-            let mut table = std::mem::take(&mut self.config.policy.if_needed);
-            self.severities(value, "severity_if_needed.", &mut table);
-            self.config.policy.if_needed = table;
-        }
-        if let Some(value) = log {
-            self.log(value);
-        }
-        if let Some(value) = rules {
-            self.rules(value);
-        }
+    if let Some(on_error) = file.on_error {
+        config.on_error = set(on_error, origin);
     }
-
-    fn severities(&mut self, value: &Value<'t>, of: &str, table: &mut Table) {
-        let Some(moments) = self.keys.table(value) else {
-            return;
-        };
-        let [now, boot] = self.keys.known(moments, of, ["now", "boot"]);
-        for (moment, word, value) in [
-            (Target::Running, "now", now),
-            (Target::NextBoot, "boot", boot),
-        ] {
-            let Some(verdicts) = value.and_then(|value| self.keys.table(value)) else {
-                continue;
-            };
-            let of = format!("{of}{word}.");
-            let found = self.keys.known(verdicts, &of, Kind::ALL.map(Kind::name));
-            for (kind, value) in Kind::ALL.into_iter().zip(found) {
-                if let Some(value) = value
-                    && let Some(severity) = self.keys.severity(value)
-                {
-                    table.set(moment, kind, self.keys.set(severity, &value.span()));
-                }
-            }
-        }
-    }
-
-    fn log(&mut self, value: &Value<'t>) {
-        let Some(table) = self.keys.table(value) else {
-            return;
-        };
-        let [jsonl] = self.keys.known(table, "log.", ["jsonl"]);
-        let Some(value) = jsonl else {
-            return;
-        };
-        let path = match value.get_ref().as_bool() {
-            Some(false) => None,
-            Some(true) => Some(DEFAULT_LOG.into()),
-            None if value.get_ref().as_str().is_some() => self.keys.path(value),
-            None => {
-                self.keys
-                    .wrong(&value.span(), "expected true, false or a path");
-                None
+    if let Some(jsonl) = file.log.jsonl {
+        let span = jsonl.span();
+        config.jsonl.origin = Some(origin(span.start));
+        config.jsonl.value = match jsonl.into_inner() {
+            Jsonl::On(is_on) => is_on.then(|| DEFAULT_LOG.into()),
+            Jsonl::Path(log) if log.is_absolute() => Some(log),
+            Jsonl::Path(_) => {
+                let what = "expected a path that starts with '/'".to_owned();
+                return Err(ConfigProblem::at(path, text, &span, what));
             }
         };
-        self.config.jsonl = self.keys.set(path, &value.span());
     }
-
-    fn rules(&mut self, value: &Value<'t>) {
-        let Some(rules) = value.get_ref().as_array() else {
-            self.keys
-                .wrong(&value.span(), "write [[rule]], with two brackets");
-            return;
-        };
-        if self.config.policy.rules.len() + rules.len() > MAX_RULES {
-            let what = format!("more than {MAX_RULES} rules");
-            return self.keys.wrong(&value.span(), what);
-        }
-        self.all(rules);
+    let policy = &mut config.policy;
+    add(&mut policy.table, file.severity, origin);
+    add(&mut policy.if_needed, file.severity_if_needed, origin);
+    if policy.rules.len() + file.rule.len() > MAX_RULES {
+        let what = format!("more than {MAX_RULES} rules");
+        return Err(ConfigProblem::of(path, &what));
     }
-
-    fn all(&mut self, rules: &DeArray<'t>) {
-        for value in rules {
-            if let Some(table) = self.keys.table(value) {
-                self.rule(table, &value.span());
-            }
-        }
-    }
-
-    fn rule(&mut self, table: &DeTable<'t>, span: &Range<usize>) {
-        let names = [
-            "package",
-            "module",
-            "vendor",
-            "repository",
-            "release",
-            "verdict",
-            "moment",
-            "severity",
-            "reason",
-            "expires",
-        ];
-        let [
-            package,
-            module,
-            vendor,
-            repository,
-            release,
-            verdict,
-            moment,
-            severity,
-            reason,
-            expires,
-        ] = self.keys.known(table, "rule.", names);
-        let Some(severity) = severity else {
-            return self.keys.wrong(span, "the rule has no 'severity'");
-        };
-        let Some(severity) = self.keys.severity(severity) else {
-            return;
-        };
-        let mut source = Override::of(OverrideSource::Rule);
-        source.id = Some(self.keys.origin(span).to_string());
-        if let Some(value) = reason {
-            let text = self.keys.text(value).unwrap_or_default().trim();
-            source.reason = (!text.is_empty()).then(|| text.to_owned());
-        }
-        let mut rule = Rule::new(source, Effect::Is(severity));
-        for (names, value, of_modules) in [
-            (&mut rule.package, package, false),
-            (&mut rule.module, module, true),
-            (&mut rule.vendor, vendor, false),
-            (&mut rule.repository, repository, false),
-            (&mut rule.release, release, false),
-        ] {
-            if let Some(value) = value {
-                *names = self.keys.names(value, of_modules);
-            }
-        }
-        if let Some(value) = verdict {
-            let words = Kind::ALL.map(|kind| (kind.name(), kind));
-            let each = |keys: &mut Keys<'t>, value: &Value<'t>| keys.word(value, &words);
-            rule.verdicts = self.keys.list(value, each);
-        }
-        let moments = [("now", Target::Running), ("boot", Target::NextBoot)];
-        rule.moment = moment.and_then(|value| self.keys.word(value, &moments));
-        rule.expires = expires.and_then(|value| self.expiry(value));
+    for rule in file.rule {
+        let span = rule.span();
+        let severity = rule.get_ref().severity;
+        let rule = rule.into_inner().rule(origin(span.start));
         if rule.source.reason.is_none()
-            && let Some((moment, kind)) = self.lowered(&rule, severity)
+            && let Some((moment, kind)) = lowered(&policy.table, &rule, severity)
         {
-            let when = match moment {
-                Target::Running => "now",
-                Target::NextBoot => "boot",
-            };
-            let what = format!("the rule lowers {when}.{kind} and has no 'reason'");
-            self.keys.wrong(span, what);
+            let moment = word(&moment);
+            let what = format!("the rule lowers {moment}.{kind} and has no 'reason'");
+            return Err(ConfigProblem::at(path, text, &span, what));
         }
-        self.config.policy.rules.push(rule);
+        policy.rules.push(rule);
     }
+    Ok(config)
+}
 
-    /// A date of TOML's own, without quotes, is one, too.
-    fn expiry(&mut self, value: &Value<'t>) -> Option<Expiry> {
-        let text = match value.get_ref().as_datetime() {
-            Some(date) => date.to_string(),
-            None => self.keys.text(value)?.to_owned(),
-        };
-        match text.parse() {
-            Ok(expiry) => Some(expiry),
-            Err(error) => {
-                self.keys.wrong(&value.span(), error.to_string());
-                None
-            }
+fn set<T>(value: Spanned<T>, origin: impl Fn(usize) -> String) -> Set<T> {
+    Set {
+        origin: Some(origin(value.span().start)),
+        value: value.into_inner(),
+    }
+}
+
+fn add(table: &mut Table, said: Severities, origin: impl Fn(usize) -> String) {
+    for (moment, verdicts) in [(Target::Running, said.now), (Target::NextBoot, said.boot)] {
+        for (kind, severity) in verdicts {
+            table.insert((moment, kind), set(severity, &origin));
         }
     }
+}
 
-    /// A verdict at a moment that would be less severe by a rule than without any:
-    /// than is built in, or than the files so far have set.
-    fn lowered(&self, rule: &Rule, severity: Severity) -> Option<(Target, Kind)> {
-        let is_about = |(moment, kind): &(Target, Kind)| {
-            rule.moment.is_none_or(|own| own == *moment)
-                && (rule.verdicts.is_empty() || rule.verdicts.contains(kind))
-        };
-        let is_lowered = |(moment, kind): &(Target, Kind)| {
-            let set = self.config.policy.table.get(*moment, *kind);
-            let set = set.map_or(Severity::None, |set| set.value);
-            severity < set.max(built_in(*moment, *kind))
-        };
-        let kinds = Kind::ALL.into_iter();
-        let mut all = kinds.flat_map(|kind| [(Target::Running, kind), (Target::NextBoot, kind)]);
-        all.find(|at| is_about(at) && is_lowered(at))
-    }
+/// A verdict at a moment that would be less severe by a rule than without any:
+/// than is built in, or than the files so far have set.
+fn lowered(table: &Table, rule: &Rule, severity: Severity) -> Option<(Target, Kind)> {
+    let kinds = Kind::ALL.into_iter();
+    let mut all = kinds.flat_map(|kind| [(Target::Running, kind), (Target::NextBoot, kind)]);
+    all.find(|at| {
+        let set = table.get(at).map_or(Severity::None, |set| set.value);
+        rule.moment.is_none_or(|own| own == at.0)
+            && (rule.verdicts.is_empty() || rule.verdicts.contains(&at.1))
+            && severity < set.max(built_in(at.0, at.1))
+    })
+}
+
+/// One value or a list of them.
+fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let all = match Value::deserialize(from)? {
+        Value::Array(all) if all.is_empty() => {
+            return Err(D::Error::custom("an empty list matches nothing"));
+        }
+        Value::Array(all) => all,
+        one => vec![one],
+    };
+    let all = all.into_iter().map(Value::try_into);
+    all.collect::<Result<_, _>>().map_err(D::Error::custom)
+}
+
+fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Patterns, D::Error> {
+    patterns(from, false)
+}
+
+/// In names of modules `-` and `_` are the same.
+fn modules<'de, D: Deserializer<'de>>(from: D) -> Result<Patterns, D::Error> {
+    patterns(from, true)
+}
+
+fn patterns<'de, D: Deserializer<'de>>(from: D, of_modules: bool) -> Result<Patterns, D::Error> {
+    let texts: Vec<String> = list(from)?;
+    let patterns = texts.iter().map(|text| pattern(text, of_modules));
+    let patterns: Result<Vec<Pattern>, _> = patterns.collect();
+    patterns.map(Patterns).map_err(D::Error::custom)
+}
+
+/// A date of TOML's own, without quotes, is one, too.
+fn expiry<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Expiry>, D::Error> {
+    let text = match Value::deserialize(from)? {
+        Value::Datetime(date) => date.to_string(),
+        other => other.try_into().map_err(D::Error::custom)?,
+    };
+    text.parse().map(Some).map_err(D::Error::custom)
 }

@@ -10,7 +10,6 @@
 mod error;
 mod file;
 mod kernel_cmdline;
-mod toml_reader;
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,9 @@ use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::OverrideSource;
 use btf_guard_protocol::state::trusted_dir::Private;
 
-use crate::policy::{ConfigPaths, Policy, Set, SettingOrigin};
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{ConfigPaths, Policy, Set};
 
 pub use error::ConfigProblem;
 pub use kernel_cmdline::command_line;
@@ -33,7 +34,8 @@ const MAX_RULES: usize = 1024;
 pub(crate) const DEFAULT_LOG: &str = "/var/log/btf-guard.jsonl";
 
 /// What becomes of a transaction that cannot be judged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// It goes on, with a warning.
     #[default]
@@ -122,7 +124,7 @@ impl Loaded {
                 self.config = config;
                 self.files.push(path.to_owned());
             }
-            Err(problems) => self.problems.extend(problems),
+            Err(problem) => self.problems.push(problem),
         }
     }
 
@@ -142,11 +144,16 @@ impl Loaded {
 /// The configuration with what one file's text says on top of it.
 ///
 /// # Errors
-/// Every mistake in it: then none of it counts.
-pub fn parse(config: &Config, path: &Path, text: Vec<u8>) -> Result<Config, Vec<ConfigProblem>> {
-    let text =
-        String::from_utf8(text).map_err(|_| vec![ConfigProblem::of(path, &"it is not UTF-8")])?;
+/// The first mistake in it: then none of it counts.
+pub fn parse(config: &Config, path: &Path, text: Vec<u8>) -> Result<Config, ConfigProblem> {
+    let text = String::from_utf8(text).map_err(|_| ConfigProblem::of(path, &"it is not UTF-8"))?;
     file::read(config, path, &text)
+}
+
+/// A value of an enumeration as files have it.
+pub fn word(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// The mode of a transaction, and where it comes from: the environment's goes
@@ -165,11 +172,9 @@ pub fn mode(
         // The hook's own: it can only warn.
         Some((mode, None)) if mode <= config.mode.value => (mode, None),
         Some((_, None)) | None => {
-            let is_set = config.mode.origin != SettingOrigin::BuiltIn;
-            (
-                config.mode.value,
-                is_set.then_some(OverrideSource::Configuration),
-            )
+            let source = config.mode.origin.as_ref();
+            let source = source.map(|_| OverrideSource::Configuration);
+            (config.mode.value, source)
         }
     };
     match command_line.filter(|most| *most < mode) {

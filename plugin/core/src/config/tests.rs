@@ -11,86 +11,92 @@ mod severity;
 
 fn parsed(text: &str) -> Config {
     let read = parse(&Config::default(), Path::new("/x.toml"), text.into());
-    read.unwrap_or_else(|problems| panic!("{problems:?}\n{text}"))
+    read.unwrap_or_else(|problem| panic!("{problem}\n{text}"))
 }
 
-fn mistakes(text: &str) -> Vec<String> {
+fn mistake(text: &str) -> String {
     let read = parse(&Config::default(), Path::new("/x.toml"), text.into());
-    let problems = read.err().unwrap_or_default();
-    problems.iter().map(ToString::to_string).collect()
+    read.err().unwrap().to_string()
 }
 
 #[test]
 fn mistakes_are_told_with_their_place_and_a_way_out() {
+    let verdicts =
+        "`loads`, `loads-no-btf`, `btf-discarded`, `btf-wrong`, `refused`, `missing`, `unknown`";
     for (text, expected) in [
         (
-            "moode = \"warn\"",
-            "/x.toml:1:1: unknown key 'moode' (did you mean 'mode'?)",
+            "moode = 1",
+            "1:1: unknown field `moode`, expected one of `mode`, `on_error`, `severity`, \
+             `severity_if_needed`, `log`, `rule` (did you mean `mode`?)",
         ),
         (
-            "\n  mode = \"wran\"",
-            "/x.toml:2:10: 'wran' is none of off, warn, block (did you mean 'warn'?)",
+            "\n  mode = 'wran'",
+            "2:10: unknown variant `wran`, expected one of `off`, `warn`, `block` (did you mean `warn`?)",
         ),
-        ("mode = 3", "/x.toml:1:8: expected a text in quotes"),
+        ("mode = 3", "1:8: wanted string or table"),
         (
-            "on_error = \"off\"",
-            "/x.toml:1:12: 'off' is none of warn, block (did you mean 'warn'?)",
+            "on_error = 'off'",
+            "1:12: unknown variant `off`, expected `warn` or `block` (did you mean `warn`?)",
         ),
         (
-            "[severity.boot]\nrefuse = \"warn\"",
-            "/x.toml:2:1: unknown key 'severity.boot.refuse' (did you mean 'severity.boot.refused'?)",
+            "[severity.boot]\nrefuse = 'warn'",
+            &format!(
+                "2:1: unknown variant `refuse`, expected one of {verdicts} (did you mean `refused`?)"
+            ),
         ),
         (
             "[severity.reboot]\n",
-            "/x.toml:1:11: unknown key 'severity.reboot' (did you mean 'severity.boot'?)",
-        ),
-        ("severity = \"warn\"", "/x.toml:1:12: expected a table"),
-        (
-            "[log]\njsonl = \"relative\"",
-            "/x.toml:2:9: expected a path that starts with '/'",
+            "1:11: unknown field `reboot`, expected `now` or `boot` (did you mean `boot`?)",
         ),
         (
-            "[log]\njsonl = 3",
-            "/x.toml:2:9: expected true, false or a path",
+            "severity = 'warn'",
+            "1:12: invalid type: string \"warn\", expected a table",
         ),
         (
-            "[rule]\nseverity = \"warn\"",
-            "/x.toml:1:1: write [[rule]], with two brackets",
+            "[log]\njsonl = 'relative'",
+            "2:9: expected a path that starts with '/'",
+        ),
+        ("[log]\njsonl = 3", "2:9: expected true, false or a path"),
+        (
+            "[rule]\nseverity = 'warn'",
+            "1:1: invalid type: map, expected a sequence",
         ),
         (
-            "[[rule]]\npakage = \"a\"\nseverity = \"block\"",
-            "/x.toml:2:1: unknown key 'rule.pakage' (did you mean 'rule.package'?)",
+            "[[rule]]\npakage = 'a'\nseverity = 'block'",
+            "2:1: unknown field `pakage`, expected one of `package`, `module`, `vendor`, \
+             `repository`, `release`, `verdict`, `moment`, `severity`, `reason`, `expires` \
+             (did you mean `package`?)",
         ),
         (
-            "[[rule]]\nverdict = \"refused\"",
-            "/x.toml:1:1: the rule has no 'severity'",
+            "[[rule]]\nverdict = 'refused'",
+            "1:1: missing field `severity`",
         ),
         (
-            "[[rule]]\nseverity = \"warn\"",
-            "/x.toml:1:1: the rule lowers boot.refused and has no 'reason'",
+            "[[rule]]\nseverity = 'warn'",
+            "1:1: the rule lowers boot.refused and has no 'reason'",
         ),
         (
-            "[[rule]]\nseverity = \"warn\"\nreason = \" \"",
-            "/x.toml:1:1: the rule lowers boot.refused and has no 'reason'",
+            "[[rule]]\nseverity = 'warn'\nreason = ' '",
+            "1:1: the rule lowers boot.refused and has no 'reason'",
         ),
         (
-            "severity.now.unknown = \"block\"\n[[rule]]\nverdict=\"unknown\"\nmoment=\"now\"\nseverity = \"info\"",
-            "/x.toml:2:1: the rule lowers now.unknown and has no 'reason'",
+            "severity.now.unknown = 'block'\n[[rule]]\nverdict = 'unknown'\nmoment = 'now'\nseverity = 'info'",
+            "2:1: the rule lowers now.unknown and has no 'reason'",
         ),
         (
-            "[[rule]]\nseverity = \"block\"\nexpires = \"soon\"",
-            "/x.toml:3:11: \"soon\" is neither a date, as 2027-01-31, nor a kernel's release, as 6.12",
+            "[[rule]]\nseverity = 'block'\nexpires = 'soon'",
+            "3:11: \"soon\" is neither a date, as 2027-01-31, nor a kernel's release, as 6.12",
         ),
         (
-            "[[rule]]\nseverity = \"block\"\npackage = \"[a\"",
-            "/x.toml:3:11: '[a' is no pattern: invalid range pattern",
+            "[[rule]]\nseverity = 'block'\npackage = '[a'",
+            "3:11: '[a' is no pattern: invalid range pattern",
         ),
         (
-            "[[rule]]\nseverity = \"block\"\npackage = []",
-            "/x.toml:3:11: an empty list matches nothing",
+            "[[rule]]\nseverity = 'block'\npackage = []",
+            "3:11: an empty list matches nothing",
         ),
     ] {
-        assert_eq!(mistakes(text), [expected], "{text}");
+        assert_eq!(mistake(text), format!("/x.toml:{expected}"), "{text}");
     }
     for text in [
         "mode = ",
@@ -99,17 +105,12 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
         "[[rule]",
         "a = [[[[",
     ] {
-        let found = mistakes(text);
-        assert!(
-            found.len() == 1 && found[0].starts_with("/x.toml:"),
-            "{found:?}"
-        );
+        assert!(mistake(text).starts_with("/x.toml:"), "{text}");
     }
-    assert_eq!(mistakes("a = 1\nb = 2").len(), 2, "all are told");
     // A text of any depth is an answer, not a crash.
-    assert_eq!(mistakes(&"[".repeat(100_000)).len(), 1);
-    assert_eq!(mistakes(&format!("a = {}", "[".repeat(100_000))).len(), 1);
-    assert_eq!(mistakes(&format!("{}b = 1", "a.".repeat(100_000))).len(), 1);
+    mistake(&"[".repeat(100_000));
+    mistake(&format!("a = {}", "[".repeat(100_000)));
+    mistake(&format!("{}b = 1", "a.".repeat(100_000)));
 }
 
 #[test]
@@ -139,20 +140,14 @@ fn a_later_file_wins_and_a_broken_one_is_left_out_whole() {
     put(&places.drop_ins.join("40-d.toml.rpmnew"), "mode = \"off\"");
     let loaded = Loaded::read(&places);
     assert_eq!(loaded.config.mode.value, Mode::Block);
-    assert!(
-        loaded
-            .config
-            .mode
-            .origin
-            .to_string()
-            .ends_with("20-b.toml:1")
-    );
+    let origin = loaded.config.mode.origin.as_deref().unwrap();
+    assert!(origin.ends_with("20-b.toml:1"), "{origin}");
     assert_eq!(loaded.config.on_error.value, OnError::Block);
     assert_eq!(loaded.config.jsonl.value, Some(DEFAULT_LOG.into()));
     assert_eq!((loaded.problems.len(), loaded.files.len()), (1, 4));
     let complaint = loaded.complaint().unwrap();
     assert!(
-        complaint.contains("30-c.toml:2:1: unknown key 'on_eror' (did you mean 'on_error'?)"),
+        complaint.contains("30-c.toml:2:1: unknown field `on_eror`"),
         "{complaint}"
     );
 
@@ -195,9 +190,9 @@ fn the_vendors_file_says_what_is_built_in() {
     assert!(config.policy.rules.is_empty());
     for kind in Kind::ALL {
         for moment in [Target::Running, Target::NextBoot] {
-            let set = config.policy.table.get(moment, kind).unwrap();
+            let set = config.policy.table.get(&(moment, kind)).unwrap();
             assert_eq!(set.value, built_in(moment, kind), "{moment:?} {kind}");
-            assert_eq!(config.policy.if_needed.get(moment, kind), None);
+            assert_eq!(config.policy.if_needed.get(&(moment, kind)), None);
         }
     }
 }

@@ -6,7 +6,8 @@ pub mod overrides;
 mod paths;
 mod pattern;
 mod rule;
-pub mod severity_table;
+
+use std::collections::BTreeMap;
 
 use btf_guard_protocol::decision::{Decision, Mode};
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,6 @@ pub use expiry::Expiry;
 pub use paths::ConfigPaths;
 pub use pattern::{NoPattern, pattern};
 pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
-pub(crate) use severity_table::{Set, Table};
-pub use severity_table::{SettingOrigin, built_in};
 
 /// How bad a verdict is.
 #[derive(
@@ -35,6 +34,34 @@ pub enum Severity {
     Warn,
     /// A finding that may stop a transaction.
     Block,
+}
+
+/// A value of the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Set<T> {
+    /// The value.
+    pub value: T,
+    /// The file and line that says it; `None` where it is built in.
+    pub origin: Option<String>,
+}
+
+/// Severities that files have set.
+pub type Table = BTreeMap<(Target, Kind), Set<Severity>>;
+
+/// The severity where nothing was set.
+///
+/// What only lasts until the reboot warns: it must not keep a machine from its
+/// security update. What would still be broken after the reboot blocks.
+pub fn built_in(moment: Target, kind: Kind) -> Severity {
+    match (kind, moment) {
+        (Kind::Loads | Kind::LoadsNoBtf, _) => Severity::None,
+        (Kind::BtfDiscarded, Target::Running) => Severity::Info,
+        (Kind::BtfDiscarded, Target::NextBoot) => Severity::Warn,
+        (Kind::BtfWrong, _) => Severity::Warn,
+        (Kind::Refused | Kind::Missing, Target::Running) => Severity::Warn,
+        (Kind::Refused | Kind::Missing, Target::NextBoot) => Severity::Block,
+        (Kind::Unknown, _) => Severity::Info,
+    }
 }
 
 /// The severity of a judgement where no file says otherwise. A guess never blocks.
@@ -92,9 +119,9 @@ impl Policy {
         let Subject {
             moment, verdict, ..
         } = *subject;
-        let set = self.table.get(moment, verdict).map(|set| set.value);
+        let set = self.table.get(&(moment, verdict)).map(|set| set.value);
         let severity = set.unwrap_or_else(|| built_in(moment, verdict));
-        let least = self.if_needed.get(moment, verdict);
+        let least = self.if_needed.get(&(moment, verdict));
         match least.filter(|_| subject.needed) {
             Some(least) => severity.max(least.value),
             None => severity,

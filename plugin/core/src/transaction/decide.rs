@@ -83,7 +83,7 @@ fn unanswered(
         let Some(overruled) = let_pass(undecided, places) else {
             let reply = Reply {
                 decision: Decision::Block,
-                messages: stopped(&why, &config.on_error.origin.to_string()),
+                messages: stopped(&why, config.on_error.origin.as_deref().unwrap_or_default()),
             };
             return (reply, Some(EventOutcome::Blocked));
         };

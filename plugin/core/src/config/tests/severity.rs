@@ -54,7 +54,7 @@ fn severity(file: &str, standing: Option<Token>, once: Option<Token>, verdict: K
     let now = 1_795_608_000;
     let (severity, rule) = config.policy.severity(&subject(&PACKAGE, verdict), now);
     if severity != built_in(Target::NextBoot, verdict)
-        && config.policy.table.get(Target::NextBoot, verdict).is_none()
+        && !(config.policy.table).contains_key(&(Target::NextBoot, verdict))
     {
         let reason = rule.and_then(|rule| rule.source.reason.as_deref());
         assert!(matches!(reason, Some("known" | "because")), "{rule:?}");
