@@ -7,8 +7,7 @@ use btf_guard_sysroot::Root;
 
 use crate::boot;
 use crate::boot::inventory::{Initrd, InstalledKernel};
-use crate::evaluate::payload_pool::MAX_IN_MEMORY;
-use crate::evaluate::{Evaluator, JobResult, ModuleContent};
+use crate::evaluate::{Batches, Evaluator};
 use crate::initrd::{self, Contents, InitrdItem};
 use crate::kernel::Target;
 use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry};
@@ -147,31 +146,18 @@ impl Booted {
         // The files by their place in `judged`: which names they have in the
         // end is known in the end.
         let mut files: Contents<usize> = Contents::default();
-        let mut judged: Vec<JobResult> = Vec::new();
-        let mut batch: Vec<ModuleContent> = Vec::new();
-        let mut held = 0;
-        let result =
-            initrd::open(
-                &self.initrd.file,
-                self.initrd.part.as_ref(),
-                &mut |item| match item {
-                    InitrdItem::Link { path, target } => files.link(path, &target),
-                    InitrdItem::Module { path, content } => {
-                        held += content.len();
-                        batch.push(ModuleContent {
-                            path: inside_of(shown, &path),
-                            bytes: content,
-                        });
-                        files.file(path, judged.len() + batch.len() - 1);
-                        if held >= MAX_IN_MEMORY {
-                            judged.extend(evaluator.contents(&batch, &self.kernels));
-                            batch.clear();
-                            held = 0;
-                        }
-                    }
-                },
-            );
-        judged.extend(evaluator.contents(&batch, &self.kernels));
+        let mut batches = Batches::new(|reader, path: &String, content| {
+            evaluator.content(reader, path.clone(), content, &self.kernels)
+        });
+        let mut each = |item| match item {
+            InitrdItem::Link { path, target } => files.link(path, &target),
+            InitrdItem::Module { path, content } => {
+                let index = batches.push(inside_of(shown, &path), content);
+                files.file(path, index);
+            }
+        };
+        let result = initrd::open(&self.initrd.file, self.initrd.part.as_ref(), &mut each);
+        let judged = batches.finish();
         for (release, ids) in releases {
             for (path, index) in files.of_release(release) {
                 match judged.get(*index) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Judges many modules at a time by some kernels.
 
+mod batches;
 pub mod effective_policy;
 pub mod package;
-pub(crate) mod payload_pool;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -22,7 +23,7 @@ use crate::policy::Severity;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry};
 use crate::rpm::package::Package;
 use crate::verdict::{BaseSet, Cause, Causes, Verdict};
-use payload_pool::PayloadFile;
+pub(crate) use batches::Batches;
 
 /// Is told how many modules there are and how many are judged.
 pub trait Observer: std::fmt::Debug + Send + Sync {
@@ -55,15 +56,6 @@ pub struct Job {
     pub found: ModuleFile,
     /// The ids of the kernels.
     pub kernels: Vec<usize>,
-}
-
-/// A module that was read from an archive.
-#[derive(Debug)]
-pub(crate) struct ModuleContent {
-    /// What a report shows as its path; the name in it names the module where it
-    /// does not name itself.
-    pub(crate) path: String,
-    pub(crate) bytes: Vec<u8>,
 }
 
 /// What came of a module file.
@@ -226,19 +218,22 @@ impl Evaluator {
             .collect()
     }
 
-    /// Judges modules by all of these kernels, in the order given.
-    pub(crate) fn contents(&self, contents: &[ModuleContent], kernels: &[usize]) -> Vec<JobResult> {
-        self.expect(contents.len());
-        let judge = |reader: &mut Reader, content: &ModuleContent| {
-            let path = content.path.clone();
-            let judged = match reader.parse(&content.bytes, &path) {
-                Ok(module) => Ok(self.judge(&module, path, None, kernels)),
-                Err(error) => Err(failed(path, &error)),
-            };
-            self.step(1);
-            judged
+    /// Judges a module that was read from an archive by all of these kernels. The name
+    /// in its path names it where it does not name itself.
+    pub(crate) fn content(
+        &self,
+        reader: &mut Reader,
+        path: String,
+        content: &[u8],
+        kernels: &[usize],
+    ) -> JobResult {
+        self.expect(1);
+        let judged = match reader.parse(content, &path) {
+            Ok(module) => Ok(self.judge(&module, path, None, kernels)),
+            Err(error) => Err(failed(path, &error)),
         };
-        contents.par_iter().map_init(Reader::new, judge).collect()
+        self.step(1);
+        judged
     }
 
     /// Judges the modules of a package for which `kernels` has any, sorted by path.
@@ -255,12 +250,18 @@ impl Evaluator {
         let files = package.files().iter();
         let count = files.filter(|file| file.has_content() && wanted(&file.path));
         self.expect(count.count());
-        let judge = |reader: &mut Reader, file: PayloadFile| {
-            let module = reader.parse(&file.content, &file.name());
-            self.packaged(package.nevra(), &file.paths, &kernels, module)
-        };
-        let (results, read) = payload_pool::each(package, wanted, Reader::new, judge);
-        let mut results: Vec<_> = results.into_iter().flatten().collect();
+        let mut batches = Batches::new(|reader, paths: &Vec<PathBuf>, content| {
+            let first = paths.iter().min().and_then(|path| path.file_name());
+            let name = first.unwrap_or_default().to_string_lossy();
+            let module = reader.parse(content, &name);
+            self.packaged(package.nevra(), paths, &kernels, module)
+        });
+        let read = package.extract(wanted, |paths, content| {
+            let paths = paths.iter().map(|path| path.to_path_buf());
+            batches.push(paths.collect(), content);
+            ControlFlow::Continue(())
+        });
+        let mut results: Vec<_> = batches.finish().into_iter().flatten().collect();
         results.sort_by(|(one, _), (other, _)| one.cmp(other));
         (results, read)
     }
