@@ -102,21 +102,15 @@ fn list(places: &ConfigPaths, format: ListFormat) -> anyhow::Result<Outcome> {
         "only root may see the overrides"
     );
     let all = Overrides::read(places, btf_guard_protocol::clock::now());
-    let standing = all.standing.iter().map(|t| (OverrideSource::Standing, t));
-    let one_shot = all.one_shot.iter().map(|t| (OverrideSource::OneShot, t));
-    let entries: Vec<_> = standing.chain(one_shot).collect();
+    let active = all.active.iter();
     match format {
         ListFormat::Json => {
-            let entries = entries.iter();
-            let entries: Vec<_> = entries
-                .map(|&(source, token)| OverrideEntry { source, token })
-                .collect();
-            output::json(&entries)?;
+            let entries = active.map(|&(source, ref token)| OverrideEntry { source, token });
+            output::json(&entries.collect::<Vec<_>>())?;
         }
         ListFormat::Text => output::plain(|out| {
-            entries
-                .iter()
-                .try_for_each(|(source, token)| line(out, *source, token))
+            let mut active = active;
+            active.try_for_each(|(source, token)| line(out, *source, token))
         })?,
     }
     if let Some(complaint) = all.complaint() {

@@ -34,7 +34,7 @@ impl Governed {
         let loaded = Loaded::read(&places);
         let mut overrides = Overrides::read(&places, now);
         if !transactions {
-            overrides.one_shot.clear();
+            (overrides.active).retain(|(source, _)| *source != OverrideSource::OneShot);
         }
         let mut complaints: Vec<String> = loaded.complaint().into_iter().collect();
         complaints.extend(overrides.complaint());

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What files and overrides make of a verdict.
 
-use btf_guard_protocol::caller::Who;
+use btf_guard_protocol::override_source::OverrideSource;
 
 use super::*;
-use crate::policy::overrides::{Overrides, SCHEMA, Token, TokenKind};
+use crate::policy::overrides::tests::token;
+use crate::policy::overrides::{Overrides, Token, TokenKind};
 use crate::policy::{Provenance, Severity, Subject, built_in};
 
 /// A module of a package before a kernel that is booted.
@@ -26,27 +27,14 @@ const PACKAGE: [Provenance<'_>; 1] = [Provenance {
     repository: Some("updates"),
 }];
 
-fn token(wish: TokenKind, package: Option<&str>) -> Token {
-    Token {
-        schema: SCHEMA,
-        id: "0123abcd".to_owned(),
-        wish,
-        package: package.map(str::to_owned),
-        reason: "because".to_owned(),
-        written: 0,
-        until: None,
-        boot: None,
-        by: Who::default(),
-    }
-}
-
 /// How bad a verdict at boot is, under a file and overrides, those that stand and
 /// those for one transaction; a severity that is not built in has its reason.
 fn severity(file: &str, standing: Option<Token>, once: Option<Token>, verdict: Kind) -> Severity {
     let mut config = parsed(file);
+    let standing = standing.map(|token| (OverrideSource::Standing, token));
+    let once = once.map(|token| (OverrideSource::OneShot, token));
     let overrides = Overrides {
-        standing: standing.into_iter().collect(),
-        one_shot: once.into_iter().collect(),
+        active: standing.into_iter().chain(once).collect(),
         refused: Vec::new(),
     };
     config.policy.rules.extend(overrides.rules());
@@ -174,7 +162,7 @@ fn what_a_machine_needs_weighs_more() {
 fn a_guess_never_blocks_whatever_is_configured() {
     let mut config = parsed("[[rule]]\nseverity = \"block\"\n[severity.boot]\nunknown = \"block\"");
     let deny = Overrides {
-        standing: vec![token(TokenKind::Deny, None)],
+        active: vec![(OverrideSource::Standing, token(TokenKind::Deny, None))],
         ..Overrides::default()
     };
     config.policy.rules.extend(deny.rules());

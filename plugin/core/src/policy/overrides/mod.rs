@@ -33,10 +33,9 @@ const SLACK: u64 = 600;
 /// The overrides that count now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Until they end or are revoked; the oldest first.
-    pub standing: Vec<Token>,
-    /// For one transaction; the oldest first.
-    pub one_shot: Vec<Token>,
+    /// Those that stand until they end or are revoked, then those for one
+    /// transaction; the oldest of each first.
+    pub active: Vec<(OverrideSource, Token)>,
     /// What is there and is not believed: a path and a reason each.
     pub refused: Vec<(PathBuf, String)>,
 }
@@ -49,20 +48,15 @@ impl Overrides {
         let boot = procfs::boot_id().ok();
         for source in [OverrideSource::Standing, OverrideSource::OneShot] {
             let path = path(places, source);
-            let tokens = match directory(places, source) {
-                Ok(None) => continue,
-                Ok(Some(dir)) => all.tokens(&dir, &path, now, boot.as_deref()),
-                Err(Refused::System(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    continue;
+            match directory(places, source) {
+                Ok(None) => {}
+                Ok(Some(dir)) => {
+                    let tokens = all.tokens(&dir, &path, now, boot.as_deref());
+                    all.active
+                        .extend(tokens.into_iter().map(|token| (source, token)));
                 }
-                Err(refused) => {
-                    all.refused.push((path, refused.to_string()));
-                    continue;
-                }
-            };
-            match source {
-                OverrideSource::OneShot => all.one_shot = tokens,
-                _ => all.standing = tokens,
+                Err(Refused::System(error)) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(refused) => all.refused.push((path, refused.to_string())),
             }
         }
         all
@@ -88,10 +82,9 @@ impl Overrides {
 
     /// As rules, those for one transaction last: the nearest to what is done now.
     pub fn rules(&self) -> impl Iterator<Item = Rule> {
-        let standing = self.standing.iter().map(|t| (OverrideSource::Standing, t));
-        let one_shot = self.one_shot.iter().map(|t| (OverrideSource::OneShot, t));
-        let all = standing.chain(one_shot);
-        all.map(|(source, token)| token.rule(source))
+        self.active
+            .iter()
+            .map(|(source, token)| token.rule(*source))
     }
 
     /// What a transaction tells of what is not believed: one line.
@@ -103,19 +96,9 @@ impl Overrides {
     /// What lets pass a transaction that cannot be judged: the nearest override that
     /// is for whatever package, if it allows.
     pub fn for_everything(&self) -> Option<Override> {
-        let one_shot = self
-            .one_shot
-            .iter()
-            .rev()
-            .map(|t| (OverrideSource::OneShot, t));
-        let standing = self
-            .standing
-            .iter()
-            .rev()
-            .map(|t| (OverrideSource::Standing, t));
-        let mut all = one_shot.chain(standing);
-        let (source, nearest) = all.find(|(_, token)| token.package.is_none())?;
-        (nearest.wish == TokenKind::Allow).then(|| nearest.rule(source).source)
+        let mut nearest = self.active.iter().rev();
+        let (source, nearest) = nearest.find(|(_, token)| token.package.is_none())?;
+        (nearest.wish == TokenKind::Allow).then(|| nearest.rule(*source).source)
     }
 }
 
@@ -124,12 +107,9 @@ impl Overrides {
 /// # Errors
 /// [`Refused`] where its directory cannot be made, or is not this user's alone.
 pub fn issue(places: &ConfigPaths, token: &Token, source: OverrideSource) -> Result<(), Refused> {
-    let parent = match source {
-        OverrideSource::OneShot => &places.run,
-        _ => &places.state,
-    };
-    Private::create(parent)?;
-    let dir = Private::create(&path(places, source))?;
+    let path = path(places, source);
+    path.parent().map(Private::create).transpose()?;
+    let dir = Private::create(&path)?;
     forget_the_ended(&dir);
     let text = serde_json::to_vec(token).map_err(io::Error::from)?;
     Ok(dir.write(&name(&token.id), &text)?)
@@ -178,12 +158,9 @@ fn take(places: &ConfigPaths, id: &str, source: OverrideSource) -> Result<bool, 
 
 /// The directory, if everything on the way to it is this user's alone.
 fn directory(places: &ConfigPaths, source: OverrideSource) -> Result<Option<Private>, Refused> {
-    let parent = match source {
-        OverrideSource::OneShot => &places.run,
-        _ => &places.state,
-    };
-    match Private::open(parent)? {
-        Some(_) => Private::open(&path(places, source)),
+    let path = path(places, source);
+    match path.parent().map(Private::open).transpose()?.flatten() {
+        Some(_) => Private::open(&path),
         None => Ok(None),
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::{fs, thread};
 
 use btf_guard_protocol::caller::Who;
 
@@ -46,10 +46,13 @@ fn what_is_issued_counts_until_it_is_revoked() {
     issue(&places, &once, OverrideSource::OneShot).unwrap();
     issue(&places, &standing, OverrideSource::Standing).unwrap();
     let all = read(&places);
-    assert_eq!(all.one_shot, std::slice::from_ref(&once));
-    assert_eq!(all.standing, std::slice::from_ref(&standing));
+    let both = [
+        (OverrideSource::Standing, standing.clone()),
+        (OverrideSource::OneShot, once.clone()),
+    ];
+    assert_eq!(all.active, both);
     let sources: Vec<OverrideSource> = all.rules().map(|rule| rule.source.source).collect();
-    assert_eq!(sources, [OverrideSource::Standing, OverrideSource::OneShot]);
+    assert_eq!(sources, both.map(|(source, _)| source));
     assert!(revoke(&places, &once.id).unwrap() && revoke(&places, &standing.id).unwrap());
     assert!(!revoke(&places, &once.id).unwrap());
     assert_eq!(read(&places), Overrides::default());
@@ -75,7 +78,7 @@ fn an_end_is_an_end() {
         };
         issue(&places, &token, OverrideSource::OneShot).unwrap();
         let all = Overrides::read(&places, now);
-        assert_eq!(all.one_shot.len(), usize::from(counts), "{token:?}");
+        assert_eq!(all.active.len(), usize::from(counts), "{token:?}");
         revoke(&places, &token.id).unwrap();
     }
 }
@@ -98,25 +101,6 @@ fn what_has_ended_is_cleared_away() {
 }
 
 #[test]
-fn one_of_many_threads_may_use_it() {
-    let (_dir, places) = places();
-    for _ in 0..50 {
-        let token = token(TokenKind::Allow, None);
-        issue(&places, &token, OverrideSource::OneShot).unwrap();
-        let consumed: usize = thread::scope(|scope| {
-            let one = || usize::from(consume(&places, &token.id).unwrap());
-            let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
-            all.into_iter().map(|one| one.join().unwrap()).sum()
-        });
-        assert_eq!(consumed, 1);
-    }
-    let other = token(TokenKind::Allow, None);
-    issue(&places, &other, OverrideSource::Standing).unwrap();
-    assert!(!consume(&places, &other.id).unwrap(), "it stands");
-    assert!(!consume(&places, "../overrides/x").unwrap());
-}
-
-#[test]
 fn what_others_could_have_made_is_not_believed() {
     let (dir, places) = places();
     let good = token(TokenKind::Allow, None);
@@ -126,7 +110,7 @@ fn what_others_could_have_made_is_not_believed() {
     let text = fs::read(&file).unwrap();
     let refused = |why: &str| {
         let all = read(&places);
-        assert!(all.one_shot.is_empty(), "{why}");
+        assert!(all.active.is_empty(), "{why}");
         let complaint = all.complaint().unwrap_or_default();
         assert!(complaint.contains(why), "{why}: {complaint}");
     };
@@ -151,7 +135,7 @@ fn what_others_could_have_made_is_not_believed() {
     fs::hard_link(&file, dir.path().join("elsewhere")).unwrap();
     refused("it has 2 names");
     fs::remove_file(dir.path().join("elsewhere")).unwrap();
-    assert_eq!(read(&places).one_shot.len(), 1);
+    assert_eq!(read(&places).active.len(), 1);
     fs::rename(&file, dir.path().join("elsewhere")).unwrap();
     symlink(dir.path().join("elsewhere"), &file).unwrap();
     refused("it is not a file of its own");
@@ -166,26 +150,22 @@ fn what_others_could_have_made_is_not_believed() {
 
 #[test]
 fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
-    let all = |wishes: &[(TokenKind, Option<&str>)]| {
-        let tokens = wishes.iter().map(|(wish, package)| token(*wish, *package));
-        Overrides {
-            one_shot: tokens.collect(),
-            ..Overrides::default()
-        }
-    };
     let (allow, deny) = ((TokenKind::Allow, None), (TokenKind::Deny, None));
-    assert!(all(&[deny, allow]).for_everything().is_some());
-    assert!(all(&[allow, deny]).for_everything().is_none());
-    assert!(
-        all(&[(TokenKind::Allow, Some("a"))])
-            .for_everything()
-            .is_none()
-    );
-    let nearer = Overrides {
-        standing: vec![token(TokenKind::Allow, None)],
-        ..all(&[deny])
-    };
-    assert!(nearer.for_everything().is_none());
+    for (wishes, passes) in [
+        (&[deny, allow][..], true),
+        (&[allow, deny], false),
+        (&[(TokenKind::Allow, Some("a"))], false),
+        (&[allow, (TokenKind::Deny, Some("a"))], true),
+    ] {
+        let tokens = wishes.iter().map(|(wish, package)| token(*wish, *package));
+        let all = Overrides {
+            active: tokens
+                .map(|token| (OverrideSource::OneShot, token))
+                .collect(),
+            ..Overrides::default()
+        };
+        assert_eq!(all.for_everything().is_some(), passes, "{wishes:?}");
+    }
 }
 
 #[test]
@@ -213,6 +193,10 @@ fn one_of_many_processes_may_use_it() {
     let succeeded = |child: std::process::Child| child.wait_with_output().unwrap().status.success();
     let consumed = children.into_iter().map(succeeded);
     assert_eq!(consumed.filter(|won| *won).count(), 1);
+    let other = self::token(TokenKind::Allow, None);
+    issue(&places, &other, OverrideSource::Standing).unwrap();
+    assert!(!consume(&places, &other.id).unwrap(), "it stands");
+    assert!(!consume(&places, "../overrides/x").unwrap());
 }
 
 /// What [`one_of_many_processes_may_use_it`] runs; by itself it tests nothing.

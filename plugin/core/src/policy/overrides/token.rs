@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! One override, as a file.
 
-use std::fmt::Write;
 use std::io;
 
 use btf_guard_protocol::caller::Who;
@@ -89,10 +88,7 @@ impl Token {
 pub fn new_id() -> io::Result<String> {
     let mut bytes = [0_u8; ID_LEN];
     getrandom(&mut bytes, GetRandomFlags::empty())?;
-    Ok(bytes.iter().fold(String::new(), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
-    }))
+    Ok(hex::encode(bytes))
 }
 
 /// True of a name of ours. It becomes part of a path.
