@@ -39,10 +39,3 @@ mod zypp;
 pub use error::Error;
 pub use step::{SolverStep, StepAction, WordKind};
 pub use zypp::{Lock, SolverVerb, WantedStep, Zypp};
-
-/// Ends the process now, without the destructors of libzypp's globals: they
-/// must not run while another thread is inside libzypp.
-pub fn leave(status: i32) -> ! {
-    // SAFETY: `_exit` only ends the process.
-    unsafe { libc::_exit(status) }
-}

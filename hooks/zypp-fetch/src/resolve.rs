@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The work itself: what libzypp is asked, and in which order.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use btf_guard_protocol::nevra::Nevra;
@@ -16,7 +16,6 @@ use zypp_sys::{Error, Lock, StepAction, WantedStep, Zypp};
 
 use crate::deadline::Deadline;
 use crate::error::{failure, one_line, plain};
-use crate::response::{Response, too_late};
 use crate::{all_kernel_packages, kernel_package};
 
 /// The shim's file name, beside this program unless the request says where.
@@ -25,50 +24,54 @@ const SHIM: &str = "libbtf_guard_zypp.so";
 /// Between two lines of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Answers the request, step by step into `answer`.
-pub(crate) fn answer(
+/// Tells how far a download is; `false` where nobody wants to know any more.
+type Tell<'t> = &'t mut dyn FnMut(DownloadProgress) -> bool;
+
+/// The answer to the request.
+pub(crate) fn answer(request: &Request, tell: Tell<'_>) -> Result<Resolution, FetchFailure> {
+    let deadline = Deadline::of(request);
+    let zypp = open(request)?;
+    resolve(zypp, request, &deadline, tell).map_err(|error| match error {
+        Error::Stopped => plain(deadline.too_late()),
+        error => failure(&error),
+    })
+}
+
+fn resolve(
+    mut zypp: Zypp,
     request: &Request,
     deadline: &Deadline,
-    answer: &Response,
-) -> Result<(), FetchFailure> {
-    let told = |error: &Error| match error {
-        Error::Stopped => plain(too_late(deadline.seconds())),
-        error => failure(error),
-    };
-    let mut zypp = open(request)?;
+    tell: Tell<'_>,
+) -> Result<Resolution, Error> {
     let mut problems = Vec::new();
     let refresh = wants_refresh(request, &mut problems);
-    zypp.load(refresh, &mut |_| !deadline.is_near())
-        .map_err(|error| told(&error))?;
+    zypp.load(refresh, &mut |_| !deadline.is_near())?;
     match &request.ask {
         Ask::Commit(commit) => take(&mut zypp, commit),
         Ask::Resolve(resolve) => choose(&mut zypp, resolve),
-    }
-    .map_err(|error| told(&error))?;
-    let steps = zypp.steps().map_err(|error| told(&error))?;
-    let steps = describe(&zypp, &steps).map_err(|error| told(&error))?;
+    }?;
+    let steps = zypp.steps()?;
+    let steps = describe(&zypp, &steps)?;
     problems.extend(zypp.problems().iter().map(|text| one_line(text)));
-    let chosen = chosen(&steps, request.fetch);
-    let kernel_packages = match request.kernel_packages {
-        true => all_kernel_packages::all(&zypp).map_err(|error| told(&error))?,
-        false => None,
-    };
-    answer.resolved(Resolution {
-        steps: steps.clone(),
+    let mut resolution = Resolution {
+        steps,
         problems,
-        kernel_packages,
-    });
-    fetch(&mut zypp, &steps, &chosen, deadline, answer).map_err(|error| told(&error))?;
-    find_cached(&mut zypp, &steps, &chosen, deadline, answer).map_err(|error| told(&error))
+        kernel_packages: match request.kernel_packages {
+            true => all_kernel_packages::all(&zypp)?,
+            false => None,
+        },
+    };
+    fetch(&mut zypp, request.fetch, &mut resolution, deadline, tell)?;
+    Ok(resolution)
 }
 
 fn open(request: &Request) -> Result<Zypp, FetchFailure> {
-    let beside = || {
-        let program = std::env::current_exe()
-            .map_err(|error| plain(format!("this program does not know where it is: {error}")))?;
-        Ok(program.with_file_name(SHIM))
+    let shim = match &request.shim {
+        Some(shim) => shim.clone(),
+        None => std::env::current_exe()
+            .map_err(|error| plain(format!("this program does not know where it is: {error}")))?
+            .with_file_name(SHIM),
     };
-    let shim: PathBuf = request.shim.clone().map_or_else(beside, Ok)?;
     let lock = match request.ask {
         Ask::Commit(_) => Lock::OfParent,
         Ask::Resolve(_) => Lock::Take,
@@ -173,117 +176,81 @@ fn is_about_kernels(zypp: &Zypp, index: usize, name: &str) -> Result<bool, Error
     Ok(is_about_kernels)
 }
 
-/// The indices of the steps whose packages are to be fetched.
-fn chosen(steps: &[Step], extent: Extent) -> Vec<usize> {
-    let is_chosen = |step: &Step| {
-        step.action == plan::Action::Install
-            && step.repository.is_some()
-            && match extent {
-                Extent::Kernel => step.kernel,
-                Extent::All => true,
-                Extent::None => false,
-            }
-    };
-    (0..)
-        .zip(steps)
-        .filter(|(_, step)| is_chosen(step))
-        .map(|(index, _)| index)
-        .collect()
-}
-
-/// Fetches one package after the other. One that cannot be had does not keep
-/// the others from coming.
+/// Fetches one package after the other, and names what is in the cache already. One
+/// that cannot be had does not keep the others from coming.
 fn fetch(
     zypp: &mut Zypp,
-    steps: &[Step],
-    chosen: &[usize],
+    extent: Extent,
+    Resolution {
+        steps, problems, ..
+    }: &mut Resolution,
     deadline: &Deadline,
-    answer: &Response,
+    tell: Tell<'_>,
 ) -> Result<(), Error> {
+    let is_offered =
+        |step: &Step| step.action == plan::Action::Install && step.repository.is_some();
+    let is_chosen = |step: &Step| match extent {
+        Extent::Kernel => step.kernel,
+        Extent::All => true,
+        Extent::None => false,
+    };
+    let chosen = steps
+        .iter()
+        .filter(|step| is_offered(step) && is_chosen(step));
+    let all = chosen.count() as u64;
     let cache = zypp.cache().unwrap_or_default();
-    if !chosen.is_empty() && !can_be_written(&cache) {
-        let mut is_complete = true;
-        for &index in chosen {
-            match zypp.cached(index)? {
-                Some(path) => answer.is_at(index, path),
-                None => is_complete = false,
-            }
-        }
-        if !is_complete {
-            answer.lacks(format!(
-                "{} cannot be written: nothing was fetched; root can",
-                cache.display()
-            ));
-        }
-        return Ok(());
-    }
-    for (position, &index) in (1..).zip(chosen) {
-        let Some(step) = steps.get(index) else {
+    let is_read_only = all > 0 && !can_be_written(&cache);
+    let (mut position, mut missing) = (0, 0);
+    for (index, step) in (0..).zip(steps).filter(|(_, step)| is_offered(step)) {
+        let is_chosen = is_chosen(step);
+        if deadline.is_near() {
+            missing += u64::from(is_chosen);
             continue;
-        };
+        }
+        if !is_chosen || is_read_only {
+            step.path = zypp.cached(index)?;
+            missing += u64::from(is_chosen && step.path.is_none());
+            continue;
+        }
+        position += 1;
         let mut last = None;
-        let result = if deadline.is_near() {
-            Err(Error::Stopped)
-        } else {
-            zypp.fetch(index, &mut |percent| {
-                let now = Instant::now();
-                let is_due = last.is_none_or(|last| now.duration_since(last) >= PROGRESS_INTERVAL);
-                let Some(percent) = percent.filter(|_| is_due) else {
-                    return !deadline.is_near();
-                };
-                last = Some(now);
-                let is_heard = answer.progress(DownloadProgress {
-                    package: step.nevra.clone(),
-                    done: step.size.saturating_mul(percent.into()) / 100,
-                    total: step.size,
-                    index: position,
-                    of: chosen.len() as u64,
-                });
-                is_heard && !deadline.is_near()
-            })
-        };
-        match result {
-            Ok(path) => answer.is_at(index, path),
-            Err(Error::Stopped) => {
-                let left = chosen.len() as u64 + 1 - position;
-                answer.lacks(format!(
-                    "{}: {left} of {} packages were not fetched",
-                    too_late(deadline.seconds()),
-                    chosen.len()
-                ));
-                break;
-            }
+        let fetched = zypp.fetch(index, &mut |percent| {
+            let now = Instant::now();
+            let is_due = last.is_none_or(|last| now.duration_since(last) >= PROGRESS_INTERVAL);
+            let Some(percent) = percent.filter(|_| is_due) else {
+                return !deadline.is_near();
+            };
+            last = Some(now);
+            let is_heard = tell(DownloadProgress {
+                package: step.nevra.clone(),
+                done: step.size.saturating_mul(percent.into()) / 100,
+                total: step.size,
+                index: position,
+                of: all,
+            });
+            is_heard && !deadline.is_near()
+        });
+        match fetched {
+            Ok(path) => step.path = Some(path),
+            Err(Error::Stopped) => missing += 1,
             Err(Error::Failed(text)) => {
-                answer.lacks(format!(
-                    "{} was not fetched: {}",
-                    step.nevra,
-                    one_line(&text)
-                ));
+                let (nevra, text) = (&step.nevra, one_line(&text));
+                problems.push(format!("{nevra} was not fetched: {text}"));
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(())
-}
-
-/// Names what was in the cache already.
-fn find_cached(
-    zypp: &mut Zypp,
-    steps: &[Step],
-    fetched: &[usize],
-    deadline: &Deadline,
-    answer: &Response,
-) -> Result<(), Error> {
-    for (index, step) in steps.iter().enumerate() {
-        let is_asked = step.action == plan::Action::Install
-            && step.repository.is_some()
-            && fetched.binary_search(&index).is_err();
-        if !is_asked || deadline.is_near() {
-            continue;
-        }
-        if let Some(path) = zypp.cached(index)? {
-            answer.is_at(index, path);
-        }
+    if missing > 0 {
+        problems.push(match is_read_only {
+            true => format!(
+                "{} cannot be written: nothing was fetched; root can",
+                cache.display()
+            ),
+            false => format!(
+                "{}: {missing} of {all} packages were not fetched",
+                deadline.too_late()
+            ),
+        });
     }
     Ok(())
 }

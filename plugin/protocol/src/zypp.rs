@@ -34,9 +34,8 @@ pub struct Request {
     /// it was installed.
     #[serde(default)]
     pub shim: Option<PathBuf>,
-    /// Seconds until the answer must be there. When they are over, the answer
-    /// names what was fetched by then; before libzypp has resolved there is
-    /// nothing to name, and the answer is an error. `None`: no limit.
+    /// Seconds until the answer must be there: near their end libzypp is asked to
+    /// stop, and the answer names what was fetched by then. `None`: no limit.
     #[serde(default)]
     pub deadline: Option<u64>,
     /// Which packages.

@@ -179,29 +179,6 @@ fn who_provides_a_name_is_not_taken_for_who_has_it() {
 }
 
 #[test]
-fn a_libzypp_that_does_not_come_back_is_left_behind_at_the_deadline() {
-    for root in roots() {
-        // libzypp waits half a minute for the answer of such a program.
-        let hang = "#!/bin/sh\nexec sleep 100\n";
-        executable(&root, "/usr/lib/zypp/plugins/urlresolver/hang", hang);
-        root.put(
-            "/etc/zypp/repos.d/hang.repo",
-            "[hang]\nname=hang\nenabled=1\nbaseurl=plugin:hang\ngpgcheck=0\nautorefresh=1\n",
-        );
-        let mut request = up();
-        request.deadline = Some(2);
-        let begun = Instant::now();
-        let fetched = root.fetch(&request);
-        assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
-        assert_eq!(fetched.status.code(), Some(1));
-        assert_eq!(
-            fetched.failure().what,
-            "libzypp was not done after 2 seconds"
-        );
-    }
-}
-
-#[test]
 fn what_a_slow_server_has_sent_by_the_deadline_is_told_and_the_rest_is_named() {
     for root in roots() {
         let big = btf_guard_tests::Package::new("kernel-default")
