@@ -39,7 +39,7 @@ pub(crate) fn fetch(
         kernel_packages: true,
         ..Request::new(root.to_owned(), Ask::Commit(Commit { steps }))
     };
-    Ok(zypp_client::ask(program, &request, timeout)?)
+    Ok(zypp_client::ask(program, &request, Some(timeout), &mut |_| {})?)
 }
 
 #[cfg(test)]

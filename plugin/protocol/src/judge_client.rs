@@ -7,11 +7,10 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
-use std::string::FromUtf8Error;
+use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits, Output, StderrTail};
+use btf_guard_subprocess::{Failure, Limits, StderrTail};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -51,33 +50,17 @@ impl Default for Judge {
 }
 
 impl Judge {
-    /// Runs one of the program's subcommands with JSON on its standard input.
-    /// Whatever happens, the child is gone when this returns.
+    /// Runs one of the program's subcommands with JSON on its standard input; what it
+    /// writes, before it fails too, is in `stdout`. Whatever happens, the child is gone
+    /// when this returns.
     pub(crate) fn run(
         &self,
         subcommand: &str,
         input: &impl Serialize,
         inherited: Vec<OwnedFd>,
         limits: &Limits,
-    ) -> Result<Output, Failure> {
-        let mut stdout = Vec::new();
-        let (status, stderr) = self.run_into(subcommand, input, inherited, limits, &mut stdout)?;
-        Ok(Output {
-            stdout,
-            status,
-            stderr,
-        })
-    }
-
-    /// The same; `stdout` has what it writes before it fails.
-    pub(crate) fn run_into(
-        &self,
-        subcommand: &str,
-        input: &impl Serialize,
-        inherited: Vec<OwnedFd>,
-        limits: &Limits,
         stdout: &mut Vec<u8>,
-    ) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
+    ) -> Result<StderrTail, Failure> {
         let who = limits.who;
         let input = btf_guard_subprocess::json_memfd(input)
             .map_err(|source| Failure::HandOver { who, source })?;
@@ -105,47 +88,31 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
         timeout: judge.timeout,
         limit: MAX_ANSWER,
     };
-    let ended = judge.run("judge", plan, packages, &limits)?;
-    let (answer, stderr) = ended.success(&limits)?;
-    understand(answer).map_err(|error| Failure::Answer {
+    let mut answer = Vec::new();
+    let stderr = judge.run("judge", plan, packages, &limits, &mut answer)?;
+    understand(answer).map_err(|reason| Failure::Answer {
         who,
-        reason: error.to_string(),
+        reason,
         stderr,
     })
-}
-
-/// Why a text is not an answer of the judge's.
-#[derive(Debug, thiserror::Error)]
-pub enum NoAnswer {
-    /// It is not text.
-    #[error("it is not UTF-8")]
-    Utf8(#[from] FromUtf8Error),
-    /// It is not an answer in JSON.
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
-    /// It has this version.
-    #[error("schema {0}, not {SCHEMA}")]
-    Schema(u32),
-    /// It blocks and does not say why.
-    #[error("a block without a reason")]
-    NoReason,
 }
 
 /// The judge's answer in `text`, which is kept as it is, too.
 ///
 /// # Errors
-/// What is not understood.
-pub fn understand(text: Vec<u8>) -> Result<Answer, NoAnswer> {
+/// What is not understood, in words.
+pub fn understand(text: Vec<u8>) -> Result<Answer, String> {
     // What is skipped in bytes is not looked at closely enough to be kept as text.
-    let text = String::from_utf8(text)?;
-    let mut answer: Answer = serde_json::from_str(&text)?;
+    let text = String::from_utf8(text).map_err(|_| "it is not UTF-8")?;
+    let json = |error: serde_json::Error| error.to_string();
+    let mut answer: Answer = serde_json::from_str(&text).map_err(json)?;
     if answer.schema != SCHEMA {
-        return Err(NoAnswer::Schema(answer.schema));
+        return Err(format!("schema {}, not {SCHEMA}", answer.schema));
     }
     if answer.decision == Decision::Block && answer.messages.is_empty() {
-        return Err(NoAnswer::NoReason);
+        return Err("a block without a reason".to_owned());
     }
-    answer.whole = Some(RawValue::from_string(text)?);
+    answer.whole = Some(RawValue::from_string(text).map_err(json)?);
     Ok(answer)
 }
 
@@ -170,9 +137,6 @@ mod tests {
         let mut broken = text.as_bytes().to_vec();
         let digit = text.find("6.1").unwrap();
         broken[digit] = 0xff;
-        assert_eq!(
-            understand(broken).unwrap_err().to_string(),
-            "it is not UTF-8"
-        );
+        assert_eq!(understand(broken).unwrap_err(), "it is not UTF-8");
     }
 }

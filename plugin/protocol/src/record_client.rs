@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits, Output};
+use btf_guard_subprocess::{Failure, Limits};
 
 use crate::caller::Who;
 use crate::decision::Decision;
@@ -76,27 +76,16 @@ pub fn settle_without_answer(
 /// # Errors
 /// As [`settle`].
 pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
-    let limits = limits(judge);
+    let (limits, mut stdout) = (limits(judge), Vec::new());
     judge
-        .run("record", event, Vec::new(), &limits)?
-        .success(&limits)
+        .run("record", event, Vec::new(), &limits, &mut stdout)
         .map(drop)
 }
 
 /// Has it decided, and written down, if that can be done.
 fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), Failure> {
-    let limits = limits(judge);
-    let mut stdout = Vec::new();
-    let recorded = judge.run_into("record", event, Vec::new(), &limits, &mut stdout);
-    let recorded = recorded.and_then(|(status, stderr)| {
-        let stdout = Vec::new();
-        Output {
-            stdout,
-            status,
-            stderr,
-        }
-        .success(&limits)
-    });
+    let (limits, mut stdout) = (limits(judge), Vec::new());
+    let recorded = judge.run("record", event, Vec::new(), &limits, &mut stdout);
     // It replies before it writes: a slow log, or one that fails, takes nothing back.
     let reply = match serde_json::from_slice::<Reply>(&stdout) {
         Ok(reply) if reply.decision == Decision::Block && reply.messages.is_empty() => {
@@ -107,8 +96,7 @@ fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), 
     match reply {
         Ok(reply) => Ok((reply, recorded.map(drop))),
         Err(reason) => {
-            let (_, stderr) = recorded?;
-            let who = limits.who;
+            let (who, stderr) = (limits.who, recorded?);
             Err(Failure::Answer {
                 who,
                 reason,

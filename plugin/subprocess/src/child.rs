@@ -2,14 +2,13 @@
 //! A child that was started: what it writes, and its end.
 
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::stderr_tail::StderrTail;
 
@@ -20,7 +19,7 @@ const MAX_STDERR: usize = 4 << 10;
 /// cannot be reaped, and the caller need not wait for that disk.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often an end is looked for that nothing tells of: soon at first.
+/// How often a child's end is looked for after that of its output: soon at first.
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
@@ -41,9 +40,6 @@ pub(crate) enum ChildEnd {
 /// A child that was started. Dropping it kills and reaps it.
 pub(crate) struct Running {
     child: Option<Child>,
-    /// Tells of its end; `None` where the system has no such thing (before Linux
-    /// 5.3) or does not give it to this process.
-    ended: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     tail: Vec<u8>,
@@ -52,14 +48,11 @@ pub(crate) struct Running {
 impl Running {
     /// Takes over a child that has just been started.
     pub(crate) fn new(mut child: Child) -> Self {
-        // Asked for now: later its number may be another's, where the client reaps it.
-        let ended = pid(&child).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         Self {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             tail: Vec::new(),
             child: Some(child),
-            ended,
         }
     }
 
@@ -69,12 +62,17 @@ impl Running {
             return Ok(None);
         };
         let mut watched = vec![PollFd::new(stdout, PollFlags::IN)];
-        watched.extend(
-            self.stderr
-                .as_ref()
-                .map(|stderr| PollFd::new(stderr, PollFlags::IN)),
-        );
-        poll_for(&mut watched, left)?;
+        let stderr = self.stderr.iter();
+        watched.extend(stderr.map(|stderr| PollFd::new(stderr, PollFlags::IN)));
+        let left = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut watched, Some(&left)) {
+            // A signal is for the client, which has its own handler.
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
         let mut events = watched.iter().map(|watched| !watched.revents().is_empty());
         Ok(Some(Ready {
             stdout: events.next().unwrap_or(false),
@@ -111,47 +109,25 @@ impl Running {
     pub(crate) fn end(&mut self, deadline: Instant) -> ChildEnd {
         let mut pause = FIRST_PAUSE;
         loop {
-            let Some(child) = &mut self.child else {
-                return ChildEnd::Unknown;
+            let end = match self.child.as_mut().map(Child::try_wait) {
+                Some(Ok(None)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return ChildEnd::NotYet;
+                    }
+                    thread::sleep(pause.min(left));
+                    pause = (pause * 2).min(MAX_PAUSE);
+                    continue;
+                }
+                Some(Ok(Some(status))) => ChildEnd::Status(status),
+                Some(Err(_)) | None => ChildEnd::Unknown,
             };
-            match child.try_wait() {
-                Ok(Some(status)) => {
-                    self.child = None;
-                    return ChildEnd::Status(status);
-                }
-                Ok(None) => {}
-                Err(_) => {
-                    self.child = None;
-                    return ChildEnd::Unknown;
-                }
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return ChildEnd::NotYet;
-            }
-            if !self.is_told_of_its_end(left) {
-                thread::sleep(pause.min(left));
-                pause = (pause * 2).min(MAX_PAUSE);
-            }
+            self.child = None;
+            return end;
         }
     }
 
-    /// Waits as long until the system tells of the child's end; `false` where it does
-    /// not tell.
-    fn is_told_of_its_end(&mut self, left: Duration) -> bool {
-        let Some(ended) = &self.ended else {
-            return false;
-        };
-        let mut watched = [PollFd::new(ended, PollFlags::IN)];
-        let heard = poll_for(&mut watched, left);
-        // It is told once. Where there is no status then, a debugger has it first.
-        if heard.is_err() || watched.iter().any(|ended| !ended.revents().is_empty()) {
-            self.ended = None;
-        }
-        heard.is_ok()
-    }
-
-    /// Stops the child if it still runs, and returns what it tail last.
+    /// Stops the child if it still runs, and returns what it wrote to standard error last.
     pub(crate) fn stderr_tail(&mut self) -> StderrTail {
         self.stop();
         // What is in the pipe now, and no more: something the child started
@@ -170,7 +146,7 @@ impl Running {
         let Some(child) = &mut self.child else {
             return;
         };
-        if let Some(group) = pid(child) {
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }
         // Where it has left its group.
@@ -185,85 +161,25 @@ impl Drop for Running {
     }
 }
 
-fn pid(child: &Child) -> Option<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-}
-
-/// Waits as long for one of these. A signal ends it early: that is for the client,
-/// which has its own handler.
-fn poll_for(watched: &mut [PollFd<'_>], left: Duration) -> io::Result<()> {
-    let left = Timespec {
-        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: left.subsec_nanos().into(),
-    };
-    match poll(watched, Some(&left)) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
 
-    /// A child that says no more long before its end.
-    fn silent() -> Running {
+    #[test]
+    fn an_end_long_after_the_last_word_is_waited_for_until_the_deadline() {
         let mut command = Command::new("sh");
         command.args(["-c", "exec >&- 2>&-; sleep 0.7; exit 5"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running::new(command.spawn().unwrap())
-    }
-
-    fn status(running: &mut Running, patience: Duration) -> Option<i32> {
-        match running.end(Instant::now() + patience) {
-            ChildEnd::Status(status) => status.code(),
-            ChildEnd::Unknown => Some(-1),
-            ChildEnd::NotYet => None,
-        }
-    }
-
-    /// How often this thread has waited for something, by the kernel's count.
-    fn waits() -> u64 {
-        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        let count = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        count.unwrap().trim().parse().unwrap()
-    }
-
-    #[test]
-    fn an_end_is_waited_for_once() {
-        let mut running = silent();
-        assert!(running.ended.is_some());
-        let before = waits();
-        assert_eq!(status(&mut running, Duration::from_secs(20)), Some(5));
-        let waited = waits() - before;
-        assert!(waited < 10, "{waited} times");
-    }
-
-    #[test]
-    fn an_end_that_nothing_tells_of_is_found_all_the_same() {
-        let mut running = silent();
-        running.ended = None;
-        assert_eq!(status(&mut running, Duration::from_secs(20)), Some(5));
-        // As where a debugger has the status first: something is told, and not seen.
-        let mut running = silent();
-        let (told, _) = std::io::pipe().unwrap();
-        running.ended = Some(told.into());
-        assert_eq!(status(&mut running, Duration::from_secs(20)), Some(5));
-        assert!(running.ended.is_none());
-    }
-
-    #[test]
-    fn a_deadline_ends_the_wait_with_and_without_a_word_of_the_end() {
-        for told in [true, false] {
-            let mut running = silent();
-            running.ended = running.ended.take().filter(|_| told);
-            let begun = Instant::now();
-            assert_eq!(status(&mut running, Duration::from_millis(100)), None);
-            assert!(begun.elapsed() < Duration::from_millis(600));
+        let mut running = Running::new(command.spawn().unwrap());
+        let begun = Instant::now();
+        let early = running.end(begun + Duration::from_millis(100));
+        assert!(matches!(early, ChildEnd::NotYet));
+        assert!(begun.elapsed() < Duration::from_millis(600));
+        match running.end(begun + Duration::from_secs(20)) {
+            ChildEnd::Status(status) => assert_eq!(status.code(), Some(5)),
+            _ => unreachable!("it ends by itself"),
         }
     }
 }

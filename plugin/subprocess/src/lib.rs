@@ -11,5 +11,6 @@ pub mod run;
 mod stderr_tail;
 
 pub use limits::{Failure, Limits, Output};
+pub use pre_exec::ProcessGroup;
 pub use run::{json_memfd, lines, run, run_into};
 pub use stderr_tail::StderrTail;

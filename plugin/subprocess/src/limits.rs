@@ -72,19 +72,31 @@ pub enum Failure {
     },
 }
 
+impl Limits {
+    /// What is left of a child that succeeded.
+    pub(crate) fn succeeded(
+        &self,
+        status: Option<ExitStatus>,
+        stderr: StderrTail,
+    ) -> Result<StderrTail, Failure> {
+        match status.filter(|status| !status.success()) {
+            None => Ok(stderr),
+            Some(status) => Err(Failure::Ended {
+                who: self.who,
+                status,
+                stderr,
+            }),
+        }
+    }
+}
+
 impl Output {
     /// The output of a child that succeeded.
     ///
     /// # Errors
     /// [`Failure::Ended`].
     pub fn success(self, limits: &Limits) -> Result<(Vec<u8>, StderrTail), Failure> {
-        match self.status.filter(|status| !status.success()) {
-            None => Ok((self.stdout, self.stderr)),
-            Some(status) => Err(Failure::Ended {
-                who: limits.who,
-                status,
-                stderr: self.stderr,
-            }),
-        }
+        let stderr = limits.succeeded(self.status, self.stderr)?;
+        Ok((self.stdout, stderr))
     }
 }

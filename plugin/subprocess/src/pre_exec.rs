@@ -19,7 +19,7 @@ const LAST_SIGNAL: i32 = 64;
 
 /// The process group of a child, to which a terminal sends its signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProcessGroup {
+pub enum ProcessGroup {
     /// Its own. An interrupt from the terminal is for rpm, which ends when it is
     /// safe to; it must not become a way around the judgement.
     Own,

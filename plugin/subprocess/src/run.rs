@@ -34,7 +34,9 @@ pub fn run(
     limits: &Limits,
 ) -> Result<Output, Failure> {
     let mut stdout = Vec::new();
-    let (status, stderr) = run_into(command, input, inherited, limits, &mut stdout)?;
+    let mut whole = |piece: &[u8]| keep(&mut stdout, piece, limits.limit);
+    let group = ProcessGroup::Own;
+    let (status, stderr) = hear(command, input, inherited, group, limits, &mut whole)?;
     Ok(Output {
         stdout,
         status,
@@ -42,39 +44,33 @@ pub fn run(
     })
 }
 
-/// The same for a child of which counts what it writes before it fails: `stdout` has
-/// it, whatever comes of the child then.
+/// The same for a child that has to succeed, and of which counts what it writes
+/// before: `stdout` has it, whatever comes of the child then.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run`], and [`Failure::Ended`].
 pub fn run_into(
     command: Command,
     input: File,
     inherited: Vec<OwnedFd>,
     limits: &Limits,
     stdout: &mut Vec<u8>,
-) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
+) -> Result<StderrTail, Failure> {
     let mut whole = |piece: &[u8]| keep(stdout, piece, limits.limit);
-    hear(
-        command,
-        input,
-        inherited,
-        ProcessGroup::Own,
-        limits,
-        &mut whole,
-    )
+    let group = ProcessGroup::Own;
+    let (status, stderr) = hear(command, input, inherited, group, limits, &mut whole)?;
+    limits.succeeded(status, stderr)
 }
 
-/// The same for a child that belongs to this process's job, so that an interrupt
-/// from the terminal is for both: each line that it writes goes to `each` when it
-/// is whole, without its line break. The limit is that of one line, and there is
-/// no output in the end.
+/// The same for a child of which each line goes to `each` when it is whole, without
+/// its line break. The limit is that of one line, and there is no output in the end.
 ///
 /// # Errors
 /// As [`run`].
 pub fn lines(
     command: Command,
     input: File,
+    group: ProcessGroup,
     limits: &Limits,
     each: &mut dyn FnMut(&[u8]),
 ) -> Result<Output, Failure> {
@@ -90,15 +86,8 @@ pub fn lines(
         }
         keep(&mut open, &[], limits.limit)
     };
-    let heard = hear(
-        command,
-        input,
-        Vec::new(),
-        ProcessGroup::Ours,
-        limits,
-        &mut line_by_line,
-    );
-    let (status, stderr) = heard?;
+    let none = Vec::new();
+    let (status, stderr) = hear(command, input, none, group, limits, &mut line_by_line)?;
     if !open.is_empty() {
         each(&open);
     }
@@ -118,9 +107,8 @@ fn keep(output: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), OutputEr
     if output.len().saturating_add(piece.len()) > limit {
         return Err(OutputError::TooLong);
     }
-    let reserved = output.try_reserve(piece.len());
-    reserved
-        .map_err(|error| OutputError::System(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
+    let no_memory = |error| OutputError::System(io::Error::new(io::ErrorKind::OutOfMemory, error));
+    output.try_reserve(piece.len()).map_err(no_memory)?;
     output.extend_from_slice(piece);
     Ok(())
 }
@@ -150,21 +138,19 @@ fn hear(
     let mut running = Running::new(child);
     let heard = listen(&mut running, deadline, each);
     let stderr = running.stderr_tail();
-    let who = limits.who;
+    let &Limits {
+        who,
+        timeout,
+        limit,
+    } = limits;
     match heard {
         Ok(status) => Ok((status, stderr)),
-        Err(OutputError::Late) => {
-            let timeout = limits.timeout;
-            Err(Failure::Late {
-                who,
-                timeout,
-                stderr,
-            })
-        }
-        Err(OutputError::TooLong) => {
-            let limit = limits.limit;
-            Err(Failure::TooLong { who, limit, stderr })
-        }
+        Err(OutputError::Late) => Err(Failure::Late {
+            who,
+            timeout,
+            stderr,
+        }),
+        Err(OutputError::TooLong) => Err(Failure::TooLong { who, limit, stderr }),
         Err(OutputError::System(source)) => Err(Failure::Listen { who, source }),
     }
 }

@@ -16,7 +16,7 @@ use btf_guard_protocol::nevra::canonical;
 use btf_guard_protocol::plan::Action;
 use btf_guard_protocol::terminal::escape;
 use btf_guard_protocol::zypp;
-use btf_guard_subprocess::{Limits, Output};
+use btf_guard_subprocess::{Limits, Output, ProcessGroup};
 use btf_guard_sysroot::Root;
 
 use super::ClientPlan;
@@ -66,7 +66,11 @@ pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<Clie
         .map_err(anyhow::Error::from)
         .and_then(|nothing| {
             Ok(btf_guard_subprocess::lines(
-                command, nothing, &limits, &mut each,
+                command,
+                nothing,
+                ProcessGroup::Ours,
+                &limits,
+                &mut each,
             )?)
         })
         .context("nothing is judged")?;

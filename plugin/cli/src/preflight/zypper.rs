@@ -42,7 +42,7 @@ pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<ClientPlan> {
         ..Request::new(root.path().to_owned(), Ask::Resolve(resolve))
     };
     let waiting = Waiting::new("asking libzypp", !args.wish.way.quiet);
-    let outcome = zypp_client::ask_aloud(&program, &request, &mut |progress| {
+    let outcome = zypp_client::ask(&program, &request, None, &mut |progress| {
         waiting.download(progress)
     });
     if let Err(zypp_client::Error::Failure(Failure::Ended { status, .. })) = &outcome {

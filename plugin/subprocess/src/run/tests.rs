@@ -12,7 +12,8 @@ fn heard(script: &str, limits: &Limits) -> (Vec<String>, Result<Output, Failure>
     command.args(["-c", script]);
     let mut heard = Vec::new();
     let mut each = |line: &[u8]| heard.push(String::from_utf8_lossy(line).into_owned());
-    let ended = lines(command, File::open("/dev/null").unwrap(), limits, &mut each);
+    let (input, group) = (File::open("/dev/null").unwrap(), ProcessGroup::Ours);
+    let ended = lines(command, input, group, limits, &mut each);
     (heard, ended)
 }
 
