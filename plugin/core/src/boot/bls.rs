@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Boot entries of type 1: `loader/entries/*.conf` of the Boot Loader
-//! Specification (UAPI.1).
+//! Specification (UAPI.1). Their lines are like those of `loader.conf`.
 
-use super::conf_lines::{ConfLine, lines};
 use super::fault_at;
 
 /// The longest entry that is read, in bytes. Real ones have a few hundred.
@@ -170,6 +169,46 @@ impl EntryName {
 fn number(digits: &str) -> Option<i32> {
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok()).flatten()
+}
+
+/// One line that says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConfLine<'a> {
+    /// Its number in the file, from 1.
+    pub(crate) number: usize,
+    /// The first word.
+    pub(crate) key: &'a str,
+    /// The rest; empty where there is none.
+    pub(crate) value: &'a str,
+}
+
+/// The lines of a text, read as systemd-boot's `line_get_key_value()` does
+/// (src/boot/efi-string.c): a carriage return ends a line as well, `#` starts a
+/// comment only as a line's first character, quotes around the whole value are
+/// no part of it, and a NUL ends the file.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = ConfLine<'_>> {
+    let text = text.split('\0').next().unwrap_or_default();
+    let numbered = text.split('\n').enumerate();
+    let ended = numbered.flat_map(|(index, line)| line.split('\r').map(move |l| (index + 1, l)));
+    ended.filter_map(|(number, line)| {
+        let line = line.trim_matches([' ', '\t']);
+        if line.is_empty() || line.starts_with('#') {
+            return None;
+        }
+        let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+        let value = value.trim_start_matches([' ', '\t']);
+        Some(ConfLine {
+            number,
+            key,
+            value: unquoted(value),
+        })
+    })
+}
+
+/// A value without the quotes around the whole of it.
+pub(crate) fn unquoted(value: &str) -> &str {
+    let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(value)
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use std::path::Path;
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::release_of_boot_image;
 
-use super::bls::{self, EntryName, Program, Type1Entry};
+use super::bls::{self, EntryName, Program, Type1Entry, unquoted};
 use super::collector::{Collector, Slot};
-use super::conf_lines::unquoted;
 use super::systemd_boot::LoaderEntry;
 use super::volume::Volume;
 use super::{BootMethod, BootPath, BootProblem};

@@ -13,7 +13,6 @@
 pub mod bls;
 pub mod build_vmlinux;
 mod collector;
-mod conf_lines;
 mod default;
 mod entries;
 pub mod grub;
@@ -65,7 +64,7 @@ impl Bootable {
 }
 
 /// One thing that leads to a kernel image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BootPath {
     /// What kind of thing.
     pub(crate) way: BootMethod,
@@ -99,24 +98,18 @@ impl BootPath {
         Self {
             way,
             source,
-            line: None,
-            id: None,
-            title: None,
-            options: None,
-            initrds: Vec::new(),
-            lost_initrds: Vec::new(),
-            other_system: false,
             is_linux: true,
             unified: way == BootMethod::Uki,
-            default: false,
+            ..Self::default()
         }
     }
 }
 
 /// In which way an image can be booted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum BootMethod {
     /// It lies in a module directory, from where tools copy it.
+    #[default]
     ModuleDir,
     /// An entry of the Boot Loader Specification names it.
     Entry,

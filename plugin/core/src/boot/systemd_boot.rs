@@ -7,8 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::BootProblem;
-use super::bls::EntryName;
-use super::conf_lines::lines;
+use super::bls::{EntryName, lines};
 use crate::module::{self, source::Regular};
 use crate::{fnmatch, vercmp};
 

@@ -111,3 +111,23 @@ fn names_and_counters() {
     }
     assert_eq!(EntryName::of("a+3-0.efi", ".efi").unwrap().id, "a.efi");
 }
+
+#[test]
+fn a_line_is_a_key_and_the_rest() {
+    let text = "# comment\r\n\r\ntitle  A \"B\" c \r\n\tlinux\t/x # no comment\n\
+                options \"a b\"\ntitle 'c'\ntitle \"d'\nalone\na 1\rb 2\n\0after the end";
+    let found: Vec<_> = lines(text).map(|l| (l.number, l.key, l.value)).collect();
+    assert_eq!(
+        found,
+        [
+            (3, "title", "A \"B\" c"),
+            (4, "linux", "/x # no comment"),
+            (5, "options", "a b"),
+            (6, "title", "c"),
+            (7, "title", "\"d'"),
+            (8, "alone", ""),
+            (9, "a", "1"),
+            (9, "b", "2"),
+        ]
+    );
+}

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use super::Truth;
 
 /// What an item of a menu is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum MenuItemKind {
     /// `menuentry`.
+    #[default]
     Entry,
     /// `submenu`.
     Submenu,
@@ -17,9 +18,8 @@ pub(crate) enum MenuItemKind {
 }
 
 /// An item of a menu.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct MenuItem {
-    /// What it is.
     pub(crate) kind: MenuItemKind,
     /// The line it starts on, from 1.
     pub(crate) line: usize,
@@ -38,27 +38,6 @@ pub(crate) struct MenuItem {
     pub(crate) options: String,
     /// Paths of its initrds, likewise.
     pub(crate) initrds: Vec<String>,
-}
-
-impl MenuItem {
-    pub(crate) fn new(
-        kind: MenuItemKind,
-        line: usize,
-        parent: Option<usize>,
-        shown: Truth,
-    ) -> Self {
-        Self {
-            kind,
-            line,
-            parent,
-            shown,
-            title: None,
-            id: None,
-            kernel: None,
-            options: String::new(),
-            initrds: Vec::new(),
-        }
-    }
 }
 
 /// A menu, and what is known of its default.

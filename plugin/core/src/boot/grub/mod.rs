@@ -6,7 +6,6 @@
 //! of `grubenv`, with three outcomes, since what only GRUB knows while booting
 //! (its modules, its prefix) is not known here.
 
-mod lexer;
 mod menu;
 mod parser;
 mod script;
@@ -23,11 +22,12 @@ pub(crate) const MAX_CONFIG: u64 = 4 << 20;
 pub const MAX_ENV: u64 = 64 << 10;
 
 /// Whether something is so, as far as can be told. Ordered from no to yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Truth {
     /// It is not.
     No,
     /// It cannot be told.
+    #[default]
     Maybe,
     /// It is.
     Yes,

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::Truth;
-use super::lexer::{CommandEnd, ScriptReader, ShellCommand, ShellWord};
 use super::menu::{Menu, MenuItem, MenuItemKind};
-use super::script::{MAX_VALUE, ScriptVariables, holds};
+use super::script::{
+    CommandEnd, MAX_VALUE, ScriptReader, ScriptVariables, ShellCommand, ShellWord, holds,
+};
 use crate::boot::fault_at;
 
 /// The most items of a menu that are taken.
@@ -152,7 +153,13 @@ impl MenuParser {
             Some("function") => return self.begin(true, Truth::No, Truth::Yes, inside),
             _ => return self.begin(true, run, Truth::Yes, inside),
         };
-        let mut item = MenuItem::new(kind, line, inside, run);
+        let mut item = MenuItem {
+            kind,
+            line,
+            parent: inside,
+            shown: run,
+            ..MenuItem::default()
+        };
         let mut words = words.iter().skip(1);
         let owned = |word: &ShellWord| word.known().map(str::to_owned);
         while let Some(word) = words.next() {
@@ -186,9 +193,13 @@ impl MenuParser {
         let item = inside.and_then(|index| self.items.get(index));
         let in_menu = item.is_none_or(|item| item.kind == MenuItemKind::Submenu);
         if in_menu && first.plain() == Some("blscfg") {
-            self.items
-                .push(MenuItem::new(MenuItemKind::Bls, line, inside, run));
-            return;
+            return self.items.push(MenuItem {
+                kind: MenuItemKind::Bls,
+                line,
+                parent: inside,
+                shown: run,
+                ..MenuItem::default()
+            });
         }
         // What a menu sets is set when somebody opens it.
         if let Some(index) = inside {

@@ -116,7 +116,7 @@ fn the_items_of_a_generated_menu() {
     let shown: Vec<_> = menu
         .items
         .iter()
-        .map(|i| (i.kind.clone(), i.parent, i.shown, i.id.as_deref().unwrap()))
+        .map(|i| (i.kind, i.parent, i.shown, i.id.as_deref().unwrap()))
         .collect();
     let long = |version| format!("gnulinux-{version}-amd64-advanced-1");
     let (new, old) = (long("6.1.0-55"), long("6.1.0-47"));
