@@ -23,6 +23,11 @@ fn kernel_install(place: &Place, esp: &str, release: &str) {
     );
 }
 
+fn last_via(place: &Place) -> BootPath {
+    let kernel = place.discover().kernels.pop().unwrap();
+    kernel.via.into_iter().next().unwrap()
+}
+
 #[test]
 fn kernel_install_and_systemd_boot() {
     for esp in ["efi", "boot/efi", "boot"] {
@@ -43,8 +48,7 @@ fn kernel_install_and_systemd_boot() {
         assert_eq!(place.default(), "the first entry");
         assert_eq!(place.problems(), [""; 0]);
 
-        let found = place.discover();
-        let via = found.kernels.last().unwrap().via.first().unwrap();
+        let via = last_via(&place);
         assert_eq!(via.line, Some(7));
         assert_eq!(via.options.as_deref(), Some("root=UUID=1 ro"));
         assert_eq!(via.title.as_deref(), Some("Debian GNU/Linux 13 (trixie)"));
@@ -52,11 +56,9 @@ fn kernel_install_and_systemd_boot() {
         let initrds: Vec<String> = via.initrds.iter().map(|i| place.inside(i)).collect();
         assert_eq!(initrds, [format!("/{esp}/id/6.12.9/initrd.img")]);
 
-        place.file(
-            &format!("{esp}/loader/loader.conf"),
-            "default id-6.12.9*\r\n",
-        );
-        assert_eq!(place.default(), format!("/{esp}/loader/loader.conf"));
+        let conf = format!("{esp}/loader/loader.conf");
+        place.file(&conf, "default id-6.12.9*\r\n");
+        assert_eq!(place.default(), format!("/{conf}"));
         assert!(place.kernels().last().unwrap().contains("Entry*"));
         place.variable("LoaderEntryDefault", "id-6.12.10.conf");
         assert_eq!(place.default(), "EFI variable LoaderEntryDefault");
@@ -65,17 +67,7 @@ fn kernel_install_and_systemd_boot() {
         assert!(place.kernels().last().unwrap().contains("Entry*"));
 
         place.file("etc/machine-id", "fedcba9876543210fedcba9876543210\n");
-        let found = place.discover();
-        assert!(
-            found
-                .kernels
-                .last()
-                .unwrap()
-                .via
-                .first()
-                .unwrap()
-                .other_system
-        );
+        assert!(last_via(&place).other_system);
     }
 }
 
@@ -83,14 +75,10 @@ fn kernel_install_and_systemd_boot() {
 fn kernel_install_without_a_partition_writes_paths_of_the_root() {
     let place = Place::new();
     place.file("boot/id/6.1/linux", "6.1");
-    place.file(
-        "boot/loader/entries/id-6.1.conf",
-        "linux /boot/id/6.1/linux\n",
-    );
-    assert_eq!(
-        place.kernels(),
-        ["/boot/id/6.1/linux 6.1: Entry* id-6.1.conf"]
-    );
+    let entry = "linux /boot/id/6.1/linux\n";
+    place.file("boot/loader/entries/id-6.1.conf", entry);
+    let found = ["/boot/id/6.1/linux 6.1: Entry* id-6.1.conf"];
+    assert_eq!(place.kernels(), found);
 }
 
 #[test]
@@ -139,30 +127,22 @@ fn boot_counters_and_unified_images() {
             "/efi/EFI/Linux/zz-no-osrel.efi 6.9: Uki zz-no-osrel.efi",
         ]
     );
+    let what = "expected a unified kernel image: a PE file with a section .linux";
     assert_eq!(
         place.problems(),
-        [
-            "/efi/EFI/Linux/bad.efi: expected a unified kernel image: a PE file with a section .linux"
-        ]
+        [format!("/efi/EFI/Linux/bad.efi: {what}")]
     );
     // systemd-boot does not show an image that has no os-release.
     let other = Place::new();
     other.uki("efi/EFI/Linux/no-osrel.efi", "6.9", "root=1", "");
     assert_eq!(other.default(), "unknown: there is no entry");
     let found = place.discover();
-    let options = |at: usize| {
-        found
-            .kernels
-            .get(at)
-            .unwrap()
-            .via
-            .first()
-            .unwrap()
-            .options
-            .clone()
-    };
-    assert_eq!(options(0).as_deref(), Some("root=3"));
-    assert_eq!(options(1).as_deref(), Some("root=1 quiet"));
+    let via = found.kernels.iter().flat_map(|kernel| &kernel.via);
+    let options: Vec<_> = via.filter_map(|via| via.options.as_deref()).collect();
+    assert_eq!(
+        options,
+        ["root=3", "root=1 quiet", "root=1 quiet", "root=1"]
+    );
 }
 
 #[test]
@@ -188,28 +168,23 @@ fn kernelstub() {
     place.variable("LoaderInfo", "systemd-boot 244");
     assert_eq!(place.default(), "/boot/efi/loader/loader.conf");
     place.variable("LoaderInfo", "systemd-boot 249.11-0ubuntu3");
-    place.file(
-        "boot/efi/loader/loader.conf",
-        "default Pop_OS-current.conf\n",
-    );
-    let kernels = place.kernels();
-    let base = format!("/boot/efi/{dir}");
-    assert_eq!(
-        kernels.get(1..).unwrap(),
-        [
-            format!("{base}/vmlinuz.efi ?: Entry* Pop_OS-current.conf, Kernelstub"),
-            format!("{base}/vmlinuz-previous.efi ?: Entry Pop_OS-oldkern.conf, Kernelstub"),
-        ]
+    let conf = "default Pop_OS-current.conf\n";
+    place.file("boot/efi/loader/loader.conf", conf);
+    let found = |current: &str, old: &str| {
+        let base = format!("/boot/efi/{dir}");
+        let expected = [
+            format!("{base}/vmlinuz.efi ?: {current}Kernelstub"),
+            format!("{base}/vmlinuz-previous.efi ?: {old}Kernelstub"),
+        ];
+        assert_eq!(place.kernels().get(1..).unwrap(), expected);
+    };
+    found(
+        "Entry* Pop_OS-current.conf, ",
+        "Entry Pop_OS-oldkern.conf, ",
     );
     assert_eq!(place.default(), "/boot/efi/loader/loader.conf");
     fs::remove_dir_all(place.dir.path().join("boot/efi/loader")).unwrap();
-    assert_eq!(
-        place.kernels().get(1..).unwrap(),
-        [
-            format!("{base}/vmlinuz.efi ?: Kernelstub"),
-            format!("{base}/vmlinuz-previous.efi ?: Kernelstub"),
-        ]
-    );
+    found("", "");
 }
 
 /// What sdbootutil writes for one snapshot.
@@ -232,19 +207,15 @@ fn sdbootutil(place: &Place, snapshot: u32, release: &str, sha1: &str) {
 #[test]
 fn sdbootutil_and_snapshots() {
     let place = Place::with_modules(&["6.16.3-1-default"]);
-    place.file(
-        ".snapshots/2/snapshot/usr/lib/modules/6.16.3-1-default/vmlinuz",
-        "",
-    );
+    let of_snapshot = ".snapshots/2/snapshot/usr/lib/modules/6.16.3-1-default/vmlinuz";
+    place.file(of_snapshot, "");
     let (old, new) = ("a".repeat(40), "b".repeat(40));
     sdbootutil(&place, 1, "6.16.3-1-default", &old);
     sdbootutil(&place, 2, "6.16.3-1-default", &old);
     sdbootutil(&place, 3, "6.16.3-1-default", &new);
     place.link(".snapshots/3/snapshot", "/");
-    place.file(
-        "boot/efi/EFI/opensuse/grubenv",
-        "# GRUB Environment Block\n####",
-    );
+    let grubenv = "boot/efi/EFI/opensuse/grubenv";
+    place.file(grubenv, "# GRUB Environment Block\n####");
     let base = "/boot/efi/opensuse-tumbleweed/6.16.3-1-default";
     let id = |n| format!("system-opensuse-tumbleweed-6.16.3-1-default-{n}.conf");
     let kernels = place.kernels();
@@ -275,43 +246,44 @@ fn sdbootutil_and_snapshots() {
     assert_eq!(dirs, [own.clone(), None, snapshot, own]);
 
     let env = format!("# GRUB Environment Block\ndefault={}\n####", id(2));
-    place.file("boot/efi/EFI/opensuse/grubenv", &env);
-    assert_eq!(place.default(), "/boot/efi/EFI/opensuse/grubenv");
+    place.file(grubenv, &env);
+    assert_eq!(place.default(), format!("/{grubenv}"));
     assert!(place.kernels().get(2).unwrap().contains("Entry*"));
 }
 
 #[test]
 fn links_of_boot_are_the_image_itself() {
-    let place = Place::with_modules(&["6.4.0-1-default", "6.4.0-2-default"]);
-    place.link(
-        "boot/vmlinuz-6.4.0-1-default",
-        "../usr/lib/modules/6.4.0-1-default/vmlinuz",
-    );
-    place.file("boot/vmlinuz-6.4.0-2-default", "left over");
-    place.link("boot/vmlinuz", "vmlinuz-6.4.0-2-default");
-    place.file("boot/Image-6.4.0-3-default", "");
-    place.file("boot/image-6.4.0-4-default", "");
-    place.file("boot/vmlinux-6.4.0-5-default.xz", "");
-    place.file("boot/vmlinux-6.4.0-5-default.zst", "");
-    place.file("usr/lib/modules/6.4.0-2-default/vmlinux.zst", "");
-    place.file("usr/lib/modules/6.4.0-6-default/Image", "");
-    place.file("usr/lib/modules/6.4.0-7-default/image", "");
-    place.file("usr/lib/modules/6.4.0-8.fc40/vmlinuz-virt.efi", "");
-    place.file("usr/lib/modules/6.4.0-8.fc40/System.map", "");
+    let place = Place::with_modules(&["6.1.0", "6.2.0"]);
+    place.link("boot/vmlinuz-6.1.0", "../usr/lib/modules/6.1.0/vmlinuz");
+    place.link("boot/vmlinuz", "vmlinuz-6.2.0");
+    for path in [
+        "boot/vmlinuz-6.2.0",
+        "boot/Image-6.3.0",
+        "boot/image-6.4.0",
+        "boot/vmlinux-6.5.0.xz",
+        "boot/vmlinux-6.5.0.zst",
+        "usr/lib/modules/6.2.0/vmlinux.zst",
+        "usr/lib/modules/6.6.0/Image",
+        "usr/lib/modules/6.7.0/image",
+        "usr/lib/modules/6.8.0/vmlinuz-virt.efi",
+        "usr/lib/modules/6.8.0/System.map",
+    ] {
+        place.file(path, "");
+    }
     assert_eq!(
         place.kernels(),
         [
-            "/usr/lib/modules/6.4.0-1-default/vmlinuz 6.4.0-1-default: ModuleDir, Boot",
-            "/usr/lib/modules/6.4.0-2-default/vmlinuz 6.4.0-2-default: ModuleDir",
-            "/usr/lib/modules/6.4.0-2-default/vmlinux.zst 6.4.0-2-default: ModuleDir",
-            "/usr/lib/modules/6.4.0-6-default/Image 6.4.0-6-default: ModuleDir",
-            "/usr/lib/modules/6.4.0-7-default/image 6.4.0-7-default: ModuleDir",
-            "/usr/lib/modules/6.4.0-8.fc40/vmlinuz-virt.efi 6.4.0-8.fc40: ModuleDir",
-            "/boot/Image-6.4.0-3-default 6.4.0-3-default: Boot",
-            "/boot/image-6.4.0-4-default 6.4.0-4-default: Boot",
-            "/boot/vmlinux-6.4.0-5-default.xz 6.4.0-5-default: Boot",
-            "/boot/vmlinux-6.4.0-5-default.zst 6.4.0-5-default: Boot",
-            "/boot/vmlinuz-6.4.0-2-default 6.4.0-2-default: Boot",
+            "/usr/lib/modules/6.1.0/vmlinuz 6.1.0: ModuleDir, Boot",
+            "/usr/lib/modules/6.2.0/vmlinuz 6.2.0: ModuleDir",
+            "/usr/lib/modules/6.2.0/vmlinux.zst 6.2.0: ModuleDir",
+            "/usr/lib/modules/6.6.0/Image 6.6.0: ModuleDir",
+            "/usr/lib/modules/6.7.0/image 6.7.0: ModuleDir",
+            "/usr/lib/modules/6.8.0/vmlinuz-virt.efi 6.8.0: ModuleDir",
+            "/boot/Image-6.3.0 6.3.0: Boot",
+            "/boot/image-6.4.0 6.4.0: Boot",
+            "/boot/vmlinux-6.5.0.xz 6.5.0: Boot",
+            "/boot/vmlinux-6.5.0.zst 6.5.0: Boot",
+            "/boot/vmlinuz-6.2.0 6.2.0: Boot",
         ]
     );
     assert_eq!(place.default(), "unknown: there is no entry");

@@ -43,11 +43,8 @@ fn entries() {
     let place = with_entry(&path, "rootflags=subvol=@/.snapshots/7/snapshot");
     assert_refreshed_by(&place, &format!("{SDBOOTUTIL} 7"));
 
-    let place = with_entry(
-        "EFI/Pop_OS-1f0e1e54-3d52-4a5b-8a0f-6b1c2d3e4f50/vmlinuz.efi",
-        "",
-    );
-    assert_refreshed_by(&place, "kernelstub");
+    let path = "EFI/Pop_OS-1f0e1e54-3d52-4a5b-8a0f-6b1c2d3e4f50/vmlinuz.efi";
+    assert_refreshed_by(&with_entry(path, ""), "kernelstub");
 
     let place = Place::with_modules(&["6.1"]);
     place.uki("efi/EFI/Linux/a.efi", "6.1", "root=1 'x'", "");

@@ -6,32 +6,77 @@ use super::*;
 #[test]
 fn each_broken_entry_has_its_line() {
     let place = Place::with_modules(&["6.1"]);
-    let entry = |name: &str, text: &str| {
-        place.file(&format!("efi/loader/entries/{name}.conf"), text);
-    };
-    place.file("efi/id/6.1/linux", "");
-    place.file("efi/EFI/shell.efi", "");
+    place
+        .file("efi/id/6.1/linux", "")
+        .file("efi/EFI/shell.efi", "");
     place.link("efi/escape", "../etc/shadow");
     place.link("efi/round", "round");
     place.file("etc/shadow", "");
-    entry("good", "linux /id/6.1/linux\r\nversion 6.1\r\n");
-    entry(
-        "crlf+2-1",
-        "title x\r\nLINUX /no\r\nlinux \\ID\\6.1\\LINUX\r\n",
-    );
-    entry("efi", "efi /EFI/shell.efi");
-    entry("escape", "linux /escape");
-    entry("gone", "title x\nlinux /id/6.2/linux\n");
-    entry("long", &"#".repeat(100_000));
-    entry("net", "uki-url http://example.org/a.efi");
-    entry("no-initrd", "linux /id/6.1/linux\ninitrd /a\ninitrd /b\n");
-    entry("nothing", "title x\n");
-    entry("parent", "linux /id/../../etc/shadow");
-    entry("round", "linux /round");
-    entry("two", "linux /a\nefi /b\n");
-    place.link("efi/loader/entries/self.conf", "self.conf");
-    place.link("efi/loader/entries/out.conf", "../../../etc/shadow");
-    fs::create_dir(place.dir.path().join("efi/loader/entries/dir.conf")).unwrap();
+    let at = |name: &str| format!("efi/loader/entries/{name}.conf");
+    let mut expected = Vec::new();
+    for (name, text, problem) in [
+        ("good", "linux /id/6.1/linux\r\nversion 6.1\r\n", ""),
+        (
+            "crlf+2-1",
+            "title x\r\nLINUX /no\r\nlinux \\ID\\6.1\\LINUX\r\n",
+            "",
+        ),
+        ("efi", "efi /EFI/shell.efi", ""),
+        (
+            "escape",
+            "linux /escape",
+            "line 1: expected /efi/escape, which does not exist",
+        ),
+        (
+            "gone",
+            "title x\nlinux /gone\n",
+            "line 2: expected /efi/gone, which does not exist",
+        ),
+        ("long", &"#".repeat(100_000), "expected at most 65536 bytes"),
+        ("net", "uki-url http://example.org/a.efi", ""),
+        (
+            "no-initrd",
+            "linux /id/6.1/linux\ninitrd /a\ninitrd /b\n",
+            "line 2: expected /efi/a, which does not exist",
+        ),
+        (
+            "nothing",
+            "title x\n",
+            "expected a line that says what to start: linux, uki, uki-url or efi, and a path",
+        ),
+        (
+            "parent",
+            "linux /id/../../etc/shadow",
+            "line 1: expected a path that stays on its file system, not one that leaves it by ..",
+        ),
+        (
+            "round",
+            "linux /round",
+            "line 1: expected a readable /efi/round: too many symbolic links",
+        ),
+        (
+            "two",
+            "linux /a\nefi /b\n",
+            "line 2: expected one of linux, uki, uki-url and efi, not two of them",
+        ),
+    ] {
+        place.file(&at(name), text);
+        if !problem.is_empty() {
+            expected.push(format!("/{}: {problem}", at(name)));
+        }
+    }
+    place.link(&at("self"), "self.conf");
+    place.link(&at("out"), "../../../etc/shadow");
+    fs::create_dir(place.dir.path().join(at("dir"))).unwrap();
+    for (name, problem) in [
+        ("self", "a readable file: too many symbolic links"),
+        ("out", "a link that leads to a file"),
+        ("dir", "a readable file: not a regular file"),
+    ] {
+        expected.push(format!("/{}: expected {problem}", at(name)));
+    }
+    expected.sort();
+    assert_eq!(place.problems(), expected);
     assert_eq!(
         place.kernels(),
         [
@@ -40,51 +85,15 @@ fn each_broken_entry_has_its_line() {
             "/efi/EFI/shell.efi ?: Entry efi.conf",
         ]
     );
-    let at = |name: &str, what: &str| format!("/efi/loader/entries/{name}.conf: {what}");
-    let out = "line 1: expected a path that stays on its file system, not one that leaves it by ..";
-    let start = "expected a line that says what to start: linux, uki, uki-url or efi, and a path";
-    assert_eq!(
-        place.problems(),
-        [
-            at("dir", "expected a readable file: not a regular file"),
-            at(
-                "escape",
-                "line 1: expected /efi/escape, which does not exist"
-            ),
-            at(
-                "gone",
-                "line 2: expected /efi/id/6.2/linux, which does not exist"
-            ),
-            at("long", "expected at most 65536 bytes"),
-            at("no-initrd", "line 2: expected /efi/a, which does not exist"),
-            at("nothing", start),
-            at("out", "expected a link that leads to a file"),
-            at("parent", out),
-            at(
-                "round",
-                "line 1: expected a readable /efi/round: too many symbolic links"
-            ),
-            at("self", "expected a readable file: too many symbolic links"),
-            at(
-                "two",
-                "line 2: expected one of linux, uki, uki-url and efi, not two of them"
-            ),
-        ]
-    );
     // systemd-boot misses an initrd only when it starts the entry.
     assert_eq!(place.default(), "the first entry");
-    let found = place.discover();
-    let efi = found.kernels.last().unwrap();
-    assert!(!efi.is_linux());
+    assert!(!place.discover().kernels.last().unwrap().is_linux());
 }
 
 #[test]
 fn what_the_loader_fetches_may_be_the_default() {
     let place = Place::new();
-    place.file(
-        "efi/loader/entries/z.conf",
-        "uki-url http://example.org/a.efi",
-    );
+    place.file("efi/loader/entries/z.conf", "uki-url http://x/a.efi");
     assert_eq!(place.default(), "unknown: z.conf fetches its image");
 }
 
@@ -119,17 +128,10 @@ fn links_that_lead_nowhere_are_told() {
 fn one_cause_is_told_once() {
     let place = Place::new();
     place.link("efi/EFI", "EFI");
-    let told = place.problems();
-    let told: Vec<&str> = told.iter().map(String::as_str).collect();
     let what = "expected a readable directory: too many symbolic links";
-    assert_eq!(
-        told,
-        [
-            format!("/efi/EFI/Linux: {what}"),
-            format!("/efi/EFI: {what}"),
-            format!("/efi/EFI/systemd: {what}"),
-        ]
-    );
+    let told = ["/efi/EFI/Linux", "/efi/EFI", "/efi/EFI/systemd"];
+    let told = told.map(|path| format!("{path}: {what}"));
+    assert_eq!(place.problems(), told);
 }
 
 #[test]
