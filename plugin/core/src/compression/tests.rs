@@ -56,15 +56,13 @@ pub(crate) fn pack(format: Format, plain: &[u8]) -> Vec<u8> {
             let mut filters = Filters::new();
             filters.x86();
             filters.lzma2(&LzmaOptions::new_preset(1).unwrap());
-            through(
-                Stream::new_stream_encoder(&filters, Check::Crc32).unwrap(),
-                plain,
-            )
+            let stream = Stream::new_stream_encoder(&filters, Check::Crc32);
+            through(stream.unwrap(), plain)
         }
-        Format::Lzma => through(
-            Stream::new_lzma_encoder(&LzmaOptions::new_preset(1).unwrap()).unwrap(),
-            plain,
-        ),
+        Format::Lzma => {
+            let options = LzmaOptions::new_preset(1).unwrap();
+            through(Stream::new_lzma_encoder(&options).unwrap(), plain)
+        }
         // From a pipe, as `cat | zstd -22` is run: the frame does not know its length.
         Format::Zstd => {
             let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
@@ -100,13 +98,8 @@ pub(crate) fn lzop(plain: &[u8], flags: u32) -> Vec<u8> {
         let packed = if stored { block } else { &packed[..] };
         out.extend_from_slice(&(block.len() as u32).to_be_bytes());
         out.extend_from_slice(&(packed.len() as u32).to_be_bytes());
-        let plain_sums = (flags & 0x101).count_ones();
-        let packed_sums = if stored {
-            0
-        } else {
-            (flags & 0x202).count_ones()
-        };
-        out.resize(out.len() + 4 * (plain_sums + packed_sums) as usize, 0);
+        let sums = flags & if stored { 0x101 } else { 0x303 };
+        out.resize(out.len() + 4 * sums.count_ones() as usize, 0);
         out.extend_from_slice(packed);
     }
     out.extend_from_slice(&[0; 4]);
@@ -119,29 +112,16 @@ fn unpack(format: Format, input: &[u8], cap: usize) -> Result<Vec<u8>, Malformed
 }
 
 #[test]
-fn every_format_is_told_by_its_magic_and_unpacked() {
-    let plain = sample(100_000);
-    for format in ALL {
-        let packed = pack(format, &plain);
-        assert_eq!(Format::detect(&packed), Some(format));
-        assert!(packed.len() < plain.len(), "{format:?}");
-        assert!(
-            unpack(format, &packed, plain.len()).unwrap() == plain,
-            "{format:?}"
-        );
+fn every_format_is_told_and_unpacked_and_a_size_behind_it_ignored() {
+    for none in [&b""[..], b"\x7fELF\x02\x01", b"\x1f\x8b"] {
+        assert_eq!(Format::detect(none), None);
     }
-    assert_eq!(Format::detect(b""), None);
-    assert_eq!(Format::detect(b"\x7fELF\x02\x01"), None);
-    assert_eq!(Format::detect(b"\x1f\x8b"), None);
-}
-
-#[test]
-fn a_size_behind_the_last_frame_is_ignored() {
     for length in [50_000, LZ4_BLOCK, LZ4_BLOCK + 1_000] {
         let plain = sample(length);
         for format in ALL {
             let mut packed = pack(format, &plain);
             packed.extend_from_slice(&(length as u32).to_le_bytes());
+            assert_eq!(Format::detect(&packed), Some(format));
             let unpacked = unpack(format, &packed, length).unwrap();
             assert!(unpacked == plain, "{format:?} {length}");
             let error = unpack(format, &packed, length - 1).unwrap_err();
@@ -155,18 +135,12 @@ fn a_size_behind_the_last_frame_is_ignored() {
 fn frames_in_a_row_are_one_file() {
     let plain = sample(3_000);
     let twice = [&plain[..], &plain[..]].concat();
-    for format in [
-        Format::Gzip,
-        Format::Xz,
-        Format::Zstd,
-        Format::Bzip2,
-        Format::Lz4,
-    ] {
+    for format in ALL
+        .into_iter()
+        .filter(|f| !matches!(f, Format::Lzma | Format::Lzo))
+    {
         let mut packed = pack(format, &plain).repeat(2);
-        assert!(
-            unpack(format, &packed, 6_000).unwrap() == twice,
-            "{format:?}"
-        );
+        assert!(unpack(format, &packed, 6_000).unwrap() == twice);
         assert!(unpack(format, &packed, 5_999).is_err(), "{format:?}");
         packed.pop();
         assert!(unpack(format, &packed, 6_000).is_err(), "{format:?}");
@@ -214,10 +188,8 @@ fn a_window_beyond_the_limit_is_refused() {
     assert!(unpack(Format::Lzma, &packed, 1 << 20).is_err());
     let mut filters = Filters::new();
     filters.lzma2(&options);
-    let packed = through(
-        Stream::new_stream_encoder(&filters, Check::Crc32).unwrap(),
-        b"small",
-    );
+    let stream = Stream::new_stream_encoder(&filters, Check::Crc32);
+    let packed = through(stream.unwrap(), b"small");
     assert!(unpack(Format::Xz, &packed, 1 << 20).is_err());
 }
 
@@ -270,32 +242,17 @@ fn an_lzop_block_must_keep_its_word() {
     // Behind magic, header and its name: the block's length, then its packed one.
     let block = 9 + 8 + 4 + 17;
     for (at, value, expected) in [
-        (
-            block,
-            0x0004_0001_u32,
-            "sound lzop data (a block of 262145 bytes)",
-        ),
-        (block, 999, "sound lzop data ("),
-        (
-            block,
-            1001,
-            "sound lzop data (1000 bytes in a block of 1001)",
-        ),
-        (
-            block + 4,
-            0,
-            "sound lzop data (0 bytes for a block of 1000)",
-        ),
-        (
-            block + 4,
-            1001,
-            "sound lzop data (1001 bytes for a block of 1000)",
-        ),
+        (block, 0x0004_0001_u32, "a block of 262145 bytes)"),
+        (block, 999, ""),
+        (block, 1001, "1000 bytes in a block of 1001)"),
+        (block + 4, 0, "0 bytes for a block of 1000)"),
+        (block + 4, 1001, "1001 bytes for a block of 1000)"),
     ] {
         let mut bad = good.clone();
         bad[at..at + 4].copy_from_slice(&value.to_be_bytes());
         let error = unpack(Format::Lzo, &bad, 1 << 20).unwrap_err();
-        assert!(error.expected.starts_with(expected), "{error}");
+        let expected = format!("sound lzop data ({expected}");
+        assert!(error.expected.starts_with(&expected), "{error}");
     }
 }
 
@@ -336,11 +293,7 @@ fn every_truncation_is_an_unexpected_end() {
         for length in first..packed.len() {
             let error = unpack_one(format, &mut &packed[..length]).unwrap_err();
             let kind = error.kind();
-            assert_eq!(
-                kind,
-                io::ErrorKind::UnexpectedEof,
-                "{format:?} {length}: {error}"
-            );
+            assert_eq!(kind, io::ErrorKind::UnexpectedEof, "{format:?} {length}");
         }
     }
 }
@@ -357,14 +310,6 @@ fn every_flipped_bit_is_survived() {
             let _ = decoder.take(1 << 16).read_to_end(&mut Vec::new());
         }
     }
-}
-
-#[test]
-fn lz4_magics_stand_between_blocks() {
-    let plain = sample(LZ4_BLOCK + 1_000);
-    let packed = pack(Format::Lz4, &plain).repeat(2);
-    let out = unpack_one(Format::Lz4, &mut &packed[..]).unwrap();
-    assert!(out == [&plain[..], &plain[..]].concat());
 }
 
 #[test]

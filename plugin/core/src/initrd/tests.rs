@@ -138,11 +138,8 @@ fn a_part_of_a_file() {
     assert_eq!(found, [module("a", b"1")]);
     let past = 4..5000;
     let error = open(&file, Some(&past), &mut |_| {}).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("at offset 0x1388: expected an initrd that ends there")
-    );
+    let what = "at offset 0x1388: expected an initrd that ends there";
+    assert!(error.to_string().starts_with(what), "{error}");
     assert!(open(dir.path(), None, &mut |_| {}).is_err());
     assert!(open(&dir.path().join("none"), None, &mut |_| {}).is_err());
 }

@@ -20,55 +20,38 @@ fn found(bytes: &[u8], release: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn of(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    let pairs = pairs.iter();
+fn of<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
     pairs
-        .map(|(path, content)| ((*path).to_owned(), (*content).to_owned()))
-        .collect()
+        .map(|(path, content)| (path.to_owned(), content.to_owned()))
+        .into()
 }
 
 #[test]
 fn what_is_no_module_is_passed_over() {
-    let names = [
-        "/usr/lib/modules/6.1/a.ko",
-        "./lib/modules/6.1/extra/b.ko.zst",
-        "././/usr/lib/modules/6.1/c.ko.xz",
-        "usr/lib/modules/6.1/d.ko.gz",
-    ];
-    let others = [
-        "usr/lib/modules/6.1/modules.dep",
-        "usr/lib/modules/e.ko",
-        "usr/lib/modules/../modules/6.1/f.ko",
-        "modules/6.1/g.ko",
-        "usr/lib/firmware/6.1/h.ko",
-        "kernel/i.ko",
-        "usr/lib/modules/6.1/.ko",
-    ];
-    let all = names.iter().chain(&others);
-    let all = entries(all.map(|name| (*name, FILE, &b"x"[..])));
-    let paths: Vec<_> = found(&all, "6.1")
-        .into_iter()
-        .map(|(path, _)| path)
-        .collect();
-    assert_eq!(
-        paths,
-        [
-            "usr/lib/modules/6.1/a.ko",
-            "usr/lib/modules/6.1/c.ko.xz",
-            "usr/lib/modules/6.1/d.ko.gz",
-            "lib/modules/6.1/extra/b.ko.zst",
-        ]
-    );
+    let all = archive(&[
+        ("/usr/lib/modules/6.1/a.ko", b"1"),
+        ("./lib/modules/6.1/extra/b.ko.zst", b"2"),
+        ("././/usr/lib/modules/6.1/c.ko.xz", b"3"),
+        ("usr/lib/modules/6.1/d.ko.gz", b"4"),
+        ("usr/lib/modules/6.1/modules.dep", b""),
+        ("usr/lib/modules/../modules/6.1/f.ko", b""),
+        ("kernel/i.ko", b""),
+    ]);
+    let expected = of([
+        ("usr/lib/modules/6.1/a.ko", "1"),
+        ("usr/lib/modules/6.1/c.ko.xz", "3"),
+        ("usr/lib/modules/6.1/d.ko.gz", "4"),
+        ("lib/modules/6.1/extra/b.ko.zst", "2"),
+    ]);
+    assert_eq!(found(&all, "6.1"), expected);
     assert_eq!(found(&all, "6.2"), []);
 }
 
 #[test]
 fn only_files_and_links_are_modules() {
-    let directory = 0o040_755;
-    let device = 0o020_644;
     let all = entries([
-        (&ko("dir")[..], directory, &b""[..]),
-        (&ko("dev"), device, b""),
+        (&ko("dir")[..], 0o040_755, &b""[..]),
+        (&ko("dev"), 0o020_644, b""),
         (&ko("strange"), 0, b"content"),
         (&ko("a"), FILE, b"1"),
     ]);
@@ -82,17 +65,17 @@ fn what_comes_later_replaces_what_came_before() {
     let all = [&first[..], &pack(Format::Zstd, &second)].concat();
     assert_eq!(
         found(&all, "6.1"),
-        of(&[("lib/modules/6.1/kernel/a.ko", "new"), (&ko("b"), "b")])
+        of([("lib/modules/6.1/kernel/a.ko", "new"), (&ko("b"), "b")])
     );
     // A link in place of a file, and a file in place of a link.
     let gone = entries([(&ko("a")[..], LINK, &b"/nowhere"[..])]);
     let back = archive(&[(&ko("a"), b"again")]);
     let all = [&first[..], &gone].concat();
-    assert_eq!(found(&all, "6.1"), of(&[(&ko("b"), "b")]));
+    assert_eq!(found(&all, "6.1"), of([(&ko("b"), "b")]));
     let all = [&all[..], &back].concat();
     assert_eq!(
         found(&all, "6.1"),
-        of(&[(&ko("a"), "again"), (&ko("b"), "b")])
+        of([(&ko("a"), "again"), (&ko("b"), "b")])
     );
 }
 
@@ -122,7 +105,7 @@ fn links_lead_to_other_releases_modules() {
     // Each file once.
     assert_eq!(
         found(&all, "6.1"),
-        of(&[(&ko("a"), "a"), (&format!("{weak}/again.ko"), "kmp")])
+        of([(&ko("a"), "a"), (&format!("{weak}/again.ko"), "kmp")])
     );
     assert_eq!(found(&all, "6.0").len(), 2);
 }
@@ -145,16 +128,16 @@ fn hard_links_have_one_content() {
         let out = trailer(out).unwrap();
         assert_eq!(
             found(&out, "6.1"),
-            of(&[(&ko("a"), "text"), (&ko("lonely"), "alone")]),
+            of([(&ko("a"), "text"), (&ko("lonely"), "alone")]),
             "{turn}"
         );
-        assert_eq!(found(&out, "6.0"), of(&[(other, "text")]), "{turn}");
+        assert_eq!(found(&out, "6.0"), of([(other, "text")]), "{turn}");
     }
     // Numbers of inodes hold up to the trailer.
     let one = trailer(link(Vec::new(), &ko("a"), 7, b"1")).unwrap();
     let two = trailer(link(Vec::new(), &ko("b"), 7, b"2")).unwrap();
     assert_eq!(
         found(&[one, two].concat(), "6.1"),
-        of(&[(&ko("a"), "1"), (&ko("b"), "2")])
+        of([(&ko("a"), "1"), (&ko("b"), "2")])
     );
 }

@@ -3,31 +3,26 @@
 
 use super::*;
 
+/// Where the headers of an archive begin.
+fn headers(archive: &[u8]) -> impl Iterator<Item = usize> {
+    let all = archive.windows(6).enumerate();
+    all.filter_map(|(at, magic)| (magic == b"070701").then_some(at))
+}
+
 #[test]
 fn every_truncation_is_told() {
-    let plain = entries([
-        (&ko("a")[..], FILE, &b"12345"[..]),
-        ("init", FILE, b"#!/bin/sh"),
-    ]);
+    let init: (&str, u32, &[u8]) = ("init", FILE, b"#!/bin/sh");
+    let plain = entries([(&ko("a")[..], FILE, &b"12345"[..]), init]);
     // Where an entry is whole but for its padding, the archive may end.
-    let mut whole = vec![0, plain.len()];
-    for (at, _) in plain
-        .windows(6)
-        .enumerate()
-        .filter(|(_, w)| *w == b"070701")
-    {
-        whole.extend(at.saturating_sub(3)..=at);
-    }
-    whole.extend(plain.len() - 3..plain.len());
+    let ends = headers(&plain).chain([plain.len()]);
+    let whole: Vec<usize> = ends.flat_map(|at| at.saturating_sub(3)..=at).collect();
     for length in 0..plain.len() {
         let (_, result) = items_of(&plain[..length]);
         assert_eq!(result.is_ok(), whole.contains(&length), "{length}");
         if let Err(error) = result {
             let text = error.to_string();
-            assert!(
-                text.starts_with(&format!("at offset {length:#x}: ")),
-                "{text}"
-            );
+            let start = format!("at offset {length:#x}: ");
+            assert!(text.starts_with(&start), "{text}");
             assert!(text.ends_with("more bytes; it is cut off"), "{text}");
         }
     }
@@ -86,22 +81,15 @@ fn errors_say_where() {
     let mut cut = pack(Format::Xz, &good);
     cut.pop();
     let text = error(&cut);
-    assert!(
-        text.starts_with("in the xz stream at offset 0x0, unpacked, at offset "),
-        "{text}"
-    );
-    assert!(
-        text.ends_with("expected more of it: the stream is cut short"),
-        "{text}"
-    );
+    let start = "in the xz stream at offset 0x0, unpacked, at offset ";
+    assert!(text.starts_with(start), "{text}");
+    let end = "expected more of it: the stream is cut short";
+    assert!(text.ends_with(end), "{text}");
     let mut corrupt = pack(Format::Gzip, &good);
     let end = corrupt.len();
     corrupt[end - 6] ^= 1;
-    assert!(
-        error(&corrupt).contains("expected a sound stream ("),
-        "{}",
-        error(&corrupt)
-    );
+    let text = error(&corrupt);
+    assert!(text.contains("expected a sound stream ("), "{text}");
 }
 
 #[test]
@@ -111,10 +99,7 @@ fn names_that_the_kernel_passes_over() {
     assert_eq!(items(&long), [module("b", b"2")]);
     // A name without even a NUL, and one that is not UTF-8.
     let mut none = archive(&[(&ko("a"), b"1")]);
-    let at = none
-        .windows(6)
-        .rposition(|window| window == b"070701")
-        .unwrap();
+    let at = headers(&none).last().unwrap();
     none[at + 6 + 8 * 11..at + 6 + 8 * 12].copy_from_slice(b"00000000");
     none.truncate(at + 110);
     none.extend_from_slice(&[0; 2]);
@@ -145,14 +130,12 @@ fn nothing_is_longer_or_more_than_its_limit() {
         let text = failed(&pack(format, &zeros));
         assert!(text.ends_with(limit), "{format:?}: {text}");
         // Several together are no way around it.
-        let half = pack(format, &zeros[..zeros.len() / 2 + 1]);
-        assert!(read_so(&half).is_ok(), "{format:?}");
-        let end: &[u8] = if format == Format::Lz4 { &[0; 4] } else { &[] };
-        let text = failed(&[&half, end, &half].concat());
-        assert!(
-            text.contains("expected the end of an initrd"),
-            "{format:?}: {text}"
-        );
+        let mut half = pack(format, &zeros[..zeros.len() / 2 + 1]);
+        half.extend_from_slice(if format == Format::Lz4 { &[0; 4] } else { &[] });
+        read_so(&half).unwrap();
+        let text = failed(&half.repeat(2));
+        let end = "expected the end of an initrd";
+        assert!(text.contains(end), "{format:?}: {text}");
     }
     // A bomb inside a file's content.
     let big = archive(&[("x", &zeros)]);
@@ -173,18 +156,17 @@ fn nothing_is_longer_or_more_than_its_limit() {
 #[test]
 fn a_stated_size_is_not_taken_on_trust() {
     let mut lie = archive(&[(&ko("a"), b"1")]);
-    let at = lie.windows(4).position(|window| window == b"a.ko").unwrap();
-    let header = lie[..at]
-        .windows(6)
-        .rposition(|window| window == b"070701")
-        .unwrap();
-    let mut size = |digits: &[u8; 8]| {
-        lie[header + 6 + 8 * 6..][..8].copy_from_slice(digits);
-        error(&lie)
-    };
-    assert!(size(b"0fffffff").contains("more bytes; it is cut off"));
-    assert!(size(b"10000001").ends_with("expected a module of at most 268435456 bytes"));
-    assert!(size(b"ffffffff").ends_with("expected a module of at most 268435456 bytes"));
+    // Behind that of the directory.
+    let header = headers(&lie).nth(1).unwrap();
+    for (size, expected) in [
+        (b"0fffffff", "more bytes; it is cut off"),
+        (b"10000001", "expected a module of at most 268435456 bytes"),
+        (b"ffffffff", "expected a module of at most 268435456 bytes"),
+    ] {
+        lie[header + 6 + 8 * 6..][..8].copy_from_slice(size);
+        let text = error(&lie);
+        assert!(text.ends_with(expected), "{text}");
+    }
 }
 
 #[test]
