@@ -11,6 +11,7 @@ use btf_guard_sysroot::file_role::is_release;
 use btf_guard_sysroot::{ImageFile, Root};
 
 use crate::kernel::{Error, Kernel, KernelConfig};
+use crate::module::source::Regular;
 
 /// The longest `kernel.release` that is read, in bytes.
 const MAX_RELEASE: u64 = 256;
@@ -47,39 +48,33 @@ pub fn candidates(root: &Root, release: &str) -> Vec<ImageFile> {
 /// `/usr/src/linux-obj/<architecture>/<flavour>`: a build directory that names its
 /// release inside only.
 fn suse_builds(root: &Root, release: &str) -> Vec<PathBuf> {
-    let top = Path::new("/usr/src/linux-obj");
-    let mut builds = Vec::new();
-    for architecture in names(root, top) {
-        let above = top.join(architecture);
-        for flavour in names(root, &above) {
-            builds.push(above.join(flavour));
-        }
-    }
-    builds.truncate(MAX_BUILDS);
-    builds.retain(|build| release_of(root, build).is_some_and(|own| own == release));
+    let below = |dir: &PathBuf| {
+        let names = root
+            .resolve(dir)
+            .and_then(fs::read_dir)
+            .into_iter()
+            .flatten();
+        let names = names.filter_map(|entry| Some(dir.join(entry.ok()?.file_name())));
+        let mut paths: Vec<PathBuf> = names.take(MAX_BUILDS).collect();
+        paths.sort();
+        paths
+    };
+    let tops = below(&"/usr/src/linux-obj".into());
+    let builds = tops.iter().flat_map(below).take(MAX_BUILDS);
     builds
+        .filter(|build| release_of(root, build).is_some_and(|own| own == release))
+        .collect()
 }
 
 /// What a build directory says that it is for.
 fn release_of(root: &Root, build: &Path) -> Option<String> {
-    let file = root.resolve(&build.join("include/config/kernel.release"));
-    let file = file.ok()?;
-    let size = fs::metadata(&file).ok().filter(|meta| meta.is_file())?;
-    if size.len() > MAX_RELEASE {
-        return None;
-    }
-    let text = fs::read_to_string(file).ok()?;
-    Some(text.trim().to_owned())
-}
-
-fn names(root: &Root, dir: &Path) -> Vec<String> {
-    let entries = root.resolve(dir).and_then(fs::read_dir);
-    let entries = entries.into_iter().flatten().take(MAX_BUILDS);
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
+    let file = root
+        .resolve(&build.join("include/config/kernel.release"))
+        .ok()?;
+    let mut text = Vec::new();
+    let file = Regular::open(&file).ok()?;
+    file.read_all(MAX_RELEASE, &mut text).ok()?;
+    Some(String::from_utf8(text).ok()?.trim().to_owned())
 }
 
 /// Opens a candidate as the kernel of `release`. Its config is the one given, or
@@ -127,65 +122,61 @@ mod tests {
         fs::write(path, content).unwrap();
     }
 
-    fn found(dir: &Path, release: &str) -> Vec<PathBuf> {
-        let root = Root::new(dir).unwrap();
-        let found = candidates(&root, release).into_iter();
-        found.map(|candidate| candidate.inside).collect()
+    #[track_caller]
+    fn assert_found(dir: &Path, release: &str, expected: &[&str]) {
+        let found = candidates(&Root::new(dir).unwrap(), release).into_iter();
+        let found: Vec<PathBuf> = found.map(|candidate| candidate.inside).collect();
+        assert_eq!(
+            found,
+            expected.iter().map(PathBuf::from).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn the_kernel_itself_comes_before_what_its_modules_are_built_with() {
-        let dir = tempfile::tempdir().unwrap();
-        put(dir.path(), "usr/src/linux-headers-6.1/vmlinux", "x");
-        put(dir.path(), "usr/src/kernels/6.1/vmlinux", "x");
-        put(dir.path(), "boot/vmlinuz-6.1", "x");
-        put(dir.path(), "usr/lib/modules/6.1/vmlinux.xz", "x");
-        symlink("usr/lib", dir.path().join("lib")).unwrap();
-        let build = dir.path().join("usr/lib/modules/6.1/build");
-        symlink("/usr/src/linux-headers-6.1", build).unwrap();
-        let paths: Vec<PathBuf> = [
+        let outer = tempfile::tempdir().unwrap();
+        put(outer.path(), "secret/vmlinux", "x");
+        let dir = outer.path().join("root");
+        for path in [
+            "usr/src/linux-headers-6.1/vmlinux",
+            "usr/src/kernels/6.1/vmlinux",
+            "boot/vmlinuz-6.1",
+            "usr/lib/modules/6.1/vmlinux.xz",
+            "usr/lib/modules/6.3/x",
+        ] {
+            put(&dir, path, "x");
+        }
+        symlink("usr/lib", dir.join("lib")).unwrap();
+        let build = |release: &str| dir.join(format!("usr/lib/modules/{release}/build"));
+        symlink("/usr/src/linux-headers-6.1", build("6.1")).unwrap();
+        let expected = [
             "/usr/lib/modules/6.1/vmlinux.xz",
             "/boot/vmlinuz-6.1",
             "/usr/lib/modules/6.1/build/vmlinux",
             "/usr/src/kernels/6.1/vmlinux",
-        ]
-        .map(PathBuf::from)
-        .into();
-        assert_eq!(found(dir.path(), "6.1"), paths);
-        assert_eq!(found(dir.path(), "6.2"), Vec::<PathBuf>::new());
-        assert_eq!(found(dir.path(), "../6.1"), Vec::<PathBuf>::new());
+        ];
+        assert_found(&dir, "6.1", &expected);
+        assert_found(&dir, "6.2", &[]);
+        assert_found(&dir, "../6.1", &[]);
+        // Nothing outside of the root is taken.
+        symlink("../../../../../secret", build("6.3")).unwrap();
+        assert_found(&dir, "6.3", &[]);
     }
 
     #[test]
     fn a_build_directory_of_suse_says_its_release() {
         let dir = tempfile::tempdir().unwrap();
-        let build = |flavour: &str, release: &str| {
+        for (flavour, release) in [
+            ("default", "6.4.0-1-default\n"),
+            ("azure", "6.4.0-1-azure\n"),
+            ("endless", &"6.4.0-1-endless".repeat(100)),
+        ] {
             let build = format!("usr/src/linux-obj/x86_64/{flavour}");
-            put(
-                dir.path(),
-                &format!("{build}/include/config/kernel.release"),
-                release,
-            );
+            let stated = format!("{build}/include/config/kernel.release");
+            put(dir.path(), &stated, release);
             put(dir.path(), &format!("{build}/vmlinux"), "x");
-        };
-        build("default", "6.4.0-1-default\n");
-        build("azure", "6.4.0-1-azure\n");
-        build("endless", &"6.4.0-1-endless".repeat(100));
-        let expected = Path::new("/usr/src/linux-obj/x86_64/azure/vmlinux");
-        assert_eq!(found(dir.path(), "6.4.0-1-azure"), [expected]);
-    }
-
-    #[test]
-    fn nothing_outside_of_the_root_is_taken() {
-        let outer = tempfile::tempdir().unwrap();
-        put(outer.path(), "secret/vmlinux", "x");
-        let root = outer.path().join("root");
-        fs::create_dir_all(root.join("usr/lib/modules/6.1")).unwrap();
-        symlink(
-            "../../../../../secret",
-            root.join("usr/lib/modules/6.1/build"),
-        )
-        .unwrap();
-        assert_eq!(found(&root, "6.1"), Vec::<PathBuf>::new());
+        }
+        let expected = "/usr/src/linux-obj/x86_64/azure/vmlinux";
+        assert_found(dir.path(), "6.4.0-1-azure", &[expected]);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Places where an image lies under a name that says what it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -17,21 +17,18 @@ pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
     let mut seen = BTreeSet::new();
     for base in ["/usr/lib/modules", "/lib/modules"] {
         // Mostly one of them is a link to the other.
-        let Ok(real) = collector.root.resolve(Path::new(base)) else {
-            continue;
-        };
-        if !seen.insert(real) {
+        let real = collector.root.resolve(Path::new(base));
+        if !real.is_ok_and(|real| seen.insert(real)) {
             continue;
         }
         let volume = Volume::part_of(collector.root, Path::new(base));
         for release in volume.list("", is_release, &mut collector.problems) {
             let rank = |name: &str| Directory::Release.image_rank(name).is_some();
-            let mut names = volume.list(&release, rank, &mut collector.problems);
-            names.sort_by(|a, b| {
-                let rank = |name| Directory::Release.image_rank(name);
-                rank(a).cmp(&rank(b))
-            });
-            for name in names {
+            let names = volume.list(&release, rank, &mut collector.problems);
+            let ranked = names
+                .iter()
+                .map(|name| (Directory::Release.image_rank(name), name));
+            for name in ranked.collect::<BTreeMap<_, _>>().into_values() {
                 let inside = Path::new(base).join(&release).join(name);
                 named(collector, &inside, Some(&release), BootMethod::ModuleDir);
             }
@@ -45,33 +42,28 @@ pub(crate) fn boot(root: &Root, collector: &mut Collector<'_>) {
     let is_image = |name: &str| release_of_boot_image(name).is_some();
     for name in volume.list("", is_image, &mut collector.problems) {
         let inside = Path::new("/boot").join(&name);
-        named(
-            collector,
-            &inside,
-            release_of_boot_image(&name),
-            BootMethod::Boot,
-        );
+        let release = release_of_boot_image(&name);
+        named(collector, &inside, release, BootMethod::Boot);
     }
 }
 
 /// Takes what lies at a path inside the root, if anything does.
 fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, way: BootMethod) {
     let path = collector.root.outside(inside);
-    let problem = |what: String| BootProblem::new(&path, what);
-    match collector.root.resolve(inside) {
+    let expected = match collector.root.resolve(inside) {
         Ok(file) if file.is_file() => {
             let via = BootPath::new(way, path.clone());
             collector.take(LoaderFile { shown: path, file }, release, via);
+            return;
         }
-        Ok(_) => collector.problem(problem("a regular file".to_owned())),
+        Ok(_) => "a regular file".to_owned(),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            collector.problem(problem(format!("a readable file: {error}")));
+            format!("a readable file: {error}")
         }
-        Err(_) if path.is_symlink() => {
-            collector.problem(problem("a link that leads to a file".to_owned()));
-        }
-        Err(_) => {}
-    }
+        Err(_) if path.is_symlink() => "a link that leads to a file".to_owned(),
+        Err(_) => return,
+    };
+    collector.problem(BootProblem::new(&path, expected));
 }
 
 /// The images of kernelstub: `EFI/<NAME>-<uuid of the root>/vmlinuz.efi` and

@@ -103,28 +103,21 @@ mod tests {
 
     #[test]
     fn the_command_line_tells() {
-        for (options, number) in [
-            (
-                "root=UUID=1 rootflags=subvol=@/.snapshots/5/snapshot quiet",
-                Some(5),
-            ),
-            ("rootflags=ro,subvol=/@/.snapshots/12/snapshot/", Some(12)),
-            ("rootflags=subvol=.snapshots/1/snapshot", Some(1)),
-            (
-                "rootflags=subvol=@/.snapshots/1/snapshot rootflags=subvol=@",
-                None,
-            ),
-            (
-                "rootflags=subvol=/.snapshots/1/snapshot/.snapshots/2/snapshot",
-                Some(2),
-            ),
-            ("rootflags=subvol=@", None),
-            ("rootflags=subvol=@/.snapshots/../snapshot", None),
-            ("rootflags=subvol=@/.snapshots/1", None),
-            ("", None),
+        let two = "subvol=/.snapshots/1/snapshot/.snapshots/2/snapshot";
+        for (flags, number) in [
+            ("subvol=@/.snapshots/5/snapshot quiet", Some(5)),
+            ("ro,subvol=/@/.snapshots/12/snapshot/", Some(12)),
+            ("subvol=.snapshots/1/snapshot", Some(1)),
+            ("subvol=.snapshots/1/snapshot rootflags=subvol=@", None),
+            (two, Some(2)),
+            ("subvol=@", None),
+            ("subvol=@/.snapshots/../snapshot", None),
+            ("subvol=@/.snapshots/1", None),
         ] {
-            assert_eq!(snapshot(options), number, "{options}");
+            let options = format!("root=UUID=1 rootflags={flags}");
+            assert_eq!(snapshot(&options), number, "{options}");
         }
+        assert_eq!(snapshot(""), None);
     }
 
     #[test]
@@ -136,22 +129,20 @@ mod tests {
             symlink("/usr/lib", base.join("lib")).unwrap();
         }
         let root = Root::new(dir.path()).unwrap();
-        let modules = |options: &str| {
-            let home = ModulesRoot::of(&root, Some(options));
-            home.module_dir(&root, "6.1")
-                .map(|dir| root.inside(&dir).unwrap())
-        };
         let option = |number| format!("rootflags=subvol=@/.snapshots/{number}/snapshot");
-        assert_eq!(modules("quiet"), Some("/usr/lib/modules/6.1".into()));
-        assert_eq!(
-            modules(&option(5)),
-            Some("/.snapshots/5/snapshot/usr/lib/modules/6.1".into())
-        );
-        assert_eq!(modules(&option(6)), None);
-        assert_eq!(
-            ModulesRoot::of(&root, Some(&option(6))),
-            ModulesRoot::Unreachable { number: 6 }
-        );
+        let own_dir = "/usr/lib/modules/6.1";
+        let snapshot = "/.snapshots/5/snapshot/usr/lib/modules/6.1";
+        for (options, expected) in [
+            ("quiet", Some(own_dir)),
+            (&option(5), Some(snapshot)),
+            (&option(6), None),
+        ] {
+            let dir = ModulesRoot::of(&root, Some(options)).module_dir(&root, "6.1");
+            let inside = dir.map(|dir| root.inside(&dir).unwrap());
+            assert_eq!(inside.as_deref(), expected.map(Path::new), "{options}");
+        }
+        let unreachable = ModulesRoot::Unreachable { number: 6 };
+        assert_eq!(ModulesRoot::of(&root, Some(&option(6))), unreachable);
         // The snapshot that is itself the root.
         let inner = Root::new(&own).unwrap();
         assert_eq!(ModulesRoot::of(&inner, Some(&option(5))), ModulesRoot::Root);

@@ -2,6 +2,7 @@
 //! File systems that boot loaders read, and paths on them.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
@@ -90,29 +91,25 @@ impl Volume {
         let path = path.replace('\\', "/");
         let inside = Path::new(relative(&path));
         if leaves(inside) {
-            return Err(
-                "a path that stays on its file system, not one that leaves it by ..".into(),
-            );
+            let what = "a path that stays on its file system, not one that leaves it by ..";
+            return Err(what.to_owned());
         }
         let mut places = vec![self.base.join(inside)];
         if self.in_root {
+            let below: PathBuf = inside.components().skip(1).collect();
             let root = Path::new("/");
             places.push(root.join(inside));
-            let mut parts = inside.components();
-            parts.next();
-            let below = parts.as_path();
             if !below.as_os_str().is_empty() {
-                places.extend([self.base.join(below), root.join(below)]);
+                places.extend([self.base.join(&below), root.join(&below)]);
             }
         }
-        let shown = self.show(&path);
+        let mut shown = self.show(&path);
         for place in &places {
             match self.resolve(place) {
                 Ok(file) if file.is_file() => {
-                    let shown = match self.in_root {
-                        true => self.boundary.outside(place),
-                        false => shown,
-                    };
+                    if self.in_root {
+                        shown = self.boundary.outside(place);
+                    }
                     return Ok(LoaderFile { shown, file });
                 }
                 Ok(_) => return Err(format!("a regular file at {}", shown.display())),
@@ -148,7 +145,6 @@ impl Volume {
         wanted: impl Fn(&str) -> bool,
         problems: &mut Vec<BootProblem>,
     ) -> Vec<String> {
-        let mut names = BTreeSet::new();
         let place = self.base.join(relative(path));
         let dir = match self.resolve(&place).and_then(fs::read_dir) {
             Ok(dir) => dir,
@@ -160,18 +156,16 @@ impl Volume {
                 return Vec::new();
             }
         };
-        for name in dir.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
-            if !wanted(&name) {
-                continue;
-            }
-            if names.len() == MAX_FILES {
-                let what = format!("at most {MAX_FILES} files; the others are not read");
-                problems.push(BootProblem::new(&self.show(path), what));
-                break;
-            }
-            names.insert(name);
+        let names = dir.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let names = names.filter(|name| wanted(name));
+        let mut names: Vec<String> = names.take(MAX_FILES + 1).collect();
+        if names.len() > MAX_FILES {
+            let what = format!("at most {MAX_FILES} files; the others are not read");
+            problems.push(BootProblem::new(&self.show(path), what));
+            names.truncate(MAX_FILES);
         }
-        names.into_iter().collect()
+        names.sort();
+        names
     }
 
     /// Where a path inside the boundary leads to, the case of its names ignored
@@ -181,31 +175,27 @@ impl Volume {
         if !exact.as_ref().is_err_and(is_missing) {
             return exact;
         }
-        let mut reached = PathBuf::from("/");
+        let mut reached = PathBuf::new();
         for part in inside.components() {
-            let Component::Normal(name) = part else {
-                reached.push(part);
-                continue;
-            };
-            let plain = reached.join(name);
-            reached = match self.boundary.resolve(&plain) {
-                Ok(_) => plain,
-                Err(error) if is_missing(&error) => {
-                    let name = name.to_str().ok_or(io::ErrorKind::NotFound)?;
-                    let other = self.any_case(&reached, name)?;
-                    reached.join(other.ok_or(io::ErrorKind::NotFound)?)
-                }
-                Err(error) => return Err(error),
-            };
+            let dir = reached.clone();
+            reached.push(part);
+            if self
+                .boundary
+                .resolve(&reached)
+                .is_err_and(|error| is_missing(&error))
+            {
+                reached = dir.join(self.any_case(&dir, part.as_os_str())?);
+            }
         }
         self.boundary.resolve(&reached)
     }
 
     /// The first name in a directory that differs from `name` in case only.
-    fn any_case(&self, dir: &Path, name: &str) -> io::Result<Option<String>> {
+    fn any_case(&self, dir: &Path, name: &OsStr) -> io::Result<OsString> {
         let entries = fs::read_dir(self.boundary.resolve(dir)?)?.take(MAX_FILES);
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        Ok(names.filter(|known| known.eq_ignore_ascii_case(name)).min())
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        let found = names.filter(|known| known.eq_ignore_ascii_case(name)).min();
+        found.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -244,45 +234,37 @@ pub(crate) fn volumes(
     more: &[PathBuf],
     problems: &mut Vec<BootProblem>,
 ) -> Vec<Volume> {
+    let boot = root.path().join("boot");
+    let more = more.iter().map(|dir| (dir.clone(), Ok(dir.clone()), false));
+    let own = ["/efi", "/boot/efi", "/boot"].map(Path::new);
+    let own = own.map(|inside| (root.outside(inside), root.resolve(inside), true));
+    let own = own.into_iter();
+    let own = own.filter(|(_, dir, _)| !dir.as_ref().is_err_and(is_missing));
+
     let mut volumes = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut offer = |shown: &Path, dir: io::Result<PathBuf>, mounted: bool| {
-        // One that this process may not look into is told once, here.
+    for (shown, dir, is_own) in more.chain(own) {
         let volume = dir.and_then(|dir| {
+            // One that this process may not look into is told once, here.
             fs::read_dir(&dir)?;
-            let volume = match mounted {
-                true => Volume::mounted(&dir)?,
-                false => Volume::part_of(root, Path::new("/boot")),
+            let (device, inode) = identity(&dir)?;
+            let is_part = is_own && dir == boot && device == identity(root.path())?.0;
+            let volume = match is_part {
+                true => Volume::part_of(root, Path::new("/boot")),
+                false => Volume::mounted(&dir)?,
             };
-            Ok((identity(&dir)?, volume))
+            Ok(((device, inode), volume))
         });
         match volume {
-            Ok((identity, volume)) if seen.insert(identity) => volumes.push(Volume {
-                shown: shown.to_owned(),
-                ..volume
-            }),
+            Ok((identity, volume)) if seen.insert(identity) => {
+                volumes.push(Volume { shown, ..volume });
+            }
             Ok(_) => {}
             Err(error) => {
                 let what = format!("a readable directory: {error}");
-                problems.push(BootProblem::new(shown, what));
+                problems.push(BootProblem::new(&shown, what));
             }
         }
-    };
-    for dir in more {
-        offer(dir, Ok(dir.clone()), true);
-    }
-    let boot = root.path().join("boot");
-    let own_device = fs::metadata(root.path()).map(|m| m.dev()).ok();
-    for inside in ["/efi", "/boot/efi", "/boot"].map(Path::new) {
-        let dir = root.resolve(inside);
-        if dir.as_ref().is_err_and(is_missing) {
-            continue;
-        }
-        let device = |dir: &PathBuf| fs::metadata(dir).map(|m| m.dev()).ok();
-        let mounted = dir
-            .as_ref()
-            .is_ok_and(|dir| device(dir) != own_device || *dir != boot);
-        offer(&root.outside(inside), dir, mounted);
     }
     volumes
 }

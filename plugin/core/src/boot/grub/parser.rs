@@ -124,6 +124,18 @@ impl MenuParser {
         innermost.map_or((Truth::Yes, None), |block| (block.run, block.item))
     }
 
+    /// An item of a menu that stands here.
+    fn item(&self, kind: MenuItemKind, line: usize) -> MenuItem {
+        let (shown, parent) = self.here();
+        MenuItem {
+            kind,
+            line,
+            parent,
+            shown,
+            ..MenuItem::default()
+        }
+    }
+
     fn begin(&mut self, braces: bool, run: Truth, earlier: Truth, item: Option<usize>) {
         let (outside, _) = self.here();
         self.blocks.push(ScriptBlock {
@@ -153,13 +165,7 @@ impl MenuParser {
             Some("function") => return self.begin(true, Truth::No, Truth::Yes, inside),
             _ => return self.begin(true, run, Truth::Yes, inside),
         };
-        let mut item = MenuItem {
-            kind,
-            line,
-            parent: inside,
-            shown: run,
-            ..MenuItem::default()
-        };
+        let mut item = self.item(kind, line);
         let mut words = words.iter().skip(1);
         let owned = |word: &ShellWord| word.known().map(str::to_owned);
         while let Some(word) = words.next() {
@@ -193,13 +199,7 @@ impl MenuParser {
         let item = inside.and_then(|index| self.items.get(index));
         let in_menu = item.is_none_or(|item| item.kind == MenuItemKind::Submenu);
         if in_menu && first.plain() == Some("blscfg") {
-            return self.items.push(MenuItem {
-                kind: MenuItemKind::Bls,
-                line,
-                parent: inside,
-                shown: run,
-                ..MenuItem::default()
-            });
+            return self.items.push(self.item(MenuItemKind::Bls, line));
         }
         // What a menu sets is set when somebody opens it.
         if let Some(index) = inside {
