@@ -2,6 +2,7 @@
 //! What each fuzz target does with its input. The regression test over kept
 //! crashers (`tests/tests/crashers.rs`) calls the same functions.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -115,7 +116,9 @@ pub(crate) fn image(data: &[u8]) {
 
 /// A package: its header, and its payload, read to the end.
 pub(crate) fn package(data: &[u8]) {
-    let Ok(package) = Package::parse(data.to_vec()) else {
+    let mut file = tempfile::tempfile().expect("a file for the package");
+    file.write_all(data).expect("room for the package");
+    let Ok(package) = Package::of(file) else {
         return;
     };
     let _ = package.extract(

@@ -6,11 +6,11 @@
 //! What is let in here holds to librpm's own rules for a header blob
 //! (`hdrblobVerifyInfo()`, lib/header.c).
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use btf_guard_btf::error::Malformed;
-use rpm::{IndexTag, PackageMetadata};
+use rpm::{FileFlags, FileType, IndexTag, PackageMetadata};
 
 use super::file_list::{Error, FileKind, PackagedFile, leads_up};
 
@@ -28,7 +28,6 @@ const MAX_ENTRIES: u32 = 0xffff;
 const MAX_DATA: u32 = 64 << 20;
 /// All paths of a package together.
 const MAX_PATHS: usize = 64 << 20;
-/// Capabilities that tell of bases. A kernel package has two.
 /// `PATH_MAX`.
 const MAX_PATH: usize = 4096;
 
@@ -131,74 +130,36 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 /// The header's file list.
 pub(crate) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Error> {
     let header = &metadata.header;
-    if !header.entry_is_present(IndexTag::RPMTAG_BASENAMES) {
-        return Ok(Vec::new());
-    }
-    let names = header.get_entry_data_as_string_array(IndexTag::RPMTAG_BASENAMES)?;
-    let dir_of = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_DIRINDEXES)?;
-    let dirs = header.get_entry_data_as_string_array(IndexTag::RPMTAG_DIRNAMES)?;
-    let modes = header.get_entry_data_as_u16_array(IndexTag::RPMTAG_FILEMODES)?;
-    let flags = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILEFLAGS)?;
-    let sizes = if header.entry_is_present(IndexTag::RPMTAG_LONGFILESIZES) {
-        header.get_entry_data_as_u64_array(IndexTag::RPMTAG_LONGFILESIZES)?
-    } else {
-        let sizes = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILESIZES)?;
-        sizes.into_iter().map(u64::from).collect()
-    };
-    let count = names.len();
-    if [dir_of.len(), modes.len(), flags.len(), sizes.len()] != [count; 4] {
-        return Err(rpm::Error::InconsistentTagArrayLengths.into());
-    }
     let optional = |tag| header.get_entry_data_as_u32_array(tag).unwrap_or_default();
     let devices = optional(IndexTag::RPMTAG_FILEDEVICES);
     let inodes = optional(IndexTag::RPMTAG_FILEINODES);
-
     let mut room = MAX_PATHS;
-    let mut files = Vec::with_capacity(count);
-    let rows = names.iter().zip(dir_of).zip(modes).zip(flags).zip(sizes);
-    for (index, ((((name, dir), mode), flags), size)) in rows.enumerate() {
-        let path = path(&dirs, dir, name, room)?;
-        room -= path.as_os_str().len();
-        let device = devices.get(index).copied();
+    let mut files: Vec<PackagedFile> = Vec::new();
+    metadata.for_each_file_entry(|entry| {
+        let path = [entry.dirname(), entry.basename()].concat();
+        if path.len() > MAX_PATH.min(room) {
+            let problem = "a file's path is too long, or all paths together";
+            return Err(io::Error::other(problem).into());
+        }
+        room -= path.len();
+        let path = PathBuf::from(path);
+        if leads_up(&path) {
+            let problem = format!("a file's path leads up: {}", path.display());
+            return Err(io::Error::other(problem).into());
+        }
+        let device = devices.get(files.len()).copied();
         files.push(PackagedFile {
             path,
-            size,
-            kind: kind(mode, flags),
-            inode: device.zip(inodes.get(index).copied()),
+            size: entry.size() as u64,
+            kind: match entry.file_type() {
+                _ if entry.flags().contains(FileFlags::GHOST) => FileKind::Ghost,
+                FileType::Regular => FileKind::Regular,
+                FileType::SymbolicLink => FileKind::Symlink,
+                _ => FileKind::Bare,
+            },
+            inode: device.zip(inodes.get(files.len()).copied()),
         });
-    }
+        Ok(())
+    })?;
     Ok(files)
-}
-
-/// `RPMFILE_GHOST` (include/rpm/rpmfiles.h).
-const GHOST: u32 = 1 << 6;
-
-fn kind(mode: u16, flags: u32) -> FileKind {
-    // S_IFMT and friends, inode(7).
-    match mode & 0o170_000 {
-        _ if flags & GHOST != 0 => FileKind::Ghost,
-        0o100_000 => FileKind::Regular,
-        0o120_000 => FileKind::Symlink,
-        _ => FileKind::Bare,
-    }
-}
-
-fn path(dirs: &[&str], dir: u32, name: &str, room: usize) -> Result<PathBuf, Error> {
-    let dir = dirs
-        .get(dir as usize)
-        .ok_or_else(|| rpm::Error::InvalidTagIndex {
-            tag: IndexTag::RPMTAG_DIRINDEXES.to_string(),
-            index: dir,
-            bound: u32::try_from(dirs.len()).unwrap_or(u32::MAX),
-        })?;
-    if dir.len() + name.len() > MAX_PATH.min(room) {
-        let problem = std::io::Error::other("a file's path is too long, or all paths together");
-        return Err(problem.into());
-    }
-    let path = PathBuf::from(format!("{dir}{name}"));
-    if leads_up(&path) {
-        let problem = std::io::Error::other(format!("a file's path leads up: {}", path.display()));
-        return Err(problem.into());
-    }
-    Ok(path)
 }

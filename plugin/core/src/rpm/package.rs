@@ -18,7 +18,7 @@ pub(crate) use super::file_list::{Error, PackagedFile};
 /// A package whose header has been read.
 #[derive(Debug)]
 pub struct Package {
-    bytes: Bytes,
+    file: File,
     nevra: String,
     vendor: Option<String>,
     files: Vec<PackagedFile>,
@@ -35,26 +35,14 @@ impl Package {
         Self::of(File::open(path)?)
     }
 
-    /// Reads the header of a package in memory.
-    ///
-    /// # Errors
-    /// [`Error`] if it is not a package.
-    pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
-        Self::read(Bytes::Memory(bytes))
-    }
-
     /// Reads the header of an open package file, from its start. The file's own
     /// position is neither used nor moved: it may be shared with another process.
     ///
     /// # Errors
     /// [`Error`] if it cannot be read or is not a package.
-    pub(crate) fn of(file: File) -> Result<Self, Error> {
-        Self::read(Bytes::File(file))
-    }
-
-    fn read(bytes: Bytes) -> Result<Self, Error> {
-        let mut input = io::BufReader::new(BytesAt {
-            bytes: &bytes,
+    pub fn of(file: File) -> Result<Self, Error> {
+        let mut input = io::BufReader::new(FileAt {
+            file: &file,
             offset: 0,
         });
         let (metadata, payload) = super::header::read(&mut input)?;
@@ -62,7 +50,7 @@ impl Package {
         let vendor = metadata.get_vendor().ok().map(str::to_owned);
         let files = super::header::files(&metadata)?;
         Ok(Self {
-            bytes,
+            file,
             nevra,
             vendor,
             files,
@@ -85,9 +73,9 @@ impl Package {
         &self.files
     }
 
-    fn payload(&self) -> io::BufReader<BytesAt<'_>> {
-        let at = BytesAt {
-            bytes: &self.bytes,
+    fn payload(&self) -> io::BufReader<FileAt<'_>> {
+        let at = FileAt {
+            file: &self.file,
             offset: self.payload,
         };
         io::BufReader::with_capacity(super::payload::BUFFER, at)
@@ -134,28 +122,15 @@ impl Package {
     }
 }
 
-/// Where a package's bytes are.
-#[derive(Debug)]
-enum Bytes {
-    File(File),
-    Memory(Vec<u8>),
-}
-
-/// A reader at an offset of its own.
-struct BytesAt<'a> {
-    bytes: &'a Bytes,
+/// A reader of a file at an offset of its own.
+struct FileAt<'a> {
+    file: &'a File,
     offset: u64,
 }
 
-impl Read for BytesAt<'_> {
+impl Read for FileAt<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match self.bytes {
-            Bytes::File(file) => file.read_at(buffer, self.offset)?,
-            Bytes::Memory(bytes) => {
-                let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
-                bytes.get(offset..).unwrap_or_default().read(buffer)?
-            }
-        };
+        let read = self.file.read_at(buffer, self.offset)?;
         self.offset += read as u64;
         Ok(read)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What installed packages hold, from rpm's own mouth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_protocol::nevra::name_of;
 use btf_guard_subprocess::{Failure, Limits};
-use btf_guard_sysroot::file_role::{Directory, Role};
+use btf_guard_sysroot::file_role::Role;
 
 const WHO: &str = "rpm";
 
@@ -42,9 +41,6 @@ pub(crate) struct InstalledPackage {
 impl Rpm<'_> {
     /// The installed packages of these names that hold modules or images.
     ///
-    /// Asks for directories first: they are few, and most packages have none
-    /// that matters.
-    ///
     /// # Errors
     /// Where rpm cannot be started or gives no answer within `timeout`.
     pub(crate) fn kernel_packages(
@@ -54,19 +50,7 @@ impl Rpm<'_> {
     ) -> Result<Vec<InstalledPackage>, Failure> {
         let mut found = Vec::new();
         for names in names.chunks(BATCH) {
-            let answer = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
-            let mut matching = BTreeSet::new();
-            for (nevra, directories) in parse(&answer) {
-                let matters = |path: &PathBuf| Directory::of(path.as_os_str().as_bytes()).is_some();
-                if directories.iter().any(matters) {
-                    matching.insert(name_of(&nevra).to_owned());
-                }
-            }
-            if matching.is_empty() {
-                continue;
-            }
-            let matching: Vec<&str> = matching.iter().map(String::as_str).collect();
-            let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &matching, timeout)?;
+            let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", names, timeout)?;
             for (nevra, mut paths) in parse(&answer) {
                 paths.retain(|path| Role::of(path).is_some_and(Role::is_judged));
                 if !paths.is_empty() {

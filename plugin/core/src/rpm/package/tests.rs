@@ -19,8 +19,14 @@ fn build(compression: CompressionType, fill: impl FnOnce(&mut rpm::PackageBuilde
     bytes
 }
 
+fn file(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
 fn package(bytes: &[u8]) -> Result<Package, Error> {
-    Package::parse(bytes.to_vec())
+    Package::of(file(bytes))
 }
 
 fn is_ko(path: &Path) -> bool {
@@ -42,18 +48,18 @@ fn extract(package: &Package) -> Result<Content, Error> {
 
 fn sample(compression: CompressionType) -> Vec<u8> {
     build(compression, |builder| {
-        let file = |content: Vec<u8>, path: &str, builder: &mut rpm::PackageBuilder| {
-            builder
-                .with_file_contents(content, FileOptions::new(path))
-                .unwrap();
-        };
-        file(vec![7; 300_001], "/lib/modules/6.1/b.ko", builder);
-        file(b"ko".to_vec(), "/lib/modules/6.1/a.ko", builder);
-        file(Vec::new(), "/lib/modules/6.1/empty.ko", builder);
-        file(vec![1; 70_000], "/usr/share/doc/big", builder);
-        for name in ["x", "y", "z.txt"] {
-            let path = format!("/lib/modules/6.1/{name}.ko");
-            let options = FileOptions::new(path.trim_end_matches(".txt.ko")).hardlink("one");
+        let files: [(&str, Vec<u8>); 4] = [
+            ("/lib/modules/6.1/b.ko", vec![7; 300_001]),
+            ("/lib/modules/6.1/a.ko", b"ko".to_vec()),
+            ("/lib/modules/6.1/empty.ko", Vec::new()),
+            ("/usr/share/doc/big", vec![1; 70_000]),
+        ];
+        for (path, content) in files {
+            let options = FileOptions::new(path);
+            builder.with_file_contents(content, options).unwrap();
+        }
+        for name in ["x.ko", "y.ko", "z"] {
+            let options = FileOptions::new(format!("/lib/modules/6.1/{name}")).hardlink("one");
             builder.with_file_contents("linked", options).unwrap();
         }
         builder
@@ -100,8 +106,7 @@ fn files_come_out_of_every_compression() {
 
 #[test]
 fn the_position_of_a_file_does_not_matter() {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(&sample(CompressionType::Gzip)).unwrap();
+    let mut file = file(&sample(CompressionType::Gzip));
     // It is shared with whoever opened the file.
     file.seek(io::SeekFrom::Start(17)).unwrap();
     let mut shared = file.try_clone().unwrap();
@@ -160,47 +165,43 @@ fn a_damaged_header_is_survived() {
 #[test]
 fn a_header_says_what_is_wrong_with_it() {
     let good = sample(CompressionType::None);
-    let complaint = |at: usize, with: &[u8]| {
+    let overlap = "at offset 0x70: expected an entry whose data lie in the header's data section \
+                   and overlap no other's";
+    for (at, with, complaint) in [
+        (
+            0,
+            &b"PK"[..],
+            "at offset 0x0: expected the magic of an rpm package (ed ab ee db)",
+        ),
+        (
+            96,
+            b"PK",
+            "at offset 0x60: expected the magic of a header (8e ad e8 01)",
+        ),
+        (
+            96 + 8,
+            &[0xff; 4],
+            "at offset 0x68: expected 1 to 65535 index entries",
+        ),
+        (
+            96 + 12,
+            &[0xff; 4],
+            "at offset 0x6c: expected at most 67108864 bytes of data",
+        ),
+        (96 + 16 + 4, &[0xff; 4], overlap),
+        (96 + 16 + 8, &[0xff; 4], overlap),
+        (96 + 16 + 12, &[0xff; 4], overlap),
+    ] {
         let mut bytes = good.clone();
         bytes[at..at + with.len()].copy_from_slice(with);
-        package(&bytes).unwrap_err().to_string()
-    };
-    assert_eq!(
-        complaint(0, b"PK"),
-        "at offset 0x0: expected the magic of an rpm package (ed ab ee db)"
-    );
-    assert_eq!(
-        complaint(96, b"PK"),
-        "at offset 0x60: expected the magic of a header (8e ad e8 01)"
-    );
-    assert_eq!(
-        complaint(96 + 8, &[0xff; 4]),
-        "at offset 0x68: expected 1 to 65535 index entries"
-    );
-    assert_eq!(
-        complaint(96 + 12, &[0xff; 4]),
-        "at offset 0x6c: expected at most 67108864 bytes of data"
-    );
-    for at in [4, 8, 12] {
-        assert_eq!(
-            complaint(96 + 16 + at, &[0xff; 4]),
-            "at offset 0x70: expected an entry whose data lie in the header's data section and \
-             overlap no other's"
-        );
+        assert_eq!(package(&bytes).unwrap_err().to_string(), complaint);
     }
 }
 
 /// An archive entry in `newc` form.
 fn newc(name: &str, data: &[u8]) -> Vec<u8> {
-    let mut entry = b"070701".to_vec();
-    for (number, value) in (0..13).zip([0; 13]) {
-        let value = match number {
-            6 => data.len(),
-            11 => name.len() + 1,
-            _ => value,
-        };
-        write!(entry, "{value:08x}").unwrap();
-    }
+    let mut entry = format!("070701{:048}{:08x}{:032}", 0, data.len(), 0).into_bytes();
+    write!(entry, "{:08x}{:08}", name.len() + 1, 0).unwrap();
     entry.extend_from_slice(name.as_bytes());
     entry.push(0);
     entry.resize(entry.len().next_multiple_of(4), 0);
@@ -348,7 +349,7 @@ fn the_content_of_hard_links_comes_once() {
 #[test]
 fn many_hard_links_take_no_longer_than_as_many_files() {
     const COUNT: u32 = 60_000;
-    let file = |number| PackagedFile {
+    let linked = |number| PackagedFile {
         inode: Some((1, 1)),
         ..listed(&format!("/{number}.ko"), 2, FileKind::Regular)
     };
@@ -359,10 +360,10 @@ fn many_hard_links_take_no_longer_than_as_many_files() {
     }
     payload.extend(newc("TRAILER!!!", b""));
     let package = Package {
-        bytes: Bytes::Memory(payload),
+        file: file(&payload),
         vendor: None,
         nevra: "links".into(),
-        files: (0..COUNT).map(file).collect(),
+        files: (0..COUNT).map(linked).collect(),
         payload: 0,
     };
     let start = std::time::Instant::now();
