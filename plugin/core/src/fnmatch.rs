@@ -8,82 +8,70 @@
 /// pattern that ends inside a set or after `\` matches nothing. Both sides are
 /// to have their case folded.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut pattern, mut text) = (pattern.as_slice(), text.as_slice());
     // Between two stars a piece is best matched as early as possible, so only
     // the last star ever has to give way.
-    let mut last_star: Option<(usize, usize)> = None;
-    let (mut at, mut in_text) = (0, 0);
+    let mut last_star = None;
     loop {
-        let step = match (pattern.get(at), text.get(in_text)) {
-            (None, None) => return true,
-            (Some('*'), _) => {
-                at += 1;
-                last_star = Some((at, in_text));
-                continue;
+        let step = match (pattern, text) {
+            ([], []) => return true,
+            (['*', rest @ ..], _) => {
+                last_star = Some((rest, text));
+                Some((rest, text))
             }
-            (Some(_), Some(found)) => one(pattern.get(at..).unwrap_or_default(), *found),
-            (Some(_), None) => return false,
-            (None, Some(_)) => None,
+            (_, []) => return false,
+            (_, [found, after @ ..]) => one(pattern, *found).map(|rest| (rest, after)),
         };
-        if let Some(length) = step {
-            at += length;
-            in_text += 1;
-        } else if let Some((after, start)) = last_star {
-            (at, in_text) = (after, start + 1);
-            last_star = Some((at, in_text));
-        } else {
-            return false;
-        }
+        (pattern, text) = match (step, last_star) {
+            (Some(step), _) => step,
+            (None, Some((rest, [_, after @ ..]))) => {
+                last_star = Some((rest, after));
+                (rest, after)
+            }
+            (None, _) => return false,
+        };
     }
 }
 
-/// The length of the first element of `pattern`, which is no `*`, if it
-/// matches `found`.
-fn one(pattern: &[char], found: char) -> Option<usize> {
+/// What follows the first element of `pattern`, which is no `*`, if that matches `found`.
+fn one(pattern: &[char], found: char) -> Option<&[char]> {
     match pattern {
-        ['\\', escaped, ..] => (*escaped == found).then_some(2),
-        ['\\'] => None,
-        ['?', ..] => Some(1),
-        ['[', set @ ..] => in_set(set, found).map(|length| 1 + length),
-        [plain, ..] => (*plain == found).then_some(1),
-        [] => None,
+        ['\\', plain, rest @ ..] => (*plain == found).then_some(rest),
+        ['\\'] | [] => None,
+        ['?', rest @ ..] => Some(rest),
+        ['[', set @ ..] => in_set(set, found),
+        [plain, rest @ ..] => (*plain == found).then_some(rest),
     }
 }
 
-/// The length of a set up to and with its `]`, if `found` is in it.
-fn in_set(set: &[char], found: char) -> Option<usize> {
-    let mut at = 0;
+/// What follows a set and its `]`, if `found` is in it.
+fn in_set(set: &[char], found: char) -> Option<&[char]> {
+    let mut left = set;
     let mut is_in = false;
     // The character that a `-` would make a range with.
     let mut low: Option<char> = None;
     loop {
-        match set.get(at..)? {
-            [']', ..] if at > 0 => return is_in.then_some(at + 1),
-            ['-', high, ..] if low.is_some() && *high != ']' => {
-                let high = match high {
-                    '\\' => {
-                        at += 1;
-                        set.get(at + 1)?
-                    }
-                    plain => plain,
-                };
-                is_in |= low.is_some_and(|low| (low..=*high).contains(&found));
+        let range = match left {
+            ['-', '\\', high, rest @ ..] => low.map(|low| (low..=*high, rest)),
+            ['-', high, rest @ ..] if *high != ']' => low.map(|low| (low..=*high, rest)),
+            _ => None,
+        };
+        left = match (range, left) {
+            (Some((range, rest)), _) => {
+                is_in |= range.contains(&found);
                 low = None;
-                at += 2;
+                rest
             }
-            ['\\', escaped, ..] => {
-                is_in |= *escaped == found;
-                low = Some(*escaped);
-                at += 2;
-            }
-            ['\\'] | [] => return None,
-            [plain, ..] => {
+            (None, [']', rest @ ..]) if left.len() < set.len() => return is_in.then_some(rest),
+            (None, ['\\', plain, rest @ ..] | [plain, rest @ ..]) => {
                 is_in |= *plain == found;
                 low = Some(*plain);
-                at += 1;
+                rest
             }
-        }
+            (None, []) => return None,
+        };
     }
 }
 

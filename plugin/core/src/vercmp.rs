@@ -9,39 +9,31 @@ use std::cmp::Ordering;
 /// The rules of "UAPI.10 Version Format Specification": segments of digits and
 /// of letters, where `~` makes older than the end, then come `-`, `^` and `.`;
 /// what is none of these only parts segments.
-pub fn compare(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+pub fn compare(mut a: &str, mut b: &str) -> Ordering {
     loop {
-        a = skip_while(a, is_separator);
-        b = skip_while(b, is_separator);
-        if let Some(order) = older_with(b'~', &mut a, &mut b) {
+        a = a.trim_start_matches(is_separator);
+        b = b.trim_start_matches(is_separator);
+        if let Some(order) = older_with('~', &mut a, &mut b) {
             return order;
         }
         if a.is_empty() || b.is_empty() {
             return (!a.is_empty()).cmp(&!b.is_empty());
         }
-        for mark in *b"-^." {
+        for mark in ['-', '^', '.'] {
             if let Some(order) = older_with(mark, &mut a, &mut b) {
                 return order;
             }
         }
-        let digits = |s: &[u8]| s.first().is_some_and(u8::is_ascii_digit);
-        let order = if digits(a) || digits(b) {
-            let (one, two) = (
-                take(&mut a, u8::is_ascii_digit),
-                take(&mut b, u8::is_ascii_digit),
-            );
+        let digit = |c: char| c.is_ascii_digit();
+        let order = if a.starts_with(digit) || b.starts_with(digit) {
+            let (one, two) = (take(&mut a, digit), take(&mut b, digit));
             // A number is newer than none.
             let some = (!one.is_empty()).cmp(&!two.is_empty());
-            let (one, two) = (
-                skip_while(one, |c| *c == b'0'),
-                skip_while(two, |c| *c == b'0'),
-            );
+            let (one, two) = (one.trim_start_matches('0'), two.trim_start_matches('0'));
             some.then(one.len().cmp(&two.len())).then(one.cmp(two))
         } else {
-            let one = take(&mut a, u8::is_ascii_alphabetic);
-            let two = take(&mut b, u8::is_ascii_alphabetic);
-            one.cmp(two)
+            let letter = |c: char| c.is_ascii_alphabetic();
+            take(&mut a, letter).cmp(take(&mut b, letter))
         };
         if order.is_ne() {
             return order;
@@ -49,14 +41,14 @@ pub fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
-fn is_separator(byte: &u8) -> bool {
-    !byte.is_ascii_alphanumeric() && !b"~-^.".contains(byte)
+fn is_separator(c: char) -> bool {
+    !c.is_ascii_alphanumeric() && !"~-^.".contains(c)
 }
 
 /// If only one starts with `mark`, that one is older; if both do, both are
 /// taken a step further.
-fn older_with(mark: u8, a: &mut &[u8], b: &mut &[u8]) -> Option<Ordering> {
-    match (a.strip_prefix(&[mark]), b.strip_prefix(&[mark])) {
+fn older_with(mark: char, a: &mut &str, b: &mut &str) -> Option<Ordering> {
+    match (a.strip_prefix(mark), b.strip_prefix(mark)) {
         (Some(_), None) => Some(Ordering::Less),
         (None, Some(_)) => Some(Ordering::Greater),
         (Some(one), Some(two)) => {
@@ -67,15 +59,10 @@ fn older_with(mark: u8, a: &mut &[u8], b: &mut &[u8]) -> Option<Ordering> {
     }
 }
 
-fn skip_while(s: &[u8], skipped: impl Fn(&u8) -> bool) -> &[u8] {
-    let end = s.iter().position(|byte| !skipped(byte));
-    s.get(end.unwrap_or(s.len())..).unwrap_or_default()
-}
-
-/// Takes the first bytes that are `wanted` off `s`.
-fn take<'a>(s: &mut &'a [u8], wanted: impl Fn(&u8) -> bool) -> &'a [u8] {
-    let end = s.iter().position(|byte| !wanted(byte)).unwrap_or(s.len());
-    let (taken, rest) = s.split_at_checked(end).unwrap_or((s, &[]));
+/// Takes the first characters that are `wanted` off `s`.
+fn take<'a>(s: &mut &'a str, wanted: impl Fn(char) -> bool) -> &'a str {
+    let rest = s.trim_start_matches(wanted);
+    let taken = s.strip_suffix(rest).unwrap_or_default();
     *s = rest;
     taken
 }
