@@ -54,7 +54,7 @@ impl KnownBase {
         }
     }
 
-    /// Would its kernels take this BTF, and does nothing show that it is not theirs?
+    /// True if its kernels would take this BTF, and nothing shows that it is not theirs.
     fn fits(&self, module: &Module, split: &Split<'_>) -> bool {
         let Kernel {
             base, abilities, ..
@@ -87,11 +87,8 @@ impl BaseSet {
             return;
         }
         let name = (kernel.release.clone(), source);
-        match self
-            .all
-            .iter_mut()
-            .find(|known| same(&known.kernel, kernel))
-        {
+        let mut all = self.all.iter_mut();
+        match all.find(|known| same(&known.kernel, kernel)) {
             Some(known) => known.names.push(name),
             None => self.all.push(KnownBase {
                 kernel: kernel.clone(),
@@ -154,10 +151,8 @@ impl BaseSet {
         kernel: &Kernel,
         split: &Split<'_>,
     ) -> Vec<(&KnownBase, Comparison)> {
-        let here = self
-            .all
-            .iter()
-            .position(|known| same(&known.kernel, kernel));
+        let mut all = self.all.iter();
+        let here = all.position(|known| same(&known.kernel, kernel));
         let others = self.all.iter().enumerate();
         others
             .filter(|(index, other)| Some(*index) != here && !same(&other.kernel, kernel))
@@ -210,7 +205,7 @@ impl BaseSet {
     }
 }
 
-/// Have two kernels the same base?
+/// True if two kernels have the same base.
 fn same(one: &Kernel, other: &Kernel) -> bool {
     Arc::ptr_eq(&one.base, &other.base) || one.sha256() == other.sha256()
 }

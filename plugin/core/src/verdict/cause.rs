@@ -24,13 +24,10 @@ impl Cause {
     const CHECKS: [Self; 2] = [Self::Architecture, Self::Btf];
 }
 
+/// As in reports.
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Architecture => "architecture",
-            Self::Btf => "btf",
-            Self::KernelBug => "kernel-bug",
-        })
+        self.serialize(f)
     }
 }
 
@@ -44,7 +41,7 @@ impl Causes {
         Self(Cause::CHECKS.to_vec())
     }
 
-    /// Is this check to be followed?
+    /// True if this check is to be followed.
     pub(crate) fn contains(&self, cause: Cause) -> bool {
         self.0.contains(&cause)
     }
@@ -69,15 +66,12 @@ impl FromStr for Causes {
         if list == "all" {
             return Ok(Self::all());
         }
-        list.split(',')
-            .map(|word| {
-                Cause::CHECKS
-                    .into_iter()
-                    .find(|cause| cause.to_string() == word.trim())
-                    .ok_or_else(|| UnknownCause(word.trim().to_owned()))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let words = list.split(',').map(str::trim).map(|word| {
+            let mut checks = Cause::CHECKS.into_iter();
+            let found = checks.find(|cause| cause.to_string() == word);
+            found.ok_or_else(|| UnknownCause(word.to_owned()))
+        });
+        words.collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -95,14 +89,8 @@ mod tests {
     #[test]
     fn causes_are_read_from_a_list() {
         assert_eq!("all".parse(), Ok(Causes::all()));
-        assert_eq!(
-            "btf, architecture"
-                .parse::<Causes>()
-                .unwrap()
-                .left_out()
-                .count(),
-            0
-        );
+        let both: Causes = "btf, architecture".parse().unwrap();
+        assert_eq!(both.left_out().count(), 0);
         let btf: Causes = "btf".parse().unwrap();
         assert!(btf.contains(Cause::Btf));
         assert_eq!(btf.left_out().collect::<Vec<_>>(), [Cause::Architecture]);

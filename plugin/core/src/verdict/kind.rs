@@ -52,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// Does the kernel load the module, whatever becomes of its BTF?
+    /// True if the kernel loads the module, whatever becomes of its BTF.
     pub(crate) fn is_loaded(self) -> bool {
         matches!(
             self,

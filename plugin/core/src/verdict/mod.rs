@@ -129,12 +129,9 @@ fn follow_loader(module: &Module, kernel: &Kernel, causes: &Causes, bases: &Base
         && let Some(error) = foreign(module, kernel)
     {
         let refused = Verdict::Refused(Refusal::Elf(error));
+        let (theirs, own) = (architecture(module), architecture(kernel));
         return Judgement {
-            notes: vec![format!(
-                "built for {}, the kernel runs on {}",
-                architecture(module),
-                architecture(kernel)
-            )],
+            notes: vec![format!("built for {theirs}, the kernel runs on {own}")],
             ..refused.into()
         };
     }
@@ -154,14 +151,10 @@ const ENOEXEC: i32 = -8;
 /// type, and one of the other word size has its `e_shentsize` elsewhere. Read in
 /// source, the word size not measured.
 fn foreign(module: ElfTarget, kernel: ElfTarget) -> Option<ElfError> {
-    let as_read = |number: u16| {
-        if module.order == kernel.order {
-            number
-        } else {
-            number.swap_bytes()
-        }
+    let elf_type = match module.order == kernel.order {
+        true => module.elf_type,
+        false => module.elf_type.swap_bytes(),
     };
-    let elf_type = as_read(module.elf_type);
     if elf_type != ET_REL {
         return Some(ElfError::InvalidElfType { elf_type });
     }
@@ -185,10 +178,8 @@ fn judge_btf(module: &Module, kernel: &Kernel, bases: &BaseSet) -> Judgement {
         return Verdict::Unknown { why }.into();
     }
     if kernel.base.is_none() || !kernel.abilities.module_btf {
-        return Verdict::LoadsNoBtf {
-            why: NoBtf::Unsupported,
-        }
-        .into();
+        let why = NoBtf::Unsupported;
+        return Verdict::LoadsNoBtf { why }.into();
     }
     let allow_mismatch = kernel.config.allow_mismatch;
     let error = match btf_guard_btf::read_module(
@@ -210,13 +201,15 @@ fn judge_btf(module: &Module, kernel: &Kernel, bases: &BaseSet) -> Judgement {
             ..Verdict::Refused(refusal).into()
         };
     }
-    match allow_mismatch {
-        Some(true) => Verdict::BtfDiscarded(refusal).into(),
-        Some(false) => Verdict::Refused(refusal).into(),
-        None => Judgement {
-            assumed: vec![Assumption::AllowMismatch],
-            ..Verdict::Refused(refusal).into()
-        },
+    if allow_mismatch == Some(true) {
+        return Verdict::BtfDiscarded(refusal).into();
+    }
+    let assumed = allow_mismatch
+        .is_none()
+        .then_some(Assumption::AllowMismatch);
+    Judgement {
+        assumed: assumed.into_iter().collect(),
+        ..Verdict::Refused(refusal).into()
     }
 }
 
@@ -234,19 +227,13 @@ fn architecture(target: ElfTarget) -> String {
         (22, true, _) => "s390x",
         (243, true, _) => "riscv64",
         (258, true, _) => "loongarch64",
-        _ => "",
+        (machine, ..) => return format!("ELF machine {machine}"),
     };
-    if name.is_empty() {
-        format!("ELF machine {}", target.machine)
-    } else {
-        name.to_owned()
-    }
+    name.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const X86_64: ElfTarget = ElfTarget {
@@ -275,26 +262,21 @@ mod tests {
             is_64: false,
             ..X86_64
         };
-        assert_eq!(foreign(X86_64, X86_64), None);
-        assert_eq!(
-            foreign(aarch64, X86_64).unwrap().to_string(),
-            "Invalid architecture in ELF header: 183"
-        );
-        assert_eq!(
-            foreign(executable, X86_64).unwrap().to_string(),
-            "Invalid ELF header type: 2 != 1"
-        );
-        assert_eq!(
-            foreign(s390x, X86_64).unwrap().to_string(),
-            "Invalid ELF header type: 256 != 1"
-        );
-        assert_eq!(
-            foreign(X86_64, s390x).unwrap().to_string(),
-            "Invalid ELF header type: 256 != 1"
-        );
-        assert_eq!(
-            foreign(x32, X86_64).unwrap().to_string(),
-            "Invalid ELF section header size"
-        );
+        let swapped = "Invalid ELF header type: 256 != 1";
+        for (module, kernel, expected) in [
+            (X86_64, X86_64, None),
+            (
+                aarch64,
+                X86_64,
+                Some("Invalid architecture in ELF header: 183"),
+            ),
+            (executable, X86_64, Some("Invalid ELF header type: 2 != 1")),
+            (s390x, X86_64, Some(swapped)),
+            (X86_64, s390x, Some(swapped)),
+            (x32, X86_64, Some("Invalid ELF section header size")),
+        ] {
+            let found = foreign(module, kernel).map(|error| error.to_string());
+            assert_eq!(found.as_deref(), expected);
+        }
     }
 }

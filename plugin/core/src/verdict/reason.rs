@@ -55,7 +55,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Is it the same rule, on whatever type and with whatever numbers?
+    /// True if it is the same rule, on whatever type and with whatever numbers.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Elf(one), Self::Elf(other)) => discriminant(one) == discriminant(other),
