@@ -9,8 +9,8 @@ use btf_guard_core::kernel::cache::Cache;
 use btf_guard_core::report::Report;
 use btf_guard_core::status as stands;
 use btf_guard_core::status::{
-    FindingOrigin, Findings, Held, MetricCounts, journal_entries, write_motd, write_prometheus,
-    write_standing,
+    FindingOrigin, Findings, Held, MetricCounts, journal_entries, motd_text, prometheus_text,
+    standing_text,
 };
 use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::decision::Decision;
@@ -57,11 +57,12 @@ pub(crate) fn standing(data: &[u8]) {
 /// In every form; none has anything in it that moves a cursor.
 fn shown(findings: &Findings) {
     let _ = findings.decision();
-    let mut text = Vec::new();
-    write_standing(findings, 9, &mut text).expect("memory takes all");
-    write_motd(findings, &mut text).expect("memory takes all");
-    write_prometheus(&MetricCounts::of_standing(findings), &mut text).expect("memory takes all");
-    let text = String::from_utf8(text).expect("text");
+    let text = [
+        standing_text(findings, 9),
+        motd_text(findings),
+        prometheus_text(&MetricCounts::of_standing(findings)),
+    ]
+    .concat();
     let moves = |c: char| c.is_control() && c != '\n' && c != '\u{1b}';
     assert!(!text.contains(moves), "{text:?}");
 }

@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use btf_guard_core::boot::inventory::InventorySearch;
 use btf_guard_core::kernel::Kernel;
-use btf_guard_core::report::{self, write_kernels};
+use btf_guard_core::report::{self, kernels_text};
 use btf_guard_sysroot::Root;
 
 use crate::args::{Kernels, ListFormat};
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
     }
     match args.format {
         ListFormat::Json => output::json(&list)?,
-        ListFormat::Text => output::plain(|out| write_kernels(&list, out))?,
+        ListFormat::Text => output::print(&kernels_text(&list))?,
     }
     if args.format == ListFormat::Text {
         output::input_errors(&list.errors)?;

@@ -3,11 +3,12 @@
 
 use std::io::{self, Write};
 
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use btf_guard_core::report::{
-    Detail, ErrorEntry, Report, sarif, write_errors, write_inputs, write_rpmlint, write_text,
+    Detail, ErrorEntry, Report, errors_text, inputs_text, report_text, rpmlint_text, sarif,
 };
-use btf_guard_core::status::{MetricCounts, write_prometheus};
+use btf_guard_core::status::{MetricCounts, prometheus_text};
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::decision::Mode;
@@ -36,44 +37,41 @@ pub(crate) fn report(
             errors(report, way.no_color)?;
             return match way.mode {
                 Mode::Off => Ok(()),
-                _ => plain(|out| write_rpmlint(report, subject, out)),
+                _ => print(&rpmlint_text(report, subject)),
             };
         }
         ReportFormat::Prometheus => {
             let counts = MetricCounts::of_report(report, now());
-            return plain(|out| write_prometheus(&counts, out));
+            return print(&prometheus_text(&counts));
         }
         ReportFormat::Text if way.mode == Mode::Off => return errors(report, way.no_color),
         // One word must not hide what could not be judged.
         ReportFormat::Text if way.quiet => errors(report, way.no_color)?,
         ReportFormat::Text => {}
     }
-    text(report, detail, causes, way.no_color)
-}
-
-fn text(report: &Report, detail: Detail, causes: &Causes, no_color: bool) -> Result<(), Lost> {
-    styled(no_color, |out| write_text(report, detail, causes, out))
+    styled(way.no_color, &report_text(report, detail, causes))
 }
 
 /// Writes text with ANSI styles, colored where a terminal and the environment
 /// (`NO_COLOR` and its like) agree.
-pub(crate) fn styled(
-    no_color: bool,
-    write: impl FnOnce(&mut AutoStream<Vec<u8>>) -> io::Result<()>,
-) -> Result<(), Lost> {
+pub(crate) fn styled(no_color: bool, text: &str) -> Result<(), Lost> {
     let stdout = io::stdout();
-    let choice = match no_color {
-        true => ColorChoice::Never,
-        false => AutoStream::choice(&stdout),
-    };
+    let choice = choice(no_color, &stdout);
     // In one piece: lines of a report do not mix with others' on a terminal.
-    let mut whole = AutoStream::new(Vec::new(), ColorChoice::AlwaysAnsi);
     let mut out = AutoStream::new(stdout.lock(), choice);
-    read(
-        write(&mut whole)
-            .and_then(|()| out.write_all(&whole.into_inner()))
-            .and_then(|()| out.flush()),
-    )
+    read(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+fn choice(no_color: bool, stream: &impl RawStream) -> ColorChoice {
+    match no_color {
+        true => ColorChoice::Never,
+        false => AutoStream::choice(stream),
+    }
+}
+
+/// Writes plain text.
+pub(crate) fn print(text: &str) -> Result<(), Lost> {
+    plain(|out| out.write_all(text.as_bytes()))
 }
 
 /// Writes plain text in one piece.
@@ -86,20 +84,17 @@ pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Resul
 /// this is.
 fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
     let stderr = io::stderr();
-    let choice = match no_color {
-        true => ColorChoice::Never,
-        false => AutoStream::choice(&stderr),
-    };
-    let mut out = AutoStream::new(stderr.lock(), choice);
-    read(write_errors(report, Detail::Everything, &mut out))
+    let choice = choice(no_color, &stderr);
+    let text = errors_text(report, Detail::Everything);
+    read(AutoStream::new(stderr.lock(), choice).write_all(text.as_bytes()))
 }
 
 /// Writes these to standard error, a line each.
 pub(crate) fn input_errors(errors: &[ErrorEntry]) -> Result<(), Lost> {
     let stderr = io::stderr();
-    let choice = AutoStream::choice(&stderr);
-    let mut out = AutoStream::new(stderr.lock(), choice);
-    read(write_inputs(errors, &mut out))
+    let choice = choice(false, &stderr);
+    let text = inputs_text(errors);
+    read(AutoStream::new(stderr.lock(), choice).write_all(text.as_bytes()))
 }
 
 /// Writes one JSON object and a line break.

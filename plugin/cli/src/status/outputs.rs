@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use btf_guard_core::status::{
-    Findings, MetricCounts, publish, withdraw, write_motd, write_prometheus, write_standing,
+    Findings, MetricCounts, motd_text, prometheus_text, publish, standing_text, withdraw,
 };
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::terminal::escape;
@@ -30,18 +30,16 @@ struct StatusReport<'a> {
 /// Writes what stands as it was asked for.
 pub(super) fn standing(args: &Status, findings: &Findings, now: u64) -> Result<(), Lost> {
     if args.motd {
-        return output::plain(|out| write_motd(findings, out));
+        return output::print(&motd_text(findings));
     }
     match args.format {
-        StandingFormat::Text => {
-            output::styled(args.no_color, |out| write_standing(findings, now, out))
-        }
+        StandingFormat::Text => output::styled(args.no_color, &standing_text(findings, now)),
         StandingFormat::Json => output::json(&StatusReport {
             findings,
             decision: findings.decision(),
         }),
         StandingFormat::Prometheus => {
-            output::plain(|out| write_prometheus(&MetricCounts::of_standing(findings), out))
+            output::print(&prometheus_text(&MetricCounts::of_standing(findings)))
         }
     }
 }
@@ -54,10 +52,9 @@ pub(super) fn motd_file(file: &Path, findings: &Findings) -> io::Result<()> {
         .and_then(OsStr::to_str)
         .ok_or_else(missing)?;
     let dir = file.parent().ok_or_else(missing)?;
-    let mut text = Vec::new();
-    write_motd(findings, &mut text)?;
+    let text = motd_text(findings);
     match text.is_empty() {
-        false => publish(dir, name, &text),
+        false => publish(dir, name, text.as_bytes()),
         // Where there is no directory there is no file either.
         true if dir.is_dir() => withdraw(dir, name),
         true => Ok(()),
@@ -66,9 +63,8 @@ pub(super) fn motd_file(file: &Path, findings: &Findings) -> io::Result<()> {
 
 /// Keeps the metrics.
 pub(super) fn textfile(dir: &Path, findings: &Findings) -> io::Result<()> {
-    let mut text = Vec::new();
-    write_prometheus(&MetricCounts::of_standing(findings), &mut text)?;
-    publish(dir, METRICS, &text)
+    let text = prometheus_text(&MetricCounts::of_standing(findings));
+    publish(dir, METRICS, text.as_bytes())
 }
 
 /// Says what was not asked for. The journal takes a number in front for how loud it

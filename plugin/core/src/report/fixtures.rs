@@ -98,24 +98,25 @@ pub(crate) fn judged(kernel: &KernelEntry, judgement: impl Into<Judgement>) -> V
     verdict_entry(kernel.id, kernel.moment, judgement.into())
 }
 
+/// A module that the kernel refuses.
+pub(crate) fn refused(kernel: &KernelEntry, name: &str) -> ModuleEntry {
+    module(name, vec![judged(kernel, Verdict::Refused(misfit(name)))])
+}
+
+pub(crate) fn report(kernels: Vec<KernelEntry>, modules: Vec<ModuleEntry>) -> Report {
+    assemble(kernels, modules, Vec::new(), Mode::Block)
+}
+
 /// A kernel with a bad day: of five modules three do not fit, one of them in silence.
-pub(crate) fn bad_day(moment: Target) -> (Vec<KernelEntry>, Vec<ModuleEntry>) {
-    let kernel = kernel(0, moment);
+pub(crate) fn bad_day(target: Target) -> (Vec<KernelEntry>, Vec<ModuleEntry>) {
+    let kernel = kernel(0, target);
+    let entry = |name, verdict| module(name, vec![judged(&kernel, verdict)]);
     let modules = vec![
-        module(
-            "aegis128",
-            vec![judged(&kernel, Verdict::Refused(misfit("aegis")))],
-        ),
-        module("ahci", vec![judged(&kernel, Verdict::Loads)]),
-        module(
-            "asix",
-            vec![judged(&kernel, Verdict::Refused(misfit("asix")))],
-        ),
-        module(
-            "brd",
-            vec![judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent })],
-        ),
-        module("quiet", vec![judged(&kernel, Verdict::Refused(silent()))]),
+        entry("aegis128", Verdict::Refused(misfit("aegis"))),
+        entry("ahci", Verdict::Loads),
+        refused(&kernel, "asix"),
+        entry("brd", Verdict::LoadsNoBtf { why: NoBtf::Absent }),
+        entry("quiet", Verdict::Refused(silent())),
     ];
     (vec![kernel], modules)
 }

@@ -182,146 +182,133 @@ fn origin(module: &ModuleEntry, kernel: &KernelEntry) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::kernel::Target;
     use crate::report::fixtures::{judged, kernel, misfit, module, refusal, silent};
     use crate::verdict::{BuiltFor, ElfError, NoBtf, Refusal, Unknown, Verdict};
     use btf_guard_btf::BtfRule;
 
-    fn told(
-        verdict: Verdict,
-        change: impl Fn(&mut KernelEntry, &mut ModuleEntry),
-    ) -> Vec<LintProblem> {
+    type Change = fn(&mut KernelEntry, &mut ModuleEntry);
+
+    /// What is told of a module of the kernel's own sources that has BTF, changed.
+    fn told(verdict: Verdict, change: Change) -> Option<LintProblem> {
         let mut kernel = kernel(0, Target::NextBoot);
         let mut module = module("probe", vec![judged(&kernel, verdict)]);
         change(&mut kernel, &mut module);
-        problems(&[kernel], &[module])
+        problems(&[kernel], &[module]).pop()
     }
 
-    fn rule(
-        verdict: Verdict,
-        change: impl Fn(&mut KernelEntry, &mut ModuleEntry),
-    ) -> Option<LintRule> {
-        told(verdict, change).first().map(|problem| problem.rule)
-    }
-
-    fn built_for(strings: u32) -> Option<BuiltFor> {
-        Some(BuiltFor {
+    fn continues(strings: Option<u32>, module: &mut ModuleEntry) {
+        module.btf.built_for = strings.map(|strings| BuiltFor {
             strings,
             types: None,
             release: None,
             source: None,
-        })
+        });
     }
+
+    const NOTHING: Change = |_, _| ();
+    const OTHER: Change = |_, module| continues(Some(7), module);
+    const DISTILLED: Change = |_, module| module.btf.distilled = true;
+    const BARE: Change = |_, module| module.btf.present = false;
+    const OUT_OF_TREE: Change = |_, module| module.in_tree = false;
 
     #[test]
     fn what_is_refused_is_told_apart_by_the_base_it_continues() {
-        let refused = || Verdict::Refused(misfit("x"));
-        let own = rule(refused(), |kernel, module| {
-            module.btf.built_for = built_for(kernel.base.as_ref().unwrap().strings);
-        });
-        assert_eq!(own, Some(LintRule::BtfRefusedByOwnBase));
-        assert_eq!(
-            rule(refused(), |_, _| ()),
-            Some(LintRule::BtfRefusedByOwnBase)
-        );
-        let other = |_: &mut KernelEntry, module: &mut ModuleEntry| {
-            module.btf.built_for = built_for(7);
+        let evidence = Vec::new();
+        let bug = BtfRule::EmbeddedEndless { id: 7 };
+        let machine = Refusal::Elf(ElfError::InvalidSectionHeaderSize);
+        let own: Change = |kernel, module| {
+            continues(kernel.base.as_ref().map(|base| base.strings), module);
         };
-        assert_eq!(rule(refused(), other), Some(LintRule::BtfOfAnotherKernel));
-        let discarded = Verdict::BtfDiscarded(misfit("x"));
-        assert_eq!(rule(discarded, other), Some(LintRule::BtfOfAnotherKernel));
-        let wrong = Verdict::BtfWrong {
-            evidence: Vec::new(),
-        };
-        assert_eq!(rule(wrong, |_, _| ()), Some(LintRule::BtfOfAnotherKernel));
-        let distilled = |_: &mut KernelEntry, module: &mut ModuleEntry| module.btf.distilled = true;
-        assert_eq!(
-            rule(refused(), distilled),
-            Some(LintRule::DistilledBaseDoesNotFit)
-        );
-        let ignored = |kernel: &mut KernelEntry, module: &mut ModuleEntry| {
-            distilled(kernel, module);
+        let ignored: Change = |kernel, module| {
+            module.btf.distilled = true;
             kernel.abilities.distilled_base = false;
         };
-        assert_eq!(
-            rule(refused(), ignored),
-            Some(LintRule::BtfRefusedByOwnBase)
-        );
-        let bug = BtfRule::EmbeddedEndless { id: 7 };
-        for (refusal, expected) in [
+        let refused = || Verdict::Refused(misfit("x"));
+        for (verdict, change, expected) in [
+            (refused(), own, LintRule::BtfRefusedByOwnBase),
+            (refused(), NOTHING, LintRule::BtfRefusedByOwnBase),
+            (refused(), OTHER, LintRule::BtfOfAnotherKernel),
             (
-                Refusal::Elf(ElfError::InvalidSectionHeaderSize),
+                Verdict::BtfDiscarded(misfit("x")),
+                OTHER,
+                LintRule::BtfOfAnotherKernel,
+            ),
+            (
+                Verdict::BtfWrong { evidence },
+                NOTHING,
+                LintRule::BtfOfAnotherKernel,
+            ),
+            (refused(), DISTILLED, LintRule::DistilledBaseDoesNotFit),
+            (refused(), ignored, LintRule::BtfRefusedByOwnBase),
+            (
+                Verdict::Refused(machine),
+                OTHER,
                 LintRule::ModuleOfAnotherArchitecture,
             ),
-            (refusal(bug, None), LintRule::BtfCrashesKernel),
+            (
+                Verdict::Refused(refusal(bug, None)),
+                OTHER,
+                LintRule::BtfCrashesKernel,
+            ),
         ] {
-            assert_eq!(rule(Verdict::Refused(refusal), other), Some(expected));
+            let found = told(verdict.clone(), change).map(|problem| problem.rule);
+            assert_eq!(found, Some(expected), "{verdict:?}");
         }
     }
 
     #[test]
     fn a_line_says_what_the_kernel_would_say_and_where_the_btf_is_from() {
-        let found = told(Verdict::Refused(misfit("x")), |_, module| {
-            module.btf.built_for = built_for(7);
-        });
+        let details = |refusal, change| {
+            let problem = told(Verdict::Refused(refusal), change);
+            problem.map(|problem| problem.details).unwrap_or_default()
+        };
+        let kernel = "kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud)";
         assert_eq!(
-            found.first().unwrap().details,
-            "kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud) refuses it: \
-             [114893] STRUCT x_block | size=392 vlen=17 | Invalid name; \
-             built for a base with 7 bytes of strings, not for 6.18.15-cloud with 2092587"
+            details(misfit("x"), OTHER),
+            format!(
+                "{kernel} refuses it: [114893] STRUCT x_block | size=392 vlen=17 | Invalid name; \
+                 built for a base with 7 bytes of strings, not for 6.18.15-cloud with 2092587"
+            )
         );
-        let silent = told(Verdict::Refused(silent()), |_, _| ());
-        assert!(
-            silent
-                .first()
-                .unwrap()
-                .details
-                .ends_with("refuses it: without a word")
-        );
+        let silent = details(silent(), NOTHING);
+        assert_eq!(silent, format!("{kernel} refuses it: without a word"));
     }
 
     #[test]
     fn what_is_missing_is_a_problem_only_where_the_kernel_uses_it() {
-        let absent = || Verdict::LoadsNoBtf { why: NoBtf::Absent };
-        let bare = |_: &mut KernelEntry, module: &mut ModuleEntry| module.btf.present = false;
-        assert_eq!(rule(absent(), bare), Some(LintRule::NoBtf));
-        let ignored = |kernel: &mut KernelEntry, module: &mut ModuleEntry| {
-            bare(kernel, module);
+        let no_btf = |why| Verdict::LoadsNoBtf { why };
+        let ignored: Change = |kernel, module| {
+            module.btf.present = false;
             kernel.abilities.module_btf = false;
         };
-        assert_eq!(rule(absent(), ignored), None);
-        let unused = Verdict::LoadsNoBtf {
-            why: NoBtf::Unsupported,
-        };
-        assert_eq!(rule(unused, |_, _| ()), None);
-
-        let outside = |_: &mut KernelEntry, module: &mut ModuleEntry| module.in_tree = false;
-        assert_eq!(
-            rule(Verdict::Loads, outside),
-            Some(LintRule::NoDistilledBase)
-        );
-        assert_eq!(rule(Verdict::Loads, |_, _| ()), None);
-        let distilled = |_: &mut KernelEntry, module: &mut ModuleEntry| {
+        let distilled: Change = |_, module| {
             module.in_tree = false;
             module.btf.distilled = true;
         };
-        assert_eq!(rule(Verdict::Loads, distilled), None);
-        let older = |kernel: &mut KernelEntry, module: &mut ModuleEntry| {
-            outside(kernel, module);
+        let older: Change = |kernel, module| {
+            module.in_tree = false;
             kernel.abilities.distilled_base = false;
         };
-        assert_eq!(rule(Verdict::Loads, older), None);
-    }
-
-    #[test]
-    fn what_is_not_known_is_told_as_that() {
-        let unknown = Verdict::Unknown {
-            why: Unknown::NoBaseBtf,
-        };
-        assert_eq!(rule(unknown, |_, _| ()), Some(LintRule::BtfNotChecked));
-        assert_eq!(rule(Verdict::Missing, |_, _| ()), None);
+        let why = Unknown::NoBaseBtf;
+        for (verdict, change, expected) in [
+            (no_btf(NoBtf::Absent), BARE, Some(LintRule::NoBtf)),
+            (no_btf(NoBtf::Absent), ignored, None),
+            (no_btf(NoBtf::Unsupported), NOTHING, None),
+            (Verdict::Loads, OUT_OF_TREE, Some(LintRule::NoDistilledBase)),
+            (Verdict::Loads, NOTHING, None),
+            (Verdict::Loads, distilled, None),
+            (Verdict::Loads, older, None),
+            (
+                Verdict::Unknown { why },
+                NOTHING,
+                Some(LintRule::BtfNotChecked),
+            ),
+            (Verdict::Missing, NOTHING, None),
+        ] {
+            let found = told(verdict.clone(), change).map(|problem| problem.rule);
+            assert_eq!(found, expected, "{verdict:?}");
+        }
     }
 }

@@ -19,13 +19,13 @@ use crate::kernel::Target;
 use crate::policy::{self, Severity};
 use entries::count;
 
-pub use crate::report::format::kernel_list::{kernel_list, write_kernels};
+pub use crate::report::format::kernel_list::{kernel_list, kernels_text};
 pub(crate) use crate::report::format::rpm_log::HELP_ONCE;
 pub use crate::report::format::rpm_log::{messages, overrides};
-pub use crate::report::format::rpmlint::write_rpmlint;
+pub use crate::report::format::rpmlint::rpmlint_text;
 pub use crate::report::format::sarif::sarif;
 pub use crate::report::format::style::Detail;
-pub use crate::report::format::text::{write_errors, write_inputs, write_text};
+pub use crate::report::format::text::{errors_text, inputs_text, report_text};
 pub use crate::verdict::Kind;
 pub(crate) use apply_policy::Rating;
 pub use apply_policy::{PackageOrigin, Ruling};

@@ -25,7 +25,6 @@ pub struct Report {
     pub(crate) modules: Vec<ModuleEntry>,
     /// What could not be read.
     pub errors: Vec<ErrorEntry>,
-    /// Counts.
     pub(crate) summary: Summary,
     /// The same for the running kernel and for what boots, as far as either was
     /// held against anything.
@@ -43,7 +42,6 @@ pub struct Report {
 /// An initrd of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InitrdEntry {
-    /// The file.
     pub(crate) path: String,
     /// The kernels that are booted with it.
     pub(crate) kernels: Vec<usize>,
@@ -54,9 +52,7 @@ pub(crate) struct InitrdEntry {
 /// Something that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorEntry {
-    /// What it was.
     pub(crate) path: String,
-    /// Why not.
     pub(crate) error: String,
     /// Nothing is wrong with it; it is only not read here.
     pub harmless: bool,
@@ -85,7 +81,6 @@ pub struct KernelEntry {
     pub(crate) package: Option<String>,
     /// Its base BTF; `null` where none was found.
     pub(crate) base: Option<BaseEntry>,
-    /// What it can do.
     pub(crate) abilities: FeaturesEntry,
     /// Where its config was found, in words.
     pub(crate) config: Option<String>,
@@ -155,7 +150,6 @@ pub struct ModuleEntry {
     /// What this machine needs it for, where it was asked: where there is something
     /// to say of it, on this machine's own root.
     pub(crate) used_by_host: Vec<String>,
-    /// Its BTF.
     pub(crate) btf: BtfEntry,
     /// What each kernel that it was held against does with it.
     pub(crate) verdicts: Vec<VerdictEntry>,
@@ -179,9 +173,7 @@ pub(crate) struct BtfEntry {
 /// One verdict of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VerdictEntry {
-    /// The kernel's id.
     pub(crate) kernel: usize,
-    /// The verdict, by name.
     pub(crate) verdict: Kind,
     /// Which of the loader's checks fails first, where one does.
     pub(crate) cause: Option<Cause>,
@@ -199,7 +191,6 @@ pub(crate) struct VerdictEntry {
     pub(crate) assumed: Vec<Assumption>,
     /// What the verdict alone does not say.
     pub(crate) notes: Vec<String>,
-    /// How bad it is.
     pub(crate) severity: Severity,
     /// The most that it can be, whatever the policy says.
     pub(crate) max_severity: Severity,
@@ -227,7 +218,6 @@ pub(crate) struct Summary {
 /// What a part of a report comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    /// Counts.
     pub(crate) summary: Summary,
     /// The decision by these verdicts alone.
     pub(crate) decision: Decision,
@@ -260,9 +250,7 @@ pub(crate) enum LintRule {
 /// One problem with one module that a build has made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LintProblem {
-    /// Which.
     pub(crate) rule: LintRule,
-    /// How bad it is.
     pub(crate) severity: Severity,
     /// The module, as [`ModuleEntry::path`].
     pub(crate) path: String,
@@ -290,7 +278,6 @@ pub struct KernelList {
 /// What boots when nobody chooses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BootDefaultEntry {
-    /// It is known.
     pub(crate) known: bool,
     /// What says so, or why it is not known.
     pub(crate) reason: String,
@@ -302,13 +289,11 @@ pub struct ListedKernel {
     /// What every report says of a kernel.
     #[serde(flatten)]
     pub(crate) entry: KernelEntry,
-    /// GNU build id.
     pub(crate) build_id: Option<String>,
     /// The module directory that it will use.
     pub(crate) module_dir: Option<String>,
     /// The snapshot that it mounts as its root.
     pub(crate) snapshot: Option<u64>,
-    /// It is the kernel that runs now.
     pub(crate) running: bool,
     /// It has no module directory.
     pub(crate) orphan: bool,

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod escaping;
-mod initrd;
 mod json;
 mod messages;
 mod origin;
@@ -14,10 +13,17 @@ use super::fixtures::*;
 use super::*;
 use crate::verdict::{Assumption, Causes, Judgement, NoBtf, Unknown, Verdict};
 
+const KERNEL: &str = "kernel 6.18.15-cloud (/boot/vmlinuz-6.18.15-cloud)";
+const INITRD: &str = "/boot/initrd.img-6.18.15-cloud";
+
 fn text(report: &Report, detail: Detail) -> String {
-    let mut out = Vec::new();
-    write_text(report, detail, &Causes::all(), &mut out).unwrap();
-    anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string()
+    anstream::adapter::strip_str(&report_text(report, detail, &Causes::all())).to_string()
+}
+
+/// The first lines of a report as text.
+fn head(report: &Report, lines: usize) -> String {
+    let text = text(report, Detail::Findings);
+    text.lines().take(lines).collect::<Vec<_>>().join("\n")
 }
 
 fn lines(report: &Report, mode: Mode) -> Vec<String> {
@@ -35,7 +41,7 @@ fn lines(report: &Report, mode: Mode) -> Vec<String> {
 #[test]
 fn a_bad_day_in_text() {
     let (kernels, modules) = bad_day(Target::NextBoot);
-    let report = assemble(kernels, modules, Vec::new(), Mode::Block);
+    let report = report(kernels, modules);
     assert_eq!(
         text(&report, Detail::Findings),
         "\
@@ -61,82 +67,60 @@ help: bring kernel 6.18.15-cloud and its modules from one build: reinstall its p
 fn the_running_kernel_is_told_which_installed_one_takes_its_modules() {
     let (mut kernels, mut modules) = bad_day(Target::Running);
     kernels.push(kernel(1, Target::NextBoot));
-    let report = |kernels: &[_], modules: &[_]| {
-        assemble(kernels.to_vec(), modules.to_vec(), Vec::new(), Mode::Block)
-    };
-    let head = |report: &Report| {
-        let text = text(report, Detail::Findings);
-        text.lines().take(2).collect::<Vec<_>>().join("\n")
-    };
-    let headline = "warning: 3 of 5 modules will not load on the running kernel 6.18.15-cloud: \
-                    their BTF was built for another build of it";
+    let running = "warning: 3 of 5 modules will not load on the running kernel 6.18.15-cloud";
+    let why = "their BTF was built for another build of it";
     assert_eq!(
-        head(&report(&kernels, &modules)),
+        head(&report(kernels.clone(), modules.clone()), 2),
         format!(
-            "{headline}\nhelp: reboot into the kernel that they were built with; until then they \
-             cannot be loaded"
+            "{running}: {why}\nhelp: reboot into the kernel that they were built with; until \
+             then they cannot be loaded"
         )
     );
     for module in &mut modules {
         module.verdicts.push(judged(&kernels[1], Verdict::Loads));
     }
-    let reboot = report(&kernels, &modules);
+    let reboot = report(kernels, modules);
     assert_eq!(
-        head(&reboot),
-        "warning: 3 of 5 modules will not load on the running kernel 6.18.15-cloud until you \
-         reboot: their BTF was built for another build of it\n\
-         help: reboot: after it all of them load, on kernel 6.18.15-cloud \
-         (/boot/vmlinuz-6.18.15-cloud)"
+        head(&reboot, 2),
+        format!(
+            "{running} until you reboot: {why}\nhelp: reboot: after it all of them load, on \
+             {KERNEL}"
+        )
     );
     assert_eq!(reboot.decision, Decision::Warn);
     // Now and later are told apart.
-    let text = text(&reboot, Detail::Findings);
-    let last: Vec<&str> = text.lines().rev().take(2).collect();
-    assert_eq!(
-        last,
-        [
-            "ok: after a reboot: all 5 modules load on kernel 6.18.15-cloud \
-             (/boot/vmlinuz-6.18.15-cloud)",
-            "now: 5 modules, the running kernel 6.18.15-cloud: 1 load, 1 load without BTF, \
-             3 refused",
-        ]
+    let last = format!(
+        "now: 5 modules, the running kernel 6.18.15-cloud: 1 load, 1 load without BTF, 3 refused\n\
+         ok: after a reboot: all 5 modules load on {KERNEL}\n"
     );
-    let of = |moment| reboot.by_target[&moment];
-    let now = of(Target::Running);
-    assert_eq!((now.summary.refused, now.summary.loads), (3, 1));
-    assert_eq!(now.decision, Decision::Warn);
-    let boot = of(Target::NextBoot);
-    assert_eq!((boot.summary.refused, boot.summary.loads), (0, 5));
-    assert_eq!(boot.decision, Decision::Allow);
+    let text = text(&reboot, Detail::Findings);
+    assert!(text.ends_with(&last), "{text}");
+    for (target, counts, decision) in [
+        (Target::Running, (3, 1), Decision::Warn),
+        (Target::NextBoot, (0, 5), Decision::Allow),
+    ] {
+        let Tally {
+            summary,
+            decision: found,
+        } = reboot.by_target[&target];
+        assert_eq!((summary.refused, summary.loads), counts);
+        assert_eq!(found, decision);
+    }
 }
 
 #[test]
 fn good_health_is_one_line() {
     let kernel = kernel(0, Target::Running);
-    let loads = |name| module(name, vec![judged(&kernel, Verdict::Loads)]);
-    let healthy = assemble(
-        vec![kernel.clone()],
-        vec![loads("ahci"), loads("brd")],
-        Vec::new(),
-        Mode::Block,
-    );
+    let entry = |name, verdict| module(name, vec![judged(&kernel, verdict)]);
+    let loads = || entry("ahci", Verdict::Loads);
+    let healthy = report(vec![kernel.clone()], vec![loads(), loads()]);
     assert_eq!(
         text(&healthy, Detail::Findings),
         "ok: all 2 modules load on the running kernel 6.18.15-cloud\n"
     );
-
-    let no_btf = judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent });
-    let discarded = judged(&kernel, Verdict::BtfDiscarded(misfit("x")));
-    let typeless = assemble(
-        vec![kernel.clone()],
-        vec![
-            loads("ahci"),
-            module("brd", vec![no_btf]),
-            module("x", vec![discarded]),
-        ],
-        Vec::new(),
-        Mode::Block,
-    );
+    let no_btf = entry("brd", Verdict::LoadsNoBtf { why: NoBtf::Absent });
+    let discarded = entry("x", Verdict::BtfDiscarded(misfit("x")));
+    let typeless = report(vec![kernel.clone()], vec![loads(), no_btf, discarded]);
     assert_eq!(
         text(&typeless, Detail::Findings),
         "\
@@ -151,45 +135,37 @@ ok: all 3 modules load on the running kernel 6.18.15-cloud (2 without types)
 
 #[test]
 fn verbose_text_says_what_is_not_known_and_not_checked() {
-    let kernel = KernelEntry {
+    let mut kernel = KernelEntry {
         release: None,
         build: None,
         source: "base.btf".into(),
         config: None,
         names_machine: false,
-        abilities: FeaturesEntry {
-            kinds: 20,
-            distilled_base: false,
-            module_btf: true,
-            allow_mismatch: None,
-        },
         ..kernel(0, Target::NextBoot)
     };
+    kernel.abilities.distilled_base = false;
+    kernel.abilities.allow_mismatch = None;
     let guess = Judgement {
         assumed: vec![Assumption::AllowMismatch],
         ..Verdict::Refused(misfit("x")).into()
     };
-    let unknown = Verdict::Unknown {
-        why: Unknown::NoBaseBtf,
-    };
-    let no_btf = judged(&kernel, Verdict::LoadsNoBtf { why: NoBtf::Absent });
-    let report = assemble(
+    let why = Unknown::NoBaseBtf;
+    let no_btf = Verdict::LoadsNoBtf { why: NoBtf::Absent };
+    let mut report = report(
         vec![kernel.clone()],
         vec![
             module("x", vec![judged(&kernel, guess)]),
-            module("y", vec![judged(&kernel, unknown)]),
-            module("z", vec![no_btf]),
+            module("y", vec![judged(&kernel, Verdict::Unknown { why })]),
+            module("z", vec![judged(&kernel, no_btf)]),
         ],
-        vec![ErrorEntry {
-            harmless: false,
-            path: "bad\u{1b}[2J.ko".into(),
-            error: "at offset 0x0: expected an ELF header".into(),
-        }],
-        Mode::Block,
     );
-    let shown = text(&report, Detail::Everything);
+    report.errors.push(ErrorEntry {
+        harmless: false,
+        path: "bad.ko".into(),
+        error: "at offset 0x0: expected an ELF header".into(),
+    });
     assert_eq!(
-        shown,
+        text(&report, Detail::Everything),
         format!(
             "\
 warning: 1 of 3 modules will not load on the kernel of base.btf: its BTF does not fit it
@@ -207,7 +183,7 @@ note: 1 of 3 modules cannot be judged for the kernel of base.btf
   | 1 module: y
   |   no base BTF was found in this kernel
 
-error: bad\\u{{1b}}[2J.ko: at offset 0x0: expected an ELF header
+error: bad.ko: at offset 0x0: expected an ELF header
 3 modules, the kernel of base.btf: 1 load without BTF, 1 refused, 1 unknown
 
 the kernel of base.btf
@@ -222,4 +198,54 @@ not checked: architecture, for the kernel of base.btf: it does not say
         )
     );
     assert_eq!(report.decision, Decision::Warn, "a guess does not block");
+}
+
+/// A bad day, two of whose modules, the bad `asix` and the good `ahci`, lie in an
+/// initrd: what is said of them, with and without a tool that makes it anew.
+#[test]
+fn modules_inside_initrds_are_a_finding_of_their_own() {
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
+    for module in &mut modules {
+        if matches!(module.name.as_str(), "asix" | "ahci") {
+            module.path = format!("{INITRD}!usr{}", module.path);
+            module.initrd = Some(INITRD.into());
+        }
+    }
+    let mut report = report(kernels, modules);
+    for (fix_command, help) in [
+        (
+            Some("update-initramfs -u".to_owned()),
+            ": update-initramfs -u",
+        ),
+        (None, ", with the tool that made it"),
+    ] {
+        report.initrds = vec![InitrdEntry {
+            path: INITRD.into(),
+            kernels: vec![0],
+            fix_command,
+        }];
+        let text = text(&report, Detail::Findings);
+        let heads = text
+            .lines()
+            .filter(|line| !line.starts_with([' ', '|']) && !line.is_empty());
+        assert_eq!(
+            heads.collect::<Vec<_>>(),
+            [
+                &format!(
+                    "error: 2 of 3 modules will not load on {KERNEL}: their BTF was built for \
+                     another build of it"
+                ),
+                "help: bring kernel 6.18.15-cloud and its modules from one build: reinstall its \
+                 package, or rebuild the modules against it, before it is booted",
+                "--> /lib/modules/6.18.15-cloud/kernel",
+                &format!(
+                    "error: 1 of 2 modules in initrd {INITRD} will not load on {KERNEL}: its BTF \
+                     was built for another build of it"
+                ),
+                &format!("help: make the initrd anew before it is booted{help}"),
+                &format!("--> {INITRD}!usr/lib/modules/6.18.15-cloud/kernel"),
+                &format!("5 modules, {KERNEL}: 1 load, 1 load without BTF, 3 refused"),
+            ]
+        );
+    }
 }

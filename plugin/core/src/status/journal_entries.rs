@@ -7,7 +7,9 @@ use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::event::{Event, EventOutcome};
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 
+use super::word;
 use crate::policy::Severity;
+use crate::report::wording::counted;
 use crate::report::{Report, VerdictEntry};
 use crate::verdict::Kind;
 
@@ -36,20 +38,16 @@ type Group<'a> = (&'a str, &'a str, Kind);
 
 /// The entries of an event: the worst first.
 pub fn of(event: &Event) -> Vec<JournalEntry> {
-    let report: Option<serde_json::Result<Report>> = event
-        .answer
-        .as_ref()
-        .map(|answer| serde_json::from_str(answer.get()));
-    let report = match (&event.failure, report) {
+    let report: Report = match (&event.failure, &event.answer) {
         (Some(failure), _) => return vec![unjudged(event, failure)],
-        (None, Some(Ok(report))) => report,
-        (None, Some(Err(error))) => {
-            return vec![unjudged(
-                event,
-                &format!("the report is not understood: {error}"),
-            )];
-        }
         (None, None) => return Vec::new(),
+        (None, Some(answer)) => match serde_json::from_str(answer.get()) {
+            Ok(report) => report,
+            Err(error) => {
+                let failure = format!("the report is not understood: {error}");
+                return vec![unjudged(event, &failure)];
+            }
+        },
     };
     let (id, level) = match event.outcome {
         EventOutcome::Overridden => (OVERRIDDEN, log::Level::Warn),
@@ -68,10 +66,7 @@ pub fn of(event: &Event) -> Vec<JournalEntry> {
             ("BTF_GUARD_VERDICT", verdict.to_string()),
             ("BTF_GUARD_MODULES", count.to_string()),
         ]);
-        let modules = match count {
-            1 => "1 module".to_owned(),
-            _ => format!("{count} modules"),
-        };
+        let modules = counted(count, "module");
         let of = match package {
             "" => String::new(),
             package => format!(" of {package}"),
@@ -110,10 +105,10 @@ fn unjudged(event: &Event, failure: &str) -> JournalEntry {
     }
 }
 
-/// Was it passed unlooked at, without a warning? Only `off` is written down so: what
-/// cannot be judged goes on by an `allow`, and is warned of.
+/// True if it was passed unlooked at, without a warning. Only `off` is written down so:
+/// what cannot be judged goes on by an `allow`, and is warned of.
 fn is_off(event: &Event) -> bool {
-    use btf_guard_protocol::override_source::OverrideSource::{CommandLine, Environment, Macro};
+    use OverrideSource::{CommandLine, Environment, Macro};
     let last = event.overrides.last();
     last.is_some_and(|last| matches!(last.source, Environment | Macro | CommandLine))
 }
@@ -175,28 +170,14 @@ fn common(event: &Event, id: &str, decision: Decision) -> Vec<(&'static str, Str
         ("BTF_GUARD_UID", who.uid.to_string()),
     ];
     let mut add = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
-    add(
-        "BTF_GUARD_LOGIN_UID",
-        who.login_uid.map(|uid| uid.to_string()),
-    );
+    let number = |id: Option<u32>| id.map(|id| id.to_string());
+    add("BTF_GUARD_LOGIN_UID", number(who.login_uid));
     add("BTF_GUARD_SUDO_USER", who.sudo_user.clone());
-    add(
-        "BTF_GUARD_SUDO_UID",
-        who.sudo_uid.map(|uid| uid.to_string()),
-    );
+    add("BTF_GUARD_SUDO_UID", number(who.sudo_uid));
     if let Some(last) = event.overrides.last() {
-        let source = match last.source {
-            OverrideSource::Configuration => "configuration",
-            OverrideSource::Rule => "rule",
-            OverrideSource::Macro => "macro",
-            OverrideSource::CommandLine => "command-line",
-            OverrideSource::Environment => "environment",
-            OverrideSource::Standing => "standing",
-            OverrideSource::OneShot => "one-shot",
-        };
-        let id = last.id.as_deref();
-        let text = id.map_or_else(|| source.to_owned(), |id| format!("{source} {id}"));
-        add("BTF_GUARD_OVERRIDE", Some(text));
+        let id = last.id.as_deref().map(|id| format!(" {id}"));
+        let source = word(&last.source);
+        add("BTF_GUARD_OVERRIDE", Some(source + &id.unwrap_or_default()));
         add("BTF_GUARD_REASON", last.reason.clone());
     }
     fields
@@ -207,20 +188,19 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use crate::kernel::Target;
-    use crate::report::fixtures::{judged, kernel, misfit, module};
-    use crate::report::{KernelEntry, ModuleEntry, assemble};
+    use crate::report::fixtures::{judged, kernel, misfit, module, report};
+    use crate::report::{KernelEntry, ModuleEntry};
     use crate::verdict::Verdict;
     use btf_guard_protocol::caller::Who;
-    use btf_guard_protocol::decision::Mode;
     use btf_guard_protocol::plan::{Answer, Plan};
     use serde_json::value::to_raw_value;
 
     use super::*;
 
-    fn event(outcome: EventOutcome, overrides: Vec<Override>, report: &Report) -> Event {
+    fn event(outcome: EventOutcome, overrides: Vec<Override>, modules: Vec<ModuleEntry>) -> Event {
         let mut told = Answer::new(Decision::Warn, Vec::new(), Vec::new());
         told.overrides = overrides;
-        told.whole = Some(to_raw_value(report).unwrap());
+        told.whole = Some(to_raw_value(&report(kernels(), modules)).unwrap());
         let plan = Plan::new("/".into());
         Event::of("rpm".to_owned(), &plan, outcome, &told, Who::default())
     }
@@ -239,31 +219,26 @@ mod tests {
         }
     }
 
-    fn of_package(package: Option<&str>, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
-        ModuleEntry {
-            package: package.map(str::to_owned),
-            ..module("x", verdicts)
-        }
-    }
-
-    fn report(modules: Vec<ModuleEntry>) -> Report {
-        assemble(kernels(), modules, Vec::new(), Mode::Block)
+    fn messages(entries: &[JournalEntry]) -> Vec<&str> {
+        entries.iter().map(|entry| entry.message.as_str()).collect()
     }
 
     #[test]
     fn modules_that_fare_alike_are_one_entry() {
         let both = vec![refused(0, Severity::Warn), refused(1, Severity::Block)];
-        let kmp = || of_package(Some("a-1-1.noarch"), both.clone());
-        let report = report(vec![
-            kmp(),
-            kmp(),
-            of_package(None, vec![refused(1, Severity::Info)]),
-            of_package(None, vec![refused(1, Severity::Block)]),
-        ]);
-        let entries = of(&event(EventOutcome::Blocked, Vec::new(), &report));
-        let lines: Vec<&str> = entries.iter().map(|entry| entry.message.as_str()).collect();
+        let kmp = ModuleEntry {
+            package: Some("a-1-1.noarch".to_owned()),
+            ..module("x", both)
+        };
+        let modules = vec![
+            kmp.clone(),
+            kmp,
+            module("x", vec![refused(1, Severity::Info)]),
+            module("x", vec![refused(1, Severity::Block)]),
+        ];
+        let entries = of(&event(EventOutcome::Blocked, Vec::new(), modules));
         assert_eq!(
-            lines,
+            messages(&entries),
             [
                 "blocked rpm: 1 module on kernel 6.2: refused",
                 "blocked rpm: 2 modules of a-1-1.noarch on kernel 6.1: refused",
@@ -275,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_report_that_is_not_understood_is_told() {
-        let mut event = event(EventOutcome::Blocked, Vec::new(), &report(Vec::new()));
+        let mut event = event(EventOutcome::Blocked, Vec::new(), Vec::new());
         event.answer = Some(to_raw_value(&serde_json::json!({"schema": 1})).unwrap());
         let entries = of(&event);
         assert_eq!(entries.len(), 1);
@@ -294,29 +269,26 @@ mod tests {
             rule: Some(rule.to_string()),
             ..refused(0, Severity::Info)
         };
-        let report = report(vec![of_package(None, vec![verdict])]);
-        let [entry] = &of(&event(EventOutcome::Overridden, vec![rule], &report))[..] else {
-            unreachable!("one entry")
-        };
+        let modules = vec![module("x", vec![verdict])];
+        let entries = of(&event(EventOutcome::Overridden, vec![rule], modules));
         let expected = "overridden for rpm: 1 module on kernel 6.1: refused \
                         (by the rule /etc/btf-guard.toml:3: known)";
-        assert_eq!(entry.message, expected);
-        let field = |name| entry.fields.iter().find(|(known, _)| *known == name);
-        assert_eq!(field("BTF_GUARD_REASON").unwrap().1, "known");
-        assert_eq!(
-            field("BTF_GUARD_OVERRIDE").unwrap().1,
-            "rule /etc/btf-guard.toml:3"
-        );
+        assert_eq!(messages(&entries), [expected]);
+        for (name, value) in [
+            ("BTF_GUARD_REASON", "known"),
+            ("BTF_GUARD_OVERRIDE", "rule /etc/btf-guard.toml:3"),
+        ] {
+            assert!(entries[0].fields.contains(&(name, value.to_owned())));
+        }
     }
 
     #[test]
     fn an_event_without_an_answer_says_why() {
-        let mut event = event(EventOutcome::Blocked, Vec::new(), &report(Vec::new()));
+        let mut event = event(EventOutcome::Blocked, Vec::new(), Vec::new());
         event.answer = None;
         event.failure = Some("it hangs".to_owned());
         let entries = of(&event);
-        assert_eq!(entries.len(), 1);
-        assert_eq!(entries[0].message, "blocked rpm: not judged: it hangs");
+        assert_eq!(messages(&entries), ["blocked rpm: not judged: it hangs"]);
         // What is let pass with a warning, and what nobody has looked at.
         event.outcome = EventOutcome::Overridden;
         for (source, decision) in [

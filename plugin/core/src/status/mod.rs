@@ -29,10 +29,10 @@ use crate::policy::{self, Severity};
 use crate::report::{KernelEntry, ModuleEntry, Report, VerdictEntry};
 use crate::verdict::{Cause, Kind};
 
-pub use prometheus::{MetricCounts, write_prometheus};
+pub use prometheus::{MetricCounts, prometheus_text};
 pub use publish::{publish, withdraw};
 pub use store::Held;
-pub use text::{write_motd, write_standing};
+pub use text::{motd_text, standing_text};
 
 /// The version of [`Findings`].
 pub const SCHEMA: u32 = 2;
@@ -70,26 +70,20 @@ pub struct Finding {
     pub(crate) module: String,
     /// The module's name; empty for a directory.
     pub(crate) name: String,
-    /// The package that brought it, where that is known.
     #[serde(default)]
     pub(crate) package: Option<String>,
-    /// The initrd that it is in.
     #[serde(default)]
     pub(crate) initrd: Option<String>,
-    /// The kernel.
     pub(crate) kernel: FindingKernel,
-    /// What it does.
     pub(crate) verdict: Kind,
     /// Which of its checks fails first.
     #[serde(default)]
     pub(crate) cause: Option<Cause>,
-    /// The negative errno.
     #[serde(default)]
     pub(crate) errno: Option<i32>,
     /// The first line that it logs, or why nothing else can be said.
     #[serde(default)]
     pub(crate) log: Option<String>,
-    /// How bad that is.
     pub(crate) severity: Severity,
     /// What this machine needs the module for.
     #[serde(default)]
@@ -106,9 +100,7 @@ pub struct Finding {
 /// The kernel of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FindingKernel {
-    /// `uname -r`.
     pub(crate) release: Option<String>,
-    /// Running, or bootable.
     pub(crate) moment: Target,
     /// `running`, or the path of its image.
     pub(crate) source: String,
@@ -162,6 +154,12 @@ impl Findings {
         let new = pending.into_iter();
         self.add(new.filter(|new| !known.contains(&new.about())).collect());
     }
+}
+
+/// The word that JSON has for it.
+pub(crate) fn word(what: &impl Serialize) -> String {
+    let json = serde_json::to_value(what).unwrap_or_default();
+    json.as_str().unwrap_or_default().to_owned()
 }
 
 /// What a finding is about: the same module before the same kernel.
@@ -228,7 +226,6 @@ impl Finding {
         }
     }
 
-    /// What it is about.
     pub(crate) fn about(&self) -> About {
         let FindingKernel { moment, source, .. } = &self.kernel;
         (self.module.clone(), *moment, source.clone())

@@ -3,9 +3,8 @@
 //! collector (https://prometheus.io/docs/instrumenting/exposition_formats/).
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
-use super::Findings;
+use super::{Findings, word};
 use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::Report;
@@ -63,41 +62,28 @@ impl MetricCounts {
     }
 }
 
-/// Writes the metrics. With no finding there is no sample of them, as usual.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_prometheus(counts: &MetricCounts, out: &mut impl Write) -> io::Result<()> {
+/// The metrics. With no finding there is no sample of them, as usual.
+pub fn prometheus_text(counts: &MetricCounts) -> String {
     let name = "btf_guard_findings";
-    writeln!(
-        out,
-        "# HELP {name} Kernel modules that a kernel will refuse, or load with wrong or without types."
-    )?;
-    writeln!(out, "# TYPE {name} gauge")?;
+    let mut text = format!(
+        "# HELP {name} Kernel modules that a kernel will refuse, or load with wrong or without types.\n\
+         # TYPE {name} gauge\n"
+    );
     for ((release, moment, verdict, severity), count) in &counts.counts {
         let release = escaped(release);
-        let (moment, verdict) = (word(moment)?, word(verdict)?);
-        let severity = word(severity)?;
-        writeln!(
-            out,
-            "{name}{{release=\"{release}\",moment=\"{moment}\",verdict=\"{verdict}\",severity=\"{severity}\"}} {count}"
-        )?;
+        let (moment, severity) = (word(moment), word(severity));
+        text += &format!(
+            "{name}{{release=\"{release}\",moment=\"{moment}\",verdict=\"{verdict}\",severity=\"{severity}\"}} {count}\n"
+        );
     }
     if let Some(checked) = counts.checked {
         let name = "btf_guard_last_check_timestamp_seconds";
-        writeln!(
-            out,
-            "# HELP {name} When all modules were last held against all kernels."
-        )?;
-        writeln!(out, "# TYPE {name} gauge\n{name} {checked}")?;
+        text += &format!(
+            "# HELP {name} When all modules were last held against all kernels.\n\
+             # TYPE {name} gauge\n{name} {checked}\n"
+        );
     }
-    Ok(())
-}
-
-/// The word that JSON has for it.
-fn word(what: &impl serde::Serialize) -> io::Result<String> {
-    let json = serde_json::to_value(what)?;
-    Ok(json.as_str().unwrap_or_default().to_owned())
+    text
 }
 
 /// A label's value: the format escapes these three characters.

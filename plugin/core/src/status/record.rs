@@ -50,9 +50,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
     use crate::kernel::Target;
-    use crate::report::{self, FeaturesEntry, KernelEntry};
+    use crate::report::{fixtures, missing_modules};
     use btf_guard_protocol::caller::Who;
-    use btf_guard_protocol::decision::Mode;
     use btf_guard_protocol::event::SCHEMA;
     use btf_guard_protocol::plan::Stage;
     use serde_json::value::to_raw_value;
@@ -60,29 +59,9 @@ mod tests {
     use super::*;
 
     fn event() -> Event {
-        let kernel = KernelEntry {
-            id: 0,
-            release: Some("6.1".to_owned()),
-            build: None,
-            moment: Target::NextBoot,
-            source: "/boot/vmlinuz-6.1".to_owned(),
-            default: false,
-            stale: None,
-            same_kernel_paths: Vec::new(),
-            package: None,
-            base: None,
-            abilities: FeaturesEntry {
-                kinds: 20,
-                distilled_base: true,
-                module_btf: true,
-                allow_mismatch: None,
-            },
-            config: None,
-            modules_checked: 0,
-            names_machine: true,
-        };
-        let gone = report::missing_modules("/lib/modules/6.1".to_owned(), &kernel);
-        let report = report::assemble(vec![kernel], vec![gone], Vec::new(), Mode::Warn);
+        let kernel = fixtures::kernel(0, Target::NextBoot);
+        let gone = missing_modules("/lib/modules/6.1".to_owned(), &kernel);
+        let report = fixtures::report(vec![kernel], vec![gone]);
         Event {
             schema: SCHEMA,
             time: 7,
@@ -106,29 +85,16 @@ mod tests {
         }
         let parent = tempfile::tempdir().unwrap();
         let store = parent.path().join("lib");
-        let other = [
-            Event {
-                test: true,
-                ..event()
-            },
-            Event {
-                root: "/mnt".into(),
-                ..event()
-            },
-            Event {
-                outcome: EventOutcome::Blocked,
-                ..event()
-            },
-            Event {
-                outcome: EventOutcome::Preflight,
-                ..event()
-            },
-            Event {
-                answer: None,
-                ..event()
-            },
+        let others: [fn(&mut Event); 5] = [
+            |event| event.test = true,
+            |event| event.root = "/mnt".into(),
+            |event| event.outcome = EventOutcome::Blocked,
+            |event| event.outcome = EventOutcome::Preflight,
+            |event| event.answer = None,
         ];
-        for event in other {
+        for change in others {
+            let mut event = event();
+            change(&mut event);
             keep(&event, &store).unwrap();
             assert!(!store.exists(), "{event:?}");
         }

@@ -47,12 +47,6 @@ fn standing(findings: Vec<Finding>) -> Findings {
     }
 }
 
-fn written(write: impl Fn(&mut Vec<u8>) -> std::io::Result<()>) -> String {
-    let mut out = Vec::new();
-    write(&mut out).unwrap();
-    anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string()
-}
-
 #[test]
 fn what_an_older_version_kept_is_dropped() {
     let parent = tempfile::tempdir().unwrap();
@@ -234,7 +228,7 @@ fn in_text() {
     needed.used_by_host.push("root file system".into());
     let findings = standing(vec![finding("a", Severity::Block), needed]);
     assert_eq!(
-        written(|out| write_standing(&findings, 7300, out)),
+        anstream::adapter::strip_str(&standing_text(&findings, 7300)).to_string(),
         "error: 2 modules will not load on kernel 6.1 (/boot/vmlinuz-6.1)\n  \
            modules: xfs, a\n  \
            needed by this machine: xfs (root file system)\n  \
@@ -245,7 +239,7 @@ fn in_text() {
     assert_eq!(findings.decision(), Decision::Block);
     let nothing = standing(Vec::new());
     assert_eq!(
-        written(|out| write_standing(&nothing, 1001, out)),
+        anstream::adapter::strip_str(&standing_text(&nothing, 1001)).to_string(),
         "ok: no finding stands; all was checked 1 second ago\n"
     );
     assert_eq!(nothing.decision(), Decision::Allow);
@@ -253,9 +247,9 @@ fn in_text() {
 
 #[test]
 fn for_those_who_log_in() {
-    assert_eq!(written(|out| write_motd(&standing(Vec::new()), out)), "");
+    assert_eq!(motd_text(&standing(Vec::new())), "");
     let quiet = standing(vec![finding("a", Severity::Info)]);
-    assert_eq!(written(|out| write_motd(&quiet, out)), "");
+    assert_eq!(motd_text(&quiet), "");
     let on = |release: &str| {
         let mut finding = finding("a\u{1b}[2J", Severity::Warn);
         finding.kernel.release = Some(release.into());
@@ -264,7 +258,7 @@ fn for_those_who_log_in() {
     };
     let releases = ["6.1", "6.2", "6.3", "6.4", "6.5"];
     let many = standing(releases.map(on).to_vec());
-    let text = written(|out| write_motd(&many, out));
+    let text = motd_text(&many);
     assert_eq!(text.lines().count(), 4, "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
     let last = "btf-guard: 2 findings more; 'btf-guard status', as root, tells more\n";
@@ -282,7 +276,7 @@ fn as_metrics() {
         finding("d", Severity::Info),
     ]);
     let counts = MetricCounts::of_standing(&findings);
-    let text = written(|out| write_prometheus(&counts, out));
+    let text = prometheus_text(&counts);
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(
         samples,

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What stands, as text, and as the few lines of a message of the day.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-
-use btf_guard_protocol::terminal::escape;
 
 use super::{Finding, Findings};
 use crate::kernel::Target;
 use crate::policy::Severity;
-use crate::report::format::style::{rated, remark};
+use crate::report::format::style::StyledText;
 use crate::report::wording;
 use crate::verdict::Kind;
 
@@ -20,7 +18,7 @@ const MOTD: usize = 3;
 
 /// Findings of one kernel and verdict, the worst first.
 type LineKey<'f> = (
-    std::cmp::Reverse<Severity>,
+    Reverse<Severity>,
     Target,
     Option<&'f str>,
     &'f str,
@@ -33,7 +31,7 @@ fn groups(findings: &Findings) -> BTreeMap<LineKey<'_>, Vec<&Finding>> {
     for finding in &findings.findings {
         let kernel = &finding.kernel;
         let key = (
-            std::cmp::Reverse(finding.severity),
+            Reverse(finding.severity),
             kernel.moment,
             kernel.release.as_deref(),
             kernel.source.as_str(),
@@ -80,27 +78,25 @@ fn needed(group: &[&Finding], most: usize) -> Option<String> {
     (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
 }
 
-/// Writes what stands, with ANSI styles; `now` is in seconds since 1970.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_standing(findings: &Findings, now: u64, out: &mut impl Write) -> io::Result<()> {
+/// What stands, with ANSI styles; `now` is in seconds since 1970.
+pub fn standing_text(findings: &Findings, now: u64) -> String {
+    let mut text = StyledText::default();
     for (key, group) in groups(findings) {
-        rated(out, key.0.0, &headline(&key, group.len()))?;
+        text.rated(key.0.0, headline(&key, group.len()));
         let names = group.iter().map(|finding| finding.name.as_str());
         let names = wording::few(names.filter(|name| !name.is_empty()), NAMES);
         if !names.is_empty() {
-            writeln!(out, "  modules: {}", escape(&names))?;
+            text.line(format!("  modules: {names}"));
         }
         if let Some(needed) = needed(&group, NAMES) {
-            writeln!(out, "  {}", escape(&needed))?;
+            text.line(format!("  {needed}"));
         }
         if let Some(first) = group.first() {
             if let Some(log) = &first.log {
-                writeln!(out, "  {}: {}", escape(&first.name), escape(log))?;
+                text.line(format!("  {}: {log}", first.name));
             }
-            let (ago, client) = (ago(now.saturating_sub(first.since)), escape(&first.client));
-            writeln!(out, "  found {ago} ago, by {client}")?;
+            let (ago, client) = (ago(now.saturating_sub(first.since)), &first.client);
+            text.line(format!("  found {ago} ago, by {client}"));
         }
     }
     let checked = match findings.checked {
@@ -108,40 +104,42 @@ pub fn write_standing(findings: &Findings, now: u64, out: &mut impl Write) -> io
         None => "all kernels and modules were never checked: btf-guard status --rescan".to_owned(),
     };
     match findings.findings.is_empty() {
-        true => remark(out, "ok", &format!("no finding stands; {checked}")),
+        true => text.remark("ok", format!("no finding stands; {checked}")),
         false => {
             let why = "btf-guard check --kernel all tells why, and what to do";
-            remark(out, "help", &format!("{why}; {checked}"))
+            text.remark("help", format!("{why}; {checked}"));
         }
     }
+    text.0
 }
 
-/// Writes a few lines for those who log in, of what is at warn or above; nothing
-/// where nothing is.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_motd(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
+/// A few lines for those who log in, of what is at warn or above; nothing where
+/// nothing is.
+pub fn motd_text(findings: &Findings) -> String {
+    let mut text = StyledText::default();
     let groups = groups(findings);
-    let worth = |key: &LineKey<'_>| key.0.0 >= Severity::Warn;
-    let groups: Vec<_> = groups.iter().filter(|(key, _)| worth(key)).collect();
+    let groups: Vec<_> = groups
+        .iter()
+        .filter(|(key, _)| key.0.0 >= Severity::Warn)
+        .collect();
     for (key, group) in groups.iter().take(MOTD) {
         let headline = headline(key, group.len());
         let needed = needed(group, 2).map(|needed| format!("; {needed}"));
-        let line = format!("btf-guard: {headline}{}", needed.unwrap_or_default());
-        writeln!(out, "{}", escape(&line))?;
+        text.line(format!(
+            "btf-guard: {headline}{}",
+            needed.unwrap_or_default()
+        ));
     }
     if !groups.is_empty() {
         let more = match groups.len().saturating_sub(MOTD) {
             0 => String::new(),
             more => format!("{} more; ", wording::counted(more, "finding")),
         };
-        writeln!(
-            out,
+        text.line(format!(
             "btf-guard: {more}'btf-guard status', as root, tells more"
-        )?;
+        ));
     }
-    Ok(())
+    text.0
 }
 
 /// How long, in the largest unit.

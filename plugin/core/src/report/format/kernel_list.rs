@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernels of a root, as data (and so as JSON) and as text.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::plan::SCHEMA;
-use btf_guard_protocol::terminal::escape;
 
+use super::style::StyledText;
 use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{BootDefault, BootMethod};
 use crate::kernel::Kernel;
@@ -100,11 +99,9 @@ pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path
     }
 }
 
-/// Writes the list as text: a paragraph a kernel.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> {
+/// The list as text: a paragraph a kernel.
+pub fn kernels_text(list: &KernelList) -> String {
+    let mut text = StyledText::default();
     for kernel in &list.kernels {
         let entry = &kernel.entry;
         let marks = [
@@ -113,58 +110,54 @@ pub fn write_kernels(list: &KernelList, out: &mut impl Write) -> io::Result<()> 
             (entry.stale.is_some(), "STALE COPY"),
             (kernel.orphan, "no modules"),
         ];
-        let marks: Vec<&str> = marks
-            .iter()
-            .filter(|(is, _)| *is)
-            .map(|(_, mark)| *mark)
-            .collect();
-        let release = escape(entry.release.as_deref().unwrap_or("(no release)"));
-        match marks.is_empty() {
-            true => writeln!(out, "{release}")?,
-            false => writeln!(out, "{release}  [{}]", marks.join(", "))?,
-        }
-        let mut line = |label: &str, text: &str| writeln!(out, "  {label:<8} {}", escape(text));
-        line("image", &entry.source)?;
+        let marks = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark);
+        let marks = marks.collect::<Vec<_>>().join(", ");
+        let release = entry.release.as_deref().unwrap_or("(no release)");
+        text.line(match marks.as_str() {
+            "" => release.to_owned(),
+            marks => format!("{release}  [{marks}]"),
+        });
+        let mut line = |label: &str, value: &str| text.line(format!("  {label:<8} {value}"));
+        line("image", &entry.source);
         if let Some(build) = &entry.build {
-            line("build", build)?;
+            line("build", build);
         }
         match &entry.base {
             Some(base) => {
                 let sha256 = base.sha256.get(..12).unwrap_or(&base.sha256);
-                line("base", &format!("{base}, sha256 {sha256}…"))?;
+                line("base", &format!("{base}, sha256 {sha256}…"));
             }
-            None => line("base", "none was found")?,
+            None => line("base", "none was found"),
         }
         let mismatch = match (entry.abilities.allow_mismatch, &entry.config) {
             (Some(true), Some(config)) => format!("loads modules without their BTF ({config})"),
             (Some(false), Some(config)) => format!("refuses modules ({config})"),
             _ => "not known: no config was found".to_owned(),
         };
-        line("mismatch", &mismatch)?;
+        line("mismatch", &mismatch);
         if let Some(dir) = &kernel.module_dir {
-            line("modules", dir)?;
+            line("modules", dir);
         }
-        for BootPathEntry {
-            method, source, id, ..
-        } in &kernel.boot_paths
-        {
-            if *source != entry.source {
-                let id = id.as_deref().map(|id| format!(" '{id}'"));
+        for path in &kernel.boot_paths {
+            if path.source != entry.source {
+                let id = path.id.as_deref().map(|id| format!(" '{id}'"));
+                let (method, source) = (&path.method, &path.source);
                 line(
                     "via",
                     &format!("{method} {source}{}", id.unwrap_or_default()),
-                )?;
+                );
             }
         }
         if let Some(stale) = &entry.stale {
             let build = stale.build.as_deref().map(|build| format!(" ({build})"));
             let (than, build) = (&stale.newer_image, build.unwrap_or_default());
-            line("stale", &format!("another build than {than}{build}"))?;
-            line("help", &stale.fix_command)?;
+            line("stale", &format!("another build than {than}{build}"));
+            line("help", &stale.fix_command);
         }
-        writeln!(out)?;
+        text.line("");
     }
     let default = &list.boot_default;
     let unknown = if default.known { "" } else { "unknown, " };
-    writeln!(out, "default: {unknown}{}", escape(&default.reason))
+    text.line(format!("default: {unknown}{}", default.reason));
+    text.0
 }

@@ -157,7 +157,7 @@ fn packages<'r>(finding: &FindingGroup<'r>, report: &'r Report) -> Vec<&'r str> 
     modules.chain(kernel).filter(|_| blocks).collect()
 }
 
-/// May it stand in a command that an admin copies? Packages choose their names.
+/// True of what may stand in a command that an admin copies. Packages choose their names.
 fn is_plain(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+~-".contains(&byte);
     !name.is_empty() && name.bytes().all(is_plain)

@@ -2,8 +2,6 @@
 //! How much of a report is shown as text, and in which colors. What is written here
 //! is made safe for a terminal.
 
-use std::io::{self, Write};
-
 use anstyle::{AnsiColor, Style};
 use btf_guard_protocol::terminal::escape;
 
@@ -32,29 +30,39 @@ impl Detail {
     }
 }
 
-/// Writes a line with a label before it.
-fn labelled(out: &mut impl Write, style: Style, label: &str, text: &str) -> io::Result<()> {
-    writeln!(out, "{style}{label}{style:#}: {}", escape(text))
-}
+/// Lines of text with ANSI styles; the caller strips them where they are not wanted.
+#[derive(Default)]
+pub(crate) struct StyledText(pub(crate) String);
 
-/// Writes what is found, labelled by how bad it is.
-pub(crate) fn rated(out: &mut impl Write, severity: Severity, text: &str) -> io::Result<()> {
-    let color = match severity {
-        Severity::Block => AnsiColor::Red,
-        Severity::Warn => AnsiColor::Yellow,
-        Severity::Info | Severity::None => AnsiColor::Cyan,
-    };
-    let style = color.on_default().bold();
-    labelled(out, style, wording::label(severity), text)
-}
+impl StyledText {
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) {
+        self.0 += &escape(text.as_ref());
+        self.0.push('\n');
+    }
 
-/// Writes a line with a label that is no finding's: `ok`, `help`, `note`.
-pub(crate) fn remark(out: &mut impl Write, label: &str, text: &str) -> io::Result<()> {
-    labelled(out, AnsiColor::Green.on_default().bold(), label, text)
-}
+    fn styled(&mut self, style: Style, start: &str, after: &str, text: impl AsRef<str>) {
+        self.0 += &format!("{style}{start}{style:#}{after}");
+        self.line(text);
+    }
 
-/// Writes a part of a finding, behind the sign that leads to it.
-pub(crate) fn part(out: &mut impl Write, sign: &str, text: &str) -> io::Result<()> {
-    let style = AnsiColor::Blue.on_default().bold();
-    writeln!(out, "{style}{sign}{style:#} {}", escape(text))
+    /// What is found, labelled by how bad it is.
+    pub(crate) fn rated(&mut self, severity: Severity, text: impl AsRef<str>) {
+        let color = match severity {
+            Severity::Block => AnsiColor::Red,
+            Severity::Warn => AnsiColor::Yellow,
+            Severity::Info | Severity::None => AnsiColor::Cyan,
+        };
+        let label = wording::label(severity);
+        self.styled(color.on_default().bold(), label, ": ", text);
+    }
+
+    /// A line with a label that is no finding's: `ok`, `help`, `note`.
+    pub(crate) fn remark(&mut self, label: &str, text: impl AsRef<str>) {
+        self.styled(AnsiColor::Green.on_default().bold(), label, ": ", text);
+    }
+
+    /// A part of a finding, behind the sign that leads to it.
+    pub(crate) fn part(&mut self, sign: &str, text: impl AsRef<str>) {
+        self.styled(AnsiColor::Blue.on_default().bold(), sign, " ", text);
+    }
 }

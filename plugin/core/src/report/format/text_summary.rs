@@ -1,43 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! What a report comes to, in a line for each moment.
+//! What a report comes to, in a line for each target.
 
-use std::io::{self, Write};
-
-use btf_guard_protocol::terminal::escape;
-
-use super::style::remark;
+use super::style::StyledText;
 use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::group::FindingGroup;
 use crate::report::{ModuleEntry, Report, Summary, wording};
 
-/// Writes how many modules do what: in one line where there is one moment, else in
-/// one for the running kernel and one for what boots.
-pub(crate) fn write_conclusion(
+/// Adds how many modules do what: in one line where there is one target, else in one
+/// for the running kernel and one for what boots.
+pub(crate) fn add_conclusion(
     report: &Report,
     findings: &[FindingGroup<'_>],
-    out: &mut impl Write,
-) -> io::Result<()> {
+    text: &mut StyledText,
+) {
     if report.by_target.len() < 2 {
-        return write_moment(report, &report.summary, None, findings, out);
+        return add_target(report, &report.summary, None, findings, text);
     }
-    for (moment, tally) in &report.by_target {
-        write_moment(report, &tally.summary, Some(*moment), findings, out)?;
+    for (target, tally) in &report.by_target {
+        add_target(report, &tally.summary, Some(*target), findings, text);
     }
-    Ok(())
 }
 
-fn write_moment(
+fn add_target(
     report: &Report,
     summary: &Summary,
-    moment: Option<Target>,
+    target: Option<Target>,
     findings: &[FindingGroup<'_>],
-    out: &mut impl Write,
-) -> io::Result<()> {
+    text: &mut StyledText,
+) {
     let kernels = report.kernels.iter();
-    let kernels = kernels.filter(|kernel| moment.is_none_or(|moment| kernel.moment == moment));
+    let kernels = kernels.filter(|kernel| target.is_none_or(|target| kernel.moment == target));
     let kernels: Vec<_> = kernels.collect();
-    let when = match moment {
+    let when = match target {
         Some(Target::Running) => "now: ",
         Some(Target::NextBoot) => "after a reboot: ",
         None => "",
@@ -48,10 +43,10 @@ fn write_moment(
     let modules = summary.modules;
     if worst < Some(Severity::Warn) && summary.unknown == 0 {
         if modules == 0 && report.errors.is_empty() && worst.is_none() {
-            return remark(out, "ok", &format!("{when}there are no modules to judge"));
+            return text.remark("ok", format!("{when}there are no modules to judge"));
         }
         let all = match modules {
-            0 => return Ok(()),
+            0 => return,
             1 => "the module loads".to_owned(),
             _ => format!("all {modules} modules load"),
         };
@@ -61,7 +56,7 @@ fn write_moment(
             n if kernels.len() == 1 => format!(" ({n} without types)"),
             _ => " (some without types)".to_owned(),
         };
-        return remark(out, "ok", &format!("{when}{all} on {named}{without}"));
+        return text.remark("ok", format!("{when}{all} on {named}{without}"));
     }
     let counts = [
         (summary.loads, "load"),
@@ -75,16 +70,15 @@ fn write_moment(
     let counts: Vec<_> = counts
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    if counts.is_empty() {
-        return Ok(());
+    if !counts.is_empty() {
+        let (judged, counts) = (wording::counted(modules, "module"), counts.join(", "));
+        text.line(format!("{when}{judged}, {named}: {counts}"));
     }
-    let (judged, named) = (wording::counted(modules, "module"), escape(&named));
-    writeln!(out, "{when}{judged}, {named}: {}", counts.join(", "))
 }
 
 /// A module may be refused for its version magic before its BTF is looked at.
 /// That is not judged, so an "ok" must not sound as if it were.
-pub(crate) fn write_other_releases(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn add_other_releases(report: &Report, text: &mut StyledText) {
     let other = |module: &&ModuleEntry| {
         module.verdicts.iter().any(|verdict| {
             let kernel = report.kernels.get(verdict.kernel);
@@ -93,12 +87,11 @@ pub(crate) fn write_other_releases(report: &Report, out: &mut impl Write) -> io:
         })
     };
     let count = report.modules.iter().filter(other).count();
-    if count == 0 {
-        return Ok(());
+    if count > 0 {
+        let modules = wording::counted(count, "module");
+        text.remark(
+            "note",
+            format!("the version magic of {modules} names another release; whether the kernel minds is not checked"),
+        );
     }
-    let modules = wording::counted(count, "module");
-    let text = format!(
-        "the version magic of {modules} names another release; whether the kernel minds is not checked"
-    );
-    remark(out, "note", &text)
 }

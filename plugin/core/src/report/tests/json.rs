@@ -13,7 +13,7 @@ use crate::verdict::{ElfError, Reason};
 fn the_schema_of_the_json() {
     let (kernels, mut modules) = bad_day(Target::NextBoot);
     modules.truncate(2);
-    let report = assemble(kernels, modules, Vec::new(), Mode::Block);
+    let report = report(kernels, modules);
     let json: serde_json::Value = serde_json::to_value(&report).unwrap();
     let path = |name: &str| format!("/lib/modules/6.18.15-cloud/kernel/{name}.ko.xz");
     let btf = serde_json::json!(

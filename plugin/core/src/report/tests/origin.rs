@@ -8,42 +8,33 @@ use crate::verdict::BuiltFor;
 
 /// A finding of `btf-wrong` on the kernel of the samples: what is said of where
 /// the BTF comes from.
-fn wrong(built_for: BuiltFor) -> Report {
+fn wrong(strings: u32, release: Option<&str>, source: Option<&str>) -> Report {
+    let built_for = BuiltFor {
+        strings,
+        types: release.map(|_| 114_822),
+        release: release.map(str::to_owned),
+        source: source.map(str::to_owned),
+    };
     let kernel = kernel(0, Target::NextBoot);
     let clue = Mismatch::Length {
-        built_for: built_for.strings,
+        built_for: strings,
         here: 2_092_587,
     };
     let evidence = vec![Evidence { clue, count: 1 }];
-    let judgement = || Verdict::BtfWrong {
-        evidence: evidence.clone(),
-    };
     let modules = ["ccm", "gcm"].map(|name| {
-        let mut entry = module(name, vec![judged(&kernel, judgement())]);
+        let evidence = evidence.clone();
+        let mut entry = module(name, vec![judged(&kernel, Verdict::BtfWrong { evidence })]);
         entry.release = Some("6.18.12-cloud".into());
         entry.btf.built_for = Some(built_for.clone());
         entry
     });
-    assemble(vec![kernel], modules.into(), Vec::new(), Mode::Block)
-}
-
-fn unknown_base(strings: u32) -> BuiltFor {
-    BuiltFor {
-        strings,
-        types: None,
-        release: None,
-        source: None,
-    }
+    report(vec![kernel], modules.into())
 }
 
 #[test]
 fn wrong_types_are_shown_with_where_they_come_from() {
-    let report = wrong(BuiltFor {
-        types: Some(114_822),
-        release: Some("6.18.12-cloud".into()),
-        source: Some("/boot/vmlinuz-6.18.12-cloud".into()),
-        ..unknown_base(2_092_364)
-    });
+    let old = "/boot/vmlinuz-6.18.12-cloud";
+    let report = wrong(2_092_364, Some("6.18.12-cloud"), Some(old));
     assert_eq!(
         text(&report, Detail::Findings),
         "\
@@ -80,24 +71,29 @@ note: the version magic of 2 modules names another release; whether the kernel m
 }
 
 #[test]
-fn a_base_that_is_not_at_hand_is_known_by_its_strings_only() {
-    let origin = |strings| lines(&wrong(unknown_base(strings)), Mode::Block)[3].clone();
-    assert_eq!(
-        origin(2_092_364),
-        "W   built for a base with 2092364 bytes of strings, not for 6.18.15-cloud with 2092587"
-    );
-    assert_eq!(
-        origin(2_092_587),
-        "W   built for another base with 2092587 bytes of strings than 6.18.15-cloud"
-    );
-    let rebuilt = wrong(BuiltFor {
-        release: Some(RELEASE.into()),
-        source: Some("/boot/old".into()),
-        ..unknown_base(2_092_364)
-    });
-    assert_eq!(
-        lines(&rebuilt, Mode::Block)[3],
-        "W   built for 6.18.15-cloud (/boot/old), not for 6.18.15-cloud \
-         (/boot/vmlinuz-6.18.15-cloud)"
-    );
+fn a_base_is_named_as_far_as_it_is_known() {
+    for (strings, release, source, expected) in [
+        (
+            2_092_364,
+            None,
+            None,
+            "built for a base with 2092364 bytes of strings, not for 6.18.15-cloud with 2092587",
+        ),
+        (
+            2_092_587,
+            None,
+            None,
+            "built for another base with 2092587 bytes of strings than 6.18.15-cloud",
+        ),
+        (
+            2_092_364,
+            Some(RELEASE),
+            Some("/boot/old"),
+            "built for 6.18.15-cloud (/boot/old), not for 6.18.15-cloud \
+             (/boot/vmlinuz-6.18.15-cloud)",
+        ),
+    ] {
+        let lines = lines(&wrong(strings, release, source), Mode::Block);
+        assert_eq!(lines[3], format!("W   {expected}"));
+    }
 }
