@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 
 use btf_guard_protocol::state::trusted_dir::{Private, Refused};
@@ -20,7 +20,7 @@ use btf_guard_sysroot::file_id::FileId;
 use serde::{Deserialize, Serialize};
 
 /// The version of [`CarrierCache`], and of the rules by which its names were found.
-const SCHEMA: &str = concat!("3 of ", env!("CARGO_PKG_VERSION"));
+const SCHEMA: &str = concat!("4 of ", env!("CARGO_PKG_VERSION"));
 
 /// Its file in the cache.
 const NAME: &str = "zypp-carriers";
@@ -45,44 +45,52 @@ pub struct CarrierCache {
 /// What libzypp's own files looked like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryState {
-    /// The solver file of each repository; `None` where it has none.
+    /// The solver file of each repository, where it has one, and the files that name
+    /// the repositories, by their paths.
     repositories: BTreeMap<String, Option<FileId>>,
-    /// The files that name the repositories.
-    files: BTreeMap<String, Option<FileId>>,
     /// The solver file of what is installed.
     installed: FileId,
 }
 
 /// Where libzypp keeps them.
-#[derive(Debug, Clone)]
-pub struct Sources {
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'s> {
     /// A directory for each repository, with its solver file.
-    pub solv: PathBuf,
+    pub solv: &'s Path,
     /// Files that name the repositories.
-    pub repositories: PathBuf,
+    pub repositories: &'s Path,
 }
 
 impl RepositoryState {
     /// What they look like now. `None` where that cannot be told.
-    pub fn now(sources: &Sources) -> Option<Self> {
-        let mut repositories = stamps(&sources.solv, Some("solv")).ok()?;
-        let installed = repositories.remove(SYSTEM)??;
-        (!repositories.is_empty()).then_some(Self {
+    pub fn now(sources: Sources<'_>) -> Option<Self> {
+        let mut repositories = stamps(sources.solv, Some("solv")).ok()?;
+        let installed = repositories.remove(&text(&sources.solv.join(SYSTEM)))??;
+        if repositories.is_empty() {
+            return None;
+        }
+        repositories.extend(stamps(sources.repositories, None).ok()?);
+        Some(Self {
             repositories,
-            files: stamps(&sources.repositories, None).ok()?,
             installed,
         })
     }
 }
 
 impl CarrierCache {
-    /// That these are the names for this state.
-    pub fn new(state: RepositoryState, names: impl IntoIterator<Item = String>) -> Self {
-        Self {
+    /// What libzypp has told, which was asked in this state. `None` where something has
+    /// changed meanwhile: of which state it was is not known.
+    pub fn new(
+        state: RepositoryState,
+        sources: Sources<'_>,
+        names: impl IntoIterator<Item = String>,
+    ) -> Option<Self> {
+        let is_same = RepositoryState::now(sources).as_ref() == Some(&state);
+        is_same.then(|| Self {
             schema: SCHEMA.to_owned(),
             state,
             names: names.into_iter().collect(),
-        }
+        })
     }
 
     /// What is known for this state; `None` where nothing is.
@@ -93,36 +101,42 @@ impl CarrierCache {
         (known.schema == SCHEMA && known.state == *state).then_some(known)
     }
 
-    /// Keeps it, in place of what was known before.
+    /// Keeps it after a commit, which has changed what is installed, in place of what
+    /// was known before; not where something else has changed as well.
     ///
     /// # Errors
     /// Where it cannot be written, or the directory is not this user's alone.
-    pub fn keep(&self, cache: &Path) -> Result<(), Refused> {
-        let text = serde_json::to_vec(self).map_err(io::Error::from)?;
+    pub fn keep(mut self, cache: &Path, sources: Sources<'_>) -> Result<(), Refused> {
+        let Some(now) = RepositoryState::now(sources) else {
+            return Ok(());
+        };
+        if now.repositories != self.state.repositories {
+            return Ok(());
+        }
+        self.state = now;
+        let text = serde_json::to_vec(&self).map_err(io::Error::from)?;
         Ok(Private::create(cache)?.write(NAME, &text)?)
     }
 
-    /// True of a package with which modules or kernels may come or go.
-    pub fn has(&self, name: &str) -> bool {
+    /// True of a package with which modules or kernels may come or go: one that is
+    /// known for it, or named like kernels of all distributions and module packages of
+    /// SUSE and of Red Hat.
+    pub fn may_touch(&self, name: &str) -> bool {
         self.names.contains(name)
+            || name == "kernel"
+            || name.starts_with("kernel-")
+            || name.starts_with("kmod-")
+            || name.ends_with("-kmp")
+            || name.contains("-kmp-")
     }
 
     /// Adds the names of packages that proved to carry some.
-    pub fn add(&mut self, names: impl IntoIterator<Item = String>) {
+    pub(crate) fn add(&mut self, names: impl IntoIterator<Item = String>) {
         self.names.extend(names);
-    }
-
-    /// The same after a commit, which has changed what is installed. `None` where
-    /// something else has changed as well.
-    pub fn after(mut self, sources: &Sources) -> Option<Self> {
-        let now = RepositoryState::now(sources)?;
-        self.state.installed = now.installed;
-        (self.state == now).then_some(self)
     }
 }
 
-/// What each entry of a directory looks like, or the file of this name in it. Names
-/// that are no text are kept as others.
+/// What each entry of a directory looks like, or the file of this name in it.
 fn stamps(dir: &Path, file: Option<&str>) -> io::Result<BTreeMap<String, Option<FileId>>> {
     use io::ErrorKind::{NotADirectory, NotFound};
     let mut found = BTreeMap::new();
@@ -130,17 +144,20 @@ fn stamps(dir: &Path, file: Option<&str>) -> io::Result<BTreeMap<String, Option<
         if found.len() == MAX_ENTRIES {
             return Err(io::Error::other("too many names"));
         }
-        let entry = entry?;
-        let path = entry.path();
+        let path = entry?.path();
         let stamp = match FileId::of(&file.map_or_else(|| path.clone(), |file| path.join(file))) {
             Ok(stamp) => Some(stamp),
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => None,
             Err(error) => return Err(error),
         };
-        let name = entry.file_name().as_bytes().escape_ascii().to_string();
-        found.insert(name, stamp);
+        found.insert(text(&path), stamp);
     }
     Ok(found)
+}
+
+/// A path that may be no text, told apart from all others.
+fn text(path: &Path) -> String {
+    path.as_os_str().as_bytes().escape_ascii().to_string()
 }
 
 #[cfg(test)]
@@ -148,144 +165,183 @@ mod tests {
     use std::ffi::OsStr;
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     use tempfile::TempDir;
 
     use super::*;
 
-    fn scene() -> (TempDir, Sources, PathBuf) {
-        let place = tempfile::tempdir().unwrap();
-        let sources = Sources {
-            solv: place.path().join("solv"),
-            repositories: place.path().join("repos.d"),
-        };
-        for (name, content) in [("one", "a"), (SYSTEM, "s")] {
-            fs::create_dir_all(sources.solv.join(name)).unwrap();
-            fs::write(sources.solv.join(name).join("solv"), content).unwrap();
-        }
-        fs::create_dir(&sources.repositories).unwrap();
-        fs::write(sources.repositories.join("one.repo"), "[one]\nenabled=1\n").unwrap();
-        let cache = place.path().join("cache");
-        (place, sources, cache)
+    /// libzypp's caches of one repository and of what is installed.
+    struct Scene {
+        _place: TempDir,
+        solv: PathBuf,
+        repositories: PathBuf,
+        cache: PathBuf,
     }
 
-    fn now(sources: &Sources) -> RepositoryState {
-        RepositoryState::now(sources).unwrap()
+    impl Scene {
+        fn new() -> Self {
+            let place = tempfile::tempdir().unwrap();
+            let at = |name| place.path().join(name);
+            let scene = Self {
+                solv: at("solv"),
+                repositories: at("repos.d"),
+                cache: at("cache"),
+                _place: place,
+            };
+            for (name, content) in [("one", "a"), (SYSTEM, "s")] {
+                fs::create_dir_all(scene.solv.join(name)).unwrap();
+                fs::write(scene.solv.join(name).join("solv"), content).unwrap();
+            }
+            fs::create_dir(&scene.repositories).unwrap();
+            fs::write(scene.repositories.join("one.repo"), "[one]\nenabled=1\n").unwrap();
+            scene
+        }
+
+        fn sources(&self) -> Sources<'_> {
+            Sources {
+                solv: &self.solv,
+                repositories: &self.repositories,
+            }
+        }
+
+        fn now(&self) -> RepositoryState {
+            RepositoryState::now(self.sources()).unwrap()
+        }
+
+        /// What libzypp tells now.
+        fn ask(&self, names: &[&str]) -> CarrierCache {
+            let names = names.iter().map(|name| (*name).to_owned());
+            CarrierCache::new(self.now(), self.sources(), names).unwrap()
+        }
+
+        fn keep(&self, known: CarrierCache) {
+            known.keep(&self.cache, self.sources()).unwrap();
+        }
+
+        fn read(&self) -> Option<CarrierCache> {
+            CarrierCache::read(&self.cache, &self.now())
+        }
+
+        fn install(&self, content: &str) {
+            fs::write(self.solv.join(SYSTEM).join("solv"), content).unwrap();
+        }
     }
 
     #[test]
     fn what_is_kept_holds_until_something_changes() {
-        type Change<'a> = (&'a str, &'a dyn Fn(&Sources));
+        type Change<'a> = (&'a str, &'a dyn Fn(&Scene));
         let changes: [Change<'_>; 5] = [
-            ("metadata", &|sources| {
-                fs::write(sources.solv.join("one/solv"), "other").unwrap();
+            ("metadata", &|scene| {
+                fs::write(scene.solv.join("one/solv"), "other").unwrap();
             }),
-            ("what is installed", &|sources| {
-                fs::write(sources.solv.join(SYSTEM).join("solv"), "other").unwrap();
+            ("what is installed", &|scene| scene.install("other")),
+            ("a repository that comes", &|scene| {
+                fs::create_dir(scene.solv.join("two")).unwrap();
             }),
-            ("a repository that comes", &|sources| {
-                fs::create_dir(sources.solv.join("two")).unwrap();
+            ("one that goes", &|scene| {
+                fs::rename(scene.solv.join("one"), scene.solv.join("uno")).unwrap();
             }),
-            ("one that goes", &|sources| {
-                fs::rename(sources.solv.join("one"), sources.solv.join("uno")).unwrap();
-            }),
-            ("one that is switched on", &|sources| {
-                let file = sources.repositories.join("one.repo");
+            ("one that is switched on", &|scene| {
+                let file = scene.repositories.join("one.repo");
                 fs::write(file, "[one]\nenabled=0\n").unwrap();
             }),
         ];
         for (what, change) in changes {
-            let (_place, sources, cache) = scene();
-            assert_eq!(CarrierCache::read(&cache, &now(&sources)), None);
-            let known = CarrierCache::new(now(&sources), ["a".to_owned()]);
-            known.keep(&cache).unwrap();
-            assert_eq!(CarrierCache::read(&cache, &now(&sources)), Some(known));
-            change(&sources);
-            assert_eq!(CarrierCache::read(&cache, &now(&sources)), None, "{what}");
+            let scene = Scene::new();
+            assert_eq!(scene.read(), None);
+            let known = scene.ask(&["a"]);
+            scene.keep(known.clone());
+            assert_eq!(scene.read(), Some(known));
+            let before = scene.now();
+            change(&scene);
+            assert_eq!(scene.read(), None, "{what}");
+            let late = CarrierCache::new(before, scene.sources(), []);
+            assert_eq!(late, None, "{what}, while libzypp was asked");
         }
     }
 
     #[test]
     fn a_commit_changes_what_is_installed_and_nothing_else() {
-        let (_place, sources, _) = scene();
-        let mut known = CarrierCache::new(now(&sources), ["a".to_owned()]);
-        fs::write(sources.solv.join(SYSTEM).join("solv"), "other").unwrap();
+        let scene = Scene::new();
+        let mut known = scene.ask(&["a"]);
         known.add(["b".to_owned()]);
-        let after = known.clone().after(&sources).unwrap();
-        assert!(after.has("a") && after.has("b") && !after.has("c"));
-        assert_eq!(after.state, now(&sources));
-        fs::write(sources.solv.join("one/solv"), "other").unwrap();
-        assert_eq!(known.after(&sources), None);
+        scene.install("other");
+        scene.keep(known.clone());
+        let next = scene.read().unwrap();
+        for (name, expected) in [
+            ("a", true),
+            ("b", true),
+            ("plain", false),
+            // Whatever libzypp has told.
+            ("demo-kmp-default", true),
+            ("kernel-default", true),
+        ] {
+            assert_eq!(next.may_touch(name), expected, "{name}");
+        }
+        fs::write(scene.solv.join("one/solv"), "other").unwrap();
+        scene.keep(next);
+        assert_eq!(scene.read(), None);
     }
 
     #[test]
-    fn without_libzypps_caches_nothing_is_known() {
-        let (place, sources, _) = scene();
-        fs::remove_file(sources.solv.join(SYSTEM).join("solv")).unwrap();
-        assert_eq!(RepositoryState::now(&sources), None);
-        let sources = Sources {
-            solv: place.path().join("nowhere"),
-            ..sources
-        };
-        assert_eq!(RepositoryState::now(&sources), None);
-    }
-
-    /// Nothing is on offer, or nothing has been read yet.
-    #[test]
-    fn without_repositories_nothing_is_known() {
-        let (_place, sources, _) = scene();
-        fs::remove_dir_all(sources.solv.join("one")).unwrap();
-        assert_eq!(RepositoryState::now(&sources), None);
+    fn without_repositories_or_libzypps_caches_nothing_is_known() {
+        for missing in [&["one"][..], &[SYSTEM], &["one", SYSTEM]] {
+            let scene = Scene::new();
+            for name in missing {
+                fs::remove_dir_all(scene.solv.join(name)).unwrap();
+            }
+            assert_eq!(RepositoryState::now(scene.sources()), None, "{missing:?}");
+        }
     }
 
     #[test]
-    fn names_that_are_no_text_are_told_apart() {
-        let (_place, sources, _) = scene();
-        let with = |name: &[u8]| {
-            let path = sources.solv.join(OsStr::from_bytes(name));
-            fs::create_dir(&path).unwrap();
-            let state = now(&sources);
-            fs::remove_dir(&path).unwrap();
+    fn every_name_is_told_from_every_other() {
+        let scene = Scene::new();
+        let with = |name: &[u8], is_dir: bool| {
+            let path = scene.solv.join(OsStr::from_bytes(name));
+            match is_dir {
+                true => fs::create_dir(&path).unwrap(),
+                false => fs::write(&path, "").unwrap(),
+            }
+            let state = scene.now();
+            let _ = fs::remove_dir(&path).or_else(|_| fs::remove_file(&path));
             state
         };
-        assert_ne!(with(b"a\xff"), with(b"a\xfe"));
-        assert_ne!(with(b"a\xff"), with(b"a\\xff"));
-    }
-
-    #[test]
-    fn a_repository_without_a_file_is_one_all_the_same() {
-        let (_place, sources, _) = scene();
-        let before = now(&sources);
-        fs::create_dir(sources.solv.join("two")).unwrap();
-        let without = now(&sources);
-        fs::write(sources.solv.join("a file"), "").unwrap();
-        let beside = now(&sources);
-        assert!(before != without && without != beside);
+        let states = [
+            scene.now(),
+            with(b"a\xff", true),
+            with(b"a\xfe", true),
+            with(b"a\\xff", true),
+            with(b"a file", false),
+        ];
+        for (index, one) in states.iter().enumerate() {
+            assert!(!states[index + 1..].contains(one), "{index}");
+        }
     }
 
     #[test]
     fn nobody_has_so_many_repositories() {
-        let (_place, sources, _) = scene();
+        let scene = Scene::new();
         for number in 2..=MAX_ENTRIES {
-            fs::write(sources.repositories.join(format!("{number}.repo")), "").unwrap();
+            fs::write(scene.repositories.join(format!("{number}.repo")), "").unwrap();
         }
-        assert!(RepositoryState::now(&sources).is_some());
-        fs::write(sources.repositories.join("more.repo"), "").unwrap();
-        assert_eq!(RepositoryState::now(&sources), None);
+        assert!(RepositoryState::now(scene.sources()).is_some());
+        fs::write(scene.repositories.join("more.repo"), "").unwrap();
+        assert_eq!(RepositoryState::now(scene.sources()), None);
     }
 
     #[test]
     fn what_others_have_written_is_not_believed() {
-        let (_place, sources, cache) = scene();
-        let known = CarrierCache::new(now(&sources), []);
-        known.keep(&cache).unwrap();
-        let file = cache.join(NAME);
+        let scene = Scene::new();
+        scene.keep(scene.ask(&[]));
+        let file = scene.cache.join(NAME);
         fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
-        assert_eq!(CarrierCache::read(&cache, &now(&sources)), None);
+        assert_eq!(scene.read(), None);
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(CarrierCache::read(&cache, &now(&sources)), Some(known));
-        let other = fs::read_to_string(&file).unwrap().replace("3 of", "2 of");
+        assert!(scene.read().is_some());
+        let other = fs::read_to_string(&file).unwrap().replace("4 of", "3 of");
         fs::write(&file, other).unwrap();
-        assert_eq!(CarrierCache::read(&cache, &now(&sources)), None);
+        assert_eq!(scene.read(), None);
     }
 }

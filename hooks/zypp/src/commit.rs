@@ -3,11 +3,12 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::io;
+use std::io::Write;
 use std::time::Duration;
 
+use anyhow::{Context, Result, bail};
 use btf_guard_core::rpm::rpmdb::Rpm;
-use btf_guard_core::transaction::elements::{Elements, Incomplete};
+use btf_guard_core::transaction::elements::Elements;
 use btf_guard_protocol::caller::{self, Who};
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::decision::Mode;
@@ -17,45 +18,28 @@ use btf_guard_protocol::plan::{Answer, Element, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
 use btf_guard_protocol::requested_mode::{self, RequestedMode};
-use btf_guard_protocol::state::trusted_dir::{self, Private};
+use btf_guard_protocol::state::trusted_dir::Private;
 use btf_guard_protocol::state::zypp_commit::{self, CommitFiles};
-use btf_guard_protocol::zypp::{CommitAction, CommitStep};
-use btf_guard_subprocess::Failure;
+use btf_guard_protocol::terminal::escape;
+use btf_guard_protocol::zypp::{Ask, Commit, CommitStep, Extent, Request, Resolution};
+use btf_guard_protocol::zypp_client;
 
-use crate::carrier_cache::{CarrierCache, RepositoryState};
+use crate::carrier_cache::{CarrierCache, RepositoryState, Sources};
 use crate::deadline::Budget;
-use crate::log::say;
 use crate::options::{PluginArgs, Surroundings};
-use crate::{fetch_client, package_cache, steps};
-
-mod carriers;
+use crate::steps;
 
 /// A database that answers no query in this time is one that rpm waits for too.
 const QUERY: Duration = Duration::from_secs(5);
 
+/// The fetch program ends by itself when its time is over; this much later it is ended.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
+
 /// Lines that go to zypper's log for one commit.
 const MAX_PROBLEMS: usize = 20;
 
-/// Why the decision was not handed over, or the disk not judged.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("the list of steps is not understood: {0}")]
-    Steps(#[from] serde_json::Error),
-    #[error("libzypp does not tell which process commits")]
-    Committer,
-    #[error("the commit is not judged as one: {0}")]
-    Incomplete(#[from] Incomplete),
-    #[error("the commit is not judged as one: {0}")]
-    Judge(#[from] Failure),
-    #[error("the decision is not handed over: {0}")]
-    Place(#[from] trusted_dir::Refused),
-    #[error("the decision is not handed over: {0}")]
-    HandOver(#[source] io::Error),
-    #[error("what the commit left on the disk is not judged: {0}")]
-    After(#[source] Failure),
-    #[error("what libzypp told of its packages is not kept: {0}")]
-    Known(#[source] trusted_dir::Refused),
-}
+const NOT_HANDED_OVER: &str = "the decision is not handed over";
+const NOT_ONE: &str = "the commit is not judged as one";
 
 /// The plugin's side of libzypp's commits, one after another.
 pub(crate) struct CommitHandler {
@@ -100,16 +84,16 @@ impl CommitHandler {
     /// package of which nothing was handed over: by the next try, the others are
     /// in the cache. A transactional update is mostly a timer's, who does not try
     /// again.
-    pub(crate) fn enter(&mut self) -> Result<(), Error> {
+    pub(crate) fn enter(&mut self) -> Result<()> {
         self.begun = None;
         self.is_here = true;
-        let dir = Private::create(&self.places.handoff)?;
-        zypp_commit::clean(&dir).map_err(Error::HandOver)?;
+        let dir = Private::create(&self.places.handoff).context(NOT_HANDED_OVER)?;
+        zypp_commit::clean(&dir).context(NOT_HANDED_OVER)?;
         if let Some(process) = self.committer() {
             let commit = CommitFiles::of(&dir, process);
-            commit.forget().map_err(Error::HandOver)?;
+            commit.forget().context(NOT_HANDED_OVER)?;
             if !self.surroundings.is_transactional {
-                commit.watch().map_err(Error::HandOver)?;
+                commit.watch().context(NOT_HANDED_OVER)?;
             }
         }
         Ok(())
@@ -135,9 +119,9 @@ impl CommitHandler {
     }
 
     /// COMMITBEGIN: has the commit judged, and hands the decision over.
-    pub(crate) fn begin(&mut self, body: &[u8]) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self, body: &[u8]) -> Result<()> {
         let (budget, since) = (self.budget(), now());
-        let steps = steps::parse(body)?;
+        let steps = steps::parse(body).context("the list of steps is not understood")?;
         if steps.is_empty() || self.is_idle(&steps) {
             return Ok(());
         }
@@ -146,7 +130,9 @@ impl CommitHandler {
         if mode == Some(Mode::Off) {
             return Ok(());
         }
-        let process = self.committer().ok_or(Error::Committer)?;
+        let process = self
+            .committer()
+            .context("libzypp does not tell which process commits")?;
         self.is_here = true;
         // Where the rest fails it is not known what the commit touches.
         self.begun = Some(Begun {
@@ -160,14 +146,11 @@ impl CommitHandler {
             self.begun = None;
             return Ok(());
         }
+        let touched = elements.elements.iter();
+        let judged: Vec<String> = touched.map(|element| element.nevra.clone()).collect();
         if let Some(known) = &mut self.known {
-            let names = elements
-                .elements
-                .iter()
-                .map(|element| name_of(&element.nevra));
-            known.add(names.map(str::to_owned));
+            known.add(judged.iter().map(|nevra| name_of(nevra).to_owned()));
         }
-        let names: Vec<String> = elements.elements.iter().map(|e| e.nevra.clone()).collect();
         let mut plan = Plan {
             mode,
             image: self.surroundings.is_transactional,
@@ -190,7 +173,7 @@ impl CommitHandler {
             elements: plan.elements,
             answer: None,
         });
-        let mut answer = answer?;
+        let mut answer = answer.context(NOT_ONE)?;
         let judge = Judge {
             timeout: budget.left(),
             ..judge
@@ -201,46 +184,66 @@ impl CommitHandler {
             mode_source: plan.mode_source,
             ..Plan::new(self.places.root.clone())
         };
-        write(
-            &caller::program(process.pid),
-            &judge,
-            &about,
-            &mut answer,
-            true,
-        );
+        write(process, &judge, &about, &mut answer, true);
         let answer = begun.answer.insert(answer);
-        let dir = Private::create(&self.places.handoff)?;
+        let dir = Private::create(&self.places.handoff).context(NOT_HANDED_OVER)?;
         let commit = CommitFiles::of(&dir, process);
         commit
-            .hand_over(plan.root, answer, names)
+            .hand_over(plan.root, answer, judged)
             .and_then(|()| commit.watch())
-            .map_err(Error::HandOver)
+            .context(NOT_HANDED_OVER)
+    }
+
+    /// True if it is known that no module and no kernel comes or goes with these steps.
+    fn is_idle(&mut self, steps: &[CommitStep]) -> bool {
+        let state = RepositoryState::now(self.sources());
+        self.known = state.and_then(|state| CarrierCache::read(&self.places.known, &state));
+        let known = self.known.as_ref();
+        known.is_some_and(|known| !steps.iter().any(|step| known.may_touch(&step.name)))
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            solv: &self.places.solv,
+            repositories: &self.places.repositories,
+        }
     }
 
     /// What of the commit matters: the packages are fetched, opened and read.
-    fn elements(&mut self, steps: &[CommitStep], budget: &Budget) -> Result<Elements, Error> {
-        let (root, timeout) = (&self.places.root, budget.for_downloads());
-        let state = RepositoryState::now(&self.sources());
-        let asked = fetch_client::fetch(&self.places.fetch, root, steps, timeout);
-        let (outcome, replaced) = match asked {
-            Ok(mut outcome) => {
-                self.learn(state, outcome.kernel_packages.take());
-                (outcome, BTreeSet::new())
-            }
-            Err(error) => {
-                say(&format!("{error}; the cache is searched by names"));
-                (
-                    package_cache::search(&self.places.cache, steps),
-                    replaced(steps),
-                )
-            }
-        };
+    fn elements(&mut self, steps: &[CommitStep], budget: &Budget) -> Result<Elements> {
+        let state = RepositoryState::now(self.sources());
+        let mut outcome = self.fetch(steps, budget.for_downloads())?;
+        if let (Some(state), Some(names)) = (state, outcome.kernel_packages.take()) {
+            self.known = CarrierCache::new(state, self.sources(), names);
+        }
         for problem in outcome.problems.iter().take(MAX_PROBLEMS) {
             say(problem);
         }
-        let mut elements = Elements::coming(&outcome)?;
-        elements.going(&outcome, &replaced, self.rpm(), QUERY.min(budget.left()))?;
+        let mut elements = Elements::coming(&outcome).context(NOT_ONE)?;
+        let timeout = QUERY.min(budget.left());
+        elements
+            .going(&outcome, &BTreeSet::new(), self.rpm(), timeout)
+            .context(NOT_ONE)?;
         Ok(elements)
+    }
+
+    /// Asks libzypp what is installed and removed by these steps, and has the packages
+    /// that speak of modules or kernels brought into its cache, as far as they come
+    /// within `timeout`.
+    fn fetch(&self, steps: &[CommitStep], timeout: Duration) -> Result<Resolution> {
+        let deadline = timeout.saturating_sub(GRACE_PERIOD).as_secs();
+        if deadline == 0 {
+            bail!("there is no time to ask libzypp");
+        }
+        let steps = steps.to_vec();
+        let request = Request {
+            deadline: Some(deadline),
+            fetch: Extent::Kernel,
+            kernel_packages: true,
+            ..Request::new(self.places.root.clone(), Ask::Commit(Commit { steps }))
+        };
+        let asked = zypp_client::ask(&self.places.fetch, &request, Some(timeout), &mut |_| {});
+        asked.context(NOT_ONE)
     }
 
     /// What the admin asks for, as for the rpm plugin.
@@ -262,24 +265,35 @@ impl CommitHandler {
     }
 
     /// COMMITEND: has the disk judged.
-    pub(crate) fn end(&mut self, body: &[u8]) -> Result<(), Error> {
+    pub(crate) fn end(&mut self, body: &[u8]) -> Result<()> {
         self.look_back(steps::is_any_done(body))
     }
 
     /// PLUGINEND, or the end of libzypp: the same where there was no COMMITEND,
     /// and nothing is left for the rpm plugin. libzypp mostly says so in three
     /// ways, one after the other.
-    pub(crate) fn leave(&mut self) -> Result<(), Error> {
+    pub(crate) fn leave(&mut self) -> Result<()> {
         let looked = self.look_back(false).and(self.keep());
         if self.is_here
-            && let Some(dir) = Private::open(&self.places.handoff)?
+            && let Some(dir) = Private::open(&self.places.handoff).context(NOT_HANDED_OVER)?
             && let Some(process) = self.committer()
         {
             let commit = CommitFiles::of(&dir, process);
-            commit.forget().map_err(Error::HandOver)?;
+            commit.forget().context(NOT_HANDED_OVER)?;
         }
         self.is_here = false;
         looked
+    }
+
+    /// Keeps what is known by now, for the next commit. There is none to keep it
+    /// for after one that has removed this plugin and what it asks with.
+    fn keep(&mut self) -> Result<()> {
+        match self.known.take().filter(|_| self.places.fetch.exists()) {
+            Some(known) => known
+                .keep(&self.places.known, self.sources())
+                .context("what libzypp told of its packages is not kept"),
+            None => Ok(()),
+        }
     }
 
     /// Has the rpm plugin let a call of this commit through?
@@ -293,7 +307,7 @@ impl CommitHandler {
     /// libzypp also says that it has `done` a step whose failure its user has
     /// ignored. Where the rpm plugin has let nothing through, because of a block
     /// or because it is switched off, the disk alone tells what happened.
-    fn look_back(&mut self, done: bool) -> Result<(), Error> {
+    fn look_back(&mut self, done: bool) -> Result<()> {
         let Some(begun) = self.begun.take() else {
             return Ok(());
         };
@@ -316,10 +330,10 @@ impl CommitHandler {
             program: self.places.judge.clone(),
             timeout: self.budget().left(),
         };
-        let mut answer = judge_client::ask(&judge, &plan, Vec::new()).map_err(Error::After)?;
+        let mut answer = judge_client::ask(&judge, &plan, Vec::new())
+            .context("what the commit left on the disk is not judged")?;
         if let Some(process) = self.committer() {
-            let client = caller::program(process.pid);
-            write(&client, &judge, &plan, &mut answer, false);
+            write(process, &judge, &plan, &mut answer, false);
         }
         for message in answer.messages.iter().take(MAX_PROBLEMS) {
             say(&message.text);
@@ -330,17 +344,33 @@ impl CommitHandler {
 
 /// Has it written down what came of a plan, if that is anything; `is_last` where
 /// overrides that hold once are used up by it.
-fn write(client: &str, judge: &Judge, plan: &Plan, answer: &mut Answer, is_last: bool) {
+fn write(committer: Process, judge: &Judge, plan: &Plan, answer: &mut Answer, is_last: bool) {
+    let client = caller::program(committer.pid);
     let who = Who::of_this_process(|name| std::env::var(name).ok());
-    let written = record_client::settle(judge, client.to_owned(), plan, answer, who, is_last);
+    let written = record_client::settle(judge, client, plan, answer, who, is_last);
     if let Err(failure) = written {
         say(&format!("not recorded as it should be: {failure}"));
     }
 }
 
-/// Where libzypp has not said what is replaced: packages of the same name.
-fn replaced(steps: &[CommitStep]) -> BTreeSet<&str> {
-    let replacing = |step: &&CommitStep| step.action == CommitAction::Install;
-    let steps = steps.iter().filter(replacing);
-    steps.map(|step| step.name.as_str()).collect()
+/// A line for zypper's log, which standard error goes to.
+pub(crate) fn say(what: &str) {
+    let _ = std::io::stderr().write_all(log_line(what).as_bytes());
+}
+
+fn log_line(what: &str) -> String {
+    format!("btf-guard: {}\n", escape(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_zyppers_log_stays_in_its_line() {
+        assert_eq!(
+            log_line("/lib/\u{202e}a\x1b[2J\nb.ko"),
+            "btf-guard: /lib/\\u{202e}a\\u{1b}[2J\\u{a}b.ko\n"
+        );
+    }
 }

@@ -5,8 +5,7 @@
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::commit::{CommitHandler, Error};
-use crate::log::say;
+use crate::commit::{CommitHandler, say};
 use crate::options::{PluginArgs, Surroundings};
 use crate::stomp;
 
@@ -43,22 +42,22 @@ fn talk(
             "PLUGINEND" => attempt(|| handler.leave()),
             "_DISCONNECT" => {
                 attempt(|| handler.leave());
-                stomp::write(output, "ACK", &[("exit", "0")])?;
+                stomp::write(output, "ACK", Some(0))?;
                 return Ok(());
             }
             _ => "_ENOMETHOD",
         };
-        stomp::write(output, answer, &[])?;
+        stomp::write(output, answer, None)?;
     }
     Ok(())
 }
 
 /// Does a piece of work. libzypp knows two answers, and closes the plugin for
 /// any other: a failure is for its log.
-fn attempt(work: impl FnOnce() -> Result<(), Error>) -> &'static str {
+fn attempt(work: impl FnOnce() -> anyhow::Result<()>) -> &'static str {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => say(&error.to_string()),
+        Ok(Err(error)) => say(&format!("{error:#}")),
         Err(_) => say("internal error"),
     }
     "ACK"

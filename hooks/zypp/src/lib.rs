@@ -3,7 +3,7 @@
 //!
 //! libzypp starts it from `/usr/lib/zypp/plugins/commit/` and speaks [`stomp`]
 //! with it; [`dispatch`] answers its messages. At COMMITBEGIN [`commit`] has the
-//! packages that carry modules fetched into libzypp's cache ([`fetch_client`]), makes
+//! packages that carry modules fetched into libzypp's cache, makes
 //! one plan of them and of what goes, has it judged, and leaves the decision for the rpm
 //! plugin: a commit plugin cannot stop a commit. At the end it has the disk
 //! judged, and what that shows goes to zypper's log and to the record.
@@ -19,9 +19,6 @@ pub mod carrier_cache;
 mod commit;
 mod deadline;
 pub mod dispatch;
-mod fetch_client;
-mod log;
 pub mod options;
-mod package_cache;
 pub mod steps;
 pub mod stomp;

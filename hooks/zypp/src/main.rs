@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The program that libzypp starts.
-pub mod carrier_cache;
-pub mod commit;
-pub mod deadline;
-pub mod dispatch;
-pub mod fetch_client;
-pub mod log;
-pub mod options;
-pub mod package_cache;
-pub mod steps;
-pub mod stomp;
 
 use std::fs::File;
 use std::io::{stdin, stdout};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
+use btf_guard_zypp::dispatch;
+use btf_guard_zypp::options::{PluginArgs, Surroundings};
 use clap::Parser;
-use options::{PluginArgs, Surroundings};
 
 fn main() -> ExitCode {
     let surroundings = Surroundings::of_this_process();

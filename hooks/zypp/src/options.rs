@@ -35,9 +35,6 @@ pub struct PluginArgs {
     /// Where the rpm plugin looks for the decision
     #[arg(long, default_value = trusted_dir::RUN)]
     pub handoff: PathBuf,
-    /// libzypp's package cache
-    #[arg(long, default_value = "/var/cache/zypp/packages")]
-    pub cache: PathBuf,
     /// libzypp's caches of what repositories offer and of what is installed
     #[arg(long, default_value = "/var/cache/zypp/solv")]
     pub solv: PathBuf,
@@ -95,7 +92,6 @@ impl PluginArgs {
         };
         let inside = |path: &PathBuf| root.join(path.strip_prefix("/").unwrap_or(path));
         Self {
-            cache: inside(&self.cache),
             solv: inside(&self.solv),
             repositories: inside(&self.repositories),
             known: inside(&self.known),
@@ -122,8 +118,8 @@ mod tests {
         let snapshot = places(true, Some("/tmp/snapshot"));
         assert_eq!(snapshot.root, PathBuf::from("/tmp/snapshot"));
         assert_eq!(
-            snapshot.cache,
-            PathBuf::from("/tmp/snapshot/var/cache/zypp/packages")
+            snapshot.solv,
+            PathBuf::from("/tmp/snapshot/var/cache/zypp/solv")
         );
         // rpm's plugin is that of the system, whatever root it works on.
         assert_eq!(snapshot.handoff, PathBuf::from(trusted_dir::RUN));

@@ -43,9 +43,7 @@ pub enum Error {
 pub struct Frame {
     /// What it is.
     pub command: String,
-    /// Names and values, without escapes, in their order.
-    pub headers: Vec<(String, String)>,
-    /// What follows, without the NUL.
+    /// What follows its headers, without the NUL.
     pub body: Vec<u8>,
 }
 
@@ -57,26 +55,22 @@ pub fn read(input: &mut impl BufRead) -> Result<Option<Frame>, Error> {
     let Some(command) = command(input)? else {
         return Ok(None);
     };
-    let mut headers = Vec::new();
-    loop {
+    let mut length = None;
+    for _ in 0..=MAX_HEADERS {
         let line = line(input)?.ok_or(Error::End)?;
         if line.is_empty() {
-            break;
+            let body = body(input, length)?;
+            return Ok(Some(Frame { command, body }));
         }
-        if headers.len() == MAX_HEADERS {
-            return Err(Error::TooLong("the list of headers"));
+        let header = line.split_once(':');
+        let (name, value) = header.ok_or(Error::Malformed("a header has no colon"))?;
+        // The other headers say nothing that is of use.
+        if name == "content-length" && length.is_none() {
+            let number = value.parse();
+            length = Some(number.map_err(|_| Error::Malformed("content-length is not a number"))?);
         }
-        headers.push(header(&line)?);
     }
-    let body = match length(&headers)? {
-        Some(length) => body_of(input, length)?,
-        None => body(input)?,
-    };
-    Ok(Some(Frame {
-        command,
-        headers,
-        body,
-    }))
+    Err(Error::TooLong("the list of headers"))
 }
 
 fn command(input: &mut impl BufRead) -> Result<Option<String>, Error> {
@@ -113,82 +107,39 @@ fn line(input: &mut impl BufRead) -> Result<Option<String>, Error> {
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    let line = String::from_utf8(line);
-    line.map(Some)
-        .map_err(|_| Error::Malformed("a line is not UTF-8"))
+    let line = String::from_utf8(line).map_err(|_| Error::Malformed("a line is not UTF-8"))?;
+    Ok(Some(line))
 }
 
-fn header(line: &str) -> Result<(String, String), Error> {
-    let (name, value) = line
-        .split_once(':')
-        .ok_or(Error::Malformed("a header has no colon"))?;
-    Ok((unescape(name)?, unescape(value)?))
-}
-
-fn unescape(text: &str) -> Result<String, Error> {
-    let mut plain = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        plain.push(match character {
-            '\\' => match characters.next() {
-                Some('n') => '\n',
-                Some('r') => '\r',
-                Some('c') => ':',
-                Some('\\') => '\\',
-                _ => return Err(Error::Malformed("a header has an unknown escape")),
-            },
-            character => character,
-        });
-    }
-    Ok(plain)
-}
-
-fn length(headers: &[(String, String)]) -> Result<Option<u64>, Error> {
-    let Some((_, value)) = headers.iter().find(|(name, _)| name == "content-length") else {
-        return Ok(None);
-    };
-    let length = value.parse();
-    let length = length.map_err(|_| Error::Malformed("content-length is not a number"))?;
-    if length > MAX_BODY {
+/// What has this length, or reaches to the first NUL, which follows in any case.
+fn body(input: &mut impl BufRead, length: Option<u64>) -> Result<Vec<u8>, Error> {
+    let mut body = Vec::new();
+    let most = length.unwrap_or(MAX_BODY);
+    if most > MAX_BODY {
         return Err(Error::TooLong("the body"));
     }
-    Ok(Some(length))
-}
-
-fn body_of(input: &mut impl BufRead, length: u64) -> Result<Vec<u8>, Error> {
-    let mut body = Vec::new();
-    input.take(length + 1).read_to_end(&mut body)?;
-    if (body.len() as u64) <= length {
-        return Err(Error::End);
-    }
+    let mut input = input.take(most + 1);
+    let read = match length {
+        Some(_) => input.read_to_end(&mut body)?,
+        None => input.read_until(0, &mut body)?,
+    };
+    let is_whole = read as u64 > most;
     match body.pop() {
-        Some(0) => Ok(body),
-        _ => Err(Error::Malformed("no NUL follows the body")),
+        Some(0) if is_whole || length.is_none() => Ok(body),
+        _ if !is_whole => Err(Error::End),
+        _ if length.is_some() => Err(Error::Malformed("no NUL follows the body")),
+        _ => Err(Error::TooLong("the body")),
     }
 }
 
-fn body(input: &mut impl BufRead) -> Result<Vec<u8>, Error> {
-    let mut body = Vec::new();
-    let read = input.take(MAX_BODY + 1).read_until(0, &mut body)? as u64;
-    match body.pop() {
-        Some(0) => Ok(body),
-        _ if read > MAX_BODY => Err(Error::TooLong("the body")),
-        _ => Err(Error::End),
-    }
-}
-
-/// Writes a frame without a body: every libzypp reads it. The names and values
-/// need no escapes.
+/// Writes a frame without a body, and without headers but for its exit status: every
+/// libzypp reads it.
 ///
 /// # Errors
 /// Those of the system.
-pub fn write(output: &mut impl Write, command: &str, headers: &[(&str, &str)]) -> io::Result<()> {
-    let mut frame = format!("{command}\n");
-    for (name, value) in headers {
-        frame.push_str(&format!("{name}:{value}\n"));
-    }
-    frame.push_str("\n\0");
-    output.write_all(frame.as_bytes())?;
+pub fn write(output: &mut impl Write, command: &str, exit: Option<u8>) -> io::Result<()> {
+    let exit = exit.map_or_else(String::new, |exit| format!("exit:{exit}\n"));
+    output.write_all(format!("{command}\n{exit}\n\0").as_bytes())?;
     output.flush()
 }
 

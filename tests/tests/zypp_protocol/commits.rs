@@ -134,7 +134,7 @@ fn the_fetch_program_says_what_comes_and_where_it_lies() {
         "path": path, "kernel": true, "replaces": []});
     let result = serde_json::json!({"result": {"steps": [step], "problems": ["a problem"]}});
     let request = scene.at("request").display().to_string();
-    scene.fetch = format!("cat >{request}\ncat <<'END'\n{result}\nEND");
+    scene.fetch = Some(format!("cat >{request}\ncat <<'END'\n{result}\nEND"));
     let mut talk = scene.talk();
     assert_eq!(talk.ask(&commit_begin()), ACK);
     assert_eq!(scene.handoff().unwrap().judged, ["demo-kmp-1-1.noarch"]);

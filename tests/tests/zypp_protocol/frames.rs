@@ -122,9 +122,9 @@ fn a_message_that_makes_no_sense_is_answered_all_the_same() {
 #[test]
 fn libzypp_has_its_answer_in_time_whatever_hangs() {
     let hang = "sleep 1000 & wait";
-    for (fetch, judge) in [(hang, "exit 1"), ("exit 1", hang), (hang, hang)] {
+    for (fetch, judge) in [(Some(hang), "exit 1"), (None, hang)] {
         let mut scene = Scene::new(Judge::script(judge));
-        scene.fetch = fetch.to_owned();
+        scene.fetch = fetch.map(str::to_owned);
         let mut command = scene.plugin();
         command.env("ZYPP_PLUGIN_TIMEOUT", "4");
         let mut talk = Talk::with(command);

