@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, DirEntry};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::file_role::is_module_name;
@@ -28,10 +27,6 @@ pub struct ModuleTree {
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
-/// A module file, and when it was last changed, in seconds since 1970: where that
-/// was asked, and the file lies there itself.
-pub type TimedModule = (ModuleFile, Option<i64>);
-
 /// Collects the module files below `dir`.
 ///
 /// Symbolic links are followed as far as they stay inside `root` (or inside
@@ -40,9 +35,9 @@ pub type TimedModule = (ModuleFile, Option<i64>);
 /// directory has to whole source trees: they are not entered.
 pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
     let mut unreadable = Vec::new();
-    let found = collect(dir, root, false, &mut unreadable);
+    let modules = collect(dir, root, &mut unreadable);
     ModuleTree {
-        modules: found.into_iter().map(|(found, _)| found).collect(),
+        modules,
         unreadable,
     }
 }
@@ -55,15 +50,14 @@ pub struct ReleaseTree {
     /// Its module directory, links followed.
     pub dir: PathBuf,
     /// Its modules, sorted by path.
-    pub modules: Vec<TimedModule>,
+    pub modules: Vec<ModuleFile>,
 }
 
 impl ReleaseTree {
-    /// Walks the module directory of a release, if it has one. Times are those of the
-    /// files' last changes, if they are wanted.
-    pub fn read(root: &Root, release: &str, times: bool) -> Option<Self> {
+    /// Walks the module directory of a release, if it has one.
+    pub fn read(root: &Root, release: &str) -> Option<Self> {
         let dir = root.module_dir(release)?;
-        let modules = collect(&dir, root, times, &mut Vec::new());
+        let modules = collect(&dir, root, &mut Vec::new());
         Some(Self {
             release: release.to_owned(),
             dir,
@@ -83,12 +77,7 @@ struct Reached {
     real: PathBuf,
 }
 
-fn collect(
-    dir: &Path,
-    root: &Root,
-    times: bool,
-    unreadable: &mut Vec<(PathBuf, String)>,
-) -> Vec<TimedModule> {
+fn collect(dir: &Path, root: &Root, unreadable: &mut Vec<(PathBuf, String)>) -> Vec<ModuleFile> {
     counters::count("walk", dir.display());
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,
@@ -97,7 +86,15 @@ fn collect(
             return Vec::new();
         }
     };
-    let mut modules = Modules::new();
+    // By their files: under several paths, the first in order names one.
+    let mut modules: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    let mut add = |path: PathBuf, file| match modules.get_mut(&file) {
+        None => {
+            modules.insert(file, path);
+        }
+        Some(known) if path < *known => *known = path,
+        Some(_) => {}
+    };
     let mut entered = HashSet::from([top.clone()]);
     let mut links = Vec::new();
     let mut directories = vec![Reached {
@@ -119,8 +116,7 @@ fn collect(
             let path = directory.path.join(&name);
             let real = entry.path();
             if kind.is_file() && is_module_name(&name) {
-                let changed = || Some(entry.metadata().ok()?.ctime());
-                add(&mut modules, path, real, times.then(changed).flatten());
+                add(path, real);
             } else if kind.is_symlink() && !has_sources {
                 links.push(Reached { path, real });
             } else if kind.is_dir() && !has_sources && entered.insert(real.clone()) {
@@ -141,34 +137,16 @@ fn collect(
                     directories.push(Reached { path, real });
                 }
             } else if real.is_file() && path.file_name().is_some_and(is_module_name) {
-                add(&mut modules, path, real, None);
+                add(path, real);
             }
         }
     }
     let modules = modules.into_iter();
-    let mut found: Vec<TimedModule> = modules
-        .map(|(file, (path, changed))| (ModuleFile { path, file }, changed))
+    let mut found: Vec<_> = modules
+        .map(|(file, path)| ModuleFile { path, file })
         .collect();
     found.sort_unstable();
     found
-}
-
-/// Modules by their files: the path that names each, and its change time.
-type Modules = BTreeMap<PathBuf, (PathBuf, Option<i64>)>;
-
-/// Adds a module file; under several paths, the first in order names it.
-fn add(modules: &mut Modules, path: PathBuf, file: PathBuf, changed: Option<i64>) {
-    match modules.get_mut(&file) {
-        None => {
-            modules.insert(file, (path, changed));
-        }
-        Some(known) => {
-            known.1 = known.1.or(changed);
-            if path < known.0 {
-                known.0 = path;
-            }
-        }
-    }
 }
 
 /// Where `dir` is, and the root that links below it stay inside.

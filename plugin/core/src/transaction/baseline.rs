@@ -121,7 +121,7 @@ impl<'a> Before<'a> {
         let root = view.root();
         let tree = view.tree(release);
         let modules = tree.iter().flat_map(|tree| &tree.modules);
-        let named = modules.map(|(found, _)| (name_of_file(&found.path), found.file.clone()));
+        let named = modules.map(|found| (name_of_file(&found.path), found.file.clone()));
         let unreadable = unreadable(inventory, release).next();
         Self {
             by_name: named.collect(),

@@ -5,9 +5,10 @@
 //! A module tool puts modules beside those of the kernel's package, not among them,
 //! and runs depmod, which makes files anew in the release's own directory.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_id::changed_since;
@@ -34,67 +35,35 @@ const MAX_ENTRIES: usize = 4096;
 /// what lies on other file systems than the root's, such as an EFI system
 /// partition.
 pub fn may_have_changed(root: &Root, since: u64) -> bool {
-    let mut search = ChangeSearch {
-        since,
-        left: MAX_ENTRIES,
+    let places = PLACES.into_iter();
+    // `/lib` is a link to `/usr/lib` on most machines.
+    let mut ahead: BTreeMap<_, _> = places
+        .filter_map(|(place, depth)| Some((root.resolve(Path::new(place)).ok()?, depth)))
+        .collect();
+    let mut left = MAX_ENTRIES + 1;
+    let mut has_changed = |path: &Path| {
+        left = left.saturating_sub(1);
+        // One that cannot be looked at has gone since it was listed.
+        let found = fs::symlink_metadata(path);
+        left == 0 || found.map_or(true, |found| changed_since(found.ctime(), since))
     };
-    let mut seen: Vec<PathBuf> = Vec::new();
-    PLACES.into_iter().any(|(place, depth)| {
-        let Ok(dir) = root.resolve(Path::new(place)) else {
-            return false;
-        };
-        // `/lib` is a link to `/usr/lib` on most machines.
-        if seen.contains(&dir) {
-            return false;
-        }
-        let changed = search.has_changed(&dir) || search.at(&dir, depth);
-        seen.push(dir);
-        changed
-    })
-}
-
-/// A search for what has changed.
-struct ChangeSearch {
-    /// In seconds since 1970.
-    since: u64,
-    /// Files that may still be looked at.
-    left: usize,
-}
-
-impl ChangeSearch {
-    /// Has anything in the directory changed, so deep? What goes away or comes
-    /// changes the directory itself.
-    fn at(&mut self, dir: &Path, depth: usize) -> bool {
-        let mut ahead = vec![(dir.to_owned(), depth)];
-        while let Some((dir, depth)) = ahead.pop() {
-            let Ok(entries) = fs::read_dir(&dir) else {
-                continue;
-            };
-            for entry in entries.flatten() {
-                let path = entry.path();
-                if self.has_changed(&path) {
-                    return true;
-                }
-                let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if is_dir && depth > 1 && entry.file_name() != OWN {
-                    ahead.push((path, depth - 1));
-                }
+    // What goes away or comes changes the directory itself.
+    if ahead.keys().any(|place| has_changed(place)) {
+        return true;
+    }
+    while let Some((dir, depth)) = ahead.pop_first() {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if has_changed(&path) {
+                return true;
+            }
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_dir && depth > 1 && entry.file_name() != OWN {
+                ahead.insert(path, depth - 1);
             }
         }
-        false
     }
-
-    fn has_changed(&mut self, path: &Path) -> bool {
-        let Some(left) = self.left.checked_sub(1) else {
-            return true;
-        };
-        self.left = left;
-        let Ok(found) = fs::symlink_metadata(path) else {
-            // Gone since it was listed.
-            return true;
-        };
-        changed_since(found.ctime(), self.since)
-    }
+    false
 }
 
 #[cfg(test)]
@@ -112,50 +81,48 @@ mod tests {
 
     #[test]
     fn what_changes_is_seen_and_what_does_not_is_not() {
-        let place = tempfile::tempdir().unwrap();
-        let path = |below: &str| place.path().join(below);
-        let modules = "usr/lib/modules/6.1";
-        for dir in ["kernel/fs", "updates/dkms"] {
-            fs::create_dir_all(path(modules).join(dir)).unwrap();
-        }
-        fs::create_dir(path("boot")).unwrap();
-        symlink("usr/lib", path("lib")).unwrap();
-        let old = ["kernel/fs/xfs.ko", "updates/dkms/a.ko", "modules.dep"];
-        for name in old {
-            fs::write(path(modules).join(name), "").unwrap();
-        }
-        fs::write(path("boot/vmlinuz-6.1"), "").unwrap();
-        let root = Root::new(place.path()).unwrap();
-        assert!(may_have_changed(&root, now()));
-        assert!(!may_have_changed(&root, now() + 5));
-
-        type Change<'a> = (&'a str, &'a dyn Fn());
-        let write = |name: &str| fs::write(path(name), "new").unwrap();
-        let changes: [Change<'_>; 6] = [
-            ("a new release", &|| {
-                fs::create_dir(path("usr/lib/modules/6.2")).unwrap();
+        type Change = (&'static str, fn(&Path));
+        let changes: [Change; 6] = [
+            ("a new release", |root| {
+                fs::create_dir(root.join("usr/lib/modules/6.2")).unwrap();
             }),
-            ("depmod", &|| write("usr/lib/modules/6.1/modules.dep")),
-            ("a module beside the kernel's", &|| {
-                write("usr/lib/modules/6.1/updates/b.ko");
+            ("depmod", |root| {
+                fs::write(root.join("usr/lib/modules/6.1/modules.dep"), "new").unwrap();
             }),
-            ("one deeper, written over", &|| {
-                write("usr/lib/modules/6.1/updates/dkms/a.ko");
+            ("a module beside the kernel's", |root| {
+                fs::write(root.join("usr/lib/modules/6.1/updates/b.ko"), "").unwrap();
             }),
-            ("a kernel that goes", &|| {
-                fs::remove_file(path("boot/vmlinuz-6.1")).unwrap();
+            ("one deeper, written over", |root| {
+                fs::write(root.join("usr/lib/modules/6.1/updates/dkms/a.ko"), "new").unwrap();
             }),
-            ("all of it goes", &|| {
-                fs::remove_dir_all(path("usr/lib/modules/6.1")).unwrap();
+            ("a kernel that goes", |root| {
+                fs::remove_file(root.join("boot/vmlinuz-6.1")).unwrap();
+            }),
+            ("all of it goes", |root| {
+                fs::remove_dir_all(root.join("usr/lib/modules/6.1")).unwrap();
             }),
         ];
-        for (what, change) in changes {
-            let since = now() + 3;
-            while now() < since {
-                sleep(Duration::from_millis(50));
+        let places = changes.map(|_| tempfile::tempdir().unwrap());
+        for place in &places {
+            let modules = place.path().join("usr/lib/modules/6.1");
+            for dir in ["kernel/fs", "updates/dkms"] {
+                fs::create_dir_all(modules.join(dir)).unwrap();
             }
+            for name in ["kernel/fs/xfs.ko", "updates/dkms/a.ko", "modules.dep"] {
+                fs::write(modules.join(name), "").unwrap();
+            }
+            fs::create_dir(place.path().join("boot")).unwrap();
+            fs::write(place.path().join("boot/vmlinuz-6.1"), "").unwrap();
+            symlink("usr/lib", place.path().join("lib")).unwrap();
+        }
+        let since = now() + 3;
+        while now() < since {
+            sleep(Duration::from_millis(50));
+        }
+        for ((what, change), place) in changes.into_iter().zip(&places) {
+            let root = Root::new(place.path()).unwrap();
             assert!(!may_have_changed(&root, since), "before {what}");
-            change();
+            change(place.path());
             assert!(may_have_changed(&root, since), "{what}");
         }
     }
@@ -177,7 +144,6 @@ mod tests {
     #[test]
     fn a_root_without_any_has_not_changed() {
         let place = tempfile::tempdir().unwrap();
-        let root = Root::new(place.path()).unwrap();
-        assert!(!may_have_changed(&root, 0));
+        assert!(!may_have_changed(&Root::new(place.path()).unwrap(), 0));
     }
 }

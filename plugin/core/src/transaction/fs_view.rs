@@ -269,10 +269,9 @@ impl<'t> FsView<'t> {
     /// The module tree of a release before the transaction, if it has one.
     pub(crate) fn tree(&self, release: &str) -> Option<Rc<ReleaseTree>> {
         let mut trees = self.trees.borrow_mut();
-        let tree = trees.entry(release.to_owned()).or_insert_with(|| {
-            let tree = ReleaseTree::read(self.root, release, false);
-            tree.map(Rc::new)
-        });
+        let tree = trees
+            .entry(release.to_owned())
+            .or_insert_with(|| ReleaseTree::read(self.root, release).map(Rc::new));
         tree.clone()
     }
 
@@ -331,7 +330,7 @@ impl<'t> FsView<'t> {
             });
             !touched.contains_key(&file.file) && (is_own || !named)
         };
-        let modules = tree.modules.iter().map(|(file, _)| file);
+        let modules = tree.modules.iter();
         modules
             .filter(|file| stays(file))
             .map(|file| (tree.below(file).to_owned(), file.clone()))

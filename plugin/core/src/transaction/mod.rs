@@ -3,7 +3,6 @@
 //! and after its last.
 
 mod baseline;
-mod changed_since;
 pub mod decide;
 pub mod directory_times;
 pub mod dnf_output;

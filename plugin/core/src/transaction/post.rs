@@ -6,13 +6,16 @@
 //! transaction, all of one release.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use btf_guard_protocol::plan::{Action, Plan};
+use btf_guard_sysroot::file_id::changed_since;
 use btf_guard_sysroot::file_role::Role;
-use btf_guard_sysroot::module_tree::ReleaseTree;
+use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
 
 use super::baseline;
-use super::changed_since::Since;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
 use crate::boot::inventory::{Inventory, InventorySearch};
@@ -24,8 +27,8 @@ use crate::report::ErrorEntry;
 /// reported is marked as known.
 pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let since = Since(plan.since);
-    let changed_paths = ChangedPaths::of(plan);
-    let lost = &changed_paths.lost_own_modules;
+    let lost = lost_own_modules(plan);
+    let trees = trees(scene, plan, since);
     let search = InventorySearch {
         root: scene.root,
         esps: &plan.esps,
@@ -34,28 +37,20 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         releases: None,
     };
     let found = search.discover();
-    let mut releases = lost.clone();
-    let expected = match &plan.release {
-        Some(own) => BTreeSet::from([own.clone()]),
-        None => {
-            releases.extend(changed_kernels(&search, &found, since));
-            &releases | &changed_paths.new_modules
-        }
-    };
-    let open = |releases| {
-        let search = InventorySearch {
-            releases: Some(releases),
-            ..search
-        };
-        search.open_all(found.clone())
-    };
-    // Each takes about as long as the other.
-    let (trees, mut inventory) = rayon::join(|| trees(scene, plan, since), || open(&expected));
     let changed = trees.iter().filter(|tree| tree.has_changed());
-    releases.extend(changed.map(|tree| tree.tree.release.clone()));
-    if plan.release.is_none() && !releases.is_subset(&expected) {
-        inventory = open(&releases);
+    let mut releases: BTreeSet<String> = changed.map(|tree| tree.tree.release.clone()).collect();
+    releases.extend(lost.iter().cloned());
+    let inventory = InventorySearch {
+        releases: Some(&match &plan.release {
+            Some(own) => BTreeSet::from([own.clone()]),
+            None => {
+                releases.extend(changed_kernels(&search, &found, since));
+                releases.clone()
+            }
+        }),
+        ..search
     }
+    .open_all(found);
     let mut disk = Disk {
         since,
         evaluation: Evaluation::new(scene, broken(&inventory, plan, since)),
@@ -100,35 +95,17 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     }
 }
 
-/// What a plan's paths say of releases.
-#[derive(Default)]
-struct ChangedPaths {
-    /// The releases whose own modules the transaction has taken away.
-    lost_own_modules: BTreeSet<String>,
-    /// The releases that it has brought modules for.
-    new_modules: BTreeSet<String>,
-}
-
-impl ChangedPaths {
-    fn of(plan: &Plan) -> Self {
-        let mut this = Self::default();
-        for element in &plan.elements {
-            for path in &element.paths {
-                let Some(Role::Module { release, below }) = Role::of(path) else {
-                    continue;
-                };
-                let releases = match element.action {
-                    Action::Install => &mut this.new_modules,
-                    Action::Erase if below.starts_with("kernel") => &mut this.lost_own_modules,
-                    Action::Erase => continue,
-                };
-                if !releases.contains(release) {
-                    releases.insert(release.to_owned());
-                }
-            }
-        }
-        this
-    }
+/// The releases whose own modules the plan's transaction has taken away.
+fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
+    let erased = plan.elements.iter().filter(|e| e.action == Action::Erase);
+    let paths = erased.flat_map(|element| &element.paths);
+    paths
+        .filter_map(|path| match Role::of(path) {
+            Some(Role::Module { release, below }) if below.starts_with("kernel") => Some(release),
+            _ => None,
+        })
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The releases of the kernels that have changed.
@@ -149,7 +126,7 @@ fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
     let releases = scene.root.module_releases().into_iter().filter(own);
     releases
         .filter_map(|release| {
-            let tree = ReleaseTree::read(scene.root, &release, true)?;
+            let tree = ReleaseTree::read(scene.root, &release)?;
             let changed = tree.modules.iter().map(|module| since.changed(module));
             let changed = changed.collect();
             Some(ChangedTree { tree, changed })
@@ -205,7 +182,7 @@ impl Disk<'_> {
             ids.sort_unstable();
             ids.dedup();
         }
-        for ((file, _), changed) in tree.modules.iter().zip(changed) {
+        for (file, changed) in tree.modules.iter().zip(changed) {
             let kernels = match changed {
                 true => &all,
                 false => &new,
@@ -227,4 +204,32 @@ impl Disk<'_> {
         ids.dedup();
         self.evaluation.missing(release, &ids)
     }
+}
+
+/// When the transaction began, in seconds since 1970. Where that is not known,
+/// everything counts as its work.
+#[derive(Debug, Clone, Copy)]
+struct Since(Option<u64>);
+
+impl Since {
+    /// A module was made, replaced or changed since then, or is reached by another
+    /// link.
+    fn changed(self, found: &ModuleFile) -> bool {
+        let Some(since) = self.0 else { return true };
+        let is_link = found.file != found.path;
+        touched(&found.file, since) || is_link && touched(&found.path, since)
+    }
+
+    /// Is this another kernel than before, or reached by another way?
+    fn changed_kernel(self, kernel: &Bootable) -> bool {
+        let Some(since) = self.0 else { return true };
+        let entries = kernel.via.iter().map(|via| via.source.as_path());
+        touched(&kernel.file, since) || entries.into_iter().any(|path| touched(path, since))
+    }
+}
+
+/// Was it changed since then? What cannot be looked at was not.
+fn touched(path: &Path, since: u64) -> bool {
+    let found = fs::symlink_metadata(path);
+    found.is_ok_and(|found| changed_since(found.ctime(), since))
 }
