@@ -143,7 +143,9 @@ pub(crate) fn handoff(data: &[u8]) {
             let _ = known.may_touch("a");
             let (solv, repositories) = (&scene.path("solv"), &scene.path("repos.d"));
             let sources = carrier_cache::Sources { solv, repositories };
-            known.keep(&scene.path("cache"), sources).expect("it can be kept");
+            known
+                .keep(&scene.path("cache"), sources)
+                .expect("it can be kept");
         }
     });
 }

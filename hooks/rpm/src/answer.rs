@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! An answer is shown and followed.
+//! An answer is shown and followed, and what the record is to know besides it.
 
+use std::{env, io};
+
+use btf_guard_protocol::caller::{self, Who};
 use btf_guard_protocol::decision::{Decision, Mode};
 use btf_guard_protocol::plan::{Level, Message};
+use btf_guard_subprocess::Failure;
 
 use crate::output::{Purpose, Reporter};
+
+/// libzypp sets it to its own process id while it commits.
+pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
 /// What the hook returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,4 +46,31 @@ pub(crate) fn follow(
 /// This decision stops a transaction in this mode.
 pub(crate) fn stops(mode: Option<Mode>, decision: Decision) -> bool {
     decision == Decision::Block && mode != Some(Mode::Warn)
+}
+
+/// The program that does the transaction: under zypper, which starts rpm, zypper.
+pub(crate) fn client() -> String {
+    let committer = env::var(COMMITTER).ok().and_then(|pid| pid.parse().ok());
+    caller::program(committer.unwrap_or_else(std::process::id))
+}
+
+/// Who runs it.
+pub(crate) fn who() -> Who {
+    Who::of_this_process(|name| env::var(name).ok())
+}
+
+/// Says that something could not be written down; nothing else comes of it.
+pub(crate) fn complain(reporter: &mut Reporter<'_>, recorded: Result<(), Failure>) {
+    if let Err(failure) = recorded
+        && !is_removed(&failure)
+    {
+        reporter.warn(format!(
+            "btf-guard: not recorded as it should be: {failure}"
+        ));
+    }
+}
+
+/// The program is gone: where it was there before, the transaction has removed it.
+pub(crate) fn is_removed(failure: &Failure) -> bool {
+    matches!(failure, Failure::Start { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }

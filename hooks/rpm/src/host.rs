@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Which program this process is, as far as it hides what rpm logs.
 
-use crate::loaded_libs;
+use std::fs;
 
 /// A program on librpm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,42 +15,25 @@ pub(crate) enum Host {
 }
 
 impl Host {
-    /// Tells it from the libraries that are mapped.
+    /// Tells it from the libraries that are mapped. The kernel writes their list anew
+    /// for each reader, which takes a millisecond in a dnf.
     pub(crate) fn of_this_process() -> Self {
-        let mut libraries = Libraries::default();
-        loaded_libs::each(&mut libraries, Libraries::look);
-        libraries.host()
+        Self::by_maps(&fs::read("/proc/self/maps").unwrap_or_default())
     }
-}
 
-/// The libraries that tell it.
-#[derive(Default)]
-struct Libraries {
-    libdnf5: bool,
-    libdnf: bool,
-    python: bool,
-}
-
-impl Libraries {
-    /// Looks at the path of one library.
-    fn look(&mut self, path: &[u8]) {
-        let Some(name) = path.rsplit(|byte| *byte == b'/').next() else {
-            return;
+    /// The same from `/proc/PID/maps`: the names of files come last in its lines.
+    fn by_maps(maps: &[u8]) -> Self {
+        let names = || {
+            let lines = maps.split(|byte| *byte == b'\n');
+            lines.filter_map(|line| line.rsplit(|byte| *byte == b'/').next())
         };
-        self.libdnf5 |= name.starts_with(b"libdnf5.so");
-        self.libdnf |= name.starts_with(b"libdnf.so");
-        self.python |= name.starts_with(b"_rpm.");
-    }
-
-    fn host(&self) -> Host {
-        match self {
-            Self { libdnf5: true, .. } => Host::Libdnf5,
-            Self {
-                libdnf: true,
-                python: true,
-                ..
-            } => Host::Dnf4,
-            _ => Host::Other,
+        let has = |library: &[u8]| names().any(|name| name.starts_with(library));
+        if has(b"libdnf5.so") {
+            Self::Libdnf5
+        } else if has(b"libdnf.so") && has(b"_rpm.") {
+            Self::Dnf4
+        } else {
+            Self::Other
         }
     }
 }
@@ -74,21 +57,16 @@ mod tests {
             (&[python], Host::Other),
             (&[libdnf], Host::Other),
             (
-                &[
-                    "",
-                    "/usr/bin/rpm",
-                    "/home/libdnf5.so.d/x",
-                    "linux-vdso.so.1",
-                ],
+                &["", "/usr/bin/rpm", "/home/libdnf5.so.d/x", "[vdso]"],
                 Host::Other,
             ),
             (&[], Host::Other),
         ] {
-            let mut libraries = Libraries::default();
-            for path in paths {
-                libraries.look(path.as_bytes());
-            }
-            assert_eq!(libraries.host(), expected, "{paths:?}");
+            let line = |path: &&str| format!("7f1c80 r-xp 000 fd:01 12   {path}\n");
+            let maps: String = paths.iter().map(line).collect();
+            assert_eq!(Host::by_maps(maps.as_bytes()), expected, "{paths:?}");
         }
+        let own = Host::of_this_process();
+        assert_eq!(own, Host::Other);
     }
 }

@@ -9,23 +9,18 @@
 //! Whatever goes wrong on the way costs one warning line, never the transaction.
 //!
 //! What the policy says is for two child processes to know: the judge, and the
-//! record, which also decides where there is no answer ([`outcome`]).
-//! [`zypp_commit`] knows whether this is a part of a commit of zypper's, and what
-//! was decided on the whole; [`bypass`] is for `off`.
+//! record, which also decides where there is no answer. [`zypp_commit`] knows whether
+//! this is a part of a commit of zypper's, and what was decided on the whole.
 //!
 //! [`state`] has what one call leaves for the next: dnf calls with its test run
 //! first, and nothing is asked or reported twice.
 
 mod answer;
-mod audit;
-mod bypass;
 mod catch_panic;
 mod collect;
 mod host;
 mod librpm;
-mod loaded_libs;
 mod options;
-mod outcome;
 mod output;
 mod state;
 mod tsm_post;

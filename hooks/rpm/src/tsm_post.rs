@@ -11,7 +11,7 @@ use btf_guard_protocol::record_client;
 use btf_guard_protocol::state::last_check::ReportedState;
 use btf_guard_protocol::state::trusted_dir::Private;
 
-use crate::audit::{client, complain, is_removed, who};
+use crate::answer::{client, complain, is_removed, who};
 use crate::librpm::Librpm;
 use crate::options::PluginOptions;
 use crate::output::{Phase, Purpose, Reported, Reporter, to_stderr};

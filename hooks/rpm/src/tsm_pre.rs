@@ -2,23 +2,28 @@
 //! `tsm_pre`, step by step.
 
 use std::cell::LazyCell;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::event::{Event, EventOutcome};
 use btf_guard_protocol::judge_client::{Judge, not_judged};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Answer, Level, Message, Plan, is_offline_image};
+use btf_guard_protocol::record_client;
 use btf_guard_protocol::requested_mode::{self, RequestedMode};
 use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 
-use crate::answer::{ReturnCode, follow};
+use crate::answer::{ReturnCode, client, complain, follow, stops, who};
 use crate::catch_panic::catch_panic;
+use crate::collect;
+use crate::host::Host;
 use crate::librpm::{Librpm, TransactionSet};
 use crate::options::{self, PluginOptions};
 use crate::output::{self, Phase, Reported, Reporter};
 use crate::state::{self, JudgedPlan};
 use crate::tsm_post::After;
 use crate::zypp_commit::CommitScope;
-use crate::{bypass, collect, outcome};
 
 /// The environment variable that overrides the rpm macro `%_btf_guard`.
 const VARIABLE: &str = "BTF_GUARD";
@@ -35,8 +40,9 @@ pub(crate) fn run(
         return ReturnCode::Proceed;
     }
     let options = LazyCell::new(|| options::options(&options()));
-    if let Some(source) = bypass::asked(&wish) {
-        bypass::note(transaction, source, || options.judge.clone());
+    if let Some(source) = wish.source.filter(|_| wish.mode == Some(Mode::Off)) {
+        // Not even a panic is worth a line.
+        let _ = catch_panic(|| note_bypass(transaction, source, &options));
         return ReturnCode::Proceed;
     }
     let scope = CommitScope::of(transaction, || options.run_dir.clone());
@@ -124,7 +130,7 @@ fn judged(
         }
     };
     let code = judged.as_mut().map_or(ReturnCode::Proceed, |judged| {
-        outcome::settle(&mut reporter, &options.judge, wish.mode, judged)
+        settle(&mut reporter, &options.judge, wish.mode, judged)
     });
     let reported = reporter.into_reported();
     match (phase, judged) {
@@ -141,6 +147,66 @@ fn judged(
         _ => {}
     }
     code
+}
+
+/// Has it written down that a transaction passed by `off`, if it touches modules or
+/// kernels and is more than a test run.
+///
+/// `off` is for the day on which btf-guard itself is what fails. So the record is
+/// tried once, and whatever becomes of that, nobody hears of it.
+fn note_bypass(
+    transaction: &TransactionSet<'_>,
+    source: OverrideSource,
+    options: &LazyCell<PluginOptions, impl FnOnce() -> PluginOptions>,
+) {
+    let touched = collect::elements(transaction);
+    if transaction.is_test() || touched.is_ok_and(|touched| touched.is_empty()) {
+        return;
+    }
+    let root = transaction.root().to_str().map(PathBuf::from);
+    let plan = Plan::new(root.unwrap_or_default());
+    let (outcome, why) = (EventOutcome::Overridden, String::new());
+    let mut event = Event::without_answer(client(), &plan, outcome, why, who());
+    event.pass_unjudged(Override::of(source));
+    let _ = record_client::record(&options.judge, &event);
+}
+
+/// Does what the answer to a plan says, in the mode that was asked for. The record is
+/// told, and decides where there is no answer.
+///
+/// What holds for one transaction is used up by the real run alone: of dnf, a test
+/// run that is stopped is all there will be. A test run that goes on is not written
+/// down: the real run will be.
+fn settle(
+    reporter: &mut Reporter<'_>,
+    judge: &Judge,
+    mode: Option<Mode>,
+    JudgedPlan { plan, answer, .. }: &mut JudgedPlan,
+) -> ReturnCode {
+    match answer {
+        Ok(answer) => {
+            let mut recorded = Ok(());
+            if !plan.test || stops(mode, answer.decision) {
+                let is_last = !plan.test || Host::of_this_process() != Host::Other;
+                recorded = record_client::settle(judge, client(), plan, answer, who(), is_last);
+            }
+            let code = follow(reporter, mode, answer.decision, &answer.messages);
+            complain(reporter, recorded);
+            code
+        }
+        Err(why) => {
+            let (client, who, is_last) = (client(), who(), !plan.test);
+            let reply = why.clone();
+            match record_client::settle_without_answer(judge, client, plan, reply, who, is_last) {
+                Ok(reply) => follow(reporter, mode, reply.decision, &reply.messages),
+                // A failure of the judge is one line.
+                Err(_) => {
+                    reporter.warn(not_judged(why));
+                    ReturnCode::Proceed
+                }
+            }
+        }
+    }
 }
 
 /// The one line after a panic, of which it is not known how far it got.

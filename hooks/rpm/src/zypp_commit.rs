@@ -22,12 +22,9 @@ use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::state::trusted_dir::Private;
 use btf_guard_protocol::state::zypp_commit::{self, CommitFiles, Handoff};
 
-use crate::answer::ReturnCode;
+use crate::answer::{COMMITTER, ReturnCode};
 use crate::collect;
 use crate::librpm::TransactionSet;
-
-/// libzypp sets it to its own process id while it commits.
-pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
 /// libzypp's own program around librpm. It is its other back end, where one
 /// transaction is the whole commit (`commitInSingleTransaction()` in

@@ -19,8 +19,6 @@ use rpm_plugin_sys::{
     RPMLOG_ERR, RPMLOG_NOTICE, RPMLOG_WARNING, RTLD_NOLOAD, SONAMES, Table, rpmPlugin,
 };
 
-use crate::loaded_libs;
-
 pub(crate) use files::Files;
 pub(crate) use transaction::{Direction, TransactionElement, TransactionSet};
 
@@ -44,19 +42,7 @@ pub(crate) enum Unusable {
 impl Librpm {
     /// Finds the librpm that is mapped into this process, without loading any.
     pub(crate) fn of_this_process() -> Result<Self, Unusable> {
-        let mut seen = [false; SONAMES.len()];
-        loaded_libs::each(&mut seen, |seen, path| {
-            let name = path.rsplit(|byte| *byte == b'/').next();
-            for (seen, soname) in seen.iter_mut().zip(SONAMES) {
-                *seen |= name == Some(soname.as_bytes());
-            }
-        });
-        // The linker searches the disk for a name that it has not mapped. One that
-        // was mapped from a file of another name is found all the same.
-        let named = SONAMES.into_iter().zip(seen);
-        let mapped = named.clone().filter(|(_, seen)| *seen);
-        let others = named.filter(|(_, seen)| !seen);
-        for (soname, _) in mapped.chain(others) {
+        for soname in SONAMES {
             let flags = RTLD_LAZY | RTLD_NOLOAD.cast_signed();
             // SAFETY: with RTLD_NOLOAD no code of the library runs.
             let Ok(library) = (unsafe { Library::open(Some(soname), flags) }) else {
