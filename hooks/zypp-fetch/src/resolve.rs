@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use btf_guard_protocol::nevra::Nevra;
 use btf_guard_protocol::plan;
 use btf_guard_protocol::zypp::{
-    Ask, Commit, CommitAction, DownloadProgress, Extent, FetchFailure, Request, Resolution,
-    Resolve, Step, Verb,
+    Ask, Commit, CommitAction, DownloadProgress, Extent, FetchFailure, PackageStep, Request,
+    Resolution, Resolve, Verb,
 };
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
@@ -125,13 +125,12 @@ fn choose(zypp: &mut Zypp, resolve: &Resolve) -> Result<(), Error> {
     zypp.resolve(verb, &resolve.packages)
 }
 
-fn describe(zypp: &Zypp, steps: &[zypp_sys::SolverStep]) -> Result<Vec<Step>, Error> {
-    let names: Vec<String> = steps.iter().map(nevra).collect();
+fn describe(zypp: &Zypp, steps: &[zypp_sys::SolverStep]) -> Result<Vec<PackageStep>, Error> {
     steps
         .iter()
         .enumerate()
         .map(|(index, step)| {
-            Ok(Step {
+            Ok(PackageStep {
                 action: match step.action {
                     StepAction::Comes | StepAction::ComesBeside => plan::Action::Install,
                     StepAction::Goes => plan::Action::Erase,
@@ -139,16 +138,9 @@ fn describe(zypp: &Zypp, steps: &[zypp_sys::SolverStep]) -> Result<Vec<Step>, Er
                 nevra: nevra(step),
                 name: step.name.clone(),
                 repository: step.repository.clone(),
-                location: step.location.clone(),
                 size: step.size,
-                checksum: step.checksum.clone(),
                 path: None,
                 kernel: is_about_kernels(zypp, index, &step.name)?,
-                replaces: step
-                    .replaces
-                    .iter()
-                    .filter_map(|&old| names.get(old).cloned())
-                    .collect(),
             })
         })
         .collect()
@@ -188,8 +180,8 @@ fn fetch(
     tell: Tell<'_>,
 ) -> Result<(), Error> {
     let is_offered =
-        |step: &Step| step.action == plan::Action::Install && step.repository.is_some();
-    let is_chosen = |step: &Step| match extent {
+        |step: &PackageStep| step.action == plan::Action::Install && step.repository.is_some();
+    let is_chosen = |step: &PackageStep| match extent {
         Extent::Kernel => step.kernel,
         Extent::All => true,
         Extent::None => false,

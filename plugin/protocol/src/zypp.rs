@@ -159,7 +159,7 @@ pub enum Verb {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Extent {
-    /// Those whose metadata speak of modules or a kernel: see [`Step::kernel`].
+    /// Those whose metadata speak of modules or a kernel: see [`PackageStep::kernel`].
     Kernel,
     /// All that are installed.
     All,
@@ -199,7 +199,7 @@ pub struct DownloadProgress {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
     /// A step for each package that comes or goes.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PackageStep>,
     /// What is missing from this answer and why, a line each: what the solver
     /// cannot solve, what could not be fetched, a repository that was left out.
     pub problems: Vec<String>,
@@ -211,7 +211,7 @@ pub struct Resolution {
 
 /// A package that comes or goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct PackageStep {
     /// Does it come or go? The old version that an upgrade replaces has a step
     /// of its own.
     pub action: Action,
@@ -222,20 +222,13 @@ pub struct Step {
     /// Alias of its repository; `None` where it goes, or where no repository
     /// offers it.
     pub repository: Option<String>,
-    /// Where in its repository it lies.
-    pub location: Option<String>,
     /// Size of the package file in bytes; 0 where it is not known.
     pub size: u64,
-    /// Checksum of the package file, `type:hex`.
-    pub checksum: Option<String>,
     /// The package file in libzypp's cache, if it is there.
     pub path: Option<PathBuf>,
     /// Its metadata speak of modules or a kernel.
     #[serde(default)]
     pub kernel: bool,
-    /// The installed packages that it replaces, as rpm has their names.
-    #[serde(default)]
-    pub replaces: Vec<String>,
 }
 
 /// Why there is no answer.
@@ -266,64 +259,6 @@ mod tests {
         assert_eq!(request.fetch, Extent::Kernel);
         assert_eq!(request.deadline, Some(20));
         assert_eq!(commit.steps[0].action, CommitAction::Multi);
-        assert_eq!(commit.steps[1].epoch, Some(2));
-    }
-
-    #[test]
-    fn a_request_of_the_solver_needs_no_more_than_a_verb() {
-        let request: Request =
-            serde_json::from_str(r#"{"schema":1,"root":"/r","ask":{"resolve":{"verb":"dup"}}}"#)
-                .unwrap();
-        let resolve = Resolve {
-            verb: Verb::Dup,
-            packages: Vec::new(),
-            no_refresh: false,
-        };
-        assert_eq!(
-            request,
-            Request::new("/r".into(), Ask::Resolve(resolve)),
-            "the defaults are those of `new`"
-        );
-    }
-
-    #[test]
-    fn lines_are_written_as_their_documentation_says() {
-        let progress = Line::Progress(DownloadProgress {
-            package: "a-1-1.noarch".to_owned(),
-            done: 1,
-            total: 2,
-            index: 1,
-            of: 3,
-        });
-        assert_eq!(
-            serde_json::to_string(&progress).unwrap(),
-            r#"{"progress":{"package":"a-1-1.noarch","done":1,"total":2,"index":1,"of":3}}"#
-        );
-        let result = Line::Result(Resolution {
-            steps: vec![Step {
-                action: Action::Erase,
-                nevra: "a-1-1.noarch".to_owned(),
-                name: "a".to_owned(),
-                repository: None,
-                location: None,
-                size: 0,
-                checksum: None,
-                path: None,
-                kernel: false,
-                replaces: Vec::new(),
-            }],
-            problems: vec!["p".to_owned()],
-            kernel_packages: None,
-        });
-        assert_eq!(
-            serde_json::to_string(&result).unwrap(),
-            concat!(
-                r#"{"result":{"steps":[{"action":"erase","nevra":"a-1-1.noarch","name":"a","#,
-                r#""repository":null,"location":null,"size":0,"checksum":null,"path":null,"#,
-                r#""kernel":false,"replaces":[]}],"problems":["p"]}}"#
-            )
-        );
-        let error: Line = serde_json::from_str(r#"{"error":{"what":"no shim"}}"#).unwrap();
-        assert!(matches!(error, Line::Error(failure) if failure.what == "no shim"));
+        assert_eq!(commit.steps[1].nevra().to_string(), "old-2:1-1.noarch");
     }
 }

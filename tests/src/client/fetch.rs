@@ -3,7 +3,9 @@
 
 use std::process::ExitStatus;
 
-use btf_guard_protocol::zypp::{DownloadProgress, FetchFailure, Line, Request, Resolution, Step};
+use btf_guard_protocol::zypp::{
+    DownloadProgress, FetchFailure, Line, PackageStep, Request, Resolution,
+};
 
 use super::ClientRoot;
 use crate::skip::skipped;
@@ -71,7 +73,7 @@ impl Fetched {
     }
 
     /// The step of a package that comes.
-    pub fn coming(&self, nevra: &str) -> &Step {
+    pub fn coming(&self, nevra: &str) -> &PackageStep {
         let mut steps = self.outcome().steps.iter();
         steps
             .find(|step| step.nevra == nevra)

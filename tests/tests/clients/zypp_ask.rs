@@ -110,18 +110,10 @@ fn an_update_is_told_and_what_carries_modules_is_fetched() {
                 let offered = std::fs::read(root.at(&format!("/srv/first/{nevra}.rpm"))).unwrap();
                 assert_eq!(theirs, offered);
                 assert_eq!(step.size, theirs.len() as u64);
-                assert!(step.checksum.as_ref().unwrap().starts_with("sha256:"));
             }
             let tool = fetched.coming("tool-2-1.noarch");
             assert!(!tool.kernel && tool.path.is_none(), "{tool:?}");
-            assert_eq!(tool.replaces, ["tool-1-1.noarch", "relic-1-1.noarch"]);
             assert_eq!(tool.repository.as_deref(), Some("first"));
-            assert!(
-                fetched
-                    .coming("kernel-default-2-1.noarch")
-                    .replaces
-                    .is_empty()
-            );
         }
         // libzypp links the metadata of a repository on the same file system into
         // its cache, and touches it there.

@@ -168,8 +168,8 @@ fn who_provides_a_name_is_not_taken_for_who_has_it() {
         let installed = installed.env("BTF_GUARD", "off").run();
         assert!(installed.status.success(), "{installed:?}");
         let fetched = root.fetch(&commit());
-        let location = fetched.coming("tool-2-1.noarch").location.as_deref();
-        assert!(location.is_some_and(|path| path.ends_with("tool-2-1.noarch.rpm")));
+        let repository = fetched.coming("tool-2-1.noarch").repository.as_deref();
+        assert_eq!(repository, Some("first"));
         let (_, go) = fetched.steps();
         assert_eq!(
             go,

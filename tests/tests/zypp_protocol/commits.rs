@@ -130,8 +130,8 @@ fn the_fetch_program_says_what_comes_and_where_it_lies() {
     let path = scene.at("elsewhere.rpm");
     fs::rename(scene.at("cache/repo/demo-kmp-1-1.noarch.rpm"), &path).unwrap();
     let step = serde_json::json!({"action": "install", "nevra": "demo-kmp-1-1.noarch",
-        "name": "demo-kmp", "repository": "repo", "location": "x", "size": 0, "checksum": null,
-        "path": path, "kernel": true, "replaces": []});
+        "name": "demo-kmp", "repository": "repo", "size": 0,
+        "path": path, "kernel": true});
     let result = serde_json::json!({"result": {"steps": [step], "problems": ["a problem"]}});
     let request = scene.at("request").display().to_string();
     scene.fetch = Some(format!("cat >{request}\ncat <<'END'\n{result}\nEND"));

@@ -85,7 +85,7 @@ impl Scene {
             let nevra = format!("{name}-1-1.noarch");
             let path = self.at(&format!("cache/repo/{nevra}.rpm"));
             serde_json::json!({"action": "install", "nevra": nevra, "name": name,
-                "repository": null, "location": null, "size": 0, "checksum": null,
+                "repository": null, "size": 0,
                 "path": Some(&path).filter(|path| path.exists()), "kernel": is_about_kernels})
         });
         let result = serde_json::json!({"result": {"steps": steps, "problems": []}});

@@ -20,7 +20,7 @@ use btf_guard_core::evaluate::effective_policy::Governed;
 use btf_guard_core::evaluate::failed;
 use btf_guard_core::report::{self, ErrorEntry, Report, Ruling};
 use btf_guard_core::rpm::rpmdb::Rpm;
-use btf_guard_core::transaction::elements::{Elements, Incomplete};
+use btf_guard_core::transaction::elements::Elements;
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::event::{Event, EventOutcome};
@@ -98,7 +98,8 @@ fn conclude(
             report
         }
         Err(incomplete) => {
-            errors.push(failed("nothing is judged".to_owned(), &incomplete));
+            let why = format!("{incomplete:#}");
+            errors.push(failed("nothing is judged".to_owned(), &why));
             report::assemble(Vec::new(), Vec::new(), Vec::new(), way.mode)
         }
     };
@@ -110,7 +111,7 @@ fn conclude(
     })
 }
 
-fn elements(wish: &ClientPlan, root: &Root) -> Result<Elements, Incomplete> {
+fn elements(wish: &ClientPlan, root: &Root) -> anyhow::Result<Elements> {
     let replaced = wish.replaced.iter().map(String::as_str).collect();
     let rpm = Rpm {
         program: Path::new(RPM),

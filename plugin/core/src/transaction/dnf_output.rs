@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::nevra::Nevra;
 use btf_guard_protocol::plan::Action;
-use btf_guard_protocol::zypp::Step;
+use btf_guard_protocol::zypp::PackageStep;
 use serde::Deserialize;
 
 /// What dnf would do.
 #[derive(Debug, Default)]
 pub struct Account {
     /// What comes and goes, without the packages' files where those are not named.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PackageStep>,
     /// Names of packages whose other versions go.
     pub replaced: BTreeSet<String>,
 }
@@ -114,18 +114,15 @@ impl Account {
         path: Option<PathBuf>,
     ) -> Result<(), AccountError> {
         let parsed = Nevra::parse(&nevra).ok_or_else(|| AccountError::NoPackage(nevra.clone()))?;
-        self.steps.push(Step {
+        self.steps.push(PackageStep {
             action,
             name: parsed.name.to_owned(),
             nevra,
             repository: None,
-            location: None,
             size: 0,
-            checksum: None,
             path,
             // Its metadata are not at hand; the packages themselves are.
             kernel: true,
-            replaces: Vec::new(),
         });
         Ok(())
     }

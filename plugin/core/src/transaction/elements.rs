@@ -3,15 +3,14 @@
 //! from their headers, and packages that go, from rpm's database.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context, Result, bail};
 use btf_guard_protocol::nevra::{name_of, same_package};
 use btf_guard_protocol::plan::{Action, Element, text_path};
-use btf_guard_protocol::zypp::{Resolution, Step};
-use btf_guard_subprocess::Failure;
+use btf_guard_protocol::zypp::{PackageStep, Resolution};
 use btf_guard_sysroot::file_role::Role;
 
 use crate::module::source::Regular;
@@ -24,33 +23,6 @@ const MAX_OPEN: usize = 800;
 
 /// Bytes of paths in one plan, as in the rpm plugin.
 const MAX_PATH_BYTES: usize = 32 << 20;
-
-/// Why a transaction cannot be judged as one.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum Incomplete {
-    #[error("{0} is not in the cache")]
-    NotFetched(String),
-    #[error("{}: {source}", path.display())]
-    Open { path: PathBuf, source: io::Error },
-    #[error("{}: {source}", path.display())]
-    Read {
-        path: PathBuf,
-        source: crate::rpm::file_list::Error,
-    },
-    #[error("{} is {found}, not {expected}", path.display())]
-    Other {
-        path: PathBuf,
-        expected: String,
-        found: String,
-    },
-    #[error("more than {MAX_OPEN} packages carry modules")]
-    TooMany,
-    #[error("its packages name more than {} MiB of module paths", MAX_PATH_BYTES >> 20)]
-    TooManyPaths,
-    #[error("what goes is not known: {0}")]
-    Installed(#[from] Failure),
-}
 
 /// Elements of a plan, and the open packages that they name.
 #[derive(Debug, Default)]
@@ -70,37 +42,29 @@ impl Elements {
     /// others need.
     ///
     /// # Errors
-    /// [`Incomplete`], for the first such package.
-    pub fn coming(outcome: &Resolution) -> Result<Self, Incomplete> {
+    /// For the first such package, or what cannot be read.
+    pub fn coming(outcome: &Resolution) -> Result<Self> {
         let mut elements = Self::default();
-        let coming = |step: &&Step| step.action == Action::Install;
+        let coming = |step: &&PackageStep| step.action == Action::Install;
         for step in outcome.steps.iter().filter(coming) {
             match &step.path {
                 Some(path) => elements.open(step, path)?,
-                None if step.kernel => return Err(Incomplete::NotFetched(step.nevra.clone())),
+                None if step.kernel => bail!("{} is not in the cache", step.nevra),
                 None => {}
             }
         }
         Ok(elements)
     }
 
-    fn open(&mut self, step: &Step, path: &Path) -> Result<(), Incomplete> {
+    fn open(&mut self, step: &PackageStep, path: &Path) -> Result<()> {
         let opened = Regular::open(path).map(Regular::into_file);
         let opened = opened.and_then(|file| Ok((file.try_clone()?, file)));
-        let (header, file) = opened.map_err(|source| Incomplete::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-        let package = Package::of(header).map_err(|source| Incomplete::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        if !same_package(package.nevra(), &step.nevra) {
-            return Err(Incomplete::Other {
-                path: path.to_owned(),
-                expected: step.nevra.clone(),
-                found: package.nevra().to_owned(),
-            });
+        let named = || path.display().to_string();
+        let (header, file) = opened.with_context(named)?;
+        let package = Package::of(header).with_context(named)?;
+        let (found, expected) = (package.nevra(), &step.nevra);
+        if !same_package(found, expected) {
+            bail!("{} is {found}, not {expected}", path.display());
         }
         let files = package.files().iter();
         let paths: Vec<PathBuf> = files
@@ -111,7 +75,7 @@ impl Elements {
             return Ok(());
         }
         if self.packages.len() == MAX_OPEN {
-            return Err(Incomplete::TooMany);
+            bail!("more than {MAX_OPEN} packages carry modules");
         }
         self.add(Element {
             nevra: package.nevra().to_owned(),
@@ -131,14 +95,14 @@ impl Elements {
     /// outcome speaks of, and those of a name in `replaced` that do not come.
     ///
     /// # Errors
-    /// [`Incomplete`], where rpm does not tell within `timeout`, or too much.
+    /// Where rpm does not tell within `timeout`, or too much.
     pub fn going(
         &mut self,
         outcome: &Resolution,
         replaced: &BTreeSet<&str>,
         rpm: Rpm<'_>,
         timeout: Duration,
-    ) -> Result<(), Incomplete> {
+    ) -> Result<()> {
         let steps = || outcome.steps.iter();
         let erased = steps().filter(|step| step.action == Action::Erase);
         let mut names: BTreeSet<&str> = erased.map(|step| step.name.as_str()).collect();
@@ -147,7 +111,8 @@ impl Elements {
             return Ok(());
         }
         let names: Vec<&str> = names.into_iter().collect();
-        for InstalledPackage { nevra, paths } in rpm.kernel_packages(&names, timeout)? {
+        let installed = rpm.kernel_packages(&names, timeout);
+        for InstalledPackage { nevra, paths } in installed.context("what goes is not known")? {
             let is_named = |action| {
                 steps().any(|step| step.action == action && same_package(&step.nevra, &nevra))
             };
@@ -164,11 +129,12 @@ impl Elements {
         Ok(())
     }
 
-    fn add(&mut self, element: Element) -> Result<(), Incomplete> {
+    fn add(&mut self, element: Element) -> Result<()> {
         let paths = element.paths.iter();
         self.path_bytes += paths.map(|path| path.as_os_str().len()).sum::<usize>();
         if self.path_bytes > MAX_PATH_BYTES {
-            return Err(Incomplete::TooManyPaths);
+            let most = MAX_PATH_BYTES >> 20;
+            bail!("its packages name more than {most} MiB of module paths");
         }
         self.elements.push(element);
         Ok(())

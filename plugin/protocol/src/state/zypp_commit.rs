@@ -77,21 +77,9 @@ pub enum HandoffError {
     /// The file or its directory.
     #[error(transparent)]
     File(#[from] trusted_dir::Refused),
-    /// Not what the commit plugin writes.
-    #[error("it is not understood: {0}")]
-    Format(String),
-    /// Written for another process.
-    #[error("it is for another process ({0})")]
-    Process(u32),
-    /// Not of this boot.
-    #[error("it is from before the last boot")]
-    Boot,
-    /// Too old, or from the future.
-    #[error("it is not of today")]
-    Age,
-    /// This process is no part of the commit.
-    #[error("this process does not descend from process {0}")]
-    Stranger(u32),
+    /// What it says: it is not what the commit plugin writes, or not for this commit.
+    #[error("{0}")]
+    Content(String),
 }
 
 impl From<io::Error> for HandoffError {
@@ -177,28 +165,30 @@ impl<'d> CommitFiles<'d> {
     }
 
     fn check(&self, text: &[u8]) -> Result<Handoff, HandoffError> {
-        let handoff: Handoff = serde_json::from_slice(text)
-            .map_err(|error| HandoffError::Format(error.to_string()))?;
+        let refused = |why: String| Err(HandoffError::Content(why));
+        let handoff: Handoff = match serde_json::from_slice(text) {
+            Ok(handoff) => handoff,
+            Err(error) => return refused(format!("it is not understood: {error}")),
+        };
+        let Process { pid, started, .. } = self.process;
+        let age = now().checked_sub(handoff.written);
         if handoff.schema != SCHEMA {
-            return Err(HandoffError::Format(format!("schema {}", handoff.schema)));
+            return refused(format!("it is not understood: schema {}", handoff.schema));
         }
         if handoff.decision == Decision::Block && handoff.messages.is_empty() {
-            return Err(HandoffError::Format("a block without a reason".to_owned()));
+            return refused("it is not understood: a block without a reason".to_owned());
         }
-        if (handoff.pid, handoff.started) != (self.process.pid, self.process.started) {
-            return Err(HandoffError::Process(handoff.pid));
+        if (handoff.pid, handoff.started) != (pid, started) {
+            return refused(format!("it is for another process ({})", handoff.pid));
         }
         if handoff.boot != procfs::boot_id()? {
-            return Err(HandoffError::Boot);
+            return refused("it is from before the last boot".to_owned());
         }
-        if now()
-            .checked_sub(handoff.written)
-            .is_none_or(|age| age > MAX_AGE.as_secs())
-        {
-            return Err(HandoffError::Age);
+        if age.is_none_or(|age| age > MAX_AGE.as_secs()) {
+            return refused("it is not of today".to_owned());
         }
         if !self.process.is_ancestor_of_mine()? {
-            return Err(HandoffError::Stranger(self.process.pid));
+            return refused(format!("this process does not descend from process {pid}"));
         }
         Ok(handoff)
     }
