@@ -195,13 +195,12 @@ impl Bench {
         drop(splits);
 
         let files = module_files(&kernel.modules)?;
-        let mut reader = module::Reader::new();
         let (ours, peer, ratio) = pair(
             9,
             Box::new(|| {
                 closure(|| {
                     for file in &files {
-                        let split = reader.open(file)?.btf.unwrap_or_default();
+                        let split = module::open(file)?.btf.unwrap_or_default();
                         let verdict = verify_module(&split, None, &base, &abilities);
                         ensure!(verdict.is_ok(), "a module its own kernel refuses");
                     }

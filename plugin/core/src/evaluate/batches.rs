@@ -4,8 +4,6 @@
 
 use rayon::prelude::*;
 
-use crate::module::Reader;
-
 /// Content of an archive that is held in memory until it is worked on, in bytes.
 const MAX_IN_MEMORY: usize = 16 << 20;
 
@@ -21,7 +19,7 @@ impl<T, R, W> Batches<T, R, W>
 where
     T: Send + Sync,
     R: Send,
-    W: Fn(&mut Reader, &T, &[u8]) -> R + Sync,
+    W: Fn(&T, &[u8]) -> R + Sync,
 {
     pub(crate) fn new(work: W) -> Self {
         Self {
@@ -51,10 +49,8 @@ where
     fn work_off(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.bytes = 0;
-        let each = |reader: &mut Reader, (file, content): &(T, Vec<u8>)| {
-            (self.work)(reader, file, content)
-        };
-        let results = batch.par_iter().map_init(Reader::new, each);
+        let results = batch.par_iter();
+        let results = results.map(|(file, content)| (self.work)(file, content));
         self.done.par_extend(results);
     }
 }

@@ -17,8 +17,7 @@ use crate::boot::ModulesRoot;
 use crate::boot::inventory::InstalledKernel;
 use crate::host_modules::host_needs::HostNeeds;
 use crate::kernel::{Kernel, Target};
-use crate::module::open::open_module;
-use crate::module::{self, Module, Reader};
+use crate::module::{self, Module};
 use crate::policy::Severity;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry};
 use crate::rpm::package::Package;
@@ -206,9 +205,9 @@ impl Evaluator {
     pub fn files(&self, jobs: &[Job]) -> Vec<JobResult> {
         self.expect(jobs.len());
         jobs.par_iter()
-            .map_init(Reader::new, |reader, job| {
+            .map(|job| {
                 let path = job.found.path.display().to_string();
-                let judged = match open_module(reader, &job.found.file) {
+                let judged = match module::open_any(&job.found.file) {
                     Ok(module) => Ok(self.judge(&module, path, None, &job.kernels)),
                     Err(error) => Err(failed(path, &error)),
                 };
@@ -222,13 +221,12 @@ impl Evaluator {
     /// in its path names it where it does not name itself.
     pub(crate) fn content(
         &self,
-        reader: &mut Reader,
         path: String,
         content: &[u8],
         kernels: &[usize],
     ) -> JobResult {
         self.expect(1);
-        let judged = match reader.parse(content, &path) {
+        let judged = match module::parse(content, &path) {
             Ok(module) => Ok(self.judge(&module, path, None, kernels)),
             Err(error) => Err(failed(path, &error)),
         };
@@ -250,10 +248,10 @@ impl Evaluator {
         let files = package.files().iter();
         let count = files.filter(|file| file.has_content() && wanted(&file.path));
         self.expect(count.count());
-        let mut batches = Batches::new(|reader, paths: &Vec<PathBuf>, content| {
+        let mut batches = Batches::new(|paths: &Vec<PathBuf>, content| {
             let first = paths.iter().min().and_then(|path| path.file_name());
             let name = first.unwrap_or_default().to_string_lossy();
-            let module = reader.parse(content, &name);
+            let module = module::parse(content, &name);
             self.packaged(package.nevra(), paths, &kernels, module)
         });
         let read = package.extract(wanted, |paths, content| {

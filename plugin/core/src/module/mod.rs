@@ -2,10 +2,7 @@
 //! One kernel module file: what the kernel's loader looks at before and when
 //! it meets the module's BTF.
 
-pub(crate) mod open;
-
 pub(crate) mod elf;
-mod modinfo;
 mod name;
 mod reader;
 pub(crate) mod source;
@@ -14,14 +11,13 @@ pub(crate) mod test_elf;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
 use btf_guard_btf::Order;
 use btf_guard_btf::error::Malformed;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use name::{name_of_file, same_name};
-pub(crate) use reader::{MAX_MODULE, Reader};
+pub(crate) use reader::{MAX_MODULE, open_any};
+pub use reader::{open, parse};
 
 /// What an ELF header says it was built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,14 +53,14 @@ pub struct Module {
 }
 
 impl Module {
-    /// A module known by its split BTF alone (a `.btf` file).
-    pub(crate) fn from_raw_btf(name: &str, btf: Vec<u8>) -> Self {
+    /// One of which nothing is known but its name.
+    pub(crate) fn named(name: String) -> Self {
         Self {
-            name: name.to_owned(),
+            name,
             vermagic: None,
             in_tree: false,
             target: None,
-            btf: Some(btf),
+            btf: None,
             btf_base: None,
         }
     }
@@ -79,20 +75,4 @@ pub enum Error {
     /// The bytes are not a module.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-}
-
-/// Reads one module file; for many, keep a [`Reader`].
-///
-/// # Errors
-/// Those of [`Reader::open`].
-pub fn open(path: &Path) -> Result<Module, Error> {
-    Reader::new().open(path)
-}
-
-/// Reads one module from bytes; for many, keep a [`Reader`].
-///
-/// # Errors
-/// Those of [`Reader::parse`].
-pub fn parse(bytes: &[u8], file_name: &str) -> Result<Module, Error> {
-    Reader::new().parse(bytes, file_name)
 }

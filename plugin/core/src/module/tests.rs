@@ -72,13 +72,12 @@ fn classes_and_byte_orders() {
 
 #[test]
 fn compressed_modules_are_told_by_their_magic() {
-    let mut reader = Reader::new();
     for format in [Format::Gzip, Format::Xz, Format::Zstd] {
         let bytes = pack(format, &demo().bytes());
         for name in ["x.ko", "x.ko.zst", "x.ko.gz"] {
             assert_eq!(both(&bytes, name).unwrap().btf.unwrap(), b"split");
         }
-        assert_eq!(reader.parse(&bytes, "x").unwrap().name, "nf_demo");
+        assert_eq!(parse(&bytes, "x").unwrap().name, "nf_demo");
     }
     for format in [Format::Lz4, Format::Lzma, Format::Bzip2] {
         let error = malformed(both(&pack(format, &demo().bytes()), "x.ko"));
@@ -318,27 +317,21 @@ fn a_file_that_is_too_long_is_not_read() {
 }
 
 #[test]
-fn large_buffers_are_given_back() {
+fn the_suffix_btf_means_bare_btf() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("x.ko.gz");
-    let mut reader = Reader::new();
-    let mut open = |elf: &Elf| {
-        fs::write(&path, pack(Format::Gzip, &elf.bytes())).unwrap();
-        reader.open(&path).unwrap();
-        reader.held()
-    };
-    let (packed, plain) = open(&demo());
-    assert!(packed > 0 && plain > 0);
-    let (packed, plain) = open(&demo().with(".data", &vec![0; 9 << 20]));
-    assert!(packed > 0 && plain == 0);
-    // Noise, which stays as long as it is.
-    let mut state = 1_u64;
-    let noise = std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 56) as u8
-    });
-    let noise: Vec<u8> = noise.take(9 << 20).collect();
-    assert_eq!(open(&demo().with(".data", &noise)), (0, 0));
+    let file = dir.path().join("nf-nat.btf");
+    fs::write(&file, "not checked here").unwrap();
+    let module = open_any(&file).unwrap();
+    assert_eq!(module.name, "nf_nat");
+    assert_eq!(module.btf.as_deref(), Some(&b"not checked here"[..]));
+    assert!(module.target.is_none());
+
+    let empty = dir.path().join("empty.btf");
+    fs::write(&empty, "").unwrap();
+    assert!(open_any(&empty).is_err());
+
+    let ko = dir.path().join("nf-nat.ko");
+    fs::rename(&file, &ko).unwrap();
+    assert!(open_any(&ko).is_err());
+    assert!(open_any(dir.path()).is_err());
 }

@@ -16,8 +16,7 @@ use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::host_needs::HostNeeds;
 use crate::kernel::kmsg::{self, RefusedModule};
 use crate::kernel::{Kernel, Target};
-use crate::module::open::open_module;
-use crate::module::{Reader, name_of_file, same_name};
+use crate::module::{self, name_of_file, same_name};
 use crate::policy::Severity;
 use crate::verdict::{Cause, Causes, Kind};
 
@@ -122,7 +121,7 @@ fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
     if finding.judged?.module != FileId::of(file).ok()? {
         return None;
     }
-    let module = open_module(&mut Reader::new(), file).ok()?;
+    let module = module::open_any(file).ok()?;
     let own = module.btf?;
     let loaded = fs::read(Path::new("/sys/kernel/btf").join(name)).ok()?;
     // Relocated BTF has other numbers in it.

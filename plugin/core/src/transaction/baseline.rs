@@ -13,7 +13,7 @@ use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{Bootable, ModulesRoot};
 use crate::evaluate::Evaluator;
 use crate::kernel::Kernel;
-use crate::module::{Module, Reader, name_of_file};
+use crate::module::{self, Module, name_of_file};
 use crate::policy::{self, Severity};
 use crate::report::VerdictEntry;
 use crate::verdict::Kind;
@@ -47,11 +47,11 @@ pub(crate) fn mark_preexisting<'a>(
     modules
         .par_iter_mut()
         .filter(|located| is_finding(located))
-        .for_each_init(Reader::new, |reader, LocatedModule { location, module }| {
+        .for_each(|LocatedModule { location, module }| {
             let Some(disk) = disks.get(&location.release) else {
                 return;
             };
-            let Some(before) = disk.module(location, &module.name, reader) else {
+            let Some(before) = disk.module(location, &module.name) else {
                 return;
             };
             for verdict in &mut module.verdicts {
@@ -134,12 +134,7 @@ impl<'a> Before<'a> {
 
     /// The module as it was, by path or else by name, or why it cannot be read;
     /// `None` if there was none.
-    fn module(
-        &self,
-        location: &ModuleLocation,
-        name: &str,
-        reader: &mut Reader,
-    ) -> Option<Result<Module, Unreadable>> {
+    fn module(&self, location: &ModuleLocation, name: &str) -> Option<Result<Module, Unreadable>> {
         let same = self.dir.as_ref().map(|dir| dir.join(&location.below));
         // A link starts at the root's own `/`, not at ours.
         let file = same.and_then(|inside| self.root.resolve(&inside).ok());
@@ -148,7 +143,7 @@ impl<'a> Before<'a> {
             path: file.clone(),
             source,
         };
-        Some(reader.open(file).map_err(unreadable))
+        Some(module::open(file).map_err(unreadable))
     }
 
     fn compare(

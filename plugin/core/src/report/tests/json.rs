@@ -139,7 +139,8 @@ fn a_module_and_a_kernel_become_entries() {
     let module = Module {
         vermagic: Some("6.18.15-cloud SMP preempt mod_unload modversions ".into()),
         btf_base: Some(Vec::new()),
-        ..Module::from_raw_btf("x_y", vec![1; 24])
+        btf: Some(vec![1; 24]),
+        ..Module::named("x_y".to_owned())
     };
     let entry = module_entry("/x-y.ko".into(), Some("kmp-1-1.x86_64".into()), &module);
     assert_eq!(entry.release.as_deref(), Some("6.18.15-cloud"));
