@@ -54,9 +54,6 @@ const DIGEST: usize = 32;
 /// What the smallest file takes, in bytes.
 const BLOCK: u64 = 4096;
 
-/// Bytes that are digested at a time.
-const CHUNK: usize = 1 << 20;
-
 /// A directory of entries.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -102,7 +99,7 @@ impl Cache {
         if let Some(image) = self.seen(&name) {
             return Ok(image);
         }
-        let key = digest(&file)?;
+        let key = file.sha256(0..file.size())?;
         let image = self.of(&file, &key)?;
         // A change from now on shows in the file's id only if the last one is old.
         if !id.changed_since((self.now)()) && FileId::from(&file.metadata()?) == id {
@@ -128,7 +125,7 @@ impl Cache {
     pub fn parse(&self, bytes: &[u8]) -> Result<Image, Error> {
         match bytes.len() as u64 > IMAGE {
             true => image::parse(bytes),
-            false => self.of(bytes, &digest(bytes)?),
+            false => self.of(bytes, &bytes.sha256(0..bytes.size())?),
         }
     }
 
@@ -287,18 +284,6 @@ fn entry(key: &str, suffix: &str) -> String {
 /// The name, in one word, under which is kept which image a file was.
 fn name(id: &FileId) -> String {
     hex::encode(Sha256::digest(format!("{id:?}")))
-}
-
-/// SHA-256 of a whole image, in lower-case hexadecimal.
-fn digest(source: &(impl ByteSource + ?Sized)) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let mut at = 0;
-    while at < source.size() {
-        let chunk = (source.size() - at).min(CHUNK as u64);
-        digest.update(&source.read(at, chunk as usize)?);
-        at += chunk;
-    }
-    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]

@@ -5,13 +5,18 @@
 use std::borrow::Cow;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use btf_guard_btf::error::Malformed;
 use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 
 use super::Error;
+
+/// Bytes that are digested at a time.
+const CHUNK: u64 = 1 << 20;
 
 /// Bytes that can be read at any position.
 pub(crate) trait ByteSource {
@@ -36,6 +41,21 @@ pub(crate) trait ByteSource {
             )
             .into()),
         }
+    }
+
+    /// SHA-256 of the bytes in `range`, in lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    fn sha256(&self, range: Range<u64>) -> io::Result<String> {
+        let mut digest = Sha256::new();
+        let mut at = range.start;
+        while at < range.end {
+            let length = CHUNK.min(range.end - at);
+            digest.update(&self.read(at, length as usize)?);
+            at += length;
+        }
+        Ok(hex::encode(digest.finalize()))
     }
 }
 
@@ -136,5 +156,34 @@ impl ByteSource for Regular {
         out.resize(length, 0);
         self.file.read_exact_at(&mut out, offset)?;
         Ok(Cow::Owned(out))
+    }
+}
+
+/// A part of a source, read as if it were a file: offsets count from its start.
+#[derive(Debug)]
+pub(crate) struct Window<'s, S: ?Sized> {
+    source: &'s S,
+    range: Range<u64>,
+}
+
+impl<'s, S: ByteSource + ?Sized> Window<'s, S> {
+    /// A window onto `range`, which lies inside the source.
+    pub(crate) fn new(source: &'s S, range: Range<u64>) -> Self {
+        Self { source, range }
+    }
+}
+
+impl<S: ByteSource + ?Sized> ByteSource for Window<'_, S> {
+    fn size(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start)
+    }
+
+    fn read(&self, offset: u64, length: usize) -> io::Result<Cow<'_, [u8]>> {
+        let start = self.range.start.checked_add(offset);
+        let end = start.and_then(|start| start.checked_add(length as u64));
+        match (start, end) {
+            (Some(start), Some(end)) if end <= self.range.end => self.source.read(start, length),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 }

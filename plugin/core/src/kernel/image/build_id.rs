@@ -32,31 +32,21 @@ pub(crate) fn in_notes(notes: &[u8], order: Order) -> Option<String> {
 /// The only id in the raw bytes of a kernel. `None` where there are others,
 /// because a kernel brings its vDSO along, which has one of its own.
 pub(crate) fn alone_in(image: &[u8], order: Order) -> Option<String> {
-    let word = |value: u32| match order {
-        Order::Little => value.to_le_bytes(),
-        Order::Big => value.to_be_bytes(),
-    };
     // `n_namesz`, `n_descsz`, `n_type`, the name, the id.
-    let mut mark = word(NT_GNU_BUILD_ID.0).to_vec();
+    let mut mark = order.bytes(NT_GNU_BUILD_ID.0).to_vec();
     mark.extend_from_slice(b"GNU\0");
     let mut found: Option<&[u8]> = None;
     for at in memmem::find_iter(image, &mark) {
-        let Some((before, _)) = image.split_at_checked(at) else {
-            continue;
-        };
+        let before = image.get(..at).unwrap_or_default();
         let Some((before, length)) = before.split_last_chunk::<4>() else {
             continue;
         };
-        let length = match order {
-            Order::Little => u32::from_le_bytes(*length),
-            Order::Big => u32::from_be_bytes(*length),
-        } as usize;
-        if !before.ends_with(&word(4)) || !LENGTHS.contains(&length) {
+        let length = order.u32(*length) as usize;
+        if !before.ends_with(&order.bytes(4)) || !LENGTHS.contains(&length) {
             continue;
         }
-        let id = image
-            .get(at + mark.len()..)
-            .and_then(|rest| rest.get(..length));
+        let behind = image.get(at + mark.len()..);
+        let id = behind.and_then(|rest| rest.get(..length));
         match (id, found) {
             (Some(id), Some(other)) if id != other => return None,
             (Some(id), _) => found = Some(id),

@@ -5,10 +5,11 @@
 //! payload is where the setup header says, and nowhere else: what looks like
 //! a payload elsewhere may be anything.
 
+use std::ops::Range;
+
 use btf_guard_btf::error::Malformed;
 
 use super::banner::KernelVersion;
-use super::layers::{Body, Form, Wrapper};
 use crate::kernel::Error;
 use crate::module::source::ByteSource;
 
@@ -23,64 +24,15 @@ const SETUP: u64 = 0x200;
 
 /// The boot protocol that brought `payload_offset` and `payload_length` (2.08,
 /// Linux 2.6.26).
-const PROTOCOL: u16 = 0x0208;
+const PROTOCOL: u32 = 0x0208;
 
 /// True of the start of a bzImage: by `boot_flag` and `header`.
 pub(crate) fn is_bzimage(head: &[u8]) -> bool {
     head.get(0x1fe..0x200) == Some(&[0x55, 0xaa]) && head.get(0x202..0x206) == Some(b"HdrS")
 }
 
-/// The fields of the setup header that lead to the kernel.
-struct Setup {
-    /// `setup_sects` and the boot sector, in bytes: where the protected-mode
-    /// code begins.
-    length: u64,
-    /// `kernel_version`, as an offset into the file; `None` if there is none.
-    version: Option<u64>,
-    /// The payload's offset in the file, and its length, in bytes.
-    payload: (u64, u64),
-}
-
-impl Setup {
-    fn parse(head: &[u8]) -> Result<Self, Malformed> {
-        let short = || Malformed::new(head.len() as u64, "the rest of the bzImage setup header");
-        let half = |at: usize| {
-            let bytes = head.get(at..).and_then(|rest| rest.first_chunk());
-            bytes
-                .map(|&bytes| u16::from_le_bytes(bytes))
-                .ok_or_else(short)
-        };
-        let word = |at: usize| {
-            let bytes = head.get(at..).and_then(|rest| rest.first_chunk());
-            bytes
-                .map(|&bytes| u64::from(u32::from_le_bytes(bytes)))
-                .ok_or_else(short)
-        };
-        if half(0x206)? < PROTOCOL {
-            let what = "boot protocol 2.08 or newer, which says where the payload is";
-            return Err(Malformed::new(0x206_u64, what));
-        }
-        let sectors = match head.get(0x1f1) {
-            // Setup code older than the field has four sectors.
-            Some(0) => 4,
-            Some(&sectors) => u64::from(sectors),
-            None => return Err(short()),
-        };
-        let length = (sectors + 1) * SECTOR;
-        let version = match u64::from(half(0x20e)?) {
-            0 => None,
-            at => Some(SETUP + at).filter(|&at| at < length),
-        };
-        Ok(Self {
-            length,
-            version,
-            payload: (length + word(0x248)?, word(0x24c)?),
-        })
-    }
-}
-
-/// What the bzImage in `source` tells from outside; `head` is its first
-/// [`HEAD`] bytes.
+/// What the bzImage in `source` tells from outside, and where its payload is; `head` is
+/// its first [`HEAD`] bytes.
 ///
 /// # Errors
 /// [`Error::Malformed`] if its header does not say where the payload is. What
@@ -89,22 +41,43 @@ impl Setup {
 pub(crate) fn outline(
     source: &(impl ByteSource + ?Sized),
     head: &[u8],
-) -> Result<(Option<KernelVersion>, Result<Body, Malformed>), Error> {
-    let setup = Setup::parse(head)?;
+) -> Result<(KernelVersion, Result<Range<u64>, Malformed>), Error> {
+    let short = || Malformed::new(head.len() as u64, "the rest of the bzImage setup header");
+    let word = |at: usize| {
+        let bytes = head.get(at..).and_then(|rest| rest.first_chunk());
+        bytes
+            .map(|&bytes| u32::from_le_bytes(bytes))
+            .ok_or_else(short)
+    };
+    let half = |at: usize| word(at).map(|word| word & 0xffff);
+    if half(0x206)? < PROTOCOL {
+        let what = "boot protocol 2.08 or newer, which says where the payload is";
+        return Err(Malformed::new(0x206_u64, what).into());
+    }
+    // `setup_sects`: setup code older than the field has four. The boot sector comes on
+    // top; behind both the protected-mode code begins.
+    let sectors = match half(0x1f1)? & 0xff {
+        0 => 4,
+        sectors => u64::from(sectors),
+    };
+    let setup = (sectors + 1) * SECTOR;
     let size = source.size();
-    let version = match setup.version.filter(|&at| at < size) {
+    // `kernel_version`; 0 if there is none.
+    let at = Some(half(0x20e)?).filter(|&at| at != 0);
+    let at = at.map(|at| SETUP + u64::from(at));
+    let version = match at.filter(|&at| at < setup.min(size)) {
         Some(at) => {
-            let length = setup.length.min(size) - at;
-            let text = source.range(at, length, "a version string")?;
+            let text = source.range(at, setup.min(size) - at, "a version string")?;
             // Without its NUL it may be cut short, and be taken for another version.
             let whole = text.contains(&0).then(|| KernelVersion::parse(&text));
             whole.filter(|version| version.build.is_some())
         }
         None => None,
     };
-    let (offset, length) = setup.payload;
-    let promised = offset + length;
-    let body = if promised > size {
+    let start = setup + u64::from(word(0x248)?);
+    let length = u64::from(word(0x24c)?);
+    let promised = start + length;
+    let payload = if promised > size {
         let what = format!(
             "a bzImage of at least {promised} bytes, as its header promises; it ends after {size}"
         );
@@ -113,10 +86,7 @@ pub(crate) fn outline(
         let what = "the length of the bzImage's payload, not 0";
         Err(Malformed::new(0x24c_u64, what))
     } else {
-        Ok(Body {
-            payload: offset..promised,
-            form: Form::Packed(Wrapper::BzImage),
-        })
+        Ok(start..promised)
     };
-    Ok((version, body))
+    Ok((version.unwrap_or_default(), payload))
 }

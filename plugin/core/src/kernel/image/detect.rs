@@ -4,35 +4,34 @@
 //! A kernel may be wrapped twice: in a UKI, and in there by its own
 //! decompressor. The first pass, here, finds where the kernel lies in the
 //! file and what the wrappings say of it, and reads a few kilobytes at most;
-//! only the second, [`super::read`], looks inside.
+//! only the second, [`read`], looks inside.
+
+use std::ops::Range;
 
 use btf_guard_btf::error::Malformed;
 
 use super::banner::KernelVersion;
-use super::layers::{Body, Form, KernelContent, Wrapper};
 use super::uki::{self, Uki};
-use super::window::{Window, moved, placed};
 use super::{Image, MAX_BTF, MAX_KERNEL, bzimage, raw, vmlinux, zboot};
 use crate::compression::{self, Format};
 use crate::kernel::Error;
 use crate::module::elf;
-use crate::module::source::{ByteSource, too_long};
+use crate::module::source::{ByteSource, Window, too_long};
 
 /// How much of a file's start tells what it is, in bytes: up to the end of the
 /// longest header.
 const HEAD: u64 = bzimage::HEAD;
 
-/// How much longer than its payload a kernel is, at most, for its appended
-/// length to be trusted as a first allocation. Real ones are 3 to 8 times as long.
-const MAX_RATIO: usize = 64;
-
 /// A kernel image, seen from outside.
 #[derive(Debug)]
-pub(crate) struct Outline {
-    /// The UKI around the kernel, if there is one.
-    pub(crate) uki: Option<Uki>,
-    /// What the outside says of release and build.
-    pub(crate) version: Option<KernelVersion>,
+pub struct Outline {
+    /// `uname -r`: of a bzImage by its version string, else of a UKI by its
+    /// `.uname`. Other formats do not show it.
+    pub release: Option<String>,
+    /// `uname -v`, of a bzImage by its version string.
+    pub(crate) build: Option<String>,
+    /// What the UKI around the kernel says, if there is one.
+    pub uki: Option<Uki>,
     /// Where the kernel is; or what is wrong with an image that could still be
     /// told to be one.
     pub(crate) body: Result<Body, Malformed>,
@@ -65,16 +64,23 @@ impl Outline {
             Some(kernel) => Ok(kernel),
             None => Err(no_kernel(&inside)?.into()),
         });
-        let (version, body) = match (kernel, damage) {
-            (Ok(kernel), Some(damage)) => (kernel.version, Err(damage)),
-            (Err(Error::Malformed(_)), Some(damage)) => (None, Err(damage)),
-            (Ok(kernel), None) => (kernel.version, moved_body(kernel.body, start)),
-            (Err(error), _) => return Err(moved(error, start)),
+        let (release, build, body) = match kernel {
+            Ok(kernel) => (kernel.release, kernel.build, kernel.body),
+            Err(Error::Malformed(error)) if damage.is_some() => (None, None, Err(error)),
+            Err(error) => return Err(moved(error, start)),
+        };
+        let body = match damage {
+            Some(damage) => Err(damage),
+            None => body.map_err(|error| placed(error, start)).map(|body| Body {
+                payload: body.payload.start + start..body.payload.end + start,
+                form: body.form,
+            }),
         };
         Ok(Self {
-            version,
-            body,
+            release: release.or_else(|| uki.uname.clone()),
+            build,
             uki: Some(uki),
+            body,
         })
     }
 
@@ -82,47 +88,32 @@ impl Outline {
     fn of_kernel(source: &(impl ByteSource + ?Sized)) -> Result<Option<Self>, Error> {
         let head = source.read(0, source.size().min(HEAD) as usize)?;
         let whole = 0..source.size();
-        let (version, body) = if bzimage::is_bzimage(&head) {
-            bzimage::outline(source, &head)?
+        let mut version = KernelVersion::default();
+        let (payload, form) = if bzimage::is_bzimage(&head) {
+            let (told, payload) = bzimage::outline(source, &head)?;
+            version = told;
+            (payload, Form::Packed(Wrapper::BzImage))
         } else if zboot::is_zboot(&head) {
-            (None, zboot::payload(source.size(), &head))
+            let payload = zboot::payload(source.size(), &head);
+            (payload, Form::Packed(Wrapper::Zboot))
         } else if let Some(content) = KernelContent::of(source, &head)? {
-            let form = Form::Plain(content);
-            (
-                None,
-                content.check(source)?.map(|()| Body {
-                    payload: whole,
-                    form,
-                }),
-            )
+            let sound = match content {
+                KernelContent::Raw(_) => raw::check(source)?,
+                // Their readers find out.
+                KernelContent::Vmlinux | KernelContent::Btf => Ok(()),
+            };
+            (sound.map(|()| whole), Form::Plain(content))
         } else if Format::detect(&head).is_some() {
-            let form = Form::Packed(Wrapper::Nothing);
-            (
-                None,
-                Ok(Body {
-                    payload: whole,
-                    form,
-                }),
-            )
+            (Ok(whole), Form::Packed(Wrapper::Nothing))
         } else {
             return Ok(None);
         };
         Ok(Some(Self {
+            release: version.release,
+            build: version.build,
             uki: None,
-            version,
-            body,
+            body: payload.map(|payload| Body { payload, form }),
         }))
-    }
-}
-
-/// What a part of a file holds that begins at `start`, by offsets in the file.
-fn moved_body(body: Result<Body, Malformed>, start: u64) -> Result<Body, Malformed> {
-    match body {
-        Ok(Body { payload, form }) => Ok(Body {
-            payload: payload.start + start..payload.end + start,
-            form,
-        }),
-        Err(error) => Err(placed(error, start)),
     }
 }
 
@@ -136,13 +127,69 @@ fn no_kernel(linux: &(impl ByteSource + ?Sized)) -> Result<Malformed, Error> {
     Ok(Malformed::new(0_u64, what))
 }
 
+/// A kernel inside its file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Body {
+    /// Where its bytes are in the file, as they stand there: compressed, or not.
+    pub(crate) payload: Range<u64>,
+    /// What those bytes are.
+    pub(crate) form: Form,
+}
+
+/// What the payload of an image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The kernel itself.
+    Plain(KernelContent),
+    /// The kernel, compressed, as the payload of a decompressor or alone.
+    Packed(Wrapper),
+}
+
+/// What a compressed kernel comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrapper {
+    /// An x86 bzImage.
+    BzImage,
+    /// An EFI zboot image.
+    Zboot,
+    /// Nothing: the whole file is compressed.
+    Nothing,
+}
+
+/// A kernel that is not compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KernelContent {
+    /// An ELF executable.
+    Vmlinux,
+    /// A base BTF alone.
+    Btf,
+    /// A raw image, which begins with its architecture's header.
+    Raw(raw::RawHeader),
+}
+
+impl Wrapper {
+    /// What is expected to come out of it.
+    fn holds(self) -> &'static str {
+        match self {
+            Self::BzImage => "an ELF file (vmlinux) as the bzImage's payload, decompressed",
+            Self::Zboot => "a vmlinux (ELF) or a raw Image as the zboot payload, decompressed",
+            Self::Nothing => "a vmlinux (ELF), a raw Image or raw BTF after decompression",
+        }
+    }
+
+    fn may_hold(self, content: KernelContent) -> bool {
+        match self {
+            Self::BzImage => content == KernelContent::Vmlinux,
+            Self::Zboot => content != KernelContent::Btf,
+            Self::Nothing => true,
+        }
+    }
+}
+
 impl KernelContent {
     /// Tells what is in `source`, which begins with `head`; `None` if it is no
     /// kernel, or a compressed one.
-    pub(crate) fn of(
-        source: &(impl ByteSource + ?Sized),
-        head: &[u8],
-    ) -> Result<Option<Self>, Error> {
+    fn of(source: &(impl ByteSource + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
         if elf::is_elf(head) {
             return Ok(Some(Self::Vmlinux));
         }
@@ -153,107 +200,70 @@ impl KernelContent {
         Ok(raw::RawHeader::of(source, head)?.map(Self::Raw))
     }
 
-    /// Refuses a kernel that is cut short, as far as its headers tell.
-    fn check(self, source: &(impl ByteSource + ?Sized)) -> Result<Result<(), Malformed>, Error> {
-        match self {
-            Self::Raw(_) => raw::check(source),
-            // Their readers find out.
-            Self::Vmlinux | Self::Btf => Ok(Ok(())),
-        }
-    }
-
     /// Reads the kernel in `source`. Its banner is only looked for if
     /// `version` is not known yet.
-    pub(crate) fn read(
+    fn read(
         self,
         source: &(impl ByteSource + ?Sized),
         version: Option<KernelVersion>,
     ) -> Result<Image, Error> {
         match self {
             Self::Vmlinux => vmlinux::read(source, version),
-            Self::Btf => btf(source),
+            Self::Btf if source.size() > MAX_BTF => Err(too_long(MAX_BTF).into()),
+            Self::Btf => Ok(Image {
+                base_btf: source.range(0, source.size(), "BTF")?.into_owned(),
+                ..Image::default()
+            }),
             Self::Raw(header) => raw::read(source, header),
         }
     }
 }
 
-/// Reads the compressed kernel that fills `payload`, which begins at `start`
-/// in its file and came in `wrapper`, which told `version`.
-pub(crate) fn read_packed(
-    payload: &(impl ByteSource + ?Sized),
-    start: u64,
-    wrapper: Wrapper,
-    version: Option<KernelVersion>,
-) -> Result<Image, Error> {
+/// Reads the image in `source`.
+pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> {
+    let outline = Outline::of(source)?;
+    // Only a bzImage tells the build.
+    let version = outline.build.is_some().then_some(KernelVersion {
+        release: outline.release,
+        build: outline.build,
+    });
+    let Body { payload, form } = outline.body?;
+    let start = payload.start;
+    let payload = Window::new(source, payload);
+    let wrapper = match form {
+        Form::Plain(content) => {
+            let image = content.read(&payload, version);
+            return image.map_err(|error| moved(error, start));
+        }
+        Form::Packed(wrapper) => wrapper,
+    };
     if payload.size() > MAX_KERNEL as u64 {
         return Err(too_long(MAX_KERNEL as u64).into());
     }
+    let packed = payload.range(0, payload.size(), "a payload")?;
+    let format = Format::detect(&packed).ok_or_else(|| {
+        let what = "a payload compressed by gzip, xz, zstd, lz4, lzma, bzip2 or lzop";
+        Malformed::new(start, what)
+    })?;
     let mut kernel = Vec::new();
-    unpack(payload, start, wrapper, &mut kernel)?;
+    compression::decompress(format, &packed, MAX_KERNEL, &mut kernel)
+        .map_err(|error| placed(error, start))?;
     let content = KernelContent::of(&kernel[..], &kernel)?
         .filter(|&content| wrapper.may_hold(content))
         .ok_or_else(|| Malformed::new(start, wrapper.holds()))?;
     content.read(&kernel[..], version)
 }
 
-/// Decompresses `payload`.
-fn unpack(
-    payload: &(impl ByteSource + ?Sized),
-    start: u64,
-    wrapper: Wrapper,
-    kernel: &mut Vec<u8>,
-) -> Result<(), Error> {
-    let payload = payload.range(0, payload.size(), "a payload")?;
-    let format = Format::detect(&payload).ok_or_else(|| {
-        let what = "a payload compressed by gzip, xz, zstd, lz4, lzma, bzip2 or lzop";
-        Malformed::new(start, what)
-    })?;
-    // The kernel's build ends a bzImage's payload in its unpacked length;
-    // gzip's own trailer ends in the same. To hold it from the start spares
-    // the memory that growing would take. One byte more lets the end be seen.
-    let stated = match payload.last_chunk() {
-        Some(&last) if wrapper == Wrapper::BzImage || format == Format::Gzip => {
-            u32::from_le_bytes(last) as usize
-        }
-        _ => 0,
-    };
-    if stated <= MAX_KERNEL.min(payload.len().saturating_mul(MAX_RATIO)) {
-        kernel
-            .try_reserve_exact(stated + 1)
-            .map_err(std::io::Error::other)?;
+/// An error at an offset in a part of a file that begins at `start`, as one in
+/// the file.
+fn moved(error: Error, start: u64) -> Error {
+    match error {
+        Error::Malformed(error) => placed(error, start).into(),
+        other => other,
     }
-    compression::decompress(format, &payload, MAX_KERNEL, kernel)
-        .map_err(|error| placed(error, start))?;
-    Ok(())
 }
 
-/// Reads the raw BTF in `source`.
-fn btf(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> {
-    if source.size() > MAX_BTF {
-        return Err(too_long(MAX_BTF).into());
-    }
-    Ok(Image {
-        base_btf: source.range(0, source.size(), "BTF")?.into_owned(),
-        ..Image::default()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::compression::tests::pack;
-
-    #[test]
-    fn a_stated_length_is_only_a_hint() {
-        for stated in [0_u32, 4, 5, 0x1000_0000, u32::MAX] {
-            let mut payload = pack(Format::Zstd, b"hello");
-            payload.extend_from_slice(&stated.to_le_bytes());
-            let mut kernel = Vec::new();
-            unpack(&payload[..], 0, Wrapper::BzImage, &mut kernel).unwrap();
-            assert_eq!(kernel, b"hello");
-            assert!(kernel.capacity() < 1 << 20, "{}", kernel.capacity());
-        }
-    }
+/// [`moved`], of an error that is known to be about the bytes.
+fn placed(error: Malformed, start: u64) -> Malformed {
+    Malformed::new(error.offset.saturating_add(start), error.expected)
 }

@@ -12,14 +12,12 @@ mod banner;
 mod build_id;
 mod bzimage;
 mod detect;
-mod layers;
 mod pe;
-pub mod peek;
+mod peek;
 mod raw;
 mod s390x;
 mod uki;
 mod vmlinux;
-mod window;
 mod zboot;
 
 use std::path::Path;
@@ -28,13 +26,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::module::ElfTarget;
-use crate::module::source::{ByteSource, Regular};
-use detect::Outline;
-use layers::{Body, Form};
-use window::{Window, moved};
+use crate::module::source::Regular;
 
+pub(crate) use detect::read;
+pub use peek::peek;
 pub(crate) use peek::same_build;
-pub use peek::{payload_digest_of, peek};
 
 /// The longest kernel that is decompressed, in bytes. Distributions' have 30
 /// to 60 MB; one with DWARF inside is only read where it is not compressed.
@@ -83,19 +79,6 @@ pub fn open(path: &Path) -> Result<Image, Error> {
 /// Those of [`open`], without [`Error::Io`].
 pub fn parse(bytes: &[u8]) -> Result<Image, Error> {
     read(bytes)
-}
-
-pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> {
-    let Outline { version, body, .. } = Outline::of(source)?;
-    let Body { payload, form } = body?;
-    let start = payload.start;
-    let kernel = Window::new(source, payload);
-    match form {
-        Form::Plain(content) => content
-            .read(&kernel, version)
-            .map_err(|error| moved(error, start)),
-        Form::Packed(wrapper) => detect::read_packed(&kernel, start, wrapper, version),
-    }
 }
 
 #[cfg(test)]

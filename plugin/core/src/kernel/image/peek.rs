@@ -6,78 +6,31 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use btf_guard_btf::error::Malformed;
-use sha2::{Digest, Sha256};
 
 use super::detect::Outline;
 use super::open;
-use super::uki::Uki;
 use crate::kernel::Error;
 use crate::module::source::{ByteSource, Regular};
-
-/// How much of a payload is read at once, in bytes.
-const CHUNK: u64 = 1 << 20;
-
-/// An image, seen from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peek {
-    /// `uname -r`: of a bzImage by its version string, else of a UKI by its
-    /// `.uname`. Other formats do not show it.
-    pub release: Option<String>,
-    /// `uname -v`, of a bzImage by its version string.
-    pub(crate) build: Option<String>,
-    /// What the UKI around the kernel says, if there is one.
-    pub uki: Option<Uki>,
-    /// What is missing of the image: [`open`] fails with this.
-    pub(crate) damage: Option<Malformed>,
-}
 
 /// Looks at the image `path` without unpacking it; a few kilobytes are read.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read or is no regular file,
 /// [`Error::Malformed`] if it is no kernel image.
-pub fn peek(path: &Path) -> Result<Peek, Error> {
-    let outline = Outline::of(&Regular::open(path)?)?;
-    let version = outline.version.unwrap_or_default();
-    let uname = outline.uki.as_ref().and_then(|uki| uki.uname.clone());
-    Ok(Peek {
-        release: version.release.or(uname),
-        build: version.build,
-        uki: outline.uki,
-        damage: outline.body.err(),
-    })
+pub fn peek(path: &Path) -> Result<Outline, Error> {
+    Outline::of(&Regular::open(path)?)
 }
 
-/// SHA-256 of the kernel in the image `path` as it stands there, in lower-case
+/// SHA-256 of the kernel in an image as it stands there, in lower-case
 /// hexadecimal: of the compressed payload of a bzImage or EFI zboot image, in
 /// a UKI or not; of the whole UKI's `.linux` or the whole file otherwise. A new
 /// signature, or another UKI around the kernel, does not change a payload.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read or is no regular file,
 /// [`Error::Malformed`] if it is no kernel image or is cut short.
-pub(crate) fn payload_digest(path: &Path) -> Result<String, Error> {
-    digest(&Regular::open(path)?)
-}
-
-/// [`payload_digest`] of an image that came from elsewhere, such as a package.
-///
-/// # Errors
-/// Those of [`payload_digest`], without [`Error::Io`].
-pub fn payload_digest_of(bytes: &[u8]) -> Result<String, Error> {
-    digest(bytes)
-}
-
-fn digest(source: &(impl ByteSource + ?Sized)) -> Result<String, Error> {
+pub(crate) fn payload_digest(source: &(impl ByteSource + ?Sized)) -> Result<String, Error> {
     let payload = Outline::of(source)?.body?.payload;
-    let mut hasher = Sha256::new();
-    let mut at = payload.start;
-    while at < payload.end {
-        let length = CHUNK.min(payload.end - at);
-        hasher.update(&*source.range(at, length, "a kernel")?);
-        at += length;
-    }
-    Ok(hex::encode(hasher.finalize()))
+    Ok(source.sha256(payload)?)
 }
 
 /// True if two images hold the same build of a kernel. Its content decides: they
@@ -95,7 +48,8 @@ pub(crate) fn same_build(one: &Path, other: &Path) -> Result<bool, Error> {
     }
     let (shown, other_shown) = (peek(one)?, peek(other)?);
     let differ = |a: Option<String>, b: Option<String>| a.is_some() && b.is_some() && a != b;
-    if payload_digest(one)? == payload_digest(other)? {
+    let digest = |path: &Path| payload_digest(&Regular::open(path)?);
+    if digest(one)? == digest(other)? {
         return Ok(true);
     }
     if differ(shown.build, other_shown.build) {

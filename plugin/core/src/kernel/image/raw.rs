@@ -109,9 +109,9 @@ pub(crate) fn read(source: &(impl ByteSource + ?Sized), header: RawHeader) -> Re
         return Ok(header.image(&bytes, base));
     }
     if header.machine == elf::EM_S390
-        && let Some(unpacked) = s390x::unpack(&bytes)?
+        && let Some((kernel, base)) = s390x::unpack(&bytes)?
     {
-        return Ok(header.image(&unpacked.kernel, unpacked.base));
+        return Ok(header.image(&kernel, base));
     }
     let image = header.image(&bytes, 0..0);
     if image.release.is_none() {

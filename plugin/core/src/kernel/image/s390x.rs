@@ -29,20 +29,13 @@ const MAX_TRIES: usize = 64;
 /// right one.
 const NO_ACCIDENT: usize = 1 << 20;
 
-/// A kernel that was unpacked.
-pub(crate) struct Unpacked {
-    /// Its bytes.
-    pub(crate) kernel: Vec<u8>,
-    /// Where its base BTF is; nowhere if that is empty.
-    pub(crate) base: Range<usize>,
-}
-
-/// Unpacks the kernel in `image`. `None` if none is in there.
+/// Unpacks the kernel in `image`: its bytes, and where its base BTF is, nowhere if that
+/// is empty. `None` if none is in there.
 ///
 /// # Errors
 /// [`Error::Malformed`] if there is one that is cut short or damaged. All tries together unpack no
 /// more than [`MAX_KERNEL`] bytes.
-pub(crate) fn unpack(image: &[u8]) -> Result<Option<Unpacked>, Error> {
+pub(crate) fn unpack(image: &[u8]) -> Result<Option<(Vec<u8>, Range<usize>)>, Error> {
     let mut left = MAX_KERNEL;
     let mut kernel = Vec::new();
     let places = (CODE..image.len()).step_by(ALIGN).filter_map(|at| {
@@ -54,13 +47,13 @@ pub(crate) fn unpack(image: &[u8]) -> Result<Option<Unpacked>, Error> {
         left = left.saturating_sub(kernel.len());
         let result = result.and_then(|()| btf_guard_btf::find_base(&kernel, Order::Big));
         match result {
-            Ok(Some(base)) => return Ok(Some(Unpacked { kernel, base })),
+            Ok(Some(base)) => return Ok(Some((kernel, base))),
             Err(error) if kernel.len() >= NO_ACCIDENT => {
                 let what = format!("{} (in the kernel that begins at {at:#x})", error.expected);
                 return Err(Malformed::new(at as u64 + error.offset, what).into());
             }
             Ok(None) if banner::find(&kernel).is_some() => {
-                return Ok(Some(Unpacked { kernel, base: 0..0 }));
+                return Ok(Some((kernel, 0..0)));
             }
             Ok(None) | Err(_) => {}
         }

@@ -13,7 +13,6 @@ use btf_guard_btf::error::Malformed;
 use btf_guard_btf::printable;
 
 use super::pe::{self, PeSection};
-use super::window::Window;
 use crate::kernel::Error;
 use crate::module::source::ByteSource;
 
@@ -88,16 +87,13 @@ pub(crate) fn read(
     if base.is_some() {
         parts.next();
     }
-    let words = Words { source };
     let base = base.unwrap_or_default();
     let mut uki = Uki {
         linux: linux.range(),
-        uname: words
-            .text(base, b".uname")?
-            .map(|text| printable(text.trim().as_bytes())),
-        cmdline: words.cmdline(base)?,
-        initrd: words.initrd(base),
-        os_release: words.text(base, b".osrel")?,
+        uname: text(source, base, b".uname")?.map(|text| printable(text.trim().as_bytes())),
+        cmdline: cmdline(source, base)?,
+        initrd: initrd(base),
+        os_release: text(source, base, b".osrel")?,
         profiles: Vec::new(),
     };
     for part in parts {
@@ -105,9 +101,9 @@ pub(crate) fn read(
             let what = format!("at most {PROFILES} sections .profile");
             return Err(Malformed::new(0_u64, what).into());
         }
-        let text = words.text(part, b".profile")?.unwrap_or_default();
+        let profile = text(source, part, b".profile")?.unwrap_or_default();
         let value = |key: &str| {
-            let value = text
+            let value = profile
                 .lines()
                 .find_map(|line| line.trim().strip_prefix(key))?;
             Some(printable(value.trim_matches(['"', '\'']).as_bytes()))
@@ -115,8 +111,8 @@ pub(crate) fn read(
         uki.profiles.push(Profile {
             id: value("ID="),
             title: value("TITLE="),
-            cmdline: words.cmdline(part)?.or_else(|| uki.cmdline.clone()),
-            initrd: words.initrd(part).or_else(|| uki.initrd.clone()),
+            cmdline: cmdline(source, part)?.or_else(|| uki.cmdline.clone()),
+            initrd: initrd(part).or_else(|| uki.initrd.clone()),
         });
     }
     Ok(Some((uki, damage)))
@@ -127,41 +123,36 @@ fn first<'s>(sections: &'s [PeSection], name: &[u8]) -> Option<&'s PeSection> {
     sections.iter().find(|section| section.name == name)
 }
 
-/// The sections' contents.
-struct Words<'s, S: ?Sized> {
-    source: &'s S,
+/// The text of a section, up to a NUL. `None` too if it lies outside the
+/// file, which is told elsewhere.
+fn text(
+    source: &(impl ByteSource + ?Sized),
+    part: &[PeSection],
+    name: &[u8],
+) -> Result<Option<String>, Error> {
+    let section = first(part, name).filter(|section| section.check(source.size()).is_ok());
+    let Some(section) = section else {
+        return Ok(None);
+    };
+    if section.size > TEXT {
+        return Err(section.expected("of at most 65536 bytes").into());
+    }
+    let text = source.range(section.offset, section.size, "a text")?;
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    Ok(Some(String::from_utf8_lossy(text).into_owned()))
 }
 
-impl<S: ByteSource + ?Sized> Words<'_, S> {
-    /// The text of a section, up to a NUL. `None` too if it lies outside the
-    /// file, which is told elsewhere.
-    fn text(&self, part: &[PeSection], name: &[u8]) -> Result<Option<String>, Error> {
-        let Some(section) = first(part, name) else {
-            return Ok(None);
-        };
-        if section.check(self.source.size()).is_err() {
-            return Ok(None);
-        }
-        if section.size > TEXT {
-            return Err(section.expected("of at most 65536 bytes").into());
-        }
-        let window = Window::new(self.source, section.range());
-        let text = window.range(0, section.size, "a text")?;
-        let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-        Ok(Some(String::from_utf8_lossy(text).into_owned()))
-    }
+/// The command line, as `mangle_stub_cmdline()` of systemd-stub makes it
+/// one line.
+fn cmdline(
+    source: &(impl ByteSource + ?Sized),
+    part: &[PeSection],
+) -> Result<Option<String>, Error> {
+    let text = text(source, part, b".cmdline")?;
+    let line = text.map(|text| text.replace(|c: char| c.is_control(), " "));
+    Ok(line.map(|line| line.trim().to_owned()))
+}
 
-    /// The command line, as `mangle_stub_cmdline()` of systemd-stub makes it
-    /// one line.
-    fn cmdline(&self, part: &[PeSection]) -> Result<Option<String>, Error> {
-        let text = self.text(part, b".cmdline")?;
-        Ok(text.map(|text| {
-            let line = text.replace(|c: char| c.is_control(), " ");
-            line.trim().to_owned()
-        }))
-    }
-
-    fn initrd(&self, part: &[PeSection]) -> Option<Range<u64>> {
-        first(part, b".initrd").map(PeSection::range)
-    }
+fn initrd(part: &[PeSection]) -> Option<Range<u64>> {
+    first(part, b".initrd").map(PeSection::range)
 }

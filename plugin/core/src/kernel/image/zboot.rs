@@ -4,9 +4,9 @@
 //! Field by field as in `drivers/firmware/efi/libstub/zboot-header.S` (Linux
 //! 6.1 and later); used by arm64, riscv64 and loongarch64.
 
-use btf_guard_btf::error::Malformed;
+use std::ops::Range;
 
-use super::layers::{Body, Form, Wrapper};
+use btf_guard_btf::error::Malformed;
 
 /// True of the start of a zboot image: the DOS magic, and `zimg` behind it.
 pub(crate) fn is_zboot(head: &[u8]) -> bool {
@@ -16,7 +16,7 @@ pub(crate) fn is_zboot(head: &[u8]) -> bool {
 /// Where the compressed kernel is, in an image of `size` bytes that begins
 /// with `head`. The compression's name at 0x18 is not needed: the payload
 /// shows it.
-pub(crate) fn payload(size: u64, head: &[u8]) -> Result<Body, Malformed> {
+pub(crate) fn payload(size: u64, head: &[u8]) -> Result<Range<u64>, Malformed> {
     let word = |at: usize| {
         let bytes = head.get(at..).and_then(|rest| rest.first_chunk());
         bytes
@@ -25,10 +25,8 @@ pub(crate) fn payload(size: u64, head: &[u8]) -> Result<Body, Malformed> {
     };
     let (start, length) = (word(8)?, word(0xc)?);
     if length == 0 {
-        return Err(Malformed::new(
-            0xc_u64,
-            "the length of the zboot payload, not 0",
-        ));
+        let what = "the length of the zboot payload, not 0";
+        return Err(Malformed::new(0xc_u64, what));
     }
     let end = start + length;
     if end > size {
@@ -38,8 +36,5 @@ pub(crate) fn payload(size: u64, head: &[u8]) -> Result<Body, Malformed> {
         );
         return Err(Malformed::new(size, what));
     }
-    Ok(Body {
-        payload: start..end,
-        form: Form::Packed(Wrapper::Zboot),
-    })
+    Ok(start..end)
 }

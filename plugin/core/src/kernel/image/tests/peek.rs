@@ -7,7 +7,8 @@ use btf_guard_btf::Order;
 
 use super::assemble::{arm64, s390x, uki, zboot};
 use super::*;
-use crate::kernel::image::peek::{Peek, payload_digest};
+use crate::kernel::image::detect::Outline;
+use crate::kernel::image::peek::payload_digest;
 
 const VERSION: &[u8] = b"6.18.15-x (a@b) #9 SMP y\0";
 
@@ -24,7 +25,7 @@ impl Files {
         path
     }
 
-    fn peek(&self, bytes: &[u8]) -> Peek {
+    fn peek(&self, bytes: &[u8]) -> Outline {
         super::peek(&self.put("peek", bytes)).unwrap()
     }
 }
@@ -39,7 +40,7 @@ fn release_and_build_of_what_shows_them() {
     let shown = files.peek(&kernel(VERSION));
     assert_eq!(shown.release.as_deref(), Some("6.18.15-x"));
     assert_eq!(shown.build.as_deref(), Some("#9 SMP y"));
-    assert_eq!((shown.uki, shown.damage), (None, None));
+    assert!(shown.uki.is_none() && shown.body.is_ok());
 
     // A UKI's kernel knows better than who built the UKI.
     let shown = files.peek(&uki(&[(".uname", b"7.0"), (".linux", &kernel(VERSION))]));
@@ -61,7 +62,7 @@ fn release_and_build_of_what_shows_them() {
     ] {
         let shown = files.peek(&bytes);
         assert_eq!((shown.release, shown.build), (None, None));
-        assert_eq!((shown.uki, shown.damage), (None, None));
+        assert!(shown.uki.is_none() && shown.body.is_ok());
     }
     let none = super::peek(&files.put("none", b"#!/bin/sh"));
     assert!(matches!(none, Err(Error::Malformed(_))));
@@ -74,26 +75,21 @@ fn an_image_that_is_cut_short_still_shows_its_version() {
     let cut = &whole[..whole.len() / 2 + 400];
     let shown = files.peek(cut);
     assert_eq!(shown.release.as_deref(), Some("6.18.15-x"));
-    assert_eq!(shown.damage, Some(malformed(both(cut))));
+    assert_eq!(shown.body.unwrap_err(), malformed(both(cut)));
 
     let whole = uki(&[(".cmdline", b"a"), (".uname", b"7.0"), (".linux", &whole)]);
     let cut = &whole[..whole.len() - 600];
     let shown = files.peek(cut);
     assert_eq!(shown.release.as_deref(), Some("6.18.15-x"));
     assert_eq!(shown.uki.unwrap().cmdline.as_deref(), Some("a"));
-    assert_eq!(shown.damage, Some(malformed(both(cut))));
+    assert_eq!(shown.body.unwrap_err(), malformed(both(cut)));
 
     // Of the kernel itself nothing is left but its place.
     let start = files.peek(&whole).uki.unwrap().linux.start;
     let shown = files.peek(&whole[..start as usize]);
     assert_eq!(shown.release.as_deref(), Some("7.0"));
-    assert!(
-        shown
-            .damage
-            .unwrap()
-            .expected
-            .contains(".linux inside the file")
-    );
+    let damage = shown.body.unwrap_err();
+    assert!(damage.expected.contains(".linux inside the file"));
 
     // A version string that is cut is none.
     let text = &kernel(VERSION)[..0x323 + VERSION.len() - 1];
@@ -104,7 +100,7 @@ fn an_image_that_is_cut_short_still_shows_its_version() {
 
 #[test]
 fn a_payload_keeps_its_digest() {
-    let digest = |bytes: &[u8]| payload_digest_of(bytes).unwrap();
+    let digest = |bytes: &[u8]| payload_digest(bytes).unwrap();
     let plain = kernel(VERSION);
     // Signed, and as a UKI: the payload is where it was.
     let mut signed = plain.clone();
@@ -128,9 +124,12 @@ fn a_payload_keeps_its_digest() {
     let long = bzimage(&vec![7; (5 << 20) + 1], VERSION);
     let path = Files::new();
     let path = path.put("long", &long);
-    assert_eq!(payload_digest(&path).unwrap(), digest(&long));
+    assert_eq!(
+        payload_digest(&Regular::open(&path).unwrap()).unwrap(),
+        digest(&long)
+    );
     assert_ne!(digest(&long), digest(&bzimage(&vec![7; 5 << 20], VERSION)));
-    assert!(payload_digest_of(&plain[..plain.len() - 101]).is_err());
+    assert!(payload_digest(&plain[..plain.len() - 101]).is_err());
 }
 
 #[test]
