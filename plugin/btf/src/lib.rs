@@ -9,7 +9,6 @@ mod base;
 mod chains;
 mod ctype;
 mod env;
-mod errno;
 pub mod error;
 mod escape;
 pub mod features;

@@ -22,8 +22,8 @@ pub(crate) const EDGE: usize = 32;
 pub(crate) struct Log {
     entries: Vec<String>,
     line_max: usize,
-    /// Lines that were never made: how many, and behind which entry.
-    gap: Option<(usize, usize)>,
+    /// Lines in the middle that were never made.
+    skipped: usize,
 }
 
 impl Log {
@@ -32,7 +32,7 @@ impl Log {
         Self {
             entries: Vec::new(),
             line_max,
-            gap: None,
+            skipped: 0,
         }
     }
 
@@ -49,11 +49,9 @@ impl Log {
         self.push(text.get(..self.line_max).unwrap_or(text));
     }
 
-    /// The kernel logs so many lines here that nobody keeps.
+    /// The kernel logs so many lines here that nobody keeps; [`EDGE`] or more follow.
     pub(crate) fn skip(&mut self, lines: usize) {
-        if lines > 0 {
-            self.gap = Some((lines, self.entries.len()));
-        }
+        self.skipped = lines;
     }
 
     fn push(&mut self, text: &[u8]) {
@@ -67,15 +65,12 @@ impl Log {
 
     /// Of very many lines the first and the last.
     pub(crate) fn into_entries(self) -> Vec<String> {
-        let Self {
-            mut entries, gap, ..
-        } = self;
-        let (skipped, at) = gap.unwrap_or((0, EDGE));
-        let left_out = (entries.len() + skipped).saturating_sub(2 * EDGE);
+        let mut entries = self.entries;
+        let left_out = (entries.len() + self.skipped).saturating_sub(2 * EDGE);
         if left_out == 0 {
             return entries;
         }
-        let last = entries.split_off(at.max(entries.len().saturating_sub(EDGE)));
+        let last = entries.split_off(entries.len() - EDGE);
         entries.truncate(EDGE);
         entries.push(format!("({left_out} lines left out)"));
         entries.extend(last);
@@ -111,11 +106,16 @@ mod tests {
         }
         let entries = log.into_entries();
         assert_eq!(entries.len(), 2 * EDGE + 1);
-        assert_eq!(entries[0], "0");
-        assert_eq!(entries[31], "31");
-        assert_eq!(entries[32], "(99936 lines left out)");
-        assert_eq!(entries[33], "99968");
-        assert_eq!(entries[64], "99999");
+        let left_out = "(99936 lines left out)";
+        for (at, line) in [
+            (0, "0"),
+            (31, "31"),
+            (32, left_out),
+            (33, "99968"),
+            (64, "99999"),
+        ] {
+            assert_eq!(entries[at], line);
+        }
     }
 
     #[test]

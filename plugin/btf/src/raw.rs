@@ -98,32 +98,12 @@ pub(crate) mod kind {
     pub(crate) const ENUM64: u8 = 19;
 
     /// The kernel's word for each, `btf_kind_str[]`.
-    pub(crate) const NAMES: [&str; 20] = [
-        "UNKNOWN",
-        "INT",
-        "PTR",
-        "ARRAY",
-        "STRUCT",
-        "UNION",
-        "ENUM",
-        "FWD",
-        "TYPEDEF",
-        "VOLATILE",
-        "CONST",
-        "RESTRICT",
-        "FUNC",
-        "FUNC_PROTO",
-        "VAR",
-        "DATASEC",
-        "FLOAT",
-        "DECL_TAG",
-        "TYPE_TAG",
-        "ENUM64",
-    ];
+    const NAMES: &str = "UNKNOWN INT PTR ARRAY STRUCT UNION ENUM FWD TYPEDEF VOLATILE CONST \
+        RESTRICT FUNC FUNC_PROTO VAR DATASEC FLOAT DECL_TAG TYPE_TAG ENUM64";
 
     /// The kernel's word for a kind.
     pub(crate) fn word(kind: u8) -> &'static str {
-        NAMES.get(usize::from(kind)).copied().unwrap_or("UNKNOWN")
+        NAMES.split(' ').nth(kind.into()).unwrap_or("UNKNOWN")
     }
 
     /// A kind in JSON: the kernel's word for it.
@@ -139,8 +119,8 @@ pub(crate) mod kind {
 
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
             let word = Cow::<str>::deserialize(from)?;
-            let kind = super::NAMES.iter().position(|name| *name == word);
-            let kind = kind.and_then(|kind| u8::try_from(kind).ok());
+            let mut kinds = (0u8..).zip(super::NAMES.split(' '));
+            let kind = kinds.find(|(_, name)| *name == word).map(|(kind, _)| kind);
             kind.ok_or_else(|| D::Error::custom("no kind of BTF"))
         }
     }

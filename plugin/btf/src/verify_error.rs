@@ -6,8 +6,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::errno::{E2BIG, EINVAL, ELOOP, ENOENT, ENOTSUPP};
 use crate::log_buffer::unescape;
+
+const E2BIG: i32 = 7;
+const EINVAL: i32 = 22;
+const ENOENT: i32 = 2;
+const ELOOP: i32 = 40;
+/// Not in userspace's errno.h; `finit_module(2)` returns it all the same.
+const ENOTSUPP: i32 = 524;
 
 /// The first rule that a BTF breaks, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,33 +6,19 @@ use crate::Base;
 
 /// BTF of `count` pointers and one struct of this name.
 fn btf(order: Order, header: u32, name: &str, count: usize) -> Vec<u8> {
-    let word = |value: u32| match order {
-        Order::Little => value.to_le_bytes(),
-        Order::Big => value.to_be_bytes(),
-    };
-    let mut types = Vec::new();
-    for _ in 0..count {
-        types.extend([0, 2 << 24, 0].map(word).concat());
-    }
-    types.extend([1, 4 << 24, 0].map(word).concat());
     let strings = format!("\0{name}\0");
-    let magic: [u8; 2] = match order {
-        Order::Little => [0x9f, 0xeb],
-        Order::Big => [0xeb, 0x9f],
+    let mut types = [0, 2 << 24, 0].repeat(count);
+    types.extend([1, 4 << 24, 0]);
+    let length = 4 * types.len() as u32;
+    let magic = match order {
+        Order::Little => 0x0001_eb9f,
+        Order::Big => 0xeb9f_0100,
     };
-    let mut out = magic.to_vec();
-    out.extend_from_slice(&[1, 0]);
-    let lengths = [types.len(), types.len(), strings.len()].map(|length| word(length as u32));
-    out.extend(
-        [[word(header), word(0)], [lengths[0], lengths[1]]]
-            .concat()
-            .concat(),
-    );
-    out.extend(lengths[2]);
-    out.resize(header as usize, 0);
-    out.extend(types);
-    out.extend_from_slice(strings.as_bytes());
-    out
+    let mut words = vec![magic, header, 0, length, length, strings.len() as u32];
+    words.resize(header as usize / 4, 0);
+    words.extend(types);
+    let words = words.into_iter().flat_map(|word| order.bytes(word));
+    words.chain(strings.into_bytes()).collect()
 }
 
 fn kernel(count: usize) -> Vec<u8> {
@@ -71,23 +57,15 @@ fn what_is_not_sound_is_no_base() {
     // Magic, version, flags; the header's length; sections; the types' kinds;
     // the NULs; the name.
     let strings = good.len() - 13;
-    for at in [
-        0,
-        1,
-        2,
-        3,
-        4,
-        5,
-        8,
-        12,
-        16,
-        20,
+    let header = [0, 1, 2, 3, 4, 5, 8, 12, 16, 20];
+    let behind = [
         24 + 7,
         24 + 12 * 3 + 7,
         strings,
         strings + 4,
         good.len() - 1,
-    ] {
+    ];
+    for at in header.into_iter().chain(behind) {
         for value in [0x11, 0x7f, 0xff] {
             let mut bad = good.clone();
             bad[at] = value;
@@ -96,10 +74,8 @@ fn what_is_not_sound_is_no_base() {
         }
     }
     for length in 0..good.len() {
-        assert_eq!(
-            find_base(&good[..length], Order::Little).ok().flatten(),
-            None
-        );
+        let found = find_base(&good[..length], Order::Little);
+        assert_eq!(found.ok().flatten(), None);
     }
 }
 
@@ -178,10 +154,8 @@ fn walks_over_each_other_end() {
         image[kind] = last as u8;
         let before = std::time::Instant::now();
         let error = find_base(&image, Order::Little).unwrap_err();
-        assert_eq!(
-            error.expected,
-            "BTF, not thousands of BTFs that lie over each other"
-        );
+        let expected = "BTF, not thousands of BTFs that lie over each other";
+        assert_eq!(error.expected, expected);
         // Without the bound it would be some minutes.
         assert!(before.elapsed().as_secs() < 10);
     }

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,9 +53,8 @@ impl fmt::Display for Difference {
 pub struct BasePairMemo {
     /// Pairs of base types from which everything is the same.
     same: HashSet<(u32, u32)>,
-    /// Pairs from which a difference is reached, by its place in `differences`.
-    different: HashMap<(u32, u32), usize>,
-    differences: Vec<Difference>,
+    /// Pairs from which a difference is reached.
+    different: HashMap<(u32, u32), Arc<Difference>>,
 }
 
 /// Bytes of names that one comparison may read. Names that real BTF holds are
@@ -118,11 +118,8 @@ impl PairWalk<'_> {
             if next > budget {
                 return Comparison::Undecided;
             }
-            let known = self.known.different.get(&pair);
-            if let Some(difference) = known.and_then(|&at| self.known.differences.get(at)) {
-                let difference = difference.clone();
-                self.learn_difference(next, &difference);
-                return Comparison::Different(difference);
+            if let Some(difference) = self.known.different.get(&pair).cloned() {
+                return self.learn_difference(next, difference);
             }
             let alike = self.alike(pair, next);
             if self.patience == 0 {
@@ -135,8 +132,7 @@ impl PairWalk<'_> {
                     here: describe(self.here, id),
                     there: describe(self.there, there),
                 };
-                self.learn_difference(next, &difference);
-                return Comparison::Different(difference);
+                return self.learn_difference(next, Arc::new(difference));
             }
             next += 1;
         }
@@ -224,19 +220,15 @@ impl PairWalk<'_> {
     }
 
     /// Whatever led to a difference differs by it.
-    fn learn_difference(&mut self, found: usize, difference: &Difference) {
-        let at = self.known.differences.len();
-        let mut learned = false;
+    fn learn_difference(&mut self, found: usize, difference: Arc<Difference>) -> Comparison {
         let mut current = found;
         while let Some(&(pair, from)) = self.queue.get(current) {
             if self.are_of_bases(pair) {
-                learned |= self.known.different.insert(pair, at).is_none();
+                self.known.different.insert(pair, difference.clone());
             }
             current = from;
         }
-        if learned {
-            self.known.differences.push(difference.clone());
-        }
+        Comparison::Different(Difference::clone(&difference))
     }
 }
 

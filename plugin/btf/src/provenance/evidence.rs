@@ -8,18 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::equivalence::Difference;
 
 /// A type of a split BTF, as a sentence names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("[{id}] {is}")]
 pub struct TypeRef {
     /// Its id on the base at hand.
     pub(crate) id: u32,
     /// Kind and name.
     pub(crate) is: String,
-}
-
-impl fmt::Display for TypeRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {}", self.id, self.is)
-    }
 }
 
 /// One piece of evidence: the first of its class, and how many more there are.
@@ -33,10 +28,11 @@ pub struct Evidence {
 }
 
 /// What does not fit, by class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "rule", rename_all = "kebab-case")]
 pub enum Mismatch {
     /// Its own strings continue a string section of another length.
+    #[error("its strings continue a base with {built_for} bytes of strings, not {here}")]
     Length {
         /// Bytes of the section that they continue.
         built_for: u32,
@@ -45,6 +41,10 @@ pub enum Mismatch {
     },
     /// A name begins inside a string. BTF is deduplicated by whole strings, so
     /// on its own base every name is the start of one.
+    #[error(
+        "{of}: name offset {offset} lies inside {} string '{inside}', not at its start",
+        if *own { "its own" } else { "this base's" }
+    )]
     Name {
         /// The type that bears it, or whose member, enumerator or parameter does.
         of: TypeRef,
@@ -56,6 +56,7 @@ pub enum Mismatch {
         own: bool,
     },
     /// A type leads to one of a kind to which its kind never leads.
+    #[error("{of}: {by} leads to [{to}], here {found}, not {wanted}")]
     Kind {
         /// The type.
         of: TypeRef,
@@ -69,6 +70,7 @@ pub enum Mismatch {
         wanted: String,
     },
     /// A type does not fit where the split BTF puts it.
+    #[error("{of}: {by} is of type [{to}], here {found}: {problem}")]
     Layout {
         /// The struct, union, array, variable or section.
         of: TypeRef,
@@ -82,6 +84,9 @@ pub enum Mismatch {
         problem: String,
     },
     /// The base has this type already: deduplication would have left it out.
+    #[error(
+        "{of} leads to [{to}], here {found}: this base has such a type, and it would not be repeated"
+    )]
     Duplicate {
         /// The type.
         of: TypeRef,
@@ -91,6 +96,7 @@ pub enum Mismatch {
         found: String,
     },
     /// On the base that it was built against it means something else.
+    #[error("on {built_for}, whose release it names, {difference}")]
     Meaning {
         /// Which base that is, for people.
         built_for: String,
@@ -109,51 +115,6 @@ impl Mismatch {
             Self::Layout { .. } => "layout",
             Self::Duplicate { .. } => "duplicate",
             Self::Meaning { .. } => "meaning",
-        }
-    }
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length { built_for, here } => write!(
-                f,
-                "its strings continue a base with {built_for} bytes of strings, not {here}"
-            ),
-            Self::Name {
-                of,
-                offset,
-                inside,
-                own,
-            } => {
-                let whose = if *own { "its own" } else { "this base's" };
-                write!(
-                    f,
-                    "{of}: name offset {offset} lies inside {whose} string '{inside}', not at its start"
-                )
-            }
-            Self::Kind {
-                of,
-                by,
-                to,
-                found,
-                wanted,
-            } => write!(f, "{of}: {by} leads to [{to}], here {found}, not {wanted}"),
-            Self::Layout {
-                of,
-                by,
-                to,
-                found,
-                problem,
-            } => write!(f, "{of}: {by} is of type [{to}], here {found}: {problem}"),
-            Self::Duplicate { of, to, found } => write!(
-                f,
-                "{of} leads to [{to}], here {found}: this base has such a type, and it would not be repeated"
-            ),
-            Self::Meaning {
-                built_for,
-                difference,
-            } => write!(f, "on {built_for}, whose release it names, {difference}"),
         }
     }
 }

@@ -51,19 +51,12 @@ impl Elf {
         }
     }
 
-    fn word(&self, value: u32) -> [u8; 4] {
-        match self.order {
-            Order::Little => value.to_le_bytes(),
-            Order::Big => value.to_be_bytes(),
-        }
-    }
-
     /// An address or an offset, as long as the class has it.
     fn address(&self, value: usize) -> Vec<u8> {
         match (self.is_64, self.order) {
             (true, Order::Little) => (value as u64).to_le_bytes().to_vec(),
             (true, Order::Big) => (value as u64).to_be_bytes().to_vec(),
-            (false, _) => self.word(value as u32).to_vec(),
+            (false, order) => order.bytes(value as u32).to_vec(),
         }
     }
 
@@ -90,8 +83,8 @@ impl Elf {
         let mut body = vec![0; header];
         let mut table = vec![0; entry];
         for ((_, kind, content), name) in all.iter().zip(at_name) {
-            table.extend_from_slice(&self.word(name as u32));
-            table.extend_from_slice(&self.word(*kind));
+            table.extend_from_slice(&self.order.bytes(name as u32));
+            table.extend_from_slice(&self.order.bytes(*kind));
             for value in [0, 0, body.len(), content.len()] {
                 table.extend_from_slice(&self.address(value));
             }
@@ -108,11 +101,11 @@ impl Elf {
         head.resize(16, 0);
         head.extend_from_slice(&self.half(self.elf_type));
         head.extend_from_slice(&self.half(self.machine));
-        head.extend_from_slice(&self.word(1));
+        head.extend_from_slice(&self.order.bytes(1));
         for value in [0, 0, body.len()] {
             head.extend_from_slice(&self.address(value));
         }
-        head.extend_from_slice(&self.word(0));
+        head.extend_from_slice(&self.order.bytes(0));
         for value in [header, 0, 0, entry, all.len() + 1, all.len()] {
             head.extend_from_slice(&self.half(value as u16));
         }

@@ -25,6 +25,13 @@ fn malformed(result: Result<Module, Error>) -> Malformed {
     }
 }
 
+/// What is wrong with these bytes, which begins like that.
+fn refused(bytes: &[u8], expected: &str) -> Malformed {
+    let error = malformed(both(bytes, "x.ko"));
+    assert!(error.expected.starts_with(expected), "{error}");
+    error
+}
+
 /// Reads the same bytes from memory and from a file; both must agree.
 fn both(bytes: &[u8], name: &str) -> Result<Module, Error> {
     let dir = tempfile::tempdir().unwrap();
@@ -193,6 +200,7 @@ fn patched(at: usize, value: &[u8]) -> Malformed {
 fn bad_headers_are_named() {
     assert_eq!(patched(4, &[3]).offset, 4);
     assert_eq!(patched(5, &[0]).offset, 5);
+    let names = "the index of the section name table, below 6";
     for (at, value, expected) in [
         (0x28, &[0xff; 8][..], "a section table of 384 bytes"),
         (0x28, &[0, 0, 0, 1], "a section table of 384 bytes"),
@@ -203,16 +211,8 @@ fn bad_headers_are_named() {
             "the index of the section name table, below 0",
         ),
         (0x3c, &[0xff, 0xff], "a section table of 4194240 bytes"),
-        (
-            0x3e,
-            &[0, 0],
-            "the index of the section name table, below 6",
-        ),
-        (
-            0x3e,
-            &[7, 0],
-            "the index of the section name table, below 6",
-        ),
+        (0x3e, &[0, 0], names),
+        (0x3e, &[7, 0], names),
         (0x3e, &[1, 0], "a NUL at the end of the section names"),
     ] {
         let error = patched(at, value);
@@ -234,12 +234,8 @@ fn sections_outside_the_file_are_named() {
         }
     }
     let error = patched(table + 3 * 64 + 0x20, &[0xff; 4]);
-    assert!(
-        error
-            .expected
-            .starts_with("section 3 inside the file, not 4294967295 bytes at"),
-        "{error}"
-    );
+    let expected = "section 3 inside the file, not 4294967295 bytes at";
+    assert!(error.expected.starts_with(expected), "{error}");
     // Without bytes of its own, a section may be anywhere; but not be `.BTF`.
     let mut elf = demo();
     for kind in [0, 8] {
@@ -251,8 +247,7 @@ fn sections_outside_the_file_are_named() {
     elf.sections[2].1 = 8;
     let mut bytes = elf.bytes();
     bytes[table + 3 * 64 + 0x20..][..8].fill(0xff);
-    let error = malformed(both(&bytes, "x.ko"));
-    assert!(error.expected.starts_with(".BTF of "), "{error}");
+    refused(&bytes, ".BTF of ");
 }
 
 #[test]
@@ -261,11 +256,7 @@ fn a_huge_table_of_names_is_refused() {
         .with(".names", &vec![0; (16 << 20) + 1])
         .bytes();
     bytes[0x3e] = 1;
-    let error = malformed(both(&bytes, "x.ko"));
-    assert!(
-        error.expected.starts_with("section names of at most"),
-        "{error}"
-    );
+    refused(&bytes, "section names of at most");
 }
 
 #[test]
@@ -279,19 +270,14 @@ fn an_empty_name_is_none() {
 #[test]
 fn a_huge_modinfo_is_refused() {
     let elf = Elf::module().with(".modinfo", &vec![b'a'; (1 << 20) + 1]);
-    let error = malformed(both(&elf.bytes(), "x.ko"));
-    assert!(
-        error.expected.starts_with("a .modinfo of at most"),
-        "{error}"
-    );
+    refused(&elf.bytes(), "a .modinfo of at most");
 }
 
 #[test]
 fn what_is_no_module_is_told_so() {
     for bytes in [&b""[..], b"\x7fEL", b"#!/bin/sh\n", &[0; 4096]] {
-        let error = malformed(both(bytes, "x.ko"));
+        let error = refused(bytes, "a kernel module: ");
         assert_eq!(error.offset, 0);
-        assert!(error.expected.starts_with("a kernel module: "), "{error}");
     }
 }
 

@@ -9,58 +9,34 @@ use super::*;
 const YES: &str = "CONFIG_MODULES=y\nCONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n";
 const NO: &str = "CONFIG_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n";
 
-fn allow_mismatch(text: &str) -> Option<bool> {
-    KernelConfig::of_text(text, "here")?.allow_mismatch
-}
-
 #[test]
-fn whether_modules_btf_is_read() {
-    let of = |text| KernelConfig::of_text(text, "here").unwrap().module_btf;
-    assert_eq!(of("CONFIG_DEBUG_INFO_BTF_MODULES=y\n"), Some(true));
-    assert_eq!(
-        of("# CONFIG_DEBUG_INFO_BTF_MODULES is not set\n"),
-        Some(false)
-    );
-    assert_eq!(of("CONFIG_DEBUG_INFO_BTF=y\n"), Some(false));
-    assert_eq!(KernelConfig::default().module_btf, None);
-}
-
-#[test]
-fn the_option() {
-    assert_eq!(allow_mismatch(YES), Some(true));
-    assert_eq!(allow_mismatch(NO), Some(false));
-    assert_eq!(
-        allow_mismatch("#\n# Automatically generated\nCONFIG_X=\"a=b\"\n"),
-        Some(false)
-    );
-    assert_eq!(
-        allow_mismatch("CONFIG_MODULE_ALLOW_BTF_MISMATCH=y"),
-        Some(true)
-    );
-    assert_eq!(
-        allow_mismatch("CONFIG_MODULE_ALLOW_BTF_MISMATCH=y\r\n"),
-        Some(true)
-    );
-    assert_eq!(
-        allow_mismatch("CONFIG_MODULE_ALLOW_BTF_MISMATCH=n\n"),
-        Some(false)
-    );
-    // The last one counts, as in Kconfig.
-    assert_eq!(allow_mismatch(&format!("{YES}{NO}")), Some(false));
-    assert_eq!(allow_mismatch(&format!("{NO}{YES}")), Some(true));
-    // Longer names and comments are others.
-    assert_eq!(
-        allow_mismatch("CONFIG_MODULE_ALLOW_BTF_MISMATCH_X=y\n"),
-        Some(false)
-    );
-    assert_eq!(
-        allow_mismatch("CONFIG_X=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n"),
-        Some(false)
-    );
-}
-
-#[test]
-fn what_is_no_config() {
+fn options() {
+    let config = |text: &str| KernelConfig::of_text(text, "here");
+    for (text, module_btf) in [
+        ("CONFIG_DEBUG_INFO_BTF_MODULES=y\n", true),
+        ("# CONFIG_DEBUG_INFO_BTF_MODULES is not set\n", false),
+        ("CONFIG_DEBUG_INFO_BTF=y\n", false),
+    ] {
+        assert_eq!(config(text).unwrap().module_btf, Some(module_btf), "{text}");
+    }
+    let (no_yes, yes_no) = (format!("{NO}{YES}"), format!("{YES}{NO}"));
+    for (text, allow_mismatch) in [
+        (YES, true),
+        (NO, false),
+        ("#\n# Automatically generated\nCONFIG_X=\"a=b\"\n", false),
+        ("CONFIG_MODULE_ALLOW_BTF_MISMATCH=y", true),
+        ("CONFIG_MODULE_ALLOW_BTF_MISMATCH=y\r\n", true),
+        ("CONFIG_MODULE_ALLOW_BTF_MISMATCH=n\n", false),
+        // The last one counts, as in Kconfig.
+        (&yes_no, false),
+        (&no_yes, true),
+        // Longer names and comments are others.
+        ("CONFIG_MODULE_ALLOW_BTF_MISMATCH_X=y\n", false),
+        ("CONFIG_X=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n", false),
+    ] {
+        let found = config(text).unwrap().allow_mismatch;
+        assert_eq!(found, Some(allow_mismatch), "{text}");
+    }
     for text in [
         "",
         "\n\n",
@@ -68,8 +44,9 @@ fn what_is_no_config() {
         "# CONFIG_ is a prefix\n",
         "CONFIG_A B=y\n",
     ] {
-        assert_eq!(allow_mismatch(text), None, "{text:?}");
+        assert_eq!(config(text), None, "{text:?}");
     }
+    assert_eq!(KernelConfig::default().module_btf, None);
 }
 
 #[test]
@@ -84,27 +61,17 @@ fn files() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), Default::default());
     packed.write_all(NO.as_bytes()).unwrap();
     fs::write(&path, packed.finish().unwrap()).unwrap();
-    assert_eq!(
-        KernelConfig::from_file(&path).unwrap().allow_mismatch,
-        Some(false)
-    );
+    let config = KernelConfig::from_file(&path).unwrap();
+    assert_eq!(config.allow_mismatch, Some(false));
 
-    for bad in [
-        &b""[..],
-        b"\x7fELF",
-        b"\x1f\x8b\x08 cut short",
-        &vec![b'\n'; MAX_CONFIG + 1],
-    ] {
+    let long = vec![b'\n'; MAX_CONFIG + 1];
+    for bad in [&b""[..], b"\x7fELF", b"\x1f\x8b\x08 cut short", &long] {
         fs::write(&path, bad).unwrap();
-        assert!(matches!(
-            KernelConfig::from_file(&path),
-            Err(Error::Malformed(_))
-        ));
+        let error = KernelConfig::from_file(&path).unwrap_err();
+        assert!(matches!(error, Error::Malformed(_)), "{error}");
     }
-    assert!(matches!(
-        KernelConfig::from_file(dir.path()),
-        Err(Error::Io(_))
-    ));
+    let error = KernelConfig::from_file(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Io(_)), "{error}");
 }
 
 #[test]
@@ -118,16 +85,12 @@ fn the_order_of_places() {
     let find = |release, embedded| KernelConfig::find(&image, release, Some(&modules), embedded);
 
     assert_eq!(find(Some("6.1-x"), None), KernelConfig::default());
-    assert_eq!(
-        find(Some("6.1-x"), Some("nonsense")),
-        KernelConfig::default()
-    );
+    let nonsense = find(Some("6.1-x"), Some("nonsense"));
+    assert_eq!(nonsense, KernelConfig::default());
     let embedded = find(Some("6.1-x"), Some(YES));
     assert_eq!(embedded.allow_mismatch, Some(true));
-    assert_eq!(
-        embedded.source.as_deref(),
-        Some("the config inside the image")
-    );
+    let source = embedded.source.as_deref();
+    assert_eq!(source, Some("the config inside the image"));
 
     fs::write(modules.join("config"), NO).unwrap();
     let found = find(Some("6.1-x"), Some(YES));

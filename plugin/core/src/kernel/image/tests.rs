@@ -73,6 +73,13 @@ fn malformed(result: Result<Image, Error>) -> Malformed {
     }
 }
 
+/// What is wrong with these bytes, which begins like that.
+fn refused(bytes: &[u8], expected: &str) -> Malformed {
+    let error = malformed(both(bytes));
+    assert!(error.expected.starts_with(expected), "{error}");
+    error
+}
+
 const BUILD: &str = "#1 SMP Debian 6.1.192-2";
 
 fn check(image: &Image) {
@@ -92,15 +99,8 @@ fn a_vmlinux_plain_and_compressed() {
     for format in ALL {
         check(&both(&pack(format, &bytes)).unwrap());
     }
-}
-
-#[test]
-fn a_vmlinux_of_another_kind() {
-    for (is_64, order) in [
-        (true, Order::Big),
-        (false, Order::Little),
-        (false, Order::Big),
-    ] {
+    let (little, big) = (Order::Little, Order::Big);
+    for (is_64, order) in [(true, big), (false, little), (false, big)] {
         let mut elf = vmlinux_elf();
         (elf.is_64, elf.order, elf.machine, elf.elf_type) = (is_64, order, 22, 3);
         let image = both(&elf.bytes()).unwrap();
@@ -127,23 +127,20 @@ fn a_bzimage_with_every_payload() {
 }
 
 #[test]
-fn no_setup_sectors_means_four() {
+fn the_setup_header_says_where_the_payload_is() {
     let mut bytes = bzimage(&payload(Format::Lz4), b"");
+    // No setup sectors means four.
     bytes[0x1f1] = 0;
     bytes.splice(1536..1536, [0; 1024]);
     check(&both(&bytes).unwrap());
-}
-
-#[test]
-fn the_payload_is_not_searched_for() {
+    // The payload is not searched for.
     let mut bytes = bzimage(&payload(Format::Gzip), b"");
     bytes[0x248] += 1;
-    let error = malformed(both(&bytes));
+    let error = refused(&bytes, "a payload compressed by");
     assert_eq!(error.offset, 3 * 512 + 0x41);
-    assert!(
-        error.expected.starts_with("a payload compressed by"),
-        "{error}"
-    );
+    // Of an old one, it is not known where it is.
+    bytes[0x206] = 7;
+    assert_eq!(malformed(both(&bytes)).offset, 0x206);
 }
 
 #[test]
@@ -174,10 +171,8 @@ fn the_config_inside() {
         assert_eq!(image.build.as_deref(), Some(BUILD));
     }
     // Cut short or too long, it is as if it were not there.
-    for text in [
-        &b"CONFIG_X=y"[..],
-        &vec![b'#'; crate::kernel::config::MAX_CONFIG + 1],
-    ] {
+    let too_long = vec![b'#'; crate::kernel::config::MAX_CONFIG + 1];
+    for text in [&b"CONFIG_X=y"[..], &too_long] {
         let mut rodata = b"IKCFG_ST".to_vec();
         rodata.extend_from_slice(&pack(Format::Gzip, text));
         if text.len() < 100 {
@@ -188,20 +183,16 @@ fn the_config_inside() {
 }
 
 #[test]
-fn a_kernel_without_btf() {
+fn a_kernel_without_btf_or_rodata() {
     let mut elf = vmlinux_elf();
     elf.sections.pop();
-    assert_eq!(both(&elf.bytes()).unwrap().base_btf, b"");
     let empty = elf.clone().with(".BTF", b"");
-    assert_eq!(both(&empty.bytes()).unwrap().base_btf, b"");
     // A file of debug information alone keeps the section without its bytes.
     let mut debug = vmlinux_elf();
     debug.sections[2].1 = 8;
-    assert_eq!(both(&debug.bytes()).unwrap().base_btf, b"");
-}
-
-#[test]
-fn a_kernel_without_rodata() {
+    for elf in [elf, empty, debug] {
+        assert_eq!(both(&elf.bytes()).unwrap().base_btf, b"");
+    }
     let mut elf = vmlinux_elf();
     elf.sections.remove(1);
     let image = both(&elf.bytes()).unwrap();
@@ -212,45 +203,34 @@ fn a_kernel_without_rodata() {
 #[test]
 fn what_is_no_kernel_is_told_so() {
     for bytes in [&b""[..], b"\x9f\xeb", b"MZ\0\0", &[0; 4096], b"#!/bin/sh\n"] {
-        let error = malformed(both(bytes));
+        let error = refused(bytes, "a kernel: a vmlinux");
         assert_eq!(error.offset, 0);
-        assert!(error.expected.starts_with("a kernel: a vmlinux"), "{error}");
     }
     let mut module = vmlinux_elf();
     module.elf_type = 1;
-    let error = malformed(both(&module.bytes()));
-    assert!(error.expected.contains("not a relocatable file"), "{error}");
-    let error = malformed(both(&pack(Format::Gzip, b"ARM64 Image")));
-    assert!(error.expected.ends_with("after decompression"), "{error}");
-    let error = malformed(both(&bzimage(&pack(Format::Xz, b"no ELF"), b"")));
-    assert!(
-        error.expected.contains("as the bzImage's payload"),
-        "{error}"
+    refused(
+        &module.bytes(),
+        "a vmlinux: an ELF executable, not a relocatable file",
     );
+    let packed = pack(Format::Gzip, b"ARM64 Image");
+    refused(
+        &packed,
+        "a vmlinux (ELF), a raw Image or raw BTF after decompression",
+    );
+    let packed = bzimage(&pack(Format::Xz, b"no ELF"), b"");
+    refused(&packed, "an ELF file (vmlinux) as the bzImage's payload");
 }
 
 #[test]
 fn a_bzimage_that_is_cut_short_says_by_how_much() {
     let whole = bzimage(&payload(Format::Xz), b"");
     let end = whole.len() - 100;
-    let error = malformed(both(&whole[..end - 1]));
-    assert_eq!(error.offset, end as u64 - 1);
-    assert_eq!(
-        error.expected,
-        format!(
-            "a bzImage of at least {end} bytes, as its header promises; it ends after {}",
-            end - 1
-        )
-    );
+    let ends = end - 1;
+    let expected =
+        format!("a bzImage of at least {end} bytes, as its header promises; it ends after {ends}");
+    let error = refused(&whole[..ends], &expected);
+    assert_eq!(error.offset, ends as u64);
     assert!(both(&whole[..end]).is_ok());
-}
-
-#[test]
-fn an_old_bzimage_does_not_say_where_its_payload_is() {
-    let mut bytes = bzimage(&payload(Format::Gzip), b"");
-    bytes[0x206] = 7;
-    let error = malformed(both(&bytes));
-    assert_eq!(error.offset, 0x206);
 }
 
 #[test]
@@ -298,9 +278,8 @@ fn a_corrupt_payload_is_placed_in_the_file() {
     let mut bytes = bzimage(&payload(Format::Xz), b"");
     let start = 3 * 512 + 0x40;
     bytes[start + 30] ^= 0xff;
-    let error = malformed(both(&bytes));
+    let error = refused(&bytes, "sound xz data");
     assert!(error.offset >= start as u64, "{error}");
-    assert!(error.expected.starts_with("sound xz data"), "{error}");
 }
 
 #[test]
@@ -327,8 +306,6 @@ fn a_payload_bomb_stops_at_the_cap() {
         bomb.push(0);
     }
     let error = malformed(parse(&bzimage(&bomb, b"")));
-    assert_eq!(
-        error.expected,
-        "at most 536870912 bytes after decompression"
-    );
+    let expected = "at most 536870912 bytes after decompression";
+    assert_eq!(error.expected, expected);
 }

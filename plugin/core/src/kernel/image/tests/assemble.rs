@@ -8,10 +8,7 @@ use crate::kernel::sample_btf::sample_btf;
 
 /// `NT_GNU_BUILD_ID` of twenty bytes, all of them `byte`.
 pub(crate) fn note(order: Order, byte: u8) -> Vec<u8> {
-    let words = [4_u32, 20, 3].map(|word| match order {
-        Order::Little => word.to_le_bytes(),
-        Order::Big => word.to_be_bytes(),
-    });
+    let words = [4, 20, 3].map(|word| order.bytes(word));
     [&words.concat()[..], b"GNU\0", &[byte; 20]].concat()
 }
 
@@ -42,19 +39,8 @@ pub(crate) fn pe(head: &[u8], machine: u16, sections: &[(&str, &[u8])]) -> Vec<u
     let start = out.len();
     out[0x3c..0x40].copy_from_slice(&(start as u32).to_le_bytes());
     out.extend_from_slice(b"PE\0\0");
-    for half in [
-        machine,
-        sections.len() as u16,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        240,
-        0x22e,
-        0x20b,
-    ] {
+    let (count, length) = (sections.len() as u16, 240);
+    for half in [machine, count, 0, 0, 0, 0, 0, 0, length, 0x22e, 0x20b] {
         out.extend_from_slice(&half.to_le_bytes());
     }
     out.resize(start + 24 + 240, 0);
@@ -111,11 +97,8 @@ pub(crate) fn loongarch() -> Vec<u8> {
 
 fn raw(mut head: Vec<u8>, machine: u16, order: Order, stub: bool) -> Vec<u8> {
     if stub {
-        return pe(
-            &head,
-            machine,
-            &[(".text", &[0x1f; 700]), (".data", &memory(order))],
-        );
+        let sections: [(&str, &[u8]); 2] = [(".text", &[0x1f; 700]), (".data", &memory(order))];
+        return pe(&head, machine, &sections);
     }
     head[..2].copy_from_slice(&[0x6f, 0x10]);
     head.extend(memory(order));
@@ -152,9 +135,6 @@ pub(crate) fn zboot(payload: &[u8]) -> Vec<u8> {
 /// A UKI of these sections, behind those of the stub.
 pub(crate) fn uki(sections: &[(&str, &[u8])]) -> Vec<u8> {
     let stub: &[(&str, &[u8])] = &[(".text", &[0xcc; 600]), (".sbat", b"sbat,1")];
-    pe(
-        &[&dos()[..], &[0; 64]].concat(),
-        0x8664,
-        &[stub, sections].concat(),
-    )
+    let head = [&dos()[..], &[0; 64]].concat();
+    pe(&head, 0x8664, &[stub, sections].concat())
 }
