@@ -49,47 +49,41 @@ impl VerifyError {
     pub fn log(&self, format: LogFormat) -> Vec<String> {
         let mut log = Log::new(format.line_max);
         let quiet = format.quiet && self.section == BtfSection::Split;
-        match (&self.subject, &self.element) {
-            _ if self.rule.is_kernel_bug() => {}
-            (None, _) if self.rule.is_logged_bare() => log.bare(&self.rule.words()),
-            (None, _) => log.bpf(&self.rule.words()),
+        let Some(subject) = &self.subject else {
+            match self.rule.is_logged_bare() {
+                _ if self.rule.is_kernel_bug() => {}
+                true => log.bare(&self.rule.words()),
+                false => log.bpf(&self.rule.words()),
+            }
+            return log.into_entries();
+        };
+        match &self.element {
             // btf_verifier_log_vsi() does not ask whether it is to be quiet.
-            (
-                Some(_),
-                Some(TypePart::Variable {
-                    type_id,
-                    offset,
-                    size,
-                    ..
-                }),
-            ) => {
+            Some(TypePart::Variable {
+                type_id,
+                offset,
+                size,
+                ..
+            }) => {
                 let line = format!("\t type_id={type_id} offset={offset} size={size}");
                 self.tail(line.as_bytes(), &mut log);
             }
             _ if quiet => {}
-            (
-                Some(subject),
-                Some(TypePart::Member {
-                    name,
-                    type_id,
-                    offset,
-                    ..
-                }),
-            ) => {
+            Some(TypePart::Member {
+                name,
+                type_id,
+                offset,
+                ..
+            }) => {
+                let (size, bits) = (offset >> 24, offset & 0x00ff_ffff);
                 let rest = match subject.kind_flag {
-                    true => format!(
-                        " type_id={type_id} bitfield_size={} bits_offset={}",
-                        offset >> 24,
-                        offset & 0x00ff_ffff
-                    ),
+                    true => format!(" type_id={type_id} bitfield_size={size} bits_offset={bits}"),
                     false => format!(" type_id={type_id} bits_offset={offset}"),
                 };
-                self.tail(
-                    &[b"\t", &*unescape(name), rest.as_bytes()].concat(),
-                    &mut log,
-                );
+                let line = [b"\t", &*unescape(name), rest.as_bytes()].concat();
+                self.tail(&line, &mut log);
             }
-            (Some(subject), None) => {
+            None => {
                 let head = format!("[{}] {} ", subject.id, kind::word(subject.kind));
                 let mut head = [head.as_bytes(), &unescape(&subject.name)].concat();
                 // btf_verifier_log_basic() leaves out the details.

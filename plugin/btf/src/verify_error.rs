@@ -2,8 +2,6 @@
 //! Why the kernel refuses a BTF, as data: the rule that failed first and what it
 //! was applied to. [`crate::log_format`] makes the kernel's log of it.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::log_buffer::unescape;
@@ -16,7 +14,8 @@ const ELOOP: i32 = 40;
 const ENOTSUPP: i32 = 524;
 
 /// The first rule that a BTF breaks, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{rule}")]
 pub struct VerifyError {
     /// The rule.
     #[serde(flatten)]
@@ -301,11 +300,5 @@ impl VerifyError {
     pub fn kernel_bug(&self) -> Option<String> {
         let bug = self.rule.is_kernel_bug();
         bug.then(|| self.rule.to_string())
-    }
-}
-
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.rule.fmt(f)
     }
 }

@@ -70,8 +70,7 @@ impl InstalledKernel {
         // What cannot be read now was read a moment ago.
         let file = &self.bootable.file;
         if let Some(uki) = image::peek(file).ok().and_then(|peek| peek.uki) {
-            let parts = uki.profiles.into_iter().map(|profile| profile.initrd);
-            for part in std::iter::once(uki.initrd).chain(parts).flatten() {
+            for part in uki.initrd.into_iter().chain(uki.profile_initrds) {
                 add(file, Some(part));
             }
         }

@@ -59,47 +59,36 @@ pub(crate) fn find(rodata: &[u8]) -> Option<KernelVersion> {
 mod tests {
     use super::*;
 
-    fn version(release: &str, build: Option<&str>) -> KernelVersion {
+    fn version(release: Option<&str>, build: Option<&str>) -> KernelVersion {
         KernelVersion {
-            release: Some(release.to_owned()),
+            release: release.map(str::to_owned),
             build: build.map(str::to_owned),
         }
     }
 
     #[test]
     fn version_strings() {
-        let text = b"6.1.0-56-amd64 (a@b) #1 SMP Debian 6.1.192-2 (2026-11-16)\0#2 x";
-        let build = "#1 SMP Debian 6.1.192-2 (2026-11-16)";
-        assert_eq!(
-            KernelVersion::parse(text),
-            version("6.1.0-56-amd64", Some(build))
-        );
-        assert_eq!(KernelVersion::parse(b"6.1"), version("6.1", None));
-        assert_eq!(KernelVersion::parse(b"6.1 #x #12"), version("6.1", None));
-        assert_eq!(
-            KernelVersion::parse(b"6.1 (c #) #12 y"),
-            version("6.1", Some("#12 y"))
-        );
-        assert_eq!(
-            KernelVersion::parse(b"6\x1b #1 \x07"),
-            version("6\\x1b", Some("#1 \\x07"))
-        );
-        assert_eq!(
-            KernelVersion::parse(b" #1 "),
-            KernelVersion {
-                release: None,
-                build: Some("#1 ".into())
-            }
-        );
-        assert_eq!(KernelVersion::parse(b""), KernelVersion::default());
         let long = [b"6.1".to_vec(), vec![b' '; MAX_BANNER], b" #1 x".to_vec()].concat();
-        assert_eq!(KernelVersion::parse(&long), version("6.1", None));
+        let debian = b"6.1.0-56-amd64 (a@b) #1 SMP Debian 6.1.192-2 (2026-11-16)\0#2 x";
+        let build = "#1 SMP Debian 6.1.192-2 (2026-11-16)";
+        for (text, release, build) in [
+            (&debian[..], Some("6.1.0-56-amd64"), Some(build)),
+            (b"6.1", Some("6.1"), None),
+            (b"6.1 #x #12", Some("6.1"), None),
+            (b"6.1 (c #) #12 y", Some("6.1"), Some("#12 y")),
+            (b"6\x1b #1 \x07", Some("6\\x1b"), Some("#1 \\x07")),
+            (b" #1 ", None, Some("#1 ")),
+            (b"", None, None),
+            (&long, Some("6.1"), None),
+        ] {
+            assert_eq!(KernelVersion::parse(text), version(release, build));
+        }
     }
 
     #[test]
     fn the_banner_is_the_one_with_a_number() {
         let rodata = b"\0Linux version %s (%s)\0Linux version 6.1 (x) (gcc #1, ld) #7 SMP y\n\0";
-        assert_eq!(find(rodata), Some(version("6.1", Some("#7 SMP y"))));
+        assert_eq!(find(rodata), Some(version(Some("6.1"), Some("#7 SMP y"))));
         assert_eq!(find(b"Linux version 6.1 (x)\0 #7 SMP"), None);
         assert_eq!(find(b"Linux version "), None);
         assert_eq!(find(b""), None);

@@ -38,22 +38,8 @@ pub struct Uki {
     pub initrd: Option<Range<u64>>,
     /// `.osrel`: the text of the os-release file, as it stands there.
     pub os_release: Option<String>,
-    /// The profiles, in their order; the first is what is booted by default.
-    /// Empty in most UKIs, which have only what stands above.
-    pub(crate) profiles: Vec<Profile>,
-}
-
-/// One of several ways to boot a UKI.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Profile {
-    /// `ID=` in `.profile`.
-    pub(crate) id: Option<String>,
-    /// `TITLE=` in `.profile`.
-    pub(crate) title: Option<String>,
-    /// Its own `.cmdline`, or the UKI's.
-    pub(crate) cmdline: Option<String>,
-    /// Its own `.initrd`, or the UKI's.
-    pub(crate) initrd: Option<Range<u64>>,
+    /// Where the initrds are that profiles have of their own.
+    pub(crate) profile_initrds: Vec<Range<u64>>,
 }
 
 /// Reads the UKI in `source`; `None` if it is none. The second part says what
@@ -80,41 +66,25 @@ pub(crate) fn read(
         damage.get_or_insert_with(|| linux.expected("that is not empty"));
     }
 
-    let mut parts = pe.sections.chunk_by(|_, next| next.name != b".profile");
-    let is_profile =
-        |part: &&[PeSection]| part.first().is_some_and(|first| first.name == b".profile");
-    let base = parts.clone().next().filter(|part| !is_profile(part));
-    if base.is_some() {
-        parts.next();
+    let mut parts = pe.sections.split(|section| section.name == b".profile");
+    let base = parts.next().unwrap_or_default();
+    if parts.clone().count() > PROFILES {
+        let what = format!("at most {PROFILES} sections .profile");
+        return Err(Malformed::new(0_u64, what).into());
     }
-    let base = base.unwrap_or_default();
-    let mut uki = Uki {
+    // As `mangle_stub_cmdline()` of systemd-stub makes it one line.
+    let cmdline = text(source, base, b".cmdline")?.map(|text| {
+        let line = text.replace(|c: char| c.is_control(), " ");
+        line.trim().to_owned()
+    });
+    let uki = Uki {
         linux: linux.range(),
         uname: text(source, base, b".uname")?.map(|text| printable(text.trim().as_bytes())),
-        cmdline: cmdline(source, base)?,
+        cmdline,
         initrd: initrd(base),
         os_release: text(source, base, b".osrel")?,
-        profiles: Vec::new(),
+        profile_initrds: parts.filter_map(initrd).collect(),
     };
-    for part in parts {
-        if uki.profiles.len() == PROFILES {
-            let what = format!("at most {PROFILES} sections .profile");
-            return Err(Malformed::new(0_u64, what).into());
-        }
-        let profile = text(source, part, b".profile")?.unwrap_or_default();
-        let value = |key: &str| {
-            let value = profile
-                .lines()
-                .find_map(|line| line.trim().strip_prefix(key))?;
-            Some(printable(value.trim_matches(['"', '\'']).as_bytes()))
-        };
-        uki.profiles.push(Profile {
-            id: value("ID="),
-            title: value("TITLE="),
-            cmdline: cmdline(source, part)?.or_else(|| uki.cmdline.clone()),
-            initrd: initrd(part).or_else(|| uki.initrd.clone()),
-        });
-    }
     Ok(Some((uki, damage)))
 }
 
@@ -140,17 +110,6 @@ fn text(
     let text = source.range(section.offset, section.size, "a text")?;
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     Ok(Some(String::from_utf8_lossy(text).into_owned()))
-}
-
-/// The command line, as `mangle_stub_cmdline()` of systemd-stub makes it
-/// one line.
-fn cmdline(
-    source: &(impl ByteSource + ?Sized),
-    part: &[PeSection],
-) -> Result<Option<String>, Error> {
-    let text = text(source, part, b".cmdline")?;
-    let line = text.map(|text| text.replace(|c: char| c.is_control(), " "));
-    Ok(line.map(|line| line.trim().to_owned()))
 }
 
 fn initrd(part: &[PeSection]) -> Option<Range<u64>> {
