@@ -146,8 +146,8 @@ impl Booted {
         // The files by their place in `judged`: which names they have in the
         // end is known in the end.
         let mut files: Contents<usize> = Contents::default();
-        let mut batches = Batches::new(|reader, path: &String, content| {
-            evaluator.content(reader, path.clone(), content, &self.kernels)
+        let mut batches = Batches::new(|path: &String, content| {
+            evaluator.content(path.clone(), content, &self.kernels)
         });
         let mut each = |item| match item {
             InitrdItem::Link { path, target } => files.link(path, &target),
