@@ -18,7 +18,7 @@ use btf_guard_sysroot::{Root, host};
 use crate::boot::ModulesRoot;
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job, JobResult, Observer, failed};
-use crate::host_modules::host_needs::HostNeeds;
+use crate::host_modules::HostNeeds;
 use crate::kernel::cache::Cache;
 use crate::kernel::{KernelConfig, Target};
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, Report};

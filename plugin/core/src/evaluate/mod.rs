@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::boot::ModulesRoot;
 use crate::boot::inventory::InstalledKernel;
-use crate::host_modules::host_needs::HostNeeds;
+use crate::host_modules::HostNeeds;
 use crate::kernel::{Kernel, Target};
 use crate::module::{self, Module};
 use crate::policy::Severity;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{ModuleRequest, What};
+use super::Machine;
 use crate::module::same_name;
 use crate::module::source::Regular;
 
@@ -52,18 +52,15 @@ pub(crate) fn entries(dir: &Path, most: usize) -> Vec<PathBuf> {
 }
 
 /// `/proc/modules`.
-pub(crate) fn loaded(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn loaded(root: &Path, machine: &mut Machine) {
     let list = text(&root.join("proc/modules"), MAX_FILE).unwrap_or_default();
     for name in list.lines().filter_map(|line| line.split(' ').next()) {
-        wishes.push(ModuleRequest {
-            what: What::Name(name.to_owned()),
-            why: "loaded".to_owned(),
-        });
+        machine.want_name(name, "loaded");
     }
 }
 
 /// What is loaded at each boot because the admin or a package says so.
-pub(crate) fn modules_load(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn modules_load(root: &Path, machine: &mut Machine) {
     let mut files = configuration(root, &MODULES_LOAD);
     files.push(root.join("etc/modules"));
     for file in files {
@@ -73,17 +70,14 @@ pub(crate) fn modules_load(root: &Path, wishes: &mut Vec<ModuleRequest>) {
             let name = line.split_whitespace().next();
             let name = name.filter(|name| !name.starts_with(['#', ';']));
             if let Some(name) = name {
-                wishes.push(ModuleRequest {
-                    what: What::Name(name.to_owned()),
-                    why: format!("named in /{shown}"),
-                });
+                machine.want_name(name, &format!("named in /{shown}"));
             }
         }
     }
 }
 
 /// The file systems of `fstab(5)`: what machines boot from first.
-pub(crate) fn fstab(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn fstab(root: &Path, machine: &mut Machine) {
     let table = text(&root.join("etc/fstab"), MAX_FILE).unwrap_or_default();
     let mut mounts = Vec::new();
     for line in table.lines().map(str::trim) {
@@ -103,20 +97,9 @@ pub(crate) fn fstab(root: &Path, wishes: &mut Vec<ModuleRequest>) {
     for (place, types) in mounts {
         let types = types.split(',').filter(|kind| !NO_TYPES.contains(kind));
         for kind in types {
-            wishes.extend(file_system(kind, format!("fstab {place}")));
+            machine.want_file_system(kind, &format!("fstab {place}"));
         }
     }
-}
-
-/// What the kernel asks for when a file system is mounted (`__get_fs_type()`,
-/// fs/filesystems.c), and the module of that name: not each has the alias.
-pub(crate) fn file_system(kind: &str, why: String) -> [ModuleRequest; 2] {
-    let alias = What::Alias(format!("fs-{kind}"));
-    let name = What::Name(kind.to_owned());
-    [alias, name].map(|what| ModuleRequest {
-        what,
-        why: why.clone(),
-    })
 }
 
 /// Modules whose aliases modprobe does not follow.
@@ -135,11 +118,8 @@ pub(crate) fn blacklist(root: &Path) -> BTreeSet<String> {
     for word in line.split_whitespace() {
         let listed = ["modprobe.blacklist=", "module_blacklist="];
         let listed = listed.iter().find_map(|key| word.strip_prefix(key));
-        names.extend(
-            listed
-                .into_iter()
-                .flat_map(|list| list.split(',').map(same_name)),
-        );
+        let listed = listed.into_iter().flat_map(|list| list.split(','));
+        names.extend(listed.map(same_name));
     }
     names
 }
@@ -150,14 +130,12 @@ fn configuration(root: &Path, dirs: &[&str]) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for dir in dirs {
         for file in entries(&root.join(dir), MAX_FILES) {
-            let is_new = !files
-                .iter()
-                .any(|known| known.file_name() == file.file_name());
-            if is_new && file.extension().is_some_and(|end| end == "conf") {
+            let is_known = files.iter().any(|f| f.file_name() == file.file_name());
+            if !is_known && file.extension().is_some_and(|end| end == "conf") {
                 files.push(file);
             }
         }
     }
-    files.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
     files
 }

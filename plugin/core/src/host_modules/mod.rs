@@ -9,7 +9,6 @@
 //! reason to name the module first, and no more.
 
 mod etc;
-pub(crate) mod host_needs;
 mod modules_alias;
 mod rootfs;
 mod sysfs;
@@ -18,6 +17,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use btf_guard_sysroot::Root;
 
 use crate::module::{name_of_file, same_name};
 use modules_alias::Aliases;
@@ -35,13 +37,6 @@ const MAX_INDEX: u64 = 64 << 20;
 /// The longest line of `modules.dep` that counts, in modules.
 const MAX_DEPENDENCIES: usize = 512;
 
-/// What the machine asks for, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ModuleRequest {
-    what: What,
-    why: String,
-}
-
 /// A module is asked for by its name, or by what it serves.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
@@ -51,10 +46,11 @@ enum What {
     Alias(String),
 }
 
-/// What a machine asks for: the most telling reasons first.
+/// What a machine asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
-    wishes: Vec<ModuleRequest>,
+    /// What, and why: the most telling reasons first.
+    wishes: Vec<(What, String)>,
     /// Modules whose aliases are not to be followed.
     blacklist: BTreeSet<String>,
 }
@@ -63,18 +59,36 @@ impl Machine {
     /// Looks at the machine whose `/` is `root`: its `/proc`, `/sys` and `/etc`.
     /// What cannot be read asks for nothing.
     pub fn read(root: &Path) -> Self {
-        let mut wishes = Vec::new();
-        rootfs::read(root, &mut wishes);
-        sysfs::network(root, &mut wishes);
-        etc::fstab(root, &mut wishes);
-        etc::modules_load(root, &mut wishes);
-        sysfs::aliases(root, &mut wishes);
-        etc::loaded(root, &mut wishes);
-        wishes.truncate(MAX_WISHES);
-        Self {
-            wishes,
-            blacklist: etc::blacklist(root),
+        let mut machine = Self::default();
+        rootfs::read(root, &mut machine);
+        sysfs::network(root, &mut machine);
+        etc::fstab(root, &mut machine);
+        etc::modules_load(root, &mut machine);
+        sysfs::aliases(root, &mut machine);
+        etc::loaded(root, &mut machine);
+        machine.blacklist = etc::blacklist(root);
+        machine
+    }
+
+    fn want(&mut self, what: What, why: &str) {
+        if self.wishes.len() < MAX_WISHES {
+            self.wishes.push((what, why.to_owned()));
         }
+    }
+
+    fn want_name(&mut self, name: &str, why: &str) {
+        self.want(What::Name(name.to_owned()), why);
+    }
+
+    fn want_alias(&mut self, alias: &str, why: &str) {
+        self.want(What::Alias(alias.to_owned()), why);
+    }
+
+    /// What the kernel asks for when a file system is mounted (`__get_fs_type()`,
+    /// fs/filesystems.c), and the module of that name: not each has the alias.
+    fn want_file_system(&mut self, kind: &str, why: &str) {
+        self.want_alias(&format!("fs-{kind}"), why);
+        self.want_name(kind, why);
     }
 
     /// The modules that this comes to, by the first of these module directories
@@ -90,7 +104,7 @@ impl Machine {
         let dependencies = dependencies(&read("modules.dep"));
         let aliases = Aliases::parse(&read("modules.alias"));
         let mut needs = Needs::default();
-        for ModuleRequest { what, why } in &self.wishes {
+        for (what, why) in &self.wishes {
             let (name, alias) = match what {
                 What::Name(name) => (Some(same_name(name)), name),
                 What::Alias(alias) => (None, alias),
@@ -138,6 +152,42 @@ impl Needs {
         if reasons.len() < MAX_REASONS && !reasons.contains(&why) {
             reasons.push(why);
         }
+    }
+}
+
+/// What this machine needs. Nothing is read before it is asked for.
+#[derive(Debug)]
+pub(crate) struct HostNeeds {
+    root: Root,
+    /// The release that runs: its module directory tells where another's cannot.
+    running: String,
+    machine: OnceLock<Machine>,
+    by_release: Mutex<BTreeMap<String, Needs>>,
+}
+
+impl HostNeeds {
+    /// Of this machine, whose root this is and which runs that release.
+    pub(crate) fn new(root: &Root, running: &str) -> Self {
+        Self {
+            root: root.clone(),
+            running: running.to_owned(),
+            machine: OnceLock::new(),
+            by_release: Mutex::default(),
+        }
+    }
+
+    /// What this machine needs a module of a release for; nothing where it does not.
+    pub(crate) fn reasons(&self, release: &str, module: &str) -> Vec<String> {
+        // What a thread that panicked has put there is whole.
+        let by_release = self.by_release.lock();
+        let mut by_release = by_release.unwrap_or_else(PoisonError::into_inner);
+        let needs = by_release.entry(release.to_owned()).or_insert_with(|| {
+            let machine = self.machine.get_or_init(|| Machine::read(self.root.path()));
+            let dirs = [release, &self.running].into_iter();
+            let dirs: Vec<PathBuf> = dirs.filter_map(|r| self.root.module_dir(r)).collect();
+            machine.needs(&dirs)
+        });
+        needs.of(module).to_vec()
     }
 }
 

@@ -5,18 +5,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Machine;
 use super::etc::{self, entries};
-use super::sysfs::drivers;
-use super::{ModuleRequest, What};
+use super::sysfs::{PAGE, drivers};
 
-/// The longest `mountinfo` that is read, in bytes.
 const MAX_MOUNTS: u64 = 16 << 20;
 
 /// Block devices below one file system: RAIDs and pools have some hundred.
 const MAX_DEVICES: usize = 1024;
-
-/// A file of sysfs is no longer than a page.
-const PAGE: u64 = 4096;
 
 /// Where a machine is dead without what is mounted there, and what it is called.
 const PLACES: [(&str, &str); 5] = [
@@ -32,7 +28,7 @@ const VIRTUAL: [&str; 6] = ["loop", "nbd", "zram", "bcache", "rbd", "nvme"];
 
 /// The file systems and block devices that a machine boots from, as
 /// `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`) tells of them.
-pub(crate) fn read(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn read(root: &Path, machine: &mut Machine) {
     let mounts = etc::text(&root.join("proc/self/mountinfo"), MAX_MOUNTS).unwrap_or_default();
     for (place, why) in PLACES {
         // What was mounted there last is what is seen.
@@ -40,9 +36,9 @@ pub(crate) fn read(root: &Path, wishes: &mut Vec<ModuleRequest>) {
         let Some((number, kind, source)) = mounted else {
             continue;
         };
-        wishes.extend(etc::file_system(kind, why.to_owned()));
+        machine.want_file_system(kind, why);
         if let Some(device) = block_device(root, number, source) {
-            below(root, device, why, wishes);
+            below(root, device, why, machine);
         }
     }
 }
@@ -71,7 +67,7 @@ fn block_device(root: &Path, number: &str, source: &str) -> Option<PathBuf> {
 }
 
 /// Everything that a block device is made of.
-fn below(root: &Path, device: PathBuf, why: &str, wishes: &mut Vec<ModuleRequest>) {
+fn below(root: &Path, device: PathBuf, why: &str, machine: &mut Machine) {
     let mut seen = BTreeSet::new();
     let mut ahead = vec![device];
     while let Some(device) = ahead.pop() {
@@ -82,51 +78,43 @@ fn below(root: &Path, device: PathBuf, why: &str, wishes: &mut Vec<ModuleRequest
             continue;
         }
         let name = device.file_name().unwrap_or_default().to_string_lossy();
-        let what = mapped(&device)
-            .into_iter()
-            .chain(raid(&device))
-            .chain(itself(&name));
-        wishes.extend(what.map(|what| ModuleRequest {
-            what,
-            why: why.to_owned(),
-        }));
-        drivers(root, &device, why, wishes);
+        mapped(&device, why, machine);
+        raid(&device, why, machine);
+        let is_it = |kind: &&&str| {
+            let rest = name.strip_prefix(**kind);
+            rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        };
+        if let Some(kind) = VIRTUAL.iter().find(is_it) {
+            machine.want_name(kind, why);
+        }
+        drivers(root, &device, why, machine);
         ahead.extend(entries(&device.join("slaves"), MAX_DEVICES));
     }
 }
 
 /// The device mapper, and its target by the prefix that cryptsetup, LVM and
 /// multipath-tools give their devices.
-fn mapped(device: &Path) -> Vec<What> {
+fn mapped(device: &Path, why: &str, machine: &mut Machine) {
     let Some(uuid) = etc::text(&device.join("dm/uuid"), PAGE) else {
-        return Vec::new();
+        return;
     };
-    let target = match uuid.trim() {
-        uuid if uuid.starts_with("CRYPT-VERITY") => Some("dm-verity"),
-        uuid if uuid.starts_with("CRYPT-") => Some("dm-crypt"),
-        uuid if uuid.starts_with("mpath-") => Some("dm-multipath"),
-        _ => None,
-    };
-    let names = ["dm-mod"].into_iter().chain(target);
-    names.map(|name| What::Name(name.to_owned())).collect()
+    machine.want_name("dm-mod", why);
+    for (prefix, target) in [
+        ("CRYPT-VERITY", "dm-verity"),
+        ("CRYPT-", "dm-crypt"),
+        ("mpath-", "dm-multipath"),
+    ] {
+        if uuid.trim().starts_with(prefix) {
+            return machine.want_name(target, why);
+        }
+    }
 }
 
 /// What a RAID of the kernel's own asks for (`MODULE_ALIAS("md-raid1")` and others).
-fn raid(device: &Path) -> Vec<What> {
-    let level = etc::text(&device.join("md/level"), PAGE);
-    let Some(level) = level.filter(|level| !level.trim().is_empty()) else {
-        return Vec::new();
-    };
-    let personality = What::Alias(format!("md-{}", level.trim()));
-    vec![What::Name("md-mod".to_owned()), personality]
-}
-
-fn itself(name: &str) -> Option<What> {
-    let is_it = |kind: &&&str| name.strip_prefix(**kind).is_some_and(starts_with_digit);
-    let kind = VIRTUAL.iter().find(is_it)?;
-    Some(What::Name((*kind).to_owned()))
-}
-
-fn starts_with_digit(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_digit())
+fn raid(device: &Path, why: &str, machine: &mut Machine) {
+    let level = etc::text(&device.join("md/level"), PAGE).unwrap_or_default();
+    if !level.trim().is_empty() {
+        machine.want_name("md-mod", why);
+        machine.want_alias(&format!("md-{}", level.trim()), why);
+    }
 }

@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::Path;
 
+use super::Machine;
 use super::etc::{self, entries};
-use super::{ModuleRequest, What};
 
 /// Devices of one bus or class that are looked at.
 const MAX_DEVICES: usize = 10_000;
 
 /// A file of sysfs is no longer than a page.
-const PAGE: u64 = 4096;
+pub(crate) const PAGE: u64 = 4096;
 
 /// Directories above a device. The kernel nests some twenty.
 const MAX_DEPTH: usize = 64;
@@ -21,7 +21,7 @@ const MAX_SHOWN: usize = 60;
 
 /// The alias of every device that is there. All of them lie on a bus or in a class, but
 /// for what all processors have in common.
-pub(crate) fn aliases(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn aliases(root: &Path, machine: &mut Machine) {
     let buses = entries(&root.join("sys/bus"), MAX_DEVICES);
     let buses = buses.into_iter().map(|bus| bus.join("devices"));
     let classes = entries(&root.join("sys/class"), MAX_DEVICES);
@@ -34,10 +34,7 @@ pub(crate) fn aliases(root: &Path, wishes: &mut Vec<ModuleRequest>) {
             let alias = alias.trim();
             if !alias.is_empty() {
                 let shown: String = alias.chars().take(MAX_SHOWN).collect();
-                wishes.push(ModuleRequest {
-                    what: What::Alias(alias.to_owned()),
-                    why: format!("device {shown}"),
-                });
+                machine.want_alias(alias, &format!("device {shown}"));
             }
         }
     }
@@ -45,27 +42,24 @@ pub(crate) fn aliases(root: &Path, wishes: &mut Vec<ModuleRequest>) {
 
 /// What network interfaces are made of: the drivers of their devices, and what makes
 /// those that have none.
-pub(crate) fn network(root: &Path, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn network(root: &Path, machine: &mut Machine) {
     for interface in entries(&root.join("sys/class/net"), MAX_DEVICES) {
         let Some(name) = interface.file_name() else {
             continue;
         };
         let why = format!("network interface {}", name.to_string_lossy());
-        drivers(root, &interface, &why, wishes);
+        drivers(root, &interface, &why, machine);
         let event = etc::text(&interface.join("uevent"), PAGE).unwrap_or_default();
         let kind = event.lines().find_map(|line| line.strip_prefix("DEVTYPE="));
         if let Some(kind) = kind {
             // What `ip link add type` asks for (`MODULE_ALIAS_RTNL_LINK`).
-            wishes.push(ModuleRequest {
-                what: What::Alias(format!("rtnl-link-{kind}")),
-                why,
-            });
+            machine.want_alias(&format!("rtnl-link-{kind}"), &why);
         }
     }
 }
 
 /// The modules of the drivers of a device and of all that it hangs from.
-pub(crate) fn drivers(root: &Path, device: &Path, why: &str, wishes: &mut Vec<ModuleRequest>) {
+pub(crate) fn drivers(root: &Path, device: &Path, why: &str, machine: &mut Machine) {
     let (Ok(device), Ok(top)) = (device.canonicalize(), root.join("sys").canonicalize()) else {
         return;
     };
@@ -75,9 +69,6 @@ pub(crate) fn drivers(root: &Path, device: &Path, why: &str, wishes: &mut Vec<Mo
             continue;
         };
         let name = module.file_name().unwrap_or_default().to_string_lossy();
-        wishes.push(ModuleRequest {
-            what: What::Name(name.into_owned()),
-            why: why.to_owned(),
-        });
+        machine.want_name(&name, why);
     }
 }

@@ -18,20 +18,34 @@ impl Made {
         self.0.path()
     }
 
-    fn file(&self, path: &str, text: &str) -> &Self {
+    fn file(&self, path: &str, text: &str) {
         let file = self.root().join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
-        self
     }
 
-    /// A link at `path` to another path of this machine.
-    fn link(&self, path: &str, to: &str) -> &Self {
-        let link = self.root().join(path);
-        fs::create_dir_all(link.parent().unwrap()).unwrap();
-        fs::create_dir_all(self.root().join(to)).unwrap();
-        symlink(self.root().join(to), link).unwrap();
-        self
+    fn files(&self, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            self.file(path, text);
+        }
+    }
+
+    /// Links, each to another path of this machine.
+    fn links(&self, links: &[(&str, &str)]) {
+        for (path, to) in links {
+            let link = self.root().join(path);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            fs::create_dir_all(self.root().join(to)).unwrap();
+            symlink(self.root().join(to), link).unwrap();
+        }
+    }
+
+    /// Asserts what each of these modules is needed for.
+    fn assert_needs(&self, expected: &[(&str, &[&str])]) {
+        let needs = self.needs();
+        for (module, reasons) in expected {
+            assert_eq!(needs.of(module), *reasons, "{module}");
+        }
     }
 
     /// What it needs of its release `6.1`.
@@ -76,35 +90,32 @@ fn with_release() -> Made {
     made
 }
 
-fn reasons<'n>(needs: &'n Needs, module: &str) -> Vec<&'n str> {
-    needs.of(module).iter().map(String::as_str).collect()
-}
-
 #[test]
 fn what_is_loaded_or_to_be_loaded() {
     let made = with_release();
-    made.file(
-        "proc/modules",
-        "wireguard 94208 0 - Live 0x0000000000000000\n",
-    );
-    made.file("etc/modules", "# none\n\nvirtio_net opt=1\n");
-    made.file("etc/modules-load.d/a.conf", "dm-crypt\n");
-    made.file("usr/lib/modules-load.d/a.conf", "xfs\n");
-    made.file("usr/lib/modules-load.d/b.conf", "; no\nvfat\n");
-    made.file("usr/lib/modules-load.d/b.txt", "nouveau\n");
-    let needs = made.needs();
-    assert_eq!(reasons(&needs, "wireguard"), ["loaded"]);
-    assert_eq!(reasons(&needs, "virtio-net"), ["named in /etc/modules"]);
-    assert_eq!(
-        reasons(&needs, "dm_crypt"),
-        ["named in /etc/modules-load.d/a.conf"]
-    );
-    assert_eq!(reasons(&needs, "dm-mod"), ["dm_crypt depends on it"]);
-    assert_eq!(reasons(&needs, "fat"), ["vfat depends on it"]);
-    // Of two files with one name the first counts, and others are none of these.
-    for module in ["xfs", "nouveau", "#", ";"] {
-        assert_eq!(reasons(&needs, module), [""; 0], "{module}");
-    }
+    made.files(&[
+        (
+            "proc/modules",
+            "wireguard 94208 0 - Live 0x0000000000000000\n",
+        ),
+        ("etc/modules", "# none\n\nvirtio_net opt=1\n"),
+        ("etc/modules-load.d/a.conf", "dm-crypt\n"),
+        ("usr/lib/modules-load.d/a.conf", "xfs\n"),
+        ("usr/lib/modules-load.d/b.conf", "; no\nvfat\n"),
+        ("usr/lib/modules-load.d/b.txt", "nouveau\n"),
+    ]);
+    made.assert_needs(&[
+        ("wireguard", &["loaded"]),
+        ("virtio-net", &["named in /etc/modules"]),
+        ("dm_crypt", &["named in /etc/modules-load.d/a.conf"]),
+        ("dm-mod", &["dm_crypt depends on it"]),
+        ("fat", &["vfat depends on it"]),
+        // Of two files with one name the first counts, and others are none of these.
+        ("xfs", &[]),
+        ("nouveau", &[]),
+        ("#", &[]),
+        (";", &[]),
+    ]);
 }
 
 #[test]
@@ -116,12 +127,13 @@ fn file_systems_are_asked_for_by_alias_and_name() {
          UUID=2 /boot/efi vfat umask=077 0 1\nUUID=3 none swap sw 0 0\n\
          a:/ /mnt nfs4,wireguard ro\n",
     );
-    let needs = made.needs();
-    assert_eq!(reasons(&needs, "xfs"), ["fstab /home"]);
-    assert_eq!(reasons(&needs, "libcrc32c"), ["xfs depends on it"]);
-    assert_eq!(reasons(&needs, "vfat"), ["fstab /boot/efi"]);
-    assert_eq!(reasons(&needs, "wireguard"), ["fstab /mnt"]);
-    assert_eq!(reasons(&needs, "swap"), [""; 0]);
+    made.assert_needs(&[
+        ("xfs", &["fstab /home"]),
+        ("libcrc32c", &["xfs depends on it"]),
+        ("vfat", &["fstab /boot/efi"]),
+        ("wireguard", &["fstab /mnt"]),
+        ("swap", &[]),
+    ]);
 }
 
 #[test]
@@ -134,49 +146,36 @@ fn the_root_is_followed_down_to_its_drivers() {
          21 1 254:0 / / rw,noatime shared:1 - xfs /dev/mapper/root rw\n\
          22 21 0:5 / /proc rw - proc proc rw\n",
     );
-    let disk = "sys/devices/pci0/virtio1/block/vda";
-    made.link("sys/dev/block/254:0", "sys/devices/virtual/block/dm-0");
-    made.file(
-        "sys/devices/virtual/block/dm-0/dm/uuid",
-        "CRYPT-LUKS2-1-root\n",
-    );
-    made.link(
-        "sys/devices/virtual/block/dm-0/slaves/md0",
-        "sys/devices/virtual/block/md0",
-    );
-    made.file("sys/devices/virtual/block/md0/md/level", "raid5\n");
-    made.link(
-        "sys/devices/virtual/block/md0/slaves/vda1",
-        &format!("{disk}/vda1"),
-    );
-    made.link(
-        "sys/devices/pci0/virtio1/driver",
-        "sys/bus/virtio/drivers/blk",
-    );
-    made.link("sys/bus/virtio/drivers/blk/module", "sys/module/virtio_blk");
-    made.link("sys/devices/pci0/driver", "sys/bus/pci/drivers/virtio");
-    made.link("sys/bus/pci/drivers/virtio/module", "sys/module/virtio_pci");
-    // A loop of slaves ends.
-    made.link(
-        &format!("{disk}/vda1/slaves/dm-0"),
-        "sys/devices/virtual/block/dm-0",
-    );
-    let needs = made.needs();
-    for module in [
-        "xfs",
-        "dm_crypt",
-        "md_mod",
-        "raid456",
-        "virtio_blk",
-        "virtio_pci",
-    ] {
-        assert_eq!(reasons(&needs, module), ["root file system"], "{module}");
-    }
-    assert_eq!(
-        reasons(&needs, "dm_mod"),
-        ["root file system", "dm_crypt depends on it"]
-    );
-    assert_eq!(reasons(&needs, "ext4"), [""; 0]);
+    let (virtual_, pci) = ("sys/devices/virtual/block", "sys/devices/pci0");
+    let (dm, raid) = (format!("{virtual_}/dm-0"), format!("{virtual_}/md0"));
+    let disk = format!("{pci}/virtio1/block/vda/vda1");
+    made.file(&format!("{dm}/dm/uuid"), "CRYPT-LUKS2-1-root\n");
+    made.file(&format!("{raid}/md/level"), "raid5\n");
+    made.links(&[
+        ("sys/dev/block/254:0", &dm),
+        (&format!("{dm}/slaves/md0"), &raid),
+        (&format!("{raid}/slaves/vda1"), &disk),
+        (
+            "sys/devices/pci0/virtio1/driver",
+            "sys/bus/virtio/drivers/blk",
+        ),
+        ("sys/bus/virtio/drivers/blk/module", "sys/module/virtio_blk"),
+        ("sys/devices/pci0/driver", "sys/bus/pci/drivers/virtio"),
+        ("sys/bus/pci/drivers/virtio/module", "sys/module/virtio_pci"),
+        // A loop of slaves ends.
+        (&format!("{disk}/slaves/dm-0"), &dm),
+    ]);
+    let why = "root file system";
+    made.assert_needs(&[
+        ("xfs", &[why]),
+        ("dm_crypt", &[why]),
+        ("md_mod", &[why]),
+        ("raid456", &[why]),
+        ("virtio_blk", &[why]),
+        ("virtio_pci", &[why]),
+        ("dm_mod", &[why, "dm_crypt depends on it"]),
+        ("ext4", &[]),
+    ]);
 }
 
 #[test]
@@ -187,51 +186,49 @@ fn a_file_system_without_a_number_is_found_by_its_source() {
         "21 1 0:30 /@ / rw - btrfs /dev/vda2 rw,subvol=/@\n",
     );
     made.file("dev/vda2", "");
-    made.link("sys/class/block/vda2", "sys/devices/virtio1/block/vda/vda2");
-    made.link("sys/devices/virtio1/driver/module", "sys/module/virtio_blk");
-    assert_eq!(reasons(&made.needs(), "virtio-blk"), ["root file system"]);
+    made.links(&[
+        ("sys/class/block/vda2", "sys/devices/virtio1/block/vda/vda2"),
+        ("sys/devices/virtio1/driver/module", "sys/module/virtio_blk"),
+    ]);
+    made.assert_needs(&[("virtio-blk", &["root file system"])]);
 }
 
 #[test]
 fn devices_ask_by_their_aliases() {
     let made = with_release();
-    let device = |bus: &str, name: &str, alias: &str| {
-        made.file(&format!("sys/devices/{name}/modalias"), alias);
-        made.link(
-            &format!("sys/bus/{bus}/devices/{name}"),
-            &format!("sys/devices/{name}"),
-        );
-    };
-    device("pci", "0000:1", "pci:v00001AF4d00001041sv0sd0bc02sc00i00\n");
-    device("pci", "0000:2", "pci:v000010DEd00000001sv0sd0bc03sc00i00\n");
-    device("virtio", "virtio0", "virtio:d00000001v00001AF4\n");
-    device(
-        "usb",
-        "1-1",
-        "usb:v0BDAp8153d3000dc00dsc00dp00ic02isc06ip00in00\n",
-    );
-    device(
-        "usb",
-        "1-2",
-        "usb:v0BDAp8153d4000dc00dsc00dp00ic02isc06ip00in00\n",
-    );
+    for (bus, name, alias) in [
+        ("pci", "0000:1", "pci:v00001AF4d00001041sv0sd0bc02sc00i00\n"),
+        ("pci", "0000:2", "pci:v000010DEd00000001sv0sd0bc03sc00i00\n"),
+        ("virtio", "virtio0", "virtio:d00000001v00001AF4\n"),
+        (
+            "usb",
+            "1-1",
+            "usb:v0BDAp8153d3000dc00dsc00dp00ic02isc06ip00in00\n",
+        ),
+        (
+            "usb",
+            "1-2",
+            "usb:v0BDAp8153d4000dc00dsc00dp00ic02isc06ip00in00\n",
+        ),
+    ] {
+        let device = format!("sys/devices/{name}");
+        made.file(&format!("{device}/modalias"), alias);
+        made.links(&[(&format!("sys/bus/{bus}/devices/{name}"), &device)]);
+    }
+    made.assert_needs(&[
+        (
+            "virtio_pci",
+            &["device pci:v00001AF4d00001041sv0sd0bc02sc00i00"],
+        ),
+        ("virtio_net", &["device virtio:d00000001v00001AF4"]),
+    ]);
     let needs = made.needs();
-    assert_eq!(
-        reasons(&needs, "virtio_pci"),
-        ["device pci:v00001AF4d00001041sv0sd0bc02sc00i00"]
-    );
-    assert_eq!(
-        reasons(&needs, "virtio_net"),
-        ["device virtio:d00000001v00001AF4"]
-    );
     assert_eq!(needs.of("r8153_ecm").len(), 1);
     assert_eq!(needs.of("nouveau").len(), 1);
-    for (file, text) in [
+    made.files(&[
         ("etc/modprobe.d/a.conf", "blacklist nouveau\n"),
         ("proc/cmdline", "quiet modprobe.blacklist=virtio-net,x\n"),
-    ] {
-        made.file(file, text);
-    }
+    ]);
     let needs = made.needs();
     assert_eq!(needs.of("nouveau").len(), 0);
     assert_eq!(needs.of("virtio_net").len(), 0);
@@ -241,18 +238,19 @@ fn devices_ask_by_their_aliases() {
 #[test]
 fn network_interfaces_have_drivers_or_makers() {
     let made = with_release();
-    made.link("sys/class/net/eth0", "sys/devices/virtio0/net/eth0");
-    made.link("sys/devices/virtio0/driver/module", "sys/module/virtio_net");
-    made.link("sys/class/net/bond0", "sys/devices/virtual/net/bond0");
-    made.file(
-        "sys/devices/virtual/net/bond0/uevent",
-        "DEVTYPE=bond\nINTERFACE=bond0\n",
-    );
-    made.link("sys/class/net/lo", "sys/devices/virtual/net/lo");
-    let needs = made.needs();
-    assert_eq!(reasons(&needs, "virtio_net"), ["network interface eth0"]);
-    assert_eq!(reasons(&needs, "bonding"), ["network interface bond0"]);
-    assert_eq!(needs.modules().count(), 2);
+    made.links(&[
+        ("sys/class/net/eth0", "sys/devices/virtio0/net/eth0"),
+        ("sys/devices/virtio0/driver/module", "sys/module/virtio_net"),
+        ("sys/class/net/bond0", "sys/devices/virtual/net/bond0"),
+        ("sys/class/net/lo", "sys/devices/virtual/net/lo"),
+    ]);
+    let event = "DEVTYPE=bond\nINTERFACE=bond0\n";
+    made.file("sys/devices/virtual/net/bond0/uevent", event);
+    made.assert_needs(&[
+        ("virtio_net", &["network interface eth0"]),
+        ("bonding", &["network interface bond0"]),
+    ]);
+    assert_eq!(made.needs().modules().count(), 2);
 }
 
 #[test]
@@ -262,10 +260,10 @@ fn another_release_tells_where_the_own_one_cannot_yet() {
     let machine = Machine::read(made.root());
     let dirs = ["6.2", "6.1"].map(|release| made.root().join("lib/modules").join(release));
     let needs = machine.needs(&dirs);
-    assert_eq!(reasons(&needs, "libcrc32c"), ["xfs depends on it"]);
+    assert_eq!(needs.of("libcrc32c"), ["xfs depends on it"]);
     let names_only = machine.needs(&[]);
-    assert_eq!(reasons(&names_only, "xfs"), ["fstab /"]);
-    assert_eq!(reasons(&names_only, "libcrc32c"), [""; 0]);
+    assert_eq!(names_only.of("xfs"), ["fstab /"]);
+    assert_eq!(names_only.of("libcrc32c"), [""; 0]);
 }
 
 #[test]

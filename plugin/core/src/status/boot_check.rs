@@ -13,7 +13,7 @@ use btf_guard_sysroot::module_tree::{self, ModuleFile};
 use super::recheck::{CLIENT, KERNEL, StatusContext, stamp};
 use super::{Finding, FindingOrigin, Findings};
 use crate::evaluate::{Evaluator, Job};
-use crate::host_modules::host_needs::HostNeeds;
+use crate::host_modules::HostNeeds;
 use crate::kernel::kmsg::{self, RefusedModule};
 use crate::kernel::{Kernel, Target};
 use crate::module::{self, name_of_file, same_name};

@@ -10,7 +10,7 @@ use btf_guard_sysroot::module_tree::ModuleFile;
 use super::located::{LocatedModule, ModuleLocation, error_key};
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job};
-use crate::host_modules::host_needs::HostNeeds;
+use crate::host_modules::HostNeeds;
 use crate::kernel::Kernel;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
