@@ -10,17 +10,12 @@ use btf_guard_protocol::decision::Mode;
 /// Longer than any kernel takes one, in bytes.
 const MAX_LINE: u64 = 64 << 10;
 
-/// A mode that the kernel command line cannot ask for; a line for the admin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the kernel command line's btf_guard is {0:?}, not off or warn: ignored")]
-pub struct UnknownMode(String);
-
 /// The mode that `btf_guard=` on the kernel command line names: `off` or `warn`.
 /// Of several the last counts.
 ///
 /// # Errors
-/// Where it names neither.
-pub fn command_line(file: &Path) -> Result<Option<Mode>, UnknownMode> {
+/// A line for the admin, where it names neither.
+pub fn command_line(file: &Path) -> Result<Option<Mode>, String> {
     let mut line = Vec::new();
     let read = File::open(file).and_then(|file| file.take(MAX_LINE).read_to_end(&mut line));
     // Without /proc there is nothing to obey.
@@ -30,7 +25,7 @@ pub fn command_line(file: &Path) -> Result<Option<Mode>, UnknownMode> {
     parse(&String::from_utf8_lossy(&line))
 }
 
-fn parse(line: &str) -> Result<Option<Mode>, UnknownMode> {
+fn parse(line: &str) -> Result<Option<Mode>, String> {
     // What stands behind `--` is for the first process.
     let words = line.split_whitespace().take_while(|word| *word != "--");
     let value = words.filter_map(|word| word.strip_prefix("btf_guard="));
@@ -38,7 +33,9 @@ fn parse(line: &str) -> Result<Option<Mode>, UnknownMode> {
         None => Ok(None),
         Some("off") => Ok(Some(Mode::Off)),
         Some("warn") => Ok(Some(Mode::Warn)),
-        Some(other) => Err(UnknownMode(other.to_owned())),
+        Some(other) => Err(format!(
+            "the kernel command line's btf_guard is {other:?}, not off or warn: ignored"
+        )),
     }
 }
 

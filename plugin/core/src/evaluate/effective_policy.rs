@@ -39,7 +39,7 @@ impl Governed {
         let mut complaints: Vec<String> = loaded.complaint().into_iter().collect();
         complaints.extend(overrides.complaint());
         let command_line = config::command_line(&places.command_line).unwrap_or_else(|complaint| {
-            complaints.push(complaint.to_string());
+            complaints.push(complaint);
             None
         });
         let mut policy = loaded.config.policy.clone();

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use anyhow::{anyhow, ensure};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -19,11 +20,6 @@ pub enum Expiry {
     /// It holds until a kernel of this release or a newer one is judged.
     Release(String),
 }
-
-/// What is neither a date nor a kernel's release.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither a date, as 2027-01-31, nor a kernel's release, as 6.12")]
-pub struct NoExpiry(String);
 
 impl Expiry {
     /// True if it is over at `now`, in seconds since 1970, or for a kernel of this release.
@@ -47,17 +43,16 @@ fn day(now: u64) -> Option<Date> {
 }
 
 impl FromStr for Expiry {
-    type Err = NoExpiry;
+    type Err = anyhow::Error;
 
-    fn from_str(text: &str) -> Result<Self, NoExpiry> {
-        let refused = || NoExpiry(text.to_owned());
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let refused = || {
+            anyhow!("{text:?} is neither a date, as 2027-01-31, nor a kernel's release, as 6.12")
+        };
         // jiff reads other spellings, too.
-        if let Some(day) = text
-            .parse()
-            .ok()
-            .filter(|day: &Date| day.to_string() == text)
-        {
-            return Ok(Self::Day(day));
+        match text.parse::<Date>() {
+            Ok(day) if day.to_string() == text => return Ok(Self::Day(day)),
+            _ => {}
         }
         let (first, rest) = text.split_once('.').ok_or_else(refused)?;
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -65,10 +60,8 @@ impl FromStr for Expiry {
         let is_release = is_number(first)
             && rest.starts_with(|c: char| c.is_ascii_digit())
             && rest.bytes().all(plain);
-        match is_release {
-            true => Ok(Self::Release(text.to_owned())),
-            false => Err(refused()),
-        }
+        ensure!(is_release, refused());
+        Ok(Self::Release(text.to_owned()))
     }
 }
 
@@ -85,50 +78,52 @@ impl fmt::Display for Expiry {
 mod tests {
     use super::*;
 
-    fn is_over(expiry: &str, now: &str, release: &str) -> bool {
-        let now: Timestamp = now.parse().unwrap();
-        let now = u64::try_from(now.as_second()).unwrap();
-        expiry
-            .parse::<Expiry>()
-            .unwrap()
-            .is_over(now, Some(release))
-    }
-
     #[test]
-    fn a_day_is_the_last_that_counts() {
-        assert!(!is_over("2027-01-31", "2027-01-31T23:59:59Z", "9.9"));
-        assert!(is_over("2027-01-31", "2027-02-01T00:00:00Z", "1.0"));
-    }
-
-    #[test]
-    fn a_release_is_the_first_that_does_not() {
-        let now = "2027-01-01T00:00:00Z";
-        assert!(!is_over("6.12", now, "6.4.0-150600.23.7-default"));
-        assert!(!is_over("6.12", now, "6.11.99-1-default"));
-        assert!(is_over("6.12", now, "6.12.0-1-default"));
-        assert!(is_over("6.12", now, "7.0"));
-        assert!(!is_over("6.12.0-160000.5", now, "6.12.0-160000.4-default"));
-        assert!(is_over("6.12.0-160000.5", now, "6.12.0-160000.5-default"));
-        let expiry: Expiry = "6.12".parse().unwrap();
-        assert!(!expiry.is_over(0, None));
+    fn a_day_is_the_last_that_counts_and_a_release_the_first_that_does_not() {
+        let (last_second, next) = ("2027-01-31T23:59:59Z", "2027-02-01T00:00:00Z");
+        for (expiry, now, release, expected) in [
+            ("2027-01-31", last_second, Some("9.9"), false),
+            ("2027-01-31", next, Some("1.0"), true),
+            ("6.12", next, Some("6.4.0-150600.23.7-default"), false),
+            ("6.12", next, Some("6.11.99-1-default"), false),
+            ("6.12", next, Some("6.12.0-1-default"), true),
+            ("6.12", next, Some("7.0"), true),
+            (
+                "6.12.0-160000.5",
+                next,
+                Some("6.12.0-160000.4-default"),
+                false,
+            ),
+            (
+                "6.12.0-160000.5",
+                next,
+                Some("6.12.0-160000.5-default"),
+                true,
+            ),
+            ("6.12", next, None, false),
+        ] {
+            let now: Timestamp = now.parse().unwrap();
+            let expiry: Expiry = expiry.parse().unwrap();
+            let now = now.as_second().try_into().unwrap();
+            assert_eq!(
+                expiry.is_over(now, release),
+                expected,
+                "{expiry} {release:?}"
+            );
+        }
     }
 
     #[test]
     fn what_is_neither_is_refused() {
-        for text in [
-            "",
-            "never",
+        let dates = [
             "2027-13-01",
             "2027-02-30",
-            "6",
-            "6.",
-            ".6",
-            "6.x",
-            "6.1/2",
             "27-1-1",
             "20270131",
             "2027-01-31T10:00",
-        ] {
+        ];
+        let releases = ["", "never", "6", "6.", ".6", "6.x", "6.1/2"];
+        for text in dates.into_iter().chain(releases) {
             assert!(text.parse::<Expiry>().is_err(), "{text}");
         }
     }

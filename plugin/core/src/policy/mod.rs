@@ -16,7 +16,7 @@ use crate::kernel::Target;
 use crate::verdict::{Judgement, Kind};
 pub use expiry::Expiry;
 pub use paths::ConfigPaths;
-pub use pattern::{NoPattern, pattern};
+pub use pattern::pattern;
 pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
 
 /// How bad a verdict is.
@@ -155,33 +155,18 @@ mod tests {
     #[test]
     fn what_outlives_the_reboot_weighs_more() {
         use super::Severity::{Block, Info, Warn};
+        let (evidence, why) = (Vec::new(), Unknown::NoBaseBtf);
         for (verdict, now, boot) in [
             (Verdict::Loads, Severity::None, Severity::None),
             (Verdict::BtfDiscarded(refusal()), Info, Warn),
-            (
-                Verdict::BtfWrong {
-                    evidence: Vec::new(),
-                },
-                Warn,
-                Warn,
-            ),
+            (Verdict::BtfWrong { evidence }, Warn, Warn),
             (Verdict::Refused(refusal()), Warn, Block),
             (Verdict::Missing, Warn, Block),
-            (
-                Verdict::Unknown {
-                    why: Unknown::NoBaseBtf,
-                },
-                Info,
-                Info,
-            ),
+            (Verdict::Unknown { why }, Info, Info),
         ] {
             let judgement = Judgement::from(verdict);
-            assert_eq!(severity(&judgement, Target::Running), now, "{judgement:?}");
-            assert_eq!(
-                severity(&judgement, Target::NextBoot),
-                boot,
-                "{judgement:?}"
-            );
+            let found = [Target::Running, Target::NextBoot].map(|at| severity(&judgement, at));
+            assert_eq!(found, [now, boot], "{judgement:?}");
         }
     }
 

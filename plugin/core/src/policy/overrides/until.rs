@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! When an override ends, as an admin says it.
 
+use anyhow::{Context, ensure};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, ToSpan, ZonedDateTime};
 
@@ -13,36 +14,24 @@ pub enum When {
     NextBoot,
 }
 
-/// What is no end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum NoTime {
-    #[error(
-        "{0:?} is none of: a day (2027-01-31), a time (14:00, 2027-01-31T14:00), \
-         a while (+2h, +3d), next-boot"
-    )]
-    Unknown(String),
-    #[error("{0:?} is over already")]
-    Over(String),
-}
-
 impl When {
     /// Reads a day (through its end), a time of it or of today or tomorrow, a while
     /// from `now`, or `next-boot`. Times are those of `now`'s zone.
     ///
     /// # Errors
-    /// [`NoTime`].
-    pub fn parse(text: &str, now: &ZonedDateTime) -> Result<Self, NoTime> {
+    /// Where it is no end, or is over already.
+    pub fn parse(text: &str, now: &ZonedDateTime) -> anyhow::Result<Self> {
         if text == "next-boot" {
             return Ok(Self::NextBoot);
         }
-        let unknown = || NoTime::Unknown(text.to_owned());
-        let end = end(text, now).ok_or_else(unknown)?;
-        if end <= *now {
-            return Err(NoTime::Over(text.to_owned()));
-        }
-        let seconds = u64::try_from(end.timestamp().as_second());
-        seconds.map(Self::At).map_err(|_| unknown())
+        let end = end(text, now).with_context(|| {
+            format!(
+                "{text:?} is none of: a day (2027-01-31), a time (14:00, 2027-01-31T14:00), \
+                 a while (+2h, +3d), next-boot"
+            )
+        })?;
+        ensure!(end > *now, "{text:?} is over already");
+        Ok(Self::At(end.timestamp().as_second().try_into()?))
     }
 }
 
@@ -63,17 +52,10 @@ fn end(text: &str, now: &ZonedDateTime) -> Option<ZonedDateTime> {
         return time.to_zoned_datetime(zone()).ok();
     }
     let time: Time = text.parse().ok()?;
-    let today = now
-        .date()
-        .to_datetime(time)
-        .to_zoned_datetime(zone())
-        .ok()?;
-    match today > *now {
-        true => Some(today),
-        false => {
-            let tomorrow = now.date().checked_add(1.day()).ok()?;
-            tomorrow.to_datetime(time).to_zoned_datetime(zone()).ok()
-        }
+    let on = |day: Date| day.to_datetime(time).to_zoned_datetime(zone()).ok();
+    match on(now.date())? {
+        today if today > *now => Some(today),
+        _ => on(now.date().checked_add(1.day()).ok()?),
     }
 }
 
@@ -117,18 +99,14 @@ mod tests {
         ] {
             assert_eq!(at(text), expected, "{text}");
         }
-        assert_eq!(When::parse("next-boot", &now()), Ok(When::NextBoot));
+        let next_boot = When::parse("next-boot", &now()).unwrap();
+        assert_eq!(next_boot, When::NextBoot);
     }
 
     #[test]
     fn what_is_over_or_no_time_is_refused() {
-        for over in ["2026-11-24", "2026-11-25T12:00", "+0h", "+-1h"] {
-            assert!(
-                matches!(When::parse(over, &now()), Err(NoTime::Over(_))),
-                "{over}"
-            );
-        }
-        for unknown in [
+        let over = ["2026-11-24", "2026-11-25T12:00", "+0h", "+-1h"];
+        let unknown = [
             "",
             "+",
             "soon",
@@ -136,11 +114,12 @@ mod tests {
             "25:00",
             "2026-13-01",
             "+9999999999999h",
-        ] {
-            assert!(
-                matches!(When::parse(unknown, &now()), Err(NoTime::Unknown(_))),
-                "{unknown}"
-            );
+        ];
+        let over = over.map(|text| (text, "is over already"));
+        let unknown = unknown.map(|text| (text, "is none of: a day"));
+        for (text, why) in over.into_iter().chain(unknown) {
+            let error = When::parse(text, &now()).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
         }
     }
 }
