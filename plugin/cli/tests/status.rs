@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use common::{Build, Place, RELEASE, module, module_path, run};
+use common::{Build, Place, RELEASE, module_path, run};
 
 /// Longer than a stamp needs to be old to be believed.
 const SETTLED: Duration = Duration::from_millis(3100);
@@ -26,21 +26,22 @@ struct Machine {
 }
 
 impl Machine {
-    /// With one module that fits and one that does not, and all files old enough.
+    /// With one module that fits and one that does not.
     fn new() -> Self {
         let machine = Self {
-            root: Place::new(),
+            root: Place::booting(Build::New),
             kept: Place::new(),
         };
-        machine.root.boot(Build::New);
         machine.root.install("fresh", Build::New);
         machine.root.install("stale", Build::Old);
         machine
     }
 
+    /// The same with all files old enough, once it was checked.
     fn settled() -> Self {
         let machine = Self::new();
         sleep(SETTLED);
+        machine.stands(&["stale refused block"]);
         machine
     }
 
@@ -61,17 +62,9 @@ impl Machine {
         serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"))
     }
 
-    /// `module verdict severity` of what stands.
-    fn standing(&self, more: &[&str]) -> Vec<String> {
-        let answer = self.json(more);
-        let findings = answer["findings"].as_array().unwrap().iter();
-        let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
-        let line = |f: &Value| {
-            ["name", "verdict", "severity"]
-                .map(|key| word(f, key))
-                .join(" ")
-        };
-        findings.map(line).collect()
+    /// Asserts `module verdict severity` of what stands.
+    fn stands(&self, expected: &[&str]) {
+        assert_eq!(standing(&self.json(&[])), expected);
     }
 
     /// What is kept.
@@ -79,24 +72,34 @@ impl Machine {
         serde_json::from_slice(&fs::read(self.store().join("findings.json")).unwrap()).unwrap()
     }
 
-    fn keep(&self, findings: &Value) {
+    /// Changes what is kept.
+    fn edit(&self, edit: impl FnOnce(&mut Vec<Value>)) {
+        let mut kept = self.kept();
+        edit(kept["findings"].as_array_mut().unwrap());
         let file = self.store().join("findings.json");
-        fs::write(&file, serde_json::to_vec(findings).unwrap()).unwrap();
+        fs::write(&file, serde_json::to_vec(&kept).unwrap()).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// A mark in what is kept that another judgement would not leave.
     fn mark(&self) {
-        let mut kept = self.kept();
-        for finding in kept["findings"].as_array_mut().unwrap() {
-            finding["log"] = json!("marked");
-        }
-        self.keep(&kept);
+        self.edit(|findings| findings[0]["log"] = json!("marked"));
     }
 
     fn is_marked(&self) -> bool {
         self.json(&[])["findings"][0]["log"] == "marked"
     }
+}
+
+fn standing(answer: &Value) -> Vec<String> {
+    let findings = answer["findings"].as_array().unwrap().iter();
+    let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let line = |f: &Value| {
+        ["name", "verdict", "severity"]
+            .map(|key| word(f, key))
+            .join(" ")
+    };
+    findings.map(line).collect()
 }
 
 /// The program as a user runs it who is not root. A build tree may be closed to
@@ -120,90 +123,76 @@ fn without_root(args: &[&str]) -> (i32, String, String) {
 
 #[test]
 fn the_first_look_is_a_whole_one_and_the_next_are_not() {
-    let machine = Machine::settled();
+    let machine = Machine::new();
+    sleep(SETTLED);
     let (code, out, err) = machine.status(&[]);
     assert_eq!((code, err.as_str()), (2, ""), "{out}");
-    assert!(
-        out.starts_with("error: 1 module will not load on kernel"),
-        "{out}"
-    );
+    let first = "error: 1 module will not load on kernel";
+    assert!(out.starts_with(first), "{out}");
     assert!(out.contains("  modules: stale\n"), "{out}");
     assert!(out.contains(", by btf-guard status\n"), "{out}");
     machine.mark();
     assert!(machine.is_marked());
-    assert_eq!(machine.standing(&["--rescan"]), ["stale refused block"]);
+    let rescanned = machine.json(&["--rescan"]);
+    assert_eq!(standing(&rescanned), ["stale refused block"]);
     assert!(!machine.is_marked());
 }
 
 #[test]
 fn a_module_that_changes_is_judged_again() {
     let machine = Machine::settled();
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
     machine.mark();
     // Another file of the same build: judged, and found the same.
-    let file = machine.root.install("stale", Build::Old);
+    machine.root.install("stale", Build::Old);
     assert!(!machine.is_marked());
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
-    fs::write(&file, module("stale", Build::New)).unwrap();
-    assert_eq!(machine.standing(&[]), Vec::<String>::new());
+    machine.stands(&["stale refused block"]);
+    machine.root.install("stale", Build::New);
+    machine.stands(&[]);
     let (code, out, _) = machine.status(&[]);
     assert_eq!(code, 0);
-    assert!(
-        out.starts_with("ok: no finding stands; all was checked"),
-        "{out}"
-    );
+    let first = "ok: no finding stands; all was checked";
+    assert!(out.starts_with(first), "{out}");
 }
 
 #[test]
 fn a_kernel_that_changes_judges_again() {
     let machine = Machine::settled();
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
     machine.root.boot(Build::Old);
-    assert_eq!(machine.standing(&[]), ["fresh refused block"]);
+    machine.stands(&["fresh refused block"]);
 }
 
 #[test]
 fn what_is_gone_is_no_finding() {
-    let machine = Machine::new();
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
-    fs::remove_file(machine.root.path().join(&module_path("stale")[1..])).unwrap();
-    assert_eq!(machine.standing(&[]), Vec::<String>::new());
-    let other = Machine::new();
-    assert_eq!(other.standing(&[]), ["stale refused block"]);
-    let image = format!("boot/vmlinuz-{RELEASE}");
-    fs::remove_file(other.root.path().join(image)).unwrap();
-    assert_eq!(other.standing(&[]), Vec::<String>::new());
-}
-
-#[test]
-fn what_a_file_just_written_holds_is_looked_at_twice() {
-    let machine = Machine::new();
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
-    assert_eq!(machine.kept()["findings"][0]["judged"], Value::Null);
+    for gone in [module_path("stale"), format!("/boot/vmlinuz-{RELEASE}")] {
+        let machine = Machine::new();
+        machine.stands(&["stale refused block"]);
+        // A file that was just written is looked at twice.
+        assert_eq!(machine.kept()["findings"][0]["judged"], Value::Null);
+        fs::remove_file(machine.root.path().join(&gone[1..])).unwrap();
+        machine.stands(&[]);
+    }
 }
 
 #[test]
 fn a_finding_of_another_boot_ends_with_it() {
     let machine = Machine::settled();
-    machine.standing(&[]);
-    let mut kept = machine.kept();
-    let finding = &mut kept["findings"][0];
-    finding["kernel"]["moment"] = json!("now");
-    finding["kernel"]["source"] = json!("running");
-    finding["judged"]["image"] = Value::Null;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    finding["kernel"]["boot"] = json!(boot.trim());
-    machine.keep(&kept);
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
-    kept["findings"][0]["kernel"]["boot"] = json!("another");
-    machine.keep(&kept);
-    assert_eq!(machine.standing(&[]), Vec::<String>::new());
+    machine.edit(|findings| {
+        let kernel = &mut findings[0]["kernel"];
+        kernel["moment"] = json!("now");
+        kernel["source"] = json!("running");
+        kernel["boot"] = json!(boot.trim());
+        findings[0]["judged"]["image"] = Value::Null;
+    });
+    machine.stands(&["stale refused block"]);
+    machine.edit(|findings| findings[0]["kernel"]["boot"] = json!("another"));
+    machine.stands(&[]);
 }
 
 #[test]
 fn what_is_damaged_is_said_and_made_anew() {
     let machine = Machine::new();
-    machine.standing(&[]);
+    machine.stands(&["stale refused block"]);
     fs::write(machine.store().join("findings.json"), "{").unwrap();
     let (code, out, err) = machine.status(&[]);
     assert_eq!(code, 2, "{out}");
@@ -219,19 +208,9 @@ fn motd_and_metrics_are_kept_true() {
     let out = out.path().canonicalize().unwrap();
     let (motd, metrics) = (out.join("motd.d/btf-guard"), out.join("metrics"));
     fs::create_dir_all(motd.parent().unwrap()).unwrap();
-    let args = |motd: &Path| {
-        let metrics = metrics.to_str().unwrap().to_owned();
-        let motd = motd.to_str().unwrap().to_owned();
-        [
-            "--motd-file".to_owned(),
-            motd,
-            "--textfile".to_owned(),
-            metrics,
-        ]
-    };
     let keep = |motd: &Path| {
-        let args = args(motd);
-        machine.status(&args.each_ref().map(String::as_str))
+        let [motd, metrics] = [motd, &metrics].map(|path| path.to_str().unwrap());
+        machine.status(&["--motd-file", motd, "--textfile", metrics])
     };
     // Without node_exporter's directory there is nothing to keep.
     assert_eq!(keep(&motd).0, 2);
@@ -239,15 +218,10 @@ fn motd_and_metrics_are_kept_true() {
     fs::create_dir(&metrics).unwrap();
     assert_eq!(keep(&motd).0, 2);
     let text = fs::read_to_string(&motd).unwrap();
-    assert!(
-        text.starts_with("btf-guard: 1 module will not load on kernel"),
-        "{text}"
-    );
+    let first = "btf-guard: 1 module will not load on kernel";
+    assert!(text.starts_with(first), "{text}");
     assert_eq!(machine.status(&["--motd"]).1, text);
-    let sample = |text: &str| {
-        text.lines()
-            .any(|line| line.ends_with("severity=\"block\"} 1"))
-    };
+    let sample = |text: &str| text.contains("severity=\"block\"} 1\n");
     let text = fs::read_to_string(metrics.join("btf-guard.prom")).unwrap();
     assert!(sample(&text), "{text}");
     assert_eq!(machine.status(&["--format", "prometheus"]).1, text);
@@ -270,20 +244,11 @@ fn motd_and_metrics_are_kept_true() {
 fn a_check_has_metrics_too() {
     let machine = Machine::new();
     let root = machine.root.path().to_str().unwrap();
-    let args = [
-        "check",
-        "--cache",
-        "none",
-        "--root",
-        root,
-        "--format",
-        "prometheus",
-    ];
-    let (code, out, _) = run(&args);
+    let args = ["check", "--cache", "none", "--root", root];
+    let (code, out, _) = run(&[&args[..], &["--format", "prometheus"]].concat());
     assert_eq!(code, 2);
-    let sample = format!(
-        "btf_guard_findings{{release=\"{RELEASE}\",moment=\"boot\",verdict=\"refused\",severity=\"block\"}} 1\n"
-    );
+    let labels = "moment=\"boot\",verdict=\"refused\",severity=\"block\"";
+    let sample = format!("btf_guard_findings{{release=\"{RELEASE}\",{labels}}} 1\n");
     assert!(out.contains(&sample), "{out}");
     assert!(out.contains("# TYPE btf_guard_findings gauge\n"), "{out}");
 }
@@ -291,7 +256,7 @@ fn a_check_has_metrics_too() {
 #[test]
 fn findings_are_roots_alone() {
     let machine = Machine::new();
-    machine.standing(&[]);
+    machine.stands(&["stale refused block"]);
     let (code, _, err) = without_root(&["status"]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("run this as root"), "{err}");
@@ -302,41 +267,33 @@ fn findings_are_roots_alone() {
 }
 
 /// What a transaction has told `btf-guard record`, written down as that does.
-fn predicted(machine: &Machine, name: &str) {
-    let mut kept = machine.kept();
-    let mut finding = kept["findings"][0].clone();
+fn predicted(machine: &Machine, name: &str, seconds_ago: u64) {
     let path = machine.root.path().join(&module_path(name)[1..]);
-    finding["module"] = json!(path);
-    finding["name"] = json!(name);
-    finding["judged"] = Value::Null;
-    finding["client"] = json!("zypper");
-    kept["findings"].as_array_mut().unwrap().push(finding);
-    machine.keep(&kept);
+    machine.edit(|findings| {
+        let mut finding = findings[0].clone();
+        finding["module"] = json!(path);
+        finding["name"] = json!(name);
+        finding["judged"] = Value::Null;
+        finding["client"] = json!("zypper");
+        finding["since"] = json!(finding["since"].as_u64().unwrap() - seconds_ago);
+        findings.push(finding);
+    });
 }
 
 #[test]
 fn what_a_transaction_will_bring_is_told_once_it_is_there() {
     let machine = Machine::settled();
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
-    predicted(&machine, "coming");
+    predicted(&machine, "coming", 0);
     // Not there yet: kept, and not told.
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
+    machine.stands(&["stale refused block"]);
+    machine.stands(&["stale refused block"]);
     machine.root.install("coming", Build::Old);
-    let both = ["coming refused block", "stale refused block"];
-    assert_eq!(machine.standing(&[]), both);
+    machine.stands(&["coming refused block", "stale refused block"]);
     let found = &machine.json(&[])["findings"][0];
     assert_eq!(found["client"], "zypper");
     // One that turns out well is none, and an old one is forgotten.
     machine.root.install("coming", Build::New);
-    predicted(&machine, "late");
-    let mut kept = machine.kept();
-    for finding in kept["findings"].as_array_mut().unwrap() {
-        if finding["name"] == "late" {
-            finding["since"] = json!(finding["since"].as_u64().unwrap() - 8000);
-        }
-    }
-    machine.keep(&kept);
-    assert_eq!(machine.standing(&[]), ["stale refused block"]);
+    predicted(&machine, "late", 8000);
+    machine.stands(&["stale refused block"]);
     assert!(!machine.kept().to_string().contains("late"));
 }

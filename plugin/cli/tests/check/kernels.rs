@@ -2,8 +2,9 @@
 //! Which kernels and modules `check` finds, and which of them it brings together.
 
 use object::Architecture;
+use serde_json::{Value, json};
 
-use super::{check, json};
+use super::check;
 use crate::common::{self, Build, Place, RELEASE, bare_module, base, config, module, run};
 
 #[test]
@@ -13,75 +14,54 @@ fn a_kernel_that_is_none_leaves_the_others() {
     let stale = root.install("stale", Build::Old);
     let garbage = root.file("garbage", "no kernel");
     let garbage = garbage.to_str().unwrap();
-    let words = [
-        "--kernel",
-        "6.9.9",
-        "--kernel",
-        garbage,
-        "--kernel",
-        RELEASE,
-        stale.to_str().unwrap(),
-    ];
-    let (code, report) = json(&root, &words);
+    let kernels = ["--kernel", "6.9.9", "--kernel", garbage];
+    let rest = ["--kernel", RELEASE, stale.to_str().unwrap()];
+    let words = [&kernels[..], &rest].concat();
+    let (code, report) = super::json(&root, &words);
     assert_eq!((code, report["decision"].as_str()), (3, Some("block")));
     assert_eq!(report["summary"]["refused"], 1);
     assert_eq!(report["errors"][0]["path"], "--kernel 6.9.9");
     assert_eq!(report["errors"][1]["path"], garbage);
 
     let dir = root.path().to_str().unwrap();
-    let off = [
-        &["check", "--cache", "none", "--root", dir, "--mode", "off"][..],
-        &words,
-    ]
-    .concat();
-    let (code, out, err) = run(&off);
+    let off = ["check", "--cache", "none", "--root", dir, "--mode", "off"];
+    let (code, out, err) = run(&[&off[..], &words].concat());
     assert_eq!((code, out.as_str()), (3, ""));
-    assert!(
-        err.contains("error: --kernel 6.9.9: no such kernel under"),
-        "{err}"
-    );
+    let first = "error: --kernel 6.9.9: no such kernel under";
+    assert!(err.contains(first), "{err}");
 }
 
 #[test]
 fn every_path_is_held_against_every_kernel() {
     let root = Place::new();
-    let (old, new) = (
+    let split = common::split(Build::New);
+    let arm = common::elf("arm", Some(&split), Architecture::Aarch64);
+    let files = [
         root.file("old.btf", base(Build::Old)),
         root.file("new.btf", base(Build::New)),
-    );
-    let ko = root.file("old.ko", module("old", Build::Old));
-    let raw = root.file("thing.btf", common::split(Build::New));
-    let bare = root.file("bare.ko", bare_module("bare"));
-    let arm = common::elf(
-        "arm",
-        Some(&common::split(Build::New)),
-        Architecture::Aarch64,
-    );
-    let arm = root.file("arm.ko", arm);
-    let words = [
-        "--kernel",
-        old.to_str().unwrap(),
-        "--kernel",
-        new.to_str().unwrap(),
-        ko.to_str().unwrap(),
-        raw.to_str().unwrap(),
-        bare.to_str().unwrap(),
-        arm.to_str().unwrap(),
+        root.file("old.ko", module("old", Build::Old)),
+        root.file("thing.btf", &split),
+        root.file("bare.ko", bare_module("bare")),
+        root.file("arm.ko", arm),
     ];
-    let (code, report) = json(&root, &words);
+    let [old, new, paths @ ..] = files.each_ref().map(|file| file.to_str().unwrap());
+    let words = [&["--kernel", old, "--kernel", new][..], &paths].concat();
+    let (code, report) = super::json(&root, &words);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let verdicts = |module: &Value| {
+        let verdicts = module["verdicts"].as_array().unwrap().iter();
+        let verdicts = verdicts.map(|v| text(&v["verdict"]));
+        [text(&module["name"])]
+            .into_iter()
+            .chain(verdicts)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let verdicts: Vec<String> = report["modules"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|module| {
-            let verdicts = module["verdicts"].as_array().unwrap().iter();
-            let verdicts = verdicts.map(|v| v["verdict"].as_str().unwrap());
-            format!(
-                "{} {}",
-                module["name"].as_str().unwrap(),
-                verdicts.collect::<Vec<_>>().join(" ")
-            )
-        })
+        .map(verdicts)
         .collect();
     assert_eq!(
         verdicts,
@@ -120,25 +100,16 @@ fn each_kernel_meets_its_own_modules() {
         module("old", Build::Old),
     );
     root.file("boot/vmlinuz-6.2-gone", base(Build::Old));
-    let (code, report) = json(&root, &["--kernel", "all"]);
-    let verdicts: Vec<_> = report["modules"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|module| {
-            let verdict = &module["verdicts"][0];
-            let kernel = verdict["kernel"].as_u64().unwrap() as usize;
-            (
-                report["kernels"][kernel]["release"].as_str().unwrap(),
-                module["name"].as_str().unwrap(),
-                verdict["verdict"].as_str().unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        verdicts,
-        [("6.1-other", "old", "loads"), (RELEASE, "fine", "loads"),]
-    );
+    let (code, report) = super::json(&root, &["--kernel", "all"]);
+    let verdict = |module: &Value| {
+        let verdict = &module["verdicts"][0];
+        let kernel = verdict["kernel"].as_u64().unwrap() as usize;
+        let release = &report["kernels"][kernel]["release"];
+        json!([release, module["name"], verdict["verdict"]])
+    };
+    let verdicts = report["modules"].as_array().unwrap().iter().map(verdict);
+    let expected = json!([["6.1-other", "old", "loads"], [RELEASE, "fine", "loads"]]);
+    assert_eq!(Value::from_iter(verdicts), expected);
     // A rescue kernel has no modules, and boots.
     assert_eq!(code, 0);
     let words = ["--kernel", "6.2-gone"];
@@ -161,13 +132,10 @@ fn the_same_kernel_at_two_places_is_judged_once() {
     root.boot(Build::New);
     root.file(&format!("lib/modules/{RELEASE}/vmlinux"), base(Build::New));
     root.install("fine", Build::New);
-    let (code, report) = json(&root, &[]);
+    let (code, report) = super::json(&root, &[]);
     assert_eq!(code, 0);
     assert_eq!(report["kernels"].as_array().unwrap().len(), 1);
-    let path = |inside: String| root.path().canonicalize().unwrap().join(inside);
-    let also = path(format!("boot/vmlinuz-{RELEASE}"));
-    assert_eq!(
-        report["kernels"][0]["same_kernel_paths"][0],
-        also.to_str().unwrap()
-    );
+    let also = &report["kernels"][0]["same_kernel_paths"][0];
+    let image = root.path().join(format!("boot/vmlinuz-{RELEASE}"));
+    assert_eq!(also, image.canonicalize().unwrap().to_str().unwrap());
 }

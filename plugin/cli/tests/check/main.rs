@@ -11,7 +11,7 @@ mod packages;
 
 use std::fs;
 
-use common::{Build, Place, RELEASE, config, run};
+use common::{Build, Place, RELEASE, run};
 use serde_json::{Value, json};
 
 /// Runs `check` with a root and further words.
@@ -36,15 +36,9 @@ fn a_healthy_root_is_one_line_and_0() {
     root.file("boot/grub/grub.cfg", entry);
     root.install("one", Build::New);
     root.install("two", Build::New);
-    let (code, out) = check(&root, &[]);
-    assert_eq!(
-        out,
-        format!(
-            "ok: all 2 modules load on kernel {RELEASE} ({})\n",
-            image.display()
-        )
-    );
-    assert_eq!(code, 0);
+    let image = image.display();
+    let ok = format!("ok: all 2 modules load on kernel {RELEASE} ({image})\n");
+    assert_eq!(check(&root, &[]), (0, ok));
 }
 
 #[test]
@@ -54,15 +48,13 @@ fn modules_of_another_build_are_refused_and_the_first_two_lines_say_it() {
     root.install("stale", Build::Old);
     root.install("fine", Build::New);
     let dir = root.path().join(format!("lib/modules/{RELEASE}/updates"));
-    let (code, out) = check(&root, &[]);
-    let kernel = format!("kernel {RELEASE} ({})", image.display());
-    assert_eq!(
-        out,
-        format!(
-            "\
+    let (dir, image) = (dir.display(), image.display());
+    let kernel = format!("kernel {RELEASE} ({image})");
+    let text = format!(
+        "\
 error: 1 of 2 modules will not load on {kernel}: its BTF was built for another build of it
 help: bring kernel {RELEASE} and its modules from one build: reinstall its package, or rebuild the modules against it, before it is booted
---> {}
+--> {dir}
   | 1 module: stale
   |   BPF: [2] STRUCT
   |   BPF: size=0 vlen=0
@@ -70,20 +62,17 @@ help: bring kernel {RELEASE} and its modules from one build: reinstall its packa
   |   failed to validate module [stale] BTF: -22
 
 2 modules, {kernel}: 1 load, 1 refused
-note: modules inside initrds were not looked at, or not all of them: that of {}, which no boot entry names
-",
-            dir.display(),
-            image.display()
-        )
+note: modules inside initrds were not looked at, or not all of them: that of {image}, which no boot entry names
+"
     );
-    assert_eq!(code, 2);
-
-    assert_eq!(
-        check(&root, &["--mode", "warn", "-q"]),
-        (1, "warn\n".into())
-    );
-    assert_eq!(check(&root, &["-q"]), (2, "block\n".into()));
-    assert_eq!(check(&root, &["--mode", "off"]), (0, String::new()));
+    for (words, code, expected) in [
+        (&[][..], 2, text.as_str()),
+        (&["--mode", "warn", "-q"], 1, "warn\n"),
+        (&["-q"], 2, "block\n"),
+        (&["--mode", "off"], 0, ""),
+    ] {
+        assert_eq!(check(&root, words), (code, expected.to_owned()));
+    }
 }
 
 #[test]
@@ -96,50 +85,29 @@ fn the_config_decides_what_a_mismatch_means() {
         let (code, report) = json(&root, words);
         let verdict = &report["modules"][0]["verdicts"][0];
         let allow = &report["kernels"][0]["abilities"]["allow_mismatch"];
-        (
+        json!([
             code,
-            verdict["verdict"].as_str().unwrap().to_owned(),
-            verdict["severity"].as_str().unwrap().to_owned(),
-            verdict["assumed"].clone(),
-            allow.clone(),
-        )
+            verdict["verdict"],
+            verdict["severity"],
+            verdict["assumed"],
+            allow
+        ])
     };
-    let expected = |code, verdict: &str, severity: &str, assumed, allow| {
-        (
-            code,
-            verdict.to_owned(),
-            severity.to_owned(),
-            assumed,
-            allow,
-        )
-    };
-    assert_eq!(
-        verdict(&[stale]),
-        expected(2, "refused", "block", json!([]), false.into())
-    );
+    let refused = json!([2, "refused", "block", [], false]);
+    assert_eq!(verdict(&[stale]), refused);
 
-    root.config(true);
-    let discarded = expected(1, "btf-discarded", "warn", json!([]), true.into());
+    let config = root.config(true);
+    let discarded = json!([1, "btf-discarded", "warn", [], true]);
     assert_eq!(verdict(&[stale]), discarded);
 
-    fs::remove_file(root.path().join(format!("boot/config-{RELEASE}"))).unwrap();
-    assert_eq!(
-        verdict(&[stale]),
-        expected(
-            1,
-            "refused",
-            "warn",
-            serde_json::json!(["allow_mismatch"]),
-            Value::Null
-        )
-    );
+    fs::remove_file(config).unwrap();
+    let guessed = json!([1, "refused", "warn", ["allow_mismatch"], null]);
+    assert_eq!(verdict(&[stale]), guessed);
     let (_, text) = check(&root, &[stale]);
-    assert!(
-        text.contains("note: no config of this kernel was found"),
-        "{text}"
-    );
+    let note = "note: no config of this kernel was found";
+    assert!(text.contains(note), "{text}");
 
-    let given = root.file("given.config", config(true));
+    let given = root.file("given.config", common::config(true));
     let given = given.to_str().unwrap();
     assert_eq!(verdict(&["--kernel-config", given, stale]), discarded);
 }
@@ -159,21 +127,15 @@ fn what_cannot_be_read_is_3_and_the_rest_is_still_judged() {
     assert_eq!(code, 3);
     assert_eq!(report["modules"][0]["name"], "stale");
     assert_eq!(report["summary"]["refused"], 1);
-    let errors: Vec<_> = report["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| error["path"].as_str().unwrap())
-        .collect();
+    let errors = report["errors"].as_array().unwrap().iter();
+    let errors: Vec<_> = errors.map(|error| &error["path"]).collect();
     assert_eq!(errors, [paths[0], paths[2], paths[3], paths[4]]);
     let (_, text) = check(&root, &paths);
-    assert!(
-        text.starts_with("error: the module will not load"),
-        "{text}"
-    );
-    assert!(
-        text.contains("no kernel module is in this directory"),
-        "{text}"
-    );
-    assert!(text.contains("at offset 0x"), "{text}");
+    for expected in [
+        "error: the module will not load",
+        "no kernel module is in this directory",
+        "at offset 0x",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
 }

@@ -2,30 +2,20 @@
 //! Modules and kernels inside packages.
 
 use super::{check, json};
-use crate::common::{self, Build, Place, RELEASE, base, config, module, module_path};
+use crate::common::{self, Build, Place, RELEASE, base, module, module_path};
 
 #[test]
 fn packages_are_judged_and_kernels_are_found_in_packages() {
     let root = Place::new();
-    let modules = root.package(
-        "kmp",
-        &[
-            (module_path("stale"), module("stale", Build::Old)),
-            (module_path("fine"), module("fine", Build::New)),
-            ("/usr/share/doc/readme".into(), b"x".to_vec()),
-        ],
-    );
-    let kernel = root.package(
-        "kernel",
-        &[
-            (format!("/boot/vmlinuz-{RELEASE}"), base(Build::New)),
-            (
-                format!("/lib/modules/{RELEASE}/config"),
-                config(false).into(),
-            ),
-        ],
-    );
-    let docs = root.package("docs", &[("/usr/share/doc/readme".into(), b"x".to_vec())]);
+    let readme = ("/usr/share/doc/readme".to_owned(), b"x".to_vec());
+    let files = [
+        (module_path("stale"), module("stale", Build::Old)),
+        (module_path("fine"), module("fine", Build::New)),
+        readme.clone(),
+    ];
+    let modules = root.package("kmp", &files);
+    let kernel = common::judge::kernel(&root, "kernel", Build::New);
+    let docs = root.package("docs", &[readme]);
     let kernel = ["--kernel", kernel.to_str().unwrap()];
     let (code, report) = json(&root, &[&kernel[..], &[modules.to_str().unwrap()]].concat());
     assert_eq!(code, 2);
@@ -40,38 +30,32 @@ fn packages_are_judged_and_kernels_are_found_in_packages() {
     assert_eq!(report["summary"]["modules"], 2);
 
     let docs = docs.to_str().unwrap();
-    assert_eq!(
-        check(&root, &[&kernel[..], &[docs]].concat()),
-        (0, "ok: there are no modules to judge\n".into())
-    );
+    let ok = (0, "ok: there are no modules to judge\n".to_owned());
+    assert_eq!(check(&root, &[&kernel[..], &[docs]].concat()), ok);
     let (code, text) = check(&root, &["--kernel", docs, docs]);
     assert_eq!(code, 3);
-    assert!(
-        text.contains("no kernel image is in this package"),
-        "{text}"
-    );
+    let error = "no kernel image is in this package";
+    assert!(text.contains(error), "{text}");
 }
 
 #[test]
 fn hard_links_are_one_module_and_one_image() {
     let root = Place::new();
-    let link = |name: &str, paths: &[String], content: Vec<u8>| {
-        root.file(name, common::links(paths, &content))
-    };
-    let modules = link(
-        "modules.rpm",
-        &["c", "a", "b"].map(module_path),
-        module("stale", Build::Old),
-    );
     let image = |number| format!("/boot/vmlinuz-6.{number}");
-    let few = link("few.rpm", &[image(1), image(2)], base(Build::New));
     let many: Vec<String> = (10..27).map(image).collect();
-    let many = link("many.rpm", &many, base(Build::New));
-    let (modules, few, many) = (
-        modules.to_str().unwrap(),
-        few.to_str().unwrap(),
-        many.to_str().unwrap(),
-    );
+    let packages = [
+        (
+            &["c", "a", "b"].map(module_path)[..],
+            module("stale", Build::Old),
+        ),
+        (&[image(1), image(2)], base(Build::New)),
+        (&many, base(Build::New)),
+    ];
+    let packages = packages.map(|(paths, content)| {
+        let name = format!("{}.rpm", paths.len());
+        root.file(&name, common::links(paths, &content))
+    });
+    let [modules, few, many] = packages.each_ref().map(|path| path.to_str().unwrap());
     let (code, report) = json(&root, &["--kernel", few, modules]);
     assert_eq!(code, 1);
     assert_eq!(report["summary"]["modules"], 1);

@@ -45,21 +45,25 @@ impl Transaction {
         let file = File::open(package).unwrap();
         fcntl_setfd(&file, FdFlags::empty()).unwrap();
         let name = package.file_stem().unwrap().to_str().unwrap();
-        self.plan.elements.push(Element {
-            nevra: format!("{name}-1-1.x86_64"),
-            action: Action::Install,
-            file: Some(file.as_raw_fd()),
-            paths: Vec::new(),
-        });
+        let descriptor = Some(file.as_raw_fd());
         self.files.push(file);
-        self
+        self.element(name, Action::Install, descriptor, &[])
     }
 
-    pub(crate) fn erase(mut self, paths: &[String]) -> Self {
+    /// The installation of a package whose file is not open.
+    pub(crate) fn install_closed(self, name: &str, paths: &[&str]) -> Self {
+        self.element(name, Action::Install, None, paths)
+    }
+
+    pub(crate) fn erase(self, paths: &[&str]) -> Self {
+        self.element("old", Action::Erase, None, paths)
+    }
+
+    fn element(mut self, name: &str, action: Action, file: Option<i32>, paths: &[&str]) -> Self {
         self.plan.elements.push(Element {
-            nevra: "old-1-1.x86_64".into(),
-            action: Action::Erase,
-            file: None,
+            nevra: format!("{name}-1-1.x86_64"),
+            action,
+            file,
             paths: paths.iter().map(PathBuf::from).collect(),
         });
         self
@@ -100,36 +104,26 @@ fn judge_in(plan: &[u8], cache: &Path, config: &Path) -> (i32, String, String) {
     ended(child.wait_with_output().unwrap())
 }
 
+/// What the judge says of the installation of these packages.
+pub(crate) fn install(root: &Place, packages: &[&Path]) -> Answer {
+    let on = Transaction::on(root);
+    packages
+        .iter()
+        .fold(on, |all, one| all.install(one))
+        .judge()
+}
+
 pub(crate) struct Answer(pub(crate) Value);
 
 impl Answer {
-    pub(crate) fn decision(&self) -> &str {
-        self.0["decision"].as_str().unwrap()
+    /// Asserts the decision.
+    pub(crate) fn is(&self, decision: &str) -> &Self {
+        assert_eq!(self.0["decision"], decision, "{:?}", self.messages());
+        self
     }
 
-    pub(crate) fn messages(&self) -> Vec<String> {
-        let messages = self.0["messages"].as_array().unwrap().iter();
-        let line = |m: &Value| {
-            format!(
-                "{} {}",
-                m["level"].as_str().unwrap(),
-                m["text"].as_str().unwrap()
-            )
-        };
-        messages.map(line).collect()
-    }
-
-    pub(crate) fn keys(&self) -> Vec<String> {
-        let keys = self.0["keys"].as_array().unwrap().iter();
-        keys.map(|key| key.as_str().unwrap().to_owned()).collect()
-    }
-
-    pub(crate) fn says(&self, what: &str) -> bool {
-        self.messages().iter().any(|message| message.contains(what))
-    }
-
-    /// `module verdict severity`, for what there is something to say of.
-    pub(crate) fn verdicts(&self) -> Vec<String> {
+    /// Asserts `module verdict severity`, for what there is something to say of.
+    pub(crate) fn finds(&self, verdicts: &[&str]) -> &Self {
         let mut lines = Vec::new();
         for module in self.0["modules"].as_array().unwrap() {
             for verdict in module["verdicts"].as_array().unwrap() {
@@ -138,7 +132,33 @@ impl Answer {
                 lines.push(format!("{name} {} {}", word("verdict"), word("severity")));
             }
         }
-        lines
+        assert_eq!(lines, verdicts, "{:?}", self.messages());
+        self
+    }
+
+    /// Asserts that one of the lines contains this.
+    pub(crate) fn says(&self, what: &str) -> &Self {
+        let messages = self.messages();
+        assert!(messages.iter().any(|m| m.contains(what)), "{messages:?}");
+        self
+    }
+
+    /// Asserts that there is nothing to say.
+    pub(crate) fn is_silent(&self) -> &Self {
+        assert_eq!(self.messages(), [""; 0]);
+        self
+    }
+
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let messages = self.0["messages"].as_array().unwrap().iter();
+        let word = |m: &Value, key| m[key].as_str().unwrap().to_owned();
+        let line = |m| format!("{} {}", word(m, "level"), word(m, "text"));
+        messages.map(line).collect()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let keys = self.0["keys"].as_array().unwrap().iter();
+        keys.map(|key| key.as_str().unwrap().to_owned()).collect()
     }
 }
 
@@ -147,13 +167,17 @@ pub(crate) fn kmp(place: &Place, name: &str, modules: &[(&str, Build)]) -> PathB
     place.package(name, &modules.iter().map(file).collect::<Vec<_>>())
 }
 
+/// A package whose one module, of the package's name, is of that build.
+pub(crate) fn kmp_of(place: &Place, name: &str, build: Build) -> PathBuf {
+    kmp(place, name, &[(name, build)])
+}
+
 pub(crate) fn kernel(place: &Place, name: &str, build: Build) -> PathBuf {
+    let dir = format!("/lib/modules/{RELEASE}");
+    let config = config(false).into();
     let files = [
-        (format!("/lib/modules/{RELEASE}/vmlinuz"), base(build)),
-        (
-            format!("/lib/modules/{RELEASE}/config"),
-            config(false).into(),
-        ),
+        (format!("{dir}/vmlinuz"), base(build)),
+        (format!("{dir}/config"), config),
     ];
     place.package(name, &files)
 }

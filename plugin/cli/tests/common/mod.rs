@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 
 use object::write::{Object, StandardSegment};
 use object::{Architecture, BinaryFormat, Endianness, SectionKind};
-use rpm::{BuildConfig, CompressionType, Dependency, FileOptions, PackageBuilder};
+use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
 
 /// The release of all builds.
 pub(crate) const RELEASE: &str = "6.18.1-test";
@@ -60,8 +60,7 @@ pub(crate) fn base(build: Build) -> Vec<u8> {
 
 /// The split BTF of a module of that build: one empty struct.
 pub(crate) fn split(build: Build) -> Vec<u8> {
-    let name = base_strings(build).len() as u32;
-    btf(&[name, STRUCT, 0], b"thing\0")
+    split_of(build, &["thing"])
 }
 
 /// The split BTF of a module of that build: empty structs of these names.
@@ -124,6 +123,13 @@ impl Place {
         self.0.path()
     }
 
+    /// A root with a build's image in `/boot`.
+    pub(crate) fn booting(build: Build) -> Self {
+        let root = Self::new();
+        root.boot(build);
+        root
+    }
+
     /// Writes a file and the directories above it.
     pub(crate) fn file(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let file = self.0.path().join(path.trim_start_matches('/'));
@@ -176,25 +182,20 @@ pub(crate) fn module_path(name: &str) -> String {
 
 /// A package with these files.
 pub(crate) fn package(name: &str, files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    package_with(name, files, &[])
+    built(name, |builder| {
+        for (path, content) in files {
+            let options = FileOptions::new(path);
+            builder
+                .with_file_contents(content.clone(), options)
+                .unwrap();
+        }
+    })
 }
 
-/// The same, which provides these besides, each in a version.
-pub(crate) fn package_with(
-    name: &str,
-    files: &[(String, Vec<u8>)],
-    provides: &[(String, String)],
-) -> Vec<u8> {
+fn built(name: &str, fill: impl FnOnce(&mut PackageBuilder)) -> Vec<u8> {
     let mut builder = PackageBuilder::new(name, "1", "GPL-2.0", "x86_64", name);
     builder.using_config(BuildConfig::v4().compression(CompressionType::Gzip));
-    for (path, content) in files {
-        builder
-            .with_file_contents(content.clone(), FileOptions::new(path))
-            .unwrap();
-    }
-    for (name, version) in provides {
-        builder.provides(Dependency::eq(name, version));
-    }
+    fill(&mut builder);
     let mut bytes = Vec::new();
     builder.build().unwrap().write(&mut bytes).unwrap();
     bytes
@@ -202,15 +203,12 @@ pub(crate) fn package_with(
 
 /// A package whose files are hard links of one another.
 pub(crate) fn links(paths: &[String], content: &[u8]) -> Vec<u8> {
-    let mut builder = PackageBuilder::new("links", "1", "GPL-2.0", "x86_64", "links");
-    builder.using_config(BuildConfig::v4().compression(CompressionType::Gzip));
-    for path in paths {
-        let options = FileOptions::new(path).hardlink("one");
-        builder.with_file_contents(content, options).unwrap();
-    }
-    let mut bytes = Vec::new();
-    builder.build().unwrap().write(&mut bytes).unwrap();
-    bytes
+    built("links", |builder| {
+        for path in paths {
+            let options = FileOptions::new(path).hardlink("one");
+            builder.with_file_contents(content, options).unwrap();
+        }
+    })
 }
 
 /// The program that was built.

@@ -5,59 +5,36 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use btf_guard_protocol::plan::{Action, Element};
-
-use crate::common::judge::{Transaction, judge, kmp};
+use crate::common::judge::{Transaction, install, judge, kmp, kmp_of};
 use crate::common::{Build, Place, module_path, program};
 
 #[test]
 fn what_cannot_be_read_is_a_warning_and_the_rest_is_judged() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::New);
-    let whole = fs::read(kmp(&files, "cut", &[("a", Build::New), ("b", Build::New)])).unwrap();
-    let cut = files.file("cut.rpm", &whole[..whole.len() - 20]);
-    let garbage = files.file("garbage.rpm", b"PK\x03\x04");
-    let broken = files.package("broken", &[(module_path("x"), b"no module".to_vec())]);
-    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
-    let mut transaction = Transaction::on(&root);
-    for package in [&cut, &garbage, &broken] {
-        transaction = transaction.install(package);
-    }
-    transaction.plan.elements.push(Element {
-        nevra: "closed-1-1.x86_64".into(),
-        action: Action::Install,
-        file: Some(9999),
-        paths: Vec::new(),
-    });
-    let plan = transaction.plan.clone();
+    let root = Place::booting(Build::New);
+    let whole = kmp(&root, "cut", &[("a", Build::New), ("b", Build::New)]);
+    let whole = fs::read(whole).unwrap();
+    let cut = root.file("cut.rpm", &whole[..whole.len() - 20]);
+    let garbage = root.file("garbage.rpm", b"PK\x03\x04");
+    let broken = root.package("broken", &[(module_path("x"), b"no module".to_vec())]);
+    let packages = [&cut, &garbage, &broken].into_iter();
+    let mut transaction = packages.fold(Transaction::on(&root), |all, one| all.install(one));
+    transaction = transaction.install_closed("closed", &[]);
+    transaction.plan.elements[3].file = Some(9999);
     let answer = transaction.judge();
-    assert_eq!(answer.decision(), "allow");
-    for what in [
-        "cut-1-1.x86_64",
-        "garbage-1-1.x86_64",
-        "1 more could not be judged",
-    ] {
-        assert!(answer.says(what), "{what}: {:?}", answer.messages());
-    }
-    let warnings = answer.messages();
-    assert!(
-        warnings.iter().all(|m| m.starts_with("warning ")),
-        "{warnings:?}"
-    );
-
-    // The test keeps its descriptors open, so the plan can be used again.
-    drop(plan);
-    let both = Transaction::on(&root)
-        .install(&garbage)
-        .install(&bad)
-        .judge();
-    assert_eq!(both.decision(), "block");
+    answer.is("allow").says("cut-1-1.x86_64");
+    answer
+        .says("garbage-1-1.x86_64")
+        .says("1 more could not be judged");
+    let messages = answer.messages();
+    let warnings = messages.iter().filter(|m| m.starts_with("warning "));
+    assert_eq!(warnings.count(), messages.len(), "{messages:?}");
+    let bad = kmp_of(&root, "bad", Build::Old);
+    install(&root, &[&garbage, &bad]).is("block");
 }
 
 #[test]
 fn the_judge_confines_itself() {
-    let root = Place::new();
-    root.boot(Build::New);
+    let root = Place::booting(Build::New);
     let mut child = program()
         .arg("judge")
         .env("BTF_GUARD_LOG", "debug")
@@ -76,17 +53,14 @@ fn the_judge_confines_itself() {
 
 #[test]
 fn a_plan_that_is_none_is_3() {
+    let plan = |schema, root| {
+        format!(r#"{{"schema":{schema},"root":"{root}","test":false,"mode":null,"elements":[]}}"#)
+    };
     for (plan, complaint) in [
-        ("", "the plan is not understood"),
-        ("{}", "missing field"),
-        (
-            r#"{"schema": 1, "root": "/", "test": false, "mode": null, "elements": []}"#,
-            "the plan has schema 1, not 2",
-        ),
-        (
-            r#"{"schema": 2, "root": "/no/such", "test": false, "mode": null, "elements": []}"#,
-            "root /no/such",
-        ),
+        (String::new(), "the plan is not understood"),
+        ("{}".to_owned(), "missing field"),
+        (plan(1, "/"), "the plan has schema 1, not 2"),
+        (plan(2, "/no/such"), "root /no/such"),
     ] {
         let (code, out, err) = judge(plan.as_bytes());
         assert_eq!((code, out.as_str()), (3, ""), "{plan}");

@@ -8,30 +8,28 @@
     clippy::panic
 )]
 
+mod after;
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
 mod input;
+mod policy;
 mod preexisting;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::plan::{Action, Element};
 
-use crate::common::judge::{Transaction, kernel, kmp};
+use crate::common::judge::{Transaction, install, kernel, kmp, kmp_of};
 use common::{Build, Place, RELEASE, base, module, module_path};
 
 #[test]
 fn modules_that_no_kernel_here_takes_are_blocked() {
-    let (root, files) = (Place::new(), Place::new());
+    let root = Place::new();
     let image = root.boot(Build::New).canonicalize().unwrap();
-    let bad = kmp(
-        &files,
-        "bad",
-        &[("stale", Build::Old), ("fine", Build::New)],
-    );
-    let good = kmp(&files, "good", &[("other", Build::New)]);
-    let answer = Transaction::on(&root).install(&good).install(&bad).judge();
-    assert_eq!(answer.decision(), "block");
-    assert_eq!(answer.verdicts(), ["stale refused block"]);
+    let modules = [("stale", Build::Old), ("fine", Build::New)];
+    let bad = kmp(&root, "bad", &modules);
+    let good = kmp_of(&root, "good", Build::New);
+    let answer = install(&root, &[&good, &bad]);
+    answer.is("block").finds(&["stale refused block"]);
     assert_eq!(answer.0["summary"]["modules"], 3);
     assert_eq!(answer.0["kernels"][0]["moment"], "boot");
     assert_eq!(
@@ -59,76 +57,54 @@ fn modules_that_no_kernel_here_takes_are_blocked() {
         ]
     );
 
-    let warned = Transaction::on(&root)
-        .mode(Mode::Warn)
-        .install(&bad)
-        .judge();
-    assert_eq!(warned.decision(), "warn");
-    let messages = warned.messages();
-    assert!(
-        messages[0].starts_with("warning btf-guard: would have blocked: after this"),
-        "{messages:?}"
-    );
-    assert!(
-        messages.iter().all(|m| m.starts_with("warning ")),
-        "{messages:?}"
-    );
-
-    let off = Transaction::on(&root).mode(Mode::Off).install(&bad).judge();
-    assert_eq!(off.decision(), "allow");
-    assert!(off.messages().is_empty());
-
-    let fine = Transaction::on(&root).install(&good).judge();
-    assert_eq!(fine.decision(), "allow");
-    assert!(fine.messages().is_empty() && fine.verdicts().is_empty());
+    let under = |mode| Transaction::on(&root).mode(mode).install(&bad).judge();
+    let warned = under(Mode::Warn);
+    let messages = warned.is("warn").messages();
+    let first = "warning btf-guard: would have blocked: after this";
+    assert!(messages[0].starts_with(first), "{messages:?}");
+    let warnings = messages.iter().filter(|m| m.starts_with("warning "));
+    assert_eq!(warnings.count(), messages.len(), "{messages:?}");
+    under(Mode::Off).is("allow").is_silent();
+    install(&root, &[&good]).is("allow").is_silent().finds(&[]);
 }
 
 #[test]
-fn without_a_kernel_of_that_release_there_is_nothing_to_say() {
-    let (root, files) = (Place::new(), Place::new());
-    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
-    let answer = Transaction::on(&root).install(&bad).judge();
-    assert_eq!(answer.decision(), "allow");
-    assert!(answer.messages().is_empty());
+fn without_a_kernel_that_judges_there_is_nothing_to_say() {
+    let root = Place::new();
+    let bad = kmp_of(&root, "bad", Build::Old);
+    let answer = install(&root, &[&bad]);
+    answer.is("allow").is_silent();
     assert_eq!(answer.0["kernels"], serde_json::json!([]));
+    // One without BTF does not.
+    let mut vmlinux = common::elf("vmlinux", None, object::Architecture::X86_64);
+    vmlinux[16] = 2; // ET_EXEC
+    root.file(&format!("boot/vmlinuz-{RELEASE}"), vmlinux);
+    install(&root, &[&bad]).is("allow").is_silent();
 }
 
 #[test]
 fn an_image_that_the_transaction_brings_replaces_the_copies() {
-    let (root, files) = (Place::new(), Place::new());
+    let root = Place::new();
     let copy = root.boot(Build::Old).canonicalize().unwrap();
-    let new = kmp(&files, "new", &[("fine", Build::New)]);
-    assert_eq!(
-        Transaction::on(&root).install(&new).judge().decision(),
-        "block"
-    );
+    let new = kmp_of(&root, "new", Build::New);
+    install(&root, &[&new]).is("block");
 
-    let kernel = kernel(&files, "kernel", Build::New);
+    let kernel = kernel(&root, "kernel", Build::New);
     // The kernel comes last: it counts all the same.
-    let answer = Transaction::on(&root)
-        .install(&new)
-        .install(&kernel)
-        .judge();
-    assert_eq!(answer.decision(), "allow", "{:?}", answer.messages());
-    let judged_by = &answer.0["kernels"][0];
+    let answer = install(&root, &[&new, &kernel]);
+    let judged_by = &answer.is("allow").0["kernels"][0];
     assert_eq!(judged_by["package"], "kernel-1-1.x86_64");
-    assert_eq!(
-        judged_by["same_kernel_paths"],
-        serde_json::json!([copy.to_str().unwrap()])
-    );
+    let copies = serde_json::json!([copy.to_str().unwrap()]);
+    assert_eq!(judged_by["same_kernel_paths"], copies);
 }
 
 #[test]
 fn an_image_that_comes_and_cannot_be_read_blocks_nothing() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::Old);
-    let new = kmp(&files, "new", &[("fine", Build::New)]);
+    let root = Place::booting(Build::Old);
+    let new = kmp_of(&root, "new", Build::New);
     let image = format!("/lib/modules/{RELEASE}/Image");
-    let foreign = files.package("foreign", &[(image.clone(), b"no kernel".into())]);
-    let answer = Transaction::on(&root).install(&new).install(&foreign);
-    let answer = answer.judge();
-    assert_eq!(answer.decision(), "allow");
-    let messages = answer.messages();
+    let foreign = root.package("foreign", &[(image.clone(), b"no kernel".into())]);
+    let messages = install(&root, &[&new, &foreign]).is("allow").messages();
     let [line] = &messages[..] else {
         panic!("{messages:?}");
     };
@@ -137,140 +113,77 @@ fn an_image_that_comes_and_cannot_be_read_blocks_nothing() {
     assert!(line.ends_with("; it was not judged"), "{line}");
 
     // The plan alone knows of the image.
-    let mut transaction = Transaction::on(&root).install(&new);
-    transaction.plan.elements.push(Element {
-        nevra: "kernel-1-1.x86_64".into(),
-        action: Action::Install,
-        file: None,
-        paths: vec![format!("/boot/vmlinuz-{RELEASE}").into()],
-    });
-    let answer = transaction.judge();
-    assert_eq!(answer.decision(), "allow");
-    assert!(
-        answer.says("the package file cannot be opened"),
-        "{:?}",
-        answer.messages()
-    );
+    let image = format!("/boot/vmlinuz-{RELEASE}");
+    let transaction = Transaction::on(&root).install(&new);
+    let answer = transaction.install_closed("kernel", &[&image]).judge();
+    answer.is("allow");
+    answer.says("the package file cannot be opened");
 }
 
 #[test]
 fn modules_that_stay_are_held_against_the_image_that_comes() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::Old);
-    root.install("kmp", Build::Old);
-    root.install("replaced", Build::Old);
-    root.install("erased", Build::Old);
-    let kernel = kernel(&files, "kernel", Build::New);
-    let modules = kmp(&files, "modules", &[("replaced", Build::New)]);
-    let transaction = Transaction::on(&root)
+    let root = Place::booting(Build::Old);
+    for name in ["kmp", "replaced", "erased"] {
+        root.install(name, Build::Old);
+    }
+    let kernel = kernel(&root, "kernel", Build::New);
+    let modules = kmp_of(&root, "replaced", Build::New);
+    let answer = Transaction::on(&root)
         .install(&kernel)
         .install(&modules)
-        .erase(&[module_path("erased"), module_path("replaced")]);
-    let answer = transaction.judge();
-    assert_eq!(answer.verdicts(), ["kmp refused block"]);
-    assert_eq!(answer.decision(), "block");
-    assert!(
-        answer.says("(in kernel-1-1.x86_64)"),
-        "{:?}",
-        answer.messages()
-    );
+        .erase(&[&module_path("erased"), &module_path("replaced")])
+        .judge();
+    answer.is("block").finds(&["kmp refused block"]);
+    answer.says("(in kernel-1-1.x86_64)");
 }
 
 #[test]
 fn erasing_is_no_finding() {
-    let root = Place::new();
-    root.boot(Build::New);
+    let root = Place::booting(Build::New);
     root.install("stale", Build::Old);
-    let erase = Transaction::on(&root)
-        .erase(&[module_path("stale")])
-        .judge();
-    assert_eq!(erase.decision(), "allow");
-    assert!(erase.messages().is_empty());
+    let erase = Transaction::on(&root).erase(&[&module_path("stale")]);
+    erase.judge().is("allow").is_silent();
 
     // An image that goes without another coming is no target.
-    let files = Place::new();
-    let bad = kmp(&files, "bad", &[("bad", Build::Old)]);
-    assert_eq!(
-        Transaction::on(&root).install(&bad).judge().decision(),
-        "block"
-    );
-    let gone = Transaction::on(&root)
-        .install(&bad)
-        .erase(&[format!("/boot/vmlinuz-{RELEASE}")]);
-    assert_eq!(gone.judge().decision(), "allow");
+    let bad = kmp_of(&root, "bad", Build::Old);
+    install(&root, &[&bad]).is("block");
+    let gone = Transaction::on(&root).install(&bad);
+    let image = format!("/boot/vmlinuz-{RELEASE}");
+    gone.erase(&[&image]).judge().is("allow");
 }
 
 #[test]
 fn one_kernel_at_two_places_is_judged_once_and_two_kernels_twice() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::New);
-    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
+    let root = Place::booting(Build::New);
+    let bad = kmp_of(&root, "stale", Build::Old);
     let beside = format!("lib/modules/{RELEASE}/vmlinuz");
     root.file(&beside, base(Build::New));
-    let answer = Transaction::on(&root).install(&bad).judge();
-    assert_eq!(answer.verdicts(), ["stale refused block"]);
-    assert_eq!(
-        answer.0["kernels"][0]["same_kernel_paths"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    let answer = install(&root, &[&bad]);
+    let kernel = &answer.finds(&["stale refused block"]).0["kernels"][0];
+    assert_eq!(kernel["same_kernel_paths"].as_array().unwrap().len(), 1);
 
     root.file(&beside, base(Build::Old));
-    let answer = Transaction::on(&root).install(&bad).judge();
+    let answer = install(&root, &[&bad]);
+    answer.finds(&["stale loads none", "stale refused warn"]);
+    answer.is("warn");
     assert_eq!(answer.0["kernels"].as_array().unwrap().len(), 2);
-    assert_eq!(
-        answer.verdicts(),
-        ["stale loads none", "stale refused warn"]
-    );
-    assert_eq!(answer.decision(), "warn");
 }
 
 #[test]
-fn links_to_modules_elsewhere_in_the_root_are_followed() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::Old);
-    root.file("etc/vendor/kernel/kmp.ko", module("kmp", Build::Old));
-    root.link(&module_path("kmp"), "/etc/vendor/kernel/kmp.ko");
-    let kernel = kernel(&files, "kernel", Build::New);
-    let answer = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(
-        answer.verdicts(),
-        ["kmp refused block"],
-        "{:?}",
-        answer.messages()
-    );
-}
-
-#[test]
-fn a_module_whose_links_stay_can_be_removed() {
-    let (root, files) = (Place::new(), Place::new());
-    root.boot(Build::Old);
-    let target = "/lib/modules/6.0-other/extra/kmp.ko";
-    root.file(target, module("kmp", Build::Old));
-    root.link(
-        &format!("/lib/modules/{RELEASE}/weak-updates/kmp.ko"),
-        target,
-    );
-    let kernel = kernel(&files, "kernel", Build::New);
-    let stays = Transaction::on(&root).install(&kernel).judge();
-    assert_eq!(stays.verdicts(), ["kmp refused block"]);
-    let goes = Transaction::on(&root)
-        .install(&kernel)
-        .erase(&[target.to_owned()])
-        .judge();
-    assert_eq!(goes.decision(), "allow", "{:?}", goes.messages());
-}
-
-#[test]
-fn a_kernel_without_btf_is_no_target() {
-    let (root, files) = (Place::new(), Place::new());
-    let mut vmlinux = common::elf("vmlinux", None, object::Architecture::X86_64);
-    vmlinux[16] = 2; // ET_EXEC
-    root.file(&format!("boot/vmlinuz-{RELEASE}"), vmlinux);
-    let bad = kmp(&files, "bad", &[("stale", Build::Old)]);
-    let answer = Transaction::on(&root).install(&bad).judge();
-    assert_eq!(answer.decision(), "allow");
-    assert!(answer.messages().is_empty(), "{:?}", answer.messages());
+fn links_to_modules_are_followed_as_long_as_they_lead_to_one() {
+    for (link, target) in [
+        (module_path("kmp"), "/etc/vendor/kernel/kmp.ko"),
+        (
+            format!("/lib/modules/{RELEASE}/weak-updates/kmp.ko"),
+            "/lib/modules/6.0-other/extra/kmp.ko",
+        ),
+    ] {
+        let root = Place::booting(Build::Old);
+        root.file(target, module("kmp", Build::Old));
+        root.link(&link, target);
+        let kernel = kernel(&root, "kernel", Build::New);
+        install(&root, &[&kernel]).finds(&["kmp refused block"]);
+        let gone = Transaction::on(&root).install(&kernel).erase(&[target]);
+        gone.judge().is("allow");
+    }
 }
