@@ -7,17 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use btf_guard_core::boot::build_vmlinux;
-use btf_guard_core::check::initrds::Initrds;
-use btf_guard_core::check::kernels::{Targets, is_package};
-use btf_guard_core::evaluate::{Evaluator, Job, JobResult, failed, package};
+use btf_guard_core::check::kernels::{Targets, built_with, is_package};
+use btf_guard_core::evaluate::{Evaluator, Job, Judged, package};
 use btf_guard_core::kernel::{Kernel, KernelConfig};
-use btf_guard_core::report::{self, ErrorEntry, ModuleEntry};
+use btf_guard_core::report;
 use btf_guard_core::rpm::kernel_files::KernelFiles;
 use btf_guard_core::rpm::package::Package;
 use btf_guard_core::{check, module};
 use btf_guard_sysroot::Root;
-use btf_guard_sysroot::file_role::{Role, is_module_name, is_release};
+use btf_guard_sysroot::file_role::{Role, is_release};
 use btf_guard_sysroot::module_tree::{self, ModuleFile};
 
 use crate::args::Check;
@@ -31,15 +29,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     check::threads(args.jobs)?;
     let mut evaluator =
         Evaluator::new(args.causes).with_observer(Some(Box::new(Progress::new(!args.way.quiet))));
-    let mut targets = Targets {
-        root: &root,
-        config: config.clone(),
-        esps: Vec::new(),
-        cache: None,
-        initrds: Initrds::default(),
-        errors: Vec::new(),
-        unasked: 0,
-    };
+    let mut targets = Targets::new(&root, config.clone());
     if !args.kernels.is_empty() {
         targets.add_all(&args.kernels, true, &mut evaluator)?;
     }
@@ -49,20 +39,18 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         config: config.as_ref(),
         evaluator,
         kernels: BTreeMap::new(),
-        errors: targets.errors,
-        modules: Vec::new(),
+        judged: Judged {
+            modules: Vec::new(),
+            errors: targets.errors,
+        },
     };
     let input = check.collect(&args.paths);
     check.find_kernels(&input);
     check.judge(&input);
-    let BuildCheck {
-        evaluator,
-        modules,
-        errors,
-        ..
-    } = check;
-    let causes = evaluator.causes().clone();
-    let report = report::assemble(evaluator.into_entries(), modules, errors, args.way.mode);
+    let Judged { modules, errors } = check.judged;
+    let causes = check.evaluator.causes().clone();
+    let kernels = check.evaluator.into_entries();
+    let report = report::assemble(kernels, modules, errors, args.way.mode);
     let report = report::as_built(report, args.way.mode);
     output::report(&report, &causes, args.way, args.package.as_deref())?;
     Ok(match report.errors.is_empty() {
@@ -71,7 +59,6 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     })
 }
 
-/// What was named on the command line.
 #[derive(Default)]
 struct Input {
     /// Modules on the disk, each with the release that it is for.
@@ -121,24 +108,22 @@ struct BuildCheck<'a> {
     evaluator: Evaluator,
     /// The kernels of each release, by their ids.
     kernels: BTreeMap<String, Vec<usize>>,
-    errors: Vec<ErrorEntry>,
-    modules: Vec<ModuleEntry>,
+    judged: Judged,
 }
 
 impl BuildCheck<'_> {
     fn collect(&mut self, paths: &[PathBuf]) -> Input {
         let mut input = Input::default();
         for path in paths {
-            let shown = path.display().to_string();
             if path.is_dir() {
                 match Root::new(path) {
                     Ok(root) => self.directory(path, root, &mut input),
-                    Err(error) => self.errors.push(failed(shown, &error)),
+                    Err(error) => self.judged.failed(path.display(), &error),
                 }
             } else if is_package(path) {
                 match Package::open(path) {
                     Ok(package) => input.packages.push(package),
-                    Err(error) => self.errors.push(failed(shown, &error)),
+                    Err(error) => self.judged.failed(path.display(), &error),
                 }
             } else {
                 let file = ModuleFile {
@@ -154,7 +139,7 @@ impl BuildCheck<'_> {
     fn directory(&mut self, path: &Path, root: Root, input: &mut Input) {
         let found = module_tree::walk(path, &root);
         for (path, error) in found.unreadable {
-            self.errors.push(failed(path.display().to_string(), &error));
+            self.judged.failed(path.display(), &error);
         }
         for file in found.modules {
             self.file(file, input);
@@ -171,10 +156,7 @@ impl BuildCheck<'_> {
         });
         match release {
             Ok(release) => input.files.push((found, release)),
-            Err(error) => {
-                let shown = found.path.display().to_string();
-                self.errors.push(failed(shown, &error));
-            }
+            Err(error) => self.judged.failed(found.path.display(), &error),
         }
     }
 
@@ -209,7 +191,7 @@ impl BuildCheck<'_> {
             if !files.has_image_of(release) {
                 continue;
             }
-            for found in package::kernels(package, &files, None, &mut self.errors) {
+            for found in package::kernels(package, &files, None, &mut self.judged.errors) {
                 if found.release == release {
                     let kernel = self.configured(found.kernel);
                     let source = found.path.display().to_string();
@@ -217,28 +199,19 @@ impl BuildCheck<'_> {
                 }
             }
         }
-        let (mut troubles, mut without) = (Vec::new(), None);
-        for root in input.roots.iter().chain([self.root]) {
-            for candidate in build_vmlinux::candidates(root, release) {
-                let shown = root.outside(&candidate.inside).display().to_string();
-                match build_vmlinux::open(root, &candidate, release, self.config) {
-                    Ok(kernel) if kernel.base.is_none() => {
-                        without = without.or(Some((kernel, shown)));
-                    }
-                    Ok(kernel) => return vec![self.evaluator.add(kernel, shown, None)],
-                    Err(error) => troubles.push(failed(shown, &error)),
+        let roots = input.roots.iter().chain([self.root]);
+        match built_with(roots, release, self.config) {
+            Ok((kernel, shown)) => vec![self.evaluator.add(kernel, shown, None)],
+            Err(errors) => {
+                for (path, error) in errors {
+                    self.judged.failed(path, &error);
                 }
+                let error = "no kernel of this release was found, in the build or in the root: \
+                             name one with --kernel";
+                self.judged.failed(format!("kernel {release}"), &error);
+                Vec::new()
             }
         }
-        if let Some((kernel, shown)) = without {
-            return vec![self.evaluator.add(kernel, shown, None)];
-        }
-        let error = "no kernel of this release was found, in the build or in the root: \
-                     name one with --kernel";
-        self.errors.append(&mut troubles);
-        self.errors
-            .push(failed(format!("kernel {release}"), &error));
-        Vec::new()
     }
 
     fn configured(&self, mut kernel: Kernel) -> Kernel {
@@ -256,27 +229,11 @@ impl BuildCheck<'_> {
         });
         // What meets no kernel has its error already.
         let jobs: Vec<Job> = jobs.filter(|job| !job.kernels.is_empty()).collect();
-        let mut judged: Vec<JobResult> = self.evaluator.files(&jobs);
+        self.judged.take(self.evaluator.files(&jobs));
         for package in &input.packages {
-            let meets = |path: &Path| match path.file_name().is_some_and(is_module_name) {
-                true => module_release(path).map(ids).unwrap_or_default(),
-                false => Vec::new(),
-            };
-            let mut files = package.files().iter();
-            if !files.any(|file| file.has_content() && !meets(&file.path).is_empty()) {
-                continue;
-            }
-            let (modules, read) = self.evaluator.package(package, meets);
-            judged.extend(modules.into_iter().map(|(_, result)| result));
-            if let Err(error) = read {
-                self.errors.push(failed(package.nevra().to_owned(), &error));
-            }
-        }
-        for judged in judged {
-            match judged {
-                Ok(module) => self.modules.push(module),
-                Err(error) => self.errors.push(error),
-            }
+            let meets = |path: &Path| module_release(path).map(ids).unwrap_or_default();
+            let (evaluator, name) = (&self.evaluator, package.nevra());
+            self.judged.package(evaluator, package, name, meets);
         }
     }
 }

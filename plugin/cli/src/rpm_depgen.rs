@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use btf_guard_core::boot::build_vmlinux;
+use btf_guard_core::check::kernels::built_with;
 use btf_guard_core::kernel::Kernel;
 use btf_guard_core::module;
 use btf_guard_core::rpm::capabilities::{base_capability, base_version};
@@ -24,7 +24,6 @@ use crate::args::{Dependencies, Dependency};
 use crate::outcome::Outcome;
 use crate::output;
 
-/// The longest list of paths that is read, in bytes.
 const MAX_LIST: u64 = 64 << 20;
 
 pub(crate) fn run(args: &Dependencies) -> anyhow::Result<Outcome> {
@@ -158,16 +157,15 @@ impl Generator<'_> {
 
     /// The kernel that the build has made, or that modules are built with here.
     fn kernel(&self, release: &str) -> Option<Kernel> {
-        for root in [self.build_root, self.root] {
-            for candidate in build_vmlinux::candidates(root, release) {
-                match build_vmlinux::open(root, &candidate, release, None) {
-                    Ok(kernel) if !kernel.base.is_none() => return Some(kernel),
-                    Ok(_) => {}
-                    Err(error) => log::warn!("{}: {error}", candidate.file.display()),
+        match built_with([self.build_root, self.root], release, None) {
+            Ok((kernel, _)) => Some(kernel).filter(|kernel| !kernel.base.is_none()),
+            Err(errors) => {
+                for (path, error) in errors {
+                    log::warn!("{path}: {error}");
                 }
+                None
             }
         }
-        None
     }
 }
 

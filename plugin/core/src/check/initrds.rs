@@ -36,7 +36,6 @@ struct Booted {
     mend: Option<String>,
 }
 
-/// What was found inside.
 #[derive(Debug, Default)]
 pub(crate) struct Inside {
     pub(crate) modules: Vec<ModuleEntry>,
@@ -129,7 +128,6 @@ impl Initrds {
 }
 
 impl Booted {
-    /// Judges what can be read.
     fn judge(
         &self,
         shown: &str,

@@ -9,8 +9,8 @@ use btf_guard_sysroot::file_role::is_package_name;
 use btf_guard_sysroot::{Root, host};
 
 use super::initrds::Initrds;
-use crate::boot::ModulesRoot;
 use crate::boot::inventory::InventorySearch;
+use crate::boot::{ModulesRoot, build_vmlinux};
 use crate::evaluate::{Evaluator, failed, package};
 use crate::kernel::cache::Cache;
 use crate::kernel::{Error, Kernel, KernelConfig};
@@ -36,7 +36,20 @@ pub struct Targets<'a> {
     pub unasked: usize,
 }
 
-impl Targets<'_> {
+impl<'a> Targets<'a> {
+    /// None yet.
+    pub fn new(root: &'a Root, config: Option<KernelConfig>) -> Self {
+        Self {
+            root,
+            config,
+            esps: Vec::new(),
+            cache: None,
+            initrds: Initrds::default(),
+            errors: Vec::new(),
+            unasked: 0,
+        }
+    }
+
     /// Adds the kernels that `words` name; no words mean the default.
     /// A word that names none is an error among the others.
     pub fn add_all(
@@ -94,7 +107,6 @@ impl Targets<'_> {
         self.add_installed(evaluator)
     }
 
-    /// Every kernel that the root can boot.
     fn add_installed(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
         let inventory = self.place().inventory();
         let troubles = self.errors.len();
@@ -186,7 +198,6 @@ impl Targets<'_> {
         opened.map(|(kernel, _)| kernel)
     }
 
-    /// The kernels inside a package file.
     fn add_package(&mut self, path: &Path, evaluator: &mut Evaluator) {
         let shown = path.display().to_string();
         let package = match Package::open(path) {
@@ -206,7 +217,6 @@ impl Targets<'_> {
         }
     }
 
-    /// Adds a kernel to the evaluator.
     fn put(
         &self,
         mut kernel: Kernel,
@@ -223,6 +233,32 @@ impl Targets<'_> {
     fn failed(&mut self, path: String, error: &impl ToString) {
         self.errors.push(failed(path, error));
     }
+}
+
+/// The kernel of a release as modules are built with it, and the file it is in: of
+/// these roots the first that has its base, else one without.
+///
+/// # Errors
+/// What was found and cannot be read, if nothing can.
+pub fn built_with<'r>(
+    roots: impl IntoIterator<Item = &'r Root>,
+    release: &str,
+    config: Option<&KernelConfig>,
+) -> Result<(Kernel, String), Vec<(String, Error)>> {
+    let (mut errors, mut without) = (Vec::new(), None);
+    for root in roots {
+        for candidate in build_vmlinux::candidates(root, release) {
+            let shown = root.outside(&candidate.inside).display().to_string();
+            match build_vmlinux::open(root, &candidate, release, config) {
+                Ok(kernel) if kernel.base.is_none() => {
+                    without.get_or_insert((kernel, shown));
+                }
+                Ok(kernel) => return Ok((kernel, shown)),
+                Err(error) => errors.push((shown, error)),
+            }
+        }
+    }
+    without.ok_or(errors)
 }
 
 /// Is this a file of a module package, by its name alone?

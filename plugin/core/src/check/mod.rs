@@ -11,21 +11,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use btf_guard_protocol::decision::Mode;
-use btf_guard_sysroot::file_role::{is_module_name, is_release};
+use btf_guard_sysroot::file_role::is_release;
 use btf_guard_sysroot::module_tree::{self, ModuleFile};
 use btf_guard_sysroot::{Root, host};
 
 use crate::boot::ModulesRoot;
 use crate::evaluate::effective_policy::Governed;
-use crate::evaluate::{Evaluator, Job, JobResult, Observer, failed};
+use crate::evaluate::{Evaluator, Job, Judged, Observer};
 use crate::host_modules::HostNeeds;
 use crate::kernel::cache::Cache;
 use crate::kernel::{KernelConfig, Target};
-use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, Report};
-use crate::rpm::file_list::PackagedFile;
+use crate::report::{self, KernelEntry, Report};
 use crate::rpm::package::Package;
 use crate::verdict::Causes;
-use initrds::{Initrds, Inside};
+use initrds::Inside;
 use kernels::{Targets, is_package};
 
 /// What came of a check.
@@ -74,37 +73,36 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     let mut evaluator = Evaluator::new(options.causes)
         .with_observer(options.observer)
         .for_this_machine(here.map(|release| HostNeeds::new(&root, &release)));
-    let mut targets = Targets {
-        root: &root,
-        config,
-        esps: options.esps,
-        cache: options.cache,
-        initrds: Initrds::default(),
-        errors: Vec::new(),
-        unasked: 0,
-    };
+    let mut targets = Targets::new(&root, config);
+    targets.esps = options.esps;
+    targets.cache = options.cache;
     targets.add_all(&options.kernels, !options.paths.is_empty(), &mut evaluator)?;
 
     let mut unasked = targets.unasked;
     let mut run = CheckRun {
         evaluator: &evaluator,
         root: &root,
-        modules: Vec::new(),
-        errors: targets.errors,
+        judged: Judged {
+            modules: Vec::new(),
+            errors: targets.errors,
+        },
     };
     let mut inside = Inside::default();
     if options.paths.is_empty() {
         run.own_modules();
         inside = targets.initrds.judge(&evaluator);
         unasked += inside.errors.len();
-        run.modules.append(&mut inside.modules);
-        run.errors.append(&mut inside.errors);
+        run.judged.modules.append(&mut inside.modules);
+        run.judged.errors.append(&mut inside.errors);
     } else if !evaluator.entries().is_empty() {
         for path in &options.paths {
             run.path(path);
         }
     }
-    let (mut modules, errors) = (run.modules, run.errors);
+    let Judged {
+        mut modules,
+        errors,
+    } = run.judged;
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());
     rating.rate(&mut modules, evaluator.entries());
@@ -144,12 +142,10 @@ pub fn threads(jobs: Option<NonZeroUsize>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What there is to judge, and what came of it.
 struct CheckRun<'a> {
     evaluator: &'a Evaluator,
     root: &'a Root,
-    modules: Vec<ModuleEntry>,
-    errors: Vec<ErrorEntry>,
+    judged: Judged,
 }
 
 impl CheckRun<'_> {
@@ -161,7 +157,7 @@ impl CheckRun<'_> {
             let release = entry.release.as_deref();
             let Some(release) = release.filter(|release| is_release(release)) else {
                 let error = "it does not tell its release: name modules for it";
-                self.errors.push(failed(entry.source.clone(), &error));
+                self.judged.failed(&entry.source, &error);
                 continue;
             };
             let home = self.evaluator.home(entry.id);
@@ -188,8 +184,8 @@ impl CheckRun<'_> {
                 for id in ids {
                     // Others need none to boot: the rescue kernel has none.
                     if let Some(entry) = entries.get(id).filter(|e| e.moment == Target::Running) {
-                        self.modules
-                            .push(report::missing_modules(gone.clone(), entry));
+                        let missing = report::missing_modules(gone.clone(), entry);
+                        self.judged.modules.push(missing);
                     }
                 }
             } else {
@@ -200,22 +196,25 @@ impl CheckRun<'_> {
 
     /// Holds what is at `path` against every kernel.
     fn path(&mut self, path: &Path) {
-        let all: Vec<usize> = self
-            .evaluator
-            .entries()
-            .iter()
-            .map(|entry| entry.id)
-            .collect();
+        let entries = self.evaluator.entries().iter();
+        let all: Vec<usize> = entries.map(|entry| entry.id).collect();
         if path.is_dir() {
             let found = module_tree::walk(path, self.root);
             if found.modules.is_empty() && found.unreadable.is_empty() {
                 let error = "no kernel module is in this directory";
-                self.errors.push(failed(path.display().to_string(), &error));
+                self.judged.failed(path.display(), &error);
             }
             self.unreadable(found.unreadable);
             self.files(found.modules, &all);
         } else if is_package(path) {
-            self.package(path, &all);
+            match Package::open(path) {
+                Ok(package) => {
+                    let kernels = |_: &Path| all.clone();
+                    let judged = &mut self.judged;
+                    judged.package(self.evaluator, &package, path.display(), kernels);
+                }
+                Err(error) => self.judged.failed(path.display(), &error),
+            }
         } else {
             let found = ModuleFile {
                 path: path.to_owned(),
@@ -231,44 +230,12 @@ impl CheckRun<'_> {
             kernels: ids.to_vec(),
         };
         let jobs: Vec<Job> = found.into_iter().map(job).collect();
-        let results = self.evaluator.files(&jobs);
-        self.take(results);
+        self.judged.take(self.evaluator.files(&jobs));
     }
 
-    fn package(&mut self, path: &Path, ids: &[usize]) {
-        let shown = path.display().to_string();
-        let package = match Package::open(path) {
-            Ok(package) => package,
-            Err(error) => return self.errors.push(failed(shown, &error)),
-        };
-        let is_module = |path: &Path| path.file_name().is_some_and(is_module_name);
-        let has_modules = |file: &PackagedFile| file.has_content() && is_module(&file.path);
-        if !package.files().iter().any(has_modules) {
-            return;
-        }
-        let kernels = |path: &Path| match is_module(path) {
-            true => ids.to_vec(),
-            false => Vec::new(),
-        };
-        let (results, read) = self.evaluator.package(&package, kernels);
-        self.take(results.into_iter().map(|(_, result)| result));
-        if let Err(error) = read {
-            self.errors.push(failed(shown, &error));
-        }
-    }
-
-    fn take(&mut self, results: impl IntoIterator<Item = JobResult>) {
-        for result in results {
-            match result {
-                Ok(module) => self.modules.push(module),
-                Err(error) => self.errors.push(error),
-            }
-        }
-    }
-
-    fn unreadable(&mut self, unreadable: Vec<(std::path::PathBuf, String)>) {
+    fn unreadable(&mut self, unreadable: Vec<(PathBuf, String)>) {
         for (path, error) in unreadable {
-            self.errors.push(failed(path.display().to_string(), &error));
+            self.judged.failed(path.display(), &error);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use btf_guard_sysroot::file_role::is_module_name;
 use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
 
@@ -59,6 +60,52 @@ pub struct Job {
 
 /// What came of a module file.
 pub type JobResult = Result<ModuleEntry, ErrorEntry>;
+
+/// What was judged, and what could not be read.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// The modules.
+    pub modules: Vec<ModuleEntry>,
+    /// The rest.
+    pub errors: Vec<ErrorEntry>,
+}
+
+impl Judged {
+    /// Adds what came of modules.
+    pub fn take(&mut self, results: impl IntoIterator<Item = JobResult>) {
+        for result in results {
+            match result {
+                Ok(module) => self.modules.push(module),
+                Err(error) => self.errors.push(error),
+            }
+        }
+    }
+
+    /// Adds what cannot be read.
+    pub fn failed(&mut self, path: impl ToString, error: &impl ToString) {
+        self.errors.push(failed(path.to_string(), error));
+    }
+
+    /// Adds what came of the modules of a package, shown as `name`, for which
+    /// `kernels` has any.
+    pub fn package(
+        &mut self,
+        evaluator: &Evaluator,
+        package: &Package,
+        name: impl ToString,
+        kernels: impl Fn(&Path) -> Vec<usize> + Sync,
+    ) {
+        let kernels = |path: &Path| match path.file_name().is_some_and(is_module_name) {
+            true => kernels(path),
+            false => Vec::new(),
+        };
+        let (results, read) = evaluator.package(package, kernels);
+        self.take(results.into_iter().map(|(_, result)| result));
+        if let Err(error) = read {
+            self.failed(name, &error);
+        }
+    }
+}
 
 impl Evaluator {
     /// No kernels yet; of the kernel's loader, these checks are followed.
@@ -247,7 +294,11 @@ impl Evaluator {
         let wanted = |path: &Path| !kernels(path).is_empty();
         let files = package.files().iter();
         let count = files.filter(|file| file.has_content() && wanted(&file.path));
-        self.expect(count.count());
+        let count = count.count();
+        if count == 0 {
+            return (Vec::new(), Ok(()));
+        }
+        self.expect(count);
         let mut batches = Batches::new(|paths: &Vec<PathBuf>, content| {
             let first = paths.iter().min().and_then(|path| path.file_name());
             let name = first.unwrap_or_default().to_string_lossy();
