@@ -162,20 +162,17 @@ pub(crate) fn boot(data: &[u8]) {
             let _ = ModulesRoot::of(&root, entry.options.as_deref());
         }
         let file = entry.title.as_deref().unwrap_or("a+1-2.conf");
-        items.extend(EntryName::of(file, ".conf").map(|name| LoaderEntry {
-            name,
-            sort_key: entry.sort_key.clone(),
-            machine_id: entry.machine_id.clone(),
-            version: entry.version.clone(),
+        items.extend(EntryName::of(file, ".conf").map(|name| {
+            let mut item = LoaderEntry::named(name);
+            item.sort_key.clone_from(&entry.sort_key);
+            item.machine_id.clone_from(&entry.machine_id);
+            item.version.clone_from(&entry.version);
+            item
         }));
     }
     items.extend(text.lines().filter_map(|line| {
-        Some(LoaderEntry {
-            name: EntryName::of(line, ".efi").or_else(|| EntryName::of(line, ".conf"))?,
-            sort_key: None,
-            machine_id: None,
-            version: None,
-        })
+        let name = EntryName::of(line, ".efi").or_else(|| EntryName::of(line, ".conf"));
+        name.map(LoaderEntry::named)
     }));
     let variables = EfiVariables {
         default: EfiVariables::text(data).ok(),

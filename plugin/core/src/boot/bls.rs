@@ -127,7 +127,7 @@ impl Type1Entry {
 }
 
 /// The name of an entry: of its file, or of its UKI.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntryName {
     /// The file name.
     pub(crate) file: String,

@@ -79,10 +79,6 @@ impl<'a> Collector<'a> {
         })
     }
 
-    pub(crate) fn problem(&mut self, problem: BootProblem) {
-        self.problems.push(problem);
-    }
-
     /// Marks what boots by default.
     pub(crate) fn mark_default(&mut self, slot: Slot) {
         let kernel = self.kernels.get_mut(slot.kernel);

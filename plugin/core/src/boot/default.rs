@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use super::collector::{Collector, Slot};
-use super::entries::MenuEntry;
 use super::grub::{self, BlsEntry, Selected};
 use super::grub_cfg::GrubConfig;
 use super::systemd_boot::{self, DefaultPattern, EfiVariables, Ids, LoaderEntry};
@@ -16,7 +15,7 @@ use crate::vercmp;
 pub(crate) fn choose(
     efivars: Option<&Path>,
     volumes: &[Volume],
-    candidates: &[MenuEntry],
+    candidates: &[LoaderEntry],
     configs: &[GrubConfig],
     collector: &mut Collector<'_>,
 ) -> BootDefault {
@@ -59,7 +58,7 @@ type Chosen = Result<(Slot, String), String>;
 
 fn of_specification(
     volumes: &[Volume],
-    candidates: &[MenuEntry],
+    candidates: &[LoaderEntry],
     variables: &EfiVariables,
     collector: &mut Collector<'_>,
 ) -> Chosen {
@@ -79,14 +78,11 @@ fn of_specification(
     let mut wishes = systemd_boot::wishes(variables, value.as_deref(), &by);
     wishes.extend(volumes.iter().flat_map(|v| grubenv_default(v, collector)));
 
-    let listed: Vec<&MenuEntry> = candidates.iter().filter(|one| one.listed).collect();
-    let items: Vec<LoaderEntry> = listed.iter().map(|one| one.item.clone()).collect();
+    let listed = candidates.iter().filter(|entry| entry.listed);
     let ids = Ids::possible(variables.info.as_deref());
-    let (index, by) = systemd_boot::choose(&items, &wishes, ids)?;
-    let candidate = listed.get(index);
-    let id = candidate.map_or("", |one| &one.item.name.id);
-    let slot = candidate.and_then(|one| one.slot);
-    Ok((slot.ok_or_else(|| format!("{id} fetches its image"))?, by))
+    let (entry, by) = systemd_boot::choose(listed, &wishes, ids)?;
+    let fetched = || format!("{} fetches its image", entry.name.id);
+    Ok((entry.slot.ok_or_else(fetched)?, by))
 }
 
 /// `default` in a `grubenv` on the EFI system partition: there openSUSE's
@@ -107,19 +103,19 @@ fn grubenv_default(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Defaul
     wishes
 }
 
-fn of_grub(configs: &[GrubConfig], candidates: &[MenuEntry]) -> Chosen {
+fn of_grub(configs: &[GrubConfig], candidates: &[LoaderEntry]) -> Chosen {
     let [config] = configs else {
         return Err("there is more than one grub.cfg with a menu".to_owned());
     };
-    let mut bls: Vec<&MenuEntry> = candidates.iter().filter(|one| one.type1).collect();
+    let mut bls: Vec<&LoaderEntry> = candidates.iter().filter(|one| one.type1).collect();
     // Highest version first, as Fedora's blscfg has it.
     bls.sort_by(|a, b| {
-        let version = |one: &MenuEntry| one.item.version.clone().unwrap_or_default();
-        let (one, two) = (&a.item.name.file, &b.item.name.file);
+        let version = |one: &LoaderEntry| one.version.clone().unwrap_or_default();
+        let (one, two) = (&a.name.file, &b.name.file);
         vercmp::compare(&version(b), &version(a)).then_with(|| vercmp::compare(two, one))
     });
     let named = bls.iter().map(|one| BlsEntry {
-        id: stem(&one.item.name.file).to_owned(),
+        id: stem(&one.name.file).to_owned(),
         title: one.title.clone().unwrap_or_default(),
     });
     let (slot, name) = match config.menu.default(&named.collect::<Vec<_>>())? {
@@ -129,7 +125,7 @@ fn of_grub(configs: &[GrubConfig], candidates: &[MenuEntry]) -> Chosen {
         }
         Selected::Bls(at) => {
             let candidate = bls.get(at);
-            let id = candidate.map(|one| one.item.name.id.clone());
+            let id = candidate.map(|one| one.name.id.clone());
             (candidate.and_then(|one| one.slot), id)
         }
     };

@@ -20,24 +20,8 @@ const ENTRIES: &str = "loader/entries";
 /// Where unified kernel images lie.
 const UKIS: &str = "EFI/Linux";
 
-/// An entry as the menu of a boot loader has it.
-#[derive(Debug)]
-pub(super) struct MenuEntry {
-    /// What orders it, and names it.
-    pub(crate) item: LoaderEntry,
-    /// What a menu shows.
-    pub(crate) title: Option<String>,
-    /// True of a file `*.conf`.
-    pub(crate) type1: bool,
-    /// What it boots; `None` if that is not on this machine or not there.
-    pub(crate) slot: Option<Slot>,
-    /// True if systemd-boot lists it. It leaves out what names a file that is not
-    /// there, and unified kernel images without os-release.
-    pub(crate) listed: bool,
-}
-
 /// The entries of type 1 of a volume, their images taken.
-pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<MenuEntry> {
+pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<LoaderEntry> {
     let is_entry = |name: &str| EntryName::of(name, ".conf").is_some();
     let names = volume.list(ENTRIES, is_entry, &mut collector.problems);
     if names.is_empty() || !are_type1(volume, collector) {
@@ -48,37 +32,38 @@ pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<MenuE
     for name in names.iter().filter_map(|name| EntryName::of(name, ".conf")) {
         let path = format!("{ENTRIES}/{}", name.file);
         let shown = volume.show(&path);
-        let entry = match volume.read(&path, bls::MAX_ENTRY) {
-            Err(problem) => Err(problem),
-            Ok(None) => Err(BootProblem::new(&shown, "a link that leads to a file")),
-            Ok(Some(text)) => Type1Entry::parse(&text).map_err(|fault| {
+        let text = volume.read(&path, bls::MAX_ENTRY).and_then(|text| {
+            text.ok_or_else(|| BootProblem::new(&shown, "a link that leads to a file"))
+        });
+        let entry = text.and_then(|text| {
+            Type1Entry::parse(&text).map_err(|fault| {
                 let path = shown.clone();
                 BootProblem { path, fault }
-            }),
-        };
+            })
+        });
         let entry = match entry {
             Ok(entry) => entry,
             Err(problem) => {
-                collector.problem(problem);
+                collector.problems.push(problem);
                 continue;
             }
         };
-        let mut via = BootPath::new(BootMethod::Entry, shown);
-        via.line = Some(entry.line);
-        via.id = Some(name.id.clone());
-        via.title.clone_from(&entry.title);
-        via.options.clone_from(&entry.options);
-        via.is_linux = entry.program != Program::Efi;
         let others = entry.machine_id.as_ref().zip(machine_id.as_ref());
-        via.other_system = others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own));
+        let via = BootPath {
+            line: Some(entry.line),
+            id: Some(name.id.clone()),
+            title: entry.title.clone(),
+            options: entry.options.clone(),
+            is_linux: entry.program != Program::Efi,
+            other_system: others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own)),
+            ..BootPath::new(BootMethod::Entry, shown)
+        };
         let slot = image(volume, &entry, via, collector);
-        candidates.push(MenuEntry {
-            item: LoaderEntry {
-                name,
-                sort_key: entry.sort_key,
-                machine_id: entry.machine_id,
-                version: entry.version,
-            },
+        candidates.push(LoaderEntry {
+            name,
+            sort_key: entry.sort_key,
+            machine_id: entry.machine_id,
+            version: entry.version,
             title: entry.title,
             type1: true,
             listed: slot.is_some() || entry.program == Program::UkiUrl,
@@ -103,7 +88,7 @@ fn image(
     let image = match volume.find(&entry.path) {
         Ok(image) => image,
         Err(what) => {
-            collector.problem(problem(entry.line, what));
+            collector.problems.push(problem(entry.line, what));
             return None;
         }
     };
@@ -116,7 +101,7 @@ fn image(
                 via.options = via.options.or(uki.options);
                 release = uki.release.or(release);
             }
-            Err(what) => collector.problem(problem(entry.line, what)),
+            Err(what) => collector.problems.push(problem(entry.line, what)),
         }
     }
     for (line, initrd) in &entry.initrds {
@@ -124,7 +109,7 @@ fn image(
             Ok(initrd) => via.initrds.push(initrd.file),
             Err(what) => {
                 // One line is enough: without it, the entry does not boot.
-                collector.problem(problem(*line, what));
+                collector.problems.push(problem(*line, what));
                 break;
             }
         }
@@ -148,7 +133,7 @@ fn release_in_path(path: &str) -> Option<&str> {
 }
 
 /// The unified kernel images of a volume, which are entries themselves.
-pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<MenuEntry> {
+pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<LoaderEntry> {
     let is_uki = |name: &str| EntryName::of(name, ".efi").is_some();
     let names = volume.list(UKIS, is_uki, &mut collector.problems);
     let mut candidates = Vec::new();
@@ -160,26 +145,26 @@ pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<MenuEn
         let (uki, image) = match uki {
             Ok(found) => found,
             Err(what) => {
-                collector.problem(BootProblem::new(&shown, what));
+                collector.problems.push(BootProblem::new(&shown, what));
                 continue;
             }
         };
-        let mut via = BootPath::new(BootMethod::Uki, shown);
-        via.id = Some(name.id.clone());
-        via.title = uki.first_of(&["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"]);
-        via.options.clone_from(&uki.options);
-        let title = via.title.clone();
-        candidates.push(MenuEntry {
+        let title = uki.first_of(&["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"]);
+        let via = BootPath {
+            id: Some(name.id.clone()),
+            title: title.clone(),
+            options: uki.options.clone(),
+            ..BootPath::new(BootMethod::Uki, shown)
+        };
+        candidates.push(LoaderEntry {
+            name,
+            sort_key: uki.first_of(&["IMAGE_ID", "ID"]),
+            machine_id: None,
+            version: uki.first_of(&["IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID"]),
+            type1: false,
             listed: title.is_some(),
             title,
             slot: collector.take(image, uki.release.as_deref(), via),
-            item: LoaderEntry {
-                name,
-                sort_key: uki.first_of(&["IMAGE_ID", "ID"]),
-                machine_id: None,
-                version: uki.first_of(&["IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID"]),
-            },
-            type1: false,
         });
     }
     candidates
@@ -188,13 +173,10 @@ pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<MenuEn
 /// True if the entries of this volume are those of the specification: `entries.srel`
 /// says `type1`, or is not there.
 fn are_type1(volume: &Volume, collector: &mut Collector<'_>) -> bool {
-    match volume.read("loader/entries.srel", bls::MAX_ENTRY) {
-        Ok(text) => text.is_none_or(|text| text.trim_end() == "type1"),
-        Err(problem) => {
-            collector.problem(problem);
-            true
-        }
-    }
+    let text = volume.read("loader/entries.srel", bls::MAX_ENTRY);
+    let text = text.map_err(|problem| collector.problems.push(problem));
+    let text = text.ok().flatten();
+    text.is_none_or(|text| text.trim_end() == "type1")
 }
 
 /// The texts in a unified kernel image.

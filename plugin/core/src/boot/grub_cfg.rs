@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The `grub.cfg` files of a root, and the kernels that their items start.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
@@ -30,50 +31,45 @@ pub(crate) fn read(
 ) -> Vec<GrubConfig> {
     let whole = Volume::part_of(root, Path::new("/"));
     let in_boot = Volume::part_of(root, Path::new("/boot"));
-    let boot = volumes
-        .iter()
-        .find(|volume| volume.is_shown_at(&root.outside(Path::new("/boot"))));
-    let mut dirs: Vec<(&Volume, String)> = Vec::new();
-    for dir in ["boot/grub2", "boot/grub"] {
-        dirs.push((&whole, dir.to_owned()));
-    }
+    let shown = root.outside(Path::new("/boot"));
+    let boot = volumes.iter().find(|volume| volume.is_shown_at(&shown));
+    // GRUB reads the root's file system as well as a `/boot` of its own.
+    let places = [boot.unwrap_or(&in_boot), &whole];
+    let mut dirs = ["boot/grub2", "boot/grub"]
+        .map(|dir| (&whole, dir.to_owned()))
+        .to_vec();
     for volume in volumes {
-        for name in volume.list("EFI", |_| true, &mut collector.problems) {
-            dirs.push((volume, format!("EFI/{name}")));
-        }
+        let names = volume.list("EFI", |_| true, &mut collector.problems);
+        dirs.extend(names.iter().map(|name| (volume, format!("EFI/{name}"))));
     }
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut configs = Vec::new();
     for (volume, dir) in dirs {
-        let path = format!("{dir}/grub.cfg");
-        let Ok(LoaderFile { shown, file }) = volume.find(&path) else {
+        let cfg = format!("{dir}/grub.cfg");
+        let Ok(LoaderFile { shown: path, file }) = volume.find(&cfg) else {
             continue;
         };
-        if identity(&file).is_ok_and(|file| seen.contains(&file)) {
+        if identity(&file).is_ok_and(|file| !seen.insert(file)) {
             continue;
         }
-        seen.extend(identity(&file).ok());
         let env = volume.read(&format!("{dir}/grubenv"), grub::MAX_ENV);
-        let script = volume.read(&path, grub::MAX_CONFIG);
+        let script = volume.read(&cfg, grub::MAX_CONFIG);
         let (env, script) = match (env, script) {
             (Ok(env), Ok(script)) => (env, script),
             (Err(problem), _) | (_, Err(problem)) => {
-                collector.problem(problem);
+                collector.problems.push(problem);
                 continue;
             }
         };
         let env = grub::parse_grubenv(&env.unwrap_or_default());
         let menu = Menu::parse(&script.unwrap_or_default(), env);
-        let path = shown;
         for fault in menu.faults.iter().cloned() {
             let path = path.clone();
-            collector.problem(BootProblem { path, fault });
+            collector.problems.push(BootProblem { path, fault });
         }
         if menu.items.is_empty() {
             continue;
         }
-        // GRUB reads the root's file system as well as a `/boot` of its own.
-        let places = [boot.unwrap_or(&in_boot), &whole];
         let slots = menu.items.iter();
         let slots = slots
             .map(|item| kernel(item, &path, places, collector))
@@ -92,11 +88,8 @@ fn kernel(
 ) -> Option<Slot> {
     let (line, path) = item.kernel.as_ref()?;
     // os-prober's items start what lies on other partitions.
-    if item
-        .id
-        .as_ref()
-        .is_some_and(|id| id.starts_with("osprober-"))
-    {
+    let id = item.id.as_deref().unwrap_or_default();
+    if id.starts_with("osprober-") {
         return None;
     }
     let find = |path: &str| {
@@ -109,20 +102,22 @@ fn kernel(
     let image = match find(path) {
         Ok(image) => image,
         Err(error) => {
-            collector.problem(BootProblem::at(config, *line, error));
+            collector
+                .problems
+                .push(BootProblem::at(config, *line, error));
             return None;
         }
     };
-    let mut via = BootPath::new(BootMethod::Grub, config.to_owned());
-    via.line = Some(*line);
-    via.id.clone_from(&item.id);
-    via.title.clone_from(&item.title);
-    via.options = Some(item.options.clone());
     // A memory test is started in the same way, but mounts nothing.
-    via.is_linux = item
-        .options
-        .split_whitespace()
-        .any(|word| word.starts_with("root="));
+    let mut words = item.options.split_whitespace();
+    let mut via = BootPath {
+        line: Some(*line),
+        id: item.id.clone(),
+        title: item.title.clone(),
+        options: Some(item.options.clone()),
+        is_linux: words.any(|word| word.starts_with("root=")),
+        ..BootPath::new(BootMethod::Grub, config.to_owned())
+    };
     for path in &item.initrds {
         match find(path) {
             Ok(initrd) => via.initrds.push(initrd.file),

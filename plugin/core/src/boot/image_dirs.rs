@@ -63,7 +63,7 @@ fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, wa
         Err(_) if path.is_symlink() => "a link that leads to a file".to_owned(),
         Err(_) => return,
     };
-    collector.problem(BootProblem::new(&path, expected));
+    collector.problems.push(BootProblem::new(&path, expected));
 }
 
 /// The images of kernelstub: `EFI/<NAME>-<uuid of the root>/vmlinuz.efi` and

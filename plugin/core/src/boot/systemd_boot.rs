@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::BootProblem;
 use super::bls::{EntryName, lines};
+use super::collector::Slot;
 use crate::module::{self, source::Regular};
 use crate::{fnmatch, vercmp};
 
@@ -145,31 +146,27 @@ pub fn wishes(
     conf: Option<&str>,
     conf_path: &str,
 ) -> Vec<DefaultPattern> {
-    let saved = |value: &str| value.eq_ignore_ascii_case("@saved");
-    let wish = |pattern: &str, by: String| {
-        let (pattern, by) = match saved(pattern) {
-            true => (variables.last_booted.as_deref()?, by + ", the last booted"),
-            false => (pattern, by),
+    let chosen = [
+        ("LoaderEntryOneShot", &variables.one_shot),
+        ("LoaderEntryDefault", &variables.default),
+    ];
+    let chosen = chosen.map(|(name, value)| (value.as_deref(), format!("EFI variable {name}")));
+    let wishes = chosen.into_iter().chain([(conf, conf_path.to_owned())]);
+    let wishes = wishes.filter_map(|(value, by)| {
+        let (pattern, by) = match value? {
+            saved if saved.eq_ignore_ascii_case("@saved") => {
+                (variables.last_booted.as_deref()?, by + ", the last booted")
+            }
+            pattern => (pattern, by),
         };
         let pattern = pattern.to_owned();
         Some(DefaultPattern { pattern, by })
-    };
-    let variable = |name: &str| format!("EFI variable {name}");
-    [
-        (
-            variables.one_shot.as_deref(),
-            variable("LoaderEntryOneShot"),
-        ),
-        (variables.default.as_deref(), variable("LoaderEntryDefault")),
-        (conf, conf_path.to_owned()),
-    ]
-    .into_iter()
-    .filter_map(|(value, by)| wish(value?, by))
-    .collect()
+    });
+    wishes.collect()
 }
 
-/// What orders an entry in the menu.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An entry as the menu of a boot loader has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoaderEntry {
     /// The name of its file.
     pub name: EntryName,
@@ -179,66 +176,88 @@ pub struct LoaderEntry {
     pub machine_id: Option<String>,
     /// `version`; of a UKI one of its os-release.
     pub version: Option<String>,
+    /// What a menu shows.
+    pub title: Option<String>,
+    /// True of a file `*.conf`.
+    pub(crate) type1: bool,
+    /// What it boots; `None` if that is not on this machine or not there.
+    pub(crate) slot: Option<Slot>,
+    /// True if systemd-boot lists it. It leaves out what names a file that is not
+    /// there, and unified kernel images without os-release.
+    pub(crate) listed: bool,
+}
+
+impl LoaderEntry {
+    /// One that says nothing but its name.
+    pub fn named(name: EntryName) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
 }
 
 /// Chooses among `items`, in any order: what the first wish that can be
 /// granted names, or the first of the menu. With more than one way to read an
-/// id, they must all come to the same. Returns the item's place in the list, and
-/// what chose it, in words for a report.
+/// id, they must all come to the same.
 ///
 /// # Errors
 /// Why it cannot be told.
-pub fn choose(
-    items: &[LoaderEntry],
+pub fn choose<'e>(
+    items: impl IntoIterator<Item = &'e LoaderEntry>,
     wishes: &[DefaultPattern],
     ids: &[Ids],
-) -> Result<(usize, String), String> {
-    let mut menu: Vec<(usize, &LoaderEntry)> = items.iter().enumerate().collect();
-    menu.sort_by(|(_, a), (_, b)| order(a, b));
+) -> Chosen<'e> {
+    let mut menu: Vec<&LoaderEntry> = items.into_iter().collect();
+    menu.sort_by(|a, b| order(a, b));
     let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
     let first = choices.next().ok_or("no boot loader is known")?;
-    let index = |choice: &Result<(usize, String), String>| choice.as_ref().ok().map(|one| one.0);
-    if choices.all(|other| index(&other) == index(&first)) {
+    let chosen = |choice: &Chosen<'e>| {
+        choice
+            .as_ref()
+            .ok()
+            .map(|(entry, _)| std::ptr::from_ref(*entry))
+    };
+    if choices.all(|other| chosen(&other) == chosen(&first)) {
         return first;
     }
     let by: Vec<&str> = wishes.iter().map(|wish| wish.by.as_str()).collect();
-    let by = by.join(" and ");
     Err(format!(
-        "which entry {by} names depends on systemd-boot's version"
+        "which entry {} names depends on systemd-boot's version",
+        by.join(" and ")
     ))
 }
 
-fn choose_by(
-    menu: &[(usize, &LoaderEntry)],
-    wishes: &[DefaultPattern],
-    ids: Ids,
-) -> Result<(usize, String), String> {
+/// The entry, and what chose it, in words for a report; or why that cannot be told.
+type Chosen<'e> = Result<(&'e LoaderEntry, String), String>;
+
+fn choose_by<'e>(menu: &[&'e LoaderEntry], wishes: &[DefaultPattern], ids: Ids) -> Chosen<'e> {
     for DefaultPattern { pattern, by } in wishes {
         let pattern = pattern.to_ascii_lowercase();
         if pattern.len() > MAX_PATTERN {
             return Err(format!("{by} has more than {MAX_PATTERN} characters"));
         }
-        if let Some(index) = find(menu, &pattern, ids) {
-            return Ok((index, by.clone()));
+        if let Some(entry) = find(menu, &pattern, ids) {
+            return Ok((entry, by.clone()));
         }
         if pattern.starts_with("auto-") {
             return Err(format!("{by} is {pattern}, which is no Linux entry"));
         }
     }
-    let (index, _) = menu.first().ok_or("there is no entry")?;
-    Ok((*index, "the first entry".to_owned()))
+    let entry = menu.first().ok_or("there is no entry")?;
+    Ok((entry, "the first entry".to_owned()))
 }
 
 /// The first of the menu that `pattern` names.
-fn find(menu: &[(usize, &LoaderEntry)], pattern: &str, ids: Ids) -> Option<usize> {
+fn find<'e>(menu: &[&'e LoaderEntry], pattern: &str, ids: Ids) -> Option<&'e LoaderEntry> {
     // The id of a UKI's further profile is that of the UKI, `@` and the profile.
     let bare = pattern.rsplit_once('@').map(|(bare, _)| bare);
-    let named = |(_, item): &&(usize, &LoaderEntry)| {
+    let is_named = |item: &&LoaderEntry| {
         let id = ids.of(&item.name);
         fnmatch::matches(pattern, &id)
             || bare.is_some_and(|bare| id.ends_with(".efi") && fnmatch::matches(bare, &id))
     };
-    menu.iter().find(named).map(|(index, _)| *index)
+    menu.iter().copied().find(|item| is_named(item))
 }
 
 /// The order of the menu (`boot_entry_compare()`, src/boot/boot.c).

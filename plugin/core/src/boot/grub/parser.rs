@@ -76,28 +76,31 @@ impl MenuParser {
         // A keyword may have a command behind it on the same line.
         while let [first, rest @ ..] = words {
             let (is_run, item) = self.here();
-            match first.plain() {
+            words = match first.plain() {
+                Some("then" | "do") => rest,
+                Some("else") => {
+                    self.branch(Truth::Yes);
+                    rest
+                }
                 Some("if") => {
                     let holds = holds(rest);
                     self.begin(false, is_run.min(holds), holds, item);
+                    &[]
                 }
-                Some("elif") => self.branch(holds(rest)),
+                Some("elif") => {
+                    self.branch(holds(rest));
+                    &[]
+                }
                 Some("for" | "while" | "until") => {
                     self.begin(false, is_run.min(Truth::Maybe), Truth::Yes, item);
+                    &[]
                 }
-                Some("fi" | "done") => drop(self.blocks.pop_if(|block| !block.braces)),
-                Some("else") => {
-                    self.branch(Truth::Yes);
-                    words = rest;
-                    continue;
-                }
-                Some("then" | "do") => {
-                    words = rest;
-                    continue;
+                Some("fi" | "done") => {
+                    self.blocks.pop_if(|block| !block.braces);
+                    &[]
                 }
                 _ => break,
-            }
-            words = &[];
+            };
         }
         match command.end {
             CommandEnd::Opens => self.open(line, words),

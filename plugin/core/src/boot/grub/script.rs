@@ -14,16 +14,6 @@ pub(crate) const MAX_VALUE: usize = 4 << 10;
 /// The most variables that are kept.
 const MAX_VARIABLES: usize = 10_000;
 
-/// Variables that GRUB sets itself, and what the names of others begin with.
-const OWN: [&str; 5] = [
-    "prefix",
-    "root",
-    "cmdpath",
-    "config_directory",
-    "config_file",
-];
-const OWN_PREFIXES: [&str; 4] = ["feature_", "grub_", "net_", "pxe_"];
-
 /// The variables of a script, `None` for what cannot be told.
 #[derive(Debug)]
 pub(crate) struct ScriptVariables {
@@ -53,8 +43,12 @@ impl ScriptVariables {
         if let Some(value) = self.set.get(name) {
             return value.as_deref();
         }
-        let own = OWN.contains(&name)
-            || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        let own = matches!(
+            name,
+            "prefix" | "root" | "cmdpath" | "config_directory" | "config_file"
+        ) || ["feature_", "grub_", "net_", "pxe_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
             || !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         (!own && !self.opaque).then_some("")
     }

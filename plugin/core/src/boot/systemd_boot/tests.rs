@@ -8,8 +8,8 @@ fn item(file: &str, key_and_version: Option<(&str, &str)>) -> LoaderEntry {
     LoaderEntry {
         name: name.unwrap(),
         sort_key: key_and_version.map(|(key, _)| key.to_owned()),
-        machine_id: None,
         version: key_and_version.map(|(_, version)| version.to_owned()),
+        ..LoaderEntry::default()
     }
 }
 
@@ -20,7 +20,7 @@ fn chosen(items: &[LoaderEntry], patterns: &[&str], info: Option<&str>) -> Strin
         by: "wish".to_owned(),
     });
     match choose(items, &wishes.collect::<Vec<_>>(), Ids::possible(info)) {
-        Ok((index, by)) => format!("{} by {by}", items.get(index).unwrap().name.file),
+        Ok((entry, by)) => format!("{} by {by}", entry.name.file),
         Err(why) => why,
     }
 }
