@@ -42,9 +42,6 @@ pub struct FileId {
 
 impl FileId {
     /// Of the file that `path` leads to.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn of(path: &Path) -> io::Result<Self> {
         Ok(Self::from(&fs::metadata(path)?))
     }

@@ -163,29 +163,6 @@ fn list(dir: &Path) -> io::Result<Vec<DirEntry>> {
     fs::read_dir(dir)?.collect()
 }
 
-/// The links below `dir`, which need not exist, that are called like modules and
-/// lead to a file inside `root`.
-pub fn links(dir: &Path, root: &Root) -> Vec<ModuleFile> {
-    let mut found = Vec::new();
-    let mut directories = vec![dir.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in list(&directory).unwrap_or_default() {
-            let path = entry.path();
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => directories.push(path),
-                Ok(kind) if kind.is_symlink() && is_module_name(&entry.file_name()) => {
-                    let inside = root.inside(&path);
-                    if let Some(Ok(file)) = inside.map(|inside| root.resolve(&inside)) {
-                        found.push(ModuleFile { path, file });
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

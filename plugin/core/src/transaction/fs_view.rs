@@ -11,7 +11,7 @@ use std::rc::Rc;
 use btf_guard_protocol::plan::{Action, Element, Plan};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Role, is_module_name};
-use btf_guard_sysroot::module_tree::{self, ModuleFile, ReleaseTree};
+use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
 
 use crate::boot::inventory::InstalledKernel;
 use crate::boot::{BootMethod, ModulesRoot};
@@ -278,36 +278,32 @@ impl<'t> FsView<'t> {
     /// Modules of one release that others reach by links of their own on the disk,
     /// as `weak-updates/` has them, and that come with this transaction: what
     /// comes will be their module, too.
-    ///
-    /// These links are read by themselves: mostly there are none, and then no tree
-    /// need be walked, and no path resolved.
     pub(crate) fn weak_updates(&self) -> Vec<WeakUpdate> {
-        let mut links = Vec::new();
-        for release in self.root.module_releases() {
-            if let Some(dir) = self.root.module_dir(&release) {
-                let found = module_tree::links(&dir.join("weak-updates"), self.root);
-                links.extend(found.into_iter().map(|link| {
-                    let below = link.path.strip_prefix(&dir).unwrap_or(&link.path);
-                    (link.file, release.clone(), below.to_owned())
-                }));
-            }
-        }
-        if links.is_empty() {
-            return Vec::new();
-        }
         let packages = self.transaction.packages.iter();
         let modules = packages.flat_map(|incoming| &incoming.files.modules);
         let coming: HashSet<&Path> = modules.map(|module| module.path.as_path()).collect();
-        let touched = self.touched();
-        let linked = links.into_iter().filter_map(|(file, release, below)| {
-            let path = touched.get(&file).filter(|path| coming.contains(*path))?;
-            Some(WeakUpdate {
-                path: path.to_path_buf(),
-                release,
-                below,
-            })
-        });
-        linked.collect()
+        let mut linked = Vec::new();
+        if coming.is_empty() {
+            return linked;
+        }
+        let releases = self.root.module_releases();
+        for tree in releases.iter().filter_map(|release| self.tree(release)) {
+            for found in &tree.modules {
+                let below = tree.below(found);
+                if found.path != found.file
+                    && below.starts_with("weak-updates")
+                    && let Some(path) = self.touched().get(&found.file)
+                    && coming.contains(path)
+                {
+                    linked.push(WeakUpdate {
+                        path: path.to_path_buf(),
+                        release: tree.release.clone(),
+                        below: below.to_owned(),
+                    });
+                }
+            }
+        }
+        linked
     }
 
     /// The modules on the disk that a release keeps as they are, links followed.
