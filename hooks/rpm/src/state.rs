@@ -9,13 +9,14 @@
 //! The state is locked only to put something in or take it out: never while
 //! librpm runs, which may call back.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::plan::{Answer, Element, Plan};
-use rustix::fs::fstat;
+use btf_guard_sysroot::file_id::FileId;
 
 use crate::output::Reported;
 use crate::tsm_post::After;
@@ -72,13 +73,10 @@ fn calls() -> MutexGuard<'static, Calls> {
 pub(crate) struct JudgedPlan {
     pub(crate) plan: Plan,
     /// The packages' files. `None` where they cannot be told from others.
-    files: Option<Vec<PackageFileId>>,
+    files: Option<Vec<FileId>>,
     /// The answer, or why there is none.
     pub(crate) answer: Result<Answer, String>,
 }
-
-/// Device, inode, size, and seconds and nanoseconds of the modification.
-type PackageFileId = (u64, u64, i64, i64, u64);
 
 impl JudgedPlan {
     /// Takes the answer of before, if it was given to the same plan with the same
@@ -105,7 +103,7 @@ impl JudgedPlan {
     /// It is the same transaction: on this root, as the admin asked for it, of these
     /// elements with these paths, from these files. Descriptors are numbered anew each
     /// time, and that it is a test does not change what is found.
-    fn is_of(&self, plan: &Plan, files: Option<&[PackageFileId]>) -> bool {
+    fn is_of(&self, plan: &Plan, files: Option<&[FileId]>) -> bool {
         let own = &self.plan;
         files.is_some()
             && files == self.files.as_deref()
@@ -128,18 +126,12 @@ fn key(element: &Element) -> impl PartialEq {
     (nevra, *action, file.is_some(), paths)
 }
 
-fn ids(packages: &[OwnedFd]) -> Option<Vec<PackageFileId>> {
+fn ids(packages: &[OwnedFd]) -> Option<Vec<FileId>> {
     let mut ids = Vec::new();
     ids.try_reserve_exact(packages.len()).ok()?;
     for package in packages {
-        let file = fstat(package).ok()?;
-        ids.push((
-            file.st_dev,
-            file.st_ino,
-            file.st_size,
-            file.st_mtime,
-            file.st_mtime_nsec,
-        ));
+        let file = File::from(package.try_clone().ok()?);
+        ids.push(FileId::from(&file.metadata().ok()?));
     }
     Some(ids)
 }

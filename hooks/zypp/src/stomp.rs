@@ -134,9 +134,6 @@ fn body(input: &mut impl BufRead, length: Option<u64>) -> Result<Vec<u8>, Error>
 
 /// Writes a frame without a body, and without headers but for its exit status: every
 /// libzypp reads it.
-///
-/// # Errors
-/// Those of the system.
 pub fn write(output: &mut impl Write, command: &str, exit: Option<u8>) -> io::Result<()> {
     let exit = exit.map_or_else(String::new, |exit| format!("exit:{exit}\n"));
     output.write_all(format!("{command}\n{exit}\n\0").as_bytes())?;

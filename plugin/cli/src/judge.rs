@@ -14,7 +14,7 @@ use btf_guard_core::transaction::scene::{Scene, keys};
 use btf_guard_core::transaction::{post, pre};
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
-use btf_guard_protocol::plan::{Fallback, Level, Message, Plan, SCHEMA, Stage};
+use btf_guard_protocol::plan::{Level, Message, Plan, Reply, SCHEMA, Stage};
 use btf_guard_protocol::terminal::escape;
 use btf_guard_sysroot::{Root, host};
 use serde::Serialize;
@@ -40,7 +40,7 @@ struct JudgeOutput<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     once: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fallback: Option<Fallback>,
+    fallback: Option<Reply>,
 }
 
 pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
         let is_used_up = |rule: &Rule| rule.source.id.as_ref().is_some_and(|id| once.contains(id));
         let mut without = rating.rated_by(&report, mode, &|rule| !is_used_up(rule));
         without.retain_findings();
-        Fallback {
+        Reply {
             decision: without.decision,
             messages: lines(&without, &[]),
         }

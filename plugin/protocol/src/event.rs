@@ -10,7 +10,7 @@ use crate::caller::Who;
 use crate::clock::now;
 use crate::decision::{Decision, Mode};
 use crate::override_source::{Override, OverrideSource};
-use crate::plan::{Answer, Message, Plan, Stage};
+use crate::plan::{Answer, Plan, Stage};
 
 /// The version of [`Event`].
 pub const SCHEMA: u32 = 2;
@@ -63,15 +63,6 @@ pub struct OutcomeInputs {
     /// The client does not come again with the same transaction: overrides that hold
     /// for one are used up.
     pub is_last: bool,
-}
-
-/// What was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    /// What to do.
-    pub decision: Decision,
-    /// What to tell the admin.
-    pub messages: Vec<Message>,
 }
 
 /// What became of a transaction.

@@ -21,7 +21,7 @@ use crate::terminal::escape;
 pub const SCHEMA: u32 = 2;
 
 /// A transaction, as far as it touches modules and kernels.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -70,17 +70,7 @@ impl Plan {
         Self {
             schema: SCHEMA,
             root,
-            stage: Stage::Before,
-            test: false,
-            mode: None,
-            mode_source: None,
-            image: false,
-            since: None,
-            release: None,
-            esps: Vec::new(),
-            said: Vec::new(),
-            repositories: BTreeMap::new(),
-            elements: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -148,15 +138,16 @@ pub struct Answer {
     pub once: Vec<String>,
     /// What is to be done instead where one of those is gone by then.
     #[serde(default)]
-    pub(crate) fallback: Option<Fallback>,
+    pub(crate) fallback: Option<Reply>,
     /// All that the judge has said, for the records.
     #[serde(skip)]
     pub whole: Option<Box<RawValue>>,
 }
 
-/// A decision without overrides that hold for one transaction.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Fallback {
+/// A decision alone: the record's, or one without overrides that hold for one
+/// transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
     /// What to do.
     pub decision: Decision,
     /// What to tell the admin.
@@ -185,7 +176,7 @@ impl Answer {
         self.overrides
             .retain(|o| o.source != OverrideSource::OneShot);
         match self.fallback.take() {
-            Some(Fallback { decision, messages }) => {
+            Some(Reply { decision, messages }) => {
                 (self.decision, self.messages) = (decision, messages);
             }
             // The judge always leaves one; without, nothing stops.

@@ -13,9 +13,9 @@ use btf_guard_subprocess::{Failure, Limits};
 
 use crate::caller::Who;
 use crate::decision::Decision;
-use crate::event::{Event, EventOutcome, OutcomeInputs, Reply};
+use crate::event::{Event, EventOutcome, OutcomeInputs};
 use crate::judge_client::{Judge, MAX_ANSWER};
-use crate::plan::{Answer, Plan};
+use crate::plan::{Answer, Plan, Reply};
 
 /// How long the records may take. A package manager waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,9 +72,6 @@ pub fn settle_without_answer(
 }
 
 /// Has an event written down.
-///
-/// # Errors
-/// As [`settle`].
 pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
     let (limits, mut stdout) = (limits(judge), Vec::new());
     judge

@@ -35,9 +35,6 @@ pub fn replace_file(dir: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> io:
 
 /// Removes a file of a directory; `false` where there is none. Of several who try,
 /// one succeeds.
-///
-/// # Errors
-/// Those of the system.
 pub fn remove_file(dir: impl AsFd, name: &str) -> io::Result<bool> {
     match unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) => Ok(true),

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::stderr_tail::StderrTail;
+use crate::limits::StderrTail;
 
 /// What is kept of the end of a child's standard error.
 const MAX_STDERR: usize = 4 << 10;

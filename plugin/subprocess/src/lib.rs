@@ -8,9 +8,7 @@ mod child;
 mod limits;
 mod pre_exec;
 pub mod run;
-mod stderr_tail;
 
-pub use limits::{Failure, Limits, Output};
+pub use limits::{Failure, Limits, Output, StderrTail};
 pub use pre_exec::ProcessGroup;
 pub use run::{json_memfd, lines, run, run_into};
-pub use stderr_tail::StderrTail;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The limits of a child, its output, and why there is none.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
-
-use crate::stderr_tail::StderrTail;
 
 /// What a child may take: time and output.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +71,33 @@ pub enum Failure {
     },
 }
 
+/// The end of a child's standard error. Displayed, its last line, ready to
+/// follow a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StderrTail(String);
+
+impl StderrTail {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).trim().to_owned())
+    }
+
+    /// All of it, without blanks around it.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StderrTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(line) = self.0.lines().next_back() else {
+            return Ok(());
+        };
+        // One line on a screen, not all that fits into a pipe.
+        let line: String = line.trim().chars().take(300).collect();
+        write!(f, ", saying {line:?}")
+    }
+}
+
 impl Limits {
     /// What is left of a child that succeeded.
     pub(crate) fn succeeded(
@@ -92,11 +118,22 @@ impl Limits {
 
 impl Output {
     /// The output of a child that succeeded.
-    ///
-    /// # Errors
-    /// [`Failure::Ended`].
     pub fn success(self, limits: &Limits) -> Result<(Vec<u8>, StderrTail), Failure> {
         let stderr = limits.succeeded(self.status, self.stderr)?;
         Ok((self.stdout, stderr))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_follows_a_sentence() {
+        let tail = StderrTail::of(b"first\n  last word \n\n");
+        assert_eq!(tail.to_string(), ", saying \"last word\"");
+        assert_eq!(tail.text(), "first\n  last word");
+        assert_eq!(StderrTail::of(b" \n").to_string(), "");
+        assert_eq!(StderrTail::of(&[b'x'; 500]).to_string().len(), 300 + 11);
     }
 }

@@ -14,9 +14,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Serialize;
 
 use crate::child::{ChildEnd, Running};
-use crate::limits::{Failure, Limits, Output};
+use crate::limits::{Failure, Limits, Output, StderrTail};
 use crate::pre_exec::{self, ProcessGroup};
-use crate::stderr_tail::StderrTail;
 
 /// Longer than anybody waits.
 const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -64,9 +63,6 @@ pub fn run_into(
 
 /// The same for a child of which each line goes to `each` when it is whole, without
 /// its line break. The limit is that of one line, and there is no output in the end.
-///
-/// # Errors
-/// As [`run`].
 pub fn lines(
     command: Command,
     input: File,
@@ -157,9 +153,6 @@ fn hear(
 
 /// A value as JSON in a file without a name: of any length, and nobody has to
 /// write while the child reads.
-///
-/// # Errors
-/// Those of the system.
 pub fn json_memfd(value: &impl Serialize) -> io::Result<File> {
     let mut file = File::from(memfd_create(c"btf-guard input", MemfdFlags::CLOEXEC)?);
     let mut writer = io::BufWriter::new(&file);

@@ -3,10 +3,10 @@
 //! answer: on overrides that hold once, or, where there is no answer, on `on_error`.
 
 use btf_guard_protocol::decision::{Decision, Mode};
-use btf_guard_protocol::event::{Event, EventOutcome, OutcomeInputs, Reply};
+use btf_guard_protocol::event::{Event, EventOutcome, OutcomeInputs};
 use btf_guard_protocol::judge_client::{self, not_judged};
 use btf_guard_protocol::override_source::{Override, OverrideSource};
-use btf_guard_protocol::plan::{Level, Message};
+use btf_guard_protocol::plan::{Level, Message, Reply};
 
 use crate::config::{self, Loaded, OnError};
 use crate::policy::ConfigPaths;

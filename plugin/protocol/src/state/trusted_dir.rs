@@ -188,9 +188,6 @@ impl Private {
     }
 
     /// Makes an empty file; `false` where something has that name already.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn mark(&self, name: &str) -> io::Result<bool> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         match openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR) {
@@ -202,25 +199,16 @@ impl Private {
 
     /// Removes a file; `false` where there is none. Of several who try, one
     /// succeeds.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn take(&self, name: &str) -> io::Result<bool> {
         remove_file(&self.dir, name)
     }
 
     /// Removes a file; there need be none.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         self.take(name).map(drop)
     }
 
     /// The names in the directory, without those that are not UTF-8.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.dir)?.take(MAX_NAMES) {

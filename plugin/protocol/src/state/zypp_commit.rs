@@ -107,9 +107,6 @@ impl<'d> CommitFiles<'d> {
     }
 
     /// Notes that a commit plugin is at work on this commit.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn watch(&self) -> io::Result<()> {
         self.dir.mark(&self.name("watched")).map(drop)
     }
@@ -148,9 +145,6 @@ impl<'d> CommitFiles<'d> {
 
     /// Reads the hand-off; `None` where none was left. One that is not believed
     /// is removed: nobody is to meet it again.
-    ///
-    /// # Errors
-    /// [`HandoffError`], with the reason.
     pub fn handed_over(&self) -> Result<Option<Handoff>, HandoffError> {
         let name = self.name("json");
         let handoff = match self.dir.read(&name, MAX_HANDOFF) {
@@ -218,18 +212,12 @@ impl<'d> CommitFiles<'d> {
     }
 
     /// Notes that the hand-off's messages are shown; `true` for the first to.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn mark_reported(&self) -> io::Result<bool> {
         self.dir.mark(&self.name("reported"))
     }
 
     /// Removes what was left of this commit: it is over, or one that the same
     /// process did before is.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn forget(&self) -> io::Result<()> {
         for suffix in ["json", "begun", "reported", "watched"] {
             self.dir.remove(&self.name(suffix))?;
