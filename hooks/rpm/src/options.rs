@@ -28,19 +28,14 @@ pub(crate) fn options(text: &str) -> PluginOptions {
     };
     let mut words = text.split_ascii_whitespace();
     while let Some(word) = words.next() {
+        let mut path = || Some(PathBuf::from(words.next()?)).filter(|path| path.is_absolute());
         let understood = match word {
-            "--judge" => words
-                .next()
-                .filter(|path| path.starts_with('/'))
-                .map(|path| options.judge.program = PathBuf::from(path)),
-            "--handoff" => words
-                .next()
-                .filter(|path| path.starts_with('/'))
-                .map(|path| options.run_dir = PathBuf::from(path)),
+            "--judge" => path().map(|path| options.judge.program = path),
+            "--handoff" => path().map(|path| options.run_dir = path),
             "--timeout" => words
                 .next()
                 .and_then(|seconds| seconds.parse().ok())
-                .filter(|&seconds| (1..=3600).contains(&seconds))
+                .filter(|seconds| (1..=3600).contains(seconds))
                 .map(|seconds| options.judge.timeout = Duration::from_secs(seconds)),
             _ => None,
         };

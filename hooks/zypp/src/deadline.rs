@@ -55,25 +55,27 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn seconds(patience: Option<&str>) -> f64 {
-        Budget::new(patience.map(OsStr::new)).left().as_secs_f64()
-    }
-
     #[test]
     fn the_answer_is_due_before_libzypp_loses_its_patience() {
-        assert!((25.0..25.3).contains(&(seconds(None) + 0.05)));
-        assert!((51.0..51.6).contains(&(seconds(Some("60")) + 0.05)));
-        assert!((2.5..2.9).contains(&(seconds(Some("4")) + 0.05)));
-        assert!(seconds(Some("1")) < 0.01);
-    }
-
-    #[test]
-    fn what_libzypp_takes_for_nothing_is_nothing() {
-        for said in ["0", "-5", "x", ""] {
-            assert!(seconds(Some(said)) > 24.0, "{said}");
+        for (patience, expected) in [
+            (None, 25.25),
+            (Some("60"), 51.5),
+            (Some("4"), 2.5),
+            (Some("1"), 0.0),
+            (Some("999999999999"), 524.0),
+            // What libzypp takes for nothing.
+            (Some("0"), 25.25),
+            (Some("-5"), 25.25),
+            (Some("x"), 25.25),
+            (Some(""), 25.25),
+            (Some("99999999999999999999"), 25.25),
+        ] {
+            let left = Budget::new(patience.map(OsStr::new)).left().as_secs_f64();
+            assert!(
+                expected - left < 0.5 && left <= expected,
+                "{patience:?}: {left}"
+            );
         }
-        assert!(seconds(Some("99999999999999999999")) > 24.0);
-        assert!(seconds(Some("999999999999")) < 600.0);
     }
 
     #[test]

@@ -253,8 +253,13 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn is_root() -> bool {
-        geteuid().is_root()
+    /// Makes something another's, where this user can.
+    fn give_away(path: &Path) -> bool {
+        geteuid().is_root() && chown(path, Some(12345), None).is_ok()
+    }
+
+    fn why<T>(refused: Result<T, Refused>) -> String {
+        refused.map(drop).unwrap_err().to_string()
     }
 
     #[test]
@@ -265,7 +270,7 @@ mod tests {
         private.write("a", b"one").unwrap();
         private.write("a", b"two").unwrap();
         assert_eq!(private.read("a", 3).unwrap().unwrap(), b"two");
-        assert!(matches!(private.read("a", 2), Err(Refused::TooLong(2))));
+        assert_eq!(why(private.read("a", 2)), "it is longer than 2 bytes");
         assert_eq!(fs::metadata(path.join("a")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(private.names().unwrap().len(), 3, "., .., a");
         private.remove("a").unwrap();
@@ -286,54 +291,60 @@ mod tests {
     #[test]
     fn a_directory_that_others_can_write_is_refused() {
         let (parent, path, _) = private();
-        for mode in [0o720, 0o702, 0o777] {
-            chmod(&path, mode);
-            assert!(
-                matches!(Private::create(&path), Err(Refused::Writable(found)) if found == mode),
-                "{mode:o}"
-            );
+        for open in [Private::create, |path: &Path| {
+            Private::of_system(path).map(Option::unwrap)
+        }] {
+            for mode in [0o720, 0o702, 0o777] {
+                chmod(&path, mode);
+                let expected = format!("others can write it (mode {mode:o})");
+                assert_eq!(why(open(&path)), expected);
+            }
+            chmod(&path, 0o755);
+            open(&path).unwrap();
+            for name in ["link", "file"] {
+                let other = parent.path().join(name);
+                let _ = symlink(&path, parent.path().join("link"));
+                fs::write(parent.path().join("file"), "").unwrap();
+                assert!(matches!(open(&other), Err(Refused::Kind(_))), "{name}");
+            }
         }
-        chmod(&path, 0o755);
-        Private::create(&path).unwrap();
-        let link = parent.path().join("link");
-        symlink(&path, &link).unwrap();
-        assert!(matches!(Private::create(&link), Err(Refused::Kind(_))));
-        let file = parent.path().join("file");
-        fs::write(&file, "").unwrap();
-        assert!(matches!(Private::create(&file), Err(Refused::Kind(_))));
         assert!(Private::open(Path::new("/nonexistent")).unwrap().is_none());
-        if is_root() {
-            chown(&path, Some(12345), None).unwrap();
-            assert!(matches!(Private::create(&path), Err(Refused::Owner(12345))));
-        }
-    }
-
-    #[test]
-    fn what_is_roots_is_for_all_to_believe() {
-        let (parent, path, private) = private();
-        private.write("a", b"text").unwrap();
-        let system = Private::of_system(&path).unwrap().unwrap();
-        fs::hard_link(path.join("a"), parent.path().join("elsewhere")).unwrap();
-        assert_eq!(system.read("a", 9).unwrap().unwrap(), b"text");
-        chmod(&path.join("a"), 0o666);
-        assert!(matches!(system.read("a", 9), Err(Refused::Writable(_))));
-        symlink("/etc/hostname", path.join("link")).unwrap();
-        assert!(matches!(system.read("link", 9), Err(Refused::Kind(_))));
-        chmod(&path, 0o777);
-        assert!(matches!(
-            Private::of_system(&path),
-            Err(Refused::Writable(_))
-        ));
-        chmod(&path, 0o755);
-        if is_root() {
-            chown(&path, Some(12345), None).unwrap();
-            assert!(matches!(
-                Private::of_system(&path),
-                Err(Refused::Owner(12345))
-            ));
+        if give_away(&path) {
+            assert_eq!(why(Private::create(&path)), "it belongs to user 12345");
+            assert_eq!(why(Private::of_system(&path)), "it belongs to user 12345");
         }
         let usr = Private::of_system(Path::new("/usr"));
         assert!(usr.unwrap().is_some(), "of root, whoever asks");
+    }
+
+    #[test]
+    fn a_file_that_others_could_have_made_is_refused() {
+        let (parent, path, private) = private();
+        let system = Private::of_system(&path).unwrap().unwrap();
+        let file = path.join("a");
+        private.write("a", b"text").unwrap();
+        symlink("a", path.join("link")).unwrap();
+        fs::create_dir(path.join("dir")).unwrap();
+        rustix::fs::mkfifoat(CWD, path.join("pipe"), Mode::RUSR).unwrap();
+        for dir in [&private, &system] {
+            for mode in [0o620, 0o602] {
+                chmod(&file, mode);
+                let expected = format!("others can write it (mode {mode:o})");
+                assert_eq!(why(dir.read("a", 9)), expected);
+            }
+            chmod(&file, 0o644);
+            assert_eq!(dir.read("a", 9).unwrap().unwrap(), b"text");
+            for name in ["link", "dir", "pipe"] {
+                assert!(matches!(dir.read(name, 9), Err(Refused::Kind(_))), "{name}");
+            }
+        }
+        fs::hard_link(&file, parent.path().join("elsewhere")).unwrap();
+        assert_eq!(why(private.read("a", 9)), "it has 2 names");
+        assert_eq!(system.read("a", 9).unwrap().unwrap(), b"text");
+        fs::remove_file(parent.path().join("elsewhere")).unwrap();
+        if give_away(&file) {
+            assert_eq!(why(private.read("a", 9)), "it belongs to user 12345");
+        }
     }
 
     #[test]
@@ -347,34 +358,5 @@ mod tests {
             all.into_iter().map(|one| one.join().unwrap()).sum()
         });
         assert_eq!(taken, 1);
-    }
-
-    #[test]
-    fn a_file_that_others_could_have_made_is_refused() {
-        let (parent, path, private) = private();
-        let file = path.join("a");
-        private.write("a", b"text").unwrap();
-        for mode in [0o620, 0o602] {
-            chmod(&file, mode);
-            assert!(
-                matches!(private.read("a", 9), Err(Refused::Writable(found)) if found == mode),
-                "{mode:o}"
-            );
-        }
-        chmod(&file, 0o644);
-        private.read("a", 9).unwrap();
-        fs::hard_link(&file, parent.path().join("elsewhere")).unwrap();
-        assert!(matches!(private.read("a", 9), Err(Refused::Links(2))));
-        fs::remove_file(parent.path().join("elsewhere")).unwrap();
-        symlink("a", path.join("link")).unwrap();
-        assert!(matches!(private.read("link", 9), Err(Refused::Kind(_))));
-        fs::create_dir(path.join("dir")).unwrap();
-        assert!(matches!(private.read("dir", 9), Err(Refused::Kind(_))));
-        rustix::fs::mkfifoat(CWD, path.join("pipe"), Mode::RUSR).unwrap();
-        assert!(matches!(private.read("pipe", 9), Err(Refused::Kind(_))));
-        if is_root() {
-            chown(&file, Some(12345), None).unwrap();
-            assert!(matches!(private.read("a", 9), Err(Refused::Owner(12345))));
-        }
     }
 }
