@@ -16,8 +16,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 
 use crate::args::{ListFormat, OverrideArgs};
-use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{self, Outcome};
 
 /// How long an override for one transaction waits for it, in seconds.
 const PATIENCE: u64 = 60 * 60;
@@ -88,7 +87,6 @@ fn revoke(places: &ConfigPaths, id: &str) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// One override, for a program.
 #[derive(Serialize)]
 struct OverrideEntry<'t> {
     source: OverrideSource,
@@ -119,7 +117,6 @@ fn list(places: &ConfigPaths, format: ListFormat) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// An override in a line.
 fn line(out: &mut impl Write, source: OverrideSource, token: &Token) -> io::Result<()> {
     let wish = match token.wish {
         TokenKind::Allow => "allow",
@@ -155,7 +152,6 @@ fn time(seconds: u64) -> Option<String> {
     Some(at.strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
 }
 
-/// Who runs this.
 pub(crate) fn who() -> Who {
     Who::of_this_process(|name| env::var(name).ok())
 }

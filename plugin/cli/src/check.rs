@@ -4,7 +4,7 @@
 use btf_guard_core::check::{self, CheckOptions, Checked};
 
 use crate::args::Check;
-use crate::outcome::Outcome;
+use crate::output::Outcome;
 use crate::progress::Progress;
 use crate::{cache_dir, output};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     } = check::judge(CheckOptions {
         observer: Some(Box::new(Progress::new(!way.quiet))),
         mode: way.mode,
-        cache: cache_dir::open(args.cache.as_deref()),
+        cache: cache_dir::open(args.machine.cache.as_deref()),
         paths: args.paths,
         kernels: args.kernels,
         kernel_config: args.kernel_config,
@@ -26,7 +26,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         esps: args.esps,
         causes: args.causes,
         jobs: args.jobs,
-        config: args.config,
+        config: args.machine.config,
     })?;
     output::report(&report, &causes, way, subject.as_deref())?;
     Ok(match complete {

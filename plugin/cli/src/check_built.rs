@@ -19,8 +19,7 @@ use btf_guard_sysroot::file_role::{Role, is_release};
 use btf_guard_sysroot::module_tree::{self, ModuleFile};
 
 use crate::args::Check;
-use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{self, Outcome};
 use crate::progress::Progress;
 
 pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {

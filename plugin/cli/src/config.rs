@@ -13,8 +13,7 @@ use btf_guard_protocol::terminal::escape;
 use serde::Serialize;
 
 use crate::args::{ConfigCommand, ListFormat};
-use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{self, Outcome};
 
 /// Longer than any file that is read.
 const MAX_FILE: u64 = 1 << 20;
@@ -69,7 +68,6 @@ fn complain(problems: &[ConfigProblem]) {
     }
 }
 
-/// What counts.
 #[derive(Serialize)]
 struct Shown {
     values: Vec<SettingEntry>,

@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::{Args, Generate, ZypperArgs};
-use crate::outcome::Outcome;
+use crate::output::Outcome;
 use crate::rpm_depgen;
 
 pub(crate) fn run(what: &Generate) -> anyhow::Result<Outcome> {

@@ -33,7 +33,7 @@ use btf_guard_sysroot::file_role::is_release;
 
 use crate::allow::who;
 use crate::args::HookCommand;
-use crate::outcome::Outcome;
+use crate::output::Outcome;
 use crate::record::this_program;
 
 /// Lines at the bottom of a terminal that dnf 5 wipes out: it draws its progress
@@ -49,7 +49,6 @@ const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
 /// Set by libzypp to its own process id while it commits.
 const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
-/// Runs a hook.
 pub(crate) fn run(hook: &HookCommand) -> Outcome {
     if requested_mode::of_the_environment() == Some(Mode::Off) {
         return Outcome::Done;
@@ -105,7 +104,6 @@ fn looked(hook: &HookCommand) -> anyhow::Result<Looked> {
     }
 }
 
-/// What an answer says.
 fn told(client: &str, plan: &Plan, answer: Answer) -> Looked {
     let became = EventOutcome::of(&answer);
     let event = |became| Event::of(client.to_owned(), plan, became, &answer, who());

@@ -19,8 +19,8 @@ use btf_guard_protocol::terminal::escape;
 use btf_guard_sysroot::{Root, host};
 use serde::Serialize;
 
-use crate::args::JudgeArgs;
-use crate::outcome::Outcome;
+use crate::args::MachineArgs;
+use crate::output::Outcome;
 use crate::{cache_dir, output, sandbox};
 
 /// The longest plan that is read, in bytes: some 100,000 paths.
@@ -43,7 +43,7 @@ struct JudgeOutput<'a> {
     fallback: Option<Reply>,
 }
 
-pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
     let plan = read_plan()?;
     let governed = Governed::read(args.config.as_deref(), plan.stage == Stage::Before);
     let wished = plan.mode.map(|mode| (mode, plan.mode_source));
@@ -132,7 +132,6 @@ fn read_plan() -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-/// What came of a plan.
 pub(crate) struct JudgedReport {
     pub(crate) report: Report,
     /// The keys of what the report tells.

@@ -8,7 +8,7 @@ use btf_guard_core::report::{self, kernels_text};
 use btf_guard_sysroot::Root;
 
 use crate::args::{Kernels, ListFormat};
-use crate::outcome::Outcome;
+use crate::output::Outcome;
 use crate::{cache_dir, output};
 
 pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Standard output.
+//! Standard output, and how the program ends.
 
 use std::io::{self, Write};
 
@@ -11,10 +11,21 @@ use btf_guard_core::report::{
 use btf_guard_core::status::{MetricCounts, prometheus_text};
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::clock::now;
-use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::decision::{Decision, Mode};
 use serde::Serialize;
 
 use crate::args::{ReportFormat, Way};
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything that was asked for was judged.
+    Judged(Decision),
+    /// Something asked for could not be read; the rest was judged.
+    Incomplete,
+    /// Nothing to judge was asked for, and it was done.
+    Done,
+}
 
 /// Writes a report as it was asked for. In mode `off` nothing is found, but what
 /// could not be read is still said. `subject` is the package that rpmlint's lines
@@ -74,7 +85,6 @@ pub(crate) fn print(text: &str) -> Result<(), Lost> {
     plain(|out| out.write_all(text.as_bytes()))
 }
 
-/// Writes plain text in one piece.
 pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Lost> {
     let mut whole = Vec::new();
     read(write(&mut whole).and_then(|()| io::stdout().lock().write_all(&whole)))
@@ -83,17 +93,17 @@ pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Resul
 /// Writes what could not be read to standard error: where nothing else is said,
 /// this is.
 fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
-    let stderr = io::stderr();
-    let choice = choice(no_color, &stderr);
-    let text = errors_text(report, Detail::Everything);
-    read(AutoStream::new(stderr.lock(), choice).write_all(text.as_bytes()))
+    stderr(no_color, &errors_text(report, Detail::Everything))
 }
 
 /// Writes these to standard error, a line each.
 pub(crate) fn input_errors(errors: &[ErrorEntry]) -> Result<(), Lost> {
+    stderr(false, &inputs_text(errors))
+}
+
+fn stderr(no_color: bool, text: &str) -> Result<(), Lost> {
     let stderr = io::stderr();
-    let choice = choice(false, &stderr);
-    let text = inputs_text(errors);
+    let choice = choice(no_color, &stderr);
     read(AutoStream::new(stderr.lock(), choice).write_all(text.as_bytes()))
 }
 
@@ -108,7 +118,6 @@ pub(crate) fn json(what: &impl Serialize) -> Result<(), Lost> {
     )
 }
 
-/// Output that did not arrive.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the output")]
 pub(crate) struct Lost(#[source] io::Error);

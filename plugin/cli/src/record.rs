@@ -16,7 +16,7 @@ use btf_guard_protocol::event::{Event, MAX_EVENT, SCHEMA};
 use btf_guard_protocol::judge_client::Judge;
 
 use crate::args::ConfigDirArgs;
-use crate::outcome::Outcome;
+use crate::output::Outcome;
 use crate::{output, status};
 
 /// The program that judges and records: this one.

@@ -21,8 +21,7 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::Role;
 
 use crate::args::{Dependencies, Dependency};
-use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{self, Outcome};
 
 const MAX_LIST: u64 = 64 << 20;
 

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard status`: the findings that stand now.
 
-mod outputs;
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use btf_guard_core::status::recheck::{Rechecked, StatusContext, recheck};
-use btf_guard_core::status::{Findings, Held};
+use btf_guard_core::status::{
+    Findings, Held, MetricCounts, motd_text, prometheus_text, publish, standing_text, withdraw,
+};
 use btf_guard_protocol::clock::now;
+use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::procfs::boot_id;
+use btf_guard_protocol::terminal::escape;
 use btf_guard_sysroot::Root;
+use serde::Serialize;
 
-use crate::args::Status;
-use crate::outcome::Outcome;
-use crate::{cache_dir, output};
+use crate::args::{StandingFormat, Status};
+use crate::cache_dir;
+use crate::output::{self, Lost, Outcome};
 
 /// Where findings are kept.
 pub(crate) const STORE: &str = "/var/lib/btf-guard";
@@ -32,14 +40,14 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
     let store = args.store.display();
     let mut held = Held::open(&args.store).with_context(|| store.to_string())?;
     if let Some(damaged) = &held.damaged {
-        outputs::warning(&format!("{store}: {damaged}"));
+        warning(&format!("{store}: {damaged}"));
     }
     let before = held.findings.clone();
     if args.boot {
         for line in
             btf_guard_core::status::boot_check::compare(&scene, &args.kmsg, &mut held.findings)?
         {
-            outputs::warning(&line);
+            warning(&line);
         }
     }
     let Rechecked {
@@ -65,10 +73,72 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
 
 fn show(args: &Status, findings: &Findings, scene: &StatusContext<'_>) -> anyhow::Result<()> {
     if let Some(file) = &args.motd_file {
-        outputs::motd_file(file, findings).with_context(|| file.display().to_string())?;
+        motd_file(file, findings).with_context(|| file.display().to_string())?;
     }
     if let Some(dir) = args.textfile.as_ref().filter(|dir| dir.is_dir()) {
-        outputs::textfile(dir, findings).with_context(|| dir.display().to_string())?;
+        textfile(dir, findings).with_context(|| dir.display().to_string())?;
     }
-    Ok(outputs::standing(args, findings, scene.time)?)
+    Ok(write(args, findings, scene.time)?)
+}
+
+/// The name of the metrics in node_exporter's directory.
+const METRICS: &str = "btf-guard.prom";
+
+/// The findings, and what they come to.
+#[derive(Serialize)]
+struct StatusReport<'a> {
+    #[serde(flatten)]
+    findings: &'a Findings,
+    decision: Decision,
+}
+
+/// Writes what stands as it was asked for.
+fn write(args: &Status, findings: &Findings, now: u64) -> Result<(), Lost> {
+    if args.motd {
+        return output::print(&motd_text(findings));
+    }
+    match args.format {
+        StandingFormat::Text => output::styled(args.no_color, &standing_text(findings, now)),
+        StandingFormat::Json => output::json(&StatusReport {
+            findings,
+            decision: findings.decision(),
+        }),
+        StandingFormat::Prometheus => {
+            output::print(&prometheus_text(&MetricCounts::of_standing(findings)))
+        }
+    }
+}
+
+/// Keeps the lines for those who log in.
+fn motd_file(file: &Path, findings: &Findings) -> io::Result<()> {
+    let missing = || io::Error::other("it names no file in a directory");
+    let name = file
+        .file_name()
+        .and_then(OsStr::to_str)
+        .ok_or_else(missing)?;
+    let dir = file.parent().ok_or_else(missing)?;
+    let text = motd_text(findings);
+    match text.is_empty() {
+        false => publish(dir, name, text.as_bytes()),
+        // Where there is no directory there is no file either.
+        true if dir.is_dir() => withdraw(dir, name),
+        true => Ok(()),
+    }
+}
+
+/// Keeps the metrics.
+fn textfile(dir: &Path, findings: &Findings) -> io::Result<()> {
+    let text = prometheus_text(&MetricCounts::of_standing(findings));
+    publish(dir, METRICS, text.as_bytes())
+}
+
+/// Says what was not asked for. The journal takes a number in front for how loud it
+/// is (`sd-daemon(3)`).
+fn warning(line: &str) {
+    let mark = match env::var_os("JOURNAL_STREAM") {
+        Some(_) => "<4>",
+        None => "",
+    };
+    // Whoever has closed standard error does not want to know.
+    let _ = writeln!(io::stderr(), "{mark}warning: btf-guard: {}", escape(line));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What was typed.
 
-mod format;
 mod policy;
 mod preflight;
 mod status;
@@ -13,10 +12,9 @@ use std::path::PathBuf;
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::decision::Mode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-pub(crate) use format::{ListFormat, ReportFormat, StandingFormat};
-pub(crate) use policy::{Allow, ConfigCommand, ConfigDirArgs, Deny, OverrideArgs};
+pub(crate) use policy::{ConfigCommand, ConfigDirArgs, OverrideArgs};
 pub(crate) use preflight::{Dnf, Preflight, RootArgs, Zypper};
 pub(crate) use status::Status;
 pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
@@ -42,11 +40,20 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Preflight(Preflight),
     Status(Status),
-    Allow(Allow),
-    Deny(Deny),
+    /// Allow transactions that would be blocked
+    ///
+    /// For sudo, PackageKit and automatic updates, which do not pass the environment on. Root
+    /// only. What is allowed still warns, and is logged with its reason.
+    Allow(OverrideArgs),
+    /// Block transactions that would only warn
+    ///
+    /// The counterpart of allow, with the same options. A transaction that only improves
+    /// something is not blocked, nor one whose verdict rests on a guess.
+    Deny(OverrideArgs),
     #[command(subcommand)]
     Config(ConfigCommand),
-    Judge(JudgeArgs),
+    /// For hooks: read the plan of a transaction, print the decision (both JSON)
+    Judge(MachineArgs),
     /// Write an event to the journal and the findings store
     #[command(hide = true)]
     Record(ConfigDirArgs),
@@ -106,14 +113,8 @@ pub(crate) struct Check {
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub(crate) causes: Causes,
 
-    /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory; "none" disables it)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
-
-    /// Another directory than / for configuration and overrides, for tests
-    #[arg(long, value_name = "DIR", hide = true)]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
 
     #[command(flatten)]
     pub(crate) way: Way,
@@ -147,6 +148,44 @@ pub(crate) struct Way {
     pub(crate) no_color: bool,
 }
 
+/// A report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One object, schema 2
+    Json,
+    /// Metrics, for node_exporter's textfile collector
+    Prometheus,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// The lines of rpmlint
+    Rpmlint,
+}
+
+/// A list, in which nothing is a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One object
+    Json,
+}
+
+/// What stands on a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum StandingFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One object, schema 2
+    Json,
+    /// Metrics, for node_exporter's textfile collector
+    Prometheus,
+}
+
 /// List every kernel that a root can run or boot
 ///
 /// Looks at module directories, /boot, boot loader entries and unified kernel images.
@@ -173,9 +212,9 @@ pub(crate) struct Kernels {
     pub(crate) format: ListFormat,
 }
 
-/// For hooks: read the plan of a transaction, print the decision (both JSON)
+// No doc comment: clap would show it as the description of whoever flattens this.
 #[derive(Debug, clap::Args)]
-pub(crate) struct JudgeArgs {
+pub(crate) struct MachineArgs {
     /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
     /// own cache directory; "none" disables it)
     #[arg(long, value_name = "DIR")]

@@ -53,27 +53,7 @@ impl ConfigDirArgs {
     }
 }
 
-/// Allow transactions that would be blocked
-///
-/// For sudo, PackageKit and automatic updates, which do not pass the environment on. Root
-/// only. What is allowed still warns, and is logged with its reason.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Allow {
-    #[command(flatten)]
-    pub(crate) wanted: OverrideArgs,
-}
-
-/// Block transactions that would only warn
-///
-/// The counterpart of allow, with the same options. A transaction that only improves
-/// something is not blocked, nor one whose verdict rests on a guess.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Deny {
-    #[command(flatten)]
-    pub(crate) wanted: OverrideArgs,
-}
-
-/// Which override, or what to do with those that there are.
+// No doc comment: clap would show it in place of the command's.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").args(["next", "package", "until", "list", "revoke"]).multiple(true).required(true))]
 pub(crate) struct OverrideArgs {

@@ -7,7 +7,7 @@ use btf_guard_protocol::zypp::Verb;
 use clap::Subcommand;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use super::Way;
+use super::{MachineArgs, Way};
 
 /// Report which modules kernels will refuse after an update
 ///
@@ -83,14 +83,8 @@ pub(crate) struct RootArgs {
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
 
-    /// Kernel image cache directory (default: /var/cache/btf-guard for root, else the user's
-    /// own cache directory; "none" disables it)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
-
-    /// Another directory than / for configuration and overrides, for tests
-    #[arg(long, value_name = "DIR", hide = true)]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
 }
 
 /// zypper's words for it, short and long.

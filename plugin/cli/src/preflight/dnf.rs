@@ -21,16 +21,14 @@ use btf_guard_sysroot::Root;
 
 use super::ClientPlan;
 use super::download_dir::Store;
-use super::progress::Waiting;
 use crate::args::Dnf;
+use crate::progress::Waiting;
 
-/// The longest line that is taken from dnf.
 const MAX_LINE: usize = 1 << 20;
 
 /// The longest account of a transaction, in bytes: dnf5 needs 200 for a package.
 const MAX_ACCOUNT: u64 = 64 << 20;
 
-/// Which dnf there is, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
     Dnf4,

@@ -31,7 +31,6 @@ impl Store {
         Self::at(Path::new(PLACE))
     }
 
-    /// The same at another place.
     pub(super) fn at(place: &Path) -> anyhow::Result<Self> {
         let mut maker = DirBuilder::new();
         maker.recursive(true).mode(0o755);
@@ -57,7 +56,6 @@ impl Store {
         self.place.join("packages")
     }
 
-    /// The packages that are there.
     pub(super) fn packages(&self) -> anyhow::Result<Vec<PathBuf>> {
         let mut packages = Vec::new();
         let directory = self.directory();

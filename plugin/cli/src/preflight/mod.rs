@@ -7,7 +7,6 @@
 
 mod dnf;
 mod download_dir;
-mod progress;
 mod zypper;
 
 use std::collections::BTreeSet;
@@ -34,8 +33,7 @@ use serde_json::value::to_raw_value;
 use crate::allow::who;
 use crate::args::{Preflight, RootArgs, Way};
 use crate::judge::{self, JudgedReport};
-use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{self, Outcome};
 use crate::record::this_program;
 
 const RPM: &str = "/usr/bin/rpm";
@@ -74,7 +72,6 @@ pub(crate) fn run(what: &Preflight) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Judges what the client would do, and says it.
 fn conclude(
     client: &str,
     wish: &ClientPlan,
@@ -131,14 +128,14 @@ fn judged(
     place: &RootArgs,
     way: Way,
 ) -> anyhow::Result<Report> {
-    let cache = place.cache.as_deref();
+    let cache = place.machine.cache.as_deref();
     let Elements {
         elements,
         packages,
         repositories,
         ..
     } = elements;
-    let governed = Governed::read(place.config.as_deref(), true);
+    let governed = Governed::read(place.machine.config.as_deref(), true);
     // The update itself will not be told of this one's `--mode`.
     let (mode, source) = governed.mode(None);
     let (mode, source) = match way.mode < mode {

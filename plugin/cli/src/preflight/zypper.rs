@@ -14,8 +14,8 @@ use btf_guard_sysroot::Root;
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::ClientPlan;
-use super::progress::Waiting;
 use crate::args::Zypper;
+use crate::progress::Waiting;
 
 /// Has libzypp choose the packages, and fetch those that speak of modules or
 /// kernels into its cache.
