@@ -263,26 +263,6 @@ fn unpack_one(format: Format, input: &mut &[u8]) -> io::Result<Vec<u8>> {
 }
 
 #[test]
-fn one_frame_and_no_byte_more() {
-    let plain = sample(700_000);
-    for format in ALL {
-        let mut packed = pack(format, &plain);
-        let end: &[u8] = match format {
-            Format::Lz4 => &[0; 4],
-            _ => &[],
-        };
-        packed.extend_from_slice(end);
-        packed.extend_from_slice(&pack(format, b"another"));
-        let mut rest = &packed[..];
-        assert!(
-            unpack_one(format, &mut rest).unwrap() == plain,
-            "{format:?}"
-        );
-        assert_eq!(rest, pack(format, b"another"), "{format:?}");
-    }
-}
-
-#[test]
 fn every_truncation_is_an_unexpected_end() {
     let plain = sample(2_000);
     for format in ALL {

@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Read, Take};
 
 use btf_guard_btf::error::Malformed;
 
-use super::file_table::{ModulePath, bare};
+use super::file_table::module_name;
 use super::{Error, InitrdItem, ReadLimits};
 use crate::module::MAX_MODULE;
 
@@ -93,7 +93,7 @@ impl<'t> Unpacker<'t> {
         }
         let path = String::from_utf8_lossy(bare(name)).into_owned();
         let kind = header.mode & KIND;
-        if !matches!(kind, REGULAR | SYMLINK) || ModulePath::of(&path).is_none() {
+        if !matches!(kind, REGULAR | SYMLINK) || module_name(&path).is_none() {
             return input.skip(header.size);
         }
         self.modules += 1;
@@ -144,6 +144,15 @@ impl<'t> Unpacker<'t> {
         }
         Ok(())
     }
+}
+
+/// A path without the `/` and `./` in front, which say no more than that it
+/// starts at the root.
+fn bare(mut path: &[u8]) -> &[u8] {
+    while let Some(rest) = path.strip_prefix(b"/").or_else(|| path.strip_prefix(b"./")) {
+        path = rest;
+    }
+    path
 }
 
 impl CpioHeader {

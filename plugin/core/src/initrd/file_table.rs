@@ -10,65 +10,48 @@ use btf_guard_sysroot::file_role::Role;
 /// include/linux/namei.h).
 const MAX_LINKS: usize = 40;
 
-/// The name of a module inside an initrd, whichever way to it is written:
-/// where there is a `lib` beside `usr/lib`, it is a link to it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ModulePath {
-    release: String,
-    /// Below the release's module directory.
-    below: PathBuf,
-}
+/// The name of a module inside an initrd, whichever way to it is written (where
+/// there is a `lib` beside `usr/lib`, it is a link to it): its release, and the path
+/// below the release's module directory.
+type ModuleName = (String, PathBuf);
 
-impl ModulePath {
-    /// The name that a path is; `None` for what is no module.
-    pub(crate) fn of(path: &str) -> Option<Self> {
-        match Role::of(&Path::new("/").join(path))? {
-            Role::Module { release, below } => Some(Self {
-                release: release.to_owned(),
-                below: below.to_owned(),
-            }),
-            _ => None,
-        }
-    }
-
-    /// The name that a link at `path` leads to.
-    fn of_target(path: &str, target: &str) -> Option<Self> {
-        let dir = Path::new(path).parent()?;
-        let mut reached = PathBuf::from("/");
-        for part in dir.join(target).components() {
-            match part {
-                Component::ParentDir => {
-                    reached.pop();
-                }
-                Component::Normal(name) => reached.push(name),
-                _ => {}
-            }
-        }
-        Self::of(reached.to_str()?)
+/// The name that a path is; `None` for what is no module.
+pub(crate) fn module_name(path: &str) -> Option<ModuleName> {
+    match Role::of(&Path::new("/").join(path))? {
+        Role::Module { release, below } => Some((release.to_owned(), below.to_owned())),
+        _ => None,
     }
 }
 
-/// A path without the `/` and `./` in front, which say no more than that it
-/// starts at the root.
-pub(crate) fn bare(mut path: &[u8]) -> &[u8] {
-    while let Some(rest) = path.strip_prefix(b"/").or_else(|| path.strip_prefix(b"./")) {
-        path = rest;
+/// The name that a link at `path` leads to.
+fn name_of_target(path: &str, target: &str) -> Option<ModuleName> {
+    let mut reached = PathBuf::new();
+    for part in Path::new("/")
+        .join(path)
+        .parent()?
+        .join(target)
+        .components()
+    {
+        match part {
+            Component::ParentDir => drop(reached.pop()),
+            part => reached.push(part),
+        }
     }
-    path
+    module_name(reached.to_str()?)
 }
 
 /// What became of each module file, by its name.
 #[derive(Debug, Default)]
 pub struct Contents<T> {
-    files: BTreeMap<ModulePath, (String, T)>,
+    files: BTreeMap<ModuleName, (String, T)>,
     /// A link's path, and the name that it leads to.
-    links: BTreeMap<ModulePath, (String, ModulePath)>,
+    links: BTreeMap<ModuleName, (String, ModuleName)>,
 }
 
 impl<T> Contents<T> {
     /// Puts the file at `path`, in place of what was there.
     pub fn file(&mut self, path: String, what: T) {
-        if let Some(name) = ModulePath::of(&path) {
+        if let Some(name) = module_name(&path) {
             self.links.remove(&name);
             self.files.insert(name, (path, what));
         }
@@ -76,11 +59,11 @@ impl<T> Contents<T> {
 
     /// Puts a link at `path`, in place of what was there.
     pub fn link(&mut self, path: String, target: &str) {
-        let Some(name) = ModulePath::of(&path) else {
+        let Some(name) = module_name(&path) else {
             return;
         };
         self.files.remove(&name);
-        match ModulePath::of_target(&path, target) {
+        match name_of_target(&path, target) {
             Some(target) => self.links.insert(name, (path, target)),
             None => self.links.remove(&name),
         };
@@ -89,28 +72,21 @@ impl<T> Contents<T> {
     /// The files that a kernel of this release finds under its module directory,
     /// each once, with the path that it finds them under.
     pub fn of_release(&self, release: &str) -> Vec<(&str, &T)> {
-        let own = self
-            .files
-            .iter()
-            .filter(|(name, _)| name.release == release);
-        let mut found: Vec<(&str, &T)> =
-            own.map(|(_, (path, what))| (path.as_str(), what)).collect();
+        let own = self.files.iter().filter(|(name, _)| name.0 == release);
+        let own = own.map(|(_, (path, what))| (path.as_str(), what));
         let mut seen = BTreeSet::new();
-        for (name, (path, target)) in &self.links {
+        let links = self.links.iter().filter(|(name, _)| name.0 == release);
+        let others = links.filter_map(|(_, (path, target))| {
             let end = self.follow(target);
-            if name.release == release
-                && end.release != release
-                && seen.insert(end)
-                && let Some((_, what)) = self.files.get(end)
-            {
-                found.push((path, what));
-            }
-        }
-        found
+            let is_new = end.0 != release && seen.insert(end);
+            let (_, what) = self.files.get(end).filter(|_| is_new)?;
+            Some((path.as_str(), what))
+        });
+        own.chain(others).collect()
     }
 
     /// Where a name leads to.
-    fn follow<'a>(&'a self, mut name: &'a ModulePath) -> &'a ModulePath {
+    fn follow<'a>(&'a self, mut name: &'a ModuleName) -> &'a ModuleName {
         for _ in 0..MAX_LINKS {
             match self.links.get(name) {
                 Some((_, target)) => name = target,

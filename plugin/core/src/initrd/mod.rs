@@ -26,7 +26,7 @@ use crate::compression::{self, Format};
 use crate::module::source::{ByteSource, Regular};
 use cpio::{BoundedReader, Unpacker};
 
-pub use file_table::{Contents, ModulePath};
+pub use file_table::Contents;
 
 /// How much of an initrd is read.
 #[derive(Debug, Clone, Copy)]

@@ -91,8 +91,10 @@ fn each_broken_entry_has_its_line() {
 }
 
 #[test]
-fn what_the_loader_fetches_may_be_the_default() {
+fn what_is_not_here_may_be_the_default() {
     let place = Place::new();
+    assert_eq!(place.default(), "unknown: there is no entry");
+    assert_eq!((place.kernels(), place.problems()), (vec![], vec![]));
     place.file("efi/loader/entries/z.conf", "uki-url http://x/a.efi");
     assert_eq!(place.default(), "unknown: z.conf fetches its image");
 }
@@ -132,14 +134,6 @@ fn one_cause_is_told_once() {
     let told = ["/efi/EFI/Linux", "/efi/EFI", "/efi/EFI/systemd"];
     let told = told.map(|path| format!("{path}: {what}"));
     assert_eq!(place.problems(), told);
-}
-
-#[test]
-fn an_empty_root_has_nothing() {
-    let place = Place::new();
-    assert_eq!(place.kernels(), [""; 0]);
-    assert_eq!(place.problems(), [""; 0]);
-    assert_eq!(place.default(), "unknown: there is no entry");
 }
 
 #[test]
