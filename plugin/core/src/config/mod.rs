@@ -9,8 +9,9 @@
 
 mod error;
 mod file;
-mod kernel_cmdline;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::decision::Mode;
@@ -22,7 +23,6 @@ use serde::{Deserialize, Serialize};
 use crate::policy::{ConfigPaths, Policy, Set};
 
 pub use error::ConfigProblem;
-pub use kernel_cmdline::command_line;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -30,6 +30,8 @@ const MAX_FILE: u64 = 1 << 20;
 const MAX_FILES: usize = 256;
 /// Rules of all files.
 const MAX_RULES: usize = 1024;
+/// Longer than any kernel takes its command line, in bytes.
+const MAX_CMDLINE: u64 = 64 << 10;
 /// Where `jsonl = true` writes to.
 pub(crate) const DEFAULT_LOG: &str = "/var/log/btf-guard.jsonl";
 
@@ -154,6 +156,35 @@ pub fn parse(config: &Config, path: &Path, text: Vec<u8>) -> Result<Config, Conf
 pub fn word(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The mode that `btf_guard=` on the kernel command line names: `off` or `warn`.
+/// Of several the last counts.
+///
+/// # Errors
+/// A line for the admin, where it names neither.
+pub fn command_line(file: &Path) -> Result<Option<Mode>, String> {
+    let mut line = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(MAX_CMDLINE).read_to_end(&mut line));
+    // Without /proc there is nothing to obey.
+    if read.is_err() {
+        return Ok(None);
+    }
+    cmdline_mode(&String::from_utf8_lossy(&line))
+}
+
+fn cmdline_mode(line: &str) -> Result<Option<Mode>, String> {
+    // What stands behind `--` is for the first process.
+    let words = line.split_whitespace().take_while(|word| *word != "--");
+    let value = words.filter_map(|word| word.strip_prefix("btf_guard="));
+    match value.last() {
+        None => Ok(None),
+        Some("off") => Ok(Some(Mode::Off)),
+        Some("warn") => Ok(Some(Mode::Warn)),
+        Some(other) => Err(format!(
+            "the kernel command line's btf_guard is {other:?}, not off or warn: ignored"
+        )),
+    }
 }
 
 /// The mode of a transaction, and where it comes from: the environment's goes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::kernel::Target;
@@ -166,18 +166,6 @@ fn a_later_file_wins_and_a_broken_one_is_left_out_whole() {
         (loaded.config.mode.value, loaded.problems.len()),
         (Mode::Off, 1)
     );
-    chmod(&places.drop_ins, 0o755);
-    fs::remove_file(places.drop_ins.join("20-b.toml")).unwrap();
-    std::os::unix::fs::symlink(&places.vendor, places.drop_ins.join("50-e.toml")).unwrap();
-    assert_eq!(Loaded::read(&places).problems.len(), 2);
-    if rustix::process::geteuid().is_root() {
-        chown(&places.admin, Some(12345), None).unwrap();
-        let loaded = Loaded::read(&places);
-        assert_eq!(
-            (loaded.config.on_error.value, loaded.problems.len()),
-            (OnError::Warn, 3)
-        );
-    }
 }
 
 #[test]
@@ -206,4 +194,22 @@ fn every_example_of_the_documentation_is_right() {
     for block in blocks {
         parsed(block.split("```").next().unwrap());
     }
+}
+
+#[test]
+fn the_last_word_of_the_kernel_command_line_counts() {
+    for (line, expected) in [
+        ("", Ok(None)),
+        ("root=/dev/sda1 quiet", Ok(None)),
+        ("btf_guard=off quiet\n", Ok(Some(Mode::Off))),
+        ("btf_guard=off btf_guard=warn", Ok(Some(Mode::Warn))),
+        ("x.btf_guard=off init=/btf_guard=off", Ok(None)),
+        ("quiet -- btf_guard=off", Ok(None)),
+    ] {
+        assert_eq!(cmdline_mode(line), expected, "{line}");
+    }
+    for line in ["btf_guard=", "btf_guard=block", "btf_guard=OFF"] {
+        assert!(cmdline_mode(line).is_err(), "{line}");
+    }
+    assert_eq!(command_line(Path::new("/nonexistent")), Ok(None));
 }

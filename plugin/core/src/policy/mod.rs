@@ -3,11 +3,10 @@
 
 mod expiry;
 pub mod overrides;
-mod paths;
-mod pattern;
 mod rule;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::decision::{Decision, Mode};
 use serde::{Deserialize, Serialize};
@@ -15,9 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Target;
 use crate::verdict::{Judgement, Kind};
 pub use expiry::Expiry;
-pub use paths::ConfigPaths;
-pub use pattern::pattern;
-pub use rule::{Effect, Patterns, Provenance, Rule, Subject};
+pub use rule::{Effect, Patterns, Provenance, Rule, Subject, pattern};
 
 /// How bad a verdict is.
 #[derive(
@@ -34,6 +31,44 @@ pub enum Severity {
     Warn,
     /// A finding that may stop a transaction.
     Block,
+}
+
+/// The files and directories that make a machine's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigPaths {
+    /// The vendor's file.
+    pub(crate) vendor: PathBuf,
+    /// The admin's file.
+    pub(crate) admin: PathBuf,
+    /// The admin's further files.
+    pub(crate) drop_ins: PathBuf,
+    /// Overrides for one transaction, in a directory `allow` below it.
+    pub(crate) run: PathBuf,
+    /// Standing overrides, in a directory `overrides` below it.
+    pub(crate) state: PathBuf,
+    /// The kernel command line.
+    pub(crate) command_line: PathBuf,
+}
+
+impl ConfigPaths {
+    /// Below another directory than `/`.
+    pub fn below(root: &Path) -> Self {
+        Self {
+            vendor: root.join("usr/share/btf-guard/btf-guard.toml"),
+            admin: root.join("etc/btf-guard.toml"),
+            drop_ins: root.join("etc/btf-guard.d"),
+            run: root.join("run/btf-guard"),
+            state: root.join("var/lib/btf-guard"),
+            command_line: root.join("proc/cmdline"),
+        }
+    }
+}
+
+/// Those of the system.
+impl Default for ConfigPaths {
+    fn default() -> Self {
+        Self::below(Path::new("/"))
+    }
 }
 
 /// A value of the configuration.

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Rules: what is said of some modules, packages or kernels alone.
 
+use anyhow::{anyhow, ensure};
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use glob::Pattern;
 
 use super::{Expiry, Severity};
 use crate::kernel::Target;
+use crate::module::same_name;
 use crate::verdict::Kind;
+
+/// Bytes of a pattern. The longest names of packages have some hundred.
+const MAX_PATTERN: usize = 512;
 
 /// What a rule is held against: one module before one kernel.
 #[derive(Debug, Clone)]
@@ -52,6 +57,24 @@ impl Patterns {
     fn are_given(&self) -> bool {
         !self.0.is_empty()
     }
+}
+
+/// A pattern of names.
+///
+/// # Errors
+/// Why it is none.
+pub fn pattern(text: &str, of_modules: bool) -> anyhow::Result<Pattern> {
+    let length = 1..=MAX_PATTERN;
+    ensure!(
+        length.contains(&text.len()),
+        "a pattern has 1 to {MAX_PATTERN} bytes"
+    );
+    // Inside brackets it is a range.
+    let text = match of_modules && !text.contains('[') {
+        true => same_name(text),
+        false => text.to_owned(),
+    };
+    Pattern::new(&text).map_err(|error| anyhow!("'{text}' is no pattern: {}", error.msg))
 }
 
 /// What a rule does to a severity.

@@ -3,25 +3,32 @@
 //!
 //! An override for one transaction is a file `ID.json` in `/run/btf-guard/allow`,
 //! a standing one in `/var/lib/btf-guard/overrides`; both directories are root's
-//! alone (`protocol`'s [`trusted_dir`](btf_guard_protocol::state::trusted_dir)), so that neither the caller's environment nor
-//! another user matters. One for one transaction is used up by removing it: of
+//! alone ([`Private`]), so that neither the caller's environment nor another user
+//! matters. One for one transaction is used up by removing it: of
 //! several transactions that would use it, the one that removes it may.
 
-mod token;
 mod until;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::Answer;
 use btf_guard_protocol::procfs;
 use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
+use rustix::rand::{GetRandomFlags, getrandom};
+use serde::{Deserialize, Serialize};
 
-use super::{ConfigPaths, Rule};
+use super::{ConfigPaths, Effect, Patterns, Rule, pattern};
 
-pub use token::{SCHEMA, Token, TokenKind, new_id};
 pub use until::When;
+
+/// The version of [`Token`].
+pub const SCHEMA: u32 = 1;
+
+/// Bytes of an id; it is written with two digits each.
+const ID_LEN: usize = 4;
 
 /// The longest file that is read, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;
@@ -29,6 +36,86 @@ const MAX_TOKEN: u64 = 64 << 10;
 const MAX_TOKENS: usize = 64;
 /// How far a clock may have been set back since an override was made, in seconds.
 const SLACK: u64 = 600;
+
+/// What an admin wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenKind {
+    /// What would be stopped goes on.
+    Allow,
+    /// What would only be warned of is stopped.
+    Deny,
+}
+
+/// One override.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Its name.
+    pub id: String,
+    /// What is wanted.
+    pub wish: TokenKind,
+    /// A pattern of package names; `None` for whatever package.
+    pub package: Option<String>,
+    /// Why, in the admin's words.
+    pub reason: String,
+    /// When it was made, in seconds since 1970.
+    pub written: u64,
+    /// When it ends, likewise.
+    pub until: Option<u64>,
+    /// The boot that it holds for; `None` for any.
+    pub boot: Option<String>,
+    /// Who made it.
+    pub by: Who,
+}
+
+impl Token {
+    /// True if it counts at this time, in seconds since 1970, in this boot. One from
+    /// the future does not: with the clock back where it was, it might never end.
+    pub(crate) fn counts(&self, now: u64, boot: Option<&str>) -> bool {
+        self.written <= now.saturating_add(SLACK)
+            && self.until.is_none_or(|until| now < until)
+            && self.boot.as_deref().is_none_or(|own| boot == Some(own))
+    }
+
+    /// As a rule. A pattern that is none was not written here, and means nothing.
+    pub(crate) fn rule(&self, source: OverrideSource) -> Rule {
+        let effect = match self.wish {
+            TokenKind::Allow => Effect::Allow,
+            TokenKind::Deny => Effect::Deny,
+        };
+        let source = Override {
+            source,
+            id: Some(self.id.clone()),
+            reason: Some(self.reason.clone()),
+        };
+        let mut rule = Rule::new(source, effect);
+        if let Some(package) = &self.package {
+            let nothing = || glob::Pattern::new("").unwrap_or_default();
+            let pattern = pattern(package, false).unwrap_or_else(|_| nothing());
+            rule.package = Patterns(vec![pattern]);
+        }
+        rule
+    }
+}
+
+/// A name that none has.
+///
+/// # Errors
+/// Where the system has no random numbers.
+pub fn new_id() -> io::Result<String> {
+    let mut bytes = [0_u8; ID_LEN];
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    Ok(hex::encode(bytes))
+}
+
+/// True of a name of ours. It becomes part of a path.
+pub(crate) fn is_id(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == 2 * ID_LEN && text.bytes().all(digit)
+}
 
 /// The overrides that count now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,7 +153,7 @@ impl Overrides {
         let mut tokens = Vec::new();
         let names = dir.names().unwrap_or_default();
         let ids = names.iter().filter_map(|name| name.strip_suffix(".json"));
-        for id in ids.filter(|id| token::is_id(id)) {
+        for id in ids.filter(|id| is_id(id)) {
             match read(dir, id) {
                 Ok(Some(token)) if token.counts(now, boot) => tokens.push(token),
                 Ok(_) => {}
@@ -147,7 +234,7 @@ pub fn revoke(places: &ConfigPaths, id: &str) -> Result<bool, Refused> {
 }
 
 fn take(places: &ConfigPaths, id: &str, source: OverrideSource) -> Result<bool, Refused> {
-    if !token::is_id(id) {
+    if !is_id(id) {
         return Ok(false);
     }
     match directory(places, source)? {
@@ -193,7 +280,7 @@ fn read(dir: &Private, id: &str) -> Result<Option<Token>, ReadError> {
 fn forget_the_ended(dir: &Private) {
     let (now, boot) = (btf_guard_protocol::clock::now(), procfs::boot_id().ok());
     for name in dir.names().unwrap_or_default() {
-        let Some(id) = name.strip_suffix(".json").filter(|id| token::is_id(id)) else {
+        let Some(id) = name.strip_suffix(".json").filter(|id| is_id(id)) else {
             continue;
         };
         let ended = |token: Token| !token.counts(now, boot.as_deref());
