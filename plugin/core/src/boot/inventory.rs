@@ -18,15 +18,12 @@ use crate::kernel::{Error, Kernel, KernelConfig};
 /// A kernel that can be booted.
 #[derive(Debug, Clone)]
 pub(crate) struct InstalledKernel {
-    /// The kernel.
     pub(crate) kernel: Kernel,
     /// Its GNU build id, where the image has one.
     pub(crate) build_id: Option<String>,
-    /// Where it is and what leads there.
     pub(crate) bootable: Bootable,
     /// The module directory that it will use, if it is there.
     pub(crate) module_dir: Option<PathBuf>,
-    /// It is an old copy.
     pub(crate) stale: Option<Stale>,
 }
 
@@ -55,7 +52,6 @@ impl InstalledKernel {
     /// The initrds that entries name, and those inside a unified kernel image,
     /// each once.
     pub(crate) fn initrds(&self) -> Vec<Initrd> {
-        let named = self.bootable.via.iter().flat_map(|via| &via.initrds);
         let mut initrds: Vec<Initrd> = Vec::new();
         let mut add = |file: &PathBuf, part| {
             let file = file.clone();
@@ -64,7 +60,7 @@ impl InstalledKernel {
                 initrds.push(initrd);
             }
         };
-        for file in named {
+        for file in self.bootable.via.iter().flat_map(|via| &via.initrds) {
             add(file, None);
         }
         // What cannot be read now was read a moment ago.
@@ -103,8 +99,9 @@ impl Inventory {
         let images = self.unreadable.iter();
         let images = images.map(|(image, why)| (image.path.as_path(), why.as_str()));
         let others = self.problems.iter();
-        let others = others.map(|problem| (problem.path.as_path(), problem.fault.as_str()));
-        others.chain(images)
+        others
+            .map(|problem| (problem.path.as_path(), problem.fault.as_str()))
+            .chain(images)
     }
 }
 
@@ -171,7 +168,6 @@ impl InventorySearch<'_> {
         self.open_all(self.discover())
     }
 
-    /// Looks for every kernel that can be booted.
     pub(crate) fn discover(&self) -> boot::BootKernels {
         let efivars = Path::new("/sys/firmware/efi/efivars");
         let efivars = self.root.is_system().then_some(efivars);
@@ -246,18 +242,16 @@ impl InventorySearch<'_> {
     }
 
     fn find_stale(&self, kernels: &mut [InstalledKernel]) {
-        let stale: Vec<Option<Stale>> = kernels
-            .iter()
-            .map(|copy| {
-                let release = copy.kernel.release.as_deref()?;
-                let own = own_image(copy, kernels)?;
-                (!same_build(copy, own)).then(|| Stale {
-                    than: own.bootable.path.clone(),
-                    build: own.kernel.build.clone(),
-                    mend: boot::refresh_command(self.root, &copy.bootable, release),
-                })
+        let stale = kernels.iter().map(|copy| {
+            let release = copy.kernel.release.as_deref()?;
+            let own = own_image(copy, kernels)?;
+            (!same_build(copy, own)).then(|| Stale {
+                than: own.bootable.path.clone(),
+                build: own.kernel.build.clone(),
+                mend: boot::refresh_command(self.root, &copy.bootable, release),
             })
-            .collect();
+        });
+        let stale: Vec<Option<Stale>> = stale.collect();
         for (kernel, stale) in kernels.iter_mut().zip(stale) {
             kernel.stale = stale;
         }

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Every kernel that a root can boot: which images there are, what leads to
-//! them, whose modules they will use, and which one is the default.
-//!
-//! Looked at are the module directories, `/boot`, and what boot loaders read:
-//! entries of the Boot Loader Specification, unified kernel images, the
-//! layouts of kernelstub and of openSUSE's sdbootutil, and `grub.cfg`. Images
-//! themselves are not read here, and nothing is judged.
+//! Every kernel that a root can boot: which images there are in module directories,
+//! in `/boot` and where boot loaders look, what leads to them, whose modules they
+//! will use, and which one is the default.
 //!
 //! A root may be a stranger's: no link is followed out of it or out of a boot
 //! partition, and sizes and counts have bounds.
@@ -56,8 +52,7 @@ impl Bootable {
         self.via.iter().any(|via| via.default)
     }
 
-    /// True if it is certainly a Linux kernel. If not, some entry starts a program
-    /// that may be one: what proves to be none is to be passed over.
+    /// True if it is certainly a Linux kernel. If not, it may be any program.
     pub(crate) fn is_linux(&self) -> bool {
         self.via.iter().any(|via| via.is_linux)
     }
@@ -66,16 +61,14 @@ impl Bootable {
 /// One thing that leads to a kernel image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BootPath {
-    /// What kind of thing.
     pub(crate) way: BootMethod,
-    /// The file that names the image (an entry, a `grub.cfg`), or the image
-    /// itself. A path of this process, links not followed.
+    /// The file that names the image, or the image itself: a path of this process,
+    /// links not followed.
     pub(crate) source: PathBuf,
     /// The line that names it, from 1.
     pub(crate) line: Option<usize>,
-    /// The boot loader's id for it.
+    /// The boot loader's id for it, and what a menu shows.
     pub(crate) id: Option<String>,
-    /// What a menu shows.
     pub(crate) title: Option<String>,
     /// The kernel's command line, as far as it stands there.
     pub(crate) options: Option<String>,
@@ -85,11 +78,9 @@ pub(crate) struct BootPath {
     pub(crate) lost_initrds: Vec<String>,
     /// True if the entry says that it is another system's (`machine-id`).
     pub(crate) other_system: bool,
-    /// True if what it leads to is certainly a Linux kernel.
     pub(crate) is_linux: bool,
     /// True if the image is a unified kernel image.
     pub(crate) unified: bool,
-    /// True if it is what boots by default.
     pub(crate) default: bool,
 }
 
@@ -139,15 +130,11 @@ impl Default for BootDefault {
     }
 }
 
-/// What was found.
 #[derive(Debug, Clone)]
 pub(crate) struct BootKernels {
-    /// The kernels, in a fixed order. An image is named once for each root
-    /// whose modules it will use.
+    /// In a fixed order. An image is named once for each root whose modules it will use.
     pub(crate) kernels: Vec<Bootable>,
-    /// What boots by default.
     pub(crate) default: BootDefault,
-    /// What cannot be read, or cannot boot.
     pub(crate) problems: Vec<BootProblem>,
 }
 

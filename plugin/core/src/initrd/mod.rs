@@ -5,13 +5,11 @@
 //! Read as the kernel reads it (`unpack_to_rootfs()`, init/initramfs.c): at a
 //! multiple of four bytes a `0` begins an entry of a "newc" archive, a NUL is
 //! padding, and anything else is one compressed stream that holds such entries;
-//! behind it, the same again. So modules are found in whatever part they lie:
-//! initramfs-tools puts them in front of the compressed one. Where the kernel
-//! would go on with what it could unpack, the rest is an error here.
+//! behind it, the same again. Where the kernel would go on with what it could
+//! unpack, the rest is an error here.
 //!
-//! The crate `cpio` only writes the tests' archives: as a reader it fails at
-//! a name that is empty or not UTF-8, where the kernel goes on, puts no limit on
-//! names, and does not say where an archive is wrong.
+//! The crate `cpio` only writes the tests' archives: as a reader it fails at a name
+//! that is empty or not UTF-8, and puts no limit on names.
 
 mod cpio;
 mod file_table;
@@ -42,8 +40,7 @@ pub(crate) struct ReadLimits {
 }
 
 /// A whole kernel of Debian has some 4,000 modules (6.12); an initrd has one
-/// stream, or one for each file that a boot loader joins. Bytes and entries
-/// have room.
+/// stream, or one for each file that a boot loader joins.
 const LIMITS: ReadLimits = ReadLimits {
     bytes: 2 << 30,
     entries: 1 << 20,
@@ -62,8 +59,7 @@ const HEAD: u64 = 6;
 pub enum InitrdItem {
     /// A module file.
     Module {
-        /// Its path, as the archive has it, without what only says that it
-        /// starts at the root.
+        /// Its path, as the archive has it, without `/` and `./` in front.
         path: String,
         /// What it holds.
         content: Vec<u8>,
