@@ -214,7 +214,7 @@ impl BootRoot {
         let kernel = kernels
             .find(|k| k["source"].as_str().unwrap().ends_with(&path) && !k["stale"].is_null())
             .unwrap_or_else(|| panic!("{path} is not stale: {report:#}"));
-        assert_eq!(kernel["moment"], "boot");
+        assert_eq!(kernel["target"], "boot");
         let count = |verdict: &str| {
             let modules = report["modules"].as_array().unwrap();
             let verdicts = modules.iter().filter_map(|m| m["verdicts"].as_array());

@@ -61,13 +61,13 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "findings",
         "{\"schema\":2,\"checked\":5,\"findings\":[{\"module\":\"/lib/modules/6.1/a.ko\",\
          \"name\":\"a\",\"package\":\"a-1-1.noarch\",\"kernel\":{\"release\":\"6.1\",\
-         \"moment\":\"boot\",\"source\":\"/boot/vmlinuz\"},\"verdict\":\"refused\",\
+         \"target\":\"boot\",\"source\":\"/boot/vmlinuz\"},\"verdict\":\"refused\",\
          \"cause\":\"btf\",\"errno\":-22,\"log\":\"[1] INT\",\"severity\":\"warn\",\
          \"used_by_host\":[\"loaded\"],\"since\":3,\"client\":\"rpm\",\"judged\":null}]}\0\
          {\"schema\":2,\"kernels\":[{\"id\":0,\"release\":\"6.1\",\"build\":null,\
-         \"moment\":\"now\",\"source\":\"running\",\"default\":false,\"stale\":null,\
+         \"target\":\"now\",\"source\":\"running\",\"default\":false,\"stale\":null,\
          \"same_kernel_paths\":[],\"package\":null,\"base\":{\"types\":1,\"strings\":1,\
-         \"sha256\":\"00\"},\"abilities\":{\"kinds\":20,\"distilled_base\":true,\
+         \"sha256\":\"00\"},\"features\":{\"kinds\":20,\"distilled_base\":true,\
          \"module_btf\":true,\"allow_mismatch\":false},\"config\":null,\
          \"modules_checked\":1,\"names_machine\":true}],\
          \"modules\":[{\"path\":\"/lib/b.ko\",\"name\":\"b\",\"package\":\"p\",\
@@ -95,10 +95,10 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
          {\"level\":\"notice\",\"text\":\"  help: wait\"}],\"keys\":[\"a\"],\
          \"overrides\":[{\"source\":\"rule\",\"id\":\"/etc/x:1\",\"reason\":\"so\"}],\
          \"once\":[],\"fallback\":null,\
-         \"kernels\":[{\"id\":0,\"release\":\"6.1\",\"build\":null,\"moment\":\"now\",\
+         \"kernels\":[{\"id\":0,\"release\":\"6.1\",\"build\":null,\"target\":\"now\",\
          \"source\":\"running\",\"default\":false,\"stale\":null,\
          \"same_kernel_paths\":[],\"package\":null,\"base\":{\"types\":1,\"strings\":1,\
-         \"sha256\":\"00\"},\"abilities\":{\"kinds\":20,\"distilled_base\":true,\
+         \"sha256\":\"00\"},\"features\":{\"kinds\":20,\"distilled_base\":true,\
          \"module_btf\":true,\"allow_mismatch\":false},\"config\":null,\
          \"modules_checked\":1,\"names_machine\":true}],\
          \"modules\":[{\"path\":\"/lib/b.ko\",\"name\":\"b\",\"package\":\"p\",\

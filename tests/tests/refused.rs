@@ -74,7 +74,7 @@ impl Step {
         lines.filter(|line| line.starts_with("warning: ")).collect()
     }
 
-    /// `name moment verdict client needed` of all findings, sorted.
+    /// `name target verdict client needed` of all findings, sorted.
     fn findings(&self) -> Vec<String> {
         let json = self.said.lines().find(|line| line.starts_with('{'));
         let json: Value =
@@ -87,7 +87,7 @@ impl Step {
             .map(|finding| {
                 let words = [
                     word(&finding["name"]),
-                    word(&finding["kernel"]["moment"]),
+                    word(&finding["kernel"]["target"]),
                     word(&finding["verdict"]),
                     word(&finding["client"]),
                     finding["used_by_host"].to_string(),

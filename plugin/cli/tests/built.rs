@@ -111,7 +111,7 @@ fn a_build_directory_serves_where_no_kernel_is() {
     let (code, out) = check(&root, &built, &["--format", "json"]);
     let report: Value = serde_json::from_str(&out).expect(&out);
     // That the kernel would do without it makes it no better.
-    assert_eq!(report["kernels"][0]["abilities"]["allow_mismatch"], true);
+    assert_eq!(report["kernels"][0]["features"]["allow_mismatch"], true);
     assert_eq!(report["problems"][0]["rule"], "btf-of-another-kernel");
     assert_eq!(report["problems"][0]["severity"], "block");
     assert_eq!((code, &report["decision"]), (2, &"block".into()));

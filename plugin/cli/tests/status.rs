@@ -179,7 +179,7 @@ fn a_finding_of_another_boot_ends_with_it() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     machine.edit(|findings| {
         let kernel = &mut findings[0]["kernel"];
-        kernel["moment"] = json!("now");
+        kernel["target"] = json!("now");
         kernel["source"] = json!("running");
         kernel["boot"] = json!(boot.trim());
         findings[0]["judged"]["image"] = Value::Null;
@@ -247,7 +247,7 @@ fn a_check_has_metrics_too() {
     let args = ["check", "--cache", "none", "--root", root];
     let (code, out, _) = run(&[&args[..], &["--format", "prometheus"]].concat());
     assert_eq!(code, 2);
-    let labels = "moment=\"boot\",verdict=\"refused\",severity=\"block\"";
+    let labels = "target=\"boot\",verdict=\"refused\",severity=\"block\"";
     let sample = format!("btf_guard_findings{{release=\"{RELEASE}\",{labels}}} 1\n");
     assert!(out.contains(&sample), "{out}");
     assert!(out.contains("# TYPE btf_guard_findings gauge\n"), "{out}");

@@ -63,7 +63,7 @@ fn what_was_let_pass_stands_until_it_is_gone() {
         let sample = samples.find(|line| line.starts_with("btf_guard_findings{"));
         let sample = sample.unwrap_or_else(|| panic!("{way}: {metrics}"));
         for label in [
-            "moment=\"boot\"",
+            "target=\"boot\"",
             "verdict=\"refused\"",
             "severity=\"block\"} 4",
         ] {

@@ -84,7 +84,7 @@ fn the_config_decides_what_a_mismatch_means() {
     let verdict = |words: &[&str]| {
         let (code, report) = json(&root, words);
         let verdict = &report["modules"][0]["verdicts"][0];
-        let allow = &report["kernels"][0]["abilities"]["allow_mismatch"];
+        let allow = &report["kernels"][0]["features"]["allow_mismatch"];
         json!([
             code,
             verdict["verdict"],

@@ -31,7 +31,7 @@ fn modules_that_no_kernel_here_takes_are_blocked() {
     let answer = install(&root, &[&good, &bad]);
     answer.is("block").finds(&["stale refused block"]);
     assert_eq!(answer.0["summary"]["modules"], 3);
-    assert_eq!(answer.0["kernels"][0]["moment"], "boot");
+    assert_eq!(answer.0["kernels"][0]["target"], "boot");
     assert_eq!(
         answer.messages(),
         [

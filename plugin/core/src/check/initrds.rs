@@ -100,7 +100,7 @@ impl Initrds {
     pub(crate) fn judge(mut self, evaluator: &Evaluator) -> Inside {
         let mut inside = Inside::default();
         for kernel in evaluator.entries() {
-            if kernel.moment == Target::NextBoot && !self.seen.contains(&kernel.id) {
+            if kernel.target == Target::NextBoot && !self.seen.contains(&kernel.id) {
                 let source = &kernel.source;
                 let why = format!("those of {source}, which only --kernel all looks for");
                 self.unseen.push(why);

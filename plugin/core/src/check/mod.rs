@@ -183,7 +183,7 @@ impl CheckRun<'_> {
                 let gone = self.root.outside(&base).display().to_string();
                 for id in ids {
                     // Others need none to boot: the rescue kernel has none.
-                    if let Some(entry) = entries.get(id).filter(|e| e.moment == Target::Running) {
+                    if let Some(entry) = entries.get(id).filter(|e| e.target == Target::Running) {
                         let missing = report::missing_modules(gone.clone(), entry);
                         self.judged.modules.push(missing);
                     }

@@ -183,13 +183,13 @@ impl Evaluator {
 
     fn insert(&mut self, kernel: Kernel, entry: KernelEntry, home: ModulesRoot) -> usize {
         let same = self.entries.iter_mut().find(|known| {
-            known.moment == Target::NextBoot
-                && entry.moment == Target::NextBoot
+            known.target == Target::NextBoot
+                && entry.target == Target::NextBoot
                 && known.release == entry.release
                 && known.package == entry.package
                 && known.base == entry.base
                 && self.homes.get(known.id) == Some(&home)
-                && known.abilities.allow_mismatch == entry.abilities.allow_mismatch
+                && known.features.allow_mismatch == entry.features.allow_mismatch
         });
         if let Some(same) = same {
             same.default |= entry.default;

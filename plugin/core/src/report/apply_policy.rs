@@ -95,7 +95,7 @@ impl<'p> Rating<'p> {
             origins: &origins,
             module: &module.name,
             release: kernel.release.as_deref(),
-            moment: kernel.moment,
+            moment: kernel.target,
             verdict: verdict.verdict,
             guess: !verdict.assumed.is_empty(),
             needed: !module.used_by_host.is_empty(),

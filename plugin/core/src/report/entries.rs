@@ -26,7 +26,7 @@ pub(crate) fn kernel_entry(id: usize, kernel: &Kernel) -> KernelEntry {
         id,
         release: kernel.release.clone(),
         build: kernel.build.clone(),
-        moment: kernel.moment,
+        target: kernel.moment,
         source: match &kernel.source {
             KernelSource::Running => "running".to_owned(),
             KernelSource::File(path) => path.display().to_string(),
@@ -40,7 +40,7 @@ pub(crate) fn kernel_entry(id: usize, kernel: &Kernel) -> KernelEntry {
             strings: kernel.base.strings_len(),
             sha256: kernel.sha256(),
         }),
-        abilities: FeaturesEntry {
+        features: FeaturesEntry {
             kinds: kernel.abilities.kinds,
             distilled_base: kernel.abilities.distilled_base,
             module_btf: !kernel.base.is_none()
@@ -89,13 +89,13 @@ pub(crate) fn missing_modules(path: String, kernel: &KernelEntry) -> ModuleEntry
         in_tree: true,
         used_by_host: Vec::new(),
         btf: BtfEntry::default(),
-        verdicts: vec![verdict_entry(kernel.id, kernel.moment, missing)],
+        verdicts: vec![verdict_entry(kernel.id, kernel.target, missing)],
         names_machine: true,
     }
 }
 
 /// The entry of a judgement by the kernel `id`, rated by the default policy.
-pub(crate) fn verdict_entry(id: usize, moment: Target, judgement: Judgement) -> VerdictEntry {
+pub(crate) fn verdict_entry(id: usize, target: Target, judgement: Judgement) -> VerdictEntry {
     let mut entry = VerdictEntry {
         kernel: id,
         verdict: Kind::from(&judgement.verdict),
@@ -104,7 +104,7 @@ pub(crate) fn verdict_entry(id: usize, moment: Target, judgement: Judgement) -> 
         reason: None,
         log: Vec::new(),
         evidence: Vec::new(),
-        severity: policy::severity(&judgement, moment),
+        severity: policy::severity(&judgement, target),
         assumed: judgement.assumed,
         notes: judgement.notes,
         max_severity: Severity::Block,

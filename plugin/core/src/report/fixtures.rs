@@ -11,13 +11,13 @@ use crate::verdict::{Judgement, NoBtf, Refusal, Verdict};
 
 pub(crate) const RELEASE: &str = "6.18.15-cloud";
 
-pub(crate) fn kernel(id: usize, moment: Target) -> KernelEntry {
+pub(crate) fn kernel(id: usize, target: Target) -> KernelEntry {
     KernelEntry {
         id,
         release: Some(RELEASE.into()),
         build: Some("#1 SMP 2026-03-01".into()),
-        moment,
-        source: match moment {
+        target,
+        source: match target {
             Target::Running => "running".into(),
             Target::NextBoot => format!("/boot/vmlinuz-{RELEASE}"),
         },
@@ -30,7 +30,7 @@ pub(crate) fn kernel(id: usize, moment: Target) -> KernelEntry {
             strings: 2_092_587,
             sha256: "5".repeat(64),
         }),
-        abilities: FeaturesEntry {
+        features: FeaturesEntry {
             kinds: 20,
             distilled_base: true,
             module_btf: true,
@@ -68,8 +68,8 @@ pub(crate) fn refusal(rule: BtfRule, subject: Option<TypeInfo>) -> Refusal {
         subject: subject.map(Box::new),
         element: None,
     };
-    let abilities = Features::of(&Base::none(), Some(RELEASE));
-    Refusal::Btf(error, LogFormat::new(&abilities, false))
+    let features = Features::of(&Base::none(), Some(RELEASE));
+    Refusal::Btf(error, LogFormat::new(&features, false))
 }
 
 pub(crate) fn subject(name: &str) -> TypeInfo {
@@ -95,7 +95,7 @@ pub(crate) fn silent() -> Refusal {
 }
 
 pub(crate) fn judged(kernel: &KernelEntry, judgement: impl Into<Judgement>) -> VerdictEntry {
-    verdict_entry(kernel.id, kernel.moment, judgement.into())
+    verdict_entry(kernel.id, kernel.target, judgement.into())
 }
 
 /// A module that the kernel refuses.

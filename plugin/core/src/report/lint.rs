@@ -130,7 +130,7 @@ fn problem(
             let rule = match verdict.cause {
                 Some(Cause::Architecture) => LintRule::ModuleOfAnotherArchitecture,
                 Some(Cause::KernelBug) => LintRule::BtfCrashesKernel,
-                _ if module.btf.distilled && kernel.abilities.distilled_base => {
+                _ if module.btf.distilled && kernel.features.distilled_base => {
                     LintRule::DistilledBaseDoesNotFit
                 }
                 _ if is_of_another(module, kernel) => LintRule::BtfOfAnotherKernel,
@@ -149,12 +149,12 @@ fn problem(
             let why = wording::reason(verdict);
             Some((LintRule::BtfNotChecked, format!("{name}: {why}")))
         }
-        Kind::LoadsNoBtf if !module.btf.present && kernel.abilities.module_btf => {
+        Kind::LoadsNoBtf if !module.btf.present && kernel.features.module_btf => {
             Some((LintRule::NoBtf, format!("{name} reads the BTF of modules")))
         }
         // Without one it would have been held against this base.
         Kind::Loads
-            if !module.in_tree && !module.btf.distilled && kernel.abilities.distilled_base =>
+            if !module.in_tree && !module.btf.distilled && kernel.features.distilled_base =>
         {
             let details = format!("{name} relocates a distilled base");
             Some((LintRule::NoDistilledBase, details))
@@ -223,7 +223,7 @@ mod tests {
         };
         let ignored: Change = |kernel, module| {
             module.btf.distilled = true;
-            kernel.abilities.distilled_base = false;
+            kernel.features.distilled_base = false;
         };
         let refused = || Verdict::Refused(misfit("x"));
         for (verdict, change, expected) in [
@@ -281,7 +281,7 @@ mod tests {
         let no_btf = |why| Verdict::LoadsNoBtf { why };
         let ignored: Change = |kernel, module| {
             module.btf.present = false;
-            kernel.abilities.module_btf = false;
+            kernel.features.module_btf = false;
         };
         let distilled: Change = |_, module| {
             module.in_tree = false;
@@ -289,7 +289,7 @@ mod tests {
         };
         let older: Change = |kernel, module| {
             module.in_tree = false;
-            kernel.abilities.distilled_base = false;
+            kernel.features.distilled_base = false;
         };
         let why = Unknown::NoBaseBtf;
         for (verdict, change, expected) in [

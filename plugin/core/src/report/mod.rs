@@ -46,15 +46,15 @@ pub fn assemble(
     mode: Mode,
 ) -> Report {
     let mut by_target = BTreeMap::new();
-    for moment in [Target::Running, Target::NextBoot] {
-        let of = |id: usize| kernels.get(id).is_some_and(|k| k.moment == moment);
+    for target in [Target::Running, Target::NextBoot] {
+        let of = |id: usize| kernels.get(id).is_some_and(|k| k.target == target);
         let mut summary = Summary::default();
         let counted = modules
             .iter()
             .filter_map(|module| count(&mut summary, module, |verdict| of(verdict.kernel)));
         if let Some(worst) = counted.max() {
             let decision = policy::decide(worst, mode);
-            by_target.insert(moment, Tally { summary, decision });
+            by_target.insert(target, Tally { summary, decision });
         }
     }
     let mut summary = Summary::default();

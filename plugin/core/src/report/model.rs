@@ -68,7 +68,7 @@ pub struct KernelEntry {
     /// `uname -v`.
     pub(crate) build: Option<String>,
     /// When it matters.
-    pub(crate) moment: Target,
+    pub(crate) target: Target,
     /// `running`, or the path of its image.
     pub(crate) source: String,
     /// It is what boots when nobody chooses.
@@ -81,7 +81,7 @@ pub struct KernelEntry {
     pub(crate) package: Option<String>,
     /// Its base BTF; `null` where none was found.
     pub(crate) base: Option<BaseEntry>,
-    pub(crate) abilities: FeaturesEntry,
+    pub(crate) features: FeaturesEntry,
     /// Where its config was found, in words.
     pub(crate) config: Option<String>,
     /// How many modules were held against it.

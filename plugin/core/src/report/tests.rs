@@ -143,8 +143,8 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
         names_machine: false,
         ..kernel(0, Target::NextBoot)
     };
-    kernel.abilities.distilled_base = false;
-    kernel.abilities.allow_mismatch = None;
+    kernel.features.distilled_base = false;
+    kernel.features.allow_mismatch = None;
     let guess = Judgement {
         assumed: vec![Assumption::AllowMismatch],
         ..Verdict::Refused(misfit("x")).into()

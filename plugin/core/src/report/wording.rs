@@ -27,7 +27,7 @@ pub(crate) fn counted(count: usize, one: &str) -> String {
 /// A kernel as an admin knows it.
 pub(crate) fn kernel(kernel: &KernelEntry) -> String {
     let release = kernel.release.as_deref();
-    match (kernel.moment, release, &kernel.package) {
+    match (kernel.target, release, &kernel.package) {
         (Target::Running, Some(release), _) => format!("the running kernel {release}"),
         (Target::Running, None, _) => "the running kernel".to_owned(),
         (Target::NextBoot, Some(release), Some(package)) => {
@@ -203,7 +203,7 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
         None => "this kernel".to_owned(),
     };
     let other = built_for(finding).filter(|theirs| Some(*theirs) != entry.release.as_deref());
-    match (finding.kind, finding.cause, entry.moment) {
+    match (finding.kind, finding.cause, entry.target) {
         (Kind::Missing, _, Target::Running) => {
             "reboot into an installed kernel; until then no module can be loaded".into()
         }
@@ -284,8 +284,8 @@ fn successor<'a>(
             let mut verdicts = case.module.verdicts.iter();
             verdicts.any(|v| v.kernel == next.id && v.verdict.is_loaded())
         };
-        running.moment == Target::Running
-            && next.moment == Target::NextBoot
+        running.target == Target::Running
+            && next.target == Target::NextBoot
             && next.release.is_some()
             && next.release == running.release
             && finding.cases().all(takes)

@@ -83,7 +83,7 @@ impl RunningKernel<'_> {
     /// True of a finding about the running kernel, and the module as it is on the disk.
     fn is_about_this(&self, finding: &Finding, scene: &StatusContext<'_>) -> bool {
         let kernel = &finding.kernel;
-        match kernel.moment {
+        match kernel.target {
             Target::Running => kernel.boot == scene.boot,
             Target::NextBoot => {
                 kernel.release.as_deref() == Some(self.release)

@@ -101,7 +101,7 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FindingKernel {
     pub(crate) release: Option<String>,
-    pub(crate) moment: Target,
+    pub(crate) target: Target,
     /// `running`, or the path of its image.
     pub(crate) source: String,
     /// SHA-256 of its base BTF.
@@ -201,7 +201,7 @@ impl Finding {
         kernel: &KernelEntry,
         origin: FindingOrigin<'_>,
     ) -> Self {
-        let running = kernel.moment == Target::Running;
+        let running = kernel.target == Target::Running;
         Self {
             module: module.path.clone(),
             name: module.name.clone(),
@@ -209,7 +209,7 @@ impl Finding {
             initrd: module.initrd.clone(),
             kernel: FindingKernel {
                 release: kernel.release.clone(),
-                moment: kernel.moment,
+                target: kernel.target,
                 source: kernel.source.clone(),
                 base: kernel.base.as_ref().map(|base| base.sha256.clone()),
                 boot: origin.boot.filter(|_| running).map(str::to_owned),
@@ -227,8 +227,8 @@ impl Finding {
     }
 
     pub(crate) fn about(&self) -> About {
-        let FindingKernel { moment, source, .. } = &self.kernel;
-        (self.module.clone(), *moment, source.clone())
+        let FindingKernel { target, source, .. } = &self.kernel;
+        (self.module.clone(), *target, source.clone())
     }
 
     /// The file that it is about.

@@ -31,7 +31,7 @@ impl MetricCounts {
         for verdict in report.modules.iter().flat_map(|module| &module.verdicts) {
             if let Some(kernel) = report.kernels.get(verdict.kernel) {
                 let release = kernel.release.as_deref();
-                counts.add(release, kernel.moment, verdict.verdict, verdict.severity);
+                counts.add(release, kernel.target, verdict.verdict, verdict.severity);
             }
         }
         counts
@@ -46,17 +46,17 @@ impl MetricCounts {
         for finding in &findings.findings {
             let kernel = &finding.kernel;
             let release = kernel.release.as_deref();
-            counts.add(release, kernel.moment, finding.verdict, finding.severity);
+            counts.add(release, kernel.target, finding.verdict, finding.severity);
         }
         counts
     }
 
-    fn add(&mut self, release: Option<&str>, moment: Target, verdict: Kind, severity: Severity) {
+    fn add(&mut self, release: Option<&str>, target: Target, verdict: Kind, severity: Severity) {
         if severity >= Severity::Warn {
             let release = release.unwrap_or_default().to_owned();
             *self
                 .counts
-                .entry((release, moment, verdict, severity))
+                .entry((release, target, verdict, severity))
                 .or_default() += 1;
         }
     }
@@ -69,11 +69,11 @@ pub fn prometheus_text(counts: &MetricCounts) -> String {
         "# HELP {name} Kernel modules that a kernel will refuse, or load with wrong or without types.\n\
          # TYPE {name} gauge\n"
     );
-    for ((release, moment, verdict, severity), count) in &counts.counts {
+    for ((release, target, verdict, severity), count) in &counts.counts {
         let release = escaped(release);
-        let (moment, severity) = (word(moment), word(severity));
+        let (target, severity) = (word(target), word(severity));
         text += &format!(
-            "{name}{{release=\"{release}\",moment=\"{moment}\",verdict=\"{verdict}\",severity=\"{severity}\"}} {count}\n"
+            "{name}{{release=\"{release}\",target=\"{target}\",verdict=\"{verdict}\",severity=\"{severity}\"}} {count}\n"
         );
     }
     if let Some(checked) = counts.checked {

@@ -84,7 +84,7 @@ pub fn recheck(
 
 /// True if neither the module nor the kernel has changed; `None` if one of them is gone.
 fn is_unchanged(scene: &StatusContext<'_>, finding: &Finding) -> Option<bool> {
-    let image = match finding.kernel.moment {
+    let image = match finding.kernel.target {
         Target::Running if finding.kernel.boot != scene.boot => return None,
         Target::Running => None,
         Target::NextBoot => Some(FileId::of(Path::new(&finding.kernel.source)).ok()?),
@@ -130,13 +130,13 @@ fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Re
         (
             module,
             kernel.release.clone(),
-            kernel.moment,
+            kernel.target,
             finding.verdict,
         )
     };
     let known = std::mem::take(&mut rechecked.standing.findings);
     // What the kernel itself has shown is no matter of opinion.
-    let is_seen = |old: &&Finding| old.client == KERNEL && old.kernel.moment == Target::Running;
+    let is_seen = |old: &&Finding| old.client == KERNEL && old.kernel.target == Target::Running;
     rechecked
         .standing
         .add(known.iter().filter(is_seen).cloned().collect());

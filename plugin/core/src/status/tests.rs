@@ -22,7 +22,7 @@ pub(crate) fn finding(name: &str, severity: Severity) -> Finding {
         initrd: None,
         kernel: FindingKernel {
             release: Some("6.1".into()),
-            moment: Target::NextBoot,
+            target: Target::NextBoot,
             source: "/boot/vmlinuz-6.1".into(),
             base: None,
             boot: None,
@@ -158,7 +158,7 @@ fn the_same_finding_keeps_the_time_of_the_first() {
     findings.add(vec![other]);
     assert_eq!(findings.findings[0].since, 200);
     let running = FindingKernel {
-        moment: Target::Running,
+        target: Target::Running,
         ..later.kernel.clone()
     };
     findings.add(vec![Finding {
@@ -281,8 +281,8 @@ fn as_metrics() {
     assert_eq!(
         samples,
         [
-            r#"btf_guard_findings{release="6.1",moment="boot",verdict="refused",severity="block"} 2"#,
-            r#"btf_guard_findings{release="6\\1\"\n",moment="boot",verdict="refused",severity="warn"} 1"#,
+            r#"btf_guard_findings{release="6.1",target="boot",verdict="refused",severity="block"} 2"#,
+            r#"btf_guard_findings{release="6\\1\"\n",target="boot",verdict="refused",severity="warn"} 1"#,
             "btf_guard_last_check_timestamp_seconds 1000",
         ]
     );

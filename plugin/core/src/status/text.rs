@@ -32,7 +32,7 @@ fn groups(findings: &Findings) -> BTreeMap<LineKey<'_>, Vec<&Finding>> {
         let kernel = &finding.kernel;
         let key = (
             Reverse(finding.severity),
-            kernel.moment,
+            kernel.target,
             kernel.release.as_deref(),
             kernel.source.as_str(),
             finding.verdict,
@@ -48,9 +48,9 @@ fn groups(findings: &Findings) -> BTreeMap<LineKey<'_>, Vec<&Finding>> {
 
 /// What happens, and to how many modules.
 fn headline(key: &LineKey<'_>, count: usize) -> String {
-    let (_, moment, release, source, verdict, initrd) = key;
+    let (_, target, release, source, verdict, initrd) = key;
     let release = release.unwrap_or("without a release");
-    let kernel = match moment {
+    let kernel = match target {
         Target::Running => format!("the running kernel {release}"),
         Target::NextBoot => format!("kernel {release} ({source})"),
     };

@@ -160,7 +160,7 @@ impl<'a> Before<'a> {
             Err(error) => return Baseline::Unknown(error.to_string()),
         };
         // What the kernel does is compared, not what this machine's policy makes of it.
-        let severity = |verdict| policy::built_in(entry.moment, verdict);
+        let severity = |verdict| policy::built_in(entry.target, verdict);
         let bad = |kernel: &Kernel| {
             let judgement = evaluator.bases().judge(module, kernel, evaluator.causes());
             severity(Kind::from(&judgement.verdict)) >= severity(now.verdict)

@@ -47,7 +47,7 @@ impl LocatedModule {
     pub(crate) fn key(&self, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
         let base = kernel.base.as_ref().map(|base| base.sha256.as_str());
         let ModuleLocation { release, below } = &self.location;
-        digest(&(kernel.moment, base, release, below, verdict.verdict))
+        digest(&(kernel.target, base, release, below, verdict.verdict))
     }
 }
 

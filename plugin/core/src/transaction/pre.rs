@@ -364,7 +364,7 @@ fn cap_non_default_kernels(modules: &mut [LocatedModule], kernels: &[KernelEntry
         let boots = |id: usize| {
             kernels
                 .get(id)
-                .filter(|kernel| kernel.moment == Target::NextBoot)
+                .filter(|kernel| kernel.target == Target::NextBoot)
         };
         let verdicts = &mut located.module.verdicts;
         let taken = verdicts

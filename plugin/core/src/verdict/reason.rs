@@ -131,7 +131,7 @@ pub enum ElfError {
 }
 
 /// Something that was not known and is taken to be the kernel's default, by its
-/// name in the JSON report's `abilities`.
+/// name in the JSON report's `features`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Assumption {

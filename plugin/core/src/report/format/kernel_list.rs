@@ -129,7 +129,7 @@ pub fn kernels_text(list: &KernelList) -> String {
             }
             None => line("base", "none was found"),
         }
-        let mismatch = match (entry.abilities.allow_mismatch, &entry.config) {
+        let mismatch = match (entry.features.allow_mismatch, &entry.config) {
             (Some(true), Some(config)) => format!("loads modules without their BTF ({config})"),
             (Some(false), Some(config)) => format!("refuses modules ({config})"),
             _ => "not known: no config was found".to_owned(),

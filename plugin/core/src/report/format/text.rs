@@ -185,16 +185,16 @@ fn add_kernel(kernel: &KernelEntry, report: &Report, text: &mut StyledText) {
         Some(base) => format!("  base BTF: {base}, sha256 {}", base.sha256),
         None => "  base BTF: none was found".to_owned(),
     });
-    let distilled = match kernel.abilities.distilled_base {
+    let distilled = match kernel.features.distilled_base {
         true => "relocates",
         false => "ignores",
     };
-    let mismatch = match kernel.abilities.allow_mismatch {
+    let mismatch = match kernel.features.allow_mismatch {
         Some(true) => "discarded",
         Some(false) => "refused",
         None => "refused (assumed)",
     };
-    let kinds = kernel.abilities.kinds;
+    let kinds = kernel.features.kinds;
     text.line(format!(
         "  {kinds} BTF kinds, {distilled} .BTF.base, a mismatch is {mismatch}"
     ));

@@ -30,7 +30,7 @@ fn add_target(
     text: &mut StyledText,
 ) {
     let kernels = report.kernels.iter();
-    let kernels = kernels.filter(|kernel| target.is_none_or(|target| kernel.moment == target));
+    let kernels = kernels.filter(|kernel| target.is_none_or(|target| kernel.target == target));
     let kernels: Vec<_> = kernels.collect();
     let when = match target {
         Some(Target::Running) => "now: ",

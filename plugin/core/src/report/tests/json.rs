@@ -30,10 +30,10 @@ fn the_schema_of_the_json() {
             "schema": 2,
             "kernels": [{
                 "id": 0, "release": "6.18.15-cloud", "build": "#1 SMP 2026-03-01",
-                "moment": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "default": false,
+                "target": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "default": false,
                 "stale": null, "same_kernel_paths": [], "package": null,
                 "base": {"types": 114822, "strings": 2092587, "sha256": "5".repeat(64)},
-                "abilities": {"kinds": 20, "distilled_base": true,
+                "features": {"kinds": 20, "distilled_base": true,
                               "module_btf": true, "allow_mismatch": false},
                 "config": "/boot/config-6.18.15-cloud", "modules_checked": 2,
                 "names_machine": true,
