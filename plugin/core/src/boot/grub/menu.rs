@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The menu of a `grub.cfg`, and which of its items is the default.
 
-use std::collections::BTreeMap;
-
 use super::Truth;
 
 /// What an item of a menu is.
@@ -61,7 +59,7 @@ pub struct BlsEntry {
 }
 
 /// What GRUB starts by default.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selected {
     /// This item of [`Menu::items`].
     Item(usize),
@@ -82,18 +80,10 @@ impl Menu {
     pub fn default(&self, bls: &[BlsEntry]) -> Result<Selected, &'static str> {
         let computed = "grub.cfg chooses it by what only GRUB knows while booting";
         let wanted = self.default.as_ref().ok_or(computed)?;
-        let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-        for (index, item) in self.items.iter().enumerate() {
-            if item.shown != Truth::No {
-                below.entry(item.parent).or_default().push(index);
-            }
-        }
         let mut names = components(wanted).into_iter();
         let mut menu = None;
         loop {
-            let name = names.next().unwrap_or_default();
-            let items = below.remove(&menu).unwrap_or_default();
-            match self.pick(&items, bls, &name)? {
+            match self.pick(menu, bls, &names.next().unwrap_or_default())? {
                 Selected::Item(index) if self.is_submenu(index) => menu = Some(index),
                 found => return Ok(found),
             }
@@ -105,56 +95,51 @@ impl Menu {
         item.is_some_and(|item| item.kind == MenuItemKind::Submenu)
     }
 
-    /// The item of one menu that `name` means.
+    /// The item that `name` means in the submenu `menu`, or in the menu itself.
     fn pick(
         &self,
-        items: &[usize],
+        menu: Option<usize>,
         bls: &[BlsEntry],
         name: &str,
     ) -> Result<Selected, &'static str> {
+        // A second `blscfg` has nothing new to bring in.
+        let mut bls = bls.iter().enumerate();
         let mut places = Vec::new();
-        let mut bls = Some(bls);
-        for (index, item) in items.iter().filter_map(|i| Some((*i, self.items.get(*i)?))) {
+        for (index, item) in self.items.iter().enumerate() {
+            if item.parent != menu || item.shown == Truth::No {
+                continue;
+            }
             if item.kind == MenuItemKind::Bls {
-                // A second `blscfg` has nothing new to bring in.
-                let entries = bls.take().into_iter().flatten().enumerate();
-                places.extend(entries.map(|(at, entry)| MenuPlace {
-                    selected: Selected::Bls(at),
-                    names: [Some(&entry.title), Some(&entry.id)],
-                    shown: item.shown,
+                places.extend(bls.by_ref().map(|(at, entry)| {
+                    let names = [Some(entry.title.as_str()), Some(entry.id.as_str())];
+                    (Selected::Bls(at), names, item.shown)
                 }));
             } else {
-                places.push(MenuPlace {
-                    selected: Selected::Item(index),
-                    names: [item.title.as_ref(), item.id.as_ref()],
-                    shown: item.shown,
-                });
+                let names = [item.title.as_deref(), item.id.as_deref()];
+                places.push((Selected::Item(index), names, item.shown));
             }
         }
-        let by_name = |place: &&MenuPlace<'_>| place.names.iter().flatten().any(|n| *n == name);
-        let number = name.bytes().all(|b| b.is_ascii_digit()).then_some(name);
-        let number = number.map(|digits| digits.parse().unwrap_or(0));
-        if number.is_none()
-            && let Some(place) = places.iter().find(by_name)
-        {
-            return Ok(place.selected.clone());
+        let is_number = name.bytes().all(|b| b.is_ascii_digit());
+        let mut named = places.iter().filter(|_| !is_number);
+        if let Some((selected, ..)) = named.find(|(_, names, _)| names.contains(&Some(name))) {
+            return Ok(*selected);
         }
-        let at = number.filter(|at| *at < places.len()).unwrap_or(0);
-        if places.iter().take(at + 1).any(|p| p.shown != Truth::Yes) {
+        let at = if is_number {
+            name.parse().unwrap_or(0)
+        } else {
+            0
+        };
+        let at = if at < places.len() { at } else { 0 };
+        if places
+            .iter()
+            .take(at + 1)
+            .any(|(.., shown)| *shown != Truth::Yes)
+        {
             return Err("grub.cfg counts items that only some machines have");
         }
-        let place = places.into_iter().nth(at);
-        place
-            .map(|place| place.selected)
-            .ok_or("grub.cfg has no items")
+        let place = places.get(at).ok_or("grub.cfg has no items")?;
+        Ok(place.0)
     }
-}
-
-/// Something that can be started, at its place in one menu.
-struct MenuPlace<'a> {
-    selected: Selected,
-    names: [Option<&'a String>; 2],
-    shown: Truth,
 }
 
 /// The parts of a `default`, which stand between `>`; `>>` is a `>`.

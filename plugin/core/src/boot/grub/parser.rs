@@ -75,7 +75,6 @@ impl MenuParser {
         let mut words = command.words.as_slice();
         // A keyword may have a command behind it on the same line.
         while let [first, rest @ ..] = words {
-            let (is_run, item) = self.here();
             words = match first.plain() {
                 Some("then" | "do") => rest,
                 Some("else") => {
@@ -83,8 +82,7 @@ impl MenuParser {
                     rest
                 }
                 Some("if") => {
-                    let holds = holds(rest);
-                    self.begin(false, is_run.min(holds), holds, item);
+                    self.begin(false, holds(rest), None);
                     &[]
                 }
                 Some("elif") => {
@@ -92,7 +90,7 @@ impl MenuParser {
                     &[]
                 }
                 Some("for" | "while" | "until") => {
-                    self.begin(false, is_run.min(Truth::Maybe), Truth::Yes, item);
+                    self.begin(false, Truth::Maybe, None);
                     &[]
                 }
                 Some("fi" | "done") => {
@@ -139,14 +137,15 @@ impl MenuParser {
         }
     }
 
-    fn begin(&mut self, braces: bool, run: Truth, earlier: Truth, item: Option<usize>) {
-        let (outside, _) = self.here();
+    /// Begins a block that is run if this holds, of a menu item if there is one.
+    fn begin(&mut self, braces: bool, holds: Truth, item: Option<usize>) {
+        let (outside, inside) = self.here();
         self.blocks.push(ScriptBlock {
             braces,
             outside,
-            earlier,
-            run,
-            item,
+            earlier: holds,
+            run: outside.min(holds),
+            item: item.or(inside),
         });
     }
 
@@ -160,13 +159,12 @@ impl MenuParser {
 
     /// A command that has a block behind it.
     fn open(&mut self, line: usize, words: &[ShellWord]) {
-        let (run, inside) = self.here();
         let kind = match words.first().and_then(ShellWord::plain) {
             Some("menuentry") => MenuItemKind::Entry,
             Some("submenu") => MenuItemKind::Submenu,
             // What a function does is not followed to where it is called.
-            Some("function") => return self.begin(true, Truth::No, Truth::Yes, inside),
-            _ => return self.begin(true, run, Truth::Yes, inside),
+            Some("function") => return self.begin(true, Truth::No, None),
+            _ => return self.begin(true, Truth::Yes, None),
         };
         let mut item = self.item(kind, line);
         let mut words = words.iter().skip(1);
@@ -184,7 +182,7 @@ impl MenuParser {
             }
         }
         self.items.push(item);
-        self.begin(true, run, Truth::Yes, Some(self.items.len() - 1));
+        self.begin(true, Truth::Yes, Some(self.items.len() - 1));
     }
 
     fn fault(&mut self, line: usize, expected: &str) {

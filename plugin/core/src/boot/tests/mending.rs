@@ -93,17 +93,28 @@ fn an_entry_that_kernel_install_makes_no_more() {
 fn boot() {
     let place = Place::with_modules(&["6.1"]);
     place.file("boot/vmlinuz-6.1", "");
-    assert_refreshed_by(&place, "cp /usr/lib/modules/6.1/vmlinuz /boot/vmlinuz-6.1");
-    place.file("usr/bin/kernel-install", "");
-    assert_refreshed_by(&place, KERNEL_INSTALL);
-    place.file("usr/bin/dpkg", "");
-    assert_refreshed_by(&place, "apt-get install --reinstall linux-image-6.1");
-    place.file("usr/lib/os-release", "ID=\"sles\"\nID_LIKE=\"suse\"\n");
-    assert_refreshed_by(
-        &place,
-        "rm /boot/vmlinuz-6.1 && zypper install --force \
-         \"$(rpm -qf --qf '%{NAME}=%{VERSION}-%{RELEASE}' /usr/lib/modules/6.1/vmlinuz)\"",
-    );
+    for (file, content, command) in [
+        (
+            "etc/x",
+            "",
+            "cp /usr/lib/modules/6.1/vmlinuz /boot/vmlinuz-6.1",
+        ),
+        ("usr/bin/kernel-install", "", KERNEL_INSTALL),
+        (
+            "usr/bin/dpkg",
+            "",
+            "apt-get install --reinstall linux-image-6.1",
+        ),
+        (
+            "usr/lib/os-release",
+            "ID=\"sles\"\nID_LIKE=\"suse\"\n",
+            "rm /boot/vmlinuz-6.1 && zypper install --force \
+             \"$(rpm -qf --qf '%{NAME}=%{VERSION}-%{RELEASE}' /usr/lib/modules/6.1/vmlinuz)\"",
+        ),
+    ] {
+        place.file(file, content);
+        assert_refreshed_by(&place, command);
+    }
 }
 
 #[test]
