@@ -52,19 +52,25 @@ impl<'a> FindingGroup<'a> {
 
     /// The first packages that the modules are in, each once.
     pub(crate) fn packages(&self, most: usize) -> Vec<&'a str> {
-        let mut packages = Vec::new();
-        for package in self.cases().filter_map(|c| c.module.package.as_deref()) {
-            if !packages.contains(&package) && packages.len() < most {
-                packages.push(package);
-            }
-        }
-        packages
+        let packages = self.cases().filter_map(|c| c.module.package.as_deref());
+        first_distinct(packages, most)
     }
 
     /// The first case of the first group.
     pub(crate) fn first(&self) -> Option<ModuleVerdict<'a>> {
         self.cases().next()
     }
+}
+
+/// The first few of these that differ from one another.
+pub(crate) fn first_distinct<T: PartialEq>(all: impl Iterator<Item = T>, most: usize) -> Vec<T> {
+    let mut found = Vec::new();
+    for one in all {
+        if found.len() < most && !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
 }
 
 /// The findings of a report, the worst first; what simply loads is none.

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The report as data, the same for whoever writes JSON and whoever reads it.
 //!
-//! Every key is always there. A key that is added is no new [`SCHEMA`](btf_guard_protocol::plan::SCHEMA); a key that
-//! changes its name or meaning is.
+//! Every key is always there. A key that is added is no new [`SCHEMA`]; a key that changes
+//! its name or meaning is.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use btf_guard_protocol::decision::Decision;
+#[cfg(doc)]
+use btf_guard_protocol::plan::SCHEMA;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Target;
@@ -17,7 +19,7 @@ use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
 /// Everything that was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`](btf_guard_protocol::plan::SCHEMA).
+    /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// The kernels, by their `id`.
     pub(crate) kernels: Vec<KernelEntry>,
@@ -26,8 +28,8 @@ pub struct Report {
     /// What could not be read.
     pub errors: Vec<ErrorEntry>,
     pub(crate) summary: Summary,
-    /// The same for the running kernel and for what boots, as far as either was
-    /// held against anything.
+    /// The same and its decision, for the running kernel and for what boots, as far as
+    /// either was held against anything.
     pub(crate) by_target: BTreeMap<Target, Tally>,
     /// What it all comes to.
     pub decision: Decision,
@@ -203,7 +205,6 @@ pub(crate) struct VerdictEntry {
 /// Counts: modules, and verdicts by name (one a module and kernel).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
 pub(crate) struct Summary {
     pub(crate) modules: usize,
     pub(crate) loads: usize,
@@ -223,27 +224,18 @@ pub(crate) struct Tally {
     pub(crate) decision: Decision,
 }
 
-/// A kind of problem of a build. The names are a contract: they are what packagers
-/// write into their lists of exceptions.
+/// A kind of problem of a build; [`LintRule::text`] says what each means. The names are
+/// a contract: they are what packagers write into their lists of exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LintRule {
-    /// The base is the one it was built against, and refuses it.
     BtfRefusedByOwnBase,
-    /// The BTF continues another base.
     BtfOfAnotherKernel,
-    /// The distilled base does not relocate.
     DistilledBaseDoesNotFit,
-    /// The kernel itself misbehaves on the BTF.
     BtfCrashesKernel,
-    /// The module is for another machine.
     ModuleOfAnotherArchitecture,
-    /// No BTF, where the kernel's own modules have it.
     NoBtf,
-    /// No distilled base, though the module is not of the kernel's sources and the
-    /// kernel could relocate one.
     NoDistilledBase,
-    /// Nothing could be said.
     BtfNotChecked,
 }
 
@@ -265,7 +257,7 @@ pub(crate) struct LintProblem {
 /// Every kernel that a root can run or boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelList {
-    /// [`SCHEMA`](btf_guard_protocol::plan::SCHEMA).
+    /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// In a fixed order.
     pub kernels: Vec<ListedKernel>,

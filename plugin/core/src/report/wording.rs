@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What is said of a finding: the headline, and what to do.
 
-use super::group::FindingGroup;
+use super::group::{FindingGroup, ModuleVerdict, first_distinct};
 use super::{InitrdEntry, KernelEntry, ModuleEntry, Report, VerdictEntry};
 use crate::kernel::Target;
 use crate::policy::Severity;
@@ -62,12 +62,8 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
         this => module.initrd.as_deref() == this,
     };
     let by_it = |module: &&ModuleEntry| module.verdicts.iter().any(|v| v.kernel == entry.id);
-    let inside = report
-        .modules
-        .iter()
-        .filter(in_initrd)
-        .filter(by_it)
-        .count();
+    let inside = report.modules.iter().filter(in_initrd);
+    let inside = inside.filter(by_it).count();
     let (of, place) = match finding.initrd {
         None => (entry.modules_checked.saturating_sub(inside), String::new()),
         Some(initrd) => (inside, format!(" in initrd {initrd}")),
@@ -95,19 +91,14 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
             let misfit = misfit(finding, entry);
             format!("{subject} will not load on {kernel}{until}: {their} BTF {misfit}")
         }
-        (Kind::BtfDiscarded, _) => {
+        (Kind::BtfDiscarded | Kind::BtfWrong, _) => {
             let load = if count == 1 { "loads" } else { "load" };
-            format!(
-                "{subject} {load} on {kernel} without types: {their} BTF {}",
-                misfit(finding, entry)
-            )
-        }
-        (Kind::BtfWrong, _) => {
-            let load = if count == 1 { "loads" } else { "load" };
-            format!(
-                "{subject} {load} on {kernel}, but BPF programs will read wrong types: {their} BTF {}",
-                misfit(finding, entry)
-            )
+            let how = match finding.kind {
+                Kind::BtfWrong => ", but BPF programs will read wrong types",
+                _ => " without types",
+            };
+            let misfit = misfit(finding, entry);
+            format!("{subject} {load} on {kernel}{how}: {their} BTF {misfit}")
         }
         _ => format!("{subject} cannot be judged for {kernel}"),
     }
@@ -134,23 +125,13 @@ fn built_for<'a>(finding: &FindingGroup<'a>) -> Option<&'a str> {
 /// Which bases the modules of a finding were built for, each in a line and once,
 /// the most frequent complaint's first.
 pub(crate) fn origins(finding: &FindingGroup<'_>, report: &Report, most: usize) -> Vec<String> {
-    let mut origins: Vec<String> = Vec::new();
     let Some(kernel) = report.kernels.get(finding.kernel) else {
-        return origins;
+        return Vec::new();
     };
-    for case in finding.cases() {
-        let Some(built_for) = &case.module.btf.built_for else {
-            continue;
-        };
-        let origin = origin(built_for, kernel);
-        if !origins.contains(&origin) {
-            origins.push(origin);
-        }
-        if origins.len() == most {
-            break;
-        }
-    }
-    origins
+    let built_for = finding
+        .cases()
+        .filter_map(|case| case.module.btf.built_for.as_ref());
+    first_distinct(built_for.map(|built_for| origin(built_for, kernel)), most)
 }
 
 /// What BTF was built for, and what not.
@@ -280,7 +261,7 @@ fn successor<'a>(
     report: &'a Report,
 ) -> Option<&'a KernelEntry> {
     report.kernels.iter().find(|next| {
-        let takes = |case: super::group::ModuleVerdict<'_>| {
+        let takes = |case: ModuleVerdict<'_>| {
             let mut verdicts = case.module.verdicts.iter();
             verdicts.any(|v| v.kernel == next.id && v.verdict.is_loaded())
         };
@@ -293,7 +274,7 @@ fn successor<'a>(
 }
 
 /// What the kernel prints about the first module of a complaint, line by line.
-pub(crate) fn kernel_log(case: super::group::ModuleVerdict<'_>) -> Vec<String> {
+pub(crate) fn kernel_log(case: ModuleVerdict<'_>) -> Vec<String> {
     let verdict = case.verdict;
     let prefix = verdict.reason.as_ref().map_or("", Reason::log_prefix);
     let mut lines: Vec<String> = verdict

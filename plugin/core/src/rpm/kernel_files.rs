@@ -52,31 +52,21 @@ impl KernelFiles {
             let Some(role) = Role::of(&file.path) else {
                 continue;
             };
-            let path = file.path.clone();
-            let release = role.release().to_owned();
+            let (path, release) = (file.path.clone(), role.release().to_owned());
+            let image = PackagedImage { path, release };
             match role {
                 Role::Module { below, .. } if file.has_content() => {
-                    let below = below.to_owned();
                     this.modules.push(PackagedModule {
-                        path,
-                        release,
-                        below,
+                        path: image.path,
+                        release: image.release,
+                        below: below.to_owned(),
                     });
                 }
-                Role::Module { .. } => {}
-                Role::Image { .. } if file.has_content() => {
-                    this.images.push(PackagedImage { path, release });
-                }
-                Role::OtherImage { .. } if file.has_content() => {
-                    second_choice.push(PackagedImage { path, release });
-                }
-                Role::Image { .. } | Role::OtherImage { .. } => {
-                    this.other_images.push(PackagedImage { path, release });
-                }
-                Role::Config { .. } if file.has_content() => {
-                    this.configs.push(PackagedImage { path, release });
-                }
-                Role::Config { .. } => {}
+                Role::Image { .. } if file.has_content() => this.images.push(image),
+                Role::OtherImage { .. } if file.has_content() => second_choice.push(image),
+                Role::Image { .. } | Role::OtherImage { .. } => this.other_images.push(image),
+                Role::Config { .. } if file.has_content() => this.configs.push(image),
+                Role::Module { .. } | Role::Config { .. } => {}
             }
         }
         let usual = this.images.iter().map(|image| image.release.clone());

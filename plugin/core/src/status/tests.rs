@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, thread};
 
 use btf_guard_btf::{Evidence, Mismatch};
@@ -47,24 +47,16 @@ fn standing(findings: Vec<Finding>) -> Findings {
     }
 }
 
-#[test]
-fn what_an_older_version_kept_is_dropped() {
+/// A directory for findings, in one that goes with the test.
+fn store() -> (tempfile::TempDir, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("lib");
-    drop(Held::open(&dir).unwrap());
-    let file = dir.join("findings.json");
-    let old = r#"{"schema":1,"checked":7,"findings":[{"other":1}]}"#;
-    fs::write(&file, old).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let held = Held::open(&dir).unwrap();
-    assert!(held.damaged.is_none(), "{:?}", held.damaged);
-    assert_eq!(held.findings, Findings::default());
+    (parent, dir)
 }
 
 #[test]
 fn what_is_kept_is_found() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = parent.path().join("lib");
+    let (_parent, dir) = store();
     let mut held = Held::open(&dir).unwrap();
     assert_eq!(held.findings, Findings::default());
     assert!(held.damaged.is_none());
@@ -79,26 +71,36 @@ fn what_is_kept_is_found() {
 }
 
 #[test]
-fn what_is_damaged_is_put_aside_once() {
-    for text in ["{", "{}", "{\"schema\":9,\"checked\":null,\"findings\":[]}"] {
-        let parent = tempfile::tempdir().unwrap();
-        drop(Held::open(&parent.path().join("lib")).unwrap());
-        let file = parent.path().join("lib/findings.json");
+fn what_is_damaged_is_put_aside_once_and_what_is_older_is_dropped() {
+    for (text, damaged) in [
+        ("{", true),
+        ("{}", true),
+        (r#"{"schema":9,"checked":null,"findings":[]}"#, true),
+        (
+            r#"{"schema":1,"checked":7,"findings":[{"other":1}]}"#,
+            false,
+        ),
+    ] {
+        let (_parent, dir) = store();
+        drop(Held::open(&dir).unwrap());
+        let file = dir.join("findings.json");
         fs::write(&file, text).unwrap();
-        let held = Held::open(&parent.path().join("lib")).unwrap();
-        let damaged = held.damaged.as_ref().unwrap();
-        assert_eq!(fs::read_to_string(&damaged.aside).unwrap(), text);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let held = Held::open(&dir).unwrap();
         assert_eq!(held.findings, Findings::default());
-        drop(held);
-        let again = Held::open(&parent.path().join("lib")).unwrap();
-        assert!(again.damaged.is_none());
+        let aside = held.damaged.as_ref().map(|damaged| &damaged.aside);
+        assert_eq!(aside.is_some(), damaged, "{text}");
+        if let Some(aside) = aside {
+            assert_eq!(fs::read_to_string(aside).unwrap(), text);
+            drop(held);
+            assert!(Held::open(&dir).unwrap().damaged.is_none());
+        }
     }
 }
 
 #[test]
 fn what_others_could_have_written_is_not_believed() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = parent.path().join("lib");
+    let (parent, dir) = store();
     let mut held = Held::open(&dir).unwrap();
     held.findings.add(vec![finding("a", Severity::Block)]);
     held.keep().unwrap();
@@ -119,8 +121,7 @@ fn what_others_could_have_written_is_not_believed() {
 
 #[test]
 fn one_at_a_time() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = parent.path().join("lib");
+    let (_parent, dir) = store();
     drop(Held::open(&dir).unwrap());
     thread::scope(|scope| {
         for index in 0..8 {

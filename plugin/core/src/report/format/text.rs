@@ -5,7 +5,7 @@ use super::style::{Detail, StyledText};
 use super::text_lint::{add_outcome, add_problems};
 use super::text_summary::{add_conclusion, add_other_releases};
 use crate::policy::Severity;
-use crate::report::group::{FindingGroup, findings};
+use crate::report::group::{FindingGroup, findings, first_distinct};
 use crate::report::{ErrorEntry, KernelEntry, Report, wording};
 use crate::verdict::{Causes, Kind};
 
@@ -140,19 +140,13 @@ fn add_complaints(finding: &FindingGroup<'_>, detail: Detail, text: &mut StyledT
 
 /// What the cases of a finding add to it, each thing once.
 fn notes(finding: &FindingGroup<'_>) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
     let before = finding
         .before
         .then(|| "it was so before this transaction".to_owned());
-    let all = finding
+    let notes = finding
         .cases()
         .flat_map(|case| wording::notes(case.verdict));
-    for note in all.chain(before) {
-        if !notes.contains(&note) && notes.len() < COMPLAINTS {
-            notes.push(note);
-        }
-    }
-    notes
+    first_distinct(notes.chain(before), COMPLAINTS)
 }
 
 fn add_errors(report: &Report, detail: Detail, text: &mut StyledText) {
