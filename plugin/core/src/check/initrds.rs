@@ -7,10 +7,11 @@ use btf_guard_sysroot::Root;
 
 use crate::boot;
 use crate::boot::inventory::{Initrd, InstalledKernel};
-use crate::evaluate::{Batches, Evaluator};
+use crate::evaluate::{Batches, Evaluator, Judged};
 use crate::initrd::{self, Contents, InitrdItem};
 use crate::kernel::Target;
-use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry};
+use crate::module;
+use crate::report::InitrdEntry;
 
 /// Initrds that are read in one run. A root has a handful.
 const MOST: usize = 128;
@@ -38,9 +39,7 @@ struct Booted {
 
 #[derive(Debug, Default)]
 pub(crate) struct Inside {
-    pub(crate) modules: Vec<ModuleEntry>,
-    /// Modules that cannot be read.
-    pub(crate) errors: Vec<ErrorEntry>,
+    pub(crate) judged: Judged,
     pub(crate) initrds: Vec<InitrdEntry>,
     /// What was not looked at, and why.
     pub(crate) note: Option<String>,
@@ -145,11 +144,12 @@ impl Booted {
         // end is known in the end.
         let mut files: Contents<usize> = Contents::default();
         let mut batches = Batches::new(|path: &String, content| {
-            evaluator.content(path.clone(), content, &self.kernels)
+            evaluator.result(module::parse(content, path), path.clone(), &self.kernels)
         });
         let mut each = |item| match item {
             InitrdItem::Link { path, target } => files.link(path, &target),
             InitrdItem::Module { path, content } => {
+                evaluator.expect(1);
                 let index = batches.push(inside_of(shown, &path), content);
                 files.file(path, index);
             }
@@ -158,17 +158,15 @@ impl Booted {
         let judged = batches.finish();
         for (release, ids) in releases {
             for (path, index) in files.of_release(release) {
-                match judged.get(*index) {
-                    Some(Ok(module)) => {
-                        let mut module = module.clone();
+                inside
+                    .judged
+                    .take(judged.get(*index).cloned().map(|result| {
+                        let mut module = result?;
                         module.path = inside_of(shown, path);
                         module.initrd = Some(shown.to_owned());
                         module.verdicts.retain(|v| ids.contains(&v.kernel));
-                        inside.modules.push(module);
-                    }
-                    Some(Err(error)) => inside.errors.push(error.clone()),
-                    None => {}
-                }
+                        Ok(module)
+                    }));
             }
         }
         result

@@ -91,9 +91,9 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     if options.paths.is_empty() {
         run.own_modules();
         inside = targets.initrds.judge(&evaluator);
-        unasked += inside.errors.len();
-        run.judged.modules.append(&mut inside.modules);
-        run.judged.errors.append(&mut inside.errors);
+        unasked += inside.judged.errors.len();
+        run.judged.modules.append(&mut inside.judged.modules);
+        run.judged.errors.append(&mut inside.judged.errors);
     } else if !evaluator.entries().is_empty() {
         for path in &options.paths {
             run.path(path);

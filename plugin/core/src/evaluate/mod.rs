@@ -127,7 +127,7 @@ impl Evaluator {
         self
     }
 
-    fn expect(&self, count: usize) {
+    pub(crate) fn expect(&self, count: usize) {
         if let Some(observer) = &self.observer {
             observer.expect(count);
         }
@@ -251,34 +251,25 @@ impl Evaluator {
     /// Judges files of the disk, in the order given.
     pub fn files(&self, jobs: &[Job]) -> Vec<JobResult> {
         self.expect(jobs.len());
-        jobs.par_iter()
-            .map(|job| {
-                let path = job.found.path.display().to_string();
-                let judged = match module::open_any(&job.found.file) {
-                    Ok(module) => Ok(self.judge(&module, path, None, &job.kernels)),
-                    Err(error) => Err(failed(path, &error)),
-                };
-                self.step(1);
-                judged
-            })
-            .collect()
+        let judge = |job: &Job| {
+            let path = job.found.path.display().to_string();
+            self.result(module::open_any(&job.found.file), path, &job.kernels)
+        };
+        jobs.par_iter().map(judge).collect()
     }
 
-    /// Judges a module that was read from an archive by all of these kernels. The name
-    /// in its path names it where it does not name itself.
-    pub(crate) fn content(
+    /// What comes of one module that was expected.
+    pub(crate) fn result(
         &self,
+        module: Result<Module, module::Error>,
         path: String,
-        content: &[u8],
         kernels: &[usize],
     ) -> JobResult {
-        self.expect(1);
-        let judged = match module::parse(content, &path) {
+        self.step(1);
+        match module {
             Ok(module) => Ok(self.judge(&module, path, None, kernels)),
             Err(error) => Err(failed(path, &error)),
-        };
-        self.step(1);
-        judged
+        }
     }
 
     /// Judges the modules of a package for which `kernels` has any, sorted by path.
