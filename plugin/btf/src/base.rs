@@ -141,7 +141,6 @@ impl Base {
 
     /// The type `id` and the bytes that it appends to `struct btf_type`; `None` for
     /// `void` and beyond the last.
-    #[inline(always)]
     pub(crate) fn body(&self, id: u32) -> Option<(Type, &[u8])> {
         let types = self.raw.get(self.types.clone()).unwrap_or(&[]);
         self.index.body(self.order, types, id)

@@ -14,7 +14,6 @@ pub(crate) fn starts_identifier(c: u8, dot: bool) -> bool {
 }
 
 /// `__btf_name_char_ok(c, first = false)`.
-#[inline(always)]
 pub(crate) fn continues_identifier(c: u8, dot: bool) -> bool {
     let is_allowed = IDENTIFIER.get(usize::from(c)).copied().unwrap_or(false);
     is_allowed && (dot || c != b'.')

@@ -66,7 +66,6 @@ impl<'a> VerifierEnv<'a> {
 
     /// `btf_str_by_offset()`: the bytes from `offset` to the end of its section;
     /// none beyond the last string.
-    #[inline(always)]
     fn from(&self, offset: u32) -> Option<&'a [u8]> {
         let offset = offset as usize;
         let below = self.below.strings;
@@ -78,7 +77,6 @@ impl<'a> VerifierEnv<'a> {
     }
 
     /// `btf_name_offset_valid()`.
-    #[inline(always)]
     pub(crate) fn name_offset_valid(&self, offset: u32) -> bool {
         offset < self.names_end
     }
@@ -116,7 +114,6 @@ impl<'a> VerifierEnv<'a> {
 
     /// Does the name that `rest` begins with hold such characters only, and no more of
     /// them than a name may have? One that is longer is not read to its end.
-    #[inline(always)]
     fn name_holds(&self, rest: &[u8], is_allowed: impl Fn(u8) -> bool) -> bool {
         let longest = rest.iter().take(self.abilities.name_max + 1);
         let end = longest.copied().find(|&c| !is_allowed(c));

@@ -19,7 +19,6 @@ pub enum Order {
 
 impl Order {
     /// The number that these bytes are.
-    #[inline(always)]
     pub fn u16(self, bytes: [u8; 2]) -> u16 {
         match self {
             Self::Little => u16::from_le_bytes(bytes),
@@ -28,7 +27,6 @@ impl Order {
     }
 
     /// The number that these bytes are.
-    #[inline(always)]
     pub fn u32(self, bytes: [u8; 4]) -> u32 {
         match self {
             Self::Little => u32::from_le_bytes(bytes),
@@ -45,13 +43,11 @@ impl Order {
     }
 
     /// The number at byte `at`, if all four bytes are there.
-    #[inline(always)]
     pub(crate) fn u32_at(self, bytes: &[u8], at: usize) -> Option<u32> {
         Some(self.u32(*bytes.get(at..)?.first_chunk::<4>()?))
     }
 
     /// The elements of a type: `N` words each.
-    #[inline(always)]
     pub(crate) fn elements<const N: usize>(
         self,
         body: &[u8],
@@ -126,7 +122,6 @@ pub(crate) mod kind {
     }
 
     /// `btf_type_is_modifier()`.
-    #[inline(always)]
     pub(crate) fn is_modifier(kind: u8) -> bool {
         matches!(kind, TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG)
     }
@@ -144,7 +139,6 @@ const APPENDED: [(u8, u8); 20] = [
 
 /// How many bytes a type of this kind and `vlen` appends; `None` for a kind
 /// nobody has defined.
-#[inline(always)]
 pub(crate) fn appended(kind: u8, vlen: u32) -> Option<usize> {
     let &(once, each) = APPENDED.get(usize::from(kind))?;
     if kind == kind::VOID {
@@ -164,7 +158,6 @@ pub(crate) struct Type {
 }
 
 impl Type {
-    #[inline(always)]
     pub(crate) fn at(order: Order, types: &[u8], at: usize) -> Option<Self> {
         let words = types.get(at..)?.get(..TYPE_LEN)?;
         let [name_off, info, size_or_type] = order.elements(words).next()?;
@@ -176,27 +169,23 @@ impl Type {
     }
 
     /// `kind_flag`: bit 31 of `info`.
-    #[inline(always)]
     pub(crate) fn kflag(self) -> bool {
         self.info >> 31 != 0
     }
 
     /// The kind by the widest mask in use (7 bits, Linux 7.2). On a type that an
     /// older kernel accepts the upper bits are zero, so this reads it right too.
-    #[inline(always)]
     pub(crate) fn wide_kind(self) -> u8 {
         ((self.info >> 24) & 0x7f) as u8
     }
 
     /// `vlen` by the widest mask in use (24 bits, Linux 7.2); see [`Type::wide_kind`].
-    #[inline(always)]
     pub(crate) fn wide_vlen(self) -> u32 {
         self.info & 0x00ff_ffff
     }
 
     /// Where a member of this type begins, in bits, and how many bits a bit field
     /// has; `place` is the member's third word.
-    #[inline(always)]
     pub(crate) fn member_bits(self, place: u32) -> (u32, u32) {
         match self.kflag() {
             true => (place & 0x00ff_ffff, place >> 24),
@@ -239,7 +228,6 @@ impl TypeIndex {
         Ok(index)
     }
 
-    #[inline(always)]
     pub(crate) fn push(&mut self, at: usize, kind: u8) {
         // A section is at most 4 GiB long: its length is a u32.
         self.offsets.push(at as u32);
@@ -247,7 +235,6 @@ impl TypeIndex {
     }
 
     /// The type number `index` of the section `types`, and the bytes that it appends.
-    #[inline(always)]
     pub(crate) fn body<'a>(
         &self,
         order: Order,

@@ -61,7 +61,6 @@ impl<'a> Split<'a> {
     }
 
     /// Own type number `index` and the bytes that it appends.
-    #[inline(always)]
     pub(crate) fn body(&self, index: u32) -> Option<(Type, &'a [u8])> {
         self.index.body(self.order, self.types, index)
     }

@@ -112,6 +112,13 @@ fn parse<'a>(
     Ok(split)
 }
 
+fn ensure(holds: bool, rule: BtfRule) -> Result<(), BtfRule> {
+    match holds {
+        true => Ok(()),
+        false => Err(rule),
+    }
+}
+
 /// `btf_parse_hdr()` and `btf_check_sec_info()`.
 fn parse_header(
     order: Order,
@@ -124,31 +131,21 @@ fn parse_header(
     } else {
         HEADER_LEN
     };
-    let Some(hdr_len) = order.u32_at(raw, 4) else {
-        return Err(BtfRule::HdrLenNotFound);
-    };
-    let hdr_len = hdr_len as usize;
-    let Some(given) = raw.get(..hdr_len) else {
-        return Err(BtfRule::HeaderNotFound);
-    };
-    if given.iter().skip(known).any(|&byte| byte != 0) {
-        return Err(BtfRule::UnsupportedHeader);
-    }
+    let hdr_len = order.u32_at(raw, 4).ok_or(BtfRule::HdrLenNotFound)? as usize;
+    let given = raw.get(..hdr_len).ok_or(BtfRule::HeaderNotFound)?;
+    ensure(
+        given.iter().skip(known).all(|&byte| byte == 0),
+        BtfRule::UnsupportedHeader,
+    )?;
     // A short header is padded with zeros, its own length field included.
     let mut header = [0u8; HEADER_LEN_LAYOUT];
     for (to, from) in header.iter_mut().zip(given.iter().take(known)) {
         *to = *from;
     }
     let [magic0, magic1, version, flags, ..] = header;
-    if order.u16([magic0, magic1]) != MAGIC {
-        return Err(BtfRule::InvalidMagic);
-    }
-    if version != 1 {
-        return Err(BtfRule::UnsupportedVersion { version });
-    }
-    if flags != 0 {
-        return Err(BtfRule::UnsupportedFlags { flags });
-    }
+    ensure(order.u16([magic0, magic1]) == MAGIC, BtfRule::InvalidMagic)?;
+    ensure(version == 1, BtfRule::UnsupportedVersion { version })?;
+    ensure(flags == 0, BtfRule::UnsupportedFlags { flags })?;
     let word = |at| order.u32_at(&header, at).unwrap_or(0);
     let header = BtfHeader {
         len: word(4),
@@ -159,9 +156,10 @@ fn parse_header(
         layout_off: word(24),
         layout_len: word(28),
     };
-    if !below.is_base() && raw.len() == header.len as usize {
-        return Err(BtfRule::NoData);
-    }
+    ensure(
+        below.is_base() || raw.len() != header.len as usize,
+        BtfRule::NoData,
+    )?;
     check_sections(raw.len(), &header, abilities)?;
     Ok(header)
 }
@@ -183,23 +181,13 @@ fn check_sections(size: usize, header: &BtfHeader, abilities: &Features) -> Resu
     let expected = (size as u32).wrapping_sub(header.len);
     let mut total = 0u32;
     for (off, len) in sections {
-        if expected < off {
-            return Err(BtfRule::InvalidSectionOffset);
-        }
-        if total < off {
-            return Err(BtfRule::UnsupportedSection);
-        }
-        if total > off {
-            return Err(BtfRule::SectionOverlap);
-        }
-        if expected - total < len {
-            return Err(BtfRule::SectionsTooLong);
-        }
+        ensure(expected >= off, BtfRule::InvalidSectionOffset)?;
+        ensure(total >= off, BtfRule::UnsupportedSection)?;
+        ensure(total <= off, BtfRule::SectionOverlap)?;
+        ensure(expected - total >= len, BtfRule::SectionsTooLong)?;
         total += len;
     }
-    if expected != total {
-        return Err(BtfRule::UnsupportedSection);
-    }
+    ensure(expected == total, BtfRule::UnsupportedSection)?;
     Ok(())
 }
 
@@ -213,9 +201,7 @@ fn parse_strings<'a>(
     let start = header.len as usize + header.str_off as usize;
     let end = start + header.str_len as usize;
     let may_be_inside = abilities.layout_header && header.len as usize >= HEADER_LEN_LAYOUT;
-    if end != raw.len() && !may_be_inside {
-        return Err(BtfRule::StringsNotAtEnd);
-    }
+    ensure(end == raw.len() || may_be_inside, BtfRule::StringsNotAtEnd)?;
     let strings = raw.get(start..end).unwrap_or(&[]);
     let Some((&last, before)) = strings.split_last() else {
         if below.is_base() {

@@ -7,7 +7,6 @@ use crate::raw::kind;
 use crate::verify_error::BtfRule;
 
 /// A rule of the type itself.
-#[inline(always)]
 fn ensure(holds: bool, rule: BtfRule) -> Result<(), MetaError> {
     match holds {
         true => Ok(()),
@@ -42,7 +41,6 @@ fn anonymous(item: &TypeRecord<'_>) -> Result<(), MetaError> {
 }
 
 /// `BTF_TYPE_ID_VALID()`.
-#[inline(always)]
 fn id_valid(id: u32, env: &VerifierEnv<'_>) -> bool {
     id <= env.abilities.max_type
 }

@@ -33,7 +33,6 @@ pub(crate) struct Joined<'a> {
 
 impl<'a> Joined<'a> {
     /// The kind of an id.
-    #[inline(always)]
     pub(crate) fn kind(self, id: u32) -> u8 {
         let kind = match id.checked_sub(self.base.types()) {
             None => self.base.kinds().get(id as usize).copied(),
@@ -43,7 +42,6 @@ impl<'a> Joined<'a> {
     }
 
     /// A type and what it appends; `None` for `void` and beyond the last.
-    #[inline(always)]
     pub(crate) fn body(self, id: u32) -> Option<(Type, &'a [u8])> {
         match id.checked_sub(self.base.types()) {
             None => self.base.body(id),
@@ -66,7 +64,6 @@ impl<'a> Joined<'a> {
     }
 
     /// Is a name the start of a string?
-    #[inline(always)]
     pub(crate) fn starts(self, offset: u32) -> bool {
         let (strings, at) = self.section(offset);
         at == 0 || strings.get(at - 1) == Some(&0)
@@ -117,7 +114,6 @@ impl<'a> Joined<'a> {
         (0, kind::INT)
     }
 
-    #[inline(always)]
     pub(crate) fn size(self, id: u32) -> u32 {
         self.shape(id).0
     }

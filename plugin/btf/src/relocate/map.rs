@@ -90,14 +90,11 @@ impl<'a> Relocation<'a> {
 
     /// Does the base hold several structs or unions under this name offset?
     fn is_ambiguous(&self, name: &[u8], name_off: u32) -> bool {
-        self.base
-            .named(name)
-            .filter_map(|id| self.base.type_at(id))
-            .filter(|t| {
-                t.name_off == name_off && matches!(t.wide_kind(), kind::STRUCT | kind::UNION)
-            })
-            .nth(1)
-            .is_some()
+        let ids = self.base.named(name);
+        let types = ids.filter_map(|id| self.base.type_at(id));
+        let composite = |t: &Type| matches!(t.wide_kind(), kind::STRUCT | kind::UNION);
+        let alike = types.filter(|t| t.name_off == name_off && composite(t));
+        alike.count() > 1
     }
 
     /// May a distilled type stand for this base type, names and sizes aside?

@@ -99,12 +99,9 @@ impl KernelConfig {
             let packed = std::mem::take(&mut text);
             compression::decompress(format, &packed, MAX_CONFIG, &mut text)?;
         }
-        Self::of_text(&String::from_utf8_lossy(&text), path.display().to_string()).ok_or_else(
-            || {
-                let what = "a kernel config: lines such as CONFIG_MODULES=y";
-                Malformed::new(0_u64, what).into()
-            },
-        )
+        let found = Self::of_text(&String::from_utf8_lossy(&text), path.display().to_string());
+        let what = "a kernel config: lines such as CONFIG_MODULES=y";
+        found.ok_or_else(|| Malformed::new(0_u64, what).into())
     }
 
     /// Looks for the config of the kernel in the file `image`, in this order:

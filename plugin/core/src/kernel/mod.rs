@@ -5,22 +5,27 @@ pub mod cache;
 mod config;
 pub mod image;
 pub mod kmsg;
-mod running;
 #[cfg(test)]
 mod sample_btf;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use btf_guard_btf::Base;
-use btf_guard_btf::error::Malformed;
 use btf_guard_btf::features::Features;
+use object::elf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::module::{self, ElfTarget};
+use crate::module::ElfTarget;
+pub use crate::module::Error;
+use crate::module::source::Regular;
 pub use config::KernelConfig;
 pub use image::Image;
+
+/// Where the kernel shows its base BTF (`kernel/bpf/sysfs_btf.c`, since 5.4).
+const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// For which boot it matters what this kernel does with a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,13 +80,10 @@ impl Kernel {
     /// Those of [`image::open`] and [`Kernel::from_image`].
     pub fn open(path: &Path, config_override: Option<&KernelConfig>) -> Result<Self, Error> {
         let image = image::open(path)?;
-        let config = match config_override {
-            Some(config) => config.clone(),
-            None => {
-                let (release, embedded) = (image.release.as_deref(), image.config.as_deref());
-                KernelConfig::find(path, release, None, embedded)
-            }
-        };
+        let config = config_override.cloned().unwrap_or_else(|| {
+            let (release, embedded) = (image.release.as_deref(), image.config.as_deref());
+            KernelConfig::find(path, release, None, embedded)
+        });
         Self::from_image(image, path, config)
     }
 
@@ -108,14 +110,35 @@ impl Kernel {
         })
     }
 
-    /// The running kernel, as this process sees it: `/sys/kernel/btf/vmlinux`,
-    /// uname(2) and [`Config::of_running`].
+    /// The running kernel, as this process sees it: [`BTF`], without a base where it
+    /// shows none, uname(2) and [`KernelConfig::of_running`].
     ///
     /// # Errors
     /// [`Error::Io`] if its BTF cannot be read, [`Error::Malformed`] if that is
     /// not sound.
     pub fn running() -> Result<Self, Error> {
-        running::read()
+        let mut btf = Vec::new();
+        let base = match Regular::open(Path::new(BTF)) {
+            Ok(file) => {
+                file.read_all(image::MAX_BTF, &mut btf)?;
+                Base::parse(btf)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Base::none(),
+            Err(error) => return Err(error.into()),
+        };
+        let uname = rustix::system::uname();
+        let release = uname.release().to_string_lossy().into_owned();
+        Ok(Self {
+            abilities: Features::of(&base, Some(&release)),
+            config: KernelConfig::of_running(&release),
+            release: Some(release),
+            build: Some(uname.version().to_string_lossy().into_owned()),
+            moment: Target::Running,
+            source: KernelSource::Running,
+            base: Arc::new(base),
+            target: uname.machine().to_str().ok().and_then(target),
+            sha256: OnceLock::new(),
+        })
     }
 
     /// SHA-256 of the base BTF, in lower-case hexadecimal: which base it is,
@@ -126,24 +149,33 @@ impl Kernel {
     }
 }
 
-/// Why a kernel could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The system refused.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// The bytes are not a kernel.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-}
-
-impl From<module::Error> for Error {
-    fn from(error: module::Error) -> Self {
-        match error {
-            module::Error::Io(error) => Self::Io(error),
-            module::Error::Malformed(error) => Self::Malformed(error),
-        }
-    }
+/// What modules must be built for on a machine that `uname -m` calls so
+/// (`UTS_MACHINE` of the kernel's `arch/*/Makefile`); `None` if the name is
+/// not known.
+fn target(machine: &str) -> Option<ElfTarget> {
+    use btf_guard_btf::Order::{Big, Little};
+    let (machine, is_64, order) = match machine {
+        "x86_64" => (elf::EM_X86_64, true, Little),
+        "aarch64" => (elf::EM_AARCH64, true, Little),
+        "aarch64_be" => (elf::EM_AARCH64, true, Big),
+        "s390x" => (elf::EM_S390, true, Big),
+        "ppc64le" => (elf::EM_PPC64, true, Little),
+        "ppc64" => (elf::EM_PPC64, true, Big),
+        "ppc" => (elf::EM_PPC, false, Big),
+        "riscv64" => (elf::EM_RISCV, true, Little),
+        "loongarch64" => (elf::EM_LOONGARCH, true, Little),
+        "i386" | "i486" | "i586" | "i686" => (elf::EM_386, false, Little),
+        // armv5tel, armv6l, armv7l; armv7b is big-endian.
+        arm if arm.starts_with("armv") && arm.ends_with('l') => (elf::EM_ARM, false, Little),
+        arm if arm.starts_with("armv") && arm.ends_with('b') => (elf::EM_ARM, false, Big),
+        _ => return None,
+    };
+    Some(ElfTarget {
+        machine: machine.0,
+        is_64,
+        order,
+        elf_type: elf::ET_REL.0,
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use btf_guard_btf::Order;
+
 use super::*;
 
 /// A base BTF of one type, `int`.
@@ -82,4 +84,24 @@ fn the_running_kernel() {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+#[test]
+fn machines() {
+    for (name, machine, is_64, order) in [
+        ("x86_64", 62, true, Order::Little),
+        ("aarch64", 183, true, Order::Little),
+        ("s390x", 22, true, Order::Big),
+        ("ppc64le", 21, true, Order::Little),
+        ("riscv64", 243, true, Order::Little),
+        ("i686", 3, false, Order::Little),
+        ("armv7l", 40, false, Order::Little),
+        ("armv5tejl", 40, false, Order::Little),
+    ] {
+        let target = target(name).unwrap();
+        assert_eq!((target.machine, target.is_64), (machine, is_64), "{name}");
+        assert_eq!((target.order, target.elf_type), (order, 1), "{name}");
+    }
+    assert_eq!(target("alpha"), None);
+    assert_eq!(target("armchair"), None);
 }

@@ -72,18 +72,15 @@ impl ElfHeader {
     fn of<H: FileHeader<Endian = Endianness>>(head: &[u8]) -> Result<Self, Malformed> {
         let short = || Malformed::new(head.len() as u64, "the rest of the ELF header");
         let (header, _) = pod::from_bytes::<H>(head).map_err(|()| short())?;
-        let endian = match header.is_big_endian() {
-            true => Endianness::Big,
-            false => Endianness::Little,
+        let (endian, order) = match header.is_big_endian() {
+            true => (Endianness::Big, Order::Big),
+            false => (Endianness::Little, Order::Little),
         };
         Ok(Self {
             target: ElfTarget {
                 machine: header.e_machine(endian).0,
                 is_64: header.is_type_64(),
-                order: match endian {
-                    Endianness::Little => Order::Little,
-                    Endianness::Big => Order::Big,
-                },
+                order,
                 elf_type: header.e_type(endian).0,
             },
             endian,
@@ -139,10 +136,9 @@ impl ElfHeader {
             let inside = end.is_some_and(|end| end <= source.size());
             if !inside && !here.empty && section.sh_type(self.endian) != SHT_NULL {
                 let at = self.table + (index * length) as u64;
-                let what = format!(
-                    "section {index} inside the file, not {} bytes at {:#x}",
-                    here.size, here.offset
-                );
+                let (size, offset) = (here.size, here.offset);
+                let what =
+                    format!("section {index} inside the file, not {size} bytes at {offset:#x}");
                 return Err(Malformed::new(at, what).into());
             }
             let name = names.get(section.sh_name(self.endian) as usize..);

@@ -66,13 +66,13 @@ impl Module {
     }
 }
 
-/// Why a module file could not be read.
+/// Why a module or a kernel could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The bytes are not a module.
+    /// The bytes are neither.
     #[error(transparent)]
     Malformed(#[from] Malformed),
 }

@@ -35,11 +35,10 @@ pub(crate) trait ByteSource {
         let fits = offset.checked_add(length).is_some_and(|end| end <= size);
         match usize::try_from(length) {
             Ok(length) if fits => Ok(self.read(offset, length)?),
-            _ => Err(Malformed::new(
-                offset,
-                format!("{what} of {length} bytes, in a file of {size} bytes"),
-            )
-            .into()),
+            _ => {
+                let what = format!("{what} of {length} bytes, in a file of {size} bytes");
+                Err(Malformed::new(offset, what).into())
+            }
         }
     }
 
@@ -93,10 +92,8 @@ impl Regular {
             .open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a regular file",
-            ));
+            let kind = io::ErrorKind::InvalidInput;
+            return Err(io::Error::new(kind, "not a regular file"));
         }
         Ok(Self {
             file,
@@ -139,10 +136,8 @@ impl Regular {
 
 /// The error of a file that is longer than anything of its kind.
 pub(crate) fn too_long(cap: u64) -> Malformed {
-    Malformed::new(
-        cap,
-        format!("the end of the file, which may have {cap} bytes"),
-    )
+    let what = format!("the end of the file, which may have {cap} bytes");
+    Malformed::new(cap, what)
 }
 
 impl ByteSource for Regular {

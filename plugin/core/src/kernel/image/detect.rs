@@ -32,9 +32,9 @@ pub struct Outline {
     pub(crate) build: Option<String>,
     /// What the UKI around the kernel says, if there is one.
     pub uki: Option<Uki>,
-    /// Where the kernel is; or what is wrong with an image that could still be
+    /// Where the kernel's bytes are in the file, and what they are; or what is wrong with an image that could still be
     /// told to be one.
-    pub(crate) body: Result<Body, Malformed>,
+    pub(crate) body: Result<(Range<u64>, Form), Malformed>,
 }
 
 impl Outline {
@@ -71,10 +71,9 @@ impl Outline {
         };
         let body = match damage {
             Some(damage) => Err(damage),
-            None => body.map_err(|error| placed(error, start)).map(|body| Body {
-                payload: body.payload.start + start..body.payload.end + start,
-                form: body.form,
-            }),
+            None => body
+                .map(|(payload, form)| (payload.start + start..payload.end + start, form))
+                .map_err(|error| placed(error, start)),
         };
         Ok(Self {
             release: release.or_else(|| uki.uname.clone()),
@@ -92,19 +91,19 @@ impl Outline {
         let (payload, form) = if bzimage::is_bzimage(&head) {
             let (told, payload) = bzimage::outline(source, &head)?;
             version = told;
-            (payload, Form::Packed(Wrapper::BzImage))
+            (payload, Form::BzImage)
         } else if zboot::is_zboot(&head) {
             let payload = zboot::payload(source.size(), &head);
-            (payload, Form::Packed(Wrapper::Zboot))
-        } else if let Some(content) = KernelContent::of(source, &head)? {
-            let sound = match content {
-                KernelContent::Raw(_) => raw::check(source)?,
+            (payload, Form::Zboot)
+        } else if let Some(form) = Form::of(source, &head)? {
+            let sound = match form {
+                Form::Raw(_) => raw::check(source)?,
                 // Their readers find out.
-                KernelContent::Vmlinux | KernelContent::Btf => Ok(()),
+                _ => Ok(()),
             };
-            (sound.map(|()| whole), Form::Plain(content))
+            (sound.map(|()| whole), form)
         } else if Format::detect(&head).is_some() {
-            (Ok(whole), Form::Packed(Wrapper::Nothing))
+            (Ok(whole), Form::Compressed)
         } else {
             return Ok(None);
         };
@@ -112,7 +111,7 @@ impl Outline {
             release: version.release,
             build: version.build,
             uki: None,
-            body: payload.map(|payload| Body { payload, form }),
+            body: payload.map(|payload| (payload, form)),
         }))
     }
 }
@@ -127,66 +126,24 @@ fn no_kernel(linux: &(impl ByteSource + ?Sized)) -> Result<Malformed, Error> {
     Ok(Malformed::new(0_u64, what))
 }
 
-/// A kernel inside its file.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Body {
-    /// Where its bytes are in the file, as they stand there: compressed, or not.
-    pub(crate) payload: Range<u64>,
-    /// What those bytes are.
-    pub(crate) form: Form,
-}
-
-/// What the payload of an image is.
+/// What the bytes of a kernel are, as they stand in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// The kernel itself.
-    Plain(KernelContent),
-    /// The kernel, compressed, as the payload of a decompressor or alone.
-    Packed(Wrapper),
-}
-
-/// What a compressed kernel comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wrapper {
-    /// An x86 bzImage.
-    BzImage,
-    /// An EFI zboot image.
-    Zboot,
-    /// Nothing: the whole file is compressed.
-    Nothing,
-}
-
-/// A kernel that is not compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KernelContent {
     /// An ELF executable.
     Vmlinux,
     /// A base BTF alone.
     Btf,
     /// A raw image, which begins with its architecture's header.
     Raw(raw::RawHeader),
+    /// The compressed payload of an x86 bzImage.
+    BzImage,
+    /// The compressed payload of an EFI zboot image.
+    Zboot,
+    /// Compressed, with nothing around it.
+    Compressed,
 }
 
-impl Wrapper {
-    /// What is expected to come out of it.
-    fn holds(self) -> &'static str {
-        match self {
-            Self::BzImage => "an ELF file (vmlinux) as the bzImage's payload, decompressed",
-            Self::Zboot => "a vmlinux (ELF) or a raw Image as the zboot payload, decompressed",
-            Self::Nothing => "a vmlinux (ELF), a raw Image or raw BTF after decompression",
-        }
-    }
-
-    fn may_hold(self, content: KernelContent) -> bool {
-        match self {
-            Self::BzImage => content == KernelContent::Vmlinux,
-            Self::Zboot => content != KernelContent::Btf,
-            Self::Nothing => true,
-        }
-    }
-}
-
-impl KernelContent {
+impl Form {
     /// Tells what is in `source`, which begins with `head`; `None` if it is no
     /// kernel, or a compressed one.
     fn of(source: &(impl ByteSource + ?Sized), head: &[u8]) -> Result<Option<Self>, Error> {
@@ -200,8 +157,35 @@ impl KernelContent {
         Ok(raw::RawHeader::of(source, head)?.map(Self::Raw))
     }
 
-    /// Reads the kernel in `source`. Its banner is only looked for if
-    /// `version` is not known yet.
+    /// Decompresses the kernel in `source` and tells what it is; `None` if it is not
+    /// compressed.
+    fn unpack(self, source: &(impl ByteSource + ?Sized)) -> Result<Option<(Vec<u8>, Self)>, Error> {
+        let holds = match self {
+            Self::Vmlinux | Self::Btf | Self::Raw(_) => return Ok(None),
+            Self::BzImage => "an ELF file (vmlinux) as the bzImage's payload, decompressed",
+            Self::Zboot => "a vmlinux (ELF) or a raw Image as the zboot payload, decompressed",
+            Self::Compressed => "a vmlinux (ELF), a raw Image or raw BTF after decompression",
+        };
+        if source.size() > MAX_KERNEL as u64 {
+            return Err(too_long(MAX_KERNEL as u64).into());
+        }
+        let packed = source.range(0, source.size(), "a payload")?;
+        let format = Format::detect(&packed).ok_or_else(|| {
+            let what = "a payload compressed by gzip, xz, zstd, lz4, lzma, bzip2 or lzop";
+            Malformed::new(0_u64, what)
+        })?;
+        let mut kernel = Vec::new();
+        compression::decompress(format, &packed, MAX_KERNEL, &mut kernel)?;
+        match (self, Self::of(&kernel[..], &kernel)?) {
+            (_, None) | (Self::Zboot, Some(Self::Btf)) => {}
+            (Self::BzImage, Some(Self::Btf | Self::Raw(_))) => {}
+            (_, Some(form)) => return Ok(Some((kernel, form))),
+        }
+        Err(Malformed::new(0_u64, holds).into())
+    }
+
+    /// Reads the kernel in `source`, which is not compressed. Its banner is only looked
+    /// for if `version` is not known yet.
     fn read(
         self,
         source: &(impl ByteSource + ?Sized),
@@ -209,12 +193,12 @@ impl KernelContent {
     ) -> Result<Image, Error> {
         match self {
             Self::Vmlinux => vmlinux::read(source, version),
-            Self::Btf if source.size() > MAX_BTF => Err(too_long(MAX_BTF).into()),
-            Self::Btf => Ok(Image {
+            Self::Raw(header) => raw::read(source, header),
+            _ if source.size() > MAX_BTF => Err(too_long(MAX_BTF).into()),
+            _ => Ok(Image {
                 base_btf: source.range(0, source.size(), "BTF")?.into_owned(),
                 ..Image::default()
             }),
-            Self::Raw(header) => raw::read(source, header),
         }
     }
 }
@@ -227,31 +211,15 @@ pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> 
         release: outline.release,
         build: outline.build,
     });
-    let Body { payload, form } = outline.body?;
+    let (payload, form) = outline.body?;
     let start = payload.start;
     let payload = Window::new(source, payload);
-    let wrapper = match form {
-        Form::Plain(content) => {
-            let image = content.read(&payload, version);
-            return image.map_err(|error| moved(error, start));
-        }
-        Form::Packed(wrapper) => wrapper,
-    };
-    if payload.size() > MAX_KERNEL as u64 {
-        return Err(too_long(MAX_KERNEL as u64).into());
+    let in_file = |error| moved(error, start);
+    match form.unpack(&payload).map_err(in_file)? {
+        // What is wrong in there has no place in the file.
+        Some((kernel, form)) => form.read(&kernel[..], version),
+        None => form.read(&payload, version).map_err(in_file),
     }
-    let packed = payload.range(0, payload.size(), "a payload")?;
-    let format = Format::detect(&packed).ok_or_else(|| {
-        let what = "a payload compressed by gzip, xz, zstd, lz4, lzma, bzip2 or lzop";
-        Malformed::new(start, what)
-    })?;
-    let mut kernel = Vec::new();
-    compression::decompress(format, &packed, MAX_KERNEL, &mut kernel)
-        .map_err(|error| placed(error, start))?;
-    let content = KernelContent::of(&kernel[..], &kernel)?
-        .filter(|&content| wrapper.may_hold(content))
-        .ok_or_else(|| Malformed::new(start, wrapper.holds()))?;
-    content.read(&kernel[..], version)
 }
 
 /// An error at an offset in a part of a file that begins at `start`, as one in

@@ -29,7 +29,7 @@ pub fn peek(path: &Path) -> Result<Outline, Error> {
 /// # Errors
 /// [`Error::Malformed`] if it is no kernel image or is cut short.
 pub(crate) fn payload_digest(source: &(impl ByteSource + ?Sized)) -> Result<String, Error> {
-    let payload = Outline::of(source)?.body?.payload;
+    let (payload, _) = Outline::of(source)?.body?;
     Ok(source.sha256(payload)?)
 }
 

@@ -46,10 +46,8 @@ fn release_and_build_of_what_shows_them() {
     let shown = files.peek(&uki(&[(".uname", b"7.0"), (".linux", &kernel(VERSION))]));
     assert_eq!(shown.release.as_deref(), Some("6.18.15-x"));
     assert_eq!(shown.uki.unwrap().uname.as_deref(), Some("7.0"));
-    let shown = files.peek(&uki(&[
-        (".uname", b"7.0"),
-        (".linux", &arm64(Order::Little, true)),
-    ]));
+    let arm64_uki = uki(&[(".uname", b"7.0"), (".linux", &arm64(Order::Little, true))]);
+    let shown = files.peek(&arm64_uki);
     assert_eq!((shown.release.as_deref(), shown.build), (Some("7.0"), None));
 
     for bytes in [
@@ -108,10 +106,8 @@ fn a_payload_keeps_its_digest() {
     signed[0x98] = 1;
     assert_eq!(digest(&plain), digest(&signed));
     assert_eq!(digest(&plain), digest(&uki(&[(".linux", &signed)])));
-    assert_ne!(
-        digest(&plain),
-        digest(&bzimage(&payload(Format::Xz), VERSION))
-    );
+    let other = bzimage(&payload(Format::Xz), VERSION);
+    assert_ne!(digest(&plain), digest(&other));
 
     // "abc", of which the digest is known, as payload and as a whole file.
     let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -146,10 +142,8 @@ fn the_same_build_is_told_by_content() {
     assert!(same(&bzimage(&payload(Format::Xz), VERSION)));
     assert!(same(&vmlinux_elf().bytes()));
     // Another build, by its own words; and one that keeps its version.
-    assert!(!same(&bzimage(
-        &payload(Format::Xz),
-        b"6.18.15-x (a@b) #10 SMP y\0"
-    )));
+    let version = b"6.18.15-x (a@b) #10 SMP y\0";
+    assert!(!same(&bzimage(&payload(Format::Xz), version)));
     let mut rebuilt = vmlinux_elf();
     rebuilt.sections[2].2 = b"other btf".to_vec();
     let payload = pack(Format::Zstd, &rebuilt.bytes());
