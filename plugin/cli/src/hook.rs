@@ -8,12 +8,13 @@
 //! Nobody is to fail for what is found here, or for what goes wrong here: a hook
 //! always succeeds.
 
-mod requested_mode;
-
 use std::env;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use btf_guard_core::transaction::directory_times;
@@ -25,9 +26,11 @@ use btf_guard_protocol::log_stream::is_log;
 use btf_guard_protocol::plan::{self, Answer, Level, Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
+use btf_guard_protocol::requested_mode::{RequestedMode, wish};
 use btf_guard_protocol::state::last_check::ReportedState;
 use btf_guard_protocol::state::trusted_dir::{Private, RUN};
 use btf_guard_protocol::state::zypp_commit::CommitFiles;
+use btf_guard_subprocess::{Failure, Limits};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
@@ -49,8 +52,15 @@ const BOOT_ROOT: &str = "KERNEL_INSTALL_BOOT_ROOT";
 /// Set by libzypp to its own process id while it commits.
 const COMMITTER: &str = "ZYPP_IS_RUNNING";
 
+/// rpm reads a few small files for it.
+const RPM_LIMITS: Limits = Limits {
+    who: "rpm",
+    timeout: Duration::from_secs(5),
+    limit: 64 << 10,
+};
+
 pub(crate) fn run(hook: &HookCommand) -> Outcome {
-    if requested_mode::of_the_environment() == Some(Mode::Off) {
+    if mode_of_the_environment() == Some(Mode::Off) {
         return Outcome::Done;
     }
     let (mut lines, event) = looked(hook).unwrap_or_else(|error| (vec![not_judged(&error)], None));
@@ -58,7 +68,7 @@ pub(crate) fn run(hook: &HookCommand) -> Outcome {
         return Outcome::Done;
     }
     // Asked for only where there is something to say: it takes another program.
-    let wish = requested_mode::all();
+    let wish = requested_mode();
     if wish.mode != Some(Mode::Off) {
         if let Some(event) = event
             && let Err(failure) = record_client::record(&this_program(), &event)
@@ -231,7 +241,7 @@ fn plan(root: impl Into<PathBuf>) -> Plan {
 }
 
 /// Asks this program, under another name.
-fn ask(plan: &Plan) -> Result<Answer, btf_guard_subprocess::Failure> {
+fn ask(plan: &Plan) -> Result<Answer, Failure> {
     judge_client::ask(&this_program(), plan, Vec::new())
 }
 
@@ -245,4 +255,32 @@ fn say(before: usize, lines: Vec<Message>, behind: usize) {
     }
     all.push_str(&"\n".repeat(behind));
     let _ = io::stderr().write_all(all.as_bytes());
+}
+
+/// The mode that the environment's `BTF_GUARD` asks for.
+fn mode_of_the_environment() -> Option<Mode> {
+    wish(variable().as_deref(), String::new).mode
+}
+
+/// That, or else what rpm's macro `%_btf_guard` asks for.
+fn requested_mode() -> RequestedMode {
+    wish(variable().as_deref(), expand_macro)
+}
+
+fn variable() -> Option<String> {
+    let value = env::var_os("BTF_GUARD")?;
+    Some(value.to_string_lossy().into_owned())
+}
+
+/// The macro's value; nothing where rpm is not there to ask.
+fn expand_macro() -> String {
+    let mut rpm = Command::new("rpm");
+    rpm.args(["--eval", "%{?_btf_guard}"]).env("LC_ALL", "C");
+    let nothing = File::open("/dev/null").ok();
+    let ended = nothing
+        .and_then(|input| btf_guard_subprocess::run(rpm, input, Vec::new(), &RPM_LIMITS).ok());
+    let output = ended.and_then(|ended| ended.success(&RPM_LIMITS).ok());
+    output.map_or_else(String::new, |(output, _)| {
+        String::from_utf8_lossy(&output).into_owned()
+    })
 }

@@ -5,7 +5,6 @@ mod allow;
 mod args;
 mod cache_dir;
 mod check;
-mod check_built;
 mod config;
 mod generate;
 mod hook;
@@ -82,7 +81,6 @@ fn typed() -> Result<Command, clap::Error> {
 
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
-        Command::Check(args) if args.built => crate::check_built::run(args),
         Command::Check(args) => crate::check::run(args),
         Command::Kernels(args) => crate::kernels::run(&args),
         Command::Preflight(args) => crate::preflight::run(&args),

@@ -1,82 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What is shown to those who wait.
 
-use std::io::{IsTerminal, stderr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use btf_guard_core::evaluate::Observer;
 use btf_guard_protocol::terminal::escape;
 use btf_guard_protocol::zypp::DownloadProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Nobody needs to be entertained before.
-const SHOW_AFTER: Duration = Duration::from_secs(1);
+/// Between two turns of the wheel.
+const TURN: Duration = Duration::from_millis(120);
 
-/// Shows on a terminal how far the work is, once it takes over a second.
+/// A line on a terminal that tells what happens; nothing elsewhere, and nothing where
+/// it is not `wanted`.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
-    started: Instant,
-    hidden: AtomicBool,
-    terminal: bool,
 }
 
 impl Progress {
-    /// Starts the clock; `wanted` is false where nobody shall see it.
-    pub(crate) fn new(wanted: bool) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} modules") {
-            bar.set_style(style);
-        }
-        Self {
-            bar,
-            started: Instant::now(),
-            hidden: AtomicBool::new(true),
-            terminal: wanted && stderr().is_terminal(),
-        }
-    }
-}
-
-impl Observer for Progress {
-    fn expect(&self, count: usize) {
-        let known = self.bar.length().unwrap_or(0);
-        self.bar.set_length(known + count as u64);
-    }
-
-    fn step(&self, count: usize) {
-        let due = self.terminal && self.started.elapsed() > SHOW_AFTER;
-        if due && self.hidden.swap(false, Ordering::Relaxed) {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
-        self.bar.inc(count as u64);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-const TURN: Duration = Duration::from_millis(120);
-
-/// A line on a terminal that tells what happens; nothing elsewhere.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    bar: ProgressBar,
-}
-
-impl Waiting {
-    /// Says what is waited for; `wanted` is false where nobody shall see it.
-    pub(crate) fn new(what: &str, wanted: bool) -> Self {
-        let bar = ProgressBar::new_spinner();
-        match wanted && stderr().is_terminal() {
-            true => bar.enable_steady_tick(TURN),
-            false => bar.set_draw_target(ProgressDrawTarget::hidden()),
-        }
-        bar.set_message(what.to_owned());
+    fn new(wanted: bool) -> Self {
+        let target = match wanted {
+            // Hides what is no terminal.
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
         Self { bar }
+    }
+
+    /// How many modules are judged.
+    pub(crate) fn of_modules(wanted: bool) -> Self {
+        let progress = Self::new(wanted);
+        progress.style("{wide_bar} {pos}/{len} modules");
+        progress
+    }
+
+    /// What a client does that was asked.
+    pub(crate) fn of_client(what: &str, wanted: bool) -> Self {
+        let progress = Self::new(wanted);
+        progress.style("{spinner} {msg}");
+        progress.bar.enable_steady_tick(TURN);
+        progress.bar.set_message(what.to_owned());
+        progress
+    }
+
+    fn style(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
     }
 
     /// Shows what the client itself says. Nothing in it moves the cursor.
@@ -87,6 +59,7 @@ impl Waiting {
         }
     }
 
+    /// Shows how far a download is.
     pub(crate) fn download(&self, progress: &DownloadProgress) {
         let DownloadProgress {
             package,
@@ -95,11 +68,8 @@ impl Waiting {
             index,
             of,
         } = progress;
-        let template = "({prefix}) {msg} {wide_bar} {bytes}/{total_bytes}";
-        if self.bar.length().is_none()
-            && let Ok(style) = ProgressStyle::with_template(template)
-        {
-            self.bar.set_style(style);
+        if self.bar.length().is_none() {
+            self.style("({prefix}) {msg} {wide_bar} {bytes}/{total_bytes}");
         }
         self.bar.set_length(*total);
         self.bar.set_prefix(format!("{index}/{of}"));
@@ -108,7 +78,18 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Observer for Progress {
+    fn expect(&self, count: usize) {
+        let known = self.bar.length().unwrap_or(0);
+        self.bar.set_length(known + count as u64);
+    }
+
+    fn step(&self, count: usize) {
+        self.bar.inc(count as u64);
+    }
+}
+
+impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

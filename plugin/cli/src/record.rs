@@ -2,22 +2,30 @@
 //! `btf-guard record`: an event in, and into the logs; what of it was undecided is
 //! decided first.
 
-mod journal;
-mod jsonl;
-
 use std::env;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use btf_guard_core::config::Loaded;
-use btf_guard_core::status::journal_entries;
+use btf_guard_core::status::journal_entries::{self, JournalEntry};
 use btf_guard_protocol::event::{Event, MAX_EVENT, SCHEMA};
 use btf_guard_protocol::judge_client::Judge;
+use btf_guard_protocol::terminal::escape;
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, statat,
+};
+use rustix::process::geteuid;
+use syslog::{Facility, Formatter3164};
+use systemd_journal_logger::JournalLog;
 
 use crate::args::ConfigDirArgs;
 use crate::output::Outcome;
 use crate::{output, status};
+
+const NAME: &str = "btf-guard";
 
 /// The program that judges and records: this one.
 pub(crate) fn this_program() -> Judge {
@@ -48,15 +56,119 @@ pub(crate) fn run(place: &ConfigDirArgs) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Done);
         }
     }
-    journal::write(&journal_entries::of(&event));
+    write_journal(&journal_entries::of(&event));
     let kept = btf_guard_core::status::record::keep(&event, Path::new(status::STORE));
     let config = Loaded::read(&places).config;
     // The machine's file is root's.
-    let is_root = rustix::process::geteuid().is_root();
+    let is_root = geteuid().is_root();
     if let Some(path) = config.jsonl.value.as_ref().filter(|_| is_root) {
-        jsonl::append(path, &event).with_context(|| path.display().to_string())?;
+        append_jsonl(path, &event).with_context(|| path.display().to_string())?;
     }
     kept?;
     replied?;
     Ok(Outcome::Done)
+}
+
+/// Writes entries to the journal; where there is none, to syslog; where there is
+/// neither, nowhere: that is how the machine is set up.
+fn write_journal(entries: &[JournalEntry]) {
+    let written = entries.iter().map(journal);
+    if written.collect::<std::io::Result<Vec<()>>>().is_err() {
+        syslog(entries);
+    }
+}
+
+fn journal(entry: &JournalEntry) -> std::io::Result<()> {
+    let fields = entry.fields.iter();
+    let fields = fields.map(|(name, value)| (*name, escape(value)));
+    let journal = JournalLog::empty()?
+        .with_syslog_identifier(NAME.to_owned())
+        .with_extra_fields(fields);
+    let message = escape(&entry.message);
+    journal.journal_send(
+        &log::Record::builder()
+            .args(format_args!("{message}"))
+            .level(entry.level)
+            .target(NAME)
+            .build(),
+    )
+}
+
+fn syslog(entries: &[JournalEntry]) {
+    let formatter = Formatter3164 {
+        facility: Facility::LOG_AUTHPRIV,
+        hostname: None,
+        process: NAME.to_owned(),
+        pid: std::process::id(),
+    };
+    let Ok(mut logger) = syslog::unix(formatter) else {
+        return;
+    };
+    for entry in entries {
+        let message = escape(&entry.message);
+        // Where one does not arrive, the next will not either.
+        let written = match entry.level {
+            log::Level::Error => logger.err(&message),
+            _ => logger.warning(&message),
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+/// Adds an event. Whoever reads the file sees whole lines.
+///
+/// # Errors
+/// Those of the system, and where the file, or its directory, is not this user's
+/// or can be written by others.
+fn append_jsonl(path: &Path, event: &Event) -> io::Result<()> {
+    let mut line = serde_json::to_vec(event)?;
+    // A line is one line, whatever the judge has written.
+    line.retain(|byte| *byte != b'\n');
+    line.push(b'\n');
+    let file = open_log(path)?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    File::from(file).write_all(&line)
+}
+
+fn open_log(path: &Path) -> io::Result<OwnedFd> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("it is not a file"));
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = openat(CWD, parent, flags, Mode::empty())?;
+    let found = fstat(&dir)?;
+    // A group of the system's may keep logs there: what it may put there is looked at.
+    let group = Mode::WGRP.as_raw_mode();
+    check_owner(found.st_uid, found.st_mode & !group, "its directory")?;
+    // Where something waits that is no file, opening it may wait, too.
+    if let Ok(found) = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)
+        && FileType::from_raw_mode(found.st_mode) != FileType::RegularFile
+    {
+        return Err(io::Error::other("it is not a file of its own"));
+    }
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::CLOEXEC;
+    let file = openat(&dir, name, flags, Mode::RUSR | Mode::WUSR)?;
+    let found = fstat(&file)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || found.st_nlink != 1 {
+        return Err(io::Error::other("it is not a file of its own"));
+    }
+    check_owner(found.st_uid, found.st_mode, "it")?;
+    Ok(file)
+}
+
+fn check_owner(uid: u32, mode: u32, what: &str) -> io::Result<()> {
+    if uid != geteuid().as_raw() {
+        return Err(io::Error::other(format!("{what} belongs to user {uid}")));
+    }
+    if Mode::from_raw_mode(mode).intersects(Mode::WOTH | Mode::WGRP) {
+        return Err(io::Error::other(format!("others can write {what}")));
+    }
+    Ok(())
 }

@@ -22,7 +22,7 @@ use btf_guard_sysroot::Root;
 use super::ClientPlan;
 use super::download_dir::Store;
 use crate::args::Dnf;
-use crate::progress::Waiting;
+use crate::progress::Progress;
 
 const MAX_LINE: usize = 1 << 20;
 
@@ -49,7 +49,7 @@ pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<Clie
     let command = command(tool, &program, args, root, &store.directory());
     let mut account = Account::default();
     let mut strange = None;
-    let waiting = Waiting::new("asking dnf", !args.way.quiet);
+    let waiting = Progress::of_client("asking dnf", !args.way.quiet);
     let mut each = |line: &[u8]| match account.hear(&String::from_utf8_lossy(line)) {
         Ok(true) => {}
         Ok(false) => waiting.says(line),

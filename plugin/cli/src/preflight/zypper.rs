@@ -15,7 +15,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use super::ClientPlan;
 use crate::args::Zypper;
-use crate::progress::Waiting;
+use crate::progress::Progress;
 
 /// Has libzypp choose the packages, and fetch those that speak of modules or
 /// kernels into its cache.
@@ -41,7 +41,7 @@ pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<ClientPlan> {
         fetch: Extent::Kernel,
         ..Request::new(root.path().to_owned(), Ask::Resolve(resolve))
     };
-    let waiting = Waiting::new("asking libzypp", !args.wish.way.quiet);
+    let waiting = Progress::of_client("asking libzypp", !args.wish.way.quiet);
     let outcome = zypp_client::ask(&program, &request, None, &mut |progress| {
         waiting.download(progress)
     });

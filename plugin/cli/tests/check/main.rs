@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod built;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;

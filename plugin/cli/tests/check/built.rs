@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard check --built`: modules as a build has made them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod common;
-
-use common::{Build, Place, RELEASE, bare_module, base, config, elf, long, run};
 use object::Architecture;
 use serde_json::Value;
+
+use crate::common::{self, Build, Place, RELEASE, bare_module, base, config, elf, long, run};
 
 /// Runs `check --built` on a build root, in a root that has the kernel or not.
 fn check(root: &Place, built: &Place, words: &[&str]) -> (i32, String) {
