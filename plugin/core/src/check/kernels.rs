@@ -224,9 +224,7 @@ impl<'a> Targets<'a> {
         package: Option<&str>,
         evaluator: &mut Evaluator,
     ) -> usize {
-        if let Some(config) = &self.config {
-            kernel.config = config.clone();
-        }
+        kernel.config = self.config.clone().unwrap_or(kernel.config);
         evaluator.add(kernel, source, package)
     }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::failed;
 use crate::kernel::cache::Cache;
@@ -48,24 +47,21 @@ pub fn kernels(
         .map(|config| (config.path.as_path(), config.release.as_str()))
         .collect();
     let mut left = images.len() + configs.len();
-    let mut found: BTreeMap<PathBuf, Arc<Result<Kernel, Error>>> = BTreeMap::new();
+    let mut found: BTreeMap<PathBuf, Result<Kernel, String>> = BTreeMap::new();
     let mut texts: BTreeMap<PathBuf, KernelConfig> = BTreeMap::new();
     let wanted = |path: &Path| images.contains_key(path) || configs.contains_key(path);
     let result = package.extract(wanted, |paths, content| {
-        for path in paths {
-            if configs.contains_key(path) {
-                let text = String::from_utf8_lossy(&content);
-                let source = format!("{} in {nevra}", path.display());
-                let config = KernelConfig::of_text(&text, source);
-                texts.extend(config.map(|config| (path.to_path_buf(), config)));
-            }
+        for path in paths.iter().filter(|path| configs.contains_key(**path)) {
+            let text = String::from_utf8_lossy(&content);
+            let source = format!("{} in {nevra}", path.display());
+            let config = KernelConfig::of_text(&text, source);
+            texts.extend(config.map(|config| (path.to_path_buf(), config)));
         }
         let of_image = paths.iter().filter(|path| images.contains_key(**path));
-        let of_image: Vec<&Path> = of_image.copied().collect();
-        if let Some(first) = of_image.first() {
-            let kernel = Arc::new(parse(&content, first, cache));
-            let same = of_image.iter();
-            found.extend(same.map(|path| (path.to_path_buf(), Arc::clone(&kernel))));
+        let mut of_image = of_image.peekable();
+        if let Some(first) = of_image.peek() {
+            let kernel = parse(&content, first, cache).map_err(|error| error.to_string());
+            found.extend(of_image.map(|path| (path.to_path_buf(), kernel.clone())));
         }
         left = left.saturating_sub(paths.len());
         match left {
@@ -78,30 +74,23 @@ pub fn kernels(
     }
     let mut kernels = Vec::new();
     for (path, kernel) in found {
-        let Some(release) = images.get(path.as_path()) else {
-            continue;
-        };
-        match kernel.as_ref() {
-            Ok(kernel) => {
-                let mut kernel = kernel.clone();
+        let release = images.get(path.as_path()).copied().unwrap_or_default();
+        match kernel {
+            Ok(mut kernel) => {
                 kernel.source = KernelSource::File(path.clone());
                 // An image that does not tell its release has that of its place.
-                let named = || (*release).to_owned();
-                kernel.release.get_or_insert_with(named);
-                let own = |path: &PathBuf| configs.get(path.as_path()) == Some(release);
+                kernel.release.get_or_insert_with(|| release.to_owned());
+                let own = |path: &PathBuf| configs.get(path.as_path()) == Some(&release);
                 if let Some((_, config)) = texts.iter().find(|(path, _)| own(path)) {
                     kernel.config = config.clone();
                 }
                 kernels.push(PackagedKernel {
-                    release: named(),
+                    release: release.to_owned(),
                     path,
                     kernel,
                 });
             }
-            Err(error) => {
-                let path = format!("{nevra}: {}", path.display());
-                errors.push(failed(path, error));
-            }
+            Err(error) => errors.push(failed(format!("{nevra}: {}", path.display()), &error)),
         }
     }
     kernels
