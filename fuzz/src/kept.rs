@@ -78,7 +78,7 @@ pub(crate) fn answer(data: &[u8]) {
             schema: event::SCHEMA,
             time: 7,
             client: "fuzz".to_owned(),
-            stage: plan::Stage::After,
+            stage: plan::Stage::Post,
             test: false,
             root: "/".into(),
             outcome,

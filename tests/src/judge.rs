@@ -59,7 +59,7 @@ impl Judge {
     fn both(before: &str, after: &str) -> Self {
         Self::script(&format!(
             "plan=$(cat)
-             case $plan in *'\"stage\":\"after\"'*)
+             case $plan in *'\"stage\":\"post\"'*)
                  echo \"$plan\" > $E/after
                  {after}
                  exit

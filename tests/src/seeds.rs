@@ -122,7 +122,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     (
         "answer",
         "event",
-        "{\"schema\":2,\"time\":7,\"client\":\"dnf\",\"stage\":\"before\",\"test\":false,\
+        "{\"schema\":2,\"time\":7,\"client\":\"dnf\",\"stage\":\"pre\",\"test\":false,\
          \"root\":\"/\",\"outcome\":\"proceeded\",\"overrides\":[],\"who\":{\"uid\":0},\
          \"answer\":{\"schema\":1},\"failure\":\"no\"}",
     ),

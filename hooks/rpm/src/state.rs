@@ -107,7 +107,8 @@ impl JudgedPlan {
         let own = &self.plan;
         files.is_some()
             && files == self.files.as_deref()
-            && (&own.root, own.mode, own.image) == (&plan.root, plan.mode, plan.image)
+            && (&own.root, own.mode, own.offline_image)
+                == (&plan.root, plan.mode, plan.offline_image)
             && own
                 .elements
                 .iter()

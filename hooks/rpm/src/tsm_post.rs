@@ -36,11 +36,11 @@ impl After {
         keys: Vec<String>,
         reported: Reported,
     ) -> Self {
-        plan.stage = Stage::After;
+        plan.stage = Stage::Post;
         // Not every file system keeps more than seconds of a file's time, and
         // what changed in the same second is to be seen.
         plan.since = seconds(begun);
-        plan.said = keys;
+        plan.reported_keys = keys;
         for element in &mut plan.elements {
             // Read and closed, and perhaps gone by then.
             element.file = None;
@@ -57,7 +57,7 @@ impl After {
     pub(crate) fn run(self, rpm: &Librpm) {
         let mut reporter = Reporter::new(rpm, Phase::After, self.reported);
         let looked = seconds(SystemTime::now()).unwrap_or(0);
-        let mut keys = self.plan.said.clone();
+        let mut keys = self.plan.reported_keys.clone();
         match judge_client::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(mut answer) => {
                 let recorded = record_client::settle(
@@ -100,7 +100,12 @@ impl Pending {
         let process = Process::find(std::process::id()).ok()?;
         let dir = Private::create(&options.run_dir).ok()?;
         let since = plan.since.unwrap_or(0);
-        let mut state = ReportedState::of(process, plan.root.clone(), since, plan.said.clone());
+        let mut state = ReportedState::of(
+            process,
+            plan.root.clone(),
+            since,
+            plan.reported_keys.clone(),
+        );
         state.pending = true;
         state.write(&dir).ok()?;
         Some(Self {

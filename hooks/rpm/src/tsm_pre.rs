@@ -232,7 +232,7 @@ pub(crate) fn complain_without_librpm(what: &str) -> rpmRC {
 /// runs this: its snapshot may be the root of this process, without a chroot to tell
 /// it by.
 fn in_image(mut plan: Plan) -> Plan {
-    plan.image = is_offline_image(|name| std::env::var_os(name));
+    plan.offline_image = is_offline_image(|name| std::env::var_os(name));
     plan
 }
 

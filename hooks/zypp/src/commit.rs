@@ -153,7 +153,7 @@ impl CommitHandler {
         }
         let mut plan = Plan {
             mode,
-            image: self.surroundings.is_transactional,
+            offline_image: self.surroundings.is_transactional,
             mode_source: wish.source,
             repositories: elements.repositories,
             elements: elements.elements,
@@ -316,13 +316,13 @@ impl CommitHandler {
             return Ok(());
         }
         let answer = begun.answer.filter(|_| was_let_through);
-        let said = answer.map_or_else(Vec::new, |answer| answer.keys);
+        let reported_keys = answer.map_or_else(Vec::new, |answer| answer.keys);
         let plan = Plan {
-            stage: Stage::After,
+            stage: Stage::Post,
             mode: begun.mode,
-            image: self.surroundings.is_transactional,
+            offline_image: self.surroundings.is_transactional,
             since: Some(begun.since),
-            said,
+            reported_keys,
             elements: begun.elements,
             ..Plan::new(self.places.root.clone())
         };

@@ -130,7 +130,7 @@ fn kernel_install(command: &str, version: &str) -> anyhow::Result<Looked> {
     ensure!(is_release(version), "{version:?} is no kernel's release");
     let esp = env::var_os(BOOT_ROOT).map(PathBuf::from);
     let plan = Plan {
-        stage: Stage::Now,
+        stage: Stage::None,
         release: Some(version.to_owned()),
         esps: esp.into_iter().filter(|esp| is_mounted(esp)).collect(),
         ..plan("/")
@@ -152,7 +152,7 @@ fn dkms(client: u32) -> anyhow::Result<Looked> {
         return Ok((Vec::new(), None));
     }
     let plan = Plan {
-        stage: Stage::Now,
+        stage: Stage::None,
         since: Some(started_at(this(client)?)?),
         ..plan("/")
     };
@@ -177,9 +177,9 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     let mut event = None;
     if has_changed {
         let plan = Plan {
-            stage: Stage::After,
+            stage: Stage::Post,
             since: Some(since),
-            said: reported.clone(),
+            reported_keys: reported.clone(),
             ..plan(root)
         };
         match ask(&plan) {
@@ -234,7 +234,7 @@ fn started_at(client: Process) -> anyhow::Result<u64> {
 
 fn plan(root: impl Into<PathBuf>) -> Plan {
     Plan {
-        image: plan::is_offline_image(|name| env::var_os(name)),
+        offline_image: plan::is_offline_image(|name| env::var_os(name)),
         mode: Some(Mode::Warn),
         ..Plan::new(root.into())
     }

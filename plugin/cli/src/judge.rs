@@ -45,18 +45,18 @@ struct JudgeOutput<'a> {
 
 pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
     let plan = read_plan()?;
-    let governed = Governed::read(args.config.as_deref(), plan.stage == Stage::Before);
+    let governed = Governed::read(args.config.as_deref(), plan.stage == Stage::Pre);
     let wished = plan.mode.map(|mode| (mode, plan.mode_source));
     // What has happened cannot be blocked any more.
     let (mode, source) = match (governed.mode(wished), plan.stage) {
-        ((Mode::Block, _), Stage::After | Stage::Now) => (Mode::Warn, None),
+        ((Mode::Block, _), Stage::Post | Stage::None) => (Mode::Warn, None),
         ((mode, source), _) => (mode, source),
     };
     if mode == Mode::Off {
         let report = report::assemble(Vec::new(), Vec::new(), Vec::new(), mode);
         // The environment and the macro are obeyed without a judge, and written down.
         let off = source.filter(|source| *source == OverrideSource::CommandLine);
-        let off = off.filter(|_| plan.stage == Stage::Before);
+        let off = off.filter(|_| plan.stage == Stage::Pre);
         output::json(&JudgeOutput {
             overrides: off.map(Override::of).into_iter().collect(),
             ..JudgeOutput::of(&report)
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
         packages,
     } = judge(&plan, mode, args.cache.as_deref(), &governed)?;
     let rating = governed.rating(packages);
-    let asked = source.filter(|_| plan.stage == Stage::Before);
+    let asked = source.filter(|_| plan.stage == Stage::Pre);
     let Ruling { overrides, once } = rating.ruling(&report, mode, asked.map(Override::of));
     let lines = |report: &Report, overrides: &[Override]| {
         let mut lines = report::overrides(overrides, report.decision);
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
     report.retain_findings();
     let mut told = lines(&report, &overrides);
     // Afterwards it was said before.
-    if plan.stage != Stage::After {
+    if plan.stage != Stage::Post {
         let complaints = governed.complaints.iter();
         told.extend(complaints.map(|complaint| Message {
             level: Level::Warning,
@@ -157,7 +157,7 @@ pub(crate) fn judge(
     sandbox::limit(highest + files.len() as u64);
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // Looks at the first process, which a confined one cannot.
-    let running = host::running_release(&root, plan.image);
+    let running = host::running_release(&root, plan.offline_image);
     let cache = cache_dir::open(cache).filter(|cache| match cache.make() {
         Ok(()) => true,
         Err(error) => {
@@ -185,8 +185,8 @@ pub(crate) fn judge(
         governed,
     };
     let found = match plan.stage {
-        Stage::Before => pre::judge(&scene, plan, files),
-        Stage::After | Stage::Now => post::judge(&scene, plan),
+        Stage::Pre => pre::judge(&scene, plan, files),
+        Stage::Post | Stage::None => post::judge(&scene, plan),
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|located| located.module);

@@ -173,7 +173,7 @@ mod tests {
             schema: SCHEMA,
             time: 7,
             client: "rpm".to_owned(),
-            stage: Stage::Before,
+            stage: Stage::Pre,
             test: false,
             root: "/".into(),
             outcome: EventOutcome::Overridden,

@@ -41,9 +41,9 @@ pub struct Plan {
     /// What is changed is an image of a system, to be booted later, even if the
     /// root is `/`: the running kernel will not meet it.
     #[serde(default)]
-    pub image: bool,
+    pub offline_image: bool,
     /// When the transaction began, in seconds since 1970: what changed later
-    /// than that is its work. For [`Stage::After`].
+    /// than that is its work. For [`Stage::Post`].
     #[serde(default)]
     pub since: Option<u64>,
     /// Nothing but the kernels and modules of this release.
@@ -55,7 +55,7 @@ pub struct Plan {
     /// What was told of this transaction already: the [`Answer::keys`] of
     /// earlier answers. It is not told again.
     #[serde(default)]
-    pub said: Vec<String>,
+    pub reported_keys: Vec<String>,
     /// Where packages were fetched from, as far as that is known: aliases of
     /// repositories by name, epoch, version, release, architecture.
     #[serde(default)]
@@ -82,11 +82,11 @@ pub enum Stage {
     /// Before the first change: the packages tell what will be, and a block is
     /// still possible.
     #[default]
-    Before,
+    Pre,
     /// After the last change: the disk tells what is, scriptlets' work included.
-    After,
-    /// The disk tells what is, whatever has changed it.
-    Now,
+    Post,
+    /// The disk tells what is, whatever has changed it: there is no transaction.
+    None,
 }
 
 /// One transaction element.
@@ -125,7 +125,7 @@ pub struct Answer {
     pub messages: Vec<Message>,
     /// A word for each module and kernel that the messages are about, and for
     /// each that could not be judged, the same before and after a transaction:
-    /// for [`Plan::said`].
+    /// for [`Plan::reported_keys`].
     #[serde(default)]
     pub keys: Vec<String>,
     /// What made the decision another one than the policy's files alone would.

@@ -127,7 +127,7 @@ fn links_for_entries_of_the_cache_lead_nowhere() {
     scene.quiet(Act::Remove(&["driver-kmp"]));
     root.run(["btf-guard", "check", "--kernel", "all"]);
     // As after a transaction whose scriptlets may have changed all of them.
-    let plan = r#"{"schema":2,"root":"/","stage":"after","test":false,"mode":null,"elements":[]}"#;
+    let plan = r#"{"schema":2,"root":"/","stage":"post","test":false,"mode":null,"elements":[]}"#;
     let line = format!("echo '{plan}' | btf-guard judge");
     let judged = root.run(["sh", "-c", &line]);
     assert!(judged.status.success(), "{judged:?}");

@@ -48,14 +48,14 @@ fn what_is_found_on_the_disk_is_told() {
     assert_eq!(outcome.log(), ["warning: before", "warning: after"]);
 
     let (before, after) = (judge.plan(), judge.plan_after().unwrap());
-    assert_eq!(before.stage, Stage::Before);
-    assert_eq!((before.since, before.said.len()), (None, 0));
-    assert_eq!(after.stage, Stage::After);
+    assert_eq!(before.stage, Stage::Pre);
+    assert_eq!((before.since, before.reported_keys.len()), (None, 0));
+    assert_eq!(after.stage, Stage::Post);
     assert_eq!(
         (after.root, after.mode, after.test),
         (before.root, None, false)
     );
-    assert_eq!(after.said, ["before"]);
+    assert_eq!(after.reported_keys, ["before"]);
     let since = after.since.unwrap();
     assert!((begun..=now()).contains(&since), "{since}");
     let [element] = &after.elements[..] else {
@@ -100,7 +100,7 @@ fn what_is_under_way_is_noted_until_it_is_over() {
     let run = root.handoffs();
     let judge = Judge::script(&format!(
         "plan=$(cat)
-         case $plan in *'\"stage\":\"after\"'*)
+         case $plan in *'\"stage\":\"post\"'*)
              cp {}/state.json $E/seen
              echo '{}'
              exit
@@ -250,7 +250,7 @@ fn a_judge_that_the_transaction_removed_is_not_missed() {
 #[test]
 fn a_judge_that_fails_only_then_costs_one_line() {
     let judge = Judge::script(
-        r#"grep -q '"stage":"after"' && exit 3
+        r#"grep -q '"stage":"post"' && exit 3
         echo '{"schema":2,"decision":"allow","messages":[]}'"#,
     );
     let outcome = install(&Root::new(&judge.path()), &[module_package("mod")]);

@@ -142,8 +142,12 @@ fn an_image_of_a_system_is_named_as_one() {
             command.env("TRANSACTIONAL_UPDATE", value);
         }
         assert!(root.run(command).status.success());
-        assert_eq!(judge.plan().image, expected, "{value:?}");
-        assert_eq!(judge.plan_after().unwrap().image, expected, "{value:?}");
+        assert_eq!(judge.plan().offline_image, expected, "{value:?}");
+        assert_eq!(
+            judge.plan_after().unwrap().offline_image,
+            expected,
+            "{value:?}"
+        );
     }
 }
 

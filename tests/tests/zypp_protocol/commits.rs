@@ -41,7 +41,7 @@ fn the_plan_is_that_of_the_commit_before_and_after() {
         talk.ask(&frame);
         if frame.starts_with(b"COMMITBEGIN") {
             let plan = scene.judge.plan();
-            assert_eq!((plan.stage, plan.mode), (Stage::Before, None));
+            assert_eq!((plan.stage, plan.mode), (Stage::Pre, None));
             let [element] = &plan.elements[..] else {
                 panic!("{plan:?}");
             };
@@ -55,8 +55,8 @@ fn the_plan_is_that_of_the_commit_before_and_after() {
         }
     }
     let plan: Plan = serde_json::from_str(&scene.judge.read("plan-after")).unwrap();
-    assert_eq!(plan.stage, Stage::After);
-    assert_eq!(plan.said, ["k"]);
+    assert_eq!(plan.stage, Stage::Post);
+    assert_eq!(plan.reported_keys, ["k"]);
     assert!(plan.since.is_some());
     assert_eq!(plan.elements.len(), 1);
     assert_eq!(plan.elements[0].file, None);
@@ -88,7 +88,7 @@ fn where_nothing_was_let_through_the_disk_is_asked_without_what_was_said() {
         talk.ask(&frame);
     }
     let plan: Plan = serde_json::from_str(&scene.judge.read("plan-after")).unwrap();
-    assert_eq!(plan.said, [""; 0]);
+    assert_eq!(plan.reported_keys, [""; 0]);
     assert!(scene.log().contains("btf-guard: after\n"));
 }
 
@@ -190,11 +190,11 @@ fn a_transactional_update_is_no_work_on_what_runs() {
         assert_eq!(talk.ask(b"PLUGINBEGIN\n\n\0"), ACK);
         assert_eq!(scene.is_watched(), !expected, "{value:?}");
         assert_eq!(talk.ask(&commit_begin()), ACK);
-        assert_eq!(scene.judge.plan().image, expected, "{value:?}");
+        assert_eq!(scene.judge.plan().offline_image, expected, "{value:?}");
         scene.let_through();
         talk.end();
         let plan: Plan = serde_json::from_str(&scene.judge.read("plan-after")).unwrap();
-        assert_eq!(plan.image, expected, "{value:?}");
+        assert_eq!(plan.offline_image, expected, "{value:?}");
     }
 }
 

@@ -225,7 +225,7 @@ fn warning() -> Judge {
     };
     let (before, after) = (answer("before"), answer("after"));
     Judge::script(&format!(
-        "cat >$E/plan\nif grep -q '\"stage\":\"after\"' $E/plan\n\
+        "cat >$E/plan\nif grep -q '\"stage\":\"post\"' $E/plan\n\
          then mv $E/plan $E/plan-after; echo '{after}'\nelse echo '{before}'\nfi"
     ))
 }

@@ -31,7 +31,7 @@ fn changed(path: &Path) -> u64 {
 /// After a transaction that began at this time, as the rpm plugin asks.
 fn after(root: &Place, since: u64) -> Transaction {
     let mut transaction = Transaction::on(root);
-    transaction.plan.stage = Stage::After;
+    transaction.plan.stage = Stage::Post;
     transaction.plan.since = Some(since);
     transaction
 }
@@ -39,14 +39,14 @@ fn after(root: &Place, since: u64) -> Transaction {
 /// The same, where these were told before.
 fn after_telling(root: &Place, since: u64, said: &[String]) -> Answer {
     let mut transaction = after(root, since);
-    transaction.plan.said = said.to_vec();
+    transaction.plan.reported_keys = said.to_vec();
     transaction.judge()
 }
 
 /// All of a release, and nothing else, without a transaction.
 fn now(root: &Place, release: &str) -> Transaction {
     let mut transaction = Transaction::on(root);
-    transaction.plan.stage = Stage::Now;
+    transaction.plan.stage = Stage::None;
     transaction.plan.release = Some(release.to_owned());
     transaction
 }

@@ -32,7 +32,7 @@ fn lines(report: &Report, mode: Mode) -> Vec<String> {
         Level::Warning => "W ",
         Level::Notice => "N ",
     };
-    let messages = messages(report, mode, Stage::Before).into_iter();
+    let messages = messages(report, mode, Stage::Pre).into_iter();
     messages
         .map(|m| prefix(m.level).to_owned() + &m.text)
         .collect()

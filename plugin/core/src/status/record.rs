@@ -66,7 +66,7 @@ mod tests {
             schema: SCHEMA,
             time: 7,
             client: "dnf".to_owned(),
-            stage: Stage::After,
+            stage: Stage::Post,
             test: false,
             root: "/".into(),
             outcome: EventOutcome::Proceeded,

@@ -71,7 +71,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         mut errors,
         ..
     } = disk.evaluation;
-    let reported: BTreeSet<&str> = plan.said.iter().map(String::as_str).collect();
+    let reported: BTreeSet<&str> = plan.reported_keys.iter().map(String::as_str).collect();
     errors.retain(|error| !reported.contains(error_key(error).as_str()));
     let kernels = evaluator.into_entries();
     let policy = scene.governed.rating(BTreeMap::new());

@@ -42,7 +42,7 @@ pub struct ReportedState {
     /// When the disk was judged last, in seconds since 1970: what changed later has
     /// not been judged. While [`Self::pending`], when the packages were.
     pub looked: u64,
-    /// What was reported of it: for [`Plan::said`](crate::plan::Plan::said).
+    /// What was reported of it: for [`Plan::reported_keys`](crate::plan::Plan::reported_keys).
     pub reported: Vec<String>,
     /// Lines that the client would have hidden, for its own hook to show.
     #[serde(default)]

@@ -57,7 +57,7 @@ pub struct Handoff {
     pub decision: Decision,
     /// What to tell the admin, a line each, ready to print.
     pub messages: Vec<Message>,
-    /// What the messages are about: for [`Plan::said`](crate::plan::Plan::said).
+    /// What the messages are about: for [`Plan::reported_keys`](crate::plan::Plan::reported_keys).
     pub keys: Vec<String>,
     /// The packages that were judged, by name, epoch, version, release,
     /// architecture: those that come and those that go.

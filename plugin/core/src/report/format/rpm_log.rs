@@ -44,9 +44,9 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
         let headline = wording::headline(finding, report);
         let after = "after this transaction";
         lines.say(match (stage, blocks, report.decision) {
-            (Stage::Now, ..) => format!("btf-guard: {headline}"),
+            (Stage::None, ..) => format!("btf-guard: {headline}"),
             (_, true, Decision::Block) => format!("btf-guard: blocked: {after}, {headline}"),
-            (Stage::Before, true, _) => {
+            (Stage::Pre, true, _) => {
                 format!("btf-guard: would have blocked: {after}, {headline}")
             }
             _ => format!("btf-guard: {after}, {headline}"),
@@ -102,7 +102,7 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
         lines.say(HELP_ONCE);
     }
     // After it, they have been told.
-    for finding in rest.into_iter().filter(|_| stage == Stage::Before) {
+    for finding in rest.into_iter().filter(|_| stage == Stage::Pre) {
         lines.level = Level::Notice;
         let headline = wording::headline(finding, report);
         lines.say(format!("btf-guard: as before this transaction, {headline}"));

@@ -51,7 +51,7 @@ fn no_output_for_people_lets_input_through() {
         rpmlint_text(&report, None),
         rpmlint_text(&built, None),
     ];
-    for stage in [Stage::Before, Stage::After, Stage::Now] {
+    for stage in [Stage::Pre, Stage::Post, Stage::None] {
         let messages = messages(&report, Mode::Block, stage);
         assert!(
             !messages.iter().any(|m| m.text.contains('\n')),
