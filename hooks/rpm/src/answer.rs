@@ -6,7 +6,7 @@ use std::{env, io};
 use btf_guard_protocol::caller::{self, Who};
 use btf_guard_protocol::decision::{Decision, Mode};
 use btf_guard_protocol::plan::{Level, Message};
-use btf_guard_subprocess::Failure;
+use btf_guard_subprocess::ChildError;
 
 use crate::output::{Purpose, Reporter};
 
@@ -60,7 +60,7 @@ pub(crate) fn who() -> Who {
 }
 
 /// Says that something could not be written down; nothing else comes of it.
-pub(crate) fn complain(reporter: &mut Reporter<'_>, recorded: Result<(), Failure>) {
+pub(crate) fn complain(reporter: &mut Reporter<'_>, recorded: Result<(), ChildError>) {
     if let Err(failure) = recorded
         && !is_removed(&failure)
     {
@@ -71,6 +71,6 @@ pub(crate) fn complain(reporter: &mut Reporter<'_>, recorded: Result<(), Failure
 }
 
 /// The program is gone: where it was there before, the transaction has removed it.
-pub(crate) fn is_removed(failure: &Failure) -> bool {
-    matches!(failure, Failure::Start { source, .. } if source.kind() == io::ErrorKind::NotFound)
+pub(crate) fn is_removed(failure: &ChildError) -> bool {
+    matches!(failure, ChildError::Start { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }

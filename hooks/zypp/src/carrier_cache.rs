@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::{fs, io};
 
-use btf_guard_protocol::state::trusted_dir::{Private, Refused};
+use btf_guard_protocol::state::trusted_dir::{NotTrusted, Private};
 use btf_guard_sysroot::file_id::FileId;
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,7 @@ impl CarrierCache {
     ///
     /// # Errors
     /// Where it cannot be written, or the directory is not this user's alone.
-    pub fn keep(mut self, cache: &Path, sources: Sources<'_>) -> Result<(), Refused> {
+    pub fn keep(mut self, cache: &Path, sources: Sources<'_>) -> Result<(), NotTrusted> {
         let Some(now) = RepositoryState::now(sources) else {
             return Ok(());
         };

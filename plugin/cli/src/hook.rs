@@ -30,7 +30,7 @@ use btf_guard_protocol::requested_mode::{RequestedMode, wish};
 use btf_guard_protocol::state::last_check::ReportedState;
 use btf_guard_protocol::state::trusted_dir::{Private, RUN};
 use btf_guard_protocol::state::zypp_commit::CommitFiles;
-use btf_guard_subprocess::{Failure, Limits};
+use btf_guard_subprocess::{ChildError, Limits};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
@@ -241,7 +241,7 @@ fn plan(root: impl Into<PathBuf>) -> Plan {
 }
 
 /// Asks this program, under another name.
-fn ask(plan: &Plan) -> Result<Answer, Failure> {
+fn ask(plan: &Plan) -> Result<Answer, ChildError> {
     judge_client::ask(&this_program(), plan, Vec::new())
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits, StderrTail};
+use btf_guard_subprocess::{ChildError, Limits, StderrTail};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -60,10 +60,10 @@ impl Judge {
         inherited: Vec<OwnedFd>,
         limits: &Limits,
         stdout: &mut Vec<u8>,
-    ) -> Result<StderrTail, Failure> {
+    ) -> Result<StderrTail, ChildError> {
         let who = limits.who;
         let input = btf_guard_subprocess::json_memfd(input)
-            .map_err(|source| Failure::HandOver { who, source })?;
+            .map_err(|source| ChildError::HandOver { who, source })?;
         let mut command = Command::new(&self.program);
         command
             .arg(subcommand)
@@ -81,7 +81,7 @@ impl Judge {
 /// # Errors
 ///
 /// Where the judge cannot be started or listened to, or its answer is not one.
-pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer, Failure> {
+pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer, ChildError> {
     let who = "the judge";
     let limits = Limits {
         who,
@@ -90,7 +90,7 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
     };
     let mut answer = Vec::new();
     let stderr = judge.run("judge", plan, packages, &limits, &mut answer)?;
-    understand(answer).map_err(|reason| Failure::Answer {
+    understand(answer).map_err(|reason| ChildError::Answer {
         who,
         reason,
         stderr,

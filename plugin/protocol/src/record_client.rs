@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits};
+use btf_guard_subprocess::{ChildError, Limits};
 
 use crate::caller::Who;
 use crate::decision::Decision;
@@ -33,7 +33,7 @@ pub fn settle(
     answer: &mut Answer,
     who: Who,
     is_last: bool,
-) -> Result<(), Failure> {
+) -> Result<(), ChildError> {
     let Some(outcome) = EventOutcome::of(answer) else {
         return Ok(());
     };
@@ -65,14 +65,14 @@ pub fn settle_without_answer(
     why: String,
     who: Who,
     is_last: bool,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, ChildError> {
     let mut event = Event::without_answer(client, plan, EventOutcome::Proceeded, why, who);
     event.undecided = Some(OutcomeInputs::of(plan, is_last));
     decide(judge, &event).map(|(reply, _)| reply)
 }
 
 /// Has an event written down.
-pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
+pub fn record(judge: &Judge, event: &Event) -> Result<(), ChildError> {
     let (limits, mut stdout) = (limits(judge), Vec::new());
     judge
         .run("record", event, Vec::new(), &limits, &mut stdout)
@@ -80,7 +80,7 @@ pub fn record(judge: &Judge, event: &Event) -> Result<(), Failure> {
 }
 
 /// Has it decided, and written down, if that can be done.
-fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), Failure> {
+fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), ChildError>), ChildError> {
     let (limits, mut stdout) = (limits(judge), Vec::new());
     let recorded = judge.run("record", event, Vec::new(), &limits, &mut stdout);
     // It replies before it writes: a slow log, or one that fails, takes nothing back.
@@ -94,7 +94,7 @@ fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), Failure>), 
         Ok(reply) => Ok((reply, recorded.map(drop))),
         Err(reason) => {
             let (who, stderr) = (limits.who, recorded?);
-            Err(Failure::Answer {
+            Err(ChildError::Answer {
                 who,
                 reason,
                 stderr,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits, ProcessGroup};
+use btf_guard_subprocess::{ChildError, Limits, ProcessGroup};
 
 use crate::zypp::{DownloadProgress, FetchFailure, Line, MAX_LINE, Request, Resolution};
 
@@ -24,7 +24,7 @@ const DIRECTORY: &str = match option_env!("BTF_GUARD_LIBDIR") {
 #[allow(missing_docs)]
 pub enum Error {
     #[error(transparent)]
-    Failure(#[from] Failure),
+    Child(#[from] ChildError),
     /// Its own words, and libzypp's where it said more.
     #[error("libzypp: {what}{}{detail}", if .detail.is_empty() { "" } else { ": " })]
     Libzypp { what: String, detail: String },
@@ -57,7 +57,7 @@ pub fn ask(
         None => ProcessGroup::Ours,
     };
     let input = btf_guard_subprocess::json_memfd(request)
-        .map_err(|source| Failure::HandOver { who: WHO, source })?;
+        .map_err(|source| ChildError::HandOver { who: WHO, source })?;
     let mut last = None;
     let mut each = |line: &[u8]| {
         if line.is_empty() {
@@ -77,7 +77,7 @@ pub fn ask(
         Some(Line::Error(FetchFailure { what, detail })) => Err(Error::Libzypp { what, detail }),
         Some(Line::Progress(_)) | None => {
             let (_, stderr) = ended.success(&limits)?;
-            Err(Error::Failure(Failure::Answer {
+            Err(Error::Child(ChildError::Answer {
                 who: WHO,
                 reason: "no result".to_owned(),
                 stderr,
@@ -125,7 +125,7 @@ mod tests {
         ] {
             let (_, answer) = answer(&script);
             assert!(
-                matches!(answer, Err(Error::Failure(Failure::Ended { .. }))),
+                matches!(answer, Err(Error::Child(ChildError::Ended { .. }))),
                 "{script}: {answer:?}"
             );
         }

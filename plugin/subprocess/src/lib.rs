@@ -9,6 +9,6 @@ mod limits;
 mod pre_exec;
 pub mod run;
 
-pub use limits::{Failure, Limits, Output, StderrTail};
+pub use limits::{ChildError, Limits, Output, StderrTail};
 pub use pre_exec::ProcessGroup;
 pub use run::{json_memfd, lines, run, run_into};

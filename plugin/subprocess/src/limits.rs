@@ -32,7 +32,7 @@ pub struct Output {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
-pub enum Failure {
+pub enum ChildError {
     #[error("what {who} is to read cannot be handed over: {source}")]
     HandOver {
         who: &'static str,
@@ -104,10 +104,10 @@ impl Limits {
         &self,
         status: Option<ExitStatus>,
         stderr: StderrTail,
-    ) -> Result<StderrTail, Failure> {
+    ) -> Result<StderrTail, ChildError> {
         match status.filter(|status| !status.success()) {
             None => Ok(stderr),
-            Some(status) => Err(Failure::Ended {
+            Some(status) => Err(ChildError::Ended {
                 who: self.who,
                 status,
                 stderr,
@@ -118,7 +118,7 @@ impl Limits {
 
 impl Output {
     /// The output of a child that succeeded.
-    pub fn success(self, limits: &Limits) -> Result<(Vec<u8>, StderrTail), Failure> {
+    pub fn success(self, limits: &Limits) -> Result<(Vec<u8>, StderrTail), ChildError> {
         let stderr = limits.succeeded(self.status, self.stderr)?;
         Ok((self.stdout, stderr))
     }

@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Serialize;
 
 use crate::child::{ChildEnd, Running};
-use crate::limits::{Failure, Limits, Output, StderrTail};
+use crate::limits::{ChildError, Limits, Output, StderrTail};
 use crate::pre_exec::{self, ProcessGroup};
 
 /// Longer than anybody waits.
@@ -31,7 +31,7 @@ pub fn run(
     input: File,
     inherited: Vec<OwnedFd>,
     limits: &Limits,
-) -> Result<Output, Failure> {
+) -> Result<Output, ChildError> {
     let mut stdout = Vec::new();
     let mut whole = |piece: &[u8]| keep(&mut stdout, piece, limits.limit);
     let group = ProcessGroup::Own;
@@ -47,14 +47,14 @@ pub fn run(
 /// before: `stdout` has it, whatever comes of the child then.
 ///
 /// # Errors
-/// As [`run`], and [`Failure::Ended`].
+/// As [`run`], and [`ChildError::Ended`].
 pub fn run_into(
     command: Command,
     input: File,
     inherited: Vec<OwnedFd>,
     limits: &Limits,
     stdout: &mut Vec<u8>,
-) -> Result<StderrTail, Failure> {
+) -> Result<StderrTail, ChildError> {
     let mut whole = |piece: &[u8]| keep(stdout, piece, limits.limit);
     let group = ProcessGroup::Own;
     let (status, stderr) = hear(command, input, inherited, group, limits, &mut whole)?;
@@ -69,7 +69,7 @@ pub fn lines(
     group: ProcessGroup,
     limits: &Limits,
     each: &mut dyn FnMut(&[u8]),
-) -> Result<Output, Failure> {
+) -> Result<Output, ChildError> {
     let mut open = Vec::new();
     let mut line_by_line = |piece: &[u8]| {
         let mut pieces = piece.split(|&byte| byte == b'\n').peekable();
@@ -116,7 +116,7 @@ fn hear(
     group: ProcessGroup,
     limits: &Limits,
     each: Hear<'_>,
-) -> Result<(Option<ExitStatus>, StderrTail), Failure> {
+) -> Result<(Option<ExitStatus>, StderrTail), ChildError> {
     // One that waits for years is one that waits for ever.
     let now = Instant::now();
     let deadline = now.checked_add(limits.timeout).unwrap_or(now + MAX_TIMEOUT);
@@ -127,7 +127,7 @@ fn hear(
     pre_exec::isolate(&mut command, &inherited, group);
     let child = command.spawn();
     drop(inherited);
-    let child = child.map_err(|source| Failure::Start {
+    let child = child.map_err(|source| ChildError::Start {
         program: command.get_program().into(),
         source,
     })?;
@@ -141,13 +141,13 @@ fn hear(
     } = limits;
     match heard {
         Ok(status) => Ok((status, stderr)),
-        Err(OutputError::Late) => Err(Failure::Late {
+        Err(OutputError::Late) => Err(ChildError::Late {
             who,
             timeout,
             stderr,
         }),
-        Err(OutputError::TooLong) => Err(Failure::TooLong { who, limit, stderr }),
-        Err(OutputError::System(source)) => Err(Failure::Listen { who, source }),
+        Err(OutputError::TooLong) => Err(ChildError::TooLong { who, limit, stderr }),
+        Err(OutputError::System(source)) => Err(ChildError::Listen { who, source }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use btf_guard_protocol::zypp::{Ask, Extent, Request, Resolve, Verb};
 use btf_guard_protocol::zypp_client;
-use btf_guard_subprocess::Failure;
+use btf_guard_subprocess::ChildError;
 use btf_guard_sysroot::Root;
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -45,7 +45,7 @@ pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<ClientPlan> {
     let outcome = zypp_client::ask(&program, &request, None, &mut |progress| {
         waiting.download(progress)
     });
-    if let Err(zypp_client::Error::Failure(Failure::Ended { status, .. })) = &outcome {
+    if let Err(zypp_client::Error::Child(ChildError::Ended { status, .. })) = &outcome {
         end_as(*status);
     }
     Ok(ClientPlan {

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use btf_guard_protocol::clock;
-use btf_guard_protocol::state::trusted_dir::{Private, Refused};
+use btf_guard_protocol::state::trusted_dir::{NotTrusted, Private};
 use btf_guard_sysroot::file_id::FileId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -68,7 +68,7 @@ impl Cache {
     ///
     /// # Errors
     /// If others could write into it.
-    pub fn open(dir: &Path) -> Result<Self, Refused> {
+    pub fn open(dir: &Path) -> Result<Self, NotTrusted> {
         Private::open(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -140,7 +140,7 @@ impl Cache {
         }
         let mut image = image::read(source)?;
         image.base_sha256 = Some(hex::encode(Sha256::digest(&image.base_btf)));
-        let bytes = encode(&image).map_err(Refused::from);
+        let bytes = encode(&image).map_err(NotTrusted::from);
         let kept = bytes.and_then(|bytes| self.store(&entry(key, IMAGES), &bytes));
         if let Err(error) = kept {
             log::info!("{}: {error}; nothing is kept", self.dir.display());
@@ -150,7 +150,7 @@ impl Cache {
 
     /// Reads a file that is nobody else's and not longer than that; `None` if
     /// there is none.
-    fn load(&self, entry: &str, limit: u64) -> Result<Option<Vec<u8>>, Refused> {
+    fn load(&self, entry: &str, limit: u64) -> Result<Option<Vec<u8>>, NotTrusted> {
         let Some(dir) = Private::open(&self.dir)? else {
             return Ok(None);
         };
@@ -163,7 +163,7 @@ impl Cache {
         Ok(bytes)
     }
 
-    fn load_image(&self, key: &str) -> Result<Option<Image>, Refused> {
+    fn load_image(&self, key: &str) -> Result<Option<Image>, NotTrusted> {
         let bytes = self.load(&entry(key, IMAGES), MAX_ENTRY)?;
         Ok(bytes.map(decode).transpose()?)
     }
@@ -172,17 +172,17 @@ impl Cache {
     ///
     /// # Errors
     /// If it cannot be made, or others could write into it.
-    pub fn make(&self) -> Result<(), Refused> {
+    pub fn make(&self) -> Result<(), NotTrusted> {
         self.made().map(drop)
     }
 
-    fn made(&self) -> Result<Private, Refused> {
+    fn made(&self) -> Result<Private, NotTrusted> {
         let mut maker = fs::DirBuilder::new();
         maker.recursive(true).mode(0o755).create(&self.dir)?;
         Private::create(&self.dir)
     }
 
-    fn store(&self, entry: &str, bytes: &[u8]) -> Result<(), Refused> {
+    fn store(&self, entry: &str, bytes: &[u8]) -> Result<(), NotTrusted> {
         self.made()?.write(entry, bytes)?;
         Ok(self.shrink(entry)?)
     }

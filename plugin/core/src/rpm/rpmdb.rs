@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_subprocess::{Failure, Limits};
+use btf_guard_subprocess::{ChildError, Limits};
 use btf_guard_sysroot::file_role::Role;
 
 const WHO: &str = "rpm";
@@ -47,7 +47,7 @@ impl Rpm<'_> {
         self,
         names: &[&str],
         timeout: Duration,
-    ) -> Result<Vec<InstalledPackage>, Failure> {
+    ) -> Result<Vec<InstalledPackage>, ChildError> {
         let mut found = Vec::new();
         for names in names.chunks(BATCH) {
             let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", names, timeout)?;
@@ -65,7 +65,7 @@ impl Rpm<'_> {
     ///
     /// # Errors
     /// Where rpm cannot be started, fails, or gives no answer within `timeout`.
-    pub fn expand(self, value: &str, timeout: Duration) -> Result<String, Failure> {
+    pub fn expand(self, value: &str, timeout: Duration) -> Result<String, ChildError> {
         let mut command = self.command();
         command.args(["--eval", value]);
         let limits = limits(timeout);
@@ -76,7 +76,7 @@ impl Rpm<'_> {
 
     /// Its exit status counts the names that are not installed, which are said
     /// on standard output too, in words.
-    fn query(self, format: &str, names: &[&str], timeout: Duration) -> Result<Vec<u8>, Failure> {
+    fn query(self, format: &str, names: &[&str], timeout: Duration) -> Result<Vec<u8>, ChildError> {
         let mut command = self.command();
         command.args(["-q", "--qf", format, "--"]).args(names);
         Ok(btf_guard_subprocess::run(command, nothing()?, Vec::new(), &limits(timeout))?.stdout)
@@ -100,8 +100,8 @@ fn limits(timeout: Duration) -> Limits {
     }
 }
 
-fn nothing() -> Result<File, Failure> {
-    File::open("/dev/null").map_err(|source| Failure::HandOver { who: WHO, source })
+fn nothing() -> Result<File, ChildError> {
+    File::open("/dev/null").map_err(|source| ChildError::HandOver { who: WHO, source })
 }
 
 /// Lines that begin with N name a package, those with P a path of it. Whatever

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
+use btf_guard_protocol::state::trusted_dir::{NotTrusted, Private, ReadError};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub enum Error {
     /// The directory or the file could have been written by others, or the system
     /// refused.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] NotTrusted),
     /// The system refused.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::trusted_dir::{Private, Refused};
+use super::trusted_dir::{NotTrusted, Private};
 use crate::plan::Message;
 use crate::procfs::Process;
 
@@ -75,8 +75,8 @@ impl ReportedState {
     /// Reads it. `None` where there is none, or one of another version.
     ///
     /// # Errors
-    /// [`Refused`] where it is not this user's own file, or is too long.
-    pub fn read(dir: &Private) -> Result<Option<Self>, Refused> {
+    /// [`NotTrusted`] where it is not this user's own file, or is too long.
+    pub fn read(dir: &Private) -> Result<Option<Self>, NotTrusted> {
         let text = dir.read(NAME, MAX_STATE)?;
         let state = text.and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         Ok(state.filter(|state| state.schema == SCHEMA))
@@ -85,8 +85,8 @@ impl ReportedState {
     /// Removes it, if it is about this process.
     ///
     /// # Errors
-    /// [`Refused`] where that cannot be known or done.
-    pub fn remove(dir: &Private, process: Process) -> Result<(), Refused> {
+    /// [`NotTrusted`] where that cannot be known or done.
+    pub fn remove(dir: &Private, process: Process) -> Result<(), NotTrusted> {
         if Self::read(dir)?.is_some_and(|state| state.is_of(process)) {
             dir.remove(NAME)?;
         }

@@ -27,7 +27,7 @@ const MAX_NAMES: usize = 4096;
 pub enum ReadError {
     /// The file is not believed, or cannot be read.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    NotTrusted(#[from] NotTrusted),
     /// Its text is not what it should be.
     #[error("it is not understood: {0}")]
     Json(#[from] serde_json::Error),
@@ -41,7 +41,7 @@ pub enum ReadError {
 
 /// Why a file or directory is not believed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum NotTrusted {
     /// The system refused.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -62,7 +62,7 @@ pub enum Refused {
     TooLong(u64),
 }
 
-impl From<Errno> for Refused {
+impl From<Errno> for NotTrusted {
     fn from(errno: Errno) -> Self {
         match errno {
             // What O_NOFOLLOW and O_DIRECTORY say of a link.
@@ -94,8 +94,8 @@ impl Private {
     /// Opens the directory; `None` where there is none.
     ///
     /// # Errors
-    /// [`Refused`] where it is not this user's alone.
-    pub fn open(path: &Path) -> Result<Option<Self>, Refused> {
+    /// [`NotTrusted`] where it is not this user's alone.
+    pub fn open(path: &Path) -> Result<Option<Self>, NotTrusted> {
         Self::open_as(path, Trust::Own)
     }
 
@@ -103,12 +103,12 @@ impl Private {
     /// where there is none.
     ///
     /// # Errors
-    /// [`Refused`] where others can write it.
-    pub fn of_system(path: &Path) -> Result<Option<Self>, Refused> {
+    /// [`NotTrusted`] where others can write it.
+    pub fn of_system(path: &Path) -> Result<Option<Self>, NotTrusted> {
         Self::open_as(path, Trust::System)
     }
 
-    fn open_as(path: &Path, trust: Trust) -> Result<Option<Self>, Refused> {
+    fn open_as(path: &Path, trust: Trust) -> Result<Option<Self>, NotTrusted> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = match openat(CWD, path, flags, Mode::empty()) {
             Ok(dir) => dir,
@@ -123,8 +123,8 @@ impl Private {
     /// must be there.
     ///
     /// # Errors
-    /// [`Refused`] where it cannot be made, or is not this user's alone.
-    pub fn create(path: &Path) -> Result<Self, Refused> {
+    /// [`NotTrusted`] where it cannot be made, or is not this user's alone.
+    pub fn create(path: &Path) -> Result<Self, NotTrusted> {
         match mkdirat(CWD, path, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno.into()),
@@ -135,8 +135,8 @@ impl Private {
     /// Opens a file; `None` where there is none.
     ///
     /// # Errors
-    /// [`Refused`] where it is not a file of this user's alone.
-    pub fn open_file(&self, name: &str) -> Result<Option<File>, Refused> {
+    /// [`NotTrusted`] where it is not a file of this user's alone.
+    pub fn open_file(&self, name: &str) -> Result<Option<File>, NotTrusted> {
         // Without NONBLOCK a pipe in its place would hold the reader.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match openat(&self.dir, name, flags, Mode::empty()) {
@@ -146,13 +146,13 @@ impl Private {
         };
         let stat = fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Refused::Kind("file"));
+            return Err(NotTrusted::Kind("file"));
         }
         self.trust.check(&stat)?;
         let file = File::from(file);
         let names = file.metadata()?.nlink();
         if names != 1 && self.trust == Trust::Own {
-            return Err(Refused::Links(names));
+            return Err(NotTrusted::Links(names));
         }
         Ok(Some(file))
     }
@@ -160,8 +160,8 @@ impl Private {
     /// Reads a file of at most `limit` bytes; `None` where there is none.
     ///
     /// # Errors
-    /// [`Refused`] where it is not a file of this user's alone, or is longer.
-    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Refused> {
+    /// [`NotTrusted`] where it is not a file of this user's alone, or is longer.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, NotTrusted> {
         let Some(file) = self.open_file(name)? else {
             return Ok(None);
         };
@@ -174,7 +174,7 @@ impl Private {
             .map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))?;
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
-            return Err(Refused::TooLong(limit));
+            return Err(NotTrusted::TooLong(limit));
         }
         Ok(Some(bytes))
     }
@@ -220,14 +220,14 @@ impl Private {
 
 impl Trust {
     /// Is it theirs who are trusted, and may nobody else write it?
-    fn check(self, stat: &Stat) -> Result<(), Refused> {
+    fn check(self, stat: &Stat) -> Result<(), NotTrusted> {
         let is_roots = self == Self::System && stat.st_uid == 0;
         if stat.st_uid != geteuid().as_raw() && !is_roots {
-            return Err(Refused::Owner(stat.st_uid));
+            return Err(NotTrusted::Owner(stat.st_uid));
         }
         let mode = Mode::from_raw_mode(stat.st_mode);
         if mode.intersects(Mode::WGRP | Mode::WOTH) {
-            return Err(Refused::Writable(mode.as_raw_mode()));
+            return Err(NotTrusted::Writable(mode.as_raw_mode()));
         }
         Ok(())
     }
@@ -258,7 +258,7 @@ mod tests {
         geteuid().is_root() && chown(path, Some(12345), None).is_ok()
     }
 
-    fn why<T>(refused: Result<T, Refused>) -> String {
+    fn why<T>(refused: Result<T, NotTrusted>) -> String {
         refused.map(drop).unwrap_err().to_string()
     }
 
@@ -305,7 +305,7 @@ mod tests {
                 let other = parent.path().join(name);
                 let _ = symlink(&path, parent.path().join("link"));
                 fs::write(parent.path().join("file"), "").unwrap();
-                assert!(matches!(open(&other), Err(Refused::Kind(_))), "{name}");
+                assert!(matches!(open(&other), Err(NotTrusted::Kind(_))), "{name}");
             }
         }
         assert!(Private::open(Path::new("/nonexistent")).unwrap().is_none());
@@ -335,7 +335,10 @@ mod tests {
             chmod(&file, 0o644);
             assert_eq!(dir.read("a", 9).unwrap().unwrap(), b"text");
             for name in ["link", "dir", "pipe"] {
-                assert!(matches!(dir.read(name, 9), Err(Refused::Kind(_))), "{name}");
+                assert!(
+                    matches!(dir.read(name, 9), Err(NotTrusted::Kind(_))),
+                    "{name}"
+                );
             }
         }
         fs::hard_link(&file, parent.path().join("elsewhere")).unwrap();

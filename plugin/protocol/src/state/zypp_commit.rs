@@ -76,7 +76,7 @@ impl Handoff {
 pub enum HandoffError {
     /// The file or its directory.
     #[error(transparent)]
-    File(#[from] trusted_dir::Refused),
+    File(#[from] trusted_dir::NotTrusted),
     /// What it says: it is not what the commit plugin writes, or not for this commit.
     #[error("{0}")]
     Content(String),
@@ -114,8 +114,8 @@ impl<'d> CommitFiles<'d> {
     /// Is a commit plugin at work on this commit?
     ///
     /// # Errors
-    /// [`trusted_dir::Refused`], where that cannot be known.
-    pub fn is_watched(&self) -> Result<bool, trusted_dir::Refused> {
+    /// [`trusted_dir::NotTrusted`], where that cannot be known.
+    pub fn is_watched(&self) -> Result<bool, trusted_dir::NotTrusted> {
         Ok(self.dir.read(&self.name("watched"), 0)?.is_some())
     }
 
@@ -206,8 +206,8 @@ impl<'d> CommitFiles<'d> {
     /// Has a call of this commit been let through?
     ///
     /// # Errors
-    /// [`trusted_dir::Refused`], where that cannot be known.
-    pub fn has_begun(&self) -> Result<bool, trusted_dir::Refused> {
+    /// [`trusted_dir::NotTrusted`], where that cannot be known.
+    pub fn has_begun(&self) -> Result<bool, trusted_dir::NotTrusted> {
         Ok(self.dir.read(&self.name("begun"), 0)?.is_some())
     }
 

@@ -7,7 +7,7 @@ const LIMITS: Limits = Limits {
     limit: 9,
 };
 
-fn heard(script: &str, limits: &Limits) -> (Vec<String>, Result<Output, Failure>) {
+fn heard(script: &str, limits: &Limits) -> (Vec<String>, Result<Output, ChildError>) {
     let mut command = Command::new("sh");
     command.args(["-c", script]);
     let mut heard = Vec::new();
@@ -33,7 +33,10 @@ fn a_line_is_limited_and_their_number_is_not() {
     assert_eq!((heard.len(), ended.is_ok()), (9999, true));
     let (heard, ended) = self::heard("echo short; tr '\\0' x </dev/zero", &LIMITS);
     assert_eq!(heard, ["short"]);
-    assert!(matches!(ended, Err(Failure::TooLong { .. })), "{ended:?}");
+    assert!(
+        matches!(ended, Err(ChildError::TooLong { .. })),
+        "{ended:?}"
+    );
 }
 
 #[test]

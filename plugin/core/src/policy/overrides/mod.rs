@@ -16,7 +16,7 @@ use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::Answer;
 use btf_guard_protocol::procfs;
-use btf_guard_protocol::state::trusted_dir::{Private, ReadError, Refused};
+use btf_guard_protocol::state::trusted_dir::{Private, ReadError, NotTrusted};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +142,7 @@ impl Overrides {
                     all.active
                         .extend(tokens.into_iter().map(|token| (source, token)));
                 }
-                Err(Refused::System(error)) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(NotTrusted::System(error)) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(refused) => all.refused.push((path, refused.to_string())),
             }
         }
@@ -192,8 +192,8 @@ impl Overrides {
 /// Keeps a new override.
 ///
 /// # Errors
-/// [`Refused`] where its directory cannot be made, or is not this user's alone.
-pub fn issue(places: &ConfigPaths, token: &Token, source: OverrideSource) -> Result<(), Refused> {
+/// [`NotTrusted`] where its directory cannot be made, or is not this user's alone.
+pub fn issue(places: &ConfigPaths, token: &Token, source: OverrideSource) -> Result<(), NotTrusted> {
     let path = path(places, source);
     path.parent().map(Private::create).transpose()?;
     let dir = Private::create(&path)?;
@@ -205,8 +205,8 @@ pub fn issue(places: &ConfigPaths, token: &Token, source: OverrideSource) -> Res
 /// Takes an override for one transaction: `true` for the one who may use it.
 ///
 /// # Errors
-/// [`Refused`] where that cannot be known; then nobody may.
-pub(crate) fn consume(places: &ConfigPaths, id: &str) -> Result<bool, Refused> {
+/// [`NotTrusted`] where that cannot be known; then nobody may.
+pub(crate) fn consume(places: &ConfigPaths, id: &str) -> Result<bool, NotTrusted> {
     take(places, id, OverrideSource::OneShot)
 }
 
@@ -227,13 +227,13 @@ pub fn settle(places: &ConfigPaths, mut answer: Answer) -> Answer {
 /// Takes back an override of either kind; `false` where there is none of that id.
 ///
 /// # Errors
-/// [`Refused`] where that cannot be done.
-pub fn revoke(places: &ConfigPaths, id: &str) -> Result<bool, Refused> {
+/// [`NotTrusted`] where that cannot be done.
+pub fn revoke(places: &ConfigPaths, id: &str) -> Result<bool, NotTrusted> {
     let was_standing = take(places, id, OverrideSource::Standing)?;
     Ok(take(places, id, OverrideSource::OneShot)? || was_standing)
 }
 
-fn take(places: &ConfigPaths, id: &str, source: OverrideSource) -> Result<bool, Refused> {
+fn take(places: &ConfigPaths, id: &str, source: OverrideSource) -> Result<bool, NotTrusted> {
     if !is_id(id) {
         return Ok(false);
     }
@@ -244,7 +244,7 @@ fn take(places: &ConfigPaths, id: &str, source: OverrideSource) -> Result<bool, 
 }
 
 /// The directory, if everything on the way to it is this user's alone.
-fn directory(places: &ConfigPaths, source: OverrideSource) -> Result<Option<Private>, Refused> {
+fn directory(places: &ConfigPaths, source: OverrideSource) -> Result<Option<Private>, NotTrusted> {
     let path = path(places, source);
     match path.parent().map(Private::open).transpose()?.flatten() {
         Some(_) => Private::open(&path),
