@@ -16,7 +16,7 @@ use btf_guard_protocol::caller::Who;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::Answer;
 use btf_guard_protocol::procfs;
-use btf_guard_protocol::state::trusted_dir::{Private, ReadError, NotTrusted};
+use btf_guard_protocol::state::trusted_dir::{NotTrusted, Private, ReadError};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +142,8 @@ impl Overrides {
                     all.active
                         .extend(tokens.into_iter().map(|token| (source, token)));
                 }
-                Err(NotTrusted::System(error)) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(NotTrusted::System(error))
+                    if error.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(refused) => all.refused.push((path, refused.to_string())),
             }
         }
@@ -193,7 +194,11 @@ impl Overrides {
 ///
 /// # Errors
 /// [`NotTrusted`] where its directory cannot be made, or is not this user's alone.
-pub fn issue(places: &ConfigPaths, token: &Token, source: OverrideSource) -> Result<(), NotTrusted> {
+pub fn issue(
+    places: &ConfigPaths,
+    token: &Token,
+    source: OverrideSource,
+) -> Result<(), NotTrusted> {
     let path = path(places, source);
     path.parent().map(Private::create).transpose()?;
     let dir = Private::create(&path)?;
