@@ -58,7 +58,7 @@ impl Type1Entry {
     /// src/boot/boot.c).
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut entry = Self::default();
-        for ConfLine { number, key, value } in lines(text) {
+        for (number, key, value) in lines(text) {
             let program = match key {
                 "linux" => Program::Linux,
                 "uki" => Program::Uki,
@@ -79,14 +79,11 @@ impl Type1Entry {
             }
             (entry.program, entry.path, entry.line) = (program, value.to_owned(), number);
         }
-        match entry.path.is_empty() {
-            false => Ok(entry),
-            true => Err(
-                "expected a line that says what to start: linux, uki, uki-url or efi, \
-                         and a path"
-                    .to_owned(),
-            ),
+        if entry.path.is_empty() {
+            let what = "a line that says what to start: linux, uki, uki-url or efi, and a path";
+            return Err(format!("expected {what}"));
         }
+        Ok(entry)
     }
 
     fn take(&mut self, line: usize, key: &str, value: &str) -> Result<(), String> {
@@ -146,10 +143,8 @@ impl EntryName {
     pub fn of(file: &str, suffix: &str) -> Option<Self> {
         let length = file.len().checked_sub(suffix.len())?;
         let (stem, end) = file.split_at_checked(length)?;
-        let auto = file
-            .get(..5)
-            .is_some_and(|s| s.eq_ignore_ascii_case("auto-"));
-        if !end.eq_ignore_ascii_case(suffix) || file.starts_with('.') || auto {
+        let is_auto = file.to_ascii_lowercase().starts_with("auto-");
+        if !end.eq_ignore_ascii_case(suffix) || file.starts_with('.') || is_auto {
             return None;
         }
         let counted = stem.rsplit_once('+').and_then(|(plain, counter)| {
@@ -171,22 +166,12 @@ fn number(digits: &str) -> Option<i32> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
-/// One line that says something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConfLine<'a> {
-    /// Its number in the file, from 1.
-    pub(crate) number: usize,
-    /// The first word.
-    pub(crate) key: &'a str,
-    /// The rest; empty where there is none.
-    pub(crate) value: &'a str,
-}
-
-/// The lines of a text, read as systemd-boot's `line_get_key_value()` does
+/// The lines of a text that say something: the number of each, from 1, its first
+/// word, and the rest, which may be empty. They are read as systemd-boot's `line_get_key_value()` does
 /// (src/boot/efi-string.c): a carriage return ends a line as well, `#` starts a
 /// comment only as a line's first character, quotes around the whole value are
 /// no part of it, and a NUL ends the file.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = ConfLine<'_>> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
     let text = text.split('\0').next().unwrap_or_default();
     let numbered = text.split('\n').enumerate();
     let ended = numbered.flat_map(|(index, line)| line.split('\r').map(move |l| (index + 1, l)));
@@ -197,11 +182,7 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = ConfLine<'_>> {
         }
         let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let value = value.trim_start_matches([' ', '\t']);
-        Some(ConfLine {
-            number,
-            key,
-            value: unquoted(value),
-        })
+        Some((number, key, unquoted(value)))
     })
 }
 

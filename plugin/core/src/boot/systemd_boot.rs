@@ -81,9 +81,9 @@ impl EfiVariables {
 /// `default` of a `loader.conf`.
 pub fn loader_conf_default(text: &str) -> Option<&str> {
     let usable = |value: &str| !value.starts_with('@') || value.eq_ignore_ascii_case("@saved");
-    let values = lines(text).filter(|line| line.key == "default" && !line.value.is_empty());
+    let values = lines(text).filter(|(_, key, value)| *key == "default" && !value.is_empty());
     values
-        .map(|line| line.value)
+        .map(|(_, _, value)| value)
         .filter(|value| usable(value))
         .last()
 }

@@ -11,8 +11,7 @@ use std::io::{self, BufRead, Read, Take};
 
 use btf_guard_btf::error::Malformed;
 
-use super::file_table::module_name;
-use super::{Error, InitrdItem, ReadLimits};
+use super::{Error, InitrdItem, ReadLimits, module_name};
 use crate::module::MAX_MODULE;
 
 /// The longest name, with its NUL, and the longest target of a symbolic link
