@@ -31,24 +31,17 @@ pub(crate) fn alerts(report: &Report) -> Vec<Alert<'_>> {
         });
         return alerts.collect();
     }
-    let mut alerts = Vec::new();
-    for module in &report.modules {
-        for verdict in &module.verdicts {
-            if verdict.severity == Severity::None {
-                continue;
-            }
-            if let Some(kernel) = report.kernels.get(verdict.kernel) {
-                alerts.push(Alert {
-                    rule: verdict.verdict.to_string(),
-                    severity: verdict.severity,
-                    path: &module.path,
-                    package: module.package.as_deref(),
-                    details: format!("{}: {}", wording::kernel(kernel), wording::reason(verdict)),
-                });
-            }
-        }
-    }
-    alerts
+    let told = report
+        .verdicts()
+        .filter(|(_, verdict, _)| verdict.severity > Severity::None);
+    let alerts = told.map(|(module, verdict, kernel)| Alert {
+        rule: verdict.verdict.to_string(),
+        severity: verdict.severity,
+        path: &module.path,
+        package: module.package.as_deref(),
+        details: format!("{}: {}", wording::kernel(kernel), wording::reason(verdict)),
+    });
+    alerts.collect()
 }
 
 /// The name of every kind of alert that a report of this form can hold, and its text.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use btf_guard_protocol::decision::{Decision, Mode};
+use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::nevra::name_of;
 use btf_guard_protocol::override_source::Override;
 use btf_guard_sysroot::counters;
@@ -122,7 +122,7 @@ impl<'p> Rating<'p> {
     /// Of the one-shot overrides only those count without which the outcome would
     /// be another: nothing is used up for nothing.
     pub fn ruling(&self, report: &Report, mode: Mode, asked: Option<Override>) -> Ruling {
-        let decided = |counts: &dyn Fn(&Rule) -> bool| self.decision(report, mode, counts);
+        let decided = |counts: &dyn Fn(&Rule) -> bool| self.rated_by(report, mode, counts).decision;
         let decision = policy::decide(worst(&report.modules), mode);
         let mut idle: Vec<&Rule> = Vec::new();
         for rule in self.policy.rules.iter().filter(|rule| rule.is_one_shot()) {
@@ -146,15 +146,6 @@ impl<'p> Rating<'p> {
         let unasked = policy::decide(worst(&report.modules), Mode::Block);
         overrides.extend(asked.filter(|_| unasked != decision));
         Ruling { overrides, once }
-    }
-
-    /// What a report would come to by some of the rules alone.
-    fn decision(&self, report: &Report, mode: Mode, counts: &dyn Fn(&Rule) -> bool) -> Decision {
-        let severities = report.modules.iter().flat_map(|module| {
-            let verdicts = module.verdicts.iter();
-            verdicts.map(|verdict| self.severity(module, verdict, &report.kernels, counts).0)
-        });
-        policy::decide(severities.max().unwrap_or(Severity::None), mode)
     }
 
     /// The same findings, as they would be by some of the rules alone.

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{KernelEntry, LintProblem, LintRule, ModuleEntry, VerdictEntry, wording};
+use super::{KernelEntry, LintProblem, LintRule, ModuleEntry, Report, VerdictEntry, wording};
 use crate::policy::Severity;
 use crate::verdict::{Cause, Kind};
 
@@ -97,26 +97,19 @@ impl LintRule {
 
 /// The problems of modules that a build has made, in the order of the modules;
 /// what is wrong for several kernels is told of each.
-pub(crate) fn problems(kernels: &[KernelEntry], modules: &[ModuleEntry]) -> Vec<LintProblem> {
-    let mut found = Vec::new();
-    for module in modules {
-        for verdict in &module.verdicts {
-            let Some(kernel) = kernels.get(verdict.kernel) else {
-                continue;
-            };
-            if let Some((rule, details)) = problem(module, verdict, kernel) {
-                found.push(LintProblem {
-                    rule,
-                    severity: rule.text().severity,
-                    path: module.path.clone(),
-                    package: module.package.clone(),
-                    kernel: kernel.id,
-                    details,
-                });
-            }
-        }
-    }
-    found
+pub(crate) fn problems(report: &Report) -> Vec<LintProblem> {
+    let problems = report.verdicts().filter_map(|(module, verdict, kernel)| {
+        let (rule, details) = problem(module, verdict, kernel)?;
+        Some(LintProblem {
+            rule,
+            severity: rule.text().severity,
+            path: module.path.clone(),
+            package: module.package.clone(),
+            kernel: kernel.id,
+            details,
+        })
+    });
+    problems.collect()
 }
 
 fn problem(
@@ -184,7 +177,7 @@ fn origin(module: &ModuleEntry, kernel: &KernelEntry) -> String {
 mod tests {
     use super::*;
     use crate::kernel::Target;
-    use crate::report::fixtures::{judged, kernel, misfit, module, refusal, silent};
+    use crate::report::fixtures::{judged, kernel, misfit, module, refusal, report, silent};
     use crate::verdict::{BuiltFor, ElfError, NoBtf, Refusal, Unknown, Verdict};
     use btf_guard_btf::BtfRule;
 
@@ -195,16 +188,11 @@ mod tests {
         let mut kernel = kernel(0, Target::NextBoot);
         let mut module = module("probe", vec![judged(&kernel, verdict)]);
         change(&mut kernel, &mut module);
-        problems(&[kernel], &[module]).pop()
+        problems(&report(vec![kernel], vec![module])).pop()
     }
 
     fn continues(strings: Option<u32>, module: &mut ModuleEntry) {
-        module.btf.built_for = strings.map(|strings| BuiltFor {
-            strings,
-            types: None,
-            release: None,
-            source: None,
-        });
+        module.btf.built_for = strings.map(BuiltFor::unknown);
     }
 
     const NOTHING: Change = |_, _| ();

@@ -84,7 +84,7 @@ pub fn assemble(
 /// Judges the modules as what a build has made, each for the kernel that it was
 /// built for: the decision is that of the problems found.
 pub fn as_built(mut report: Report, mode: Mode) -> Report {
-    let problems = problems(&report.kernels, &report.modules);
+    let problems = problems(&report);
     let worst = problems.iter().map(|problem| problem.severity);
     report.decision = policy::decide(worst.max().unwrap_or(Severity::None), mode);
     report.problems = Some(problems);

@@ -307,6 +307,15 @@ pub(crate) struct BootPathEntry {
 }
 
 impl Report {
+    /// Each verdict, with its module and kernel.
+    pub(crate) fn verdicts(
+        &self,
+    ) -> impl Iterator<Item = (&ModuleEntry, &VerdictEntry, &KernelEntry)> {
+        let modules = self.modules.iter();
+        let verdicts = modules.flat_map(|m| m.verdicts.iter().map(move |verdict| (m, verdict)));
+        verdicts.filter_map(|(m, verdict)| Some((m, verdict, self.kernels.get(verdict.kernel)?)))
+    }
+
     /// Leaves out the modules of which there is nothing to say; they stay counted.
     pub fn retain_findings(&mut self) {
         self.modules

@@ -121,20 +121,14 @@ fn groups<'a>(report: &'a Report, event: &Event) -> BTreeMap<Group<'a>, usize> {
         let mut all = event.overrides.iter();
         rule.is_some_and(|rule| all.any(|o| o.to_string() == rule))
     };
-    for module in &report.modules {
-        for verdict in &module.verdicts {
-            let is_news = verdict.severity >= Severity::Warn;
-            if verdict.preexisting || !(is_news || overruled(verdict)) {
-                continue;
-            }
-            let kernel = report.kernels.get(verdict.kernel);
-            let release = kernel.and_then(|kernel| kernel.release.as_deref());
-            let group = (
-                module.package.as_deref().unwrap_or_default(),
-                release.unwrap_or_default(),
-                verdict.verdict,
-            );
-            *groups.entry(group).or_insert(0) += 1;
+    for (module, verdict, kernel) in report.verdicts() {
+        let is_news = verdict.severity >= Severity::Warn;
+        if !verdict.preexisting && (is_news || overruled(verdict)) {
+            let package = module.package.as_deref().unwrap_or_default();
+            let release = kernel.release.as_deref().unwrap_or_default();
+            *groups
+                .entry((package, release, verdict.verdict))
+                .or_insert(0) += 1;
         }
     }
     groups

@@ -181,17 +181,12 @@ pub struct FindingOrigin<'a> {
 ///
 /// By a path that is not absolute nothing is found again: such are left out.
 pub fn findings(report: &Report, origin: FindingOrigin<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let absolute = |module: &&ModuleEntry| Path::new(&module.path).is_absolute();
-    for module in report.modules.iter().filter(absolute) {
-        for verdict in &module.verdicts {
-            let told = verdict.severity >= Severity::Warn || verdict.preexisting;
-            if let Some(kernel) = report.kernels.get(verdict.kernel).filter(|_| told) {
-                findings.push(Finding::of(module, verdict, kernel, origin));
-            }
-        }
-    }
-    findings
+    let told = report.verdicts().filter(|(module, verdict, _)| {
+        let is_told = verdict.severity >= Severity::Warn || verdict.preexisting;
+        is_told && Path::new(&module.path).is_absolute()
+    });
+    told.map(|(module, verdict, kernel)| Finding::of(module, verdict, kernel, origin))
+        .collect()
 }
 
 impl Finding {

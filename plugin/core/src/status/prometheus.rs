@@ -28,11 +28,9 @@ impl MetricCounts {
             checked: Some(checked),
             ..Self::default()
         };
-        for verdict in report.modules.iter().flat_map(|module| &module.verdicts) {
-            if let Some(kernel) = report.kernels.get(verdict.kernel) {
-                let release = kernel.release.as_deref();
-                counts.add(release, kernel.target, verdict.verdict, verdict.severity);
-            }
+        for (_, verdict, kernel) in report.verdicts() {
+            let release = kernel.release.as_deref();
+            counts.add(release, kernel.target, verdict.verdict, verdict.severity);
         }
         counts
     }

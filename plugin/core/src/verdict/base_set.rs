@@ -30,6 +30,18 @@ pub(crate) struct BuiltFor {
     pub(crate) source: Option<String>,
 }
 
+impl BuiltFor {
+    /// A base that is not at hand.
+    pub(crate) fn unknown(strings: u32) -> Self {
+        Self {
+            strings,
+            types: None,
+            release: None,
+            source: None,
+        }
+    }
+}
+
 /// One base, and the kernels that have it.
 #[derive(Debug)]
 struct KnownBase {
@@ -195,12 +207,7 @@ impl BaseSet {
         match (fitting.next(), fitting.next()) {
             (Some(one), None) => Some(describe_base(one, module)),
             // None, or no telling which.
-            _ => Some(BuiltFor {
-                strings,
-                types: None,
-                release: None,
-                source: None,
-            }),
+            _ => Some(BuiltFor::unknown(strings)),
         }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The kernels of a root, as data (and so as JSON) and as text.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use btf_guard_protocol::plan::SCHEMA;
 
@@ -10,7 +10,8 @@ use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{BootDefault, BootMethod};
 use crate::kernel::Kernel;
 use crate::report::{
-    BootDefaultEntry, BootPathEntry, ErrorEntry, KernelList, ListedKernel, kernel_entry,
+    BootDefaultEntry, BootPathEntry, ErrorEntry, KernelEntry, KernelList, ListedKernel,
+    kernel_entry,
 };
 
 fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> ListedKernel {
@@ -18,7 +19,6 @@ fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> L
     entry.source = installed.bootable.path.display().to_string();
     entry.default = installed.bootable.is_default();
     entry.stale = installed.stale.as_ref().map(Into::into);
-    let text = |path: &PathBuf| path.display().to_string();
     let via = installed.bootable.via.iter().map(|via| BootPathEntry {
         method: word(via.way).to_owned(),
         source: via.source.display().to_string(),
@@ -33,20 +33,18 @@ fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> L
             && running.sha256() == kernel.sha256()
     };
     ListedKernel {
-        entry,
         build_id: installed.build_id.clone(),
-        module_dir: installed.module_dir.as_ref().map(text),
         snapshot: installed.bootable.home.snapshot(),
         running: running.is_some_and(runs),
-        orphan: installed.module_dir.is_none(),
         boot_paths: via.collect(),
+        ..without_image(entry, installed.module_dir.as_deref())
     }
 }
 
-/// The kernel that runs, of which no image is left.
-fn listed_running(id: usize, kernel: &Kernel, module_dir: Option<&Path>) -> ListedKernel {
+/// A kernel of which no image is known: the one that runs.
+fn without_image(entry: KernelEntry, module_dir: Option<&Path>) -> ListedKernel {
     ListedKernel {
-        entry: kernel_entry(id, kernel),
+        entry,
         build_id: None,
         module_dir: module_dir.map(|dir| dir.display().to_string()),
         snapshot: None,
@@ -78,7 +76,7 @@ pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path
     if let Some((kernel, dir)) = running
         && !kernels.iter().any(|listed| listed.running)
     {
-        kernels.push(listed_running(kernels.len(), kernel, dir));
+        kernels.push(without_image(kernel_entry(kernels.len(), kernel), dir));
     }
     let (known, reason) = match &inventory.default {
         BootDefault::Known(why) => (true, why.clone()),

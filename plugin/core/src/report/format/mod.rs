@@ -7,5 +7,4 @@ pub(crate) mod rpmlint;
 pub(super) mod sarif;
 pub(crate) mod style;
 pub(crate) mod text;
-mod text_lint;
 mod text_summary;

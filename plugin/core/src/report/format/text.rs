@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A report as text, in the shape of a compiler's diagnostics.
 
+use std::collections::BTreeMap;
+
 use super::style::{Detail, StyledText};
-use super::text_lint::{add_outcome, add_problems};
 use super::text_summary::{add_conclusion, add_other_releases};
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, findings, first_distinct};
-use crate::report::{ErrorEntry, KernelEntry, Report, wording};
+use crate::report::{ErrorEntry, KernelEntry, LintProblem, LintRule, Report, wording};
 use crate::verdict::{Causes, Kind};
 
 /// Complaints of one finding that are shown.
@@ -15,6 +16,8 @@ const COMPLAINTS: usize = 3;
 const NAMES: usize = 4;
 /// Pieces of evidence of one complaint that are shown.
 const EVIDENCE: usize = 2;
+/// Modules with one problem of a build that are shown.
+const PROBLEMS: usize = 5;
 /// Unreadable inputs that are named.
 const ERRORS: usize = 20;
 
@@ -221,5 +224,63 @@ fn add_unchecked(report: &Report, causes: &Causes, text: &mut StyledText) {
     if silent > 0 {
         let modules = wording::counted(silent, "module");
         unchecked(format!("architecture, of {modules} known by BTF alone"));
+    }
+}
+
+/// Adds the problems, each kind once, with the modules that have it.
+fn add_problems(problems: &[LintProblem], report: &Report, detail: Detail, text: &mut StyledText) {
+    let most = detail.most(PROBLEMS);
+    let mut by_rule: BTreeMap<LintRule, Vec<&LintProblem>> = BTreeMap::new();
+    for problem in problems {
+        by_rule.entry(problem.rule).or_default().push(problem);
+    }
+    for (rule, problems) in by_rule {
+        let (of, about) = (
+            wording::counted(report.modules.len(), "module"),
+            rule.text(),
+        );
+        let (count, summary) = (problems.len(), about.summary);
+        text.rated(
+            about.severity,
+            format!("{rule} ({count} of {of}): {summary}"),
+        );
+        text.remark("help", about.help);
+        for problem in problems.iter().take(most) {
+            let package = problem
+                .package
+                .as_ref()
+                .map(|package| format!(" (in {package})"));
+            text.part(
+                "-->",
+                format!("{}{}", problem.path, package.unwrap_or_default()),
+            );
+            text.part("  |", &problem.details);
+        }
+        let rest = problems.len().saturating_sub(most);
+        if rest > 0 {
+            let modules = wording::counted(rest, "more module");
+            text.part("  |", format!("{modules} (-v shows them)"));
+        }
+        text.line("");
+    }
+}
+
+/// Adds what the problems come to.
+fn add_outcome(problems: &[LintProblem], report: &Report, text: &mut StyledText) {
+    let modules = wording::counted(report.modules.len(), "module");
+    let judged = report.kernels.iter().filter(|k| k.modules_checked > 0);
+    let kernels = match judged.collect::<Vec<_>>()[..] {
+        [] if report.errors.is_empty() => {
+            return text.remark("ok", "there are no modules to judge");
+        }
+        [] => return,
+        ref some => wording::kernels(some),
+    };
+    match problems.len() {
+        0 => text.remark("ok", format!("{modules}, {kernels}: nothing is wrong")),
+        count => {
+            let problems = wording::counted(count, "problem");
+            text.line(format!("{modules}, {kernels}: {problems}"));
+        }
     }
 }
