@@ -100,7 +100,7 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
     }
     for text in [
         "mode = ",
-        "mode = \"off\"\nmode = \"off\"",
+        "mode = 'off'\nmode = 'off'",
         "= 3",
         "[[rule]",
         "a = [[[[",
@@ -128,16 +128,17 @@ fn a_later_file_wins_and_a_broken_one_is_left_out_whole() {
         fs::write(path, text).unwrap();
     };
     assert_eq!(Loaded::read(&places), Loaded::default());
-    put(&places.vendor, "mode = \"warn\"\n[log]\njsonl = true");
-    put(&places.admin, "mode = \"off\"\non_error = \"block\"");
-    put(&places.drop_ins.join("20-b.toml"), "mode = \"block\"");
-    put(&places.drop_ins.join("10-a.toml"), "mode = \"warn\"");
-    put(
-        &places.drop_ins.join("30-c.toml"),
-        "mode = \"warn\"\non_eror = \"warn\"",
-    );
-    put(&places.drop_ins.join(".hidden.toml"), "mode = \"off\"");
-    put(&places.drop_ins.join("40-d.toml.rpmnew"), "mode = \"off\"");
+    put(&places.vendor, "mode = 'warn'\n[log]\njsonl = true");
+    put(&places.admin, "mode = 'off'\non_error = 'block'");
+    for (name, text) in [
+        ("20-b.toml", "mode = 'block'"),
+        ("10-a.toml", "mode = 'warn'"),
+        ("30-c.toml", "mode = 'warn'\non_eror = 'warn'"),
+        (".hidden.toml", "mode = 'off'"),
+        ("40-d.toml.rpmnew", "mode = 'off'"),
+    ] {
+        put(&places.drop_ins.join(name), text);
+    }
     let loaded = Loaded::read(&places);
     assert_eq!(loaded.config.mode.value, Mode::Block);
     let origin = loaded.config.mode.origin.as_deref().unwrap();
@@ -146,26 +147,19 @@ fn a_later_file_wins_and_a_broken_one_is_left_out_whole() {
     assert_eq!(loaded.config.jsonl.value, Some(DEFAULT_LOG.into()));
     assert_eq!((loaded.problems.len(), loaded.files.len()), (1, 4));
     let complaint = loaded.complaint().unwrap();
-    assert!(
-        complaint.contains("30-c.toml:2:1: unknown field `on_eror`"),
-        "{complaint}"
-    );
+    let first = "30-c.toml:2:1: unknown field `on_eror`";
+    assert!(complaint.contains(first), "{complaint}");
 
     // What others can write is as if it were not there.
-    let chmod =
-        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    chmod(&places.drop_ins.join("20-b.toml"), 0o666);
-    let loaded = Loaded::read(&places);
-    assert_eq!(
-        (loaded.config.mode.value, loaded.problems.len()),
-        (Mode::Warn, 2)
-    );
-    chmod(&places.drop_ins, 0o777);
-    let loaded = Loaded::read(&places);
-    assert_eq!(
-        (loaded.config.mode.value, loaded.problems.len()),
-        (Mode::Off, 1)
-    );
+    let (file, dir) = (places.drop_ins.join("20-b.toml"), &places.drop_ins);
+    for (path, mode, expected) in [
+        (&file, 0o666, (Mode::Warn, 2)),
+        (dir, 0o777, (Mode::Off, 1)),
+    ] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let loaded = Loaded::read(&places);
+        assert_eq!((loaded.config.mode.value, loaded.problems.len()), expected);
+    }
 }
 
 #[test]

@@ -77,15 +77,9 @@ fn a_rule_is_about_what_it_names() {
         ("[[rule]]\nseverity = 'block'", false),
     ] {
         let file = format!("[[rule]]\nseverity = 'info'\nreason = 'known'\n{about}");
-        let expected = match expected {
-            true => Severity::Info,
-            false => Severity::Block,
-        };
-        assert_eq!(
-            severity(&file, None, None, Kind::Refused),
-            expected,
-            "{about}"
-        );
+        let found = severity(&file, None, None, Kind::Refused);
+        let expected = [Severity::Block, Severity::Info][usize::from(expected)];
+        assert_eq!(found, expected, "{about}");
     }
 }
 
@@ -99,20 +93,8 @@ fn files_and_overrides_make_a_severity() {
     let deny = || Some(token(TokenKind::Deny, None));
     for (file, standing, once, verdict, expected) in [
         ("", None, None, Refused, Block),
-        (
-            "[severity.boot]\nrefused = 'warn'",
-            None,
-            None,
-            Refused,
-            Warn,
-        ),
-        (
-            "[severity.now]\nrefused = 'info'",
-            None,
-            None,
-            Refused,
-            Block,
-        ),
+        ("severity.boot.refused = 'warn'", None, None, Refused, Warn),
+        ("severity.now.refused = 'info'", None, None, Refused, Block),
         // An override is later than all files.
         ("", allow(), None, Refused, Warn),
         ("", allow_only("foo-*"), None, Refused, Warn),
@@ -135,27 +117,23 @@ fn what_a_machine_needs_weighs_more() {
         "[severity_if_needed.boot]\nbtf-discarded = \"block\"\nrefused = \"info\"\n\
          [severity_if_needed.now]\nrefused = \"block\"\n",
     );
-    let severity = |moment, verdict, needed| {
+    use crate::kernel::Target::{NextBoot, Running};
+    for (moment, verdict, needed, expected) in [
+        (NextBoot, Kind::BtfDiscarded, false, Severity::Warn),
+        (NextBoot, Kind::BtfDiscarded, true, Severity::Block),
+        // It raises and never lowers.
+        (NextBoot, Kind::Refused, true, Severity::Block),
+        (Running, Kind::Refused, false, Severity::Warn),
+        (Running, Kind::Refused, true, Severity::Block),
+    ] {
         let subject = Subject {
             moment,
             needed,
             ..subject(&PACKAGE, verdict)
         };
-        config.policy.severity(&subject, 0).0
-    };
-    use crate::kernel::Target::{NextBoot, Running};
-    assert_eq!(
-        severity(NextBoot, Kind::BtfDiscarded, false),
-        Severity::Warn
-    );
-    assert_eq!(
-        severity(NextBoot, Kind::BtfDiscarded, true),
-        Severity::Block
-    );
-    // It raises and never lowers.
-    assert_eq!(severity(NextBoot, Kind::Refused, true), Severity::Block);
-    assert_eq!(severity(Running, Kind::Refused, false), Severity::Warn);
-    assert_eq!(severity(Running, Kind::Refused, true), Severity::Block);
+        let found = config.policy.severity(&subject, 0).0;
+        assert_eq!(found, expected, "{moment:?} {verdict} {needed}");
+    }
 }
 
 #[test]
@@ -185,21 +163,20 @@ fn all_that_is_said_of_packages_is_said_of_one() {
         vendor: Some(vendor),
         repository: None,
     };
-    let severity = |origins: &[Provenance<'_>]| {
-        config
-            .policy
-            .severity(&subject(origins, Kind::Refused), 0)
-            .0
-    };
-    assert_eq!(
-        severity(&[of("foo", "B"), of("kernel-default", "A")]),
-        Severity::Info
-    );
-    assert_eq!(
-        severity(&[of("foo", "A"), of("kernel-default", "B")]),
-        Severity::Block
-    );
-    assert_eq!(severity(&[]), Severity::Block);
+    for (origins, expected) in [
+        (
+            &[of("foo", "B"), of("kernel-default", "A")][..],
+            Severity::Info,
+        ),
+        (
+            &[of("foo", "A"), of("kernel-default", "B")],
+            Severity::Block,
+        ),
+        (&[], Severity::Block),
+    ] {
+        let subject = subject(origins, Kind::Refused);
+        assert_eq!(config.policy.severity(&subject, 0).0, expected);
+    }
 }
 
 #[test]

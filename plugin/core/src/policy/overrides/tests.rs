@@ -2,7 +2,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use btf_guard_protocol::caller::Who;
 
@@ -39,10 +38,8 @@ fn read(places: &ConfigPaths) -> Overrides {
 fn what_is_issued_counts_until_it_is_revoked() {
     let (_dir, places) = places();
     assert_eq!(read(&places), Overrides::default());
-    let (once, standing) = (
-        token(TokenKind::Allow, None),
-        token(TokenKind::Deny, Some("kmp*")),
-    );
+    let once = token(TokenKind::Allow, None);
+    let standing = token(TokenKind::Deny, Some("kmp*"));
     issue(&places, &once, OverrideSource::OneShot).unwrap();
     issue(&places, &standing, OverrideSource::Standing).unwrap();
     let all = read(&places);
@@ -53,9 +50,26 @@ fn what_is_issued_counts_until_it_is_revoked() {
     assert_eq!(all.active, both);
     let sources: Vec<OverrideSource> = all.rules().map(|rule| rule.source.source).collect();
     assert_eq!(sources, both.map(|(source, _)| source));
-    assert!(revoke(&places, &once.id).unwrap() && revoke(&places, &standing.id).unwrap());
-    assert!(!revoke(&places, &once.id).unwrap());
+    let revoke = |token: &Token| revoke(&places, &token.id).unwrap();
+    assert!(revoke(&once) && revoke(&standing) && !revoke(&once));
     assert_eq!(read(&places), Overrides::default());
+}
+
+/// That one of several takes a file is pinned in `trusted_dir`.
+#[test]
+fn only_what_holds_once_is_used_up_and_once() {
+    let (_dir, places) = places();
+    let [once, standing] = [(); 2].map(|()| token(TokenKind::Allow, None));
+    issue(&places, &once, OverrideSource::OneShot).unwrap();
+    issue(&places, &standing, OverrideSource::Standing).unwrap();
+    for (id, expected) in [
+        (once.id.as_str(), true),
+        (&once.id, false),
+        (&standing.id, false),
+        ("../overrides/x", false),
+    ] {
+        assert_eq!(consume(&places, id).unwrap(), expected, "{id}");
+    }
 }
 
 #[test]
@@ -90,13 +104,9 @@ fn what_has_ended_is_cleared_away() {
         until: Some(1),
         ..token(TokenKind::Allow, None)
     };
+    let other = token(TokenKind::Allow, None);
     issue(&places, &ended, OverrideSource::OneShot).unwrap();
-    issue(
-        &places,
-        &token(TokenKind::Allow, None),
-        OverrideSource::OneShot,
-    )
-    .unwrap();
+    issue(&places, &other, OverrideSource::OneShot).unwrap();
     assert!(!places.run.join("allow").join(name(&ended.id)).exists());
 }
 
@@ -155,43 +165,4 @@ fn the_newest_for_everything_speaks_for_what_cannot_be_judged() {
         };
         assert_eq!(all.for_everything().is_some(), passes, "{wishes:?}");
     }
-}
-
-#[test]
-fn one_of_many_processes_may_use_it() {
-    let (dir, places) = places();
-    let token = token(TokenKind::Allow, None);
-    issue(&places, &token, OverrideSource::OneShot).unwrap();
-    // This very test program, as the others that try.
-    let program = std::env::current_exe().unwrap();
-    let children: Vec<_> = (0..4)
-        .map(|_| {
-            Command::new(&program)
-                .args([
-                    "--exact",
-                    "policy::overrides::tests::consumes_for_another",
-                    "--ignored",
-                ])
-                .env("ROOT", dir.path())
-                .env("ID", &token.id)
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    let succeeded = |child: std::process::Child| child.wait_with_output().unwrap().status.success();
-    let consumed = children.into_iter().map(succeeded);
-    assert_eq!(consumed.filter(|won| *won).count(), 1);
-    let other = self::token(TokenKind::Allow, None);
-    issue(&places, &other, OverrideSource::Standing).unwrap();
-    assert!(!consume(&places, &other.id).unwrap(), "it stands");
-    assert!(!consume(&places, "../overrides/x").unwrap());
-}
-
-/// What [`one_of_many_processes_may_use_it`] runs; by itself it tests nothing.
-#[test]
-#[ignore = "run by another test"]
-fn consumes_for_another() {
-    let places = ConfigPaths::below(Path::new(&std::env::var_os("ROOT").unwrap()));
-    assert!(consume(&places, &std::env::var("ID").unwrap()).unwrap());
 }
