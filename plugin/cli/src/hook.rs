@@ -73,14 +73,9 @@ pub(crate) fn run(hook: &HookCommand) -> Outcome {
         if let Some(event) = event
             && let Err(failure) = record_client::record(&this_program(), &event)
         {
-            let text = format!("btf-guard: not recorded as it should be: {failure}");
-            let level = Level::Warning;
-            lines.push(Message { level, text });
+            lines.push(warning(format!("not recorded as it should be: {failure}")));
         }
-        let complaints = wish.complaints.into_iter().map(|complaint| Message {
-            level: Level::Warning,
-            text: format!("btf-guard: {complaint}"),
-        });
+        let complaints = wish.complaints.into_iter().map(warning);
         // dkms and, on a terminal, dnf 5 have begun a line.
         let (before, behind) = match hook {
             HookCommand::Dkms { .. } => (1, 0),
@@ -94,11 +89,16 @@ pub(crate) fn run(hook: &HookCommand) -> Outcome {
 
 /// The one line for whatever goes wrong here.
 fn not_judged(error: &anyhow::Error) -> Message {
-    let level = Level::Warning;
-    let text = format!(
-        "btf-guard: {error:#}; what is on the disk now is not judged; run 'btf-guard check'"
-    );
-    Message { level, text }
+    warning(format!(
+        "{error:#}; what is on the disk now is not judged; run 'btf-guard check'"
+    ))
+}
+
+fn warning(text: String) -> Message {
+    Message {
+        level: Level::Warning,
+        text: format!("btf-guard: {text}"),
+    }
 }
 
 /// What there is to say, and to record.
