@@ -62,12 +62,7 @@ const ALLOWED: &[Allowed<'_>] = &[
     // It reads package headers and rpm's database as preflight does, by the same code.
     (
         "btf-guard-zypp",
-        &[
-            "btf-guard-core",
-            "btf-guard-protocol",
-            "btf-guard-subprocess",
-            "btf-guard-sysroot",
-        ],
+        &["btf-guard-core", "btf-guard-protocol", "btf-guard-sysroot"],
     ),
     ("btf-guard-zypp-fetch", &["btf-guard-protocol", "zypp-sys"]),
     ("libbpf-distill", &[]),
