@@ -16,7 +16,6 @@ pub(crate) const COMMITTER: &str = "ZYPP_IS_RUNNING";
 /// What the hook returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReturnCode {
-    /// The transaction goes on.
     Proceed,
     /// It is stopped before its first change.
     Stop,
@@ -54,7 +53,6 @@ pub(crate) fn client() -> String {
     caller::program(committer.unwrap_or_else(std::process::id))
 }
 
-/// Who runs it.
 pub(crate) fn who() -> Who {
     Who::of_this_process(|name| env::var(name).ok())
 }

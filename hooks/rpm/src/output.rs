@@ -34,14 +34,11 @@ pub(crate) enum Purpose {
     Inform,
 }
 
-/// When it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// In a client's test run.
+    /// A client's test run.
     Test,
-    /// Before the first change.
     Before,
-    /// After the last.
     After,
 }
 
@@ -106,13 +103,11 @@ impl<'r> Reporter<'r> {
         self.phase == Phase::After && std::io::stderr().is_terminal()
     }
 
-    /// Shows one line, a warning.
     pub(crate) fn warn(&mut self, text: String) {
         let level = Level::Warning;
         self.report(Purpose::Inform, &[Message { level, text }]);
     }
 
-    /// Everything that was reported of the transaction.
     pub(crate) fn into_reported(self) -> Reported {
         self.reported
     }

@@ -31,7 +31,6 @@ static CALLS: Mutex<Calls> = Mutex::new(Calls {
     real: None,
 });
 
-/// What earlier calls have left.
 struct Calls {
     test: Option<(Instant, Test)>,
     real: Option<After>,
@@ -45,8 +44,7 @@ pub(crate) fn keep_test(judged: Option<JudgedPlan>, reported: Reported) {
     calls().test = Some((Instant::now(), (judged, reported)));
 }
 
-/// The last test run, unless it was long ago. A real run takes it: the next one
-/// stands for itself.
+/// The last test run, unless it was long ago.
 pub(crate) fn take_test() -> Option<Test> {
     let (at, test) = calls().test.take()?;
     (at.elapsed() < MAX_AGE).then_some(test)
@@ -60,7 +58,6 @@ pub(crate) fn keep_real(after: impl FnOnce() -> After) {
     calls().real = Some(after);
 }
 
-/// What to ask after the real run that ends, if anything.
 pub(crate) fn take_real() -> Option<After> {
     calls().real.take()
 }

@@ -142,8 +142,7 @@ impl Drop for Pending {
 
 /// Whole seconds since 1970, downwards.
 fn seconds(time: SystemTime) -> Option<u64> {
-    let since = time.duration_since(UNIX_EPOCH);
-    since.ok().map(|since| since.as_secs())
+    Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 /// The one line for whatever went wrong on our side.

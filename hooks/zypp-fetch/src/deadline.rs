@@ -26,7 +26,6 @@ impl Deadline {
         }
     }
 
-    /// True if libzypp is to stop now.
     pub(crate) fn is_near(&self) -> bool {
         self.limit.is_some_and(|limit| {
             let stop = limit.saturating_sub((limit / 10).min(FOR_STOPPING));
@@ -34,7 +33,6 @@ impl Deadline {
         })
     }
 
-    /// That the time is up.
     pub(crate) fn too_late(&self) -> String {
         let seconds = self.limit.map_or(0, |limit| limit.as_secs());
         format!("libzypp was not done after {seconds} seconds")

@@ -36,9 +36,6 @@ struct Solvable {
 ///
 /// Patterns, products and patches, whose names have their kind and a colon in
 /// front, and source packages change nothing that a kernel sees.
-///
-/// # Errors
-/// Where it is no such list.
 pub fn parse(body: &[u8]) -> serde_json::Result<Vec<CommitStep>> {
     let body: CommitBody = serde_json::from_slice(body)?;
     Ok(body.steps.into_iter().filter_map(package).collect())
@@ -77,7 +74,8 @@ fn package(step: RawStep) -> Option<CommitStep> {
     })
 }
 
-/// True of the characters that names and versions of packages are made of. They become part of file names and of rpm's arguments.
+/// True of the characters that names and versions of packages are made of, which become
+/// arguments of rpm's.
 fn is_plain(word: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+~^-".contains(&byte);
     !word.starts_with('-') && word.bytes().all(is_plain)
