@@ -112,16 +112,16 @@ impl Directory {
         self.kind(name).is_some_and(|kind| kind != NameKind::Config)
     }
 
-    /// Its file `name` is a kernel image: where it comes among those of the directory,
-    /// which begin with the names that are read, `vmlinuz` before `vmlinux`.
-    pub fn image_rank(self, name: &str) -> Option<ImageRank<'_>> {
+    /// Its file `name` is a kernel image: whether it is an
+    /// [`OtherImage`](Role::OtherImage), and what orders it further among those of the
+    /// directory, `vmlinuz` before `vmlinux`.
+    pub fn image_rank(self, name: &str) -> Option<(bool, Reverse<&str>)> {
         let is_other = match self.kind(name.as_bytes())? {
             NameKind::Image => false,
             NameKind::OtherImage => true,
             NameKind::Module | NameKind::Config => return None,
         };
-        let name = Reverse(name);
-        Some(ImageRank { is_other, name })
+        Some((is_other, Reverse(name)))
     }
 
     fn kind(self, name: &[u8]) -> Option<NameKind> {
@@ -134,14 +134,6 @@ impl Directory {
             Self::Modules => module(name),
         }
     }
-}
-
-/// The order in which the images of a directory are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ImageRank<'n> {
-    /// It is an [`OtherImage`](Role::OtherImage).
-    pub is_other: bool,
-    name: Reverse<&'n str>,
 }
 
 /// A directory of the root, and what of a path is below it.

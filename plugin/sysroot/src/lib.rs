@@ -141,13 +141,13 @@ impl Root {
                 .iter()
                 .filter_map(|name| directory.image_rank(name).zip(Some(name)));
             let mut has_usual = false;
-            for (rank, name) in ranked.collect::<BTreeMap<_, _>>() {
+            for ((is_other, _), name) in ranked.collect::<BTreeMap<_, _>>() {
                 let inside = Path::new(&dir).join(name);
                 let file = self.resolve(&inside).ok().filter(|file| file.is_file());
-                let Some(file) = file.filter(|_| !(rank.is_other && has_usual)) else {
+                let Some(file) = file.filter(|_| !(is_other && has_usual)) else {
                     continue;
                 };
-                has_usual |= !rank.is_other;
+                has_usual |= !is_other;
                 if !images.iter().any(|image| image.file == file) {
                     images.push(ImageFile { inside, file });
                 }

@@ -12,7 +12,7 @@ use super::collector::{Collector, Slot};
 use super::systemd_boot::LoaderEntry;
 use super::volume::Volume;
 use super::{BootMethod, BootPath, BootProblem};
-use crate::kernel::image;
+use crate::kernel::image::{self, Uki};
 
 /// Where entries of type 1 lie.
 const ENTRIES: &str = "loader/entries";
@@ -95,11 +95,11 @@ fn image(
     let mut release = entry.release().map(str::to_owned);
     if entry.program == Program::Uki {
         via.unified = true;
-        match UkiTexts::read(&image.file) {
-            Ok(uki) => {
+        match read_uki(&image.file) {
+            Ok((own, uki)) => {
                 // What the entry says is handed to the image in place of its own.
-                via.options = via.options.or(uki.options);
-                release = uki.release.or(release);
+                via.options = via.options.or(uki.cmdline);
+                release = own.or(release);
             }
             Err(what) => collector.problems.push(problem(entry.line, what)),
         }
@@ -141,30 +141,34 @@ pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loader
         let path = format!("{UKIS}/{}", name.file);
         let shown = volume.show(&path);
         let image = volume.find(&path);
-        let uki = image.and_then(|image| Ok((UkiTexts::read(&image.file)?, image)));
-        let (uki, image) = match uki {
+        let found = image.and_then(|image| Ok((read_uki(&image.file)?, image)));
+        let ((release, uki), image) = match found {
             Ok(found) => found,
             Err(what) => {
                 collector.problems.push(BootProblem::new(&shown, what));
                 continue;
             }
         };
-        let title = uki.first_of(&["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"]);
+        // `bootspec_pick_name_version_sort_key()`, src/fundamental/bootspec-fundamental.c
+        // of systemd.
+        let text = uki.os_release.unwrap_or_default();
+        let first_of = |keys: &[&str]| keys.iter().find_map(|key| os_release_value(&text, key));
+        let title = first_of(&["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"]);
         let via = BootPath {
             id: Some(name.id.clone()),
             title: title.clone(),
-            options: uki.options.clone(),
+            options: uki.cmdline,
             ..BootPath::new(BootMethod::Uki, shown)
         };
         candidates.push(LoaderEntry {
             name,
-            sort_key: uki.first_of(&["IMAGE_ID", "ID"]),
+            sort_key: first_of(&["IMAGE_ID", "ID"]),
             machine_id: None,
-            version: uki.first_of(&["IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID"]),
+            version: first_of(&["IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID"]),
             type1: false,
             listed: title.is_some(),
             title,
-            slot: collector.take(image, uki.release.as_deref(), via),
+            slot: collector.take(image, release.as_deref(), via),
         });
     }
     candidates
@@ -179,38 +183,14 @@ fn are_type1(volume: &Volume, collector: &mut Collector<'_>) -> bool {
     text.is_none_or(|text| text.trim_end() == "type1")
 }
 
-/// The texts in a unified kernel image.
-#[derive(Debug)]
-struct UkiTexts {
-    /// The kernel's release.
-    release: Option<String>,
-    /// The kernel's command line.
-    options: Option<String>,
-    /// An os-release(5).
-    os_release: String,
-}
-
-impl UkiTexts {
-    /// Of the file `path`; what was expected, if it is something else.
-    fn read(path: &Path) -> Result<Self, String> {
-        let peek = image::peek(path);
-        let peek = peek.map_err(|error| format!("a unified kernel image: {error}"))?;
-        let none = "a unified kernel image: a PE file with a section .linux";
-        let uki = peek.uki.ok_or(none)?;
-        Ok(Self {
-            release: uki.uname.or(peek.release),
-            options: uki.cmdline,
-            os_release: uki.os_release.unwrap_or_default(),
-        })
-    }
-
-    /// The value of the first of these keys of its os-release that is set
-    /// (`bootspec_pick_name_version_sort_key()`,
-    /// src/fundamental/bootspec-fundamental.c of systemd).
-    fn first_of(&self, keys: &[&str]) -> Option<String> {
-        keys.iter()
-            .find_map(|key| os_release_value(&self.os_release, key))
-    }
+/// Reads the unified kernel image in the file `path`: its release, if it tells that,
+/// and what it says; or what was expected, if it is something else.
+fn read_uki(path: &Path) -> Result<(Option<String>, Uki), String> {
+    let peek = image::peek(path);
+    let peek = peek.map_err(|error| format!("a unified kernel image: {error}"))?;
+    let none = "a unified kernel image: a PE file with a section .linux";
+    let uki = peek.uki.ok_or(none)?;
+    Ok((uki.uname.clone().or(peek.release), uki))
 }
 
 /// The value of a key in the text of an os-release(5); not empty.

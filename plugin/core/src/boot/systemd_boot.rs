@@ -207,12 +207,12 @@ pub fn choose<'e>(
     items: impl IntoIterator<Item = &'e LoaderEntry>,
     wishes: &[DefaultPattern],
     ids: &[Ids],
-) -> Chosen<'e> {
+) -> ChosenEntry<'e> {
     let mut menu: Vec<&LoaderEntry> = items.into_iter().collect();
     menu.sort_by(|a, b| order(a, b));
     let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
     let first = choices.next().ok_or("no boot loader is known")?;
-    let chosen = |choice: &Chosen<'e>| {
+    let chosen = |choice: &ChosenEntry<'e>| {
         choice
             .as_ref()
             .ok()
@@ -229,9 +229,9 @@ pub fn choose<'e>(
 }
 
 /// The entry, and what chose it, in words for a report; or why that cannot be told.
-type Chosen<'e> = Result<(&'e LoaderEntry, String), String>;
+type ChosenEntry<'e> = Result<(&'e LoaderEntry, String), String>;
 
-fn choose_by<'e>(menu: &[&'e LoaderEntry], wishes: &[DefaultPattern], ids: Ids) -> Chosen<'e> {
+fn choose_by<'e>(menu: &[&'e LoaderEntry], wishes: &[DefaultPattern], ids: Ids) -> ChosenEntry<'e> {
     for DefaultPattern { pattern, by } in wishes {
         let pattern = pattern.to_ascii_lowercase();
         if pattern.len() > MAX_PATTERN {

@@ -31,6 +31,7 @@ use crate::module::source::Regular;
 pub(crate) use detect::read;
 pub use peek::peek;
 pub(crate) use peek::same_build;
+pub(crate) use uki::Uki;
 
 /// The longest kernel that is decompressed, in bytes. Distributions' have 30
 /// to 60 MB; one with DWARF inside is only read where it is not compressed.
