@@ -195,11 +195,11 @@ fn read_uki(path: &Path) -> Result<(Option<String>, Uki), String> {
 
 /// The value of a key in the text of an os-release(5); not empty.
 pub(crate) fn os_release_value(text: &str, key: &str) -> Option<String> {
-    let values = text.lines().filter_map(|line| {
+    let mut values = text.lines().filter_map(|line| {
         let (name, value) = line.trim().split_once('=')?;
         (name == key).then(|| unquoted(value))
     });
-    let value = values.last().filter(|value| !value.is_empty());
+    let value = values.next_back().filter(|value| !value.is_empty());
     value.map(str::to_owned)
 }
 

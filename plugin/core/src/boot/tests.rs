@@ -36,7 +36,7 @@ impl Place {
         place
     }
 
-    fn file(&self, path: &str, content: impl AsRef<[u8]>) -> &Self {
+    fn file(&self, path: &str, content: &(impl AsRef<[u8]> + ?Sized)) -> &Self {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
@@ -54,7 +54,7 @@ impl Place {
         let has_text = |(_, text): &(_, &str)| !text.is_empty();
         let sections = sections.into_iter().filter(has_text);
         let sections = sections.map(|(name, text)| (name, text.as_bytes()));
-        self.file(path, uki(&sections.collect::<Vec<_>>()))
+        self.file(path, &uki(&sections.collect::<Vec<_>>()))
     }
 
     fn link(&self, path: &str, target: &str) -> &Self {
