@@ -29,13 +29,15 @@ const MAX_TRIES: usize = 64;
 /// right one.
 const NO_ACCIDENT: usize = 1 << 20;
 
-/// Unpacks the kernel in `image`: its bytes, and where its base BTF is, nowhere if that
-/// is empty. `None` if none is in there.
+/// The bytes of a kernel, and where its base BTF is: nowhere if that is empty.
+type Unpacked = (Vec<u8>, Range<usize>);
+
+/// Unpacks the kernel in `image`. `None` if none is in there.
 ///
 /// # Errors
 /// [`Error::Malformed`] if there is one that is cut short or damaged. All tries together unpack no
 /// more than [`MAX_KERNEL`] bytes.
-pub(crate) fn unpack(image: &[u8]) -> Result<Option<(Vec<u8>, Range<usize>)>, Error> {
+pub(crate) fn unpack(image: &[u8]) -> Result<Option<Unpacked>, Error> {
     let mut left = MAX_KERNEL;
     let mut kernel = Vec::new();
     let places = (CODE..image.len()).step_by(ALIGN).filter_map(|at| {
