@@ -142,10 +142,7 @@ mod tests {
             expected.map(|(name, r)| (name.to_owned(), r)).into()
         );
         assert!(!log.is_cut);
-    }
-
-    #[test]
-    fn a_log_that_begins_later_is_cut() {
+        // One that begins later is cut.
         assert!(read_text("6,7,1,-;x\n").is_cut);
         assert!(!read_text("").is_cut);
     }

@@ -51,10 +51,7 @@ mod tests {
         ] {
             assert_eq!(name_of_file(file), name, "{file}");
         }
-    }
-
-    #[test]
-    fn what_cannot_be_shown_is_escaped() {
+        // What cannot be shown is escaped.
         let file = OsStr::from_bytes(b"/x/a\xff-\x1b.ko");
         assert_eq!(name_of_file(file), "a\\xff_\\x1b");
     }
