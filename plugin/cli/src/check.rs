@@ -65,7 +65,6 @@ fn run_built(args: Check) -> anyhow::Result<Outcome> {
         targets.add_all(&args.kernels, true, &mut evaluator)?;
     }
     let mut check = BuildCheck {
-        given: !args.kernels.is_empty(),
         root: &root,
         config: config.as_ref(),
         evaluator,
@@ -76,7 +75,14 @@ fn run_built(args: Check) -> anyhow::Result<Outcome> {
         },
     };
     let input = check.collect(&args.paths);
-    check.find_kernels(&input);
+    for release in input.releases() {
+        let ids = match args.kernels.is_empty() {
+            true => check.found_for(&release, &input),
+            // They are all there are.
+            false => check.given_for(&release),
+        };
+        check.kernels.insert(release, ids);
+    }
     check.judge(&input);
     let Judged { modules, errors } = check.judged;
     let causes = check.evaluator.causes().clone();
@@ -132,8 +138,6 @@ fn release_in(path: &Path) -> Option<String> {
 
 /// What a build has made, and what came of it.
 struct BuildCheck<'a> {
-    /// Kernels were named: they are all there are.
-    given: bool,
     root: &'a Root,
     config: Option<&'a KernelConfig>,
     evaluator: Evaluator,
@@ -191,22 +195,12 @@ impl BuildCheck<'_> {
         }
     }
 
-    fn find_kernels(&mut self, input: &Input) {
-        for release in input.releases() {
-            let ids = match self.given {
-                true => self.given_for(&release),
-                false => self.found_for(&release, input),
-            };
-            self.kernels.insert(release, ids);
-        }
-    }
-
     /// Of the kernels given, those of the release; where none is, all.
     fn given_for(&self, release: &str) -> Vec<usize> {
         let entries = self.evaluator.entries();
         let of_it = entries
             .iter()
-            .filter(|entry| entry.release.as_deref() == Some(release));
+            .filter(|e| e.release.as_deref() == Some(release));
         let ids: Vec<usize> = of_it.map(|entry| entry.id).collect();
         match ids.is_empty() {
             true => entries.iter().map(|entry| entry.id).collect(),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use btf_guard_core::config::{self, Config, ConfigProblem, Loaded, word};
 use btf_guard_core::kernel::Target;
-use btf_guard_core::policy::{Effect, Patterns, Rule, Severity, Table, built_in};
+use btf_guard_core::policy::{Effect, Rule, Severity, Table, built_in};
 use btf_guard_core::verdict::Kind;
 use btf_guard_protocol::terminal::escape;
 use serde::Serialize;
@@ -50,9 +50,7 @@ fn mistake(path: &Path) -> Option<ConfigProblem> {
     let opened = File::open(path).and_then(|f| f.take(MAX_FILE + 1).read_to_end(&mut text));
     let what = match opened {
         Ok(length) if length as u64 > MAX_FILE => format!("it is longer than {MAX_FILE} bytes"),
-        Ok(_) => {
-            return config::parse(&Config::default(), path, text).err();
-        }
+        Ok(_) => return config::parse(&Config::default(), path, text).err(),
         Err(error) => error.to_string(),
     };
     Some(ConfigProblem {
@@ -151,9 +149,8 @@ fn rule(rule: &Rule) -> RuleEntry {
         ("repository", &rule.repository),
         ("release", &rule.release),
     ] {
-        let Patterns(patterns) = names;
-        if !patterns.is_empty() {
-            let all: Vec<&str> = patterns.iter().map(glob::Pattern::as_str).collect();
+        if !names.is_empty() {
+            let all: Vec<&str> = names.iter().map(glob::Pattern::as_str).collect();
             says.push((key, all.join(", ")));
         }
     }

@@ -58,8 +58,12 @@ pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
         let off = source.filter(|source| *source == OverrideSource::CommandLine);
         let off = off.filter(|_| plan.stage == Stage::Pre);
         output::json(&JudgeOutput {
+            report: &report,
+            messages: Vec::new(),
+            keys: &[],
             overrides: off.map(Override::of).into_iter().collect(),
-            ..JudgeOutput::of(&report)
+            once: Vec::new(),
+            fallback: None,
         })?;
         return Ok(Outcome::Done);
     }
@@ -96,27 +100,14 @@ pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
         }));
     }
     output::json(&JudgeOutput {
+        report: &report,
         messages: told,
         keys: &keys,
         overrides,
         once,
         fallback,
-        ..JudgeOutput::of(&report)
     })?;
     Ok(Outcome::Done)
-}
-
-impl<'a> JudgeOutput<'a> {
-    fn of(report: &'a Report) -> Self {
-        Self {
-            report,
-            messages: Vec::new(),
-            keys: &[],
-            overrides: Vec::new(),
-            once: Vec::new(),
-            fallback: None,
-        }
-    }
 }
 
 fn read_plan() -> anyhow::Result<Plan> {

@@ -322,6 +322,10 @@ mod tests {
         ZypperArgs::command().debug_assert();
     }
 
+    fn parsed<P: Parser>(words: &str) -> Result<P, clap::Error> {
+        P::try_parse_from(format!("x {words}").split(' '))
+    }
+
     #[test]
     fn zyppers_words_mean_the_same_as_our_own() {
         for (zypper, own) in [
@@ -341,20 +345,12 @@ mod tests {
             ("check --kernel all a.ko", "check --kernel all a.ko"),
             ("kernels", "kernels"),
         ] {
-            let words = |line: &str| format!("x {line}");
-            let zypper = ZypperArgs::try_parse_from(words(zypper).split(' ')).unwrap();
-            let own = Args::try_parse_from(words(own).split(' ')).unwrap();
-            assert_eq!(
-                format!("{:?}", Command::from(zypper)),
-                format!("{:?}", own.command)
-            );
+            let zypper = Command::from(parsed::<ZypperArgs>(zypper).unwrap());
+            let own = parsed::<Args>(own).unwrap().command;
+            assert_eq!(format!("{zypper:?}"), format!("{own:?}"));
         }
         for wrong in ["in", "remove a", "up a", "judge", "preflight dnf upgrade"] {
-            let words = format!("x {wrong}");
-            assert!(
-                ZypperArgs::try_parse_from(words.split(' ')).is_err(),
-                "{wrong}"
-            );
+            assert!(parsed::<ZypperArgs>(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -367,17 +363,16 @@ mod tests {
             "dnf -- --x",
             "zypper",
         ] {
-            let words = format!("x preflight {wrong}");
-            assert!(Args::try_parse_from(words.split(' ')).is_err(), "{wrong}");
+            let words = format!("preflight {wrong}");
+            assert!(parsed::<Args>(&words).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_format_that_is_not_there_says_what_is() {
-        let parse = |words: &str| Args::try_parse_from(words.split(' '));
-        assert!(parse("x check --format prometheus").is_ok());
-        assert!(parse("x kernels --format json").is_ok());
-        let error = parse("x kernels --format prometheus").unwrap_err();
+        assert!(parsed::<Args>("check --format prometheus").is_ok());
+        assert!(parsed::<Args>("kernels --format json").is_ok());
+        let error = parsed::<Args>("kernels --format prometheus").unwrap_err();
         let error = error.to_string();
         assert!(error.contains("possible values: text, json"), "{error}");
     }

@@ -14,7 +14,7 @@ use toml::{Spanned, Value};
 use super::error::place;
 use super::{Config, ConfigProblem, DEFAULT_LOG, MAX_RULES, OnError, word};
 use crate::kernel::Target;
-use crate::policy::{Effect, Expiry, Patterns, Rule, Set, Severity, Table, built_in, pattern};
+use crate::policy::{Effect, Expiry, Rule, Set, Severity, Table, built_in, pattern};
 use crate::verdict::Kind;
 
 #[derive(Deserialize)]
@@ -56,15 +56,15 @@ enum Jsonl {
 #[serde(deny_unknown_fields, expecting = "a table")]
 struct RuleText {
     #[serde(default, deserialize_with = "names")]
-    package: Patterns,
+    package: Vec<Pattern>,
     #[serde(default, deserialize_with = "modules")]
-    module: Patterns,
+    module: Vec<Pattern>,
     #[serde(default, deserialize_with = "names")]
-    vendor: Patterns,
+    vendor: Vec<Pattern>,
     #[serde(default, deserialize_with = "names")]
-    repository: Patterns,
+    repository: Vec<Pattern>,
     #[serde(default, deserialize_with = "names")]
-    release: Patterns,
+    release: Vec<Pattern>,
     #[serde(default, deserialize_with = "list")]
     verdict: Vec<Kind>,
     moment: Option<Target>,
@@ -189,20 +189,22 @@ fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T
     all.collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
-fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Patterns, D::Error> {
+fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Pattern>, D::Error> {
     patterns(from, false)
 }
 
 /// In names of modules `-` and `_` are the same.
-fn modules<'de, D: Deserializer<'de>>(from: D) -> Result<Patterns, D::Error> {
+fn modules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Pattern>, D::Error> {
     patterns(from, true)
 }
 
-fn patterns<'de, D: Deserializer<'de>>(from: D, of_modules: bool) -> Result<Patterns, D::Error> {
+fn patterns<'de, D: Deserializer<'de>>(
+    from: D,
+    of_modules: bool,
+) -> Result<Vec<Pattern>, D::Error> {
     let texts: Vec<String> = list(from)?;
     let patterns = texts.iter().map(|text| pattern(text, of_modules));
-    let patterns: Result<Vec<Pattern>, _> = patterns.collect();
-    patterns.map(Patterns).map_err(D::Error::custom)
+    patterns.collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
 /// A date of TOML's own, without quotes, is one, too.

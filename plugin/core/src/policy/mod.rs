@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Target;
 use crate::verdict::{Judgement, Kind};
 pub use expiry::Expiry;
-pub use rule::{Effect, Patterns, Provenance, Rule, Subject, pattern};
+pub use rule::{Effect, Provenance, Rule, Subject, pattern};
 
 /// How bad a verdict is.
 #[derive(

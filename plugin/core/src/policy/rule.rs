@@ -44,19 +44,9 @@ pub struct Provenance<'a> {
     pub repository: Option<&'a str>,
 }
 
-/// Names that are meant: any of the patterns; all, where there are none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Patterns(pub Vec<Pattern>);
-
-impl Patterns {
-    fn matches(&self, name: Option<&str>) -> bool {
-        let one = |pattern: &Pattern| name.is_some_and(|name| pattern.matches(name));
-        self.0.is_empty() || self.0.iter().any(one)
-    }
-
-    fn are_given(&self) -> bool {
-        !self.0.is_empty()
-    }
+fn matches(patterns: &[Pattern], name: Option<&str>) -> bool {
+    let one = |pattern: &Pattern| name.is_some_and(|name| pattern.matches(name));
+    patterns.is_empty() || patterns.iter().any(one)
 }
 
 /// A pattern of names.
@@ -99,21 +89,22 @@ impl Effect {
     }
 }
 
-/// One rule. What is not given matches everything.
+/// One rule. Names are meant by any of the patterns, all where there are none; what is
+/// not given matches everything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// What made it, its name, and its reason.
     pub source: Override,
     /// Packages of the transaction: the module's or the kernel's.
-    pub package: Patterns,
+    pub package: Vec<Pattern>,
     /// Who built that package.
-    pub vendor: Patterns,
+    pub vendor: Vec<Pattern>,
     /// Where that package was fetched from.
-    pub repository: Patterns,
+    pub repository: Vec<Pattern>,
     /// Modules; `-` in their names is `_` here.
-    pub module: Patterns,
+    pub module: Vec<Pattern>,
     /// Kernels, by their releases.
-    pub release: Patterns,
+    pub release: Vec<Pattern>,
     /// Verdicts; every one where there are none.
     pub verdicts: Vec<Kind>,
     /// When the kernel matters.
@@ -125,22 +116,6 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// One that is about everything and has no end.
-    pub(crate) fn new(source: Override, effect: Effect) -> Self {
-        Self {
-            source,
-            package: Patterns::default(),
-            vendor: Patterns::default(),
-            repository: Patterns::default(),
-            module: Patterns::default(),
-            release: Patterns::default(),
-            verdicts: Vec::new(),
-            moment: None,
-            expires: None,
-            effect,
-        }
-    }
-
     /// True if it is used up by the transaction that it helps.
     pub fn is_one_shot(&self) -> bool {
         self.source.source == OverrideSource::OneShot
@@ -151,19 +126,19 @@ impl Rule {
         (self.verdicts.is_empty() || self.verdicts.contains(&subject.verdict))
             && self.moment.is_none_or(|moment| moment == subject.moment)
             && !self.expires.as_ref().is_some_and(has_ended)
-            && self.release.matches(subject.release)
-            && self.module.matches(Some(subject.module))
+            && matches(&self.release, subject.release)
+            && matches(&self.module, Some(subject.module))
             && self.is_about_package(subject.origins)
     }
 
     /// All that is said of packages is said of one package.
     fn is_about_package(&self, origins: &[Provenance<'_>]) -> bool {
-        let (package, vendor, repository) = (&self.package, &self.vendor, &self.repository);
-        let is_given = package.are_given() || vendor.are_given() || repository.are_given();
+        let all = [&self.package, &self.vendor, &self.repository];
+        let is_given = all.iter().any(|patterns| !patterns.is_empty());
         let fits = |origin: &Provenance<'_>| {
-            package.matches(Some(origin.package))
-                && vendor.matches(origin.vendor)
-                && repository.matches(origin.repository)
+            matches(&self.package, Some(origin.package))
+                && matches(&self.vendor, origin.vendor)
+                && matches(&self.repository, origin.repository)
         };
         !is_given || origins.iter().any(fits)
     }

@@ -20,7 +20,7 @@ use btf_guard_protocol::state::trusted_dir::{NotTrusted, Private, ReadError};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigPaths, Effect, Patterns, Rule, pattern};
+use super::{ConfigPaths, Effect, Rule, pattern};
 
 pub use until::When;
 
@@ -91,13 +91,22 @@ impl Token {
             id: Some(self.id.clone()),
             reason: Some(self.reason.clone()),
         };
-        let mut rule = Rule::new(source, effect);
-        if let Some(package) = &self.package {
+        let pattern = |text: &String| {
             let nothing = || glob::Pattern::new("").unwrap_or_default();
-            let pattern = pattern(package, false).unwrap_or_else(|_| nothing());
-            rule.package = Patterns(vec![pattern]);
+            pattern(text, false).unwrap_or_else(|_| nothing())
+        };
+        Rule {
+            source,
+            package: self.package.iter().map(pattern).collect(),
+            vendor: Vec::new(),
+            repository: Vec::new(),
+            module: Vec::new(),
+            release: Vec::new(),
+            verdicts: Vec::new(),
+            moment: None,
+            expires: None,
+            effect,
         }
-        rule
     }
 }
 
