@@ -27,9 +27,9 @@ struct File {
     #[serde(default)]
     severity_if_needed: Severities,
     #[serde(default)]
-    log: Log,
+    log: LogKeys,
     #[serde(default)]
-    rule: Vec<Spanned<RuleText>>,
+    rule: Vec<Spanned<RuleKeys>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -41,7 +41,7 @@ struct Severities {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-struct Log {
+struct LogKeys {
     jsonl: Option<Spanned<Jsonl>>,
 }
 
@@ -54,7 +54,7 @@ enum Jsonl {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-struct RuleText {
+struct RuleKeys {
     #[serde(default, deserialize_with = "names")]
     package: Vec<Pattern>,
     #[serde(default, deserialize_with = "modules")]
@@ -74,7 +74,7 @@ struct RuleText {
     expires: Option<Expiry>,
 }
 
-impl RuleText {
+impl RuleKeys {
     /// The rule, which is named after its place.
     fn rule(self, place: String) -> Rule {
         let reason = self.reason.as_deref().map(str::trim);
