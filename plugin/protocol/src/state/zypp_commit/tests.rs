@@ -80,7 +80,8 @@ fn a_decision_arrives() {
 #[test]
 fn one_that_is_not_for_this_commit_is_refused_and_removed() {
     let day = 24 * 60 * 60;
-    let cases: [(fn(&mut Handoff), &str); 8] = [
+    type Change = fn(&mut Handoff);
+    let cases: [(Change, &str); 8] = [
         (|h| h.pid += 1, "it is for another process"),
         (|h| h.started += 1, "it is for another process"),
         (|h| h.boot.push('0'), "it is from before the last boot"),
