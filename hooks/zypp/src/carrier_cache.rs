@@ -103,9 +103,6 @@ impl CarrierCache {
 
     /// Keeps it after a commit, which has changed what is installed, in place of what
     /// was known before; not where something else has changed as well.
-    ///
-    /// # Errors
-    /// Where it cannot be written, or the directory is not this user's alone.
     pub fn keep(mut self, cache: &Path, sources: Sources<'_>) -> Result<(), NotTrusted> {
         let Some(now) = RepositoryState::now(sources) else {
             return Ok(());

@@ -47,10 +47,8 @@ pub struct Frame {
     pub body: Vec<u8>,
 }
 
-/// Reads one frame; `None` where the stream ends before it.
-///
-/// # Errors
-/// [`Error`]; where the next frame would begin is then not known.
+/// Reads one frame; `None` where the stream ends before it. After an error it is not
+/// known where the next frame would begin.
 pub fn read(input: &mut impl BufRead) -> Result<Option<Frame>, Error> {
     let Some(command) = command(input)? else {
         return Ok(None);

@@ -39,7 +39,6 @@ pub struct Judge {
     pub timeout: Duration,
 }
 
-/// The judge as it is installed.
 impl Default for Judge {
     fn default() -> Self {
         Self {
@@ -74,13 +73,8 @@ impl Judge {
     }
 }
 
-/// Asks the judge. Whatever happens, the child is gone when this returns.
-///
-/// The plan names the packages by their descriptors' numbers.
-///
-/// # Errors
-///
-/// Where the judge cannot be started or listened to, or its answer is not one.
+/// Asks the judge. Whatever happens, the child is gone when this returns. The plan names
+/// the packages by their descriptors' numbers.
 pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer, ChildError> {
     let who = "the judge";
     let limits = Limits {
@@ -97,10 +91,7 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
     })
 }
 
-/// The judge's answer in `text`, which is kept as it is, too.
-///
-/// # Errors
-/// What is not understood, in words.
+/// The judge's answer in `text`, which is kept as it is, too; or why it is none.
 pub fn understand(text: Vec<u8>) -> Result<Answer, String> {
     // What is skipped in bytes is not looked at closely enough to be kept as text.
     let text = String::from_utf8(text).map_err(|_| "it is not UTF-8")?;

@@ -33,9 +33,6 @@ pub struct Process {
 
 impl Process {
     /// The living process of that number.
-    ///
-    /// # Errors
-    /// Where there is none, or `/proc` does not tell.
     pub fn find(pid: u32) -> io::Result<Self> {
         let mut stat = Vec::with_capacity(USUAL_STAT);
         File::open(format!("/proc/{pid}/stat"))?
@@ -56,9 +53,6 @@ impl Process {
 
     /// When it started, in seconds since 1970: less than two too early, never too
     /// late.
-    ///
-    /// # Errors
-    /// Where `/proc` does not tell when the machine was started.
     pub fn started_at(self) -> io::Result<u64> {
         let mut stat = String::new();
         File::open("/proc/stat")?
@@ -78,9 +72,6 @@ impl Process {
     }
 
     /// Is it this process, or one that this process descends from?
-    ///
-    /// # Errors
-    /// Where `/proc` does not tell.
     pub fn is_ancestor_of_mine(self) -> io::Result<bool> {
         let mut process = Self::find(std::process::id())?;
         for _ in 0..MAX_ANCESTORS {
@@ -108,9 +99,6 @@ pub fn parse(stat: &str) -> Option<(char, u32, u64)> {
 }
 
 /// What the kernel names this boot by.
-///
-/// # Errors
-/// Where `/proc` does not tell.
 pub fn boot_id() -> io::Result<String> {
     let mut id = String::new();
     File::open("/proc/sys/kernel/random/boot_id")?

@@ -23,9 +23,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Has the outcome of an answer written down, if there is anything to write, by the
 /// program that also judges. In the client's last run overrides that hold once are
 /// used up first; where that fails, the answer becomes what it is without them.
-///
-/// # Errors
-/// Where it cannot be started, is late, or could write it nowhere.
 pub fn settle(
     judge: &Judge,
     client: String,
@@ -54,10 +51,8 @@ pub fn settle(
     }
 }
 
-/// What becomes of a transaction for which there is no answer.
-///
-/// # Errors
-/// As [`settle`]; then it goes on.
+/// What becomes of a transaction for which there is no answer; where this fails too,
+/// it goes on.
 pub fn settle_without_answer(
     judge: &Judge,
     client: String,

@@ -11,10 +11,7 @@ use rustix::thread::gettid;
 
 /// Writes a file of this mode, whatever the umask is: whoever opens `name` sees all
 /// of it or what was there before. No link is followed in the directory, and nothing
-/// that is there is written to.
-///
-/// # Errors
-/// Those of the system; then nothing new is there.
+/// that is there is written to. Where this fails, nothing new is there.
 pub fn replace_file(dir: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> io::Result<()> {
     let dir = dir.as_fd();
     // No two threads that live have the same number.

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! The child process that asks libzypp: `btf-guard-zypp-fetch`.
-//!
-//! [`crate::zypp`] says what it reads and writes.
+//! The child process that asks libzypp: `btf-guard-zypp-fetch`, in terms of [`crate::zypp`].
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,9 +36,6 @@ pub fn installed() -> PathBuf {
 /// Asks it, and passes on how far it is: in the background of this process, for no
 /// longer than `timeout`; without one as a part of this process's job, for as long
 /// as it takes.
-///
-/// # Errors
-/// Where the program cannot be started or listened to, or libzypp has no answer.
 pub fn ask(
     program: &Path,
     request: &Request,
@@ -71,7 +66,6 @@ pub fn ask(
     // libzypp asks the environment for proxies, for one.
     let command = Command::new(program);
     let ended = btf_guard_subprocess::lines(command, input, group, &limits, &mut each)?;
-    // The last line counts.
     match last {
         Some(Line::Result(outcome)) => Ok(outcome),
         Some(Line::Error(FetchFailure { what, detail })) => Err(Error::Libzypp { what, detail }),

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A child process that is listened to: until its end, a deadline, or too much.
-//!
-//! It may crash, hang, or write without end; whatever happens, it is gone when
-//! the caller goes on.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -23,9 +20,6 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Runs the command with `input` on its standard input and these descriptors
 /// open under the numbers that they have here. Whatever happens, the child is
 /// gone when this returns.
-///
-/// # Errors
-/// Where it cannot be started or listened to, is late, or writes too much.
 pub fn run(
     command: Command,
     input: File,
@@ -45,9 +39,6 @@ pub fn run(
 
 /// The same for a child that has to succeed, and of which counts what it writes
 /// before: `stdout` has it, whatever comes of the child then.
-///
-/// # Errors
-/// As [`run`], and [`ChildError::Ended`].
 pub fn run_into(
     command: Command,
     input: File,

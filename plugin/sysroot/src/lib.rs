@@ -28,10 +28,7 @@ pub struct Root {
 }
 
 impl Root {
-    /// A root at `path`.
-    ///
-    /// # Errors
-    /// If `path` is not a directory that can be reached.
+    /// A root at `path`, which must be a directory.
     pub fn new(path: &Path) -> io::Result<Self> {
         let path = fs::canonicalize(path)?;
         if path.is_dir() {
@@ -64,10 +61,6 @@ impl Root {
 
     /// Follows every link of a path inside this root and returns where it ends,
     /// as a path of this process that holds no link any more.
-    ///
-    /// # Errors
-    /// If something on the way does not exist or cannot be read, or there are
-    /// too many links.
     pub fn resolve(&self, inside: &Path) -> io::Result<PathBuf> {
         let mut reached = self.path.clone();
         let mut depth = 0_usize;

@@ -28,18 +28,12 @@ pub struct Package {
 
 impl Package {
     /// Opens a package file and reads its header.
-    ///
-    /// # Errors
-    /// [`Error`] if it cannot be read or is not a package.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::of(File::open(path)?)
     }
 
     /// Reads the header of an open package file, from its start. The file's own
     /// position is neither used nor moved: it may be shared with another process.
-    ///
-    /// # Errors
-    /// [`Error`] if it cannot be read or is not a package.
     pub fn of(file: File) -> Result<Self, Error> {
         let mut input = io::BufReader::new(FileAt {
             file: &file,
@@ -85,12 +79,8 @@ impl Package {
     /// asks for to `each`: the paths it is installed under (several for hard
     /// links) and its content. Files come in the archive's order; one at a time
     /// is held in memory. Unless `each` breaks off, the whole archive is held
-    /// against the header's file list.
-    ///
-    /// # Errors
-    /// [`Error`] if the payload is damaged, says something else than the
-    /// header, or a wanted file is larger than
-    /// [`MAX_FILE`](super::file_list::MAX_FILE).
+    /// against the header's file list. A wanted file that is larger than
+    /// [`MAX_FILE`](super::file_list::MAX_FILE) is an error.
     pub fn extract(
         &self,
         wanted: impl Fn(&Path) -> bool,

@@ -40,9 +40,6 @@ pub(crate) struct InstalledPackage {
 
 impl Rpm<'_> {
     /// The installed packages of these names that hold modules or images.
-    ///
-    /// # Errors
-    /// Where rpm cannot be started or gives no answer within `timeout`.
     pub(crate) fn kernel_packages(
         self,
         names: &[&str],
@@ -62,9 +59,6 @@ impl Rpm<'_> {
     }
 
     /// The value of a macro, without blanks around it.
-    ///
-    /// # Errors
-    /// Where rpm cannot be started, fails, or gives no answer within `timeout`.
     pub fn expand(self, value: &str, timeout: Duration) -> Result<String, ChildError> {
         let mut command = self.command();
         command.args(["--eval", value]);

@@ -52,9 +52,6 @@ struct StoredPackage {
 
 impl Account {
     /// What dnf5 has stored; its packages lie below `directory`.
-    ///
-    /// # Errors
-    /// What is not understood.
     pub fn stored(json: &[u8], directory: &Path) -> Result<Self, AccountError> {
         let stored: Stored = serde_json::from_slice(json)?;
         let mut account = Self::default();
@@ -72,9 +69,6 @@ impl Account {
     }
 
     /// Takes a line of dnf 4; `false` where it tells nothing of a package.
-    ///
-    /// # Errors
-    /// The line, where it tells of a package and is not understood.
     pub fn hear(&mut self, line: &str) -> Result<bool, AccountError> {
         let Some(line) = line.strip_prefix("---> Package ") else {
             return Ok(false);

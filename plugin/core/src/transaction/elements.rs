@@ -40,9 +40,6 @@ impl Elements {
     /// The elements of what comes. A package that speaks of modules or kernels
     /// and is not there makes the whole unknown: what it brings may be what the
     /// others need.
-    ///
-    /// # Errors
-    /// For the first such package, or what cannot be read.
     pub fn coming(outcome: &Resolution) -> Result<Self> {
         let mut elements = Self::default();
         let coming = |step: &&PackageStep| step.action == Action::Install;
@@ -93,9 +90,6 @@ impl Elements {
 
     /// Adds what goes: of the installed packages with modules those that the
     /// outcome speaks of, and those of a name in `replaced` that do not come.
-    ///
-    /// # Errors
-    /// Where rpm does not tell within `timeout`, or too much.
     pub fn going(
         &mut self,
         outcome: &Resolution,

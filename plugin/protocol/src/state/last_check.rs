@@ -18,7 +18,6 @@ use crate::procfs::Process;
 /// The version of [`ReportedState`].
 pub(crate) const SCHEMA: u32 = 1;
 
-/// Its name in the directory.
 const NAME: &str = "state.json";
 
 /// The longest that is read, in bytes: tens of thousands of keys.
@@ -65,17 +64,11 @@ impl ReportedState {
     }
 
     /// Writes it in place of what was known of an earlier transaction.
-    ///
-    /// # Errors
-    /// Those of the system; then nothing has changed.
     pub fn write(&self, dir: &Private) -> io::Result<()> {
         dir.write(NAME, &serde_json::to_vec(self)?)
     }
 
     /// Reads it. `None` where there is none, or one of another version.
-    ///
-    /// # Errors
-    /// [`NotTrusted`] where it is not this user's own file, or is too long.
     pub fn read(dir: &Private) -> Result<Option<Self>, NotTrusted> {
         let text = dir.read(NAME, MAX_STATE)?;
         let state = text.and_then(|text| serde_json::from_slice::<Self>(&text).ok());
@@ -83,9 +76,6 @@ impl ReportedState {
     }
 
     /// Removes it, if it is about this process.
-    ///
-    /// # Errors
-    /// [`NotTrusted`] where that cannot be known or done.
     pub fn remove(dir: &Private, process: Process) -> Result<(), NotTrusted> {
         if Self::read(dir)?.is_some_and(|state| state.is_of(process)) {
             dir.remove(NAME)?;

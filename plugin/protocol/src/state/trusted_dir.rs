@@ -91,19 +91,13 @@ enum Trust {
 }
 
 impl Private {
-    /// Opens the directory; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`NotTrusted`] where it is not this user's alone.
+    /// Opens a directory that is this user's alone; `None` where there is none.
     pub fn open(path: &Path) -> Result<Option<Self>, NotTrusted> {
         Self::open_as(path, Trust::Own)
     }
 
-    /// Opens a directory of root's, or of this user's, that others may read; `None`
-    /// where there is none.
-    ///
-    /// # Errors
-    /// [`NotTrusted`] where others can write it.
+    /// Opens a directory of root's, or of this user's, that others may read, not write;
+    /// `None` where there is none.
     pub fn of_system(path: &Path) -> Result<Option<Self>, NotTrusted> {
         Self::open_as(path, Trust::System)
     }
@@ -119,11 +113,8 @@ impl Private {
         Ok(Some(Self { dir, trust }))
     }
 
-    /// Opens the directory, and makes it first where there is none. Its parent
-    /// must be there.
-    ///
-    /// # Errors
-    /// [`NotTrusted`] where it cannot be made, or is not this user's alone.
+    /// [Opens](Self::open) the directory, and makes it first where there is none. Its
+    /// parent must be there.
     pub fn create(path: &Path) -> Result<Self, NotTrusted> {
         match mkdirat(CWD, path, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
@@ -133,9 +124,6 @@ impl Private {
     }
 
     /// Opens a file; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`NotTrusted`] where it is not a file of this user's alone.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, NotTrusted> {
         // Without NONBLOCK a pipe in its place would hold the reader.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -158,9 +146,6 @@ impl Private {
     }
 
     /// Reads a file of at most `limit` bytes; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`NotTrusted`] where it is not a file of this user's alone, or is longer.
     pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, NotTrusted> {
         let Some(file) = self.open_file(name)? else {
             return Ok(None);
@@ -180,9 +165,6 @@ impl Private {
     }
 
     /// Writes a file: whoever reads `name` sees all of it or what was before.
-    ///
-    /// # Errors
-    /// Those of the system; then nothing new is there.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         replace_file(&self.dir, name, bytes, Mode::RUSR | Mode::WUSR)
     }

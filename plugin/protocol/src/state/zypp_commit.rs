@@ -43,9 +43,9 @@ const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Handoff {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The process that commits: its number…
+    /// The process that commits.
     pub pid: u32,
-    /// …and when it started, in the kernel's clock ticks since boot.
+    /// When it started, in the kernel's clock ticks since boot.
     pub started: u64,
     /// The boot that this was in.
     pub boot: String,
@@ -112,17 +112,11 @@ impl<'d> CommitFiles<'d> {
     }
 
     /// Is a commit plugin at work on this commit?
-    ///
-    /// # Errors
-    /// [`trusted_dir::NotTrusted`], where that cannot be known.
     pub fn is_watched(&self) -> Result<bool, trusted_dir::NotTrusted> {
         Ok(self.dir.read(&self.name("watched"), 0)?.is_some())
     }
 
     /// Leaves the judge's answer on `judged`, the packages of a commit on `root`.
-    ///
-    /// # Errors
-    /// Those of the system; then there is no hand-off.
     pub fn hand_over(&self, root: PathBuf, answer: &Answer, judged: Vec<String>) -> io::Result<()> {
         let handoff = Handoff {
             schema: SCHEMA,
@@ -188,25 +182,17 @@ impl<'d> CommitFiles<'d> {
     }
 
     /// Notes that a call of this commit is let through; `true` for the first.
-    ///
-    /// # Errors
-    /// Those of the system; then nobody knows whether this is the first.
     pub fn begin(&self) -> io::Result<bool> {
         self.dir.mark(&self.name("begun"))
     }
 
-    /// Takes that note back: the call was stopped, and nothing has changed.
-    ///
-    /// # Errors
-    /// Those of the system; then later calls are not stopped.
+    /// Takes that note back: the call was stopped, and nothing has changed. Where this
+    /// fails, later calls are not stopped.
     pub fn take_back(&self) -> io::Result<()> {
         self.dir.remove(&self.name("begun"))
     }
 
     /// Has a call of this commit been let through?
-    ///
-    /// # Errors
-    /// [`trusted_dir::NotTrusted`], where that cannot be known.
     pub fn has_begun(&self) -> Result<bool, trusted_dir::NotTrusted> {
         Ok(self.dir.read(&self.name("begun"), 0)?.is_some())
     }
@@ -228,9 +214,6 @@ impl<'d> CommitFiles<'d> {
 
 /// Removes what dead processes have left. What cannot be removed stays, and is
 /// refused when it is read.
-///
-/// # Errors
-/// Where the directory cannot be listed.
 pub fn clean(dir: &Private) -> io::Result<()> {
     for name in dir.names()? {
         if left_by(&name).is_some_and(|(pid, started)| !Process::lives(pid, started)) {
