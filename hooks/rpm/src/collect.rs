@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What of a transaction matters, from the packages' file lists alone.
 
-use std::borrow::Cow;
 use std::collections::TryReserveError;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -11,7 +10,7 @@ use btf_guard_protocol::requested_mode::RequestedMode;
 use btf_guard_sysroot::file_role::Directory;
 use rustix::process::{Resource, getrlimit};
 
-use crate::librpm::{Direction, Files, TransactionElement, TransactionSet};
+use crate::librpm::{Files, TransactionElement, TransactionSet};
 
 /// Bytes of paths in one plan. A kernel package has half a megabyte; a header
 /// can make gigabytes of a few long directories and many short names.
@@ -34,15 +33,8 @@ pub(crate) enum Undescribable {
 
 /// A package that brings or takes modules or kernel images, and their paths.
 pub(crate) struct Touched<'t> {
-    element: TransactionElement<'t>,
+    pub(crate) element: TransactionElement<'t>,
     paths: Vec<PathBuf>,
-}
-
-impl Touched<'_> {
-    /// The package's name, epoch, version, release, architecture.
-    pub(crate) fn nevra(&self) -> Cow<'_, str> {
-        self.element.nevra()
-    }
 }
 
 /// The packages that matter. Where there are none, next to nothing is done:
@@ -56,13 +48,11 @@ pub(crate) fn elements<'t>(
         let Some(files) = element.files() else {
             continue;
         };
-        if !files
-            .directories()
-            .any(|directory| kind(&files, directory).is_some())
-        {
+        let mut directories = files.directories();
+        if !directories.any(|directory| kind(&files, directory).is_some()) {
             continue;
         }
-        let paths = paths(&files, element.direction(), &mut budget)?;
+        let paths = paths(&files, element.action(), &mut budget)?;
         if !paths.is_empty() {
             touched.try_reserve(1)?;
             touched.push(Touched { element, paths });
@@ -78,7 +68,7 @@ fn kind(files: &Files<'_>, directory: i32) -> Option<Directory> {
 /// The paths of a package's modules and kernel images.
 fn paths(
     files: &Files<'_>,
-    direction: Direction,
+    action: Action,
     budget: &mut usize,
 ) -> Result<Vec<PathBuf>, Undescribable> {
     let directories = files.directories();
@@ -94,9 +84,9 @@ fn paths(
         let (Some(&Some(kind)), Some(name)) = (kind, files.name(file)) else {
             continue;
         };
-        let changes = match direction {
-            Direction::Comes => !files.is_ghost(file),
-            Direction::Goes => files.is_present(file),
+        let changes = match action {
+            Action::Install => !files.is_ghost(file),
+            Action::Erase => files.is_present(file),
         };
         if !changes || !kind.has_judged(name.to_bytes()) {
             continue;
@@ -155,17 +145,15 @@ pub(crate) fn plan(
     let mut elements = Vec::new();
     elements.try_reserve_exact(touched.len())?;
     for Touched { element, paths } in touched {
-        let package = match element.direction() {
-            Direction::Comes => element.open_package().ok().flatten(),
-            Direction::Goes => None,
+        let action = element.action();
+        let package = match action {
+            Action::Install => element.open_package().ok().flatten(),
+            Action::Erase => None,
         };
         let package = package.filter(|package| package.as_raw_fd() < ceiling);
         elements.push(Element {
             nevra: element.nevra().into_owned(),
-            action: match element.direction() {
-                Direction::Comes => Action::Install,
-                Direction::Goes => Action::Erase,
-            },
+            action,
             file: package.as_ref().map(AsRawFd::as_raw_fd),
             paths,
         });

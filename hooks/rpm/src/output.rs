@@ -46,13 +46,13 @@ pub(crate) enum Phase {
 #[derive(Debug, Default)]
 pub(crate) struct Reported(Vec<Vec<Message>>);
 
-/// Speaks to the admin of one transaction.
 pub(crate) struct Reporter<'r> {
     rpm: &'r Librpm,
     phase: Phase,
     host: OnceCell<Host>,
-    reported: Reported,
-    unshown: Vec<Message>,
+    pub(crate) reported: Reported,
+    /// What is left to the host's own hook to show.
+    pub(crate) unshown: Vec<Message>,
 }
 
 impl<'r> Reporter<'r> {
@@ -106,15 +106,6 @@ impl<'r> Reporter<'r> {
     pub(crate) fn warn(&mut self, text: String) {
         let level = Level::Warning;
         self.report(Purpose::Inform, &[Message { level, text }]);
-    }
-
-    pub(crate) fn into_reported(self) -> Reported {
-        self.reported
-    }
-
-    /// What is left to the host's own hook to show.
-    pub(crate) fn into_unshown(self) -> Vec<Message> {
-        self.unshown
     }
 }
 

@@ -60,14 +60,9 @@ impl After {
         let mut keys = self.plan.reported_keys.clone();
         match judge_client::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(mut answer) => {
-                let recorded = record_client::settle(
-                    &self.judge,
-                    client(),
-                    &self.plan,
-                    &mut answer,
-                    who(),
-                    false,
-                );
+                let (judge, plan, who) = (&self.judge, &self.plan, who());
+                let recorded =
+                    record_client::settle(judge, client(), plan, &mut answer, who, false);
                 reporter.report(Purpose::Inform, &answer.messages);
                 complain(&mut reporter, recorded);
                 keys.append(&mut answer.keys);
@@ -76,7 +71,7 @@ impl After {
             Err(failure) if is_removed(&failure) => return,
             Err(failure) => unjudged(&mut reporter, &failure.to_string()),
         }
-        let unshown = reporter.into_unshown();
+        let unshown = reporter.unshown;
         let is_left = self
             .pending
             .is_some_and(|pending| pending.end(self.plan.root, looked, keys, &unshown));
@@ -99,13 +94,8 @@ impl Pending {
     fn note(options: &PluginOptions, plan: &Plan) -> Option<Self> {
         let process = Process::find(std::process::id()).ok()?;
         let dir = Private::create(&options.run_dir).ok()?;
-        let since = plan.since.unwrap_or(0);
-        let mut state = ReportedState::of(
-            process,
-            plan.root.clone(),
-            since,
-            plan.reported_keys.clone(),
-        );
+        let (root, keys) = (plan.root.clone(), plan.reported_keys.clone());
+        let mut state = ReportedState::of(process, root, plan.since.unwrap_or(0), keys);
         state.pending = true;
         state.write(&dir).ok()?;
         Some(Self {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::event::{Event, EventOutcome};
+use btf_guard_protocol::event::Event;
 use btf_guard_protocol::judge_client::{Judge, not_judged};
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Answer, Level, Message, Plan, is_offline_image};
@@ -24,9 +24,6 @@ use crate::output::{self, Phase, Reported, Reporter};
 use crate::state::{self, JudgedPlan};
 use crate::tsm_post::After;
 use crate::zypp_commit::CommitScope;
-
-/// The environment variable that overrides the rpm macro `%_btf_guard`.
-const VARIABLE: &str = "BTF_GUARD";
 
 /// Judges a transaction before its first change.
 pub(crate) fn run(
@@ -46,12 +43,12 @@ pub(crate) fn run(
         return ReturnCode::Proceed;
     }
     let scope = CommitScope::of(transaction, || options.run_dir.clone());
-    if !scope.may_block() {
+    if scope.is_late {
         // It can do no more, whoever asks.
         wish.mode = Some(Mode::Warn);
         wish.source = None;
     }
-    wish.complaints.extend(scope.complaint().map(str::to_owned));
+    wish.complaints.extend(scope.complaint.clone());
     let code = match scope.decided(transaction) {
         Some(answer) => handed_over(rpm, transaction, &wish, &scope, &options, answer),
         None => judged(rpm, transaction, &wish, &scope, &options),
@@ -76,13 +73,13 @@ fn handed_over(
     let code = follow(&mut reporter, wish.mode, answer.decision, &answer.messages);
     if code == ReturnCode::Proceed
         && phase == Phase::Before
-        && scope.is_whole()
+        && !scope.is_partial
         && let Ok(touched) = collect::elements(transaction)
         && let Ok((plan, _)) = collect::plan(transaction, wish, touched)
         && !plan.elements.is_empty()
     {
         let plan = in_image(plan);
-        let reported = reporter.into_reported();
+        let reported = reporter.reported;
         state::keep_real(|| After::new(options, plan, begun, answer.keys, reported));
     }
     code
@@ -109,11 +106,10 @@ fn judged(
         touched => touched,
     };
     let phase = phase(transaction);
-    let earlier = match phase {
-        Phase::Test => None,
-        Phase::Before | Phase::After => state::take_test(),
+    let (earlier, reported) = match phase {
+        Phase::Test => Default::default(),
+        Phase::Before | Phase::After => state::take_test().unwrap_or_default(),
     };
-    let (earlier, reported) = earlier.unwrap_or_default();
     let mut reporter = Reporter::new(rpm, phase, reported);
     for complaint in wish.complaints.iter().chain(&options.complaints) {
         reporter.warn(format!("btf-guard: {complaint}"));
@@ -132,10 +128,10 @@ fn judged(
     let code = judged.as_mut().map_or(ReturnCode::Proceed, |judged| {
         settle(&mut reporter, &options.judge, wish.mode, judged)
     });
-    let reported = reporter.into_reported();
+    let reported = reporter.reported;
     match (phase, judged) {
         (Phase::Test, judged) => state::keep_test(judged, reported),
-        (_, Some(judged)) if code == ReturnCode::Proceed && scope.is_whole() => {
+        (_, Some(judged)) if code == ReturnCode::Proceed && !scope.is_partial => {
             // Where it says `off`, nothing is looked at later either.
             if let Ok(answer) = judged.answer
                 && !answer.is_off()
@@ -165,8 +161,7 @@ fn note_bypass(
     }
     let root = transaction.root().to_str().map(PathBuf::from);
     let plan = Plan::new(root.unwrap_or_default());
-    let (outcome, why) = (EventOutcome::Overridden, String::new());
-    let mut event = Event::without_answer(client(), &plan, outcome, why, who());
+    let mut event = Event::without_answer(client(), &plan, String::new(), who());
     event.pass_unjudged(Override::of(source));
     let _ = record_client::record(&options.judge, &event);
 }
@@ -236,6 +231,7 @@ fn in_image(mut plan: Plan) -> Plan {
     plan
 }
 
+/// What overrides the rpm macro `%_btf_guard`.
 fn environment() -> Option<String> {
-    std::env::var_os(VARIABLE).map(|value| value.to_string_lossy().into_owned())
+    std::env::var_os("BTF_GUARD").map(|value| value.to_string_lossy().into_owned())
 }

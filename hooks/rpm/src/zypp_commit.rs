@@ -40,12 +40,13 @@ pub(crate) struct CommitScope {
     place: Option<(Private, Process)>,
     handoff: Option<Handoff>,
     /// The classic back end: a part is all that is seen here.
-    is_partial: bool,
-    /// Something may have changed already.
-    is_late: bool,
+    /// What its scriptlets leave is for the commit plugin to look at, once, at the end.
+    pub(crate) is_partial: bool,
+    /// Something may have changed already: this call must not be stopped.
+    pub(crate) is_late: bool,
     is_test: bool,
-    /// A line for the admin.
-    complaint: Option<String>,
+    /// What is to be logged as a warning, where kernel modules are concerned.
+    pub(crate) complaint: Option<String>,
 }
 
 impl CommitScope {
@@ -97,22 +98,6 @@ impl CommitScope {
         Ok(())
     }
 
-    /// This call may still be stopped.
-    pub(crate) fn may_block(&self) -> bool {
-        !self.is_late
-    }
-
-    /// What is seen here is all that happens. Otherwise what its scriptlets leave
-    /// is for the commit plugin to look at, once, when all is done.
-    pub(crate) fn is_whole(&self) -> bool {
-        !self.is_partial
-    }
-
-    /// What is to be logged as a warning, where kernel modules are concerned.
-    pub(crate) fn complaint(&self) -> Option<&str> {
-        self.complaint.as_deref()
-    }
-
     /// What the hand-off says of this transaction. `None` where it must be
     /// judged here.
     ///
@@ -121,18 +106,16 @@ impl CommitScope {
     pub(crate) fn decided(&self, transaction: &TransactionSet<'_>) -> Option<Answer> {
         let handoff = self.handoff.as_ref()?;
         let blocks = handoff.decision == Decision::Block;
-        if !(blocks && self.is_partial && self.may_block()) {
+        if !(blocks && self.is_partial && !self.is_late) {
             let touched = collect::elements(transaction).ok()?;
-            if !touched
-                .iter()
-                .all(|touched| handoff.has_judged(&touched.nevra()))
-            {
+            let mut names = touched.iter().map(|touched| touched.element.nevra());
+            if !names.all(|nevra| handoff.has_judged(&nevra)) {
                 return None;
             }
         }
         let messages = if self.is_first_to_report() {
             handoff.messages.clone()
-        } else if blocks && self.may_block() {
+        } else if blocks && !self.is_late {
             vec![Message {
                 level: Level::Error,
                 text: "btf-guard: this commit is blocked, for the reasons given before".to_owned(),
@@ -140,8 +123,11 @@ impl CommitScope {
         } else {
             Vec::new()
         };
-        let keys = handoff.keys.clone();
-        Some(Answer::new(handoff.decision, messages, keys))
+        Some(Answer::new(
+            handoff.decision,
+            messages,
+            handoff.keys.clone(),
+        ))
     }
 
     /// This is the first call to show the hand-off's messages.

@@ -15,8 +15,7 @@ use crate::plan::{Answer, Plan, Stage};
 /// The version of [`Event`].
 pub const SCHEMA: u32 = 2;
 
-/// The longest event that is read, in bytes: the judge's longest answer and a
-/// little more.
+/// The longest event that is read, in bytes: the judge's longest answer and a bit.
 pub const MAX_EVENT: u64 = 20 << 20;
 
 /// One decision.
@@ -107,17 +106,11 @@ impl Event {
         self.overrides.push(off);
     }
 
-    /// That there was no answer, and why.
-    pub fn without_answer(
-        client: String,
-        plan: &Plan,
-        outcome: EventOutcome,
-        failure: String,
-        who: Who,
-    ) -> Self {
+    /// That there was no answer, and why; the transaction goes on.
+    pub fn without_answer(client: String, plan: &Plan, failure: String, who: Who) -> Self {
         Self {
             failure: Some(failure),
-            ..Self::new(client, plan, outcome, who)
+            ..Self::new(client, plan, EventOutcome::Proceeded, who)
         }
     }
 
@@ -140,7 +133,6 @@ impl Event {
 }
 
 impl OutcomeInputs {
-    /// Of a plan, in the client's last run or not.
     pub(crate) fn of(plan: &Plan, is_last: bool) -> Self {
         Self {
             mode: plan.mode,
@@ -169,32 +161,22 @@ mod tests {
 
     #[test]
     fn an_event_survives_the_way_to_the_record() {
+        let who = Who::of_this_process(|name| match name {
+            "SUDO_USER" => Some("me".to_owned()),
+            _ => Some("1000".to_owned()),
+        });
+        let (plan, outcome) = (Plan::new("/".into()), EventOutcome::Overridden);
         let event = Event {
-            schema: SCHEMA,
-            time: 7,
-            client: "rpm".to_owned(),
-            stage: Stage::Pre,
-            test: false,
-            root: "/".into(),
-            outcome: EventOutcome::Overridden,
-            overrides: vec![Override::of(
-                crate::override_source::OverrideSource::Environment,
-            )],
-            who: Who::of_this_process(|name| match name {
-                "SUDO_USER" => Some("me".to_owned()),
-                _ => Some("1000".to_owned()),
-            }),
+            overrides: vec![Override::of(OverrideSource::Environment)],
             answer: Some(RawValue::from_string(r#"{"schema": 1}"#.to_owned()).unwrap()),
-            failure: None,
-            undecided: None,
+            ..Event::new("rpm".to_owned(), &plan, outcome, who)
         };
         let text = serde_json::to_string(&event).unwrap();
         let read: Event = serde_json::from_str(&text).unwrap();
         assert_eq!(read.answer.unwrap().get(), r#"{"schema": 1}"#);
-        assert_eq!(
-            (read.who.sudo_user.as_deref(), read.who.sudo_uid),
-            (Some("me"), Some(1000))
-        );
+        assert_eq!(read.who, event.who);
+        assert_eq!(event.who.sudo_uid, Some(1000));
+        assert_eq!(event.who.sudo_user.as_deref(), Some("me"));
         assert!(text.contains(r#""outcome":"overridden""#), "{text}");
         assert!(text.contains(r#""source":"environment""#), "{text}");
     }

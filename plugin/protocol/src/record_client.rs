@@ -2,10 +2,9 @@
 //! What a hook asks of `btf-guard record`.
 //!
 //! A hook lives inside a package manager, so it writes no log itself, and knows no
-//! policy. It starts `btf-guard record` with the event as JSON on standard input, and
-//! that writes the journal, and whatever else is to know of it. Where the outcome
-//! depends on overrides or on the configuration, it decides first, and says on
-//! standard output what it has decided ([`Reply`]).
+//! policy. It hands the event over as JSON on standard input. Where the outcome depends
+//! on overrides or on the configuration, `btf-guard record` decides first, and says on
+//! standard output what ([`Reply`]).
 
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ pub fn settle_without_answer(
     who: Who,
     is_last: bool,
 ) -> Result<Reply, ChildError> {
-    let mut event = Event::without_answer(client, plan, EventOutcome::Proceeded, why, who);
+    let mut event = Event::without_answer(client, plan, why, who);
     event.undecided = Some(OutcomeInputs::of(plan, is_last));
     decide(judge, &event).map(|(reply, _)| reply)
 }
@@ -122,21 +121,16 @@ mod tests {
         let plan = Plan::new("/".into());
         let reply = r#"{"decision":"block","messages":[{"level":"error","text":"stopped"}]}"#;
         for (then, is_recorded) in [("", true), ("; exit 3", false), ("; exec sleep 60", false)] {
-            fs::write(
-                &program,
-                format!("#!/bin/sh\ncat >/dev/null\necho '{reply}'{then}\n"),
-            )
-            .unwrap();
+            let script = format!("#!/bin/sh\ncat >/dev/null\necho '{reply}'{then}\n");
+            fs::write(&program, script).unwrap();
             fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
             let judge = Judge {
                 program: program.clone(),
                 timeout: Duration::from_secs(1),
             };
             let why = "no answer".to_owned();
-            let mut event =
-                Event::without_answer("rpm".to_owned(), &plan, EventOutcome::Proceeded, why, {
-                    Who::default()
-                });
+            let who = Who::default();
+            let mut event = Event::without_answer("rpm".to_owned(), &plan, why, who);
             event.undecided = Some(OutcomeInputs::of(&plan, true));
             let (reply, recorded) = decide(&judge, &event).unwrap();
             assert_eq!(reply.decision, Decision::Block, "{then}");

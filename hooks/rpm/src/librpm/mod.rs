@@ -20,7 +20,7 @@ use rpm_plugin_sys::{
 };
 
 pub(crate) use files::Files;
-pub(crate) use transaction::{Direction, TransactionElement, TransactionSet};
+pub(crate) use transaction::{TransactionElement, TransactionSet};
 
 /// The librpm that called the plugin.
 pub(crate) struct Librpm {

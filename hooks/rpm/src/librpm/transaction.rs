@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
+use btf_guard_protocol::plan::Action;
 use rpm_plugin_sys::{
     FD_t, RPMCALLBACK_INST_CLOSE_FILE, RPMCALLBACK_INST_OPEN_FILE, RPMTRANS_FLAG_JUSTDB,
     RPMTRANS_FLAG_TEST, TR_ADDED, TR_REMOVED, rpmCallbackType, rpmte_s, rpmts, rpmts_s, rpmtsi_s,
@@ -93,13 +94,6 @@ impl Drop for TransactionElements<'_> {
     }
 }
 
-/// Does a package come or go?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Comes,
-    Goes,
-}
-
 /// One package of a transaction. It lives as long as the transaction set.
 #[derive(Clone, Copy)]
 pub(crate) struct TransactionElement<'t> {
@@ -108,12 +102,11 @@ pub(crate) struct TransactionElement<'t> {
 }
 
 impl<'t> TransactionElement<'t> {
-    /// Whether it is installed or removed.
-    pub(crate) fn direction(&self) -> Direction {
+    pub(crate) fn action(&self) -> Action {
         // SAFETY: `te` is an element of a transaction set that lives.
         match unsafe { self.transaction.rpm.table.rpmteType(self.te.as_ptr()) } {
-            TR_REMOVED => Direction::Goes,
-            _ => Direction::Comes,
+            TR_REMOVED => Action::Erase,
+            _ => Action::Install,
         }
     }
 
@@ -161,11 +154,7 @@ impl<'t> TransactionElement<'t> {
         let ts = self.transaction.ts.as_ptr();
         // SAFETY: element and transaction set belong together. librpm sends
         // the same two events for this element just before `tsm_pre`.
-        unsafe {
-            self.transaction
-                .rpm
-                .table
-                .rpmtsNotify(ts, self.te.as_ptr(), event, 0, 0)
-        }
+        let table = &self.transaction.rpm.table;
+        unsafe { table.rpmtsNotify(ts, self.te.as_ptr(), event, 0, 0) }
     }
 }

@@ -20,7 +20,8 @@ pub(crate) use super::file_list::{Error, PackagedFile};
 pub struct Package {
     file: File,
     nevra: String,
-    vendor: Option<String>,
+    /// Who built it, as it says itself.
+    pub(crate) vendor: Option<String>,
     files: Vec<PackagedFile>,
     /// Where the payload starts, in bytes from the start of the file.
     payload: u64,
@@ -55,11 +56,6 @@ impl Package {
     /// Name, epoch, version, release, architecture.
     pub fn nevra(&self) -> &str {
         &self.nevra
-    }
-
-    /// Who built it, as it says itself.
-    pub(crate) fn vendor(&self) -> Option<&str> {
-        self.vendor.as_deref()
     }
 
     /// The files that the header lists.

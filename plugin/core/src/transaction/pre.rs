@@ -95,7 +95,7 @@ fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, PackageOrig
     let known = packages.map(|incoming| {
         let nevra = incoming.package.nevra();
         let known = PackageOrigin {
-            vendor: incoming.package.vendor().map(str::to_owned),
+            vendor: incoming.package.vendor.clone(),
             repository: repository(nevra),
         };
         (nevra.to_owned(), known)
