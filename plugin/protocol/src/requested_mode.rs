@@ -63,16 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_goes_before_the_macro() {
+    fn the_environment_goes_before_the_macro_and_nonsense_is_ignored_aloud() {
         assert_eq!(mode(None, ""), (None, 0));
         assert_eq!(mode(None, "warn"), (Some(Mode::Warn), 0));
         assert_eq!(mode(Some("off"), "block"), (Some(Mode::Off), 0));
         assert_eq!(mode(Some(" Block\n"), "off"), (Some(Mode::Block), 0));
         assert_eq!(mode(Some(""), "off"), (Some(Mode::Off), 0));
-    }
-
-    #[test]
-    fn a_mode_that_means_nothing_is_ignored_aloud() {
         assert_eq!(mode(Some("no"), "off"), (Some(Mode::Off), 1));
         assert_eq!(mode(Some("no"), "yes"), (None, 2));
         let wish = wish(Some("of"), String::new);

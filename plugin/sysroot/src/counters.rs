@@ -37,11 +37,7 @@ mod counting {
 }
 
 #[cfg(debug_assertions)]
-pub use counting::count;
-#[cfg(debug_assertions)]
-pub use counting::counted;
-#[cfg(debug_assertions)]
-pub use counting::start;
+pub use counting::{count, counted, start};
 
 /// Counts nothing.
 #[cfg(not(debug_assertions))]
