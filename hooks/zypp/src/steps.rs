@@ -57,12 +57,7 @@ fn package(step: RawStep) -> Option<CommitStep> {
         release,
         arch,
     } = step.solvable;
-    let action = match step.kind?.as_str() {
-        "+" => CommitAction::Install,
-        "-" => CommitAction::Erase,
-        "M" => CommitAction::Multi,
-        _ => return None,
-    };
+    let action: CommitAction = serde_json::from_value(step.kind?.into()).ok()?;
     let is_package = is_plain(&name) && is_plain(&version) && is_plain(&release) && is_plain(&arch);
     (is_package && !matches!(arch.as_str(), "src" | "nosrc")).then_some(CommitStep {
         action,

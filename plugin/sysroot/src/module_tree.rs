@@ -34,56 +34,13 @@ pub struct ModuleTree {
 /// module. `build` and `source` right below `dir` are links that every module
 /// directory has to whole source trees: they are not entered.
 pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
-    let mut unreadable = Vec::new();
-    let modules = collect(dir, root, &mut unreadable);
-    ModuleTree {
-        modules,
-        unreadable,
-    }
-}
-
-/// The modules of one release, as they are on the disk.
-#[derive(Debug)]
-pub struct ReleaseTree {
-    /// The release.
-    pub release: String,
-    /// Its module directory, links followed.
-    pub dir: PathBuf,
-    /// Its modules, sorted by path.
-    pub modules: Vec<ModuleFile>,
-}
-
-impl ReleaseTree {
-    /// Walks the module directory of a release, if it has one.
-    pub fn read(root: &Root, release: &str) -> Option<Self> {
-        let dir = root.module_dir(release)?;
-        let modules = collect(&dir, root, &mut Vec::new());
-        Some(Self {
-            release: release.to_owned(),
-            dir,
-            modules,
-        })
-    }
-
-    /// The path of one of its modules below the module directory.
-    pub fn below<'f>(&self, file: &'f ModuleFile) -> &'f Path {
-        file.path.strip_prefix(&self.dir).unwrap_or(&file.path)
-    }
-}
-
-/// A file or directory under the path that led to it.
-struct Reached {
-    path: PathBuf,
-    real: PathBuf,
-}
-
-fn collect(dir: &Path, root: &Root, unreadable: &mut Vec<(PathBuf, String)>) -> Vec<ModuleFile> {
     counters::count("walk", dir.display());
+    let mut tree = ModuleTree::default();
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,
         Err(error) => {
-            unreadable.push((dir.to_owned(), error.to_string()));
-            return Vec::new();
+            tree.unreadable.push((dir.to_owned(), error.to_string()));
+            return tree;
         }
     };
     // By their files: under several paths, the first in order names one.
@@ -103,7 +60,8 @@ fn collect(dir: &Path, root: &Root, unreadable: &mut Vec<(PathBuf, String)>) -> 
     }];
     while let Some(directory) = directories.pop() {
         let entries = list(&directory.real).unwrap_or_else(|error| {
-            unreadable.push((directory.real.clone(), error.to_string()));
+            let unreadable = (directory.real.clone(), error.to_string());
+            tree.unreadable.push(unreadable);
             Vec::new()
         });
         for entry in entries {
@@ -142,11 +100,44 @@ fn collect(dir: &Path, root: &Root, unreadable: &mut Vec<(PathBuf, String)>) -> 
         }
     }
     let modules = modules.into_iter();
-    let mut found: Vec<_> = modules
-        .map(|(file, path)| ModuleFile { path, file })
-        .collect();
-    found.sort_unstable();
-    found
+    let modules = modules.map(|(file, path)| ModuleFile { path, file });
+    tree.modules.extend(modules);
+    tree.modules.sort_unstable();
+    tree
+}
+
+/// The modules of one release, as they are on the disk.
+#[derive(Debug)]
+pub struct ReleaseTree {
+    /// The release.
+    pub release: String,
+    /// Its module directory, links followed.
+    pub dir: PathBuf,
+    /// Its modules, sorted by path.
+    pub modules: Vec<ModuleFile>,
+}
+
+impl ReleaseTree {
+    /// Walks the module directory of a release, if it has one.
+    pub fn read(root: &Root, release: &str) -> Option<Self> {
+        let dir = root.module_dir(release)?;
+        Some(Self {
+            release: release.to_owned(),
+            modules: walk(&dir, root).modules,
+            dir,
+        })
+    }
+
+    /// The path of one of its modules below the module directory.
+    pub fn below<'f>(&self, file: &'f ModuleFile) -> &'f Path {
+        file.path.strip_prefix(&self.dir).unwrap_or(&file.path)
+    }
+}
+
+/// A file or directory under the path that led to it.
+struct Reached {
+    path: PathBuf,
+    real: PathBuf,
 }
 
 /// Where `dir` is, and the root that links below it stay inside.

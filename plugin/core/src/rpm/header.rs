@@ -51,14 +51,10 @@ pub(crate) fn read(input: &mut impl Read) -> Result<(PackageMetadata, u64), Erro
 fn take(input: &mut impl Read, count: usize, bytes: &mut Vec<u8>) -> Result<(), Error> {
     let read = input.take(count as u64).read_to_end(bytes)?;
     if read == count {
-        Ok(())
-    } else {
-        Err(Malformed::new(
-            bytes.len(),
-            format!("{} more bytes of the package's header", count - read),
-        )
-        .into())
+        return Ok(());
     }
+    let missing = format!("{} more bytes of the package's header", count - read);
+    Err(Malformed::new(bytes.len(), missing).into())
 }
 
 /// Appends one header and checks it.

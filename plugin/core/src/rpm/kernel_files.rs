@@ -26,7 +26,6 @@ pub struct KernelFiles {
 /// A module in a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PackagedModule {
-    /// The path it is installed under.
     pub(crate) path: PathBuf,
     /// The release in whose module directory that is.
     pub(crate) release: String,
@@ -37,9 +36,7 @@ pub(crate) struct PackagedModule {
 /// A kernel image in a package, or another file of which there is one a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PackagedImage {
-    /// The path it is installed under.
     pub(crate) path: PathBuf,
-    /// The release that the path names.
     pub(crate) release: String,
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use btf_guard_subprocess::{ChildError, Limits};
+use btf_guard_subprocess::{ChildError, Limits, Output};
 use btf_guard_sysroot::file_role::Role;
 
 const WHO: &str = "rpm";
@@ -47,8 +47,11 @@ impl Rpm<'_> {
     ) -> Result<Vec<InstalledPackage>, ChildError> {
         let mut found = Vec::new();
         for names in names.chunks(BATCH) {
-            let answer = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", names, timeout)?;
-            for (nevra, mut paths) in parse(&answer) {
+            // The exit status counts the names that are not installed, which are said
+            // on standard output too, in words.
+            let query = ["-q", "--qf", "N%{NEVRA}\\n[P%{FILENAMES}\\n]", "--"];
+            let answer = self.run(&[query.as_slice(), names].concat(), timeout)?;
+            for (nevra, mut paths) in parse(&answer.stdout) {
                 paths.retain(|path| Role::of(path).is_some_and(Role::is_judged));
                 if !paths.is_empty() {
                     found.push(InstalledPackage { nevra, paths });
@@ -60,29 +63,21 @@ impl Rpm<'_> {
 
     /// The value of a macro, without blanks around it.
     pub fn expand(self, value: &str, timeout: Duration) -> Result<String, ChildError> {
-        let mut command = self.command();
-        command.args(["--eval", value]);
-        let limits = limits(timeout);
-        let (text, _) = btf_guard_subprocess::run(command, nothing()?, Vec::new(), &limits)?
-            .success(&limits)?;
+        let output = self.run(&["--eval", value], timeout)?;
+        let (text, _) = output.success(&limits(timeout))?;
         Ok(String::from_utf8_lossy(&text).trim().to_owned())
     }
 
-    /// Its exit status counts the names that are not installed, which are said
-    /// on standard output too, in words.
-    fn query(self, format: &str, names: &[&str], timeout: Duration) -> Result<Vec<u8>, ChildError> {
-        let mut command = self.command();
-        command.args(["-q", "--qf", format, "--"]).args(names);
-        Ok(btf_guard_subprocess::run(command, nothing()?, Vec::new(), &limits(timeout))?.stdout)
-    }
-
-    fn command(self) -> Command {
+    fn run(self, args: &[&str], timeout: Duration) -> Result<Output, ChildError> {
         let mut command = Command::new(self.program);
         command.env("LC_ALL", "C.UTF-8");
         if self.root != Path::new("/") {
             command.arg("--root").arg(self.root);
         }
-        command
+        command.args(args);
+        let nothing = File::open("/dev/null");
+        let nothing = nothing.map_err(|source| ChildError::HandOver { who: WHO, source })?;
+        btf_guard_subprocess::run(command, nothing, Vec::new(), &limits(timeout))
     }
 }
 
@@ -92,10 +87,6 @@ fn limits(timeout: Duration) -> Limits {
         timeout,
         limit: MAX_ANSWER,
     }
-}
-
-fn nothing() -> Result<File, ChildError> {
-    File::open("/dev/null").map_err(|source| ChildError::HandOver { who: WHO, source })
 }
 
 /// Lines that begin with N name a package, those with P a path of it. Whatever

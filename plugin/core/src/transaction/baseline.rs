@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What was broken before a transaction is not its doing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use btf_guard_sysroot::Root;
@@ -32,18 +32,11 @@ pub(crate) fn mark_preexisting<'a>(
     let is_finding = |located: &LocatedModule| {
         located.module.severity() >= Severity::Warn && !located.location.is_directory()
     };
-    let releases: BTreeSet<String> = modules
-        .iter()
-        .filter(|located| is_finding(located))
-        .map(|located| located.location.release.clone())
-        .collect();
-    let disks: BTreeMap<String, Before<'_>> = releases
-        .into_iter()
-        .map(|release| {
-            let disk = Before::read(&release, inventory, view);
-            (release, disk)
-        })
-        .collect();
+    let mut disks = BTreeMap::new();
+    for LocatedModule { location, .. } in modules.iter().filter(|located| is_finding(located)) {
+        let read = || Before::read(&location.release, inventory, view);
+        disks.entry(location.release.clone()).or_insert_with(read);
+    }
     modules
         .par_iter_mut()
         .filter(|located| is_finding(located))
@@ -89,14 +82,6 @@ pub(crate) fn unreadable<'i>(
     all.filter(own).map(|(image, why)| (image, why))
 }
 
-/// A module of the disk that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
-struct Unreadable {
-    path: PathBuf,
-    source: crate::module::Error,
-}
-
 /// How a module fared before the transaction.
 enum Baseline {
     Better,
@@ -118,7 +103,7 @@ struct Before<'a> {
 
 impl<'a> Before<'a> {
     fn read(release: &str, inventory: &'a Inventory, view: &'a FsView<'_>) -> Self {
-        let root = view.root();
+        let root = view.root;
         let tree = view.tree(release);
         let modules = tree.iter().flat_map(|tree| &tree.modules);
         let named = modules.map(|found| (name_of_file(&found.path), found.file.clone()));
@@ -134,21 +119,17 @@ impl<'a> Before<'a> {
 
     /// The module as it was, by path or else by name, or why it cannot be read;
     /// `None` if there was none.
-    fn module(&self, location: &ModuleLocation, name: &str) -> Option<Result<Module, Unreadable>> {
+    fn module(&self, location: &ModuleLocation, name: &str) -> Option<Result<Module, String>> {
         let same = self.dir.as_ref().map(|dir| dir.join(&location.below));
         // A link starts at the root's own `/`, not at ours.
         let file = same.and_then(|inside| self.root.resolve(&inside).ok());
         let file = file.as_ref().or_else(|| self.by_name.get(name))?;
-        let unreadable = |source| Unreadable {
-            path: file.clone(),
-            source,
-        };
-        Some(module::open(file).map_err(unreadable))
+        Some(module::open(file).map_err(|error| format!("{}: {error}", file.display())))
     }
 
     fn compare(
         &self,
-        module: Result<&Module, &Unreadable>,
+        module: Result<&Module, &String>,
         now: &VerdictEntry,
         evaluator: &Evaluator,
     ) -> Baseline {
@@ -157,7 +138,7 @@ impl<'a> Before<'a> {
         };
         let module = match module {
             Ok(module) => module,
-            Err(error) => return Baseline::Unknown(error.to_string()),
+            Err(error) => return Baseline::Unknown(error.clone()),
         };
         // What the kernel does is compared, not what this machine's policy makes of it.
         let severity = |verdict| policy::built_in(entry.target, verdict);

@@ -34,9 +34,7 @@ pub struct Transaction {
 /// A package that is installed.
 #[derive(Debug)]
 pub(crate) struct IncomingPackage {
-    /// The package.
     pub(crate) package: Package,
-    /// Its files that matter.
     pub(crate) files: KernelFiles,
 }
 
@@ -57,7 +55,6 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// It installs modules.
     pub(crate) fn installs_modules(&self) -> bool {
         !self.installed.is_empty()
     }
@@ -137,13 +134,13 @@ impl Transaction {
                         "the package file cannot be opened",
                     ))),
                 };
-                let package = package.map_err(|error| {
-                    let unreadable = (element.nevra.clone(), error.to_string());
-                    this.unreadable.push(unreadable);
-                });
                 this.record_planned_install(element, package.as_ref().ok());
-                if let Ok(package) = package {
-                    this.record_install(package);
+                match package {
+                    Ok(package) => this.record_install(package),
+                    Err(error) => {
+                        let unreadable = (element.nevra.clone(), error.to_string());
+                        this.unreadable.push(unreadable);
+                    }
                 }
             }
         }
@@ -243,7 +240,7 @@ impl Transaction {
 #[derive(Debug)]
 pub(crate) struct FsView<'t> {
     transaction: &'t Transaction,
-    root: &'t Root,
+    pub(crate) root: &'t Root,
     trees: RefCell<BTreeMap<String, Option<Rc<ReleaseTree>>>>,
     /// The files of the disk that come or go, without links in their directories, each
     /// with its path in the transaction.
@@ -259,11 +256,6 @@ impl<'t> FsView<'t> {
             trees: RefCell::default(),
             touched: OnceCell::new(),
         }
-    }
-
-    /// The root.
-    pub(crate) fn root(&self) -> &'t Root {
-        self.root
     }
 
     /// The module tree of a release before the transaction, if it has one.
@@ -363,7 +355,6 @@ impl<'t> FsView<'t> {
 pub(crate) struct WeakUpdate {
     /// The path under which it comes.
     pub(crate) path: PathBuf,
-    /// The other release.
     pub(crate) release: String,
     /// The link, below the other release's module directory.
     pub(crate) below: PathBuf,

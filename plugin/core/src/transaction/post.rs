@@ -37,7 +37,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         releases: None,
     };
     let found = search.discover();
-    let changed = trees.iter().filter(|tree| tree.has_changed());
+    let changed = trees.iter().filter(|tree| tree.changed.contains(&true));
     let mut releases: BTreeSet<String> = changed.map(|tree| tree.tree.release.clone()).collect();
     releases.extend(lost.iter().cloned());
     let inventory = InventorySearch {
@@ -127,8 +127,8 @@ fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
     releases
         .filter_map(|release| {
             let tree = ReleaseTree::read(scene.root, &release)?;
-            let changed = tree.modules.iter().map(|module| since.changed(module));
-            let changed = changed.collect();
+            let modules = tree.modules.iter();
+            let changed = modules.map(|module| since.changed(module)).collect();
             Some(ChangedTree { tree, changed })
         })
         .collect()
@@ -149,12 +149,6 @@ struct ChangedTree {
     tree: ReleaseTree,
     /// In the order of the tree's modules.
     changed: Vec<bool>,
-}
-
-impl ChangedTree {
-    fn has_changed(&self) -> bool {
-        self.changed.contains(&true)
-    }
 }
 
 struct Disk<'a> {

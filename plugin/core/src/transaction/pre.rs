@@ -190,7 +190,6 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Adds the kernels on the disk that stay.
     fn add_installed(&mut self, release: &str, change: &Change) {
         let root = self.evaluation.scene.root;
         for installed in change.kernels_that_stay(release, root, &self.inventory.kernels) {
@@ -233,7 +232,6 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Where a module of a package will be found.
     fn destination(&self, module: &'a PackagedModule) -> Destination<'a> {
         let links = self.weak_updates.iter();
         let links: Vec<_> = links.filter(|link| link.path == module.path).collect();

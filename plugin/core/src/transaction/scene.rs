@@ -43,17 +43,12 @@ pub struct Evaluated {
 
 /// The keys of all that is reported of what was found.
 pub fn keys(evaluated: &Evaluated) -> Vec<String> {
-    let Evaluated {
-        kernels,
-        modules,
-        errors,
-        ..
-    } = evaluated;
-    let mut keys: Vec<_> = errors.iter().map(error_key).collect();
-    for located in modules {
+    let mut keys: Vec<_> = evaluated.errors.iter().map(error_key).collect();
+    for located in &evaluated.modules {
         for verdict in &located.module.verdicts {
             let reported = verdict.severity >= Severity::Warn || verdict.preexisting;
-            if let Some(kernel) = kernels.get(verdict.kernel).filter(|_| reported) {
+            let kernel = evaluated.kernels.get(verdict.kernel);
+            if let Some(kernel) = kernel.filter(|_| reported) {
                 keys.push(located.key(verdict, kernel));
             }
         }
@@ -109,7 +104,6 @@ impl<'a> Evaluation<'a> {
         self.jobs.push(Job { found, kernels });
     }
 
-    /// Judges the jobs.
     pub(crate) fn run_jobs(&mut self) -> Vec<LocatedModule> {
         let results = self.evaluator.files(&self.jobs);
         self.jobs.clear();
