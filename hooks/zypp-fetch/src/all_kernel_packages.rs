@@ -121,10 +121,8 @@ mod tests {
         let mut names = KernelPackages::default();
         let long = "x".repeat(MAX_NAME_BYTES);
         for number in 0..2 {
-            names.see(
-                WordKind::Offered,
-                format!("kernel-{number}{long}").as_bytes(),
-            );
+            let name = format!("kernel-{number}{long}");
+            names.see(WordKind::Offered, name.as_bytes());
         }
         assert_eq!(names.kernel_packages(), None);
     }

@@ -38,10 +38,6 @@ fn a_shim_of_another_version_is_refused_and_what_it_prints_is_no_answer() {
     let Line::Error(failure) = serde_json::from_slice(&output.stdout).unwrap() else {
         unreachable!("{output:?}");
     };
-    assert!(
-        failure
-            .what
-            .contains("speaks version 999 of the shim's interface, not 2"),
-        "{failure:?}"
-    );
+    let why = "speaks version 999 of the shim's interface, not 2";
+    assert!(failure.what.contains(why), "{failure:?}");
 }

@@ -80,10 +80,9 @@ fn command(input: &mut impl BufRead) -> Result<Option<String>, Error> {
             continue;
         }
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        return if line.bytes().all(is_word) {
-            Ok(Some(line))
-        } else {
-            Err(Error::Malformed("a command is expected"))
+        return match line.bytes().all(is_word) {
+            true => Ok(Some(line)),
+            false => Err(Error::Malformed("a command is expected")),
         };
     }
     Err(Error::TooLong("what is between two frames"))

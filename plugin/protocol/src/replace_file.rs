@@ -61,11 +61,10 @@ mod tests {
             replace_file(&fd, "a", text.as_bytes(), MODE).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o640
-        );
-        fs::write(dir.path().join("victim"), "kept").unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "kept").unwrap();
         let left = format!(".a.{}", gettid().as_raw_nonzero());
         for name in ["a", &left] {
             let _ = fs::remove_file(dir.path().join(name));
@@ -73,10 +72,7 @@ mod tests {
             replace_file(&fd, "a", b"three", MODE).unwrap();
             assert!(!path.is_symlink(), "{name}");
         }
-        assert_eq!(
-            fs::read_to_string(dir.path().join("victim")).unwrap(),
-            "kept"
-        );
+        assert_eq!(fs::read_to_string(victim).unwrap(), "kept");
         assert_eq!(names(&dir), 2, "nothing else is left");
     }
 

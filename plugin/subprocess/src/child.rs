@@ -82,10 +82,8 @@ impl Running {
 
     /// Reads once; the end of the stream closes it.
     pub(crate) fn read_stdout(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self
-            .stdout
-            .as_mut()
-            .map_or(Ok(0), |pipe| pipe.read(buffer))?;
+        let pipe = self.stdout.as_mut();
+        let read = pipe.map_or(Ok(0), |pipe| pipe.read(buffer))?;
         if read == 0 {
             self.stdout = None;
         }

@@ -125,11 +125,7 @@ fn hear(
     let mut running = Running::new(child);
     let heard = listen(&mut running, deadline, each);
     let stderr = running.stderr_tail();
-    let &Limits {
-        who,
-        timeout,
-        limit,
-    } = limits;
+    let (who, timeout, limit) = (limits.who, limits.timeout, limits.limit);
     match heard {
         Ok(status) => Ok((status, stderr)),
         Err(OutputError::Late) => Err(ChildError::Late {

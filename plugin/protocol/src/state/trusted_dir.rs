@@ -317,10 +317,8 @@ mod tests {
             chmod(&file, 0o644);
             assert_eq!(dir.read("a", 9).unwrap().unwrap(), b"text");
             for name in ["link", "dir", "pipe"] {
-                assert!(
-                    matches!(dir.read(name, 9), Err(NotTrusted::Kind(_))),
-                    "{name}"
-                );
+                let refused = dir.read(name, 9);
+                assert!(matches!(refused, Err(NotTrusted::Kind(_))), "{name}");
             }
         }
         fs::hard_link(&file, parent.path().join("elsewhere")).unwrap();
