@@ -44,18 +44,10 @@ mod tests {
     fn a_panic_becomes_its_message_and_the_hosts_hook_is_back() {
         panic::set_hook(Box::new(|_| SEEN.store(true, Ordering::Relaxed)));
         assert_eq!(catch_panic(|| 7), Ok(7));
-        assert_eq!(
-            catch_panic::<()>(|| panic!("with {}", "text")),
-            Err("with text".to_owned())
-        );
-        assert_eq!(
-            catch_panic::<()>(|| panic!("plain")),
-            Err("plain".to_owned())
-        );
-        assert_eq!(
-            catch_panic::<()>(|| panic::panic_any(3)),
-            Err("panic".to_owned())
-        );
+        let caught = |work: fn()| catch_panic(work).unwrap_err();
+        assert_eq!(caught(|| panic!("with {}", "text")), "with text");
+        assert_eq!(caught(|| panic!("plain")), "plain");
+        assert_eq!(caught(|| panic::panic_any(3)), "panic");
         assert!(!SEEN.load(Ordering::Relaxed), "the host's hook was called");
         let _ = panic::catch_unwind(|| panic!("the host's own"));
         assert!(SEEN.load(Ordering::Relaxed), "the host's hook is gone");

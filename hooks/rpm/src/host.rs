@@ -45,13 +45,11 @@ mod tests {
     /// Paths of the real programs' libraries.
     #[test]
     fn hosts_are_told_by_what_they_map() {
+        let libdnf5 = "/usr/lib64/libdnf5.so.2.0.0";
         let libdnf = "/usr/lib/x86_64-linux-gnu/libdnf.so.2";
         let python = "/usr/lib/python3/dist-packages/rpm/_rpm.cpython-311-x86_64-linux-gnu.so";
         for (paths, expected) in [
-            (
-                &["/usr/lib64/libdnf5.so.2.0.0", "/usr/lib64/librpm.so.10"][..],
-                Host::Libdnf5,
-            ),
+            (&[libdnf5, "/usr/lib64/librpm.so.10"][..], Host::Libdnf5),
             (&[libdnf, python, "/opt/libdnf5.so.1"], Host::Libdnf5),
             (&[python, libdnf], Host::Dnf4),
             (&[python], Host::Other),
@@ -66,7 +64,6 @@ mod tests {
             let maps: String = paths.iter().map(line).collect();
             assert_eq!(Host::by_maps(maps.as_bytes()), expected, "{paths:?}");
         }
-        let own = Host::of_this_process();
-        assert_eq!(own, Host::Other);
+        assert_eq!(Host::of_this_process(), Host::Other);
     }
 }

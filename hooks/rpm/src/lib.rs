@@ -8,12 +8,8 @@
 //! [`tsm_post`] turn the answer into lines for [`output`] and a return code.
 //! Whatever goes wrong on the way costs one warning line, never the transaction.
 //!
-//! What the policy says is for two child processes to know: the judge, and the
-//! record, which also decides where there is no answer. [`zypp_commit`] knows whether
-//! this is a part of a commit of zypper's, and what was decided on the whole.
-//!
-//! [`state`] has what one call leaves for the next: dnf calls with its test run
-//! first, and nothing is asked or reported twice.
+//! [`zypp_commit`] knows whether this is a part of a commit of zypper's, and what was
+//! decided on the whole; [`state`] has what one call leaves for the next.
 
 mod answer;
 mod catch_panic;

@@ -11,8 +11,6 @@
 //!
 //! A call that was stopped has changed nothing, so the next one is the first
 //! again: neither `retry` nor `ignore` at zypper's prompt leads around a block.
-//! Which call is the first is noted by the calls themselves. The note costs a
-//! call some twenty system calls, and only under zypper.
 
 use std::path::{Path, PathBuf};
 

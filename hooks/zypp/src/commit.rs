@@ -159,7 +159,7 @@ impl CommitHandler {
             elements: elements.elements,
             ..Plan::new(self.places.root.clone())
         };
-        let judge = Judge {
+        let mut judge = Judge {
             program: self.places.judge.clone(),
             timeout: budget.for_judging(),
         };
@@ -174,10 +174,7 @@ impl CommitHandler {
             answer: None,
         });
         let mut answer = answer.context(NOT_ONE)?;
-        let judge = Judge {
-            timeout: budget.left(),
-            ..judge
-        };
+        judge.timeout = budget.left();
         // Here it is decided: every call of rpm's follows.
         let about = Plan {
             mode: plan.mode,

@@ -24,10 +24,8 @@ impl Budget {
     pub(crate) fn new(patience: Option<&OsStr>) -> Self {
         let patience = patience.and_then(|seconds| seconds.to_str()?.trim().parse().ok());
         // libzypp takes what is no positive number for nothing said.
-        let patience = patience
-            .filter(|seconds| *seconds > 0)
-            .unwrap_or(DEFAULT_TIMEOUT);
-        let patience = Duration::from_secs(patience.min(MAX_TIMEOUT));
+        let patience = patience.filter(|seconds| *seconds > 0);
+        let patience = Duration::from_secs(patience.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT));
         let free = patience / 8 + Duration::from_secs(1);
         Self {
             deadline: Instant::now() + patience.saturating_sub(free),
@@ -71,10 +69,8 @@ mod tests {
             (Some("99999999999999999999"), 25.25),
         ] {
             let left = Budget::new(patience.map(OsStr::new)).left().as_secs_f64();
-            assert!(
-                expected - left < 0.5 && left <= expected,
-                "{patience:?}: {left}"
-            );
+            let is_right = expected - left < 0.5 && left <= expected;
+            assert!(is_right, "{patience:?}: {left}");
         }
     }
 

@@ -117,10 +117,8 @@ mod tests {
         };
         let snapshot = places(true, Some("/tmp/snapshot"));
         assert_eq!(snapshot.root, PathBuf::from("/tmp/snapshot"));
-        assert_eq!(
-            snapshot.solv,
-            PathBuf::from("/tmp/snapshot/var/cache/zypp/solv")
-        );
+        let solv = PathBuf::from("/tmp/snapshot/var/cache/zypp/solv");
+        assert_eq!(snapshot.solv, solv);
         // rpm's plugin is that of the system, whatever root it works on.
         assert_eq!(snapshot.handoff, PathBuf::from(trusted_dir::RUN));
         for (is_transactional, root) in [

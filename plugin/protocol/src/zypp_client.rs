@@ -118,10 +118,8 @@ mod tests {
             "exit 1".to_owned(),
         ] {
             let (_, answer) = answer(&script);
-            assert!(
-                matches!(answer, Err(Error::Child(ChildError::Ended { .. }))),
-                "{script}: {answer:?}"
-            );
+            let has_ended = matches!(answer, Err(Error::Child(ChildError::Ended { .. })));
+            assert!(has_ended, "{script}: {answer:?}");
         }
         for (script, words) in [
             (r#"echo '{"error":{"what":"locked"}}'"#, "libzypp: locked"),

@@ -273,20 +273,13 @@ pub fn is_package_name(name: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    fn directory_of(path: &str) -> (Option<Directory>, &[u8]) {
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        (
-            Directory::of(format!("{directory}/").as_bytes()),
-            name.as_bytes(),
-        )
-    }
-
     /// Checks that headers, which list directories and names, are read by the same
     /// rule.
     fn role(path: &str) -> Option<Role<'_>> {
         let role = Role::of(Path::new(path));
-        let (directory, name) = directory_of(path);
-        let is_judged = directory.is_some_and(|directory| directory.has_judged(name));
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let directory = Directory::of(format!("{directory}/").as_bytes());
+        let is_judged = directory.is_some_and(|directory| directory.has_judged(name.as_bytes()));
         assert_eq!(is_judged, role.is_some_and(Role::is_judged), "{path}");
         role
     }

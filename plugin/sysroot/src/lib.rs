@@ -221,20 +221,13 @@ mod tests {
 
         let root = Root::new(&dir).unwrap();
         let real = root.path().join("usr/lib/modules/6.1/vmlinuz");
-        assert_eq!(root.resolve(Path::new("/absolute")).unwrap(), real);
-        assert_eq!(
-            root.resolve(Path::new("/lib/modules/6.1/../6.1/./vmlinuz"))
-                .unwrap(),
-            real
-        );
-        assert_eq!(
-            root.resolve(Path::new("/out")).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
-        assert_eq!(
-            root.resolve(Path::new("/loop")).unwrap_err().to_string(),
-            "too many symbolic links"
-        );
+        for path in ["/absolute", "/lib/modules/6.1/../6.1/./vmlinuz"] {
+            assert_eq!(root.resolve(Path::new(path)).unwrap(), real, "{path}");
+        }
+        let [out, endless] = ["/out", "/loop"].map(|path| root.resolve(Path::new(path)));
+        assert_eq!(out.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let endless = endless.unwrap_err().to_string();
+        assert_eq!(endless, "too many symbolic links");
     }
 
     #[test]
@@ -283,13 +276,8 @@ mod tests {
         let modules = Path::new("/usr/lib/modules");
         let of_module_dir = ["6.1/vmlinuz", "6.1/vmlinux"].map(|path| modules.join(path));
         assert_eq!(images("6.1"), of_module_dir);
-        assert_eq!(
-            images("6.4"),
-            [
-                modules.join("6.4/vmlinuz-virt.efi"),
-                "/boot/image-6.4".into()
-            ]
-        );
+        let virt = modules.join("6.4/vmlinuz-virt.efi");
+        assert_eq!(images("6.4"), [virt, "/boot/image-6.4".into()]);
         let dir = root.path().join("usr/lib/modules/6.2");
         assert_eq!(root.module_dir("6.2"), Some(dir));
         assert_eq!(root.module_dir("6.3"), None);

@@ -46,10 +46,8 @@ mod tests {
 
     #[test]
     fn only_what_can_stand_in_a_dependency_is_recorded() {
-        assert_eq!(
-            base_capability("6.12.118+deb13-amd64").as_deref(),
-            Some("btf-base(6.12.118+deb13-amd64)")
-        );
+        let recorded = base_capability("6.12.118+deb13-amd64");
+        assert_eq!(recorded.unwrap(), "btf-base(6.12.118+deb13-amd64)");
         for release in ["6.1) = 2", "6.1 x", "", "..", "6.1,2", "6.1(x"] {
             assert_eq!(base_capability(release), None, "{release}");
         }

@@ -24,6 +24,7 @@ const MAX_TAIL: u64 = 64 << 10;
 const MAX_NAME: u32 = 4096 + 2;
 /// What an xz stream may ask for: its dictionary and liblzma's own state.
 const MAX_XZ_MEMORY: u64 = MAX_WINDOW + (16 << 20);
+const DIGITS: &str = "a number of eight hexadecimal digits";
 const TRAILER: &str = "TRAILER!!!";
 
 /// The archive of a package, held against its header.
@@ -79,10 +80,8 @@ impl<'a> Archive<'a> {
             },
             b"07070X" => (self.numbered()?, None),
             _ => {
-                return Err(broken(
-                    start,
-                    "the magic of a cpio entry (070701, 070702, 07070X)",
-                ));
+                let known = "the magic of a cpio entry (070701, 070702, 07070X)";
+                return Err(broken(start, known));
             }
         };
         let file = self.files.get(index);
@@ -146,18 +145,18 @@ impl<'a> Archive<'a> {
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         io::copy(&mut (&mut self.input).take(MAX_TAIL), &mut io::sink())
             .map_err(Error::Compression)?;
-        let missing = self
+        let mut unseen = self
             .files
             .iter()
             .zip(&self.seen)
-            .find(|(file, seen)| !**seen && file.kind != FileKind::Ghost)
-            .map(|(file, _)| file);
+            .filter(|(_, seen)| !**seen);
+        let missing = unseen.find(|(file, _)| file.kind != FileKind::Ghost);
         let hollow = || {
             let sets = self.links.sets.iter().zip(&self.filled);
             let mut hollow = sets.filter(|(_, filled)| !**filled);
             hollow.find_map(|(set, _)| self.files.get(*set.last()?).filter(|file| file.size > 0))
         };
-        match missing.or_else(hollow) {
+        match missing.map(|(file, _)| file).or_else(hollow) {
             None => Ok(()),
             Some(file) => {
                 let path = file.path.display();
@@ -174,20 +173,14 @@ impl<'a> Archive<'a> {
         self.exact(&mut fields)?;
         // inode, mode, uid, gid, nlink, mtime, filesize, four device numbers, namesize, check
         let field = |number: usize| {
-            hex(fields.get(number * 8..)).ok_or_else(|| {
-                broken(
-                    start + number as u64 * 8,
-                    "a number of eight hexadecimal digits",
-                )
-            })
+            let at = start + number as u64 * 8;
+            hex(fields.get(number * 8..)).ok_or_else(|| broken(at, DIGITS))
         };
         let size = field(6)?;
         let length = field(11)?;
         if !(1..=MAX_NAME).contains(&length) {
-            return Err(broken(
-                start + 88,
-                format!("a name of 1 to {MAX_NAME} bytes"),
-            ));
+            let limit = format!("a name of 1 to {MAX_NAME} bytes");
+            return Err(broken(start + 88, limit));
         }
         let name_at = self.input.offset;
         let mut name = vec![0; length as usize];
@@ -217,7 +210,7 @@ impl<'a> Archive<'a> {
         self.pad(14)?;
         hex(Some(&field))
             .map(|index| index as usize)
-            .ok_or_else(|| broken(start, "a number of eight hexadecimal digits"))
+            .ok_or_else(|| broken(start, DIGITS))
     }
 
     /// The size of an entry's data, where archive and header agree on it; else
@@ -273,10 +266,8 @@ impl<'a> Archive<'a> {
     }
 
     fn cut_off(&self, more: u64) -> Error {
-        broken(
-            self.input.offset,
-            format!("{more} more bytes; the archive is cut off"),
-        )
+        let missing = format!("{more} more bytes; the archive is cut off");
+        broken(self.input.offset, missing)
     }
 }
 

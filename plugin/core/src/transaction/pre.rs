@@ -359,15 +359,11 @@ impl<'a> Planned<'a> {
 /// to stop a transaction, unless the one that refuses it is what boots.
 fn cap_non_default_kernels(modules: &mut [LocatedModule], kernels: &[KernelEntry]) {
     for located in modules {
-        let boots = |id: usize| {
-            kernels
-                .get(id)
-                .filter(|kernel| kernel.target == Target::NextBoot)
-        };
+        let is_booted = |kernel: &&KernelEntry| kernel.target == Target::NextBoot;
+        let boots = |id: usize| kernels.get(id).filter(is_booted);
         let verdicts = &mut located.module.verdicts;
-        let taken = verdicts
-            .iter()
-            .any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
+        let mut all = verdicts.iter();
+        let taken = all.any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
         for verdict in verdicts.iter_mut().filter(|_| taken) {
             if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
                 verdict.cap(Severity::Warn);

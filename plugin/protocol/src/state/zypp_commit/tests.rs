@@ -29,10 +29,8 @@ impl Scene {
     }
 
     fn path(&self) -> PathBuf {
-        self.parent
-            .path()
-            .join("run")
-            .join(self.commit().name("json"))
+        let name = self.commit().name("json");
+        self.parent.path().join("run").join(name)
     }
 
     /// Hands over, changes what was written, and says what the reader makes of it.
@@ -88,10 +86,7 @@ fn one_that_is_not_for_this_commit_is_refused_and_removed() {
         (|h| h.written -= 24 * 60 * 60 + 60, "it is not of today"),
         (|h| h.written += 3600, "it is not of today"),
         (|h| h.schema += 1, "it is not understood: schema 2"),
-        (
-            |h| h.messages.clear(),
-            "it is not understood: a block without",
-        ),
+        (|h| h.messages.clear(), "it is not understood: a block"),
         (|h| h.keys = vec!["x".repeat(9 << 20)], "it is longer than"),
     ];
     for (change, expected) in cases {
@@ -149,10 +144,8 @@ fn a_reader_outside_the_commit_is_refused() {
     };
     hand_over(&scene.commit());
     let refused = scene.commit().handed_over().unwrap_err().to_string();
-    assert!(
-        refused.starts_with("this process does not descend"),
-        "{refused}"
-    );
+    let is_stranger = refused.starts_with("this process does not descend");
+    assert!(is_stranger, "{refused}");
     assert!(!scene.path().exists());
 }
 
@@ -186,10 +179,7 @@ fn what_the_dead_left_is_cleaned() {
     scene.commit().begin().unwrap();
     let run = scene.parent.path().join("run");
     let other = Other::start();
-    let (pid, started) = {
-        let process = Process::find(other.0.id()).unwrap();
-        (process.pid, process.started)
-    };
+    let Process { pid, started, .. } = Process::find(other.0.id()).unwrap();
     let left = [
         format!("zypp-{pid}-{started}.json"),
         format!("zypp-{pid}-{started}.begun"),
