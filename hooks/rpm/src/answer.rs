@@ -42,7 +42,6 @@ pub(crate) fn follow(
     ReturnCode::Stop
 }
 
-/// This decision stops a transaction in this mode.
 pub(crate) fn stops(mode: Option<Mode>, decision: Decision) -> bool {
     decision == Decision::Block && mode != Some(Mode::Warn)
 }

@@ -66,7 +66,6 @@ fn calls() -> MutexGuard<'static, Calls> {
     CALLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A plan that was judged.
 pub(crate) struct JudgedPlan {
     pub(crate) plan: Plan,
     /// The packages' files. `None` where they cannot be told from others.

@@ -25,7 +25,6 @@ use crate::state::{self, JudgedPlan};
 use crate::tsm_post::After;
 use crate::zypp_commit::CommitScope;
 
-/// Judges a transaction before its first change.
 pub(crate) fn run(
     rpm: &Librpm,
     transaction: &TransactionSet<'_>,
@@ -92,7 +91,6 @@ fn phase(transaction: &TransactionSet<'_>) -> Phase {
     }
 }
 
-/// Has the transaction judged, and follows the answer.
 fn judged(
     rpm: &Librpm,
     transaction: &TransactionSet<'_>,

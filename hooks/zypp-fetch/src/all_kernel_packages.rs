@@ -24,7 +24,6 @@ pub(crate) fn all(zypp: &Zypp) -> Result<Option<Vec<String>>, Error> {
 struct KernelPackages {
     /// The package whose words these are.
     package: String,
-    /// It is among the kernel packages.
     is_kernel_package: bool,
     kernel_packages: BTreeSet<String>,
     /// What is obsoleted, and by which package.

@@ -18,7 +18,6 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// The request's deadline, from now on.
     pub(crate) fn of(request: &Request) -> Self {
         Self {
             begun: Instant::now(),

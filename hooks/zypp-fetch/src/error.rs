@@ -24,7 +24,6 @@ pub(crate) fn failure(error: &Error) -> FetchFailure {
     }
 }
 
-/// A failure in our own words.
 pub(crate) fn plain(what: impl Into<String>) -> FetchFailure {
     FetchFailure {
         what: what.into(),

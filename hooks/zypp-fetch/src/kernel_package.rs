@@ -11,7 +11,6 @@
 
 use zypp_sys::WordKind;
 
-/// True if the word `word` of the package `name` is about modules or a kernel.
 pub(crate) fn is_about_kernels(name: &str, kind: WordKind, word: &[u8]) -> bool {
     match kind {
         WordKind::Provides => provides(name, word),

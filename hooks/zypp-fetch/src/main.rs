@@ -58,7 +58,6 @@ fn own_stdout() -> io::Result<File> {
     Ok(ours.into())
 }
 
-/// Writes one line at once.
 fn write(output: &mut File, line: &Line) -> io::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');

@@ -7,7 +7,6 @@ use btf_guard_protocol::zypp::{Ask, FetchFailure, MAX_REQUEST, Request, SCHEMA, 
 
 use crate::error::plain;
 
-/// The request on `input`, if it makes sense.
 pub(crate) fn read(input: impl Read) -> Result<Request, FetchFailure> {
     let mut text = Vec::new();
     let length = input

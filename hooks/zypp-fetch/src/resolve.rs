@@ -27,7 +27,6 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// Tells how far a download is; `false` where nobody wants to know any more.
 type Tell<'t> = &'t mut dyn FnMut(DownloadProgress) -> bool;
 
-/// The answer to the request.
 pub(crate) fn answer(request: &Request, tell: Tell<'_>) -> Result<Resolution, FetchFailure> {
     let deadline = Deadline::of(request);
     let zypp = open(request)?;

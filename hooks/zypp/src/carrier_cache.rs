@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 /// The version of [`CarrierCache`], and of the rules by which its names were found.
 const SCHEMA: &str = concat!("4 of ", env!("CARGO_PKG_VERSION"));
 
-/// Its file in the cache.
 const NAME: &str = "zypp-carriers";
 
 /// The longest that is read, in bytes.
@@ -48,7 +47,6 @@ pub struct RepositoryState {
     /// The solver file of each repository, where it has one, and the files that name
     /// the repositories, by their paths.
     repositories: BTreeMap<String, Option<FileId>>,
-    /// The solver file of what is installed.
     installed: FileId,
 }
 

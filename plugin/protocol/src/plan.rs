@@ -117,7 +117,6 @@ pub enum Action {
 /// besides; a hook ignores it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Answer {
-    /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// What to do.
     pub decision: Decision,

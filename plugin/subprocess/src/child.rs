@@ -29,7 +29,6 @@ pub(crate) struct Ready {
     pub(crate) stderr: bool,
 }
 
-/// How a child ended.
 pub(crate) enum ChildEnd {
     Status(ExitStatus),
     /// Somebody else has reaped it.
@@ -46,7 +45,6 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Takes over a child that has just been started.
     pub(crate) fn new(mut child: Child) -> Self {
         Self {
             stdout: child.stdout.take(),
@@ -103,7 +101,6 @@ impl Running {
         self.tail.drain(..surplus);
     }
 
-    /// Waits for the child's end, until the deadline.
     pub(crate) fn end(&mut self, deadline: Instant) -> ChildEnd {
         let mut pause = FIRST_PAUSE;
         loop {

@@ -99,7 +99,6 @@ impl fmt::Display for StderrTail {
 }
 
 impl Limits {
-    /// What is left of a child that succeeded.
     pub(crate) fn succeeded(
         &self,
         status: Option<ExitStatus>,

@@ -42,7 +42,6 @@ impl<'r> Files<'r> {
         unsafe { string(self.rpm.table.rpmfilesDN(self.files.as_ptr(), index)) }
     }
 
-    /// The indices of the files.
     pub(crate) fn indices(&self) -> Range<c_int> {
         // SAFETY: the reference is held until `drop`.
         indices(unsafe { self.rpm.table.rpmfilesFC(self.files.as_ptr()) })

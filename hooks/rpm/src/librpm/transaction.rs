@@ -65,7 +65,6 @@ impl<'r> TransactionSet<'r> {
     }
 }
 
-/// Iterates over a transaction's elements.
 pub(crate) struct TransactionElements<'t> {
     transaction: &'t TransactionSet<'t>,
     iterator: Option<NonNull<rpmtsi_s>>,

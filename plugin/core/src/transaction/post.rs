@@ -108,7 +108,6 @@ fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
         .collect()
 }
 
-/// The releases of the kernels that have changed.
 fn changed_kernels(
     search: &InventorySearch<'_>,
     found: &boot::BootKernels,

@@ -26,7 +26,6 @@ const MAX_STATE: u64 = 8 << 20;
 /// What is known of one process's transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedState {
-    /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// The process whose transaction it is, by its number…
     pub pid: u32,
