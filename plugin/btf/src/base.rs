@@ -146,7 +146,6 @@ impl Base {
         self.index.body(self.order, types, id)
     }
 
-    /// The type `id` alone.
     pub(crate) fn type_at(&self, id: u32) -> Option<Type> {
         Some(self.body(id)?.0)
     }
@@ -234,12 +233,8 @@ impl Base {
 impl Base {
     /// The offset of `name` in the string section, which holds each string once.
     fn string_offset(&self, name: &[u8]) -> Option<u32> {
-        let mut needle = Vec::with_capacity(name.len() + 2);
-        needle.push(0);
-        needle.extend_from_slice(name);
-        needle.push(0);
-        let at = memmem::find(self.strings(), &needle)? + 1;
-        u32::try_from(at).ok()
+        let needle = [b"\0", name, b"\0"].concat();
+        u32::try_from(memmem::find(self.strings(), &needle)? + 1).ok()
     }
 
     fn find(&self, name: &[u8], wanted: u8) -> Option<(u32, Type)> {

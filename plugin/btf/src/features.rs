@@ -53,19 +53,18 @@ pub struct Features {
 }
 
 impl Features {
-    /// Reads them from a kernel's base BTF, and from its release (`uname -r`)
-    /// only where nothing else tells.
-    ///
-    /// A kernel of unknown release is taken for a new one (7.3 or later) in
-    /// what only the release tells.
+    /// Reads them from a kernel's base BTF, and from its release (`uname -r`) only where
+    /// nothing else tells; one of unknown release is taken for new (7.3 or later) there.
     pub fn of(base: &Base, release: Option<&str>) -> Self {
         let version = release.and_then(version);
         let since = |major: u32, minor: u32, patch: u32| {
             version.is_none_or(|version| version >= (major, minor, patch))
         };
         let has_func = |name: &[u8]| base.find_func(name).is_some();
-        let module = base.find_struct(b"module");
-        let module_has = |member| module.map(|module| base.member(module, member).is_some());
+        let has_member = |name: &[u8], member: &[u8]| {
+            let found = base.find_struct(name)?;
+            Some(base.member(found, member).is_some())
+        };
         // What a kernel uses itself, it knows, whatever its version says.
         let used = base.kinds().iter().copied().max().unwrap_or(kind::VOID);
         let kinds = base
@@ -81,16 +80,15 @@ impl Features {
         let ksym_name = base
             .find_struct(b"bpf_ksym")
             .and_then(|ksym| base.array_len(base.member(ksym, b"name")?));
-        let name_valid = base.find_func(b"__btf_name_valid");
-        let name_valid = name_valid.filter(|t| t.wide_kind() == kind::FUNC_PROTO);
+        let name_valid = base
+            .find_func(b"__btf_name_valid")
+            .filter(|t| t.wide_kind() == kind::FUNC_PROTO);
         let name_valid_identifier = has_func(b"btf_name_valid_identifier");
         Self {
             kinds,
-            module_btf: module_has(&b"btf_data"[..]).unwrap_or_else(|| since(5, 11, 0)),
-            distilled_base: module_has(b"btf_base_data") == Some(true),
-            layout_header: base
-                .find_struct(b"btf_header")
-                .is_some_and(|header| base.member(header, b"layout_off").is_some()),
+            module_btf: has_member(b"module", b"btf_data").unwrap_or_else(|| since(5, 11, 0)),
+            distilled_base: has_member(b"module", b"btf_base_data") == Some(true),
+            layout_header: has_member(b"btf_header", b"layout_off") == Some(true),
             wide_info,
             max_type: base.enumerator(b"BTF_MAX_TYPE").unwrap_or(0x000f_ffff),
             max_name_offset: base
@@ -160,8 +158,6 @@ mod tests {
     #[test]
     fn versions_are_read_from_releases() {
         assert_eq!(version("6.12.117+deb13-cloud-amd64"), Some((6, 12, 117)));
-        assert_eq!(version("6.1.0-56-amd64"), Some((6, 1, 0)));
-        assert_eq!(version("5.15.12-1-default"), Some((5, 15, 12)));
         assert_eq!(version("7.3"), Some((7, 3, 0)));
         assert_eq!(version("linux"), None);
     }

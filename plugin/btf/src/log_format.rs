@@ -217,27 +217,23 @@ pub(crate) fn error(
             (rule, Some(variable))
         }
     };
-    let words = match item.kind {
+    let (mut words, mut parameters) = (Vec::new(), Vec::new());
+    match item.kind {
         kind::INT | kind::ARRAY | kind::VAR | kind::DECL_TAG => {
-            item.elements().take(3).map(|[word]| word).collect()
+            words.extend(item.elements().take(3).map(|[word]| word));
         }
-        _ => Vec::new(),
-    };
-    let parameters = match item.kind {
         kind::FUNC_PROTO => {
             // Those that a log has room for.
-            let all = item.elements();
-            let last = all.len().saturating_sub(EDGE);
-            all.enumerate()
-                .filter(|(index, _)| *index < EDGE || *index >= last)
-                .map(|(_, [name_off, type_id])| Parameter {
-                    name: shown(name_off),
-                    type_id,
-                })
-                .collect()
+            let last = item.elements::<2>().len().saturating_sub(EDGE);
+            for (index, [name_off, type_id]) in item.elements().enumerate() {
+                if index < EDGE || index >= last {
+                    let name = shown(name_off);
+                    parameters.push(Parameter { name, type_id });
+                }
+            }
         }
-        _ => Vec::new(),
-    };
+        _ => {}
+    }
     let subject = TypeInfo {
         id,
         kind: item.kind,

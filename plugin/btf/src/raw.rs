@@ -203,9 +203,6 @@ pub(crate) struct TypeIndex {
 
 impl TypeIndex {
     /// Walks a type section.
-    ///
-    /// # Errors
-    /// [`Malformed`] if a type is of a kind that nobody has defined or runs over the end.
     pub(crate) fn of(order: Order, types: &[u8]) -> Result<Self, Malformed> {
         let mut index = Self::default();
         let mut at = 0usize;

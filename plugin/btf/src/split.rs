@@ -3,9 +3,8 @@
 
 use crate::raw::{HEADER_LEN, MAGIC, Order, Type, TypeIndex, kind};
 
-/// A split BTF, taken apart: its own types and strings.
-///
-/// Where its ids and name offsets lead depends on the base that it is put on.
+/// The own types and strings. Where its ids and name offsets lead depends on the base
+/// that it is put on.
 #[derive(Debug, Clone)]
 pub struct Split<'a> {
     pub(crate) order: Order,
@@ -13,8 +12,9 @@ pub struct Split<'a> {
     pub(crate) strings: &'a [u8],
     /// By own type number.
     pub(crate) index: TypeIndex,
-    /// Its ids belong to a distilled base, and the kernel rewrites them.
-    pub(crate) relocated: bool,
+    /// Its ids belong to a distilled base, from which the kernel rewrites them: it is
+    /// built for any base that has what the distilled one names.
+    pub relocated: bool,
 }
 
 impl<'a> Split<'a> {
@@ -42,15 +42,6 @@ impl<'a> Split<'a> {
         })
     }
 
-    /// Do its ids belong to a distilled base, from which the kernel rewrites them?
-    ///
-    /// Then nothing here can be said of it: it is built for any base that has
-    /// what the distilled one names.
-    pub fn is_relocated(&self) -> bool {
-        self.relocated
-    }
-
-    /// How many types it holds.
     pub(crate) fn count(&self) -> u32 {
         self.index.kinds.len() as u32
     }
@@ -88,7 +79,6 @@ impl<'a> Split<'a> {
             .chain(inner.map(move |element| order.u32_at(element, 0).unwrap_or(0)))
     }
 
-    /// Every name offset.
     pub(crate) fn names(&self) -> impl Iterator<Item = u32> + '_ {
         self.bodies()
             .flat_map(|(_, t, body)| self.names_of(t, body))

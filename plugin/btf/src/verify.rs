@@ -20,9 +20,6 @@ use crate::{chains, meta, relocate};
 /// and these `abilities` does at load.
 ///
 /// An empty `split` never gets here: the loader skips it.
-///
-/// # Errors
-/// The first rule that fails.
 pub fn verify_module(
     split: &[u8],
     distilled: Option<&[u8]>,
@@ -33,9 +30,6 @@ pub fn verify_module(
 }
 
 /// [`verify_module`], and what was read of an accepted split BTF.
-///
-/// # Errors
-/// The first rule that fails.
 pub fn read_module<'a>(
     split: &'a [u8],
     distilled: Option<&[u8]>,
@@ -64,11 +58,7 @@ pub fn read_module<'a>(
     Ok(split)
 }
 
-/// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`;
-/// `order` is the kernel's.
-///
-/// # Errors
-/// The first rule that fails.
+/// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`; `order` is the kernel's.
 pub fn verify_base(raw: &[u8], order: Order, abilities: &Features) -> Result<(), VerifyError> {
     parse(order, raw, &BaseView::void(), abilities).map(drop)
 }

@@ -23,17 +23,15 @@ fn no_kflag(item: &TypeRecord<'_>) -> Result<(), MetaError> {
 }
 
 fn named(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
-    ensure(
-        item.t.name_off != 0 && env.identifier(item.t.name_off),
-        BtfRule::InvalidName,
-    )
+    let named = item.t.name_off != 0 && env.identifier(item.t.name_off);
+    ensure(named, BtfRule::InvalidName)
 }
 
 fn anonymous_or_named(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), MetaError> {
-    ensure(
-        item.t.name_off == 0 || env.identifier(item.t.name_off),
-        BtfRule::InvalidName,
-    )
+    match item.t.name_off {
+        0 => Ok(()),
+        _ => named(item, env),
+    }
 }
 
 fn anonymous(item: &TypeRecord<'_>) -> Result<(), MetaError> {
@@ -45,6 +43,11 @@ fn id_valid(id: u32, env: &VerifierEnv<'_>) -> bool {
     id <= env.abilities.max_type
 }
 
+/// [`id_valid`], and not `void`.
+fn id_given(id: u32, env: &VerifierEnv<'_>) -> bool {
+    id != 0 && id_valid(id, env)
+}
+
 /// `btf_int_check_meta()`. The name is not looked at.
 pub(crate) fn int(item: &TypeRecord<'_>) -> Result<(), MetaError> {
     no_vlen(item)?;
@@ -53,15 +56,11 @@ pub(crate) fn int(item: &TypeRecord<'_>) -> Result<(), MetaError> {
     ensure(data & !0x0fff_ffff == 0, BtfRule::InvalidIntData { data })?;
     let bits = (data & 0xff) + ((data >> 16) & 0xff);
     ensure(bits <= 128, BtfRule::BitsExceed128)?;
-    ensure(
-        bits.div_ceil(8) <= item.t.size_or_type,
-        BtfRule::BitsExceedType,
-    )?;
+    let fits = bits.div_ceil(8) <= item.t.size_or_type;
+    ensure(fits, BtfRule::BitsExceedType)?;
     // BTF_INT_SIGNED, BTF_INT_CHAR, BTF_INT_BOOL: one of them or none.
-    ensure(
-        matches!((data >> 24) & 0xf, 0 | 1 | 2 | 4),
-        BtfRule::UnsupportedEncoding,
-    )
+    let is_known = matches!((data >> 24) & 0xf, 0 | 1 | 2 | 4);
+    ensure(is_known, BtfRule::UnsupportedEncoding)
 }
 
 /// `btf_ref_type_check_meta()`: pointers and modifiers.
@@ -84,16 +83,8 @@ pub(crate) fn array(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(), 
     no_vlen(item)?;
     no_kflag(item)?;
     ensure(item.t.size_or_type == 0, BtfRule::SizeNotZero)?;
-    let element = item.word(0);
-    ensure(
-        element != 0 && id_valid(element, env),
-        BtfRule::InvalidElementType,
-    )?;
-    let index = item.word(1);
-    ensure(
-        index != 0 && id_valid(index, env),
-        BtfRule::InvalidIndexType,
-    )
+    ensure(id_given(item.word(0), env), BtfRule::InvalidElementType)?;
+    ensure(id_given(item.word(1), env), BtfRule::InvalidIndexType)
 }
 
 /// `btf_struct_check_meta()`.
@@ -106,17 +97,11 @@ pub(crate) fn structure(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<
             true => Ok(()),
             false => Err(MetaError::Member(index, rule)),
         };
-        let offset = name_off;
-        ensure(
-            env.name_offset_valid(name_off),
-            BtfRule::InvalidMemberNameOffset { offset },
-        )?;
+        let rule = BtfRule::InvalidMemberNameOffset { offset: name_off };
+        ensure(env.name_offset_valid(name_off), rule)?;
         let named = name_off == 0 || env.identifier(name_off);
         ensure(named, BtfRule::InvalidName)?;
-        ensure(
-            type_id != 0 && id_valid(type_id, env),
-            BtfRule::InvalidTypeId,
-        )?;
+        ensure(id_given(type_id, env), BtfRule::InvalidTypeId)?;
         let (offset, _) = item.t.member_bits(place);
         let in_place = last_offset <= offset && (!is_union || offset == 0);
         ensure(in_place, BtfRule::InvalidMemberOffset)?;
@@ -180,10 +165,7 @@ pub(crate) fn variable(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Result<(
     no_vlen(item)?;
     no_kflag(item)?;
     named(item, env)?;
-    ensure(
-        item.t.size_or_type != 0 && id_valid(item.t.size_or_type, env),
-        BtfRule::InvalidTypeId,
-    )?;
+    ensure(id_given(item.t.size_or_type, env), BtfRule::InvalidTypeId)?;
     // BTF_VAR_STATIC, BTF_VAR_GLOBAL_ALLOCATED
     ensure(item.word(0) <= 1, BtfRule::UnsupportedLinkage)
 }
@@ -193,10 +175,8 @@ pub(crate) fn data_section(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Resu
     let size = item.t.size_or_type;
     ensure(size != 0, BtfRule::SizeZero)?;
     no_kflag(item)?;
-    ensure(
-        item.t.name_off != 0 && env.section_name(item.t.name_off),
-        BtfRule::InvalidName,
-    )?;
+    let named = item.t.name_off != 0 && env.section_name(item.t.name_off);
+    ensure(named, BtfRule::InvalidName)?;
     let mut end_of_last = 0u64;
     let mut sum = 0u64;
     for (index, [type_id, offset, var_size]) in (0u32..).zip(item.elements()) {
@@ -204,10 +184,7 @@ pub(crate) fn data_section(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Resu
             true => Ok(()),
             false => Err(MetaError::Variable(index, rule)),
         };
-        ensure(
-            type_id != 0 && id_valid(type_id, env),
-            BtfRule::InvalidTypeId,
-        )?;
+        ensure(id_given(type_id, env), BtfRule::InvalidTypeId)?;
         let in_place = u64::from(offset) >= end_of_last && offset < size;
         ensure(in_place, BtfRule::InvalidOffset)?;
         ensure(var_size != 0 && var_size <= size, BtfRule::InvalidSize)?;
@@ -223,10 +200,8 @@ pub(crate) fn data_section(item: &TypeRecord<'_>, env: &VerifierEnv<'_>) -> Resu
 pub(crate) fn float(item: &TypeRecord<'_>) -> Result<(), MetaError> {
     no_vlen(item)?;
     no_kflag(item)?;
-    ensure(
-        matches!(item.t.size_or_type, 2 | 4 | 8 | 12 | 16),
-        BtfRule::InvalidTypeSize,
-    )
+    let is_size = matches!(item.t.size_or_type, 2 | 4 | 8 | 12 | 16);
+    ensure(is_size, BtfRule::InvalidTypeSize)
 }
 
 /// `btf_decl_tag_check_meta()`.

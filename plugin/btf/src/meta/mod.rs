@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf_check_all_metas()`: each type's own rules, in the order of the types.
-//!
-//! [`kinds`] has what a kind asks for.
 
 mod kinds;
 
@@ -55,17 +53,11 @@ pub(crate) fn check_all(
 /// The head of `btf_check_meta()`.
 fn check_info(t: Type, id: u32, env: &VerifierEnv<'_>) -> Result<(u8, u32), BtfRule> {
     let abilities = env.abilities;
-    let (kind, vlen);
-    if abilities.wide_info {
-        kind = t.wide_kind();
-        vlen = t.wide_vlen();
-    } else {
-        if t.info & !0x9f00_ffff != 0 {
-            return Err(BtfRule::InvalidInfo { id, info: t.info });
-        }
-        kind = ((t.info >> 24) & 0x1f) as u8;
-        vlen = t.info & 0xffff;
+    // The narrow masks have no bits that the wide ones read otherwise.
+    if !abilities.wide_info && t.info & !0x9f00_ffff != 0 {
+        return Err(BtfRule::InvalidInfo { id, info: t.info });
     }
+    let (kind, vlen) = (t.wide_kind(), t.wide_vlen());
     if kind == kind::VOID || u32::from(kind) >= abilities.kinds {
         return Err(BtfRule::InvalidKind { id, kind });
     }

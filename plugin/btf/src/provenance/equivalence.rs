@@ -157,13 +157,12 @@ impl PairWalk<'_> {
 
     /// Are two types the same, but for what they lead to? That goes on the list.
     fn alike(&mut self, (here, there): (u32, u32), from: usize) -> bool {
-        let (one, other) = match (self.here.body(here), self.there.body(there)) {
+        let ((t, body), (u, mirror)) = match (self.here.body(here), self.there.body(there)) {
             (Some(one), Some(other)) => (one, other),
             // Beyond all types, or void: then on both sides.
             (None, None) => return (here == 0) == (there == 0),
             _ => return false,
         };
-        let ((t, body), (u, mirror)) = (one, other);
         if t.info != u.info || body.len() != mirror.len() || !self.same_name(t.name_off, u.name_off)
         {
             return false;

@@ -32,7 +32,6 @@ pub(crate) struct Joined<'a> {
 }
 
 impl<'a> Joined<'a> {
-    /// The kind of an id.
     pub(crate) fn kind(self, id: u32) -> u8 {
         let kind = match id.checked_sub(self.base.types()) {
             None => self.base.kinds().get(id as usize).copied(),

@@ -39,15 +39,13 @@ pub fn evidence(split: &Split<'_>, base: &Base) -> Vec<Evidence> {
     run(split, base, false)
 }
 
-/// Is there nothing that shows that `split` was not built against `base`?
-///
-/// The same as asking [`evidence`] for none, but ends with the first.
+/// Whether [`evidence`] finds nothing; ends with the first.
 pub fn fits(split: &Split<'_>, base: &Base) -> bool {
     run(split, base, true).is_empty()
 }
 
 fn run(split: &Split<'_>, base: &Base, first_only: bool) -> Vec<Evidence> {
-    if split.is_relocated() || split.order != base.order() {
+    if split.relocated || split.order != base.order() {
         return Vec::new();
     }
     let on = Joined { base, split };
@@ -70,7 +68,6 @@ fn run(split: &Split<'_>, base: &Base, first_only: bool) -> Vec<Evidence> {
     scan.found
 }
 
-/// A type in its place.
 #[derive(Clone, Copy)]
 struct OwnType<'a> {
     index: u32,

@@ -31,7 +31,6 @@ pub(crate) struct BuiltFor {
 }
 
 impl BuiltFor {
-    /// A base that is not at hand.
     pub(crate) fn unknown(strings: u32) -> Self {
         Self {
             strings,
@@ -68,17 +67,13 @@ impl KnownBase {
 
     /// True if its kernels would take this BTF, and nothing shows that it is not theirs.
     fn fits(&self, module: &Module, split: &Split<'_>) -> bool {
-        let Kernel {
-            base, abilities, ..
-        } = &self.kernel;
+        let (base, abilities) = (&self.kernel.base, &self.kernel.abilities);
         let relocates = abilities.distilled_base && module.btf_base.is_some();
+        let is_taken = |raw| btf_guard_btf::verify_module(raw, None, base, abilities).is_ok();
         // In this order: what does not fit mostly shows at once.
         !relocates
             && btf_guard_btf::fits(split, base)
-            && module
-                .btf
-                .as_deref()
-                .is_some_and(|raw| btf_guard_btf::verify_module(raw, None, base, abilities).is_ok())
+            && module.btf.as_deref().is_some_and(is_taken)
     }
 }
 
@@ -124,7 +119,7 @@ impl BaseSet {
         kernel: &Kernel,
         split: &Split<'_>,
     ) -> Verdict {
-        if split.is_relocated() {
+        if split.relocated {
             return Verdict::Loads;
         }
         let evidence = btf_guard_btf::evidence(split, &kernel.base);
@@ -173,10 +168,8 @@ impl BaseSet {
                 let known = here.map(|here| self.known(here, index)).unwrap_or_default();
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 let (here, there) = (&kernel.base, &other.kernel.base);
-                (
-                    other,
-                    btf_guard_btf::same_meaning(split, here, there, &mut known),
-                )
+                let met = btf_guard_btf::same_meaning(split, here, there, &mut known);
+                (other, met)
             })
             .collect()
     }
