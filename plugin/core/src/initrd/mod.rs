@@ -94,12 +94,8 @@ pub enum Error {
 }
 
 /// Reads the initrd in the file at `path`, or in a part of it, given in bytes,
-/// and hands over what concerns modules, in its order: what comes later under
-/// the same name replaces what came before.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read or is no regular file, and those of
-/// [`parse`]. What came before was handed over.
+/// and hands over what concerns modules, in its order and up to an error: what comes
+/// later under the same name replaces what came before.
 pub(crate) fn open(
     path: &Path,
     part: Option<&Range<u64>>,
@@ -112,17 +108,13 @@ pub(crate) fn open(
         let expected = format!("an initrd that ends there, in a file of {size} bytes");
         return Err(Malformed::new(part.end, expected).into());
     }
-    let mut file = file.into_file();
+    let mut file = file.file;
     file.seek(SeekFrom::Start(part.start))?;
     let length = part.end.saturating_sub(part.start);
     parse(BufReader::with_capacity(BUFFER, file.take(length)), take)
 }
 
 /// Reads an initrd from its first byte to its last, as [`open`] does.
-///
-/// # Errors
-/// [`Error::Malformed`] and [`Error::Packed`] if it is not one, cut short, corrupt or beyond a
-/// limit.
 pub fn parse(input: impl BufRead, take: &mut dyn FnMut(InitrdItem)) -> Result<(), Error> {
     read(input, LIMITS, take)
 }

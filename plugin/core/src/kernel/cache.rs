@@ -82,19 +82,14 @@ impl Cache {
         &self.dir
     }
 
-    /// What [`image::open`] finds in `path`, from here if it was found before.
-    ///
-    /// Trouble with the cache itself is no trouble for the caller: then the image
-    /// is read.
-    ///
-    /// # Errors
-    /// Those of [`image::open`].
+    /// What [`image::open`] finds in `path`, from here if it was found before. In
+    /// trouble with the cache itself the image is read.
     pub(crate) fn image(&self, path: &Path) -> Result<Image, Error> {
         let file = Regular::open(path)?;
         if file.size() > IMAGE {
             return image::open(path);
         }
-        let id = FileId::from(&file.metadata()?);
+        let id = FileId::from(&file.file.metadata()?);
         let name = name(&id);
         if let Some(image) = self.seen(&name) {
             return Ok(image);
@@ -102,7 +97,7 @@ impl Cache {
         let key = file.sha256(0..file.size())?;
         let image = self.of(&file, &key)?;
         // A change from now on shows in the file's id only if the last one is old.
-        if !id.changed_since((self.now)()) && FileId::from(&file.metadata()?) == id {
+        if !id.changed_since((self.now)()) && FileId::from(&file.file.metadata()?) == id {
             // It is digested again if that fails.
             let _ = self.store(&entry(&name, PLACES), key.as_bytes());
         }
@@ -119,9 +114,6 @@ impl Cache {
 
     /// The same for an image that came from elsewhere, such as a package, as
     /// [`image::parse`] finds it.
-    ///
-    /// # Errors
-    /// Those of [`image::parse`].
     pub fn parse(&self, bytes: &[u8]) -> Result<Image, Error> {
         match bytes.len() as u64 > IMAGE {
             true => image::parse(bytes),
@@ -148,8 +140,7 @@ impl Cache {
         Ok(image)
     }
 
-    /// Reads a file that is nobody else's and not longer than that; `None` if
-    /// there is none.
+    /// `None` if there is no such file.
     fn load(&self, entry: &str, limit: u64) -> Result<Option<Vec<u8>>, NotTrusted> {
         let Some(dir) = Private::open(&self.dir)? else {
             return Ok(None);
@@ -238,7 +229,6 @@ struct EntryHeader<I> {
     image: I,
 }
 
-/// The bytes of an entry.
 fn encode(image: &Image) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(&EntryHeader {
         version: VERSION,
@@ -250,9 +240,6 @@ fn encode(image: &Image) -> io::Result<Vec<u8>> {
 }
 
 /// What [`encode`] was given.
-///
-/// # Errors
-/// If it is not whole, or of another version.
 fn decode(mut entry: Vec<u8>) -> io::Result<Image> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
     let damaged = || bad("a damaged entry");
@@ -276,7 +263,6 @@ fn decode(mut entry: Vec<u8>) -> io::Result<Image> {
     })
 }
 
-/// The name of an entry's file.
 fn entry(key: &str, suffix: &str) -> String {
     format!("{key}.{suffix}")
 }

@@ -34,7 +34,6 @@ pub(crate) fn is_elf(head: &[u8]) -> bool {
 /// The file header: what it was built for, and where its section table is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ElfHeader {
-    /// What it was built for.
     pub(crate) target: ElfTarget,
     endian: Endianness,
     table: u64,
@@ -57,9 +56,6 @@ pub(crate) struct ElfSection {
 impl ElfHeader {
     /// Reads the header from the first [`HEADER`] bytes, or from all of a
     /// shorter file.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it is none, or cut short.
     pub(crate) fn parse(head: &[u8]) -> Result<Self, Malformed> {
         match head.get(4..6) {
             Some([1, 1 | 2]) => Self::of::<FileHeader32<Endianness>>(head),
@@ -92,11 +88,9 @@ impl ElfHeader {
     }
 
     /// Finds sections: for each name the first section so called, whatever its
-    /// type and flags, as `find_any_sec()` does.
-    ///
-    /// # Errors
-    /// [`Malformed`] if the section table, the names, or any section that has
-    /// bytes is not inside the file, as in `elf_validity_check()`.
+    /// type and flags, as `find_any_sec()` does. [`Malformed`] if the section table, the
+    /// names, or any section that has bytes is not inside the file, as in
+    /// `elf_validity_check()`.
     pub(crate) fn find<const N: usize>(
         &self,
         source: &(impl ByteSource + ?Sized),

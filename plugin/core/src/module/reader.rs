@@ -47,9 +47,6 @@ pub fn open(path: &Path) -> Result<Module, Error> {
 
 /// Reads a file that somebody names as a module; one with the suffix `.btf` is a split
 /// BTF without a module around it.
-///
-/// # Errors
-/// Those of [`open`].
 pub(crate) fn open_any(path: &Path) -> Result<Module, Error> {
     if path.extension().is_none_or(|suffix| suffix != "btf") {
         return open(path);
@@ -68,9 +65,6 @@ pub(crate) fn open_any(path: &Path) -> Result<Module, Error> {
 
 /// Reads a module, compressed or not, that came from elsewhere, such as a
 /// package. `file_name` names it where it does not name itself.
-///
-/// # Errors
-/// [`Error::Malformed`] if it is no module, or one longer than [`MAX_MODULE`].
 pub fn parse(bytes: &[u8], file_name: &str) -> Result<Module, Error> {
     if elf::is_elf(bytes) {
         return read(bytes, bytes, file_name);

@@ -3,7 +3,7 @@
 //! of which only the parts that matter are read.
 
 use std::borrow::Cow;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -26,10 +26,8 @@ pub(crate) trait ByteSource {
     /// The `length` bytes at `offset`, which lie inside [`size`](Self::size).
     fn read(&self, offset: u64, length: usize) -> io::Result<Cow<'_, [u8]>>;
 
-    /// The `length` bytes at `offset`, which should hold `what`.
-    ///
-    /// # Errors
-    /// [`Malformed`] at `offset` if they do not all exist.
+    /// The `length` bytes at `offset`, which should hold `what`; [`Malformed`] if they
+    /// do not all exist.
     fn range(&self, offset: u64, length: u64, what: &str) -> Result<Cow<'_, [u8]>, Error> {
         let size = self.size();
         let fits = offset.checked_add(length).is_some_and(|end| end <= size);
@@ -43,9 +41,6 @@ pub(crate) trait ByteSource {
     }
 
     /// SHA-256 of the bytes in `range`, in lower-case hexadecimal.
-    ///
-    /// # Errors
-    /// Those of [`read`](Self::read).
     fn sha256(&self, range: Range<u64>) -> io::Result<String> {
         let mut digest = Sha256::new();
         let mut at = range.start;
@@ -75,15 +70,12 @@ impl ByteSource for [u8] {
 /// A regular file, read by position.
 #[derive(Debug)]
 pub(crate) struct Regular {
-    file: File,
+    pub(crate) file: File,
     size: u64,
 }
 
 impl Regular {
-    /// Opens `path`, following symbolic links.
-    ///
-    /// # Errors
-    /// What open(2) says; and whatever is not a regular file is refused,
+    /// Opens `path`, following symbolic links. What is not a regular file is refused,
     /// without waiting for the other end of a pipe.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
@@ -101,20 +93,7 @@ impl Regular {
         })
     }
 
-    /// What the system says of it now.
-    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
-        self.file.metadata()
-    }
-
-    /// The file itself, at its start.
-    pub(crate) fn into_file(self) -> File {
-        self.file
-    }
-
-    /// The whole file, in place of what `out` held.
-    ///
-    /// # Errors
-    /// What read(2) says; [`Malformed`] if it is longer than `cap` bytes.
+    /// The whole file, in place of what `out` held; [`Malformed`] beyond `cap` bytes.
     pub(crate) fn read_all(&self, cap: u64, out: &mut Vec<u8>) -> Result<(), Error> {
         out.clear();
         if self.size > cap {

@@ -54,7 +54,7 @@ impl Elements {
     }
 
     fn open(&mut self, step: &PackageStep, path: &Path) -> Result<()> {
-        let opened = Regular::open(path).map(Regular::into_file);
+        let opened = Regular::open(path).map(|opened| opened.file);
         let opened = opened.and_then(|file| Ok((file.try_clone()?, file)));
         let named = || path.display().to_string();
         let (header, file) = opened.with_context(named)?;
