@@ -79,9 +79,6 @@ fn release_of(root: &Root, build: &Path) -> Option<String> {
 
 /// Opens a candidate as the kernel of `release`. Its config is the one given, or
 /// that beside it, that of the build directory, or that in `/boot`.
-///
-/// # Errors
-/// Those of [`Kernel::open`].
 pub fn open(
     root: &Root,
     candidate: &ImageFile,

@@ -17,7 +17,6 @@ pub(crate) struct Slot {
     via: usize,
 }
 
-/// Collects kernels.
 #[derive(Debug)]
 pub(crate) struct Collector<'a> {
     pub(crate) root: &'a Root,
@@ -79,7 +78,6 @@ impl<'a> Collector<'a> {
         })
     }
 
-    /// Marks what boots by default.
     pub(crate) fn mark_default(&mut self, slot: Slot) {
         let kernel = self.kernels.get_mut(slot.kernel);
         if let Some(via) = kernel.and_then(|kernel| kernel.via.get_mut(slot.via)) {

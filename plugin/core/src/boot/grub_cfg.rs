@@ -32,7 +32,7 @@ pub(crate) fn read(
     let whole = Volume::part_of(root, Path::new("/"));
     let in_boot = Volume::part_of(root, Path::new("/boot"));
     let shown = root.outside(Path::new("/boot"));
-    let boot = volumes.iter().find(|volume| volume.is_shown_at(&shown));
+    let boot = volumes.iter().find(|volume| volume.shown == shown);
     // GRUB reads the root's file system as well as a `/boot` of its own.
     let places = [boot.unwrap_or(&in_boot), &whole];
     let mut dirs = ["boot/grub2", "boot/grub"]

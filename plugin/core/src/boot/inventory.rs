@@ -122,9 +122,6 @@ pub struct InventorySearch<'a> {
 
 impl InventorySearch<'_> {
     /// Opens an image of a kernel that uses the modules of `home`.
-    ///
-    /// # Errors
-    /// Those of [`image::open`] and [`Kernel::from_image`].
     pub(crate) fn open(
         &self,
         file: &Path,
@@ -174,7 +171,6 @@ impl InventorySearch<'_> {
         boot::discover(self.root, self.esps, efivars)
     }
 
-    /// Opens the kernels that were found.
     pub(crate) fn open_all(&self, found: boot::BootKernels) -> Inventory {
         let (mut kernels, mut unreadable) = (Vec::new(), Vec::new());
         for bootable in found.kernels {

@@ -63,10 +63,7 @@ impl EfiVariables {
     }
 
     /// The text of a variable: four bytes of attributes, as efivarfs shows
-    /// them, then UTF-16 with a NUL at the end.
-    ///
-    /// # Errors
-    /// What was expected, if it is something else.
+    /// them, then UTF-16 with a NUL at the end; or what was expected.
     pub fn text(bytes: &[u8]) -> Result<String, &'static str> {
         let what = "four bytes of attributes and a text in UTF-16";
         let text = bytes.get(4..).ok_or(what)?;
@@ -81,10 +78,10 @@ impl EfiVariables {
 /// `default` of a `loader.conf`.
 pub fn loader_conf_default(text: &str) -> Option<&str> {
     let usable = |value: &str| !value.starts_with('@') || value.eq_ignore_ascii_case("@saved");
-    let values = lines(text).filter(|(_, key, value)| *key == "default" && !value.is_empty());
+    let defaults = lines(text).filter(|(_, key, _)| *key == "default");
+    let values = defaults.map(|(_, _, value)| value);
     values
-        .map(|(_, _, value)| value)
-        .filter(|value| usable(value))
+        .filter(|value| !value.is_empty() && usable(value))
         .last()
 }
 
@@ -200,9 +197,6 @@ impl LoaderEntry {
 /// Chooses among `items`, in any order: what the first wish that can be
 /// granted names, or the first of the menu. With more than one way to read an
 /// id, they must all come to the same.
-///
-/// # Errors
-/// Why it cannot be told.
 pub fn choose<'e>(
     items: impl IntoIterator<Item = &'e LoaderEntry>,
     wishes: &[DefaultPattern],
@@ -212,11 +206,9 @@ pub fn choose<'e>(
     menu.sort_by(|a, b| order(a, b));
     let mut choices = ids.iter().map(|ids| choose_by(&menu, wishes, *ids));
     let first = choices.next().ok_or("no boot loader is known")?;
-    let chosen = |choice: &ChosenEntry<'e>| {
-        choice
-            .as_ref()
-            .ok()
-            .map(|(entry, _)| std::ptr::from_ref(*entry))
+    let chosen = |choice: &ChosenEntry<'e>| match choice {
+        Ok((entry, _)) => Some(std::ptr::from_ref(*entry)),
+        Err(_) => None,
     };
     if choices.all(|other| chosen(&other) == chosen(&first)) {
         return first;

@@ -19,7 +19,6 @@ pub(crate) const MAX_FILES: usize = 10_000;
 /// Which file or directory it is, whatever path leads there: device and inode.
 pub(crate) type Identity = (u64, u64);
 
-/// The identity of what is at `path`.
 pub(crate) fn identity(path: &Path) -> io::Result<Identity> {
     let metadata = fs::metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
@@ -45,7 +44,7 @@ pub(crate) struct Volume {
     /// True if it is on the root's own file system.
     in_root: bool,
     /// The directory as a report shows it.
-    shown: PathBuf,
+    pub(crate) shown: PathBuf,
 }
 
 impl Volume {
@@ -69,24 +68,16 @@ impl Volume {
         }
     }
 
-    /// True if this is where a report shows it.
-    pub(crate) fn is_shown_at(&self, path: &Path) -> bool {
-        self.shown == path
-    }
-
     /// A path of this volume, as a report shows it.
     pub(crate) fn show(&self, path: &str) -> PathBuf {
         self.shown.join(relative(path))
     }
 
-    /// The file that a boot loader finds under `path`.
+    /// The file that a boot loader finds under `path`, or what was expected there.
     ///
     /// Case is ignored, as FAT does. Where the volume is part of a larger file
     /// system, the path may also start at the root of that, or with the name of
     /// a btrfs subvolume.
-    ///
-    /// # Errors
-    /// What was expected instead of what is there.
     pub(crate) fn find(&self, path: &str) -> Result<LoaderFile, String> {
         let path = path.replace('\\', "/");
         let inside = Path::new(relative(&path));

@@ -88,10 +88,6 @@ impl KernelConfig {
     }
 
     /// Reads the kernel config in the file `path`, plain or compressed.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the file cannot be read or is no regular file,
-    /// [`Error::Malformed`] if it is no kernel config.
     pub(crate) fn from_file(path: &Path) -> Result<Self, Error> {
         let mut text = Vec::new();
         Regular::open(path)?.read_all(MAX_CONFIG as u64, &mut text)?;

@@ -42,18 +42,12 @@ pub struct KernelLog {
 }
 
 /// Reads the log in `file`: `/dev/kmsg`, or what was recorded from it.
-///
-/// # Errors
-/// Those of the system.
 pub(crate) fn read(file: &Path) -> io::Result<KernelLog> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     parse(File::options().read(true).custom_flags(flags).open(file)?)
 }
 
 /// Reads the log from what is open: it ends where there is nothing more for now.
-///
-/// # Errors
-/// Those of the system.
 pub fn parse(mut input: impl Read) -> io::Result<KernelLog> {
     let mut log = KernelLog::default();
     let mut text = Vec::new();

@@ -54,9 +54,7 @@ pub struct Kernel {
     pub release: Option<String>,
     /// `Linux version …`'s build part (`#1 SMP … date`), where the source tells it.
     pub build: Option<String>,
-    /// Running, or bootable.
     pub(crate) moment: Target,
-    /// Where it was found.
     pub(crate) source: KernelSource,
     /// The base BTF that split BTF of its modules continues; none where the
     /// kernel shows none.
@@ -75,9 +73,6 @@ impl Kernel {
     /// The kernel in the image `path`, as one that can be booted. Its config
     /// is `config_override`, or what [`KernelConfig::find`] finds without knowing
     /// the module directory.
-    ///
-    /// # Errors
-    /// Those of [`image::open`] and [`Kernel::from_image`].
     pub fn open(path: &Path, config_override: Option<&KernelConfig>) -> Result<Self, Error> {
         let image = image::open(path)?;
         let config = config_override.cloned().unwrap_or_else(|| {
@@ -112,10 +107,6 @@ impl Kernel {
 
     /// The running kernel, as this process sees it: [`BTF`], without a base where it
     /// shows none, uname(2) and [`KernelConfig::of_running`].
-    ///
-    /// # Errors
-    /// [`Error::Io`] if its BTF cannot be read, [`Error::Malformed`] if that is
-    /// not sound.
     pub fn running() -> Result<Self, Error> {
         let mut btf = Vec::new();
         let base = match Regular::open(Path::new(BTF)) {

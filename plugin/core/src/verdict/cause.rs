@@ -52,12 +52,6 @@ impl Causes {
     }
 }
 
-impl Default for Causes {
-    fn default() -> Self {
-        Self::all()
-    }
-}
-
 impl FromStr for Causes {
     type Err = UnknownCause;
 

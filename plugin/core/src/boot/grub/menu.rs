@@ -69,14 +69,11 @@ pub enum Selected {
 
 impl Menu {
     /// What is started by default, where `blscfg` brings in `bls`, first that
-    /// which the menu shows first.
+    /// which the menu shows first; or why it cannot be told.
     ///
     /// The value of `default` names an item by number, title or id, and goes on
     /// behind `>` in a submenu; what names none means the first
     /// (grub-core/normal/menu.c, 2.06).
-    ///
-    /// # Errors
-    /// Why it cannot be told.
     pub fn default(&self, bls: &[BlsEntry]) -> Result<Selected, &'static str> {
         let computed = "grub.cfg chooses it by what only GRUB knows while booting";
         let wanted = self.default.as_ref().ok_or(computed)?;
@@ -124,17 +121,14 @@ impl Menu {
         if let Some((selected, ..)) = named.find(|(_, names, _)| names.contains(&Some(name))) {
             return Ok(*selected);
         }
-        let at = if is_number {
-            name.parse().unwrap_or(0)
-        } else {
-            0
-        };
-        let at = if at < places.len() { at } else { 0 };
-        if places
-            .iter()
-            .take(at + 1)
-            .any(|(.., shown)| *shown != Truth::Yes)
-        {
+        // No number, or too large a one, means the first.
+        let at = name
+            .parse()
+            .ok()
+            .filter(|at| is_number && *at < places.len());
+        let at = at.unwrap_or(0);
+        let mut up_to = places.iter().take(at + 1);
+        if up_to.any(|(.., shown)| *shown != Truth::Yes) {
             return Err("grub.cfg counts items that only some machines have");
         }
         let place = places.get(at).ok_or("grub.cfg has no items")?;

@@ -24,12 +24,10 @@ pub const MAX_ENV: u64 = 64 << 10;
 /// Whether something is so, as far as can be told. Ordered from no to yes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Truth {
-    /// It is not.
     No,
     /// It cannot be told.
     #[default]
     Maybe,
-    /// It is.
     Yes,
 }
 

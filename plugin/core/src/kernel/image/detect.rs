@@ -32,17 +32,13 @@ pub struct Outline {
     pub(crate) build: Option<String>,
     /// What the UKI around the kernel says, if there is one.
     pub uki: Option<Uki>,
-    /// Where the kernel's bytes are in the file, and what they are; or what is wrong with an image that could still be
-    /// told to be one.
+    /// Where the kernel's bytes are in the file, and what they are; or what is wrong with
+    /// an image that could still be told to be one.
     pub(crate) body: Result<(Range<u64>, Form), Malformed>,
 }
 
 impl Outline {
     /// Tells what the file in `source` is.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no
-    /// kernel image or its headers are cut short.
     pub(crate) fn of(source: &(impl ByteSource + ?Sized)) -> Result<Self, Error> {
         if let Some(outline) = Self::of_kernel(source)? {
             return Ok(outline);
@@ -60,10 +56,8 @@ impl Outline {
         let end = uki.linux.end.min(source.size());
         let start = uki.linux.start.min(end);
         let inside = Window::new(source, start..end);
-        let kernel = Self::of_kernel(&inside).and_then(|found| match found {
-            Some(kernel) => Ok(kernel),
-            None => Err(no_kernel(&inside)?.into()),
-        });
+        let kernel = Self::of_kernel(&inside)
+            .and_then(|found| found.ok_or_else(|| no_kernel(&inside).into()));
         let (release, build, body) = match kernel {
             Ok(kernel) => (kernel.release, kernel.build, kernel.body),
             Err(Error::Malformed(error)) if damage.is_some() => (None, None, Err(error)),
@@ -117,13 +111,12 @@ impl Outline {
 }
 
 /// What to say of a UKI's `.linux` that is no kernel.
-fn no_kernel(linux: &(impl ByteSource + ?Sized)) -> Result<Malformed, Error> {
-    let nested = matches!(uki::read(linux), Ok(Some(_)) | Err(Error::Malformed(_)));
-    let what = match nested {
-        true => "a kernel as the UKI's .linux, not another UKI",
-        false => "a kernel as the UKI's .linux: a bzImage, an Image, a vmlinux or EFI zboot",
+fn no_kernel(linux: &(impl ByteSource + ?Sized)) -> Malformed {
+    let what = match uki::read(linux) {
+        Ok(Some(_)) | Err(Error::Malformed(_)) => "a kernel as the UKI's .linux, not another UKI",
+        _ => "a kernel as the UKI's .linux: a bzImage, an Image, a vmlinux or EFI zboot",
     };
-    Ok(Malformed::new(0_u64, what))
+    Malformed::new(0_u64, what)
 }
 
 /// What the bytes of a kernel are, as they stand in its file.
@@ -203,7 +196,6 @@ impl Form {
     }
 }
 
-/// Reads the image in `source`.
 pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Image, Error> {
     let outline = Outline::of(source)?;
     // Only a bzImage tells the build.

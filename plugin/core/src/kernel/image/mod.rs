@@ -75,9 +75,6 @@ pub fn open(path: &Path) -> Result<Image, Error> {
 }
 
 /// Reads an image that came from elsewhere, such as a package.
-///
-/// # Errors
-/// Those of [`open`], without [`Error::Io`].
 pub fn parse(bytes: &[u8]) -> Result<Image, Error> {
     read(bytes)
 }

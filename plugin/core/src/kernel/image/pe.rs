@@ -34,7 +34,6 @@ pub(crate) struct PeSection {
 }
 
 impl PeSection {
-    /// Where its bytes are in the file.
     pub(crate) fn range(&self) -> Range<u64> {
         self.offset..self.offset + self.size
     }
@@ -66,15 +65,11 @@ pub(crate) struct Pe {
     pub(crate) sections: Vec<PeSection>,
 }
 
-/// Reads the headers of the PE file in `source`; `None` if it is none.
-///
-/// # Errors
-/// [`Malformed`] if the section table is not inside the file.
+/// Reads the headers of the PE file in `source`; `None` if it is none, [`Malformed`] if
+/// its section table is not inside the file.
 pub(crate) fn read(source: &(impl ByteSource + ?Sized)) -> Result<Option<Pe>, Error> {
-    let dos = source.read(
-        0,
-        source.size().min(size_of::<ImageDosHeader>() as u64) as usize,
-    )?;
+    let length = source.size().min(size_of::<ImageDosHeader>() as u64);
+    let dos = source.read(0, length as usize)?;
     let Ok((dos, _)) = pod::from_bytes::<ImageDosHeader>(&dos) else {
         return Ok(None);
     };

@@ -13,10 +13,6 @@ use crate::kernel::Error;
 use crate::module::source::{ByteSource, Regular};
 
 /// Looks at the image `path` without unpacking it; a few kilobytes are read.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read or is no regular file,
-/// [`Error::Malformed`] if it is no kernel image.
 pub fn peek(path: &Path) -> Result<Outline, Error> {
     Outline::of(&Regular::open(path)?)
 }
@@ -25,9 +21,6 @@ pub fn peek(path: &Path) -> Result<Outline, Error> {
 /// hexadecimal: of the compressed payload of a bzImage or EFI zboot image, in
 /// a UKI or not; of the whole UKI's `.linux` or the whole file otherwise. A new
 /// signature, or another UKI around the kernel, does not change a payload.
-///
-/// # Errors
-/// [`Error::Malformed`] if it is no kernel image or is cut short.
 pub(crate) fn payload_digest(source: &(impl ByteSource + ?Sized)) -> Result<String, Error> {
     let (payload, _) = Outline::of(source)?.body?;
     Ok(source.sha256(payload)?)

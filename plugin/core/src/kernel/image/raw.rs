@@ -75,14 +75,25 @@ impl RawHeader {
         Ok(None)
     }
 
-    /// What its modules must be built for. 32-bit kernels have other headers,
-    /// but for those of riscv32, which nobody distributes.
-    fn target(self) -> ElfTarget {
-        ElfTarget {
-            machine: self.machine.0,
-            is_64: true,
-            order: self.order,
-            elf_type: elf::ET_REL.0,
+    /// What the raw bytes of a kernel tell, whose base BTF is at `base`; nowhere
+    /// if that is empty.
+    fn image(self, kernel: &[u8], base: Range<usize>) -> Image {
+        let version = banner::find(kernel).unwrap_or_default();
+        Image {
+            base_btf: kernel.get(base).unwrap_or_default().to_vec(),
+            release: version.release,
+            build: version.build,
+            build_id: build_id::alone_in(kernel, self.order),
+            // 32-bit kernels have other headers, but for those of riscv32, which nobody
+            // distributes.
+            target: Some(ElfTarget {
+                machine: self.machine.0,
+                is_64: true,
+                order: self.order,
+                elf_type: elf::ET_REL.0,
+            }),
+            config: config::embedded(kernel),
+            ..Image::default()
         }
     }
 }
@@ -99,7 +110,6 @@ pub(crate) fn check(source: &(impl ByteSource + ?Sized)) -> Result<Result<(), Ma
     Ok(sections.iter().try_for_each(|section| section.check(size)))
 }
 
-/// Reads the raw image in `source`.
 pub(crate) fn read(source: &(impl ByteSource + ?Sized), header: RawHeader) -> Result<Image, Error> {
     if source.size() > MAX_KERNEL as u64 {
         return Err(too_long(MAX_KERNEL as u64).into());
@@ -119,21 +129,4 @@ pub(crate) fn read(source: &(impl ByteSource + ?Sized), header: RawHeader) -> Re
         return Err(Malformed::new(0_u64, what).into());
     }
     Ok(image)
-}
-
-impl RawHeader {
-    /// What the raw bytes of a kernel tell, whose base BTF is at `base`; nowhere
-    /// if that is empty.
-    fn image(self, kernel: &[u8], base: Range<usize>) -> Image {
-        let version = banner::find(kernel).unwrap_or_default();
-        Image {
-            base_btf: kernel.get(base).unwrap_or_default().to_vec(),
-            release: version.release,
-            build: version.build,
-            build_id: build_id::alone_in(kernel, self.order),
-            target: Some(self.target()),
-            config: config::embedded(kernel),
-            ..Image::default()
-        }
-    }
 }
