@@ -49,11 +49,8 @@ pub fn candidates(root: &Root, release: &str) -> Vec<ImageFile> {
 /// release inside only.
 fn suse_builds(root: &Root, release: &str) -> Vec<PathBuf> {
     let below = |dir: &PathBuf| {
-        let names = root
-            .resolve(dir)
-            .and_then(fs::read_dir)
-            .into_iter()
-            .flatten();
+        let entries = root.resolve(dir).and_then(fs::read_dir);
+        let names = entries.into_iter().flatten();
         let names = names.filter_map(|entry| Some(dir.join(entry.ok()?.file_name())));
         let mut paths: Vec<PathBuf> = names.take(MAX_BUILDS).collect();
         paths.sort();
@@ -68,11 +65,9 @@ fn suse_builds(root: &Root, release: &str) -> Vec<PathBuf> {
 
 /// What a build directory says that it is for.
 fn release_of(root: &Root, build: &Path) -> Option<String> {
-    let file = root
-        .resolve(&build.join("include/config/kernel.release"))
-        .ok()?;
+    let file = root.resolve(&build.join("include/config/kernel.release"));
     let mut text = Vec::new();
-    let file = Regular::open(&file).ok()?;
+    let file = Regular::open(&file.ok()?).ok()?;
     file.read_all(MAX_RELEASE, &mut text).ok()?;
     Some(String::from_utf8(text).ok()?.trim().to_owned())
 }
@@ -121,12 +116,12 @@ mod tests {
 
     #[track_caller]
     fn assert_found(dir: &Path, release: &str, expected: &[&str]) {
-        let found = candidates(&Root::new(dir).unwrap(), release).into_iter();
-        let found: Vec<PathBuf> = found.map(|candidate| candidate.inside).collect();
-        assert_eq!(
-            found,
-            expected.iter().map(PathBuf::from).collect::<Vec<_>>()
-        );
+        let found = candidates(&Root::new(dir).unwrap(), release);
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| one.inside.to_str().unwrap())
+            .collect();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -36,15 +36,14 @@ impl Place {
         place
     }
 
-    fn file(&self, path: &str, content: &(impl AsRef<[u8]> + ?Sized)) -> &Self {
+    fn file(&self, path: &str, content: &(impl AsRef<[u8]> + ?Sized)) {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
-        self
     }
 
     /// A unified kernel image of a release.
-    fn uki(&self, path: &str, release: &str, options: &str, os_release: &str) -> &Self {
+    fn uki(&self, path: &str, release: &str, options: &str, os_release: &str) {
         let sections = [
             (".linux", "\x7fELF"),
             (".uname", release),
@@ -54,28 +53,21 @@ impl Place {
         let has_text = |(_, text): &(_, &str)| !text.is_empty();
         let sections = sections.into_iter().filter(has_text);
         let sections = sections.map(|(name, text)| (name, text.as_bytes()));
-        self.file(path, &uki(&sections.collect::<Vec<_>>()))
+        self.file(path, &uki(&sections.collect::<Vec<_>>()));
     }
 
-    fn link(&self, path: &str, target: &str) -> &Self {
+    fn link(&self, path: &str, target: &str) {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         symlink(target, path).unwrap();
-        self
     }
 
     /// An EFI variable of the boot loader interface.
-    fn variable(&self, name: &str, value: &str) -> &Self {
-        let units = value.encode_utf16().chain([0]);
-        let bytes: Vec<u8> = [7, 0, 0, 0]
-            .into_iter()
-            .chain(units.flat_map(u16::to_le_bytes))
-            .collect();
-        let dir = self.dir.path().join("sys/firmware/efi/efivars");
-        fs::create_dir_all(&dir).unwrap();
+    fn variable(&self, name: &str, value: &str) {
+        let mut bytes = vec![7, 0, 0, 0];
+        bytes.extend(value.encode_utf16().chain([0]).flat_map(u16::to_le_bytes));
         let name = format!("{name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
-        fs::write(dir.join(name), bytes).unwrap();
-        self
+        self.file(&format!("sys/firmware/efi/efivars/{name}"), &bytes);
     }
 
     fn root(&self) -> Root {

@@ -71,11 +71,8 @@ fn error(bytes: &[u8]) -> String {
 fn modules_lie_in_any_part() {
     let early = archive(&[(&ko("early"), b"1"), ("kernel/x86/microcode/x.bin", b"22")]);
     let main = archive(&[("init", b"#!"), (&ko("main"), b"4444"), (&ko("more"), b"")]);
-    let expected = [
-        module("early", b"1"),
-        module("main", b"4444"),
-        module("more", b""),
-    ];
+    let expected = [("early", &b"1"[..]), ("main", b"4444"), ("more", b"")];
+    let expected = expected.map(|(name, content)| module(name, content));
     assert_eq!(items(&[&early[..], &main].concat()), expected);
     for format in ALL {
         // As GNU cpio ends an archive: at a multiple of 512 bytes.

@@ -8,19 +8,17 @@ fn kernel_install(place: &Place, esp: &str, release: &str) {
     let dir = format!("id/{release}");
     place.file(&format!("{esp}/{dir}/linux"), release);
     place.file(&format!("{esp}/{dir}/initrd.img"), "");
-    place.file(
-        &format!("{esp}/loader/entries/id-{release}.conf"),
-        &format!(
-            "# Boot Loader Specification type#1 entry\n\
-             title      Debian GNU/Linux 13 (trixie)\n\
-             version    {release}\n\
-             machine-id 0123456789abcdef0123456789abcdef\n\
-             sort-key   debian\n\
-             options    root=UUID=1 ro\n\
-             linux      /{dir}/linux\n\
-             initrd     /{dir}/initrd.img\n"
-        ),
+    let entry = format!(
+        "# Boot Loader Specification type#1 entry\n\
+         title      Debian GNU/Linux 13 (trixie)\n\
+         version    {release}\n\
+         machine-id 0123456789abcdef0123456789abcdef\n\
+         sort-key   debian\n\
+         options    root=UUID=1 ro\n\
+         linux      /{dir}/linux\n\
+         initrd     /{dir}/initrd.img\n"
     );
+    place.file(&format!("{esp}/loader/entries/id-{release}.conf"), &entry);
 }
 
 fn last_via(place: &Place) -> BootPath {
@@ -89,13 +87,8 @@ fn a_partition_that_is_mounted_elsewhere() {
     let esps = [esp.dir.path().to_owned()];
     let found = discover(&place.root(), &esps, None);
     let paths: Vec<_> = found.kernels.iter().map(|k| k.path.clone()).collect();
-    assert_eq!(
-        paths,
-        [
-            place.root().path().join("usr/lib/modules/6.1/vmlinuz"),
-            esp.dir.path().join("id/6.1/linux")
-        ]
-    );
+    let own = place.root().path().join("usr/lib/modules/6.1/vmlinuz");
+    assert_eq!(paths, [own, esp.dir.path().join("id/6.1/linux")]);
     assert!(found.kernels.last().unwrap().is_default());
 }
 
@@ -103,13 +96,9 @@ fn a_partition_that_is_mounted_elsewhere() {
 fn boot_counters_and_unified_images() {
     let place = Place::new();
     let debian = |file: &str, release: &str| {
+        let path = format!("efi/EFI/Linux/{file}.efi");
         let os_release = "ID=debian\nVERSION_ID=\"13\"\n";
-        place.uki(
-            &format!("efi/EFI/Linux/{file}.efi"),
-            release,
-            "root=1 quiet",
-            os_release,
-        );
+        place.uki(&path, release, "root=1 quiet", os_release);
     };
     debian("debian-6.1", "6.1.0-1");
     debian("debian-6.2+0-3", "6.2.0-1");
@@ -127,11 +116,9 @@ fn boot_counters_and_unified_images() {
             "/efi/EFI/Linux/zz-no-osrel.efi 6.9: Uki zz-no-osrel.efi",
         ]
     );
-    let what = "expected a unified kernel image: a PE file with a section .linux";
-    assert_eq!(
-        place.problems(),
-        [format!("/efi/EFI/Linux/bad.efi: {what}")]
-    );
+    let what = "/efi/EFI/Linux/bad.efi: expected a unified kernel image: a PE file with a \
+                section .linux";
+    assert_eq!(place.problems(), [what]);
     // systemd-boot does not show an image that has no os-release.
     let other = Place::new();
     other.uki("efi/EFI/Linux/no-osrel.efi", "6.9", "root=1", "");
@@ -139,27 +126,21 @@ fn boot_counters_and_unified_images() {
     let found = place.discover();
     let via = found.kernels.iter().flat_map(|kernel| &kernel.via);
     let options: Vec<_> = via.filter_map(|via| via.options.as_deref()).collect();
-    assert_eq!(
-        options,
-        ["root=3", "root=1 quiet", "root=1 quiet", "root=1"]
-    );
+    let quiet = "root=1 quiet";
+    assert_eq!(options, ["root=3", quiet, quiet, "root=1"]);
 }
 
 #[test]
 fn kernelstub() {
     let place = Place::with_modules(&["6.9.3-76060903-generic"]);
     let dir = "EFI/Pop_OS-1f0e1e54-3d52-4a5b-8a0f-6b1c2d3e4f50";
-    for (name, entry) in [
+    for (name, id) in [
         ("vmlinuz.efi", "current"),
         ("vmlinuz-previous.efi", "oldkern"),
     ] {
-        place.file(&format!("boot/efi/{dir}/{name}"), entry);
-        place.file(
-            &format!("boot/efi/loader/entries/Pop_OS-{entry}.conf"),
-            &format!(
-                "title Pop!_OS\nlinux /{dir}/{name}\ninitrd /{dir}/initrd.img\noptions root=1\n"
-            ),
-        );
+        place.file(&format!("boot/efi/{dir}/{name}"), id);
+        let entry = format!("title Pop!_OS\nlinux /{dir}/{name}\ninitrd /{dir}/initrd.img\n");
+        place.file(&format!("boot/efi/loader/entries/Pop_OS-{id}.conf"), &entry);
     }
     place.file(&format!("boot/efi/{dir}/initrd.img"), "");
     // As it stands there, systemd-boot has not understood it since 2020.
@@ -178,10 +159,11 @@ fn kernelstub() {
         ];
         assert_eq!(place.kernels().get(1..).unwrap(), expected);
     };
-    found(
+    let [current, old] = [
         "Entry* Pop_OS-current.conf, ",
         "Entry Pop_OS-oldkern.conf, ",
-    );
+    ];
+    found(current, old);
     assert_eq!(place.default(), "/boot/efi/loader/loader.conf");
     fs::remove_dir_all(place.dir.path().join("boot/efi/loader")).unwrap();
     found("", "");
@@ -191,56 +173,44 @@ fn kernelstub() {
 fn sdbootutil(place: &Place, snapshot: u32, release: &str, sha1: &str) {
     let dir = format!("opensuse-tumbleweed/{release}");
     place.file(&format!("boot/efi/{dir}/linux-{sha1}"), sha1);
-    place.file(
-        &format!("boot/efi/loader/entries/system-opensuse-tumbleweed-{release}-{snapshot}.conf"),
-        &format!(
-            "# Boot Loader Specification type#1 entry\n\
-             title      openSUSE Tumbleweed\n\
-             version    {snapshot}@{release}\n\
-             sort-key   opensuse-tumbleweed\n\
-             options    root=UUID=1 rootflags=subvol=@/.snapshots/{snapshot}/snapshot\n\
-             linux      /{dir}/linux-{sha1}\n"
-        ),
+    let id = format!("system-opensuse-tumbleweed-{release}-{snapshot}");
+    let entry = format!(
+        "# Boot Loader Specification type#1 entry\n\
+         title      openSUSE Tumbleweed\n\
+         version    {snapshot}@{release}\n\
+         sort-key   opensuse-tumbleweed\n\
+         options    root=UUID=1 rootflags=subvol=@/.snapshots/{snapshot}/snapshot\n\
+         linux      /{dir}/linux-{sha1}\n"
     );
+    place.file(&format!("boot/efi/loader/entries/{id}.conf"), &entry);
 }
 
 #[test]
 fn sdbootutil_and_snapshots() {
-    let place = Place::with_modules(&["6.16.3-1-default"]);
-    let of_snapshot = ".snapshots/2/snapshot/usr/lib/modules/6.16.3-1-default/vmlinuz";
-    place.file(of_snapshot, "");
+    let release = "6.16.3-1-default";
+    let place = Place::with_modules(&[release]);
+    let of_snapshot = format!(".snapshots/2/snapshot/usr/lib/modules/{release}/vmlinuz");
+    place.file(&of_snapshot, "");
     let (old, new) = ("a".repeat(40), "b".repeat(40));
-    sdbootutil(&place, 1, "6.16.3-1-default", &old);
-    sdbootutil(&place, 2, "6.16.3-1-default", &old);
-    sdbootutil(&place, 3, "6.16.3-1-default", &new);
+    for (snapshot, sha1) in [(1, &old), (2, &old), (3, &new)] {
+        sdbootutil(&place, snapshot, release, sha1);
+    }
     place.link(".snapshots/3/snapshot", "/");
     let grubenv = "boot/efi/EFI/opensuse/grubenv";
     place.file(grubenv, "# GRUB Environment Block\n####");
-    let base = "/boot/efi/opensuse-tumbleweed/6.16.3-1-default";
-    let id = |n| format!("system-opensuse-tumbleweed-6.16.3-1-default-{n}.conf");
-    let kernels = place.kernels();
-    let release = "6.16.3-1-default";
-    assert_eq!(
-        kernels.get(1..).unwrap(),
-        [
-            format!(
-                "{base}/linux-{old} {release} in no snapshot 1: Entry {}",
-                id(1)
-            ),
-            format!(
-                "{base}/linux-{old} {release} in snapshot 2: Entry {}",
-                id(2)
-            ),
-            format!("{base}/linux-{new} {release}: Entry* {}", id(3)),
-        ]
-    );
-    let found = place.discover();
-    let dirs: Vec<_> = found
-        .kernels
-        .iter()
-        .map(|k| k.home.module_dir(&place.root(), release))
-        .map(|dir| dir.map(|dir| place.inside(&dir)))
-        .collect();
+    let id = |n| format!("system-opensuse-tumbleweed-{release}-{n}.conf");
+    let expected = [
+        (&old, " in no snapshot 1: Entry", id(1)),
+        (&old, " in snapshot 2: Entry", id(2)),
+        (&new, ": Entry*", id(3)),
+    ];
+    let base = format!("/boot/efi/opensuse-tumbleweed/{release}");
+    let expected =
+        expected.map(|(sha1, shown, id)| format!("{base}/linux-{sha1} {release}{shown} {id}"));
+    assert_eq!(place.kernels().get(1..).unwrap(), expected);
+    let found = place.discover().kernels.into_iter();
+    let dirs = found.map(|k| k.home.module_dir(&place.root(), release));
+    let dirs: Vec<_> = dirs.map(|dir| dir.map(|dir| place.inside(&dir))).collect();
     let own = Some(format!("/usr/lib/modules/{release}"));
     let snapshot = Some(format!("/.snapshots/2/snapshot/usr/lib/modules/{release}"));
     assert_eq!(dirs, [own.clone(), None, snapshot, own]);

@@ -28,10 +28,8 @@ fn grub_with_a_menu_of_its_own() {
     place.file("boot/grub/grub.cfg", &script.concat());
     let env = "# GRUB Environment Block\nsaved_entry=more>1\n";
     place.file("boot/grub/grubenv", env);
-    place.file(
-        "boot/efi/EFI/debian/grub.cfg",
-        "configfile ($root)/boot/grub/grub.cfg\n",
-    );
+    let leads_on = "configfile ($root)/boot/grub/grub.cfg\n";
+    place.file("boot/efi/EFI/debian/grub.cfg", leads_on);
     assert_eq!(
         place.kernels().get(2..).unwrap(),
         [
@@ -44,10 +42,9 @@ fn grub_with_a_menu_of_its_own() {
     let found = place.discover().kernels;
     let is_linux: Vec<bool> = found.iter().map(Bootable::is_linux).collect();
     assert_eq!(is_linux, [true, true, true, true, false, true]);
-    assert_eq!(
-        place.problems(),
-        ["/boot/grub/grub.cfg: line 18: expected /boot/boot/vmlinuz-gone, which does not exist"]
-    );
+    let gone = "/boot/grub/grub.cfg: line 18: expected /boot/boot/vmlinuz-gone, which does \
+                not exist";
+    assert_eq!(place.problems(), [gone]);
     assert_eq!(place.default(), "/boot/grub/grub.cfg");
 
     let env = "# GRUB Environment Block\nsaved_entry=3\n";
@@ -71,16 +68,14 @@ fn grub_with_entries_of_the_specification() {
     for release in ["6.9.12-200.fc40", "6.10.3-200.fc40", "0-rescue"] {
         place.file(&format!("boot/vmlinuz-{release}"), release);
         place.file(&format!("boot/initramfs-{release}.img"), release);
-        place.file(
-            &format!("boot/loader/entries/{id}-{release}.conf"),
-            &format!(
-                "title Fedora Linux ({release})\nversion {release}\n\
-                 linux /vmlinuz-{release}\n\
-                 initrd /initramfs-{release}.img $tuned_initrd\n\
-                 options root=UUID=1 ro rootflags=subvol=root $tuned_params\n\
-                 grub_users $grub_users\n"
-            ),
+        let entry = format!(
+            "title Fedora Linux ({release})\nversion {release}\n\
+             linux /vmlinuz-{release}\n\
+             initrd /initramfs-{release}.img $tuned_initrd\n\
+             options root=UUID=1 ro rootflags=subvol=root $tuned_params\n\
+             grub_users $grub_users\n"
         );
+        place.file(&format!("boot/loader/entries/{id}-{release}.conf"), &entry);
     }
     let script = "load_env\nset default=\"${saved_entry}\"\nblscfg\n";
     place.file("boot/grub2/grub.cfg", script);

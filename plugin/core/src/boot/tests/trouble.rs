@@ -6,12 +6,11 @@ use super::*;
 #[test]
 fn each_broken_entry_has_its_line() {
     let place = Place::with_modules(&["6.1"]);
-    place
-        .file("efi/id/6.1/linux", "")
-        .file("efi/EFI/shell.efi", "");
+    for path in ["efi/id/6.1/linux", "efi/EFI/shell.efi", "etc/shadow"] {
+        place.file(path, "");
+    }
     place.link("efi/escape", "../etc/shadow");
     place.link("efi/round", "round");
-    place.file("etc/shadow", "");
     let at = |name: &str| format!("efi/loader/entries/{name}.conf");
     let mut expected = Vec::new();
     for (name, text, problem) in [
@@ -144,10 +143,8 @@ fn two_menus_of_grub_leave_the_default_open() {
     place.file("boot/grub/grub.cfg", script);
     assert_eq!(place.default(), "/boot/grub/grub.cfg");
     place.file("boot/grub2/grub.cfg", script);
-    assert_eq!(
-        place.default(),
-        "unknown: there is more than one grub.cfg with a menu"
-    );
+    let two = "unknown: there is more than one grub.cfg with a menu";
+    assert_eq!(place.default(), two);
     fs::remove_file(place.dir.path().join("boot/grub2/grub.cfg")).unwrap();
     place.link("boot/grub2/grub.cfg", "../grub/grub.cfg");
     assert_eq!(place.default(), "/boot/grub2/grub.cfg");

@@ -14,16 +14,16 @@ fn found(bytes: &[u8], release: &str) -> Vec<(String, String)> {
             InitrdItem::Link { path, target } => contents.link(path, &target),
         }
     }
-    let found = contents.of_release(release).into_iter();
-    found
-        .map(|(path, content)| (path.to_owned(), content.clone()))
-        .collect()
+    of(contents.of_release(release))
 }
 
-fn of<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
+fn of<'a, T: ToString + 'a>(
+    pairs: impl IntoIterator<Item = (&'a str, T)>,
+) -> Vec<(String, String)> {
+    let pairs = pairs.into_iter();
     pairs
-        .map(|(path, content)| (path.to_owned(), content.to_owned()))
-        .into()
+        .map(|(path, content)| (path.to_owned(), content.to_string()))
+        .collect()
 }
 
 #[test]
@@ -63,50 +63,40 @@ fn what_comes_later_replaces_what_came_before() {
     let first = archive(&[(&ko("a"), b"old"), (&ko("b"), b"b")]);
     let second = archive(&[("lib/modules/6.1/kernel/a.ko", b"new")]);
     let all = [&first[..], &pack(Format::Zstd, &second)].concat();
-    assert_eq!(
-        found(&all, "6.1"),
-        of([("lib/modules/6.1/kernel/a.ko", "new"), (&ko("b"), "b")])
-    );
+    let expected = of([("lib/modules/6.1/kernel/a.ko", "new"), (&ko("b"), "b")]);
+    assert_eq!(found(&all, "6.1"), expected);
     // A link in place of a file, and a file in place of a link.
     let gone = entries([(&ko("a")[..], LINK, &b"/nowhere"[..])]);
     let back = archive(&[(&ko("a"), b"again")]);
     let all = [&first[..], &gone].concat();
-    assert_eq!(found(&all, "6.1"), of([(&ko("b"), "b")]));
+    assert_eq!(found(&all, "6.1"), of([(&ko("b")[..], "b")]));
     let all = [&all[..], &back].concat();
-    assert_eq!(
-        found(&all, "6.1"),
-        of([(&ko("a"), "again"), (&ko("b"), "b")])
-    );
+    let expected = of([(&ko("a")[..], "again"), (&ko("b"), "b")]);
+    assert_eq!(found(&all, "6.1"), expected);
 }
 
 #[test]
 fn links_lead_to_other_releases_modules() {
-    let weak = "usr/lib/modules/6.1/weak-updates";
+    let weak_link = |name: &str| format!("usr/lib/modules/6.1/weak-updates/{name}.ko");
     let all = entries([
         ("usr/lib/modules/6.0/extra/kmp.ko", FILE, &b"kmp"[..]),
         ("usr/lib/modules/6.0/extra/own.ko", FILE, b"own"),
+        (&weak_link("kmp"), LINK, b"/lib/modules/6.0/extra/kmp.ko"),
+        (&weak_link("again"), LINK, b"../../6.0/extra/kmp.ko"),
+        (&weak_link("chain"), LINK, b"again.ko"),
+        (&weak_link("dangling"), LINK, b"../nothing.ko"),
+        (&weak_link("loop"), LINK, b"loop.ko"),
         (
-            &format!("{weak}/kmp.ko"),
-            LINK,
-            b"/lib/modules/6.0/extra/kmp.ko",
-        ),
-        (&format!("{weak}/again.ko"), LINK, b"../../6.0/extra/kmp.ko"),
-        (&format!("{weak}/chain.ko"), LINK, b"again.ko"),
-        (&format!("{weak}/dangling.ko"), LINK, b"../nothing.ko"),
-        (&format!("{weak}/loop.ko"), LINK, b"loop.ko"),
-        (
-            &format!("{weak}/out.ko"),
+            &weak_link("out"),
             LINK,
             b"../../../../../../../../etc/passwd",
         ),
         (&ko("a"), FILE, b"a"),
-        (&format!("{weak}/same.ko"), LINK, b"../kernel/a.ko"),
+        (&weak_link("same"), LINK, b"../kernel/a.ko"),
     ]);
     // Each file once.
-    assert_eq!(
-        found(&all, "6.1"),
-        of([(&ko("a"), "a"), (&format!("{weak}/again.ko"), "kmp")])
-    );
+    let expected = of([(&ko("a")[..], "a"), (&weak_link("again"), "kmp")]);
+    assert_eq!(found(&all, "6.1"), expected);
     assert_eq!(found(&all, "6.0").len(), 2);
 }
 
@@ -126,18 +116,13 @@ fn hard_links_have_one_content() {
             out = link(out, &ko("lonely"), 8, b"alone");
         }
         let out = trailer(out).unwrap();
-        assert_eq!(
-            found(&out, "6.1"),
-            of([(&ko("a"), "text"), (&ko("lonely"), "alone")]),
-            "{turn}"
-        );
+        let expected = of([(&ko("a")[..], "text"), (&ko("lonely"), "alone")]);
+        assert_eq!(found(&out, "6.1"), expected, "{turn}");
         assert_eq!(found(&out, "6.0"), of([(other, "text")]), "{turn}");
     }
     // Numbers of inodes hold up to the trailer.
     let one = trailer(link(Vec::new(), &ko("a"), 7, b"1")).unwrap();
     let two = trailer(link(Vec::new(), &ko("b"), 7, b"2")).unwrap();
-    assert_eq!(
-        found(&[one, two].concat(), "6.1"),
-        of([(&ko("a"), "1"), (&ko("b"), "2")])
-    );
+    let expected = of([(&ko("a")[..], "1"), (&ko("b"), "2")]);
+    assert_eq!(found(&[one, two].concat(), "6.1"), expected);
 }

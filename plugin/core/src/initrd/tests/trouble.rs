@@ -43,14 +43,10 @@ fn errors_say_where() {
         bad[offset] = byte;
         bad
     };
-    assert_eq!(
-        error(&at(5, b'7')),
-        "at offset 0x0: expected the magic of a cpio entry (070701, 070702)"
-    );
-    assert_eq!(
-        error(&at(6 + 8 * 6 + 3, b'+')),
-        "at offset 0x36: expected a number of eight hexadecimal digits"
-    );
+    let magic = "at offset 0x0: expected the magic of a cpio entry (070701, 070702)";
+    assert_eq!(error(&at(5, b'7')), magic);
+    let digits = "at offset 0x36: expected a number of eight hexadecimal digits";
+    assert_eq!(error(&at(6 + 8 * 6 + 3, b'+')), digits);
     let junk = "expected an entry of a cpio archive (at a multiple of four bytes), padding, or data \
                 compressed by gzip, xz, zstd, lz4 -l, lzma, bzip2 or lzop";
     let length = good.len();
@@ -59,18 +55,13 @@ fn errors_say_where() {
         let start = length + usize::from(end[0] == 0);
         assert_eq!(error(&bad), format!("at offset {start:#x}: {junk}"));
     }
-    let inside = pack(
-        Format::Zstd,
-        &[&good[..], &pack(Format::Gzip, &good)].concat(),
+    let twice = [&good[..], &pack(Format::Gzip, &good)].concat();
+    let all = [&good[..], &pack(Format::Zstd, &twice)].concat();
+    let expected = format!(
+        "in the zstd stream at offset {length:#x}, unpacked, at offset {length:#x}: \
+         expected an entry of a cpio archive, or padding"
     );
-    let all = [&good[..], &inside].concat();
-    assert_eq!(
-        error(&all),
-        format!(
-            "in the zstd stream at offset {length:#x}, unpacked, at offset {length:#x}: \
-             expected an entry of a cpio archive, or padding"
-        )
-    );
+    assert_eq!(error(&all), expected);
     let mut cut = pack(Format::Xz, &good);
     cut.pop();
     let text = error(&cut);
