@@ -32,25 +32,21 @@ pub(crate) fn sample(length: usize) -> Vec<u8> {
     out
 }
 
+fn whole(mut encoder: impl Read) -> Vec<u8> {
+    let mut packed = Vec::new();
+    encoder.read_to_end(&mut packed).unwrap();
+    packed
+}
+
 fn through(stream: Stream, plain: &[u8]) -> Vec<u8> {
-    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
-    encoder.write_all(plain).unwrap();
-    encoder.finish().unwrap()
+    whole(liblzma::read::XzEncoder::new_stream(plain, stream))
 }
 
 /// Packs as the kernel's build does, without the appended size.
 pub(crate) fn pack(format: Format, plain: &[u8]) -> Vec<u8> {
     match format {
-        Format::Gzip => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
-            encoder.write_all(plain).unwrap();
-            encoder.finish().unwrap()
-        }
-        Format::Bzip2 => {
-            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), Default::default());
-            encoder.write_all(plain).unwrap();
-            encoder.finish().unwrap()
-        }
+        Format::Gzip => whole(flate2::read::GzEncoder::new(plain, Default::default())),
+        Format::Bzip2 => whole(bzip2::read::BzEncoder::new(plain, Default::default())),
         // `scripts/xz_wrap.sh` for x86.
         Format::Xz => {
             let mut filters = Filters::new();
@@ -64,11 +60,7 @@ pub(crate) fn pack(format: Format, plain: &[u8]) -> Vec<u8> {
             through(Stream::new_lzma_encoder(&options).unwrap(), plain)
         }
         // From a pipe, as `cat | zstd -22` is run: the frame does not know its length.
-        Format::Zstd => {
-            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
-            encoder.write_all(plain).unwrap();
-            encoder.finish().unwrap()
-        }
+        Format::Zstd => whole(zstd::stream::read::Encoder::new(plain, 3).unwrap()),
         Format::Lz4 => {
             let mut out = LZ4_LEGACY.to_vec();
             for block in plain.chunks(LZ4_BLOCK) {
@@ -223,16 +215,15 @@ fn lzop_with_every_checksum_and_a_filter() {
 
 #[test]
 fn lzop_before_it_had_levels() {
-    let mut packed = lzop(b"some text, some text, some text", 1);
+    let plain = b"some text, some text, some text";
+    let mut packed = lzop(plain, 1);
     packed[9..11].copy_from_slice(&[0x09, 0x40]);
-    let plain = unpack(Format::Lzo, &packed, 100).unwrap();
-    assert_eq!(plain, b"some text, some text, some text");
+    assert_eq!(unpack(Format::Lzo, &packed, 100).unwrap(), plain);
     packed[9..11].copy_from_slice(&[0x09, 0x3f]);
     // The level, and the upper half of the time.
     packed.remove(16);
     packed.drain(28..32);
-    let plain = unpack(Format::Lzo, &packed, 100).unwrap();
-    assert_eq!(plain, b"some text, some text, some text");
+    assert_eq!(unpack(Format::Lzo, &packed, 100).unwrap(), plain);
 }
 
 #[test]

@@ -5,8 +5,6 @@ pub mod cache;
 mod config;
 pub mod image;
 pub mod kmsg;
-#[cfg(test)]
-mod sample_btf;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -17,9 +17,6 @@ pub(crate) struct Elf {
     pub(crate) sections: Vec<(Vec<u8>, u32, Vec<u8>)>,
 }
 
-/// `SHT_PROGBITS`.
-pub(crate) const PROGBITS: u32 = 1;
-
 impl Elf {
     /// An x86-64 module without sections.
     pub(crate) fn module() -> Self {
@@ -34,8 +31,8 @@ impl Elf {
 
     /// With one more section.
     pub(crate) fn with(mut self, name: &str, content: &[u8]) -> Self {
-        self.sections
-            .push((name.into(), PROGBITS, content.to_vec()));
+        // SHT_PROGBITS
+        self.sections.push((name.into(), 1, content.to_vec()));
         self
     }
 
@@ -44,20 +41,22 @@ impl Elf {
         if self.is_64 { (64, 64) } else { (52, 40) }
     }
 
-    fn half(&self, value: u16) -> [u8; 2] {
-        match self.order {
-            Order::Little => value.to_le_bytes(),
-            Order::Big => value.to_be_bytes(),
+    /// A number of so many bytes.
+    fn number(&self, value: usize, length: usize) -> Vec<u8> {
+        let mut bytes = (value as u64).to_le_bytes()[..length].to_vec();
+        if self.order == Order::Big {
+            bytes.reverse();
         }
+        bytes
+    }
+
+    fn half(&self, value: u16) -> Vec<u8> {
+        self.number(value.into(), 2)
     }
 
     /// An address or an offset, as long as the class has it.
     fn address(&self, value: usize) -> Vec<u8> {
-        match (self.is_64, self.order) {
-            (true, Order::Little) => (value as u64).to_le_bytes().to_vec(),
-            (true, Order::Big) => (value as u64).to_be_bytes().to_vec(),
-            (false, order) => order.bytes(value as u32).to_vec(),
-        }
+        self.number(value, if self.is_64 { 8 } else { 4 })
     }
 
     /// Where the section table is in [`bytes`](Self::bytes): at the end, as

@@ -44,34 +44,18 @@ fn both(bytes: &[u8], name: &str) -> Result<Module, Error> {
 }
 
 #[test]
-fn a_module_is_read() {
-    let module = both(&demo().bytes(), "other-name.ko").unwrap();
-    assert_eq!(module.name, "nf_demo");
-    assert_eq!(
-        module.vermagic.as_deref(),
-        Some("6.1.0-56-amd64 SMP mod_unload ")
-    );
-    assert_eq!(module.btf.as_deref(), Some(&b"split"[..]));
-    assert_eq!(module.btf_base.as_deref(), Some(&b"distilled"[..]));
-    let target = module.target.unwrap();
-    assert_eq!(
-        (target.machine, target.is_64, target.elf_type),
-        (62, true, 1)
-    );
-    assert_eq!(target.order, Order::Little);
-}
-
-#[test]
-fn classes_and_byte_orders() {
+fn a_module_of_either_class_and_byte_order_is_read() {
     for is_64 in [true, false] {
         for order in [Order::Little, Order::Big] {
             let mut elf = demo();
             (elf.is_64, elf.order, elf.machine) = (is_64, order, 0x1234);
-            let module = both(&elf.bytes(), "x.ko").unwrap();
-            assert_eq!(module.btf.as_deref(), Some(&b"split"[..]));
+            let module = both(&elf.bytes(), "other-name.ko").unwrap();
             assert_eq!(module.name, "nf_demo");
+            assert_eq!(module.vermagic.unwrap(), "6.1.0-56-amd64 SMP mod_unload ");
+            assert_eq!(module.btf.as_deref(), Some(&b"split"[..]));
+            assert_eq!(module.btf_base.as_deref(), Some(&b"distilled"[..]));
             let target = module.target.unwrap();
-            assert_eq!(target.machine, 0x1234);
+            assert_eq!((target.machine, target.elf_type), (0x1234, 1));
             assert_eq!((target.is_64, target.order), (is_64, order));
         }
     }
@@ -96,20 +80,20 @@ fn compressed_modules_are_told_by_their_magic() {
 }
 
 #[test]
-fn a_module_without_btf() {
+fn a_module_without_sections_or_with_empty_ones() {
     let module = both(&Elf::module().bytes(), "snd-x.ko.xz").unwrap();
-    assert_eq!(module.name, "snd_x");
-    assert_eq!(module.vermagic, None);
-    assert_eq!(module.btf, None);
-    assert_eq!(module.btf_base, None);
-}
-
-#[test]
-fn empty_sections_exist() {
-    let elf = Elf::module().with(".BTF", b"").with(".BTF.base", b"");
-    let module = both(&elf.bytes(), "x.ko").unwrap();
-    assert_eq!(module.btf.as_deref(), Some(&b""[..]));
-    assert_eq!(module.btf_base.as_deref(), Some(&b""[..]));
+    assert_eq!((module.name.as_str(), module.vermagic), ("snd_x", None));
+    assert_eq!((module.btf, module.btf_base), (None, None));
+    let elf = Elf::module()
+        .with(".BTF", b"")
+        .with(".BTF.base", b"")
+        .with(".modinfo", b"name=\0vermagic=6.1\0");
+    let module = both(&elf.bytes(), "a-b.ko").unwrap();
+    assert_eq!(
+        (module.name, module.vermagic.unwrap()),
+        ("a_b".into(), "6.1".into())
+    );
+    assert_eq!((module.btf, module.btf_base), (Some(vec![]), Some(vec![])));
 }
 
 #[test]
@@ -201,15 +185,12 @@ fn bad_headers_are_named() {
     assert_eq!(patched(4, &[3]).offset, 4);
     assert_eq!(patched(5, &[0]).offset, 5);
     let names = "the index of the section name table, below 6";
+    let none = "the index of the section name table, below 0";
     for (at, value, expected) in [
         (0x28, &[0xff; 8][..], "a section table of 384 bytes"),
         (0x28, &[0, 0, 0, 1], "a section table of 384 bytes"),
         (0x3a, &[40, 0], "section headers of 64 bytes"),
-        (
-            0x3c,
-            &[0, 0],
-            "the index of the section name table, below 0",
-        ),
+        (0x3c, &[0, 0], none),
         (0x3c, &[0xff, 0xff], "a section table of 4194240 bytes"),
         (0x3e, &[0, 0], names),
         (0x3e, &[7, 0], names),
@@ -251,55 +232,30 @@ fn sections_outside_the_file_are_named() {
 }
 
 #[test]
-fn a_huge_table_of_names_is_refused() {
-    let mut bytes = Elf::module()
-        .with(".names", &vec![0; (16 << 20) + 1])
-        .bytes();
-    bytes[0x3e] = 1;
-    refused(&bytes, "section names of at most");
-}
-
-#[test]
-fn an_empty_name_is_none() {
-    let elf = Elf::module().with(".modinfo", b"name=\0vermagic=6.1\0");
-    let module = both(&elf.bytes(), "a-b.ko").unwrap();
-    assert_eq!(module.name, "a_b");
-    assert_eq!(module.vermagic.as_deref(), Some("6.1"));
-}
-
-#[test]
-fn a_huge_modinfo_is_refused() {
-    let elf = Elf::module().with(".modinfo", &vec![b'a'; (1 << 20) + 1]);
-    refused(&elf.bytes(), "a .modinfo of at most");
-}
-
-#[test]
-fn what_is_no_module_is_told_so() {
+fn what_is_no_module_or_has_huge_sections_is_refused() {
+    let mut names = Elf::module().with(".x", &vec![0; (16 << 20) + 1]).bytes();
+    names[0x3e] = 1;
+    refused(&names, "section names of at most");
+    let info = Elf::module().with(".modinfo", &vec![b'a'; (1 << 20) + 1]);
+    refused(&info.bytes(), "a .modinfo of at most");
     for bytes in [&b""[..], b"\x7fEL", b"#!/bin/sh\n", &[0; 4096]] {
-        let error = refused(bytes, "a kernel module: ");
-        assert_eq!(error.offset, 0);
+        assert_eq!(refused(bytes, "a kernel module: ").offset, 0);
     }
 }
 
 #[test]
-fn only_regular_files_are_opened() {
+fn only_regular_files_that_are_not_too_long_are_opened() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(open(dir.path()), Err(Error::Io(_))));
-    assert!(matches!(open(&dir.path().join("none")), Err(Error::Io(_))));
-    let pipe = dir.path().join("pipe.ko");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    let path = |name: &str| dir.path().join(name);
+    let mut mkfifo = std::process::Command::new("mkfifo");
+    let made = mkfifo.arg(path("pipe.ko")).status();
     assert!(made.unwrap().success());
-    assert!(matches!(open(&pipe), Err(Error::Io(_))));
-}
-
-#[test]
-fn a_file_that_is_too_long_is_not_read() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("x.ko");
-    let file = fs::File::create(&path).unwrap();
+    for name in ["", "none", "pipe.ko"] {
+        assert!(matches!(open(&path(name)), Err(Error::Io(_))), "{name}");
+    }
+    let file = fs::File::create(path("x.ko")).unwrap();
     file.set_len(MAX_MODULE as u64 + 1).unwrap();
-    let error = malformed(open(&path));
-    assert_eq!(error.offset, MAX_MODULE as u64);
+    assert_eq!(malformed(open(&path("x.ko"))).offset, MAX_MODULE as u64);
 }
 
 #[test]

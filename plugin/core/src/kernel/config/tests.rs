@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
-use std::io::Write;
 
 use super::*;
+use crate::compression::tests::pack;
 
 const YES: &str = "CONFIG_MODULES=y\nCONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n";
 const NO: &str = "CONFIG_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n";
@@ -37,16 +37,10 @@ fn options() {
         let found = config(text).unwrap().allow_mismatch;
         assert_eq!(found, Some(allow_mismatch), "{text}");
     }
-    for text in [
-        "",
-        "\n\n",
-        "MODULES=y\n",
-        "# CONFIG_ is a prefix\n",
-        "CONFIG_A B=y\n",
-    ] {
+    let prefix = "# CONFIG_ is a prefix\n";
+    for text in ["", "\n\n", "MODULES=y\n", prefix, "CONFIG_A B=y\n"] {
         assert_eq!(config(text), None, "{text:?}");
     }
-    assert_eq!(KernelConfig::default().module_btf, None);
 }
 
 #[test]
@@ -58,9 +52,7 @@ fn files() {
     assert_eq!(config.allow_mismatch, Some(true));
     assert_eq!(config.source.as_deref(), path.to_str());
 
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), Default::default());
-    packed.write_all(NO.as_bytes()).unwrap();
-    fs::write(&path, packed.finish().unwrap()).unwrap();
+    fs::write(&path, pack(Format::Gzip, NO.as_bytes())).unwrap();
     let config = KernelConfig::from_file(&path).unwrap();
     assert_eq!(config.allow_mismatch, Some(false));
 
@@ -84,13 +76,12 @@ fn the_order_of_places() {
     let image = boot.join("vmlinuz-6.1-x");
     let find = |release, embedded| KernelConfig::find(&image, release, Some(&modules), embedded);
 
-    assert_eq!(find(Some("6.1-x"), None), KernelConfig::default());
-    let nonsense = find(Some("6.1-x"), Some("nonsense"));
-    assert_eq!(nonsense, KernelConfig::default());
+    for none in [None, Some("nonsense")] {
+        assert_eq!(find(Some("6.1-x"), none), KernelConfig::default());
+    }
     let embedded = find(Some("6.1-x"), Some(YES));
     assert_eq!(embedded.allow_mismatch, Some(true));
-    let source = embedded.source.as_deref();
-    assert_eq!(source, Some("the config inside the image"));
+    assert_eq!(embedded.source.unwrap(), "the config inside the image");
 
     fs::write(modules.join("config"), NO).unwrap();
     let found = find(Some("6.1-x"), Some(YES));

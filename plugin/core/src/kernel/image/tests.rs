@@ -13,7 +13,7 @@ use btf_guard_btf::error::Malformed;
 
 use super::*;
 use crate::compression::Format;
-use crate::compression::tests::{ALL, pack};
+use crate::compression::tests::{ALL, pack, sample};
 use crate::module::test_elf::Elf;
 
 const RODATA_TEXT: &[u8] = b"xx\0Linux version %s (%s)\0\
@@ -82,6 +82,9 @@ fn refused(bytes: &[u8], expected: &str) -> Malformed {
 
 const BUILD: &str = "#1 SMP Debian 6.1.192-2";
 
+/// The version string of a bzImage.
+const VERSION: &[u8] = b"6.18.15-x (a@b) #9 SMP y\0";
+
 fn check(image: &Image) {
     assert_eq!(image.base_btf, b"base btf");
     assert_eq!(image.release.as_deref(), Some("6.1.0-56-amd64"));
@@ -114,9 +117,8 @@ fn a_vmlinux_plain_and_compressed() {
 #[test]
 fn a_bzimage_with_every_payload() {
     // Its version string is taken, not the banner inside.
-    let version = b"6.18.15-x (a@b) #9 SMP y\0";
     for format in ALL {
-        let image = both(&bzimage(&payload(format), version)).unwrap();
+        let image = both(&bzimage(&payload(format), VERSION)).unwrap();
         assert_eq!(image.base_btf, b"base btf", "{format:?}");
         assert_eq!(image.release.as_deref(), Some("6.18.15-x"));
         assert_eq!(image.build.as_deref(), Some("#9 SMP y"));
@@ -208,15 +210,11 @@ fn what_is_no_kernel_is_told_so() {
     }
     let mut module = vmlinux_elf();
     module.elf_type = 1;
-    refused(
-        &module.bytes(),
-        "a vmlinux: an ELF executable, not a relocatable file",
-    );
+    let expected = "a vmlinux: an ELF executable, not a relocatable file";
+    refused(&module.bytes(), expected);
     let packed = pack(Format::Gzip, b"ARM64 Image");
-    refused(
-        &packed,
-        "a vmlinux (ELF), a raw Image or raw BTF after decompression",
-    );
+    let expected = "a vmlinux (ELF), a raw Image or raw BTF after decompression";
+    refused(&packed, expected);
     let packed = bzimage(&pack(Format::Xz, b"no ELF"), b"");
     refused(&packed, "an ELF file (vmlinux) as the bzImage's payload");
 }

@@ -10,8 +10,6 @@ use super::*;
 use crate::kernel::image::detect::Outline;
 use crate::kernel::image::peek::payload_digest;
 
-const VERSION: &[u8] = b"6.18.15-x (a@b) #9 SMP y\0";
-
 struct Files(tempfile::TempDir);
 
 impl Files {
@@ -118,12 +116,9 @@ fn a_payload_keeps_its_digest() {
 
     // In more than one piece, and from a file.
     let long = bzimage(&vec![7; (5 << 20) + 1], VERSION);
-    let path = Files::new();
-    let path = path.put("long", &long);
-    assert_eq!(
-        payload_digest(&Regular::open(&path).unwrap()).unwrap(),
-        digest(&long)
-    );
+    let files = Files::new();
+    let file = Regular::open(&files.put("long", &long)).unwrap();
+    assert_eq!(payload_digest(&file).unwrap(), digest(&long));
     assert_ne!(digest(&long), digest(&bzimage(&vec![7; 5 << 20], VERSION)));
     assert!(payload_digest(&plain[..plain.len() - 101]).is_err());
 }

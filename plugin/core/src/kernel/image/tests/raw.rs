@@ -47,10 +47,8 @@ fn a_zboot_may_hold_a_vmlinux() {
     for format in ALL {
         check(&both(&zboot(&pack(format, &vmlinux_elf().bytes()))).unwrap());
     }
-    refused(
-        &zboot(&pack(Format::Xz, &base(Order::Little))),
-        "a vmlinux (ELF) or a raw Image as the zboot payload",
-    );
+    let btf = zboot(&pack(Format::Xz, &base(Order::Little)));
+    refused(&btf, "a vmlinux (ELF) or a raw Image as the zboot payload");
     refused(&zboot(b"not packed"), "a payload compressed by");
 }
 
@@ -68,28 +66,17 @@ fn a_compressed_s390x_image() {
 #[test]
 fn an_s390x_image_without_btf_or_cut_short() {
     for payload in [Vec::new(), pack(Format::Zstd, b"no BTF in here")] {
-        refused(
-            &s390x(&payload),
-            "a kernel, known by its base BTF or its banner",
-        );
+        let expected = "a kernel, known by its base BTF or its banner";
+        refused(&s390x(&payload), expected);
     }
     // The other byte order's is another machine's; that it is a kernel shows.
-    for payload in [
-        pack(Format::Zstd, &memory(Order::Little)),
-        memory(Order::Little),
-    ] {
+    let other = memory(Order::Little);
+    for payload in [pack(Format::Zstd, &other), other] {
         assert_eq!(both(&s390x(&payload)).unwrap().base_btf, b"");
     }
 
     let mut kernel = memory(Order::Big);
-    let mut state = 1_u32;
-    kernel.extend(
-        std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-            (state >> 24) as u8
-        })
-        .take(4 << 20),
-    );
+    kernel.extend(sample(16 << 20));
     let image = s390x(&pack(Format::Gzip, &kernel));
     let start = memchr::memmem::find(&image, b"\x1f\x8b\x08").unwrap();
     let error = malformed(both(&image[..image.len() / 2]));
@@ -99,27 +86,22 @@ fn an_s390x_image_without_btf_or_cut_short() {
 }
 
 #[test]
-fn a_raw_image_without_btf() {
+fn a_raw_image_without_btf_or_cut_short() {
     let mut image = arm64(Order::Little, true);
     let at = memchr::memmem::find(&image, b"task_struct").unwrap();
     image[at] = b'T';
     assert_eq!(both(&image).unwrap().base_btf, b"");
-}
-
-#[test]
-fn a_raw_image_that_is_cut_short() {
     for image in [arm64(Order::Little, true), riscv(true, true), loongarch()] {
         let error = malformed(both(&image[..image.len() - 1]));
-        assert_eq!(
-            error.expected,
-            "a section .data inside the file, which ends 1 bytes short of it"
-        );
+        let expected = "a section .data inside the file, which ends 1 bytes short of it";
+        assert_eq!(error.expected, expected);
         for length in 0..image.len() {
             assert!(parse(&image[..length]).is_err());
         }
     }
-    for length in 0..arm64(Order::Little, false).len() {
-        let _ = parse(&arm64(Order::Little, false)[..length]);
+    let image = arm64(Order::Little, false);
+    for length in 0..image.len() {
+        let _ = parse(&image[..length]);
     }
 }
 

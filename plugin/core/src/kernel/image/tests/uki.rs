@@ -3,12 +3,10 @@
 
 use btf_guard_btf::Order;
 
-use super::assemble::{arm64, riscv, uki, zboot};
+use super::assemble::{arm64, dos, riscv, uki, zboot};
 use super::*;
 use crate::kernel::image::detect::Outline;
 use crate::kernel::image::uki::Uki;
-
-const VERSION: &[u8] = b"6.18.15-x (a@b) #9 SMP y\0";
 
 fn of(bytes: &[u8]) -> Uki {
     Outline::of(bytes).unwrap().uki.unwrap()
@@ -101,9 +99,7 @@ fn profiles_override_the_base() {
 }
 
 fn pe(sections: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut head = b"MZ".to_vec();
-    head.resize(0x40, 0);
-    super::assemble::pe(&head, 0x8664, sections)
+    super::assemble::pe(&dos(), 0x8664, sections)
 }
 
 #[test]
@@ -142,27 +138,19 @@ fn a_uki_in_a_uki_is_refused() {
     let inner = uki(&[(".linux", &bzimage(&payload(Format::Xz), VERSION))]);
     let outer = uki(&[(".linux", &inner)]);
     let error = refused(&outer, "a kernel as the UKI's .linux, not another UKI");
-    assert_eq!(error.offset, of_linux(&outer));
-    refused(
-        &uki(&[(".linux", b"#!/bin/sh")]),
-        "a kernel as the UKI's .linux: a",
-    );
-}
-
-/// Where `.linux` is, by its bytes: the second `MZ`.
-fn of_linux(bytes: &[u8]) -> u64 {
-    memchr::memmem::find_iter(bytes, b"MZ").nth(1).unwrap() as u64
+    // Where `.linux` is, by its bytes.
+    let second = memchr::memmem::find_iter(&outer, b"MZ").nth(1).unwrap();
+    assert_eq!(error.offset, second as u64);
+    let script = uki(&[(".linux", b"#!/bin/sh")]);
+    refused(&script, "a kernel as the UKI's .linux: a");
 }
 
 #[test]
 fn a_pe_file_without_a_kernel_is_none() {
-    for sections in [
-        &[(".text", &b"x"[..])][..],
-        &[],
-        &[(".linuxes", b"\x7fELF")],
-    ] {
-        refused(&pe(sections), "a kernel: a vmlinux");
+    for name in [".text", ".linuxes"] {
+        refused(&pe(&[(name, b"\x7fELF")]), "a kernel: a vmlinux");
     }
+    refused(&pe(&[]), "a kernel: a vmlinux");
 }
 
 #[test]
