@@ -145,7 +145,6 @@ fn line(out: &mut impl Write, source: OverrideSource, token: &Token) -> io::Resu
     writeln!(out, "{}", escape(&text))
 }
 
-/// As a clock on the wall shows it.
 fn time(seconds: u64) -> Option<String> {
     let at = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
     let at = at.to_zoned_datetime(TimeZone::system());

@@ -53,7 +53,6 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
     })
 }
 
-/// `--built`.
 fn run_built(args: Check) -> anyhow::Result<Outcome> {
     let root = Root::new(&args.root).with_context(|| format!("--root {}", args.root.display()))?;
     let config = check::kernel_config(args.kernel_config.as_deref())?;
@@ -100,7 +99,6 @@ fn run_built(args: Check) -> anyhow::Result<Outcome> {
 struct Input {
     /// Modules on the disk, each with the release that it is for.
     files: Vec<(ModuleFile, String)>,
-    /// Packages with modules.
     packages: Vec<Package>,
     /// Directories, which may be build roots with a kernel in them.
     roots: Vec<Root>,
@@ -116,7 +114,6 @@ impl Input {
     }
 }
 
-/// The release of a module inside a package.
 fn module_release(path: &Path) -> Option<&str> {
     match Role::of(path) {
         Some(Role::Module { release, .. }) => Some(release),
@@ -136,7 +133,6 @@ fn release_in(path: &Path) -> Option<String> {
     (path.file_name()? != release).then(|| release.to_owned())
 }
 
-/// What a build has made, and what came of it.
 struct BuildCheck<'a> {
     root: &'a Root,
     config: Option<&'a KernelConfig>,

@@ -101,7 +101,6 @@ fn warning(text: String) -> Message {
     }
 }
 
-/// What there is to say, and to record.
 type Looked = (Vec<Message>, Option<Event>);
 
 fn looked(hook: &HookCommand) -> anyhow::Result<Looked> {
@@ -218,7 +217,6 @@ fn somebody_else_will() -> bool {
         || committer.is_some_and(handed_over)
 }
 
-/// The process that has started this one.
 fn this(client: u32) -> anyhow::Result<Process> {
     let process = Process::find(client).with_context(|| format!("process {client}"))?;
     let is_ancestor = process.is_ancestor_of_mine()?;
@@ -240,13 +238,12 @@ fn plan(root: impl Into<PathBuf>) -> Plan {
     }
 }
 
-/// Asks this program, under another name.
 fn ask(plan: &Plan) -> Result<Answer, ChildError> {
     judge_client::ask(&this_program(), plan, Vec::new())
 }
 
-/// Writes lines as rpm's log would, with empty ones around. A standard error that is closed or full takes
-/// none; there is nobody to tell that to.
+/// Writes lines as rpm's log would, with empty ones around. Of a standard error that is
+/// closed or full nobody can be told.
 fn say(before: usize, lines: Vec<Message>, behind: usize) {
     let in_log = is_log(io::stderr(), |name| env::var_os(name));
     let mut all = "\n".repeat(before);
@@ -257,12 +254,11 @@ fn say(before: usize, lines: Vec<Message>, behind: usize) {
     let _ = io::stderr().write_all(all.as_bytes());
 }
 
-/// The mode that the environment's `BTF_GUARD` asks for.
 fn mode_of_the_environment() -> Option<Mode> {
     wish(variable().as_deref(), String::new).mode
 }
 
-/// That, or else what rpm's macro `%_btf_guard` asks for.
+/// The mode that `BTF_GUARD` in the environment asks for, or else rpm's macro `%_btf_guard`.
 fn requested_mode() -> RequestedMode {
     wish(variable().as_deref(), expand_macro)
 }

@@ -28,7 +28,6 @@ const MAX_PLAN: u64 = 64 << 20;
 /// Threads that judge. Each reserves address space, which is limited.
 const THREADS: usize = 4;
 
-/// The answer: a whole report, and what to print.
 #[derive(Serialize)]
 struct JudgeOutput<'a> {
     #[serde(flatten)]
@@ -125,9 +124,7 @@ fn read_plan() -> anyhow::Result<Plan> {
 
 pub(crate) struct JudgedReport {
     pub(crate) report: Report,
-    /// The keys of what the report tells.
     pub(crate) keys: Vec<String>,
-    /// What is known of packages.
     pub(crate) packages: BTreeMap<String, PackageOrigin>,
 }
 

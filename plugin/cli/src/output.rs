@@ -16,7 +16,6 @@ use serde::Serialize;
 
 use crate::args::{ReportFormat, Way};
 
-/// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Everything that was asked for was judged.
@@ -80,7 +79,6 @@ fn choice(no_color: bool, stream: &impl RawStream) -> ColorChoice {
     }
 }
 
-/// Writes plain text.
 pub(crate) fn print(text: &str) -> Result<(), Lost> {
     plain(|out| out.write_all(text.as_bytes()))
 }
@@ -90,13 +88,11 @@ pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Resul
     read(write(&mut whole).and_then(|()| io::stdout().lock().write_all(&whole)))
 }
 
-/// Writes what could not be read to standard error: where nothing else is said,
-/// this is.
+/// Writes what could not be read to standard error.
 fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
     stderr(no_color, &errors_text(report, Detail::Everything))
 }
 
-/// Writes these to standard error, a line each.
 pub(crate) fn input_errors(errors: &[ErrorEntry]) -> Result<(), Lost> {
     stderr(false, &inputs_text(errors))
 }

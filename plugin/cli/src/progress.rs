@@ -29,14 +29,12 @@ impl Progress {
         Self { bar }
     }
 
-    /// How many modules are judged.
     pub(crate) fn of_modules(wanted: bool) -> Self {
         let progress = Self::new(wanted);
         progress.style("{wide_bar} {pos}/{len} modules");
         progress
     }
 
-    /// What a client does that was asked.
     pub(crate) fn of_client(what: &str, wanted: bool) -> Self {
         let progress = Self::new(wanted);
         progress.style("{spinner} {msg}");
@@ -59,7 +57,6 @@ impl Progress {
         }
     }
 
-    /// Shows how far a download is.
     pub(crate) fn download(&self, progress: &DownloadProgress) {
         let DownloadProgress {
             package,

@@ -117,11 +117,7 @@ fn syslog(entries: &[JournalEntry]) {
     }
 }
 
-/// Adds an event. Whoever reads the file sees whole lines.
-///
-/// # Errors
-/// Those of the system, and where the file, or its directory, is not this user's
-/// or can be written by others.
+/// Adds an event as one whole line, to a file that only this user can write, in such a directory.
 fn append_jsonl(path: &Path, event: &Event) -> io::Result<()> {
     let mut line = serde_json::to_vec(event)?;
     // A line is one line, whatever the judge has written.

@@ -63,7 +63,6 @@ fn list() -> anyhow::Result<Vec<PathBuf>> {
     Ok(text.lines().map(PathBuf::from).collect())
 }
 
-/// A file that rpm asks about.
 #[derive(Debug, Clone)]
 struct Asked {
     /// Its path as it was given.
@@ -74,7 +73,6 @@ struct Asked {
 
 type Answers = BTreeMap<PathBuf, BTreeSet<String>>;
 
-/// Answers for the files of a build root.
 struct Generator<'a> {
     build_root: &'a Root,
     /// What is installed where the package is built.

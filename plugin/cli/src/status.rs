@@ -84,7 +84,6 @@ fn show(args: &Status, findings: &Findings, scene: &StatusContext<'_>) -> anyhow
 /// The name of the metrics in node_exporter's directory.
 const METRICS: &str = "btf-guard.prom";
 
-/// The findings, and what they come to.
 #[derive(Serialize)]
 struct StatusReport<'a> {
     #[serde(flatten)]
@@ -92,7 +91,6 @@ struct StatusReport<'a> {
     decision: Decision,
 }
 
-/// Writes what stands as it was asked for.
 fn write(args: &Status, findings: &Findings, now: u64) -> Result<(), Lost> {
     if args.motd {
         return output::print(&motd_text(findings));
@@ -126,7 +124,6 @@ fn motd_file(file: &Path, findings: &Findings) -> io::Result<()> {
     }
 }
 
-/// Keeps the metrics.
 fn textfile(dir: &Path, findings: &Findings) -> io::Result<()> {
     let text = prometheus_text(&MetricCounts::of_standing(findings));
     publish(dir, METRICS, text.as_bytes())

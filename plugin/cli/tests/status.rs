@@ -67,12 +67,10 @@ impl Machine {
         assert_eq!(standing(&self.json(&[])), expected);
     }
 
-    /// What is kept.
     fn kept(&self) -> Value {
         serde_json::from_slice(&fs::read(self.store().join("findings.json")).unwrap()).unwrap()
     }
 
-    /// Changes what is kept.
     fn edit(&self, edit: impl FnOnce(&mut Vec<Value>)) {
         let mut kept = self.kept();
         edit(kept["findings"].as_array_mut().unwrap());

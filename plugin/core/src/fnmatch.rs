@@ -46,7 +46,6 @@ fn one(pattern: &[char], found: char) -> Option<&[char]> {
     }
 }
 
-/// What follows a set and its `]`, if `found` is in it.
 fn in_set(set: &[char], found: char) -> Option<&[char]> {
     let mut left = set;
     let mut is_in = false;

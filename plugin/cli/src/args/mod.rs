@@ -148,7 +148,6 @@ pub(crate) struct Way {
     pub(crate) no_color: bool,
 }
 
-/// A report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For people
@@ -174,7 +173,6 @@ pub(crate) enum ListFormat {
     Json,
 }
 
-/// What stands on a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum StandingFormat {
     /// For people
@@ -301,7 +299,6 @@ pub(crate) struct Dependencies {
     pub(crate) multifile: bool,
 }
 
-/// A kind of dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Dependency {
     Provides,

@@ -46,7 +46,6 @@ pub(crate) struct ConfigDirArgs {
 }
 
 impl ConfigDirArgs {
-    /// As the library has them.
     pub(crate) fn places(&self) -> ConfigPaths {
         let dir = self.config.as_deref();
         dir.map_or_else(ConfigPaths::default, ConfigPaths::below)

@@ -87,7 +87,6 @@ pub(crate) struct RootArgs {
     pub(crate) machine: MachineArgs,
 }
 
-/// zypper's words for it, short and long.
 fn zypper_verb() -> impl TypedValueParser<Value = Verb> {
     PossibleValuesParser::new([
         PossibleValue::new("up").alias("update"),

@@ -54,7 +54,6 @@ struct Packages {
 }
 
 impl From<ZypperArgs> for Command {
-    /// The same in the program's own words.
     fn from(typed: ZypperArgs) -> Self {
         let preflight = |verb, packages, wish| {
             Self::Preflight(Preflight::Zypper(Zypper {

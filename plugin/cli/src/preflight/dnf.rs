@@ -211,7 +211,6 @@ mod tests {
         assert_eq!(find(place.path()).unwrap(), (Tool::Dnf4, at("dnf")));
     }
 
-    /// Writes a package without files into the store.
     fn bring(store: &Store, name: &str) -> PathBuf {
         let mut bytes = Vec::new();
         let mut builder = rpm::PackageBuilder::new(name, "1", "none", "noarch", name);

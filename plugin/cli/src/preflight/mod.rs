@@ -41,7 +41,6 @@ const RPM: &str = "/usr/bin/rpm";
 /// A database that answers no query in this time does not answer the client.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a client would do.
 #[derive(Debug, Default)]
 struct ClientPlan {
     /// What comes and goes, and what is missing from that.
@@ -177,7 +176,6 @@ fn judged(
     Ok(report)
 }
 
-/// Has findings written down, as those of a transaction are.
 fn write_down(client: &str, plan: &Plan, report: &Report, ruling: Ruling) {
     if report.decision == Decision::Allow && ruling.overrides.is_empty() {
         return;
@@ -199,7 +197,6 @@ fn write_down(client: &str, plan: &Plan, report: &Report, ruling: Ruling) {
     }
 }
 
-/// Why there is nothing to judge.
 fn nothing(outcome: &zypp::Resolution) -> String {
     let count = |action| {
         let steps = outcome.steps.iter();

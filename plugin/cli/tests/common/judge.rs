@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use super::{Build, Place, RELEASE, base, config, ended, module, module_path, program};
 
-/// A transaction to be, with its package files open.
 pub(crate) struct Transaction {
     pub(crate) plan: Plan,
     files: Vec<File>,
@@ -81,7 +80,6 @@ impl Transaction {
     }
 }
 
-/// Runs the judge with this plan.
 pub(crate) fn judge(plan: &[u8]) -> (i32, String, String) {
     judge_in(plan, Path::new("none"), Path::new(NO_CONFIG))
 }
@@ -116,7 +114,6 @@ pub(crate) fn install(root: &Place, packages: &[&Path]) -> Answer {
 pub(crate) struct Answer(pub(crate) Value);
 
 impl Answer {
-    /// Asserts the decision.
     pub(crate) fn is(&self, decision: &str) -> &Self {
         assert_eq!(self.0["decision"], decision, "{:?}", self.messages());
         self
@@ -136,14 +133,12 @@ impl Answer {
         self
     }
 
-    /// Asserts that one of the lines contains this.
     pub(crate) fn says(&self, what: &str) -> &Self {
         let messages = self.messages();
         assert!(messages.iter().any(|m| m.contains(what)), "{messages:?}");
         self
     }
 
-    /// Asserts that there is nothing to say.
     pub(crate) fn is_silent(&self) -> &Self {
         assert_eq!(self.messages(), [""; 0]);
         self

@@ -75,7 +75,6 @@ pub(crate) fn split_of(build: Build, names: &[&str]) -> Vec<u8> {
     btf(&types, &strings)
 }
 
-/// A module's ELF file.
 pub(crate) fn elf(name: &str, btf: Option<&[u8]>, machine: Architecture) -> Vec<u8> {
     let mut object = Object::new(BinaryFormat::Elf, machine, Endianness::Little);
     let data = object.segment_name(StandardSegment::Data).to_vec();
@@ -93,7 +92,6 @@ pub(crate) fn elf(name: &str, btf: Option<&[u8]>, machine: Architecture) -> Vec<
     object.write().unwrap()
 }
 
-/// A module of a build.
 pub(crate) fn module(name: &str, build: Build) -> Vec<u8> {
     elf(name, Some(&split(build)), Architecture::X86_64)
 }
@@ -106,7 +104,6 @@ pub(crate) fn long(name: &str, build: Build) -> Vec<u8> {
     elf(name, Some(&split_of(build, &names)), Architecture::X86_64)
 }
 
-/// A module without BTF.
 pub(crate) fn bare_module(name: &str) -> Vec<u8> {
     elf(name, None, Architecture::X86_64)
 }
@@ -151,18 +148,15 @@ impl Place {
         self.file(&format!("boot/vmlinuz-{RELEASE}"), base(build))
     }
 
-    /// Writes the release's config.
     pub(crate) fn config(&self, allow_mismatch: bool) -> PathBuf {
         let path = format!("boot/config-{RELEASE}");
         self.file(&path, config(allow_mismatch))
     }
 
-    /// Installs a module of a build on the disk.
     pub(crate) fn install(&self, name: &str, build: Build) -> PathBuf {
         self.file(&module_path(name), module(name, build))
     }
 
-    /// Writes a package.
     pub(crate) fn package(&self, name: &str, files: &[(String, Vec<u8>)]) -> PathBuf {
         self.file(&format!("{name}.rpm"), package(name, files))
     }
@@ -180,7 +174,6 @@ pub(crate) fn module_path(name: &str) -> String {
     format!("/lib/modules/{RELEASE}/updates/{name}.ko")
 }
 
-/// A package with these files.
 pub(crate) fn package(name: &str, files: &[(String, Vec<u8>)]) -> Vec<u8> {
     built(name, |builder| {
         for (path, content) in files {
@@ -211,7 +204,6 @@ pub(crate) fn links(paths: &[String], content: &[u8]) -> Vec<u8> {
     })
 }
 
-/// The program that was built.
 pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_btf-guard"));
     program.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");

@@ -23,13 +23,11 @@ const NAMED: usize = 8;
 #[derive(Debug, Default)]
 pub struct Initrds {
     all: Vec<Booted>,
-    /// The kernels that were looked at.
     seen: BTreeSet<usize>,
     /// What is not looked into, and why.
     unseen: Vec<String>,
 }
 
-/// An initrd, and what it is for.
 #[derive(Debug)]
 struct Booted {
     initrd: Initrd,
@@ -41,7 +39,6 @@ struct Booted {
 pub(crate) struct Inside {
     pub(crate) judged: Judged,
     pub(crate) initrds: Vec<InitrdEntry>,
-    /// What was not looked at, and why.
     pub(crate) note: Option<String>,
 }
 
@@ -140,8 +137,7 @@ impl Booted {
                 releases.entry(release).or_default().push(*id);
             }
         }
-        // The files by their place in `judged`: which names they have in the
-        // end is known in the end.
+        // By their place in `judged`: which names they have is known only in the end.
         let mut files: Contents<usize> = Contents::default();
         let mut batches = Batches::new(|path: &String, content| {
             evaluator.result(module::parse(content, path), path.clone(), &self.kernels)
@@ -178,7 +174,6 @@ fn inside_of(initrd: &str, path: &str) -> String {
     format!("{initrd}!{path}")
 }
 
-/// One note for all that was not looked into.
 fn note(unseen: &[String]) -> Option<String> {
     if unseen.is_empty() {
         return None;

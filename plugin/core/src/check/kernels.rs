@@ -192,7 +192,6 @@ impl<'a> Targets<'a> {
         ids
     }
 
-    /// Opens an image of the root, with its config.
     pub(crate) fn open(&self, file: &Path, release: &str) -> Result<Kernel, Error> {
         let opened = self.place().open(file, Some(release), &ModulesRoot::Root);
         opened.map(|(kernel, _)| kernel)
@@ -234,10 +233,7 @@ impl<'a> Targets<'a> {
 }
 
 /// The kernel of a release as modules are built with it, and the file it is in: of
-/// these roots the first that has its base, else one without.
-///
-/// # Errors
-/// What was found and cannot be read, if nothing can.
+/// these roots the first that has its base, else one without; else what cannot be read.
 pub fn built_with<'r>(
     roots: impl IntoIterator<Item = &'r Root>,
     release: &str,

@@ -149,7 +149,6 @@ struct CheckRun<'a> {
 }
 
 impl CheckRun<'_> {
-    /// Holds each kernel against the modules of its own release.
     fn own_modules(&mut self) {
         let entries = self.evaluator.entries();
         let mut seen: Vec<(&ModulesRoot, &str)> = Vec::new();
@@ -194,7 +193,6 @@ impl CheckRun<'_> {
         }
     }
 
-    /// Holds what is at `path` against every kernel.
     fn path(&mut self, path: &Path) {
         let entries = self.evaluator.entries().iter();
         let all: Vec<usize> = entries.map(|entry| entry.id).collect();

@@ -40,7 +40,6 @@ impl ConfigProblem {
         Self::at(path, text, &error.span().unwrap_or_default(), what)
     }
 
-    /// One that is about a whole file.
     pub(crate) fn of(path: &Path, what: &impl ToString) -> Self {
         Self {
             path: path.to_owned(),
@@ -60,7 +59,6 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
-/// Line and column of a byte.
 pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

@@ -98,10 +98,7 @@ impl RuleKeys {
     }
 }
 
-/// The configuration with what a file says on top of it.
-///
-/// # Errors
-/// The first mistake in the file: then none of it counts.
+/// The configuration with what a file says on top of it, or the first mistake in it.
 pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, ConfigProblem> {
     let file: File =
         toml::from_str(text).map_err(|error| ConfigProblem::of_toml(path, text, &error))?;

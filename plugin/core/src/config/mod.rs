@@ -143,10 +143,8 @@ impl Loaded {
     }
 }
 
-/// The configuration with what one file's text says on top of it.
-///
-/// # Errors
-/// The first mistake in it: then none of it counts.
+/// The configuration with what one file's text says on top of it; of a file with a
+/// mistake nothing counts.
 pub fn parse(config: &Config, path: &Path, text: Vec<u8>) -> Result<Config, ConfigProblem> {
     let text = String::from_utf8(text).map_err(|_| ConfigProblem::of(path, &"it is not UTF-8"))?;
     file::read(config, path, &text)
@@ -159,10 +157,7 @@ pub fn word(value: &impl Serialize) -> String {
 }
 
 /// The mode that `btf_guard=` on the kernel command line names: `off` or `warn`.
-/// Of several the last counts.
-///
-/// # Errors
-/// A line for the admin, where it names neither.
+/// Of several the last counts. An error is a line for the admin.
 pub fn command_line(file: &Path) -> Result<Option<Mode>, String> {
     let mut line = Vec::new();
     let read = File::open(file).and_then(|file| file.take(MAX_CMDLINE).read_to_end(&mut line));

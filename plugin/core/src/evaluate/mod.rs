@@ -258,7 +258,6 @@ impl Evaluator {
         jobs.par_iter().map(judge).collect()
     }
 
-    /// What comes of one module that was expected.
     pub(crate) fn result(
         &self,
         module: Result<Module, module::Error>,

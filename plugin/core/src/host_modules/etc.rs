@@ -51,7 +51,6 @@ pub(crate) fn entries(dir: &Path, most: usize) -> Vec<PathBuf> {
     paths
 }
 
-/// `/proc/modules`.
 pub(crate) fn loaded(root: &Path, machine: &mut Machine) {
     let list = text(&root.join("proc/modules"), MAX_FILE).unwrap_or_default();
     for name in list.lines().filter_map(|line| line.split(' ').next()) {

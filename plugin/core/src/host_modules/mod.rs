@@ -51,7 +51,6 @@ enum What {
 pub struct Machine {
     /// What, and why: the most telling reasons first.
     wishes: Vec<(What, String)>,
-    /// Modules whose aliases are not to be followed.
     blacklist: BTreeSet<String>,
 }
 

@@ -6,7 +6,6 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A machine in a directory.
 struct Made(tempfile::TempDir);
 
 impl Made {

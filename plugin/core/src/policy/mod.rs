@@ -36,17 +36,13 @@ pub enum Severity {
 /// The files and directories that make a machine's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigPaths {
-    /// The vendor's file.
     pub(crate) vendor: PathBuf,
-    /// The admin's file.
     pub(crate) admin: PathBuf,
-    /// The admin's further files.
     pub(crate) drop_ins: PathBuf,
     /// Overrides for one transaction, in a directory `allow` below it.
     pub(crate) run: PathBuf,
     /// Standing overrides, in a directory `overrides` below it.
     pub(crate) state: PathBuf,
-    /// The kernel command line.
     pub(crate) command_line: PathBuf,
 }
 
@@ -64,7 +60,6 @@ impl ConfigPaths {
     }
 }
 
-/// Those of the system.
 impl Default for ConfigPaths {
     fn default() -> Self {
         Self::below(Path::new("/"))

@@ -49,10 +49,7 @@ fn matches(patterns: &[Pattern], name: Option<&str>) -> bool {
     patterns.is_empty() || patterns.iter().any(one)
 }
 
-/// A pattern of names.
-///
-/// # Errors
-/// Why it is none.
+/// A pattern of names, of modules or of others.
 pub fn pattern(text: &str, of_modules: bool) -> anyhow::Result<Pattern> {
     let length = 1..=MAX_PATTERN;
     ensure!(

@@ -9,7 +9,6 @@ use crate::verdict::Kind;
 
 /// One thing that is wrong with one module.
 pub(crate) struct Alert<'r> {
-    /// The name of its kind.
     pub(crate) rule: String,
     pub(crate) severity: Severity,
     /// The module: a file, or a path inside the package.

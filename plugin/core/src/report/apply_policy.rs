@@ -23,7 +23,6 @@ pub struct PackageOrigin {
 /// Rates verdicts.
 #[derive(Debug)]
 pub struct Rating<'p> {
-    /// How bad what is.
     pub(crate) policy: &'p Policy,
     /// Seconds since 1970: rules end.
     pub(crate) now: u64,
@@ -157,7 +156,6 @@ impl<'p> Rating<'p> {
     }
 }
 
-/// The worst severity of all.
 fn worst(modules: &[ModuleEntry]) -> Severity {
     let severities = modules.iter().map(ModuleEntry::severity);
     severities.max().unwrap_or(Severity::None)

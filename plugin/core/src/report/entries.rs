@@ -54,7 +54,6 @@ pub(crate) fn kernel_entry(id: usize, kernel: &Kernel) -> KernelEntry {
     }
 }
 
-/// The entry of a module, without verdicts yet.
 pub(crate) fn module_entry(path: String, package: Option<String>, module: &Module) -> ModuleEntry {
     let bytes = module.btf.as_ref().map_or(0, Vec::len) as u64;
     let vermagic = module.vermagic.as_deref().unwrap_or_default();

@@ -98,7 +98,6 @@ pub(crate) fn judged(kernel: &KernelEntry, judgement: impl Into<Judgement>) -> V
     verdict_entry(kernel.id, kernel.target, judgement.into())
 }
 
-/// A module that the kernel refuses.
 pub(crate) fn refused(kernel: &KernelEntry, name: &str) -> ModuleEntry {
     module(name, vec![judged(kernel, Verdict::Refused(misfit(name)))])
 }

@@ -15,7 +15,6 @@ pub(crate) struct FindingGroup<'a> {
     pub(crate) kernel: usize,
     pub(crate) kind: Kind,
     pub(crate) cause: Option<Cause>,
-    /// The initrd that they are in.
     pub(crate) initrd: Option<&'a str>,
     pub(crate) severity: Severity,
     /// It was so before the transaction.
@@ -25,7 +24,6 @@ pub(crate) struct FindingGroup<'a> {
     pub(crate) groups: Vec<Vec<ModuleVerdict<'a>>>,
 }
 
-/// One module's share in a finding.
 #[derive(Clone, Copy)]
 pub(crate) struct ModuleVerdict<'a> {
     pub(crate) module: &'a ModuleEntry,
@@ -33,7 +31,6 @@ pub(crate) struct ModuleVerdict<'a> {
 }
 
 impl<'a> FindingGroup<'a> {
-    /// All cases, in the order of the groups.
     pub(crate) fn cases(&self) -> impl Iterator<Item = ModuleVerdict<'a>> {
         self.groups.iter().flatten().copied()
     }
@@ -56,7 +53,6 @@ impl<'a> FindingGroup<'a> {
         first_distinct(packages, most)
     }
 
-    /// The first case of the first group.
     pub(crate) fn first(&self) -> Option<ModuleVerdict<'a>> {
         self.cases().next()
     }

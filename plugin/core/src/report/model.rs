@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The report as data, the same for whoever writes JSON and whoever reads it.
 //!
-//! Every key is always there. A key that is added is no new [`SCHEMA`]; a key that changes
-//! its name or meaning is.
+//! Every key is always there. A key that is added is no new `schema`; one that changes its
+//! name or meaning is.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use btf_guard_protocol::decision::Decision;
-#[cfg(doc)]
-use btf_guard_protocol::plan::SCHEMA;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Target;
@@ -19,7 +17,6 @@ use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
 /// Everything that was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// The kernels, by their `id`.
     pub(crate) kernels: Vec<KernelEntry>,
@@ -33,7 +30,6 @@ pub struct Report {
     pub(crate) by_target: BTreeMap<Target, Tally>,
     /// What it all comes to.
     pub decision: Decision,
-    /// The initrds that the kernels are booted with.
     pub(crate) initrds: Vec<InitrdEntry>,
     /// What is wrong with modules as a build has made them, where that was asked.
     pub(crate) problems: Option<Vec<LintProblem>>,
@@ -41,7 +37,6 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-/// An initrd of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InitrdEntry {
     pub(crate) path: String,
@@ -69,15 +64,12 @@ pub struct KernelEntry {
     pub release: Option<String>,
     /// `uname -v`.
     pub(crate) build: Option<String>,
-    /// When it matters.
     pub(crate) target: Target,
     /// `running`, or the path of its image.
     pub(crate) source: String,
     /// It is what boots when nobody chooses.
     pub(crate) default: bool,
-    /// It is an old copy.
     pub(crate) stale: Option<StaleEntry>,
-    /// Other images that hold the same kernel.
     pub(crate) same_kernel_paths: Vec<String>,
     /// The package that its image is in, if it is not on the disk.
     pub(crate) package: Option<String>,
@@ -86,13 +78,11 @@ pub struct KernelEntry {
     pub(crate) features: FeaturesEntry,
     /// Where its config was found, in words.
     pub(crate) config: Option<String>,
-    /// How many modules were held against it.
     pub(crate) modules_checked: usize,
     /// Its image tells what machine it is for.
     pub(crate) names_machine: bool,
 }
 
-/// A base BTF in a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BaseEntry {
     /// How many types; `void` is not counted, as in bpftool.
@@ -109,7 +99,6 @@ impl fmt::Display for BaseEntry {
     }
 }
 
-/// What makes a kernel a stale copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StaleEntry {
     /// The image that it should be a copy of.
@@ -143,7 +132,6 @@ pub struct ModuleEntry {
     pub(crate) name: String,
     /// The package it is in, if it is not on the disk.
     pub(crate) package: Option<String>,
-    /// The initrd it is in.
     pub(crate) initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
     pub(crate) release: Option<String>,
@@ -159,7 +147,6 @@ pub struct ModuleEntry {
     pub(crate) names_machine: bool,
 }
 
-/// A module's BTF in a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BtfEntry {
     /// There is a `.BTF` that is not empty.
@@ -172,7 +159,6 @@ pub(crate) struct BtfEntry {
     pub(crate) built_for: Option<BuiltFor>,
 }
 
-/// One verdict of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VerdictEntry {
     pub(crate) kernel: usize,
@@ -216,7 +202,6 @@ pub(crate) struct Summary {
     pub(crate) unknown: usize,
 }
 
-/// What a part of a report comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) summary: Summary,
@@ -246,7 +231,6 @@ pub(crate) struct LintProblem {
     pub(crate) severity: Severity,
     /// The module, as [`ModuleEntry::path`].
     pub(crate) path: String,
-    /// The package it is in, if it is in one.
     pub(crate) package: Option<String>,
     /// The kernel that it was held against, by its id.
     pub(crate) kernel: usize,
@@ -257,7 +241,6 @@ pub(crate) struct LintProblem {
 /// Every kernel that a root can run or boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelList {
-    /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// In a fixed order.
     pub kernels: Vec<ListedKernel>,
@@ -267,7 +250,6 @@ pub struct KernelList {
     pub errors: Vec<ErrorEntry>,
 }
 
-/// What boots when nobody chooses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BootDefaultEntry {
     pub(crate) known: bool,
@@ -293,7 +275,6 @@ pub struct ListedKernel {
     pub(crate) boot_paths: Vec<BootPathEntry>,
 }
 
-/// One thing that leads to a kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BootPathEntry {
     /// `module-dir`, `entry`, `uki`, `kernelstub`, `grub` or `boot`.

@@ -20,7 +20,6 @@ fn text(report: &Report, detail: Detail) -> String {
     anstream::adapter::strip_str(&report_text(report, detail, &Causes::all())).to_string()
 }
 
-/// The first lines of a report as text.
 fn head(report: &Report, lines: usize) -> String {
     let text = text(report, Detail::Findings);
     text.lines().take(lines).collect::<Vec<_>>().join("\n")

@@ -173,7 +173,6 @@ pub(crate) fn reason(verdict: &VerdictEntry) -> String {
     }
 }
 
-/// What to do about it.
 pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
     let Some(entry) = report.kernels.get(finding.kernel) else {
         return String::new();
@@ -224,7 +223,6 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
     }
 }
 
-/// What to do about an old initrd.
 fn anew(finding: &FindingGroup<'_>, report: &Report) -> String {
     let this = |entry: &&InitrdEntry| Some(entry.path.as_str()) == finding.initrd;
     let entry = report.initrds.iter().find(this);
@@ -234,7 +232,6 @@ fn anew(finding: &FindingGroup<'_>, report: &Report) -> String {
     }
 }
 
-/// What to do about an old copy.
 fn stale(kernel: &KernelEntry) -> String {
     let Some(stale) = &kernel.stale else {
         return String::new();

@@ -64,14 +64,12 @@ pub fn compare(
     Ok(lines)
 }
 
-/// The modules that are loaded.
 fn loaded() -> BTreeSet<String> {
     let list = fs::read_to_string("/proc/modules").unwrap_or_default();
     let names = list.lines().filter_map(|line| line.split(' ').next());
     names.map(str::to_owned).collect()
 }
 
-/// What the running kernel has done.
 struct RunningKernel<'a> {
     refused: &'a BTreeMap<String, RefusedModule>,
     loaded: BTreeSet<String>,

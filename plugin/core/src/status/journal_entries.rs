@@ -134,7 +134,6 @@ fn groups<'a>(report: &'a Report, event: &Event) -> BTreeMap<Group<'a>, usize> {
     groups
 }
 
-/// What became of what.
 fn what(event: &Event) -> String {
     let client = &event.client;
     match event.outcome {

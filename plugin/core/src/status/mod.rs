@@ -43,7 +43,6 @@ pub(crate) const MAX_FINDINGS: usize = 50_000;
 /// Everything that was found and stands, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
-    /// [`SCHEMA`].
     pub(crate) schema: u32,
     /// When all kernels and modules were judged last, in seconds since 1970. `None`
     /// if never: then there may be more than is listed.
@@ -85,7 +84,6 @@ pub struct Finding {
     #[serde(default)]
     pub(crate) log: Option<String>,
     pub(crate) severity: Severity,
-    /// What this machine needs the module for.
     #[serde(default)]
     pub(crate) used_by_host: Vec<String>,
     /// When it was found first, in seconds since 1970.
@@ -97,7 +95,6 @@ pub struct Finding {
     pub(crate) judged: Option<JudgedFiles>,
 }
 
-/// The kernel of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FindingKernel {
     pub(crate) release: Option<String>,
@@ -226,7 +223,6 @@ impl Finding {
         (self.module.clone(), *target, source.clone())
     }
 
-    /// The file that it is about.
     pub(crate) fn file(&self) -> &str {
         self.initrd.as_deref().unwrap_or(&self.module)
     }

@@ -60,7 +60,7 @@ impl MetricCounts {
     }
 }
 
-/// The metrics. With no finding there is no sample of them, as usual.
+/// The metrics; without findings there are no samples of them, as usual.
 pub fn prometheus_text(counts: &MetricCounts) -> String {
     let name = "btf_guard_findings";
     let mut text = format!(

@@ -12,19 +12,13 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 /// Writes a file that anybody may read: whoever opens `name` sees all of it or what
 /// was before.
 ///
-/// Whoever owns the directory can put anything there, so no link is followed on the way
-/// to it or in it, and nothing that is there is written to.
-///
-/// # Errors
-/// Those of the system, among them a link on the way to `dir`.
+/// Whoever owns the directory can put anything there, so a link on the way to it or in it
+/// is an error, and nothing that is there is written to.
 pub fn publish(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     replace_file(open(dir)?, name, bytes, Mode::from_raw_mode(0o644))
 }
 
 /// Removes such a file; there need be none.
-///
-/// # Errors
-/// As [`publish`].
 pub fn withdraw(dir: &Path, name: &str) -> io::Result<()> {
     remove_file(open(dir)?, name).map(drop)
 }

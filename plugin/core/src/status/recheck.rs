@@ -52,9 +52,6 @@ pub struct Rechecked {
 
 /// What is kept, as long as no module and kernel of it has changed; else, or if `rescan`
 /// asks for it, or if it never was, everything is judged.
-///
-/// # Errors
-/// Where nothing could be judged.
 pub fn recheck(
     scene: &StatusContext<'_>,
     mut known: Findings,

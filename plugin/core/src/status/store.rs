@@ -56,18 +56,13 @@ pub struct Held {
 #[derive(Debug, thiserror::Error)]
 #[error("{why}: it is now {}", aside.display())]
 pub struct Damaged {
-    /// Where it is now.
     pub(crate) aside: PathBuf,
-    /// What is wrong with it.
     pub(crate) why: ReadError,
 }
 
 impl Held {
     /// Takes a turn at the findings in `dir`, which is made where there is none; its
-    /// parent must be there.
-    ///
-    /// # Errors
-    /// Where the directory is not this user's alone, or another process keeps its turn.
+    /// parent must be there. It must be this user's alone, and another process's turn must end.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let private = Private::create(dir)?;
         let lock = lock(&dir.join(LOCK))?;
@@ -88,10 +83,7 @@ impl Held {
         })
     }
 
-    /// Keeps the findings as they are now.
-    ///
-    /// # Errors
-    /// Those of the system; then what was kept before is still there.
+    /// Keeps the findings as they are now; by an error those from before are still there.
     pub fn keep(&mut self) -> Result<(), Error> {
         self.findings.schema = SCHEMA;
         self.findings.findings.truncate(MAX_FINDINGS);
@@ -100,7 +92,6 @@ impl Held {
     }
 }
 
-/// What every version of the file has.
 #[derive(Deserialize)]
 struct SchemaVersion {
     schema: u32,

@@ -8,7 +8,6 @@ use crate::policy::overrides::tests::token;
 use crate::policy::overrides::{Overrides, Token, TokenKind};
 use crate::policy::{Provenance, Severity, Subject, built_in};
 
-/// A module of a package before a kernel that is booted.
 fn subject<'a>(origins: &'a [Provenance<'a>], verdict: Kind) -> Subject<'a> {
     Subject {
         origins,

@@ -110,10 +110,7 @@ impl Token {
     }
 }
 
-/// A name that none has.
-///
-/// # Errors
-/// Where the system has no random numbers.
+/// A name that none has; an error is that of the system's random numbers.
 pub fn new_id() -> io::Result<String> {
     let mut bytes = [0_u8; ID_LEN];
     getrandom(&mut bytes, GetRandomFlags::empty())?;
@@ -199,10 +196,7 @@ impl Overrides {
     }
 }
 
-/// Keeps a new override.
-///
-/// # Errors
-/// [`NotTrusted`] where its directory cannot be made, or is not this user's alone.
+/// Keeps a new override, in a directory that is this user's alone.
 pub fn issue(
     places: &ConfigPaths,
     token: &Token,
@@ -216,10 +210,8 @@ pub fn issue(
     Ok(dir.write(&name(&token.id), &text)?)
 }
 
-/// Takes an override for one transaction: `true` for the one who may use it.
-///
-/// # Errors
-/// [`NotTrusted`] where that cannot be known; then nobody may.
+/// Takes an override for one transaction: `true` for the one who may use it. Where that
+/// cannot be known, nobody may.
 pub(crate) fn consume(places: &ConfigPaths, id: &str) -> Result<bool, NotTrusted> {
     take(places, id, OverrideSource::OneShot)
 }
@@ -239,9 +231,6 @@ pub fn settle(places: &ConfigPaths, mut answer: Answer) -> Answer {
 }
 
 /// Takes back an override of either kind; `false` where there is none of that id.
-///
-/// # Errors
-/// [`NotTrusted`] where that cannot be done.
 pub fn revoke(places: &ConfigPaths, id: &str) -> Result<bool, NotTrusted> {
     let was_standing = take(places, id, OverrideSource::Standing)?;
     Ok(take(places, id, OverrideSource::OneShot)? || was_standing)
@@ -290,7 +279,6 @@ fn read(dir: &Private, id: &str) -> Result<Option<Token>, ReadError> {
     }
 }
 
-/// Removes what counts no more.
 fn forget_the_ended(dir: &Private) {
     let (now, boot) = (btf_guard_protocol::clock::now(), procfs::boot_id().ok());
     for name in dir.names().unwrap_or_default() {

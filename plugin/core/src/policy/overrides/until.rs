@@ -16,10 +16,8 @@ pub enum When {
 
 impl When {
     /// Reads a day (through its end), a time of it or of today or tomorrow, a while
-    /// from `now`, or `next-boot`. Times are those of `now`'s zone.
-    ///
-    /// # Errors
-    /// Where it is no end, or is over already.
+    /// from `now`, or `next-boot`. Times are those of `now`'s zone. One that is over
+    /// already is refused.
     pub fn parse(text: &str, now: &ZonedDateTime) -> anyhow::Result<Self> {
         if text == "next-boot" {
             return Ok(Self::NextBoot);

@@ -104,7 +104,6 @@ fn place(finding: &FindingGroup<'_>) -> String {
     wording::few(places.into_iter(), NAMES)
 }
 
-/// The directory that holds both directories.
 fn shared<'a>(one: &'a str, other: &'a str) -> &'a str {
     let mut dir = one;
     while dir != other && !other.starts_with(&format!("{dir}/")) {
@@ -227,7 +226,6 @@ fn add_unchecked(report: &Report, causes: &Causes, text: &mut StyledText) {
     }
 }
 
-/// Adds the problems, each kind once, with the modules that have it.
 fn add_problems(problems: &[LintProblem], report: &Report, detail: Detail, text: &mut StyledText) {
     let most = detail.most(PROBLEMS);
     let mut by_rule: BTreeMap<LintRule, Vec<&LintProblem>> = BTreeMap::new();
@@ -265,7 +263,6 @@ fn add_problems(problems: &[LintProblem], report: &Report, detail: Detail, text:
     }
 }
 
-/// Adds what the problems come to.
 fn add_outcome(problems: &[LintProblem], report: &Report, text: &mut StyledText) {
     let modules = wording::counted(report.modules.len(), "module");
     let judged = report.kernels.iter().filter(|k| k.modules_checked > 0);
