@@ -113,22 +113,16 @@ impl Shown {
                 }
                 entries
             };
+        let (mode, on_error) = (&config.mode, &config.on_error);
         let mut values = vec![
-            entry("mode", word(&config.mode.value), &config.mode.origin),
-            entry(
-                "on_error",
-                word(&config.on_error.value),
-                &config.on_error.origin,
-            ),
+            entry("mode", word(&mode.value), &mode.origin),
+            entry("on_error", word(&on_error.value), &on_error.origin),
         ];
         values.extend(severities("severity", &policy.table, |moment, kind| {
             Some(built_in(moment, kind))
         }));
-        values.extend(severities(
-            "severity_if_needed",
-            &policy.if_needed,
-            |_, _| None,
-        ));
+        let if_needed = severities("severity_if_needed", &policy.if_needed, |_, _| None);
+        values.extend(if_needed);
         values.push(entry("log.jsonl", jsonl, &config.jsonl.origin));
         let files = loaded.files.iter();
         Self {
@@ -179,21 +173,13 @@ fn text(shown_: &Shown, out: &mut impl Write) -> io::Result<()> {
     };
     let (keys, values) = (width(|e| &e.key), width(|e| &e.value));
     for SettingEntry { key, value, origin } in &shown_.values {
-        writeln!(
-            out,
-            "{key:keys$}  {:values$}  {}",
-            escape(value),
-            escape(origin)
-        )?;
+        let (value, origin) = (escape(value), escape(origin));
+        writeln!(out, "{key:keys$}  {value:values$}  {origin}")?;
     }
     for RuleEntry { origin, says } in &shown_.rules {
         let says: Vec<String> = says.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        writeln!(
-            out,
-            "rule  {}  {}",
-            escape(&says.join("; ")),
-            escape(origin)
-        )?;
+        let (says, origin) = (escape(&says.join("; ")), escape(origin));
+        writeln!(out, "rule  {says}  {origin}")?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use btf_guard_protocol::log_stream::is_log;
 use btf_guard_protocol::plan::{self, Answer, Level, Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
-use btf_guard_protocol::requested_mode::{RequestedMode, wish};
+use btf_guard_protocol::requested_mode::wish;
 use btf_guard_protocol::state::last_check::ReportedState;
 use btf_guard_protocol::state::trusted_dir::{Private, RUN};
 use btf_guard_protocol::state::zypp_commit::CommitFiles;
@@ -60,7 +60,8 @@ const RPM_LIMITS: Limits = Limits {
 };
 
 pub(crate) fn run(hook: &HookCommand) -> Outcome {
-    if mode_of_the_environment() == Some(Mode::Off) {
+    let variable = env::var_os("BTF_GUARD").map(|value| value.to_string_lossy().into_owned());
+    if wish(variable.as_deref(), String::new).mode == Some(Mode::Off) {
         return Outcome::Done;
     }
     let (mut lines, event) = looked(hook).unwrap_or_else(|error| (vec![not_judged(&error)], None));
@@ -68,7 +69,7 @@ pub(crate) fn run(hook: &HookCommand) -> Outcome {
         return Outcome::Done;
     }
     // Asked for only where there is something to say: it takes another program.
-    let wish = requested_mode();
+    let wish = wish(variable.as_deref(), expand_macro);
     if wish.mode != Some(Mode::Off) {
         if let Some(event) = event
             && let Err(failure) = record_client::record(&this_program(), &event)
@@ -114,9 +115,8 @@ fn looked(hook: &HookCommand) -> anyhow::Result<Looked> {
 }
 
 fn told(client: &str, plan: &Plan, answer: Answer) -> Looked {
-    let became = EventOutcome::of(&answer);
-    let event = |became| Event::of(client.to_owned(), plan, became, &answer, who());
-    let event = became.map(event);
+    let event = EventOutcome::of(&answer)
+        .map(|became| Event::of(client.to_owned(), plan, became, &answer, who()));
     (answer.messages, event)
 }
 
@@ -254,21 +254,7 @@ fn say(before: usize, lines: Vec<Message>, behind: usize) {
     let _ = io::stderr().write_all(all.as_bytes());
 }
 
-fn mode_of_the_environment() -> Option<Mode> {
-    wish(variable().as_deref(), String::new).mode
-}
-
-/// The mode that `BTF_GUARD` in the environment asks for, or else rpm's macro `%_btf_guard`.
-fn requested_mode() -> RequestedMode {
-    wish(variable().as_deref(), expand_macro)
-}
-
-fn variable() -> Option<String> {
-    let value = env::var_os("BTF_GUARD")?;
-    Some(value.to_string_lossy().into_owned())
-}
-
-/// The macro's value; nothing where rpm is not there to ask.
+/// The value of rpm's macro `%_btf_guard`; nothing where rpm is not there to ask.
 fn expand_macro() -> String {
     let mut rpm = Command::new("rpm");
     rpm.args(["--eval", "%{?_btf_guard}"]).env("LC_ALL", "C");

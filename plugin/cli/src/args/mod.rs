@@ -364,13 +364,4 @@ mod tests {
             assert!(parsed::<Args>(&words).is_err(), "{wrong}");
         }
     }
-
-    #[test]
-    fn a_format_that_is_not_there_says_what_is() {
-        assert!(parsed::<Args>("check --format prometheus").is_ok());
-        assert!(parsed::<Args>("kernels --format json").is_ok());
-        let error = parsed::<Args>("kernels --format prometheus").unwrap_err();
-        let error = error.to_string();
-        assert!(error.contains("possible values: text, json"), "{error}");
-    }
 }

@@ -18,12 +18,13 @@ fn mistakes_in_the_call_are_3_and_help_is_0() {
             &["check", "--format", "xml"][..],
             "possible values: text, json, prometheus, sarif, rpmlint",
         ),
-        (&["check", "--causes", "crc"][..], "no such cause: 'crc'"),
         (
-            &["check", "--root", "/no/such/root"][..],
-            "--root /no/such/root",
+            &["kernels", "--format", "prometheus"],
+            "possible values: text, json]",
         ),
-        (&["check", "--jobs", "0"][..], "--jobs"),
+        (&["check", "--causes", "crc"], "no such cause: 'crc'"),
+        (&["check", "--root", "/no/root"], "--root /no/root"),
+        (&["check", "--jobs", "0"], "--jobs"),
         (
             &["check", "--root", root, "--cache", "none"],
             "no kernel was found under",

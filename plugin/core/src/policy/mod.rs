@@ -115,13 +115,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The severity of a verdict at `now`, in seconds since 1970, and the rule that
-    /// it comes from, if it is one. A guess never blocks, whatever rules say.
-    pub fn severity(&self, subject: &Subject<'_>, now: u64) -> (Severity, Option<&Rule>) {
-        self.severity_by(subject, now, &|_| true)
-    }
-
-    /// The same by some of the rules alone.
+    /// The severity of a verdict at `now`, in seconds since 1970, by the rules that count,
+    /// and the rule that it comes from, if it is one. A guess never blocks.
     pub fn severity_by(
         &self,
         subject: &Subject<'_>,
@@ -176,38 +171,6 @@ pub(crate) fn decide(worst: Severity, mode: Mode) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Assumption, ElfError, Refusal, Unknown, Verdict};
-
-    fn refusal() -> Refusal {
-        Refusal::Elf(ElfError::InvalidSectionHeaderSize)
-    }
-
-    #[test]
-    fn what_outlives_the_reboot_weighs_more() {
-        use super::Severity::{Block, Info, Warn};
-        let (evidence, why) = (Vec::new(), Unknown::NoBaseBtf);
-        for (verdict, now, boot) in [
-            (Verdict::Loads, Severity::None, Severity::None),
-            (Verdict::BtfDiscarded(refusal()), Info, Warn),
-            (Verdict::BtfWrong { evidence }, Warn, Warn),
-            (Verdict::Refused(refusal()), Warn, Block),
-            (Verdict::Missing, Warn, Block),
-            (Verdict::Unknown { why }, Info, Info),
-        ] {
-            let judgement = Judgement::from(verdict);
-            let found = [Target::Running, Target::NextBoot].map(|at| severity(&judgement, at));
-            assert_eq!(found, [now, boot], "{judgement:?}");
-        }
-    }
-
-    #[test]
-    fn a_guess_never_blocks() {
-        let guess = Judgement {
-            assumed: vec![Assumption::AllowMismatch],
-            ..Verdict::Refused(refusal()).into()
-        };
-        assert_eq!(severity(&guess, Target::NextBoot), Severity::Warn);
-    }
 
     #[test]
     fn the_mode_caps_the_decision() {

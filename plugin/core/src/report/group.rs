@@ -71,15 +71,7 @@ pub(crate) fn first_distinct<T: PartialEq>(all: impl Iterator<Item = T>, most: u
 
 /// The findings of a report, the worst first; what simply loads is none.
 pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
-    type GroupKey<'a> = (
-        Reverse<Severity>,
-        bool,
-        usize,
-        Kind,
-        Option<Cause>,
-        Option<&'a str>,
-    );
-    let mut found: BTreeMap<GroupKey<'_>, Vec<Vec<ModuleVerdict<'_>>>> = BTreeMap::new();
+    let mut found: BTreeMap<_, Vec<Vec<ModuleVerdict<'_>>>> = BTreeMap::new();
     for module in &report.modules {
         for verdict in &module.verdicts {
             if matches!(verdict.verdict, Kind::Loads | Kind::LoadsNoBtf) {

@@ -7,7 +7,7 @@ use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::event::{Event, EventOutcome};
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 
-use super::word;
+use crate::config::word;
 use crate::policy::Severity;
 use crate::report::wording::counted;
 use crate::report::{Report, VerdictEntry};

@@ -153,12 +153,6 @@ impl Findings {
     }
 }
 
-/// The word that JSON has for it.
-pub(crate) fn word(what: &impl Serialize) -> String {
-    let json = serde_json::to_value(what).unwrap_or_default();
-    json.as_str().unwrap_or_default().to_owned()
-}
-
 /// What a finding is about: the same module before the same kernel.
 pub(crate) type About = (String, Target, String);
 

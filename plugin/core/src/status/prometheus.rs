@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, word};
+use super::Findings;
+use crate::config::word;
 use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::report::Report;

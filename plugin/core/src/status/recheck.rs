@@ -120,16 +120,9 @@ fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Re
     found.retain(|finding| finding.severity >= Severity::Warn);
     // A package may name the same module and kernel by other paths.
     let key = |finding: &Finding| {
-        let (module, kernel) = (
-            (finding.name.clone(), finding.initrd.clone()),
-            &finding.kernel,
-        );
-        (
-            module,
-            kernel.release.clone(),
-            kernel.target,
-            finding.verdict,
-        )
+        let (name, initrd) = (finding.name.clone(), finding.initrd.clone());
+        let (release, target) = (finding.kernel.release.clone(), finding.kernel.target);
+        (name, initrd, release, target, finding.verdict)
     };
     let known = std::mem::take(&mut rechecked.standing.findings);
     // What the kernel itself has shown is no matter of opinion.

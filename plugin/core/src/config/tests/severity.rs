@@ -6,7 +6,7 @@ use btf_guard_protocol::override_source::OverrideSource;
 use super::*;
 use crate::policy::overrides::tests::token;
 use crate::policy::overrides::{Overrides, Token, TokenKind};
-use crate::policy::{Provenance, Severity, Subject, built_in};
+use crate::policy::{Provenance, Rule, Severity, Subject, built_in};
 
 fn subject<'a>(origins: &'a [Provenance<'a>], verdict: Kind) -> Subject<'a> {
     Subject {
@@ -26,6 +26,11 @@ const PACKAGE: [Provenance<'_>; 1] = [Provenance {
     repository: Some("updates"),
 }];
 
+/// By all rules, on 2026-11-25, at noon.
+fn severity_of<'c>(config: &'c Config, subject: &Subject<'_>) -> (Severity, Option<&'c Rule>) {
+    config.policy.severity_by(subject, 1_795_608_000, &|_| true)
+}
+
 /// How bad a verdict at boot is, under a file and overrides, those that stand and
 /// those for one transaction; a severity that is not built in has its reason.
 fn severity(file: &str, standing: Option<Token>, once: Option<Token>, verdict: Kind) -> Severity {
@@ -37,9 +42,7 @@ fn severity(file: &str, standing: Option<Token>, once: Option<Token>, verdict: K
         refused: Vec::new(),
     };
     config.policy.rules.extend(overrides.rules());
-    // 2026-11-25, at noon.
-    let now = 1_795_608_000;
-    let (severity, rule) = config.policy.severity(&subject(&PACKAGE, verdict), now);
+    let (severity, rule) = severity_of(&config, &subject(&PACKAGE, verdict));
     if severity != built_in(Target::NextBoot, verdict)
         && !(config.policy.table).contains_key(&(Target::NextBoot, verdict))
     {
@@ -130,7 +133,7 @@ fn what_a_machine_needs_weighs_more() {
             needed,
             ..subject(&PACKAGE, verdict)
         };
-        let found = config.policy.severity(&subject, 0).0;
+        let found = severity_of(&config, &subject).0;
         assert_eq!(found, expected, "{moment:?} {verdict} {needed}");
     }
 }
@@ -148,7 +151,7 @@ fn a_guess_never_blocks_whatever_is_configured() {
             guess: true,
             ..subject(&PACKAGE, verdict)
         };
-        assert_eq!(config.policy.severity(&guess, 0).0, Severity::Warn);
+        assert_eq!(severity_of(&config, &guess).0, Severity::Warn);
     }
 }
 
@@ -174,7 +177,7 @@ fn all_that_is_said_of_packages_is_said_of_one() {
         (&[], Severity::Block),
     ] {
         let subject = subject(origins, Kind::Refused);
-        assert_eq!(config.policy.severity(&subject, 0).0, expected);
+        assert_eq!(severity_of(&config, &subject).0, expected);
     }
 }
 
