@@ -9,8 +9,7 @@ use btf_guard_core::kernel::cache::Cache;
 /// root's own, wherever root works from.
 const SYSTEM: &str = "/var/cache/btf-guard";
 
-/// The cache in `asked`, or that of the user who runs; without one, everything is
-/// read anew.
+/// The cache in `asked`, or else that of the user who runs.
 pub(crate) fn open(asked: Option<&Path>) -> Option<Cache> {
     let dir = match asked {
         Some(dir) if dir == Path::new("none") => return None,

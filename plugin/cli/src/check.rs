@@ -204,8 +204,7 @@ impl BuildCheck<'_> {
         }
     }
 
-    /// The kernel of the release that the build has made, or that is installed
-    /// where it was made.
+    /// The kernel of the release that the build has made, or else the installed one.
     fn found_for(&mut self, release: &str, input: &Input) -> Vec<usize> {
         for package in &input.packages {
             let files = KernelFiles::of(package);

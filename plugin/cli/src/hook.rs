@@ -120,8 +120,7 @@ fn told(client: &str, plan: &Plan, answer: Answer) -> Looked {
     (answer.messages, event)
 }
 
-/// All kernels of a release that can be booted, with all its modules: the copy that
-/// was just made, and those that were not.
+/// All bootable kernels of a release, the copy just made and others, with all its modules.
 fn kernel_install(command: &str, version: &str) -> anyhow::Result<Looked> {
     if command != "add" || somebody_else_will() {
         return Ok((Vec::new(), None));
@@ -202,8 +201,7 @@ fn dnf(client: u32, root: &Path) -> anyhow::Result<Looked> {
     Ok((lines, event))
 }
 
-/// The rpm plugin, or zypper's, will judge the disk when the transaction is over
-/// that this process is a part of.
+/// The rpm plugin or zypper's will judge the disk after the transaction that this is part of.
 fn somebody_else_will() -> bool {
     let Ok(Some(dir)) = Private::open(Path::new(RUN)) else {
         return false;

@@ -62,8 +62,7 @@ pub(crate) fn report(
     styled(way.no_color, &report_text(report, detail, causes))
 }
 
-/// Writes text with ANSI styles, colored where a terminal and the environment
-/// (`NO_COLOR` and its like) agree.
+/// Writes styled text, in color where a terminal and the environment (`NO_COLOR`) agree.
 pub(crate) fn styled(no_color: bool, text: &str) -> Result<(), Lost> {
     let stdout = io::stdout();
     let choice = choice(no_color, &stdout);

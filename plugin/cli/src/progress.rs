@@ -11,8 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Between two turns of the wheel.
 const TURN: Duration = Duration::from_millis(120);
 
-/// A line on a terminal that tells what happens; nothing elsewhere, and nothing where
-/// it is not `wanted`.
+/// A line on a terminal that tells what happens; nothing elsewhere, or if it is not `wanted`.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,

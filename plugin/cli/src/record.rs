@@ -69,8 +69,7 @@ pub(crate) fn run(place: &ConfigDirArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Writes entries to the journal; where there is none, to syslog; where there is
-/// neither, nowhere: that is how the machine is set up.
+/// Writes entries to the journal, else to syslog; a machine without either is set up so.
 fn write_journal(entries: &[JournalEntry]) {
     let written = entries.iter().map(journal);
     if written.collect::<std::io::Result<Vec<()>>>().is_err() {

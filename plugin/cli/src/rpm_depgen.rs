@@ -121,8 +121,7 @@ impl Generator<'_> {
         }
     }
 
-    /// What modules of others were built for. Those of the kernel's own sources come
-    /// with their kernel.
+    /// What modules of others were built for; the kernel's own come with their kernel.
     fn requires(&self, files: &[Asked]) -> Answers {
         let mut answers = Answers::new();
         let mut kernels: BTreeMap<&str, Option<Kernel>> = BTreeMap::new();

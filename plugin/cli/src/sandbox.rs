@@ -41,9 +41,8 @@ pub(crate) fn limit(inherited: u64) {
     }
 }
 
-/// From here on this thread, and every thread it starts, can read below
-/// `readable`, write files into `cache`, and do nothing else to files, and
-/// nothing to the network.
+/// From here on this thread, and every thread it starts, can read below `readable`, write
+/// files into `cache`, and do nothing else to files or the network.
 pub(crate) fn confine<P: AsRef<Path>>(readable: &[P], cache: Option<&Path>) {
     match landlock(readable, cache) {
         Ok(status) => log::debug!("Landlock: {status:?}"),

@@ -129,8 +129,7 @@ fn textfile(dir: &Path, findings: &Findings) -> io::Result<()> {
     publish(dir, METRICS, text.as_bytes())
 }
 
-/// Says what was not asked for. The journal takes a number in front for how loud it
-/// is (`sd-daemon(3)`).
+/// Says what was not asked for; the journal takes its level in front (`sd-daemon(3)`).
 fn warning(line: &str) {
     let mark = match env::var_os("JOURNAL_STREAM") {
         Some(_) => "<4>",

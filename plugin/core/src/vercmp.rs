@@ -71,8 +71,7 @@ fn take<'a>(s: &mut &'a str, wanted: impl Fn(char) -> bool) -> &'a str {
 mod tests {
     use super::*;
 
-    /// The specification's own examples, and the kernels this is about; each
-    /// older than the next.
+    /// The specification's own examples, and kernels; each older than the next.
     #[test]
     fn versions_have_an_order() {
         for line in [

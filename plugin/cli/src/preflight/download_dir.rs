@@ -11,8 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use walkdir::WalkDir;
 
-/// A directory that only root can write. What a preflight that was killed has
-/// left there is removed by the next.
+/// Only root can write it. What a killed preflight left there is removed by the next.
 const PLACE: &str = "/var/cache/btf-guard/dnf";
 
 /// Packages of one transaction; a distribution has some thousands.

@@ -45,8 +45,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 struct ClientPlan {
     /// What comes and goes, and what is missing from that.
     outcome: zypp::Resolution,
-    /// Names of packages whose other versions go, where the client does not say
-    /// which.
+    /// Names of packages whose other versions go, if the client does not say which.
     replaced: BTreeSet<String>,
 }
 

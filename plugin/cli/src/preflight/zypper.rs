@@ -17,8 +17,7 @@ use super::ClientPlan;
 use crate::args::Zypper;
 use crate::progress::Progress;
 
-/// Has libzypp choose the packages, and fetch those that speak of modules or
-/// kernels into its cache.
+/// Has libzypp choose the packages and fetch those with modules or kernels into its cache.
 pub(super) fn ask(args: &Zypper, root: &Root) -> anyhow::Result<ClientPlan> {
     match (args.verb, args.packages.is_empty()) {
         (Verb::In, true) => bail!("in: which packages?"),

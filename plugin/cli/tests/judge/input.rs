@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 
-use crate::common::judge::{Transaction, install, judge, kmp, kmp_of};
+use crate::common::judge::{NO_CONFIG, Transaction, install, judge, kmp, kmp_of};
 use crate::common::{Build, Place, module_path, program};
 
 #[test]
@@ -62,7 +63,7 @@ fn a_plan_that_is_none_is_3() {
         (plan(1, "/"), "the plan has schema 1, not 2"),
         (plan(2, "/no/such"), "root /no/such"),
     ] {
-        let (code, out, err) = judge(plan.as_bytes());
+        let (code, out, err) = judge(plan.as_bytes(), Path::new("none"), Path::new(NO_CONFIG));
         assert_eq!((code, out.as_str()), (3, ""), "{plan}");
         assert!(err.contains(complaint), "{plan}: {err}");
     }

@@ -43,8 +43,7 @@ pub(crate) struct Inside {
 }
 
 impl Initrds {
-    /// Adds kernels that the root can boot to the evaluator, and notes what they are
-    /// booted with.
+    /// Adds kernels that the root can boot to the evaluator, and notes their initrds.
     pub(crate) fn add_installed(
         &mut self,
         kernels: Vec<InstalledKernel>,

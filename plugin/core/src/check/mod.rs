@@ -38,6 +38,7 @@ pub struct Checked {
 }
 
 /// What is to be checked, and how.
+#[derive(Default)]
 pub struct CheckOptions {
     /// Modules, directories of them, packages; none for the kernels' own modules.
     pub paths: Vec<PathBuf>,

@@ -160,8 +160,7 @@ fn add(table: &mut Table, said: Severities, origin: impl Fn(usize) -> String) {
     }
 }
 
-/// A verdict at a moment that would be less severe by a rule than without any:
-/// than is built in, or than the files so far have set.
+/// A verdict at a moment that a rule makes less severe than it is built in or set so far.
 fn lowered(table: &Table, rule: &Rule, severity: Severity) -> Option<(Target, Kind)> {
     let kinds = Kind::ALL.into_iter();
     let mut all = kinds.flat_map(|kind| [(Target::Running, kind), (Target::NextBoot, kind)]);

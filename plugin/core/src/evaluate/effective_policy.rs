@@ -56,8 +56,9 @@ impl Governed {
     /// Rates by it, with what is known of packages.
     pub fn rating(&self, packages: BTreeMap<String, PackageOrigin>) -> Rating<'_> {
         Rating {
+            policy: &self.policy,
+            now: self.now,
             packages,
-            ..Rating::new(&self.policy, self.now)
         }
     }
 

@@ -35,7 +35,7 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
 }
 
 /// The kernels, and what is checked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Evaluator {
     kernels: Vec<Kernel>,
     entries: Vec<KernelEntry>,
@@ -111,13 +111,8 @@ impl Evaluator {
     /// No kernels yet; of the kernel's loader, these checks are followed.
     pub fn new(causes: Causes) -> Self {
         Self {
-            kernels: Vec::new(),
-            entries: Vec::new(),
-            homes: Vec::new(),
             causes,
-            observer: None,
-            wanted: None,
-            bases: OnceLock::new(),
+            ..Self::default()
         }
     }
 
@@ -155,10 +150,8 @@ impl Evaluator {
         }
     }
 
-    /// Adds a kernel, found under `source` (in `package`), and returns its id.
-    ///
-    /// The same kernel at another place is no other kernel: it is judged once,
-    /// and the place is noted.
+    /// Adds a kernel, found under `source` (in `package`), and returns its id. The same kernel
+    /// at another place is judged once, and the place is noted.
     pub fn add(&mut self, kernel: Kernel, source: String, package: Option<&str>) -> usize {
         let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
         entry.source = source;

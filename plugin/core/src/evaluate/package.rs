@@ -12,8 +12,7 @@ use crate::report::ErrorEntry;
 use crate::rpm::kernel_files::KernelFiles;
 use crate::rpm::package::Package;
 
-/// Images of one package that are read. Kernel packages have one, under two or
-/// three names.
+/// Images of one package that are read. Kernel packages have one, under up to three names.
 const MAX_IMAGES: usize = 16;
 
 /// A kernel of a package.

@@ -190,8 +190,7 @@ impl HostNeeds {
     }
 }
 
-/// `modules.dep`: of each module those that it is loaded after, all of them
-/// (`depmod(8)` writes whole chains).
+/// `modules.dep`: for each module the whole chain that it is loaded after (`depmod(8)`).
 fn dependencies(text: &str) -> BTreeMap<String, Vec<String>> {
     let line = |line: &str| {
         let (module, below) = line.split_once(':')?;

@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use crate::fnmatch;
 use crate::module::same_name;
 
-/// The longest alias that is looked for, in bytes. The kernel's own are shorter than
-/// a page of sysfs.
+/// The longest alias that is looked for, in bytes: a page of sysfs.
 const MAX_ALIAS: usize = 4096;
 
 /// Patterns and the modules that they name, by what stands before a pattern's

@@ -40,8 +40,7 @@ pub(crate) fn aliases(root: &Path, machine: &mut Machine) {
     }
 }
 
-/// What network interfaces are made of: the drivers of their devices, and what makes
-/// those that have none.
+/// The drivers of the devices of network interfaces, and what makes those that have none.
 pub(crate) fn network(root: &Path, machine: &mut Machine) {
     for interface in entries(&root.join("sys/class/net"), MAX_DEVICES) {
         let Some(name) = interface.file_name() else {

@@ -22,10 +22,8 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    /// True if it is over at `now`, in seconds since 1970, or for a kernel of this release.
-    ///
-    /// A kernel that does not tell its release ends nothing: it is not known to
-    /// be newer.
+    /// True if it is over at `now`, in seconds since 1970, or for a kernel of this release; one
+    /// that does not tell its release is not known to be newer.
     pub(crate) fn is_over(&self, now: u64, release: Option<&str>) -> bool {
         match self {
             Self::Day(last) => day(now).is_some_and(|today| today > *last),

@@ -167,21 +167,3 @@ pub(crate) fn decide(worst: Severity, mode: Mode) -> Decision {
         Mode::Block => Decision::Block,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mode_caps_the_decision() {
-        for (worst, block, warn) in [
-            (Severity::Info, Decision::Allow, Decision::Allow),
-            (Severity::Warn, Decision::Warn, Decision::Warn),
-            (Severity::Block, Decision::Block, Decision::Warn),
-        ] {
-            assert_eq!(decide(worst, Mode::Block), block);
-            assert_eq!(decide(worst, Mode::Warn), warn);
-            assert_eq!(decide(worst, Mode::Off), Decision::Allow);
-        }
-    }
-}

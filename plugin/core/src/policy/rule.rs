@@ -16,8 +16,7 @@ const MAX_PATTERN: usize = 512;
 /// What a rule is held against: one module before one kernel.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
-    /// Where the module comes from, and where the kernel does, as far as packages
-    /// bring them.
+    /// Where the module and the kernel come from, as far as packages bring them.
     pub origins: &'a [Provenance<'a>],
     /// The module's own name; empty where a whole module directory is meant.
     pub module: &'a str,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! A report as a flat list, for those who have one of their own: linters and
-//! code-scanning services.
+//! A report as a flat list, for linters and code-scanning services.
 
 use super::lint::RuleText;
 use super::{LintRule, Report, wording};

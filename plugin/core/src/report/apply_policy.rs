@@ -40,15 +40,6 @@ pub struct Ruling {
 }
 
 impl<'p> Rating<'p> {
-    /// By a policy, where nothing is known of packages but their names.
-    pub(crate) fn new(policy: &'p Policy, now: u64) -> Self {
-        Self {
-            policy,
-            now,
-            packages: BTreeMap::new(),
-        }
-    }
-
     /// Gives each verdict its severity, and the rule that it comes from. What a
     /// verdict was capped at stays its most.
     pub(crate) fn rate<'m>(

@@ -61,18 +61,16 @@ pub(crate) fn module_entry(path: String, package: Option<String>, module: &Modul
         path,
         name: module.name.clone(),
         package,
-        initrd: None,
         release: vermagic.split_whitespace().next().map(str::to_owned),
         in_tree: module.in_tree,
-        used_by_host: Vec::new(),
         btf: BtfEntry {
             present: bytes > 0,
             distilled: module.btf_base.is_some(),
             bytes,
             built_for: None,
         },
-        verdicts: Vec::new(),
         names_machine: module.target.is_some(),
+        ..ModuleEntry::default()
     }
 }
 
@@ -81,15 +79,11 @@ pub(crate) fn missing_modules(path: String, kernel: &KernelEntry) -> ModuleEntry
     let missing = Verdict::Missing.into();
     ModuleEntry {
         path,
-        name: String::new(),
-        package: None,
-        initrd: None,
         release: kernel.release.clone(),
         in_tree: true,
-        used_by_host: Vec::new(),
-        btf: BtfEntry::default(),
         verdicts: vec![verdict_entry(kernel.id, kernel.target, missing)],
         names_machine: true,
+        ..ModuleEntry::default()
     }
 }
 
@@ -128,8 +122,7 @@ pub(crate) fn verdict_entry(id: usize, target: Target, judgement: Judgement) -> 
     entry
 }
 
-/// Counts a module and those of its verdicts that are `wanted`, if there are
-/// any; returns the worst of them.
+/// Counts a module and its `wanted` verdicts, if any; returns the worst of them.
 pub(crate) fn count(
     summary: &mut Summary,
     module: &ModuleEntry,

@@ -46,11 +46,8 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
     ModuleEntry {
         path: format!("/lib/modules/{RELEASE}/kernel/{name}.ko.xz"),
         name: name.into(),
-        package: None,
-        initrd: None,
         release: Some(RELEASE.into()),
         in_tree: true,
-        used_by_host: Vec::new(),
         btf: BtfEntry {
             present: true,
             bytes: 5210,
@@ -58,6 +55,7 @@ pub(crate) fn module(name: &str, verdicts: Vec<VerdictEntry>) -> ModuleEntry {
         },
         verdicts,
         names_machine: true,
+        ..ModuleEntry::default()
     }
 }
 

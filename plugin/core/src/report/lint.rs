@@ -95,8 +95,7 @@ impl LintRule {
     }
 }
 
-/// The problems of modules that a build has made, in the order of the modules;
-/// what is wrong for several kernels is told of each.
+/// The problems of modules, in their order; what is wrong for several kernels, of each.
 pub(crate) fn problems(report: &Report) -> Vec<LintProblem> {
     let problems = report.verdicts().filter_map(|(module, verdict, kernel)| {
         let (rule, details) = problem(module, verdict, kernel)?;

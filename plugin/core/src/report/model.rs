@@ -25,8 +25,7 @@ pub struct Report {
     /// What could not be read.
     pub errors: Vec<ErrorEntry>,
     pub(crate) summary: Summary,
-    /// The same and its decision, for the running kernel and for what boots, as far as
-    /// either was held against anything.
+    /// The same for each target that anything was held against, and its decision.
     pub(crate) by_target: BTreeMap<Target, Tally>,
     /// What it all comes to.
     pub decision: Decision,
@@ -123,7 +122,7 @@ pub(crate) struct FeaturesEntry {
 }
 
 /// One module of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleEntry {
     /// The file; inside a package, the path it is installed under; inside an
     /// initrd, the initrd's, `!`, and the path in there.
@@ -137,8 +136,7 @@ pub struct ModuleEntry {
     pub(crate) release: Option<String>,
     /// It is of the kernel's own sources (modinfo `intree`).
     pub(crate) in_tree: bool,
-    /// What this machine needs it for, where it was asked: where there is something
-    /// to say of it, on this machine's own root.
+    /// What this machine needs it for; asked only of findings, on this machine's own root.
     pub(crate) used_by_host: Vec<String>,
     pub(crate) btf: BtfEntry,
     /// What each kernel that it was held against does with it.
@@ -168,8 +166,7 @@ pub(crate) struct VerdictEntry {
     /// The negative errno of a refusal; `null` also where a bug keeps the kernel
     /// from returning one.
     pub(crate) errno: Option<i32>,
-    /// Which rule decides, on what; `null` where the module simply loads, or is
-    /// missing.
+    /// Which rule decides, on what; `null` where the module simply loads or is missing.
     pub(crate) reason: Option<Reason>,
     /// What the kernel logs.
     pub(crate) log: Vec<String>,

@@ -122,8 +122,7 @@ fn built_for<'a>(finding: &FindingGroup<'a>) -> Option<&'a str> {
         .then_some(release)
 }
 
-/// Which bases the modules of a finding were built for, each in a line and once,
-/// the most frequent complaint's first.
+/// The bases that a finding's modules were built for, the most frequent complaint's first.
 pub(crate) fn origins(finding: &FindingGroup<'_>, report: &Report, most: usize) -> Vec<String> {
     let Some(kernel) = report.kernels.get(finding.kernel) else {
         return Vec::new();
@@ -302,8 +301,7 @@ pub(crate) fn few<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> Stri
     }
 }
 
-/// The modules of a finding that this machine needs, and what for; `None` where it
-/// needs none.
+/// The modules of a finding that this machine needs, and what for; `None` for none.
 pub(crate) fn needed(finding: &FindingGroup<'_>, most: usize) -> Option<String> {
     let needed: Vec<String> = finding
         .used_by_host()

@@ -129,8 +129,7 @@ fn is_loaded_with_types(name: &str, finding: &Finding) -> Option<bool> {
     })
 }
 
-/// Judges modules that were refused and that no finding is about: what to keep, and a
-/// line for each.
+/// Judges modules that were refused without a finding: what to keep, and a line for each.
 fn unforeseen(
     scene: &StatusContext<'_>,
     kernel: Kernel,

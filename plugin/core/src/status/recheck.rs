@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use btf_guard_protocol::decision::Mode;
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_id::FileId;
 use btf_guard_sysroot::module_tree;
@@ -15,7 +14,7 @@ use crate::kernel::Target;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
 use crate::report::ErrorEntry;
-use crate::verdict::{Causes, Kind};
+use crate::verdict::Kind;
 
 /// The client of what is found without a transaction.
 pub(crate) const CLIENT: &str = "btf-guard status";
@@ -98,17 +97,11 @@ fn is_unchanged(scene: &StatusContext<'_>, finding: &Finding) -> Option<bool> {
 /// and when.
 fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Result<()> {
     let options = CheckOptions {
-        paths: Vec::new(),
         kernels: vec!["all".to_owned()],
-        kernel_config: None,
         root: scene.root.path().to_owned(),
-        esps: Vec::new(),
-        causes: Causes::all(),
         cache: scene.cache.clone(),
-        mode: Mode::Block,
-        jobs: None,
         config: scene.config.map(Path::to_owned),
-        observer: None,
+        ..CheckOptions::default()
     };
     let checked = check::judge(options)?;
     let origin = FindingOrigin {

@@ -28,8 +28,7 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 /// Why findings cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The directory or the file could have been written by others, or the system
-    /// refused.
+    /// Others could have written the directory or the file, or the system refused.
     #[error(transparent)]
     Refused(#[from] NotTrusted),
     /// The system refused.

@@ -113,8 +113,7 @@ pub fn standing_text(findings: &Findings, now: u64) -> String {
     text.0
 }
 
-/// A few lines for those who log in, of what is at warn or above; nothing where
-/// nothing is.
+/// A few lines for those who log in, of what is at warn or above; none if nothing is.
 pub fn motd_text(findings: &Findings) -> String {
     let mut text = StyledText::default();
     let groups = groups(findings);

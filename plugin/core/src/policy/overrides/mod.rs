@@ -126,8 +126,7 @@ pub(crate) fn is_id(text: &str) -> bool {
 /// The overrides that count now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Those that stand until they end or are revoked, then those for one
-    /// transaction; the oldest of each first.
+    /// The standing ones, then those for one transaction; the oldest of each first.
     pub active: Vec<(OverrideSource, Token)>,
     /// What is there and is not believed: a path and a reason each.
     pub refused: Vec<(PathBuf, String)>,
@@ -216,9 +215,8 @@ pub(crate) fn consume(places: &ConfigPaths, id: &str) -> Result<bool, NotTrusted
     take(places, id, OverrideSource::OneShot)
 }
 
-/// Uses up what an answer says holds for one transaction. Where some of it is
-/// gone, because another transaction was faster, the answer becomes what it would
-/// be without.
+/// Uses up what an answer says holds for one transaction. If another transaction was
+/// faster, the answer becomes what it would be without.
 pub fn settle(places: &ConfigPaths, mut answer: Answer) -> Answer {
     let mut is_ours = true;
     for id in std::mem::take(&mut answer.once) {

@@ -65,8 +65,7 @@ fn word(way: BootMethod) -> &'static str {
     }
 }
 
-/// The list of an inventory; `running` is the kernel that runs and its module
-/// directory, where that is of interest.
+/// The list of an inventory; `running` is the kernel that runs and its module directory.
 pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path>)>) -> KernelList {
     let installed = inventory.kernels.iter().enumerate();
     let kernel = running.map(|(kernel, _)| kernel);

@@ -19,9 +19,8 @@ const NAMES: usize = 3;
 /// Unreadable packages and kernels that are named.
 const ERRORS: usize = 3;
 
-/// What to tell the admin of a transaction, under `mode`, before or after it, or
-/// of the disk as it is: the worst first, and first of all what is broken and what
-/// to do.
+/// What to tell the admin of a transaction, under `mode`, before or after it, or of the disk
+/// as it is: the worst first, each beginning with what is broken and what to do.
 pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
     if mode == Mode::Off {
         return Vec::new();
@@ -127,13 +126,11 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
     lines.messages
 }
 
-/// How a block is overridden whoever runs the package manager, from whatever
-/// environment.
+/// How a block is overridden, whoever runs the package manager, in any environment.
 pub(crate) const HELP_ONCE: &str =
     "  help: for one time: sudo btf-guard allow --next --reason '...'";
 
-/// Why it came to a decision, where rules or overrides of the admin's had a part
-/// in it: a line each.
+/// The rules and overrides of the admin's that had a part in a decision: a line each.
 pub fn overrides(overrides: &[Override], decision: Decision) -> Vec<Message> {
     let level = match decision {
         Decision::Block => Level::Error,

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! A report as SARIF 2.1.0, for services that collect what tools find in builds.
-//!
-//! Format: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
+//! A report in OASIS's Static Analysis Results Interchange Format (SARIF), version 2.1.0.
 
 use serde_json::{Value, json};
 
@@ -13,8 +11,7 @@ use crate::report::{ErrorEntry, Report};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The report as a SARIF log with one run. What could not be read is a
-/// notification of the run.
+/// The report as a log with one run; what could not be read is a notification of the run.
 pub fn sarif(report: &Report) -> Value {
     let rules = rules(report);
     let results: Vec<Value> = alerts(report)

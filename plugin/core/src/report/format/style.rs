@@ -15,8 +15,7 @@ pub enum Detail {
     Decision,
     /// The findings, each with its most frequent complaints.
     Findings,
-    /// Everything: all complaints, what loads without types and why, what was
-    /// not checked and why.
+    /// All complaints, what loads without types, what was not checked, and why.
     Everything,
 }
 

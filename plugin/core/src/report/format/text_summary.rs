@@ -7,8 +7,7 @@ use crate::policy::Severity;
 use crate::report::group::FindingGroup;
 use crate::report::{ModuleEntry, Report, Summary, wording};
 
-/// Adds how many modules do what: in one line where there is one target, else in one
-/// for the running kernel and one for what boots.
+/// Adds how many modules do what, in a line for each target.
 pub(crate) fn add_conclusion(
     report: &Report,
     findings: &[FindingGroup<'_>],
