@@ -24,9 +24,7 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
     .inventory();
     // What runs is no kernel of any other root.
     let running = root.is_system().then(Kernel::running).and_then(Result::ok);
-    let release = running
-        .as_ref()
-        .and_then(|kernel| kernel.release.as_deref());
+    let release = running.as_ref().and_then(|k| k.release.as_deref());
     let modules = release.and_then(|release| root.module_dir(release));
     let running = running.as_ref().map(|kernel| (kernel, modules.as_deref()));
     let list = report::kernel_list(&inventory, running);
@@ -35,10 +33,10 @@ pub(crate) fn run(args: &Kernels) -> anyhow::Result<Outcome> {
     }
     match args.format {
         ListFormat::Json => output::json(&list)?,
-        ListFormat::Text => output::print(&kernels_text(&list))?,
-    }
-    if args.format == ListFormat::Text {
-        output::input_errors(&list.errors)?;
+        ListFormat::Text => {
+            output::print(&kernels_text(&list))?;
+            output::input_errors(&list.errors)?;
+        }
     }
     Ok(match list.kernels.is_empty() {
         true => Outcome::Incomplete,

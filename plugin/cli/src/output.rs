@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use btf_guard_core::report::{
-    Detail, ErrorEntry, Report, errors_text, inputs_text, report_text, rpmlint_text, sarif,
+    Detail, ErrorEntry, Report, inputs_text, report_text, rpmlint_text, sarif,
 };
 use btf_guard_core::status::{MetricCounts, prometheus_text};
 use btf_guard_core::verdict::Causes;
@@ -89,7 +89,7 @@ pub(crate) fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Resul
 
 /// Writes what could not be read to standard error.
 fn errors(report: &Report, no_color: bool) -> Result<(), Lost> {
-    stderr(no_color, &errors_text(report, Detail::Everything))
+    stderr(no_color, &inputs_text(&report.errors))
 }
 
 pub(crate) fn input_errors(errors: &[ErrorEntry]) -> Result<(), Lost> {

@@ -9,7 +9,8 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use btf_guard_core::status::recheck::{Rechecked, StatusContext, recheck};
 use btf_guard_core::status::{
-    Findings, Held, MetricCounts, motd_text, prometheus_text, publish, standing_text, withdraw,
+    Findings, Held, MetricCounts, boot_check, motd_text, prometheus_text, publish, standing_text,
+    withdraw,
 };
 use btf_guard_protocol::clock::now;
 use btf_guard_protocol::decision::Decision;
@@ -44,9 +45,7 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
     }
     let before = held.findings.clone();
     if args.boot {
-        for line in
-            btf_guard_core::status::boot_check::compare(&scene, &args.kmsg, &mut held.findings)?
-        {
+        for line in boot_check::compare(&scene, &args.kmsg, &mut held.findings)? {
             warning(&line);
         }
     }
@@ -109,12 +108,10 @@ fn write(args: &Status, findings: &Findings, now: u64) -> Result<(), Lost> {
 
 /// Keeps the lines for those who log in.
 fn motd_file(file: &Path, findings: &Findings) -> io::Result<()> {
-    let missing = || io::Error::other("it names no file in a directory");
-    let name = file
-        .file_name()
-        .and_then(OsStr::to_str)
-        .ok_or_else(missing)?;
-    let dir = file.parent().ok_or_else(missing)?;
+    let name = file.file_name().and_then(OsStr::to_str);
+    let (Some(dir), Some(name)) = (file.parent(), name) else {
+        return Err(io::Error::other("it names no file in a directory"));
+    };
     let text = motd_text(findings);
     match text.is_empty() {
         false => publish(dir, name, text.as_bytes()),

@@ -20,6 +20,7 @@ use crate::host_modules::HostNeeds;
 use crate::kernel::{Kernel, Target};
 use crate::module::{self, Module};
 use crate::policy::Severity;
+pub use crate::report::failed;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry};
 use crate::rpm::package::Package;
 use crate::verdict::{BaseSet, Cause, Causes, Verdict};
@@ -360,14 +361,5 @@ impl Evaluator {
             entry.btf.built_for = self.bases().built_for(module, loads_on);
         }
         entry
-    }
-}
-
-/// What a report says of an input that cannot be read.
-pub fn failed(path: String, error: &impl ToString) -> ErrorEntry {
-    ErrorEntry {
-        path,
-        error: error.to_string(),
-        harmless: false,
     }
 }

@@ -101,7 +101,6 @@ fn parse(content: &[u8], path: &Path, cache: Option<&Cache>) -> Result<Kernel, E
         Some(cache) => cache.parse(content)?,
         None => image::parse(content)?,
     };
-    let embedded = image.config.as_deref();
-    let config = KernelConfig::embedded(embedded);
+    let config = KernelConfig::embedded(image.config.as_deref());
     Kernel::from_image(image, path, config)
 }

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_told_apart_by_the_base_it_continues() {
         let evidence = Vec::new();
-        let bug = BtfRule::EmbeddedEndless { id: 7 };
+        let bug = refusal(BtfRule::EmbeddedEndless { id: 7 }, None);
         let machine = Refusal::Elf(ElfError::InvalidSectionHeaderSize);
         let own: Change = |kernel, module| {
             continues(kernel.base.as_ref().map(|base| base.strings), module);
@@ -213,15 +213,12 @@ mod tests {
             kernel.features.distilled_base = false;
         };
         let refused = || Verdict::Refused(misfit("x"));
+        let discarded = Verdict::BtfDiscarded(misfit("x"));
         for (verdict, change, expected) in [
             (refused(), own, LintRule::BtfRefusedByOwnBase),
             (refused(), NOTHING, LintRule::BtfRefusedByOwnBase),
             (refused(), OTHER, LintRule::BtfOfAnotherKernel),
-            (
-                Verdict::BtfDiscarded(misfit("x")),
-                OTHER,
-                LintRule::BtfOfAnotherKernel,
-            ),
+            (discarded, OTHER, LintRule::BtfOfAnotherKernel),
             (
                 Verdict::BtfWrong { evidence },
                 NOTHING,
@@ -234,11 +231,7 @@ mod tests {
                 OTHER,
                 LintRule::ModuleOfAnotherArchitecture,
             ),
-            (
-                Verdict::Refused(refusal(bug, None)),
-                OTHER,
-                LintRule::BtfCrashesKernel,
-            ),
+            (Verdict::Refused(bug), OTHER, LintRule::BtfCrashesKernel),
         ] {
             let found = told(verdict.clone(), change).map(|problem| problem.rule);
             assert_eq!(found, Some(expected), "{verdict:?}");

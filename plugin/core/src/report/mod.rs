@@ -25,7 +25,7 @@ pub use crate::report::format::rpm_log::{messages, overrides};
 pub use crate::report::format::rpmlint::rpmlint_text;
 pub use crate::report::format::sarif::sarif;
 pub use crate::report::format::style::Detail;
-pub use crate::report::format::text::{errors_text, inputs_text, report_text};
+pub use crate::report::format::text::{inputs_text, report_text};
 pub use crate::verdict::Kind;
 pub(crate) use apply_policy::Rating;
 pub use apply_policy::{PackageOrigin, Ruling};
@@ -36,7 +36,7 @@ pub(crate) use model::{
     BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
     KernelList, LintProblem, LintRule, ListedKernel, StaleEntry, Summary, Tally, VerdictEntry,
 };
-pub use model::{ErrorEntry, ModuleEntry, Report};
+pub use model::{ErrorEntry, ModuleEntry, Report, failed};
 
 /// Puts a report together and decides by `mode`.
 pub fn assemble(

@@ -54,6 +54,15 @@ pub struct ErrorEntry {
     pub harmless: bool,
 }
 
+/// What a report says of an input that cannot be read.
+pub fn failed(path: String, error: &impl ToString) -> ErrorEntry {
+    ErrorEntry {
+        path,
+        error: error.to_string(),
+        harmless: false,
+    }
+}
+
 /// One kernel of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelEntry {

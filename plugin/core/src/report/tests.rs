@@ -158,11 +158,8 @@ fn verbose_text_says_what_is_not_known_and_not_checked() {
             module("z", vec![judged(&kernel, no_btf)]),
         ],
     );
-    report.errors.push(ErrorEntry {
-        harmless: false,
-        path: "bad.ko".into(),
-        error: "at offset 0x0: expected an ELF header".into(),
-    });
+    let error = "at offset 0x0: expected an ELF header";
+    report.errors.push(failed("bad.ko".into(), &error));
     assert_eq!(
         text(&report, Detail::Everything),
         format!(
@@ -212,16 +209,13 @@ fn modules_inside_initrds_are_a_finding_of_their_own() {
     }
     let mut report = report(kernels, modules);
     for (fix_command, help) in [
-        (
-            Some("update-initramfs -u".to_owned()),
-            ": update-initramfs -u",
-        ),
+        (Some("update-initramfs -u"), ": update-initramfs -u"),
         (None, ", with the tool that made it"),
     ] {
         report.initrds = vec![InitrdEntry {
             path: INITRD.into(),
             kernels: vec![0],
-            fix_command,
+            fix_command: fix_command.map(str::to_owned),
         }];
         let text = text(&report, Detail::Findings);
         let heads = text

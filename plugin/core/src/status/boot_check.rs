@@ -149,10 +149,8 @@ fn unforeseen(
     let id = evaluator.add(kernel, "running".to_owned(), None);
     let mut findings = Vec::new();
     for (name, refused) in refused {
-        let head = format!(
-            "kernel {release} has refused {name} (BTF: {})",
-            refused.errno
-        );
+        let errno = refused.errno;
+        let head = format!("kernel {release} has refused {name} (BTF: {errno})");
         let Some(file) = files.get(name) else {
             let where_from = "which is not among its modules here: was it in an initrd?";
             lines.push(format!("{head}, {where_from}"));

@@ -126,9 +126,8 @@ fn groups<'a>(report: &'a Report, event: &Event) -> BTreeMap<Group<'a>, usize> {
         if !verdict.preexisting && (is_news || overruled(verdict)) {
             let package = module.package.as_deref().unwrap_or_default();
             let release = kernel.release.as_deref().unwrap_or_default();
-            *groups
-                .entry((package, release, verdict.verdict))
-                .or_insert(0) += 1;
+            let group = (package, release, verdict.verdict);
+            *groups.entry(group).or_insert(0) += 1;
         }
     }
     groups

@@ -25,39 +25,33 @@ pub struct MetricCounts {
 impl MetricCounts {
     /// Of a report that was made at this time.
     pub fn of_report(report: &Report, checked: u64) -> Self {
-        let mut counts = Self {
-            checked: Some(checked),
-            ..Self::default()
-        };
-        for (_, verdict, kernel) in report.verdicts() {
+        let all = report.verdicts().map(|(_, verdict, kernel)| {
             let release = kernel.release.as_deref();
-            counts.add(release, kernel.target, verdict.verdict, verdict.severity);
-        }
-        counts
+            (release, kernel.target, verdict.verdict, verdict.severity)
+        });
+        Self::of(all, Some(checked))
     }
 
     /// Of what stands.
     pub fn of_standing(findings: &Findings) -> Self {
-        let mut counts = Self {
-            checked: findings.checked,
-            ..Self::default()
-        };
-        for finding in &findings.findings {
-            let kernel = &finding.kernel;
-            let release = kernel.release.as_deref();
-            counts.add(release, kernel.target, finding.verdict, finding.severity);
-        }
-        counts
+        let all = findings.findings.iter().map(|finding| {
+            let release = finding.kernel.release.as_deref();
+            let target = finding.kernel.target;
+            (release, target, finding.verdict, finding.severity)
+        });
+        Self::of(all, findings.checked)
     }
 
-    fn add(&mut self, release: Option<&str>, target: Target, verdict: Kind, severity: Severity) {
-        if severity >= Severity::Warn {
+    fn of<'r>(
+        all: impl Iterator<Item = (Option<&'r str>, Target, Kind, Severity)>,
+        checked: Option<u64>,
+    ) -> Self {
+        let mut counts = BTreeMap::new();
+        for (release, target, kind, severity) in all.filter(|all| all.3 >= Severity::Warn) {
             let release = release.unwrap_or_default().to_owned();
-            *self
-                .counts
-                .entry((release, target, verdict, severity))
-                .or_default() += 1;
+            *counts.entry((release, target, kind, severity)).or_default() += 1;
         }
+        Self { counts, checked }
     }
 }
 

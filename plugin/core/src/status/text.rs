@@ -116,27 +116,21 @@ pub fn standing_text(findings: &Findings, now: u64) -> String {
 /// A few lines for those who log in, of what is at warn or above; none if nothing is.
 pub fn motd_text(findings: &Findings) -> String {
     let mut text = StyledText::default();
-    let groups = groups(findings);
-    let groups: Vec<_> = groups
-        .iter()
-        .filter(|(key, _)| key.0.0 >= Severity::Warn)
-        .collect();
+    let mut groups = groups(findings);
+    groups.retain(|key, _| key.0.0 >= Severity::Warn);
     for (key, group) in groups.iter().take(MOTD) {
         let headline = headline(key, group.len());
         let needed = needed(group, 2).map(|needed| format!("; {needed}"));
-        text.line(format!(
-            "btf-guard: {headline}{}",
-            needed.unwrap_or_default()
-        ));
+        let needed = needed.unwrap_or_default();
+        text.line(format!("btf-guard: {headline}{needed}"));
     }
     if !groups.is_empty() {
         let more = match groups.len().saturating_sub(MOTD) {
             0 => String::new(),
             more => format!("{} more; ", wording::counted(more, "finding")),
         };
-        text.line(format!(
-            "btf-guard: {more}'btf-guard status', as root, tells more"
-        ));
+        let ask = "'btf-guard status', as root, tells more";
+        text.line(format!("btf-guard: {more}{ask}"));
     }
     text.0
 }

@@ -10,8 +10,7 @@ use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{BootDefault, BootMethod};
 use crate::kernel::Kernel;
 use crate::report::{
-    BootDefaultEntry, BootPathEntry, ErrorEntry, KernelEntry, KernelList, ListedKernel,
-    kernel_entry,
+    BootDefaultEntry, BootPathEntry, KernelEntry, KernelList, ListedKernel, failed, kernel_entry,
 };
 
 fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> ListedKernel {
@@ -87,11 +86,7 @@ pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path
         boot_default: BootDefaultEntry { known, reason },
         errors: inventory
             .troubles()
-            .map(|(path, error)| ErrorEntry {
-                path: path.display().to_string(),
-                error: error.to_owned(),
-                harmless: false,
-            })
+            .map(|(path, error)| failed(path.display().to_string(), &error))
             .collect(),
     }
 }

@@ -96,8 +96,8 @@ mod tests {
 
     use super::*;
     use crate::kernel::Target;
-    use crate::report::as_built;
     use crate::report::fixtures::{bad_day, report};
+    use crate::report::{as_built, failed};
     use btf_guard_protocol::decision::Mode;
 
     #[test]
@@ -117,11 +117,7 @@ mod tests {
         for built in [false, true] {
             let (kernels, modules) = bad_day(Target::NextBoot);
             let mut report = report(kernels, modules);
-            report.errors.push(ErrorEntry {
-                path: "x.ko".into(),
-                error: "no module".into(),
-                harmless: false,
-            });
+            report.errors.push(failed("x.ko".into(), &"no module"));
             if built {
                 report = as_built(report, Mode::Block);
             }

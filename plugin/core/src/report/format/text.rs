@@ -51,13 +51,6 @@ pub fn report_text(report: &Report, detail: Detail, causes: &Causes) -> String {
     text.0
 }
 
-/// What could not be read, as in [`report_text`].
-pub fn errors_text(report: &Report, detail: Detail) -> String {
-    let mut text = StyledText::default();
-    add_errors(report, detail, &mut text);
-    text.0
-}
-
 /// What could not be read, a line each.
 pub fn inputs_text(errors: &[ErrorEntry]) -> String {
     let mut text = StyledText::default();
@@ -144,11 +137,10 @@ fn add_complaints(finding: &FindingGroup<'_>, detail: Detail, text: &mut StyledT
 fn notes(finding: &FindingGroup<'_>) -> Vec<String> {
     let before = finding
         .before
-        .then(|| "it was so before this transaction".to_owned());
-    let notes = finding
-        .cases()
-        .flat_map(|case| wording::notes(case.verdict));
-    first_distinct(notes.chain(before), COMPLAINTS)
+        .then_some("it was so before this transaction");
+    let cases = finding.cases();
+    let notes = cases.flat_map(|case| wording::notes(case.verdict));
+    first_distinct(notes.chain(before.map(str::to_owned)), COMPLAINTS)
 }
 
 fn add_errors(report: &Report, detail: Detail, text: &mut StyledText) {
@@ -233,25 +225,15 @@ fn add_problems(problems: &[LintProblem], report: &Report, detail: Detail, text:
         by_rule.entry(problem.rule).or_default().push(problem);
     }
     for (rule, problems) in by_rule {
-        let (of, about) = (
-            wording::counted(report.modules.len(), "module"),
-            rule.text(),
-        );
-        let (count, summary) = (problems.len(), about.summary);
-        text.rated(
-            about.severity,
-            format!("{rule} ({count} of {of}): {summary}"),
-        );
+        let of = wording::counted(report.modules.len(), "module");
+        let about = rule.text();
+        let (severity, summary, count) = (about.severity, about.summary, problems.len());
+        text.rated(severity, format!("{rule} ({count} of {of}): {summary}"));
         text.remark("help", about.help);
         for problem in problems.iter().take(most) {
-            let package = problem
-                .package
-                .as_ref()
-                .map(|package| format!(" (in {package})"));
-            text.part(
-                "-->",
-                format!("{}{}", problem.path, package.unwrap_or_default()),
-            );
+            let package = problem.package.as_ref();
+            let package = package.map_or_else(String::new, |name| format!(" (in {name})"));
+            text.part("-->", format!("{}{package}", problem.path));
             text.part("  |", &problem.details);
         }
         let rest = problems.len().saturating_sub(most);

@@ -32,11 +32,7 @@ fn hostile_report() -> Report {
         }
     }
     let mut report = report(kernels, modules);
-    report.errors = vec![ErrorEntry {
-        path: hostile(),
-        error: hostile(),
-        harmless: false,
-    }];
+    report.errors = vec![failed(hostile(), &hostile())];
     report.notes = vec![hostile()];
     report
 }

@@ -53,11 +53,8 @@ fn what_set_preexisting_is_a_notice() {
         }
     }
     let mut report = report(kernels, modules);
-    report.errors.push(ErrorEntry {
-        harmless: false,
-        path: "kmp-2-1.x86_64".into(),
-        error: "the payload does not decompress: corrupt".into(),
-    });
+    let error = "the payload does not decompress: corrupt";
+    report.errors.push(failed("kmp-2-1.x86_64".into(), &error));
     assert_eq!(report.decision, Decision::Allow);
     assert_eq!(
         lines(&report, Mode::Block),
@@ -78,6 +75,7 @@ fn findings_speak_of_what_they_are() {
     let on = "the running kernel 6.18.15-cloud";
     let bug = || refusal(BtfRule::EmbeddedEndless { id: 7 }, None);
     let machine = ElfError::InvalidMachine { machine: 183 };
+    let evidence = Vec::new();
     for (verdict, expected) in [
         (
             Verdict::Refused(Refusal::Elf(machine)),
@@ -88,9 +86,7 @@ fn findings_speak_of_what_they_are() {
             format!("the module may crash {on}: it mishandles its BTF"),
         ),
         (
-            Verdict::BtfWrong {
-                evidence: Vec::new(),
-            },
+            Verdict::BtfWrong { evidence },
             format!(
                 "the module loads on {on}, but BPF programs will read wrong types: its BTF was \
                  built for another build of it"
