@@ -105,12 +105,9 @@ fn stderr(no_color: bool, text: &str) -> Result<(), Lost> {
 /// Writes one JSON object and a line break.
 pub(crate) fn json(what: &impl Serialize) -> Result<(), Lost> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    read(
-        serde_json::to_writer(&mut out, what)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out))
-            .and_then(|()| out.flush()),
-    )
+    let written = serde_json::to_writer(&mut out, what).map_err(io::Error::from);
+    let written = written.and_then(|()| writeln!(out));
+    read(written.and_then(|()| out.flush()))
 }
 
 #[derive(Debug, thiserror::Error)]

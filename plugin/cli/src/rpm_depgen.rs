@@ -136,9 +136,8 @@ impl Generator<'_> {
             let Some(name) = base_capability(release).filter(|_| bound) else {
                 continue;
             };
-            let kernel = kernels
-                .entry(release)
-                .or_insert_with(|| self.kernel(release));
+            let kernel = kernels.entry(release);
+            let kernel = kernel.or_insert_with(|| self.kernel(release));
             // What does not fit is the check's business.
             if let Some(kernel) = kernel
                 && judge(&module, kernel, &Causes::all()).verdict == Verdict::Loads

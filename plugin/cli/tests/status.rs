@@ -107,15 +107,12 @@ fn without_root(args: &[&str]) -> (i32, String, String) {
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let copy = place.path().join("btf-guard");
     fs::copy(env!("CARGO_BIN_EXE_btf-guard"), &copy).unwrap();
-    let mut command = match rustix::process::geteuid().is_root() {
-        true => {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-            command.arg(copy);
-            command
-        }
-        false => Command::new(copy),
-    };
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.arg(&copy);
+    if !rustix::process::geteuid().is_root() {
+        command = Command::new(copy);
+    }
     common::ended(command.args(args).output().unwrap())
 }
 

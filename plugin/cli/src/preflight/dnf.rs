@@ -60,17 +60,9 @@ pub(super) fn ask(args: &Dnf, root: &Root, store: &Store) -> anyhow::Result<Clie
         timeout: Duration::MAX,
         limit: MAX_LINE,
     };
-    let output = File::open("/dev/null")
-        .map_err(anyhow::Error::from)
-        .and_then(|nothing| {
-            Ok(btf_guard_subprocess::lines(
-                command,
-                nothing,
-                ProcessGroup::Ours,
-                &limits,
-                &mut each,
-            )?)
-        })
+    let nothing = File::open("/dev/null").context("nothing is judged")?;
+    let group = ProcessGroup::Ours;
+    let output = btf_guard_subprocess::lines(command, nothing, group, &limits, &mut each)
         .context("nothing is judged")?;
     drop(waiting);
     succeeded(&output)?;
@@ -177,9 +169,8 @@ fn stored(store: &Store) -> anyhow::Result<ClientPlan> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ClientPlan::default()),
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
-    let account = Account::stored(&json, &directory);
-    let account =
-        account.map_err(|error| anyhow!("what dnf5 stored is not understood: {error}"))?;
+    let account = Account::stored(&json, &directory)
+        .map_err(|error| anyhow!("what dnf5 stored is not understood: {error}"))?;
     Ok(ClientPlan {
         outcome: zypp::Resolution {
             steps: account.steps,

@@ -52,17 +52,12 @@ fn each_problem_has_its_name_and_weight() {
     let dir = built.path().join(extra("bare"));
     let dir = dir.parent().unwrap().display();
     let lines: Vec<&str> = out.lines().collect();
-    for (line, start) in [
-        (lines[0], format!("demo.x86_64: W: no-btf {dir}/bare.ko")),
-        (
-            lines[1],
-            format!("demo.x86_64: E: btf-refused-by-own-base {dir}/broken.ko"),
-        ),
-        (
-            lines[2],
-            format!("demo.x86_64: E: btf-of-another-kernel {dir}/stale.ko"),
-        ),
-    ] {
+    for (line, (problem, name)) in lines.iter().zip([
+        ("W: no-btf", "bare"),
+        ("E: btf-refused-by-own-base", "broken"),
+        ("E: btf-of-another-kernel", "stale"),
+    ]) {
+        let start = format!("demo.x86_64: {problem} {dir}/{name}.ko");
         assert!(line.starts_with(&start), "{out}");
     }
     assert_eq!((code, lines.len()), (2, 3));

@@ -51,18 +51,11 @@ fn every_path_is_held_against_every_kernel() {
     let verdicts = |module: &Value| {
         let verdicts = module["verdicts"].as_array().unwrap().iter();
         let verdicts = verdicts.map(|v| text(&v["verdict"]));
-        [text(&module["name"])]
-            .into_iter()
-            .chain(verdicts)
-            .collect::<Vec<_>>()
-            .join(" ")
+        let words = [text(&module["name"])].into_iter().chain(verdicts);
+        words.collect::<Vec<_>>().join(" ")
     };
-    let verdicts: Vec<String> = report["modules"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(verdicts)
-        .collect();
+    let modules = report["modules"].as_array().unwrap().iter();
+    let verdicts: Vec<String> = modules.map(verdicts).collect();
     assert_eq!(
         verdicts,
         [

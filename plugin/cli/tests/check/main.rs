@@ -86,13 +86,8 @@ fn the_config_decides_what_a_mismatch_means() {
         let (code, report) = json(&root, words);
         let verdict = &report["modules"][0]["verdicts"][0];
         let allow = &report["kernels"][0]["features"]["allow_mismatch"];
-        json!([
-            code,
-            verdict["verdict"],
-            verdict["severity"],
-            verdict["assumed"],
-            allow
-        ])
+        let [kind, severity, assumed] = ["verdict", "severity", "assumed"].map(|key| &verdict[key]);
+        json!([code, kind, severity, assumed, allow])
     };
     let refused = json!([2, "refused", "block", [], false]);
     assert_eq!(verdict(&[stale]), refused);

@@ -93,10 +93,8 @@ impl<'a> Targets<'a> {
         let loads_modules = |release: &String| {
             self.root.module_dir(release).is_some() || Path::new("/proc/modules").exists()
         };
-        if host::running_release(self.root, false)
-            .as_ref()
-            .is_some_and(loads_modules)
-        {
+        let running = host::running_release(self.root, false);
+        if running.as_ref().is_some_and(loads_modules) {
             match Kernel::running() {
                 Ok(running) => {
                     self.put(running, "running".to_owned(), None, evaluator);
@@ -167,9 +165,8 @@ impl<'a> Targets<'a> {
     /// Every image of a release that the root has.
     pub(crate) fn add_release(&mut self, release: &str, evaluator: &mut Evaluator) -> Vec<usize> {
         let images = self.root.images(release);
-        let files = images
-            .iter()
-            .map(|image| (image.inside.as_path(), image.file.as_path()));
+        let files = images.iter();
+        let files = files.map(|image| (image.inside.as_path(), image.file.as_path()));
         self.add_images(release, files, evaluator)
     }
 

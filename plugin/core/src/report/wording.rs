@@ -116,10 +116,8 @@ fn misfit(finding: &FindingGroup<'_>, kernel: &KernelEntry) -> String {
 /// The release that all modules of the finding say they were built for.
 fn built_for<'a>(finding: &FindingGroup<'a>) -> Option<&'a str> {
     let release = finding.first()?.module.release.as_deref()?;
-    finding
-        .cases()
-        .all(|case| case.module.release.as_deref() == Some(release))
-        .then_some(release)
+    let is_it = |case: ModuleVerdict<'_>| case.module.release.as_deref() == Some(release);
+    finding.cases().all(is_it).then_some(release)
 }
 
 /// The bases that a finding's modules were built for, the most frequent complaint's first.
@@ -127,9 +125,8 @@ pub(crate) fn origins(finding: &FindingGroup<'_>, report: &Report, most: usize) 
     let Some(kernel) = report.kernels.get(finding.kernel) else {
         return Vec::new();
     };
-    let built_for = finding
-        .cases()
-        .filter_map(|case| case.module.btf.built_for.as_ref());
+    let cases = finding.cases();
+    let built_for = cases.filter_map(|case| case.module.btf.built_for.as_ref());
     first_distinct(built_for.map(|built_for| origin(built_for, kernel)), most)
 }
 
@@ -273,11 +270,8 @@ fn successor<'a>(
 pub(crate) fn kernel_log(case: ModuleVerdict<'_>) -> Vec<String> {
     let verdict = case.verdict;
     let prefix = verdict.reason.as_ref().map_or("", Reason::log_prefix);
-    let mut lines: Vec<String> = verdict
-        .log
-        .iter()
-        .map(|line| format!("{prefix}{line}"))
-        .collect();
+    let log = verdict.log.iter();
+    let mut lines: Vec<String> = log.map(|line| format!("{prefix}{line}")).collect();
     if verdict.verdict == Kind::Refused
         && verdict.cause != Some(Cause::Architecture)
         && let Some(errno) = verdict.errno
@@ -301,12 +295,13 @@ pub(crate) fn few<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> Stri
     }
 }
 
-/// The modules of a finding that this machine needs, and what for; `None` for none.
-pub(crate) fn needed(finding: &FindingGroup<'_>, most: usize) -> Option<String> {
-    let needed: Vec<String> = finding
-        .used_by_host()
-        .map(|(name, reason)| format!("{name} ({reason})"))
-        .collect();
+/// The modules that this machine needs, and what for; `None` for none.
+pub(crate) fn needed<'a>(
+    modules: impl Iterator<Item = (&'a str, &'a str)>,
+    most: usize,
+) -> Option<String> {
+    let needed = modules.map(|(name, reason)| format!("{name} ({reason})"));
+    let needed: Vec<String> = needed.collect();
     let listed = few(needed.iter().map(String::as_str), most);
     (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
 }

@@ -69,13 +69,11 @@ fn headline(key: &LineKey<'_>, count: usize) -> String {
 }
 
 fn needed(group: &[&Finding], most: usize) -> Option<String> {
-    let needed: Vec<String> = group
-        .iter()
-        .filter_map(|finding| Some((finding, finding.used_by_host.first()?)))
-        .map(|(finding, reason)| format!("{} ({reason})", finding.name))
-        .collect();
-    let listed = wording::few(needed.iter().map(String::as_str), most);
-    (!needed.is_empty()).then(|| format!("needed by this machine: {listed}"))
+    let used = group.iter().filter_map(|finding| {
+        let reason = finding.used_by_host.first()?;
+        Some((finding.name.as_str(), reason.as_str()))
+    });
+    wording::needed(used, most)
 }
 
 /// What stands, with ANSI styles; `now` is in seconds since 1970.

@@ -166,14 +166,8 @@ fn all_that_is_said_of_packages_is_said_of_one() {
         repository: None,
     };
     for (origins, expected) in [
-        (
-            &[of("foo", "B"), of("kernel-default", "A")][..],
-            Severity::Info,
-        ),
-        (
-            &[of("foo", "A"), of("kernel-default", "B")],
-            Severity::Block,
-        ),
+        (&[of("foo", "B"), of("kernel-a", "A")][..], Severity::Info),
+        (&[of("foo", "A"), of("kernel-a", "B")], Severity::Block),
         (&[], Severity::Block),
     ] {
         let subject = subject(origins, Kind::Refused);
@@ -208,10 +202,7 @@ fn the_mode_is_that_of_the_nearest() {
         (off, warn_at_most, None, (Off, Some(Configuration))),
     ] {
         let config = parsed(file);
-        assert_eq!(
-            mode(&config, wished, line),
-            expected,
-            "{file} {wished:?} {line:?}"
-        );
+        let found = mode(&config, wished, line);
+        assert_eq!(found, expected, "{file} {wished:?} {line:?}");
     }
 }

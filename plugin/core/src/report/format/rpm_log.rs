@@ -61,7 +61,7 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
             true => format!("  modules: {names}"),
             false => format!("  modules: {names} (in {packages})"),
         });
-        if let Some(needed) = wording::needed(finding, NAMES) {
+        if let Some(needed) = wording::needed(finding.used_by_host(), NAMES) {
             lines.say(format!("  {needed}"));
         }
         for origin in wording::origins(finding, report, 1) {

@@ -66,7 +66,7 @@ fn add_finding(finding: &FindingGroup<'_>, report: &Report, detail: Detail, text
     if finding.kind == Kind::Missing {
         return text.line("");
     }
-    if let Some(needed) = wording::needed(finding, detail.most(NAMES)) {
+    if let Some(needed) = wording::needed(finding.used_by_host(), detail.most(NAMES)) {
         text.part(" =", needed);
     }
     if finding.severity >= Severity::Warn || detail == Detail::Everything {

@@ -126,11 +126,8 @@ fn reasons_are_read_back() {
     ] {
         let json = serde_json::to_value(&reason).unwrap();
         assert!(json["rule"].is_string(), "{json}");
-        assert_eq!(
-            serde_json::from_value::<Reason>(json.clone()).unwrap(),
-            reason,
-            "{json}"
-        );
+        let read: Reason = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(read, reason, "{json}");
     }
 }
 
