@@ -96,9 +96,7 @@ impl<'a> Targets<'a> {
         let running = host::running_release(self.root, false);
         if running.as_ref().is_some_and(loads_modules) {
             match Kernel::running() {
-                Ok(running) => {
-                    self.put(running, "running".to_owned(), None, evaluator);
-                }
+                Ok(running) => self.put(running, "running".to_owned(), None, evaluator),
                 Err(error) => self.failed("running".to_owned(), &error),
             }
         }
@@ -155,43 +153,21 @@ impl<'a> Targets<'a> {
 
     fn add_file(&mut self, path: &Path, evaluator: &mut Evaluator) {
         match Kernel::open(path, self.config.as_ref()) {
-            Ok(kernel) => {
-                self.put(kernel, path.display().to_string(), None, evaluator);
-            }
+            Ok(kernel) => self.put(kernel, path.display().to_string(), None, evaluator),
             Err(error) => self.failed(path.display().to_string(), &error),
         }
     }
 
     /// Every image of a release that the root has.
-    pub(crate) fn add_release(&mut self, release: &str, evaluator: &mut Evaluator) -> Vec<usize> {
-        let images = self.root.images(release);
-        let files = images.iter();
-        let files = files.map(|image| (image.inside.as_path(), image.file.as_path()));
-        self.add_images(release, files, evaluator)
-    }
-
-    /// Images of the root, by their path inside it and their file.
-    pub(crate) fn add_images<'p>(
-        &mut self,
-        release: &str,
-        images: impl IntoIterator<Item = (&'p Path, &'p Path)>,
-        evaluator: &mut Evaluator,
-    ) -> Vec<usize> {
-        let mut ids = Vec::new();
-        for (inside, file) in images {
-            let shown = self.root.outside(inside).display().to_string();
-            match self.open(file, release) {
-                Ok(kernel) => ids.push(self.put(kernel, shown, None, evaluator)),
+    fn add_release(&mut self, release: &str, evaluator: &mut Evaluator) {
+        for image in self.root.images(release) {
+            let shown = self.root.outside(&image.inside).display().to_string();
+            let home = ModulesRoot::Root;
+            match self.place().open(&image.file, Some(release), &home) {
+                Ok((kernel, _)) => self.put(kernel, shown, None, evaluator),
                 Err(error) => self.failed(shown, &error),
             }
         }
-        ids.dedup();
-        ids
-    }
-
-    pub(crate) fn open(&self, file: &Path, release: &str) -> Result<Kernel, Error> {
-        let opened = self.place().open(file, Some(release), &ModulesRoot::Root);
-        opened.map(|(kernel, _)| kernel)
     }
 
     fn add_package(&mut self, path: &Path, evaluator: &mut Evaluator) {
@@ -219,9 +195,9 @@ impl<'a> Targets<'a> {
         source: String,
         package: Option<&str>,
         evaluator: &mut Evaluator,
-    ) -> usize {
+    ) {
         kernel.config = self.config.clone().unwrap_or(kernel.config);
-        evaluator.add(kernel, source, package)
+        evaluator.add(kernel, source, package);
     }
 
     fn failed(&mut self, path: String, error: &impl ToString) {
