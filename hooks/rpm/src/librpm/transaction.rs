@@ -151,9 +151,9 @@ impl<'t> TransactionElement<'t> {
 
     fn notify(&self, event: rpmCallbackType) -> *mut std::ffi::c_void {
         let ts = self.transaction.ts.as_ptr();
+        let table = &self.transaction.rpm.table;
         // SAFETY: element and transaction set belong together. librpm sends
         // the same two events for this element just before `tsm_pre`.
-        let table = &self.transaction.rpm.table;
         unsafe { table.rpmtsNotify(ts, self.te.as_ptr(), event, 0, 0) }
     }
 }

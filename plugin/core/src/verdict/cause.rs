@@ -35,6 +35,13 @@ impl fmt::Display for Cause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Causes(Vec<Cause>);
 
+/// All of them: nothing is left out by oversight.
+impl Default for Causes {
+    fn default() -> Self {
+        Self::all()
+    }
+}
+
 impl Causes {
     /// Every check that is implemented.
     pub fn all() -> Self {
