@@ -58,7 +58,8 @@ pub fn read_module<'a>(
     Ok(split)
 }
 
-/// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`; `order` is the kernel's.
+/// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`;
+/// `order` is the kernel's.
 pub fn verify_base(raw: &[u8], order: Order, abilities: &Features) -> Result<(), VerifyError> {
     parse(order, raw, &BaseView::void(), abilities).map(drop)
 }

@@ -53,7 +53,7 @@ pub(crate) fn check_all(
 /// The head of `btf_check_meta()`.
 fn check_info(t: Type, id: u32, env: &VerifierEnv<'_>) -> Result<(u8, u32), BtfRule> {
     let abilities = env.abilities;
-    // The narrow masks have no bits that the wide ones read otherwise.
+    // Where these bits are clear, the wide masks read what the narrow ones do.
     if !abilities.wide_info && t.info & !0x9f00_ffff != 0 {
         return Err(BtfRule::InvalidInfo { id, info: t.info });
     }
