@@ -82,7 +82,7 @@ impl Held {
         })
     }
 
-    /// Keeps the findings as they are now; by an error those from before are still there.
+    /// Keeps the findings as they are now; after an error those from before are still there.
     pub fn keep(&mut self) -> Result<(), Error> {
         self.findings.schema = SCHEMA;
         self.findings.findings.truncate(MAX_FINDINGS);
