@@ -65,7 +65,7 @@ impl Format {
     }
 
     /// The name of the program that writes it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Xz => "xz",
