@@ -75,6 +75,13 @@ fn what_other_releases_link_to_is_their_module_too() {
     let answer = update(Build::Old);
     answer.finds(&["kmp refused block"]);
     assert_eq!(answer.0["modules"][0]["path"], link);
+    // Wherever the link is, and whatever other links there are.
+    let first = format!("/lib/modules/{RELEASE}/extra");
+    root.link(&format!("{first}/kmp.ko"), &mine);
+    update(Build::Old).finds(&["kmp refused block"]);
+    fs::remove_dir_all(root.path().join(first.trim_start_matches('/'))).unwrap();
+    root.link(&first, "../6.0.0-other/extra");
+    update(Build::Old).finds(&["kmp refused block"]);
     // It was so before, if the link led to such a module already.
     root.file(&mine, module("kmp", Build::Old));
     update(Build::Old).finds(&["kmp refused info"]);

@@ -267,9 +267,8 @@ impl<'t> FsView<'t> {
         tree.clone()
     }
 
-    /// Modules of one release that others reach by links of their own on the disk,
-    /// as `weak-updates/` has them, and that come with this transaction: what
-    /// comes will be their module, too.
+    /// Modules that come with this transaction, and that a release reaches by links of
+    /// its own on the disk, mostly in `weak-updates/`: what comes will be its module, too.
     pub(crate) fn weak_updates(&self) -> Vec<WeakUpdate> {
         let packages = self.transaction.packages.iter();
         let modules = packages.flat_map(|incoming| &incoming.files.modules);
@@ -282,8 +281,7 @@ impl<'t> FsView<'t> {
         for tree in releases.iter().filter_map(|release| self.tree(release)) {
             for found in &tree.modules {
                 let below = tree.below(found);
-                if found.path != found.file
-                    && below.starts_with("weak-updates")
+                if !found.file.starts_with(&tree.dir)
                     && let Some(path) = self.touched().get(&found.file)
                     && coming.contains(path)
                 {
