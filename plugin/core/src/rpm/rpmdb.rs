@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What installed packages hold, from rpm's own mouth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use btf_guard_protocol::nevra::name_of;
 use btf_guard_subprocess::{ChildError, Limits, Output};
-use btf_guard_sysroot::file_role::Role;
+use btf_guard_sysroot::file_role::{Directory, Role};
 
 const WHO: &str = "rpm";
 
@@ -40,6 +41,9 @@ pub(crate) struct InstalledPackage {
 
 impl Rpm<'_> {
     /// The installed packages of these names that hold modules or images.
+    ///
+    /// Asks for directories first: they are few, most packages have none that matters,
+    /// and a long one counts once, not for each file in it.
     pub(crate) fn kernel_packages(
         self,
         names: &[&str],
@@ -47,11 +51,16 @@ impl Rpm<'_> {
     ) -> Result<Vec<InstalledPackage>, ChildError> {
         let mut found = Vec::new();
         for names in names.chunks(BATCH) {
-            // The exit status counts the names that are not installed, which are said
-            // on standard output too, in words.
-            let query = ["-q", "--qf", "N%{NEVRA}\\n[P%{FILENAMES}\\n]", "--"];
-            let answer = self.run(&[query.as_slice(), names].concat(), timeout)?;
-            for (nevra, mut paths) in parse(&answer.stdout) {
+            let matters = |path: &PathBuf| Directory::of(path.as_os_str().as_bytes()).is_some();
+            let mut of_packages = self.query("N%{NEVRA}\\n[P%{DIRNAMES}\\n]", names, timeout)?;
+            of_packages.retain(|_, directories| directories.iter().any(matters));
+            if of_packages.is_empty() {
+                continue;
+            }
+            let names: BTreeSet<&str> = of_packages.keys().map(|nevra| name_of(nevra)).collect();
+            let names: Vec<&str> = names.into_iter().collect();
+            let files = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &names, timeout)?;
+            for (nevra, mut paths) in files {
                 paths.retain(|path| Role::of(path).is_some_and(Role::is_judged));
                 if !paths.is_empty() {
                     found.push(InstalledPackage { nevra, paths });
@@ -59,6 +68,19 @@ impl Rpm<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// The exit status counts the names that are not installed, which are said on
+    /// standard output too, in words.
+    fn query(
+        self,
+        format: &str,
+        names: &[&str],
+        timeout: Duration,
+    ) -> Result<BTreeMap<String, Vec<PathBuf>>, ChildError> {
+        let query = ["-q", "--qf", format, "--"];
+        let answer = self.run(&[query.as_slice(), names].concat(), timeout)?;
+        Ok(parse(&answer.stdout))
     }
 
     /// The value of a macro, without blanks around it.
