@@ -28,7 +28,7 @@ impl ConfigProblem {
 
     /// What serde says, with the known word that is nearest to an unknown one.
     pub(crate) fn of_toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
-        let mut what = error.message().replace('\n', "; ");
+        let mut what = error.message().trim_end().replace('\n', "; ");
         let mut quoted = error.message().split('`').skip(1).step_by(2);
         if let Some(word) = quoted.next()
             && what.starts_with("unknown ")

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use toml::{Spanned, Value};
 
 use super::error::place;
+use super::strict::{FromTable, FromText};
 use super::{Config, ConfigProblem, DEFAULT_LOG, MAX_RULES, OnError, word};
 use crate::kernel::Target;
 use crate::policy::{Effect, Expiry, Rule, Set, Severity, Table, built_in, pattern};
@@ -20,23 +21,23 @@ use crate::verdict::Kind;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 struct File {
-    mode: Option<Spanned<Mode>>,
-    on_error: Option<Spanned<OnError>>,
+    mode: Option<Spanned<FromText<Mode>>>,
+    on_error: Option<Spanned<FromText<OnError>>>,
     #[serde(default)]
-    severity: Severities,
+    severity: FromTable<Severities>,
     #[serde(default)]
-    severity_if_needed: Severities,
+    severity_if_needed: FromTable<Severities>,
     #[serde(default)]
-    log: LogKeys,
+    log: FromTable<LogKeys>,
     #[serde(default)]
-    rule: Vec<Spanned<RuleKeys>>,
+    rule: Vec<Spanned<FromTable<RuleKeys>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 struct Severities {
-    now: BTreeMap<Kind, Spanned<Severity>>,
-    boot: BTreeMap<Kind, Spanned<Severity>>,
+    now: BTreeMap<Kind, Spanned<FromText<Severity>>>,
+    boot: BTreeMap<Kind, Spanned<FromText<Severity>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,8 +68,8 @@ struct RuleKeys {
     release: Vec<Pattern>,
     #[serde(default, deserialize_with = "list")]
     verdict: Vec<Kind>,
-    moment: Option<Target>,
-    severity: Severity,
+    moment: Option<FromText<Target>>,
+    severity: FromText<Severity>,
     reason: Option<String>,
     #[serde(default, deserialize_with = "expiry")]
     expires: Option<Expiry>,
@@ -91,9 +92,9 @@ impl RuleKeys {
             module: self.module,
             release: self.release,
             verdicts: self.verdict,
-            moment: self.moment,
+            moment: self.moment.map(|FromText(moment)| moment),
             expires: self.expires,
-            effect: Effect::Is(self.severity),
+            effect: Effect::Is(self.severity.0),
         }
     }
 }
@@ -110,7 +111,7 @@ pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, C
     if let Some(on_error) = file.on_error {
         config.on_error = set(on_error, origin);
     }
-    if let Some(jsonl) = file.log.jsonl {
+    if let Some(jsonl) = file.log.0.jsonl {
         let span = jsonl.span();
         config.jsonl.origin = Some(origin(span.start));
         config.jsonl.value = match jsonl.into_inner() {
@@ -123,16 +124,17 @@ pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, C
         };
     }
     let policy = &mut config.policy;
-    add(&mut policy.table, file.severity, origin);
-    add(&mut policy.if_needed, file.severity_if_needed, origin);
+    add(&mut policy.table, file.severity.0, origin);
+    add(&mut policy.if_needed, file.severity_if_needed.0, origin);
     if policy.rules.len() + file.rule.len() > MAX_RULES {
         let what = format!("more than {MAX_RULES} rules");
         return Err(ConfigProblem::of(path, &what));
     }
     for rule in file.rule {
         let span = rule.span();
-        let severity = rule.get_ref().severity;
-        let rule = rule.into_inner().rule(origin(span.start));
+        let FromTable(rule) = rule.into_inner();
+        let severity = rule.severity.0;
+        let rule = rule.rule(origin(span.start));
         if rule.source.reason.is_none()
             && let Some((moment, kind)) = lowered(&policy.table, &rule, severity)
         {
@@ -145,10 +147,10 @@ pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, C
     Ok(config)
 }
 
-fn set<T>(value: Spanned<T>, origin: impl Fn(usize) -> String) -> Set<T> {
+fn set<T>(value: Spanned<FromText<T>>, origin: impl Fn(usize) -> String) -> Set<T> {
     Set {
         origin: Some(origin(value.span().start)),
-        value: value.into_inner(),
+        value: value.into_inner().0,
     }
 }
 
@@ -181,7 +183,8 @@ fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T
         Value::Array(all) => all,
         one => vec![one],
     };
-    let all = all.into_iter().map(Value::try_into);
+    let one = |value: Value| value.try_into().map(|FromText(one)| one);
+    let all = all.into_iter().map(one);
     all.collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 

@@ -9,6 +9,7 @@
 
 mod error;
 mod file;
+mod strict;
 
 use std::fs::File;
 use std::io::Read;

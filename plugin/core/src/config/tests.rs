@@ -33,7 +33,27 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
             "\n  mode = 'wran'",
             "2:10: unknown variant `wran`, expected one of `off`, `warn`, `block` (did you mean `warn`?)",
         ),
-        ("mode = 3", "1:8: wanted string or table"),
+        (
+            "mode = 3",
+            "1:8: invalid type: integer `3`, expected a string",
+        ),
+        ("[mode.off]", "1:2: invalid type: map, expected a string"),
+        (
+            "severity = { boot = { refused = { none = [] } } }",
+            "1:33: invalid type: map, expected a string",
+        ),
+        (
+            "[[severity]]\nrefused = 'none'",
+            "1:1: invalid type: sequence, expected a table",
+        ),
+        (
+            "log = [true]",
+            "1:7: invalid type: sequence, expected a table",
+        ),
+        (
+            "rule = [['a', 'b', 'c', 'd', 'e', 'refused', 'boot', 'block', 'why']]",
+            "1:9: invalid type: sequence, expected a table",
+        ),
         (
             "on_error = 'off'",
             "1:12: unknown variant `off`, expected `warn` or `block` (did you mean `warn`?)",
