@@ -13,7 +13,7 @@ use crate::check::{self, CheckOptions};
 use crate::kernel::Target;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
-use crate::report::ErrorEntry;
+use crate::report::{ErrorEntry, Report};
 use crate::verdict::Kind;
 
 /// The client of what is found without a transaction.
@@ -123,6 +123,17 @@ fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Re
     rechecked
         .standing
         .add(known.iter().filter(is_seen).cloned().collect());
+    // What cannot be read now is what it was.
+    let unread = known.iter().filter(|old| is_unread(&checked.report, old));
+    let unread: Vec<Finding> = unread
+        .cloned()
+        .map(|old| Finding {
+            judged: None,
+            ..old
+        })
+        .collect();
+    let is_whole = checked.complete && unread.is_empty();
+    rechecked.standing.add(unread);
     let known: BTreeMap<_, _> = known.into_iter().map(|old| (key(&old), old)).collect();
     for finding in &mut found {
         finding.judged = stamp(finding, scene.time);
@@ -131,12 +142,28 @@ fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Re
             finding.client.clone_from(&old.client);
         }
     }
-    rechecked.standing.checked = Some(scene.time);
     rechecked.standing.add(found);
-    if !checked.complete {
-        rechecked.errors = checked.report.errors;
+    match is_whole {
+        true => rechecked.standing.checked = Some(scene.time),
+        false => rechecked.errors = checked.report.errors,
     }
     Ok(())
+}
+
+/// True if a file of the finding could not be read: a module, an image, or an initrd, of
+/// which a note tells.
+fn is_unread(report: &Report, finding: &Finding) -> bool {
+    let files = [
+        finding.module.as_str(),
+        finding.file(),
+        &finding.kernel.source,
+    ];
+    let mut errors = report.errors.iter().map(|error| error.path.as_str());
+    errors.any(|path| files.contains(&path))
+        || finding
+            .initrd
+            .as_ref()
+            .is_some_and(|initrd| report.notes.iter().any(|note| note.contains(initrd)))
 }
 
 /// What the files of a finding look like that was judged at `time`; `None` where they
