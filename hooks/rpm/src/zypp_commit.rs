@@ -37,8 +37,8 @@ pub(crate) struct CommitScope {
     /// cannot be used.
     place: Option<(Private, Process)>,
     handoff: Option<Handoff>,
-    /// The classic back end: a part is all that is seen here.
-    /// What its scriptlets leave is for the commit plugin to look at, once, at the end.
+    /// The classic back end: a part is all that is seen here. What its scriptlets leave
+    /// is for the commit plugin to look at, once, at the end.
     pub(crate) is_partial: bool,
     /// Something may have changed already: this call must not be stopped.
     pub(crate) is_late: bool,
@@ -88,7 +88,7 @@ impl CommitScope {
             let _ = zypp_commit::clean(&dir);
         }
         // By itself a package may look worse than with those that follow it.
-        // Where a commit plugin is at work, a second try finds them in the cache.
+        // Where a commit plugin is at work, a second try may find them in the cache.
         self.is_late = self.is_partial && (begun || !commit.is_watched()?);
         self.place = Some((dir, process));
         let root = transaction.root().to_str().ok().map(Path::new);

@@ -81,9 +81,9 @@ impl CommitHandler {
     /// left of a commit before this.
     ///
     /// The note that this plugin is at work lets the rpm plugin stop a first
-    /// package of which nothing was handed over: by the next try, the others are
-    /// in the cache. A transactional update is mostly a timer's, who does not try
-    /// again.
+    /// package of which nothing was handed over: where libzypp was only slow, by the
+    /// next try the others are in its cache. A transactional update is mostly a
+    /// timer's, who does not try again.
     pub(crate) fn enter(&mut self) -> Result<()> {
         self.begun = None;
         self.is_here = true;

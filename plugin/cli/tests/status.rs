@@ -292,3 +292,22 @@ fn what_a_transaction_will_bring_is_told_once_it_is_there() {
     machine.stands(&["stale refused block"]);
     assert!(!machine.kept().to_string().contains("late"));
 }
+
+#[test]
+fn what_cannot_be_read_now_is_what_it_was() {
+    let machine = Machine::settled();
+    let image = machine.root.path().join(format!("boot/vmlinuz-{RELEASE}"));
+    let module = machine.root.path().join(&module_path("stale")[1..]);
+    for file in [image, module] {
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, &whole[..whole.len() - 2]).unwrap();
+        let checked = machine.kept()["checked"].clone();
+        let (code, out, err) = machine.status(&[]);
+        assert!(err.contains(&file.display().to_string()), "{out}{err}");
+        assert_ne!(code, 0, "{out}{err}");
+        machine.stands(&["stale refused block"]);
+        assert_eq!(machine.kept()["checked"], checked);
+        fs::write(&file, whole).unwrap();
+        machine.stands(&["stale refused block"]);
+    }
+}

@@ -35,7 +35,7 @@ pub use store::Held;
 pub use text::{motd_text, standing_text};
 
 /// The version of [`Findings`].
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Findings that are kept: several kernels, of which none takes any of its modules.
 pub(crate) const MAX_FINDINGS: usize = 50_000;
