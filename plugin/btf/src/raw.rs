@@ -231,7 +231,8 @@ impl TypeIndex {
         self.kinds.push(kind);
     }
 
-    /// The type number `index` of the section `types`, and the bytes that it appends.
+    /// The type number `index` of the section `types`, and the bytes that it appends: none,
+    /// where only the kernel knows its kind (`btf_kind_ops` beyond those known here).
     pub(crate) fn body<'a>(
         &self,
         order: Order,
@@ -240,7 +241,7 @@ impl TypeIndex {
     ) -> Option<(Type, &'a [u8])> {
         let at = *self.offsets.get(index as usize)? as usize;
         let t = Type::at(order, types, at)?;
-        let length = appended(t.wide_kind(), t.wide_vlen())?;
+        let length = appended(t.wide_kind(), t.wide_vlen()).unwrap_or(0);
         Some((t, types.get(at + TYPE_LEN..)?.get(..length)?))
     }
 }

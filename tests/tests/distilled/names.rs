@@ -164,3 +164,15 @@ fn ambiguous_names() {
     );
     assert!(line.ends_with("]) in base BTF"), "{line}");
 }
+
+#[test]
+fn how_many_bear_a_name_is_counted_once() {
+    let mut base = kernel();
+    let name = base.string("many");
+    for _ in 0..50_000 {
+        base.add(name, kind::STRUCT, 0, 8, &[]);
+    }
+    let (distilled, split) = pair(named("many", kind::STRUCT, 4), pointer);
+    let refusal = run_on(&base, "6.12.117", &distilled, &split).unwrap_err();
+    assert_eq!((refusal.errno, refusal.kernel_bug), (-22, None));
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Which base type each distilled type stands for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::kernel_sort::kernel_sort;
 use super::{Mapping, Relocation, logged};
@@ -29,11 +29,19 @@ impl<'a> Relocation<'a> {
             .into_iter()
             .flat_map(|name| self.base.named(name))
             .collect();
-        for base_id in candidates {
-            let Some(t) = self.base.type_at(base_id) else {
-                continue;
-            };
-            self.map_base_type(base_id, &t, &by_name)?;
+        let types = candidates.into_iter();
+        let types = types.filter_map(|id| Some((id, self.base.type_at(id)?)));
+        let types: Vec<(u32, Type)> = types.collect();
+        // `base_name_cnt`: structs and unions by where their name stands.
+        let mut composites: HashMap<u32, u32> = HashMap::new();
+        for (_, t) in &types {
+            if matches!(t.wide_kind(), kind::STRUCT | kind::UNION) {
+                *composites.entry(t.name_off).or_default() += 1;
+            }
+        }
+        for (base_id, t) in &types {
+            let is_ambiguous = composites.get(&t.name_off).is_some_and(|count| *count > 1);
+            self.map_base_type(*base_id, t, is_ambiguous, &by_name)?;
         }
         Ok(())
     }
@@ -42,6 +50,7 @@ impl<'a> Relocation<'a> {
         &mut self,
         base_id: u32,
         base_type: &Type,
+        is_ambiguous: bool,
         by_name: &[(&'a [u8], u32, u32)],
     ) -> Result<(), BtfRule> {
         let name = self.base.string(base_type.name_off);
@@ -53,7 +62,7 @@ impl<'a> Relocation<'a> {
         let base_size = base_type.size_or_type;
         let needs_size = match base_kind {
             kind::FWD => false,
-            kind::STRUCT | kind::UNION => self.is_ambiguous(name, base_type.name_off),
+            kind::STRUCT | kind::UNION => is_ambiguous,
             _ => true,
         };
         // Sorted by name, then by falling size.
@@ -86,15 +95,6 @@ impl<'a> Relocation<'a> {
             self.mapped_names.insert(distilled.name_off);
         }
         Ok(())
-    }
-
-    /// Does the base hold several structs or unions under this name offset?
-    fn is_ambiguous(&self, name: &[u8], name_off: u32) -> bool {
-        let ids = self.base.named(name);
-        let types = ids.filter_map(|id| self.base.type_at(id));
-        let composite = |t: &Type| matches!(t.wide_kind(), kind::STRUCT | kind::UNION);
-        let alike = types.filter(|t| t.name_off == name_off && composite(t));
-        alike.count() > 1
     }
 
     /// May a distilled type stand for this base type, names and sizes aside?
