@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! File systems that boot loaders read, and paths on them.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +16,9 @@ use crate::module::source::Regular;
 
 /// The most files of one directory that are looked at.
 pub(crate) const MAX_FILES: usize = 10_000;
+
+/// The most parts of a path that is looked for: each is looked for by itself.
+const MAX_PARTS: usize = 128;
 
 /// Which file or directory it is, whatever path leads there: device and inode.
 pub(crate) type Identity = (u64, u64);
@@ -45,6 +49,8 @@ pub(crate) struct Volume {
     in_root: bool,
     /// The directory as a report shows it.
     pub(crate) shown: PathBuf,
+    /// The names in directories that were listed.
+    listed: RefCell<BTreeMap<PathBuf, Vec<OsString>>>,
 }
 
 impl Volume {
@@ -55,6 +61,7 @@ impl Volume {
             base: "/".into(),
             in_root: false,
             shown: dir.to_owned(),
+            listed: RefCell::default(),
         })
     }
 
@@ -65,6 +72,7 @@ impl Volume {
             base: base.to_owned(),
             in_root: true,
             shown: root.outside(base),
+            listed: RefCell::default(),
         }
     }
 
@@ -84,6 +92,9 @@ impl Volume {
         if leaves(inside) {
             let what = "a path that stays on its file system, not one that leaves it by ..";
             return Err(what.to_owned());
+        }
+        if inside.components().count() > MAX_PARTS {
+            return Err(format!("a path of at most {MAX_PARTS} parts"));
         }
         let mut places = vec![self.base.join(inside)];
         if self.in_root {
@@ -183,10 +194,15 @@ impl Volume {
 
     /// The first name in a directory that differs from `name` in case only.
     fn any_case(&self, dir: &Path, name: &OsStr) -> io::Result<OsString> {
-        let entries = fs::read_dir(self.boundary.resolve(dir)?)?.take(MAX_FILES);
-        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        let mut listed = self.listed.borrow_mut();
+        if !listed.contains_key(dir) {
+            let entries = fs::read_dir(self.boundary.resolve(dir)?)?.take(MAX_FILES);
+            let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+            listed.insert(dir.to_owned(), names.collect());
+        }
+        let names = listed.get(dir).into_iter().flatten();
         let found = names.filter(|known| known.eq_ignore_ascii_case(name)).min();
-        found.ok_or_else(|| io::ErrorKind::NotFound.into())
+        found.cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

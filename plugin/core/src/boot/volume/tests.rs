@@ -133,4 +133,9 @@ fn files_and_directories_have_bounds() {
     assert_eq!(problems, []);
     let some = volume.list("", |name| name.starts_with('s'), &mut problems);
     assert_eq!(some, ["small"]);
+
+    let path = |parts: usize| format!("{}small", "many/../".repeat(parts / 2));
+    assert!(volume.find(&path(MAX_PARTS - 2)).is_ok());
+    let told = volume.find(&path(MAX_PARTS)).unwrap_err();
+    assert_eq!(told, "a path of at most 128 parts");
 }
