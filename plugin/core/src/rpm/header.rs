@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use btf_guard_btf::error::Malformed;
-use rpm::{FileFlags, FileType, IndexTag, PackageMetadata};
+use rpm::{FileFlags, FileMode, FileType, IndexTag, PackageMetadata};
 
 use super::file_list::{Error, FileKind, PackagedFile, leads_up};
 
@@ -123,39 +123,82 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes))
 }
 
-/// The header's file list.
+/// The header's file list. Only the tags that it is made of are read: rpm installs
+/// packages that lack others, or have digests or names in them that the crate refuses.
 pub(crate) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Error> {
     let header = &metadata.header;
+    if !header.entry_is_present(IndexTag::RPMTAG_BASENAMES) {
+        return Ok(Vec::new());
+    }
+    let names = header.get_entry_data_as_string_array(IndexTag::RPMTAG_BASENAMES)?;
+    let count = names.len();
+    let dir_of = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_DIRINDEXES)?;
+    let dirs = header.get_entry_data_as_string_array(IndexTag::RPMTAG_DIRNAMES)?;
+    let modes = header.get_entry_data_as_u16_array(IndexTag::RPMTAG_FILEMODES)?;
+    // Without them, rpm takes no file for a ghost (`rpmfilesFFlags()`, lib/rpmfi.c).
+    let flags = if header.entry_is_present(IndexTag::RPMTAG_FILEFLAGS) {
+        header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILEFLAGS)?
+    } else {
+        vec![0; count]
+    };
+    let sizes = if header.entry_is_present(IndexTag::RPMTAG_LONGFILESIZES) {
+        header.get_entry_data_as_u64_array(IndexTag::RPMTAG_LONGFILESIZES)?
+    } else {
+        let sizes = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILESIZES)?;
+        sizes.into_iter().map(u64::from).collect()
+    };
+    if [dir_of.len(), modes.len(), flags.len(), sizes.len()] != [count; 4] {
+        return Err(rpm::Error::InconsistentTagArrayLengths.into());
+    }
     let optional = |tag| header.get_entry_data_as_u32_array(tag).unwrap_or_default();
     let devices = optional(IndexTag::RPMTAG_FILEDEVICES);
     let inodes = optional(IndexTag::RPMTAG_FILEINODES);
+
     let mut room = MAX_PATHS;
-    let mut files: Vec<PackagedFile> = Vec::new();
-    metadata.for_each_file_entry(|entry| {
-        let path = [entry.dirname(), entry.basename()].concat();
-        if path.len() > MAX_PATH.min(room) {
-            let problem = "a file's path is too long, or all paths together";
-            return Err(io::Error::other(problem).into());
-        }
-        room -= path.len();
-        let path = PathBuf::from(path);
-        if leads_up(&path) {
-            let problem = format!("a file's path leads up: {}", path.display());
-            return Err(io::Error::other(problem).into());
-        }
-        let device = devices.get(files.len()).copied();
+    let mut files = Vec::with_capacity(count);
+    let rows = names.iter().zip(dir_of).zip(modes).zip(flags).zip(sizes);
+    for (index, ((((name, dir), mode), flags), size)) in rows.enumerate() {
+        let path = path(&dirs, dir, name, room)?;
+        room -= path.as_os_str().len();
+        let device = devices.get(index).copied();
         files.push(PackagedFile {
             path,
-            size: entry.size() as u64,
-            kind: match entry.file_type() {
-                _ if entry.flags().contains(FileFlags::GHOST) => FileKind::Ghost,
-                FileType::Regular => FileKind::Regular,
-                FileType::SymbolicLink => FileKind::Symlink,
-                _ => FileKind::Bare,
-            },
-            inode: device.zip(inodes.get(files.len()).copied()),
+            size,
+            kind: kind(mode, flags),
+            inode: device.zip(inodes.get(index).copied()),
         });
-        Ok(())
-    })?;
+    }
     Ok(files)
 }
+
+fn kind(mode: u16, flags: u32) -> FileKind {
+    match FileMode::from(mode).file_type() {
+        _ if flags & FileFlags::GHOST.bits() != 0 => FileKind::Ghost,
+        FileType::Regular => FileKind::Regular,
+        FileType::SymbolicLink => FileKind::Symlink,
+        _ => FileKind::Bare,
+    }
+}
+
+fn path(dirs: &[&str], dir: u32, name: &str, room: usize) -> Result<PathBuf, Error> {
+    let dir = dirs
+        .get(dir as usize)
+        .ok_or_else(|| rpm::Error::InvalidTagIndex {
+            tag: IndexTag::RPMTAG_DIRINDEXES.to_string(),
+            index: dir,
+            bound: u32::try_from(dirs.len()).unwrap_or(u32::MAX),
+        })?;
+    if dir.len() + name.len() > MAX_PATH.min(room) {
+        let problem = "a file's path is too long, or all paths together";
+        return Err(io::Error::other(problem).into());
+    }
+    let path = PathBuf::from([*dir, name].concat());
+    if leads_up(&path) {
+        let problem = format!("a file's path leads up: {}", path.display());
+        return Err(io::Error::other(problem).into());
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;
