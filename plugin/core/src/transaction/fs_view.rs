@@ -4,14 +4,14 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use btf_guard_protocol::plan::{Action, Element, Plan};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Role, is_module_name};
-use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
+use btf_guard_sysroot::module_tree::{self, ModuleFile, ReleaseTree};
 
 use crate::boot::inventory::InstalledKernel;
 use crate::boot::{BootMethod, ModulesRoot};
@@ -269,6 +269,9 @@ impl<'t> FsView<'t> {
 
     /// Modules that come with this transaction, and that a release reaches by links of
     /// its own on the disk, mostly in `weak-updates/`: what comes will be its module, too.
+    ///
+    /// The directory `kernel/` is passed over: it has thousands of modules, and nobody
+    /// puts links there. One is noticed when the transaction is done.
     pub(crate) fn weak_updates(&self) -> Vec<WeakUpdate> {
         let packages = self.transaction.packages.iter();
         let modules = packages.flat_map(|incoming| &incoming.files.modules);
@@ -277,22 +280,38 @@ impl<'t> FsView<'t> {
         if coming.is_empty() {
             return linked;
         }
-        let releases = self.root.module_releases();
-        for tree in releases.iter().filter_map(|release| self.tree(release)) {
-            for found in &tree.modules {
-                let below = tree.below(found);
-                if !found.file.starts_with(&tree.dir)
+        for release in self.root.module_releases() {
+            let Some(dir) = self.root.module_dir(&release) else {
+                continue;
+            };
+            let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+            let added = entries.filter(|entry| {
+                !["kernel", "build", "source"]
+                    .iter()
+                    .any(|name| entry.file_name() == *name)
+                    && entry.file_type().is_ok_and(|kind| !kind.is_file())
+            });
+            for found in added.flat_map(|entry| module_tree::walk(&entry.path(), self.root).modules)
+            {
+                if !found.file.starts_with(&dir)
                     && let Some(path) = self.touched().get(&found.file)
                     && coming.contains(path)
                 {
                     linked.push(WeakUpdate {
                         path: path.to_path_buf(),
-                        release: tree.release.clone(),
-                        below: below.to_owned(),
+                        release: release.clone(),
+                        below: found
+                            .path
+                            .strip_prefix(&dir)
+                            .unwrap_or(&found.path)
+                            .to_owned(),
                     });
                 }
             }
         }
+        // Of several links to one file, the first names it.
+        linked.sort();
+        linked.dedup_by(|one, other| (&one.release, &one.path) == (&other.release, &other.path));
         linked
     }
 
@@ -349,7 +368,7 @@ impl<'t> FsView<'t> {
 }
 
 /// A module that comes, and that another release reaches by a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WeakUpdate {
     /// The path under which it comes.
     pub(crate) path: PathBuf,
