@@ -36,7 +36,7 @@ struct Report {
 #[derive(Deserialize)]
 struct Kernel {
     release: Option<String>,
-    abilities: Features,
+    features: Features,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +79,7 @@ pub(crate) fn judge(program: &Path, image: &Path, cases: &Path) -> Result<Verdic
         anyhow::bail!("{}: {}", unread.path, unread.error);
     }
     let kernel = report.kernels.first().context("no kernel in the report")?;
-    let allows = kernel.abilities.allow_mismatch;
+    let allows = kernel.features.allow_mismatch;
     let mut by_file = BTreeMap::new();
     for module in report.modules {
         let name = Path::new(&module.path).file_name().unwrap_or_default();
