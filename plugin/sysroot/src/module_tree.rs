@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Module files below a directory.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, DirEntry};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::file_role::is_module_name;
@@ -21,7 +22,8 @@ pub struct ModuleFile {
 /// What lies below a directory.
 #[derive(Debug, Default)]
 pub struct ModuleTree {
-    /// The module files, sorted by path; a file is named once, by the first path.
+    /// The module files, sorted by the bytes of their paths; a file is named once, by
+    /// the first path.
     pub modules: Vec<ModuleFile>,
     /// What could not be read, and why.
     pub unreadable: Vec<(PathBuf, String)>,
@@ -34,7 +36,6 @@ pub struct ModuleTree {
 /// module. `build` and `source` right below `dir` are links that every module
 /// directory has to whole source trees: they are not entered.
 pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
-    counters::count("walk", dir.display());
     let mut tree = ModuleTree::default();
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,
@@ -42,15 +43,6 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
             tree.unreadable.push((dir.to_owned(), error.to_string()));
             return tree;
         }
-    };
-    // By their files: under several paths, the first in order names one.
-    let mut modules: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
-    let mut add = |path: PathBuf, file| match modules.get_mut(&file) {
-        None => {
-            modules.insert(file, path);
-        }
-        Some(known) if path < *known => *known = path,
-        Some(_) => {}
     };
     let mut entered = HashSet::from([top.clone()]);
     let mut links = Vec::new();
@@ -74,7 +66,7 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
             let path = directory.path.join(&name);
             let real = entry.path();
             if kind.is_file() && is_module_name(&name) {
-                add(path, real);
+                tree.modules.push(ModuleFile { path, file: real });
             } else if kind.is_symlink() && !has_sources {
                 links.push(Reached { path, real });
             } else if kind.is_dir() && !has_sources && entered.insert(real.clone()) {
@@ -95,14 +87,17 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
                     directories.push(Reached { path, real });
                 }
             } else if real.is_file() && path.file_name().is_some_and(is_module_name) {
-                add(path, real);
+                tree.modules.push(ModuleFile { path, file: real });
             }
         }
     }
-    let modules = modules.into_iter();
-    let modules = modules.map(|(file, path)| ModuleFile { path, file });
-    tree.modules.extend(modules);
-    tree.modules.sort_unstable();
+    let modules = &mut tree.modules;
+    modules.sort_unstable_by(|a, b| {
+        let by_file = bytes(&a.file).cmp(bytes(&b.file));
+        by_file.then_with(|| bytes(&a.path).cmp(bytes(&b.path)))
+    });
+    modules.dedup_by(|a, b| bytes(&a.file) == bytes(&b.file));
+    modules.sort_unstable_by(|a, b| bytes(&a.path).cmp(bytes(&b.path)));
     tree
 }
 
@@ -113,7 +108,7 @@ pub struct ReleaseTree {
     pub release: String,
     /// Its module directory, links followed.
     pub dir: PathBuf,
-    /// Its modules, sorted by path.
+    /// Its modules, in the order of [`ModuleTree::modules`].
     pub modules: Vec<ModuleFile>,
 }
 
@@ -121,6 +116,7 @@ impl ReleaseTree {
     /// Walks the module directory of a release, if it has one.
     pub fn read(root: &Root, release: &str) -> Option<Self> {
         let dir = root.module_dir(release)?;
+        counters::count("walk", dir.display());
         Some(Self {
             release: release.to_owned(),
             modules: walk(&dir, root).modules,
@@ -148,6 +144,11 @@ fn boundary(dir: &Path, root: &Root) -> io::Result<(PathBuf, Root)> {
         None => Root::new(&real)?,
     };
     Ok((real, boundary))
+}
+
+/// Comparing the parts of thousands of paths takes as long as the walk itself.
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 fn list(dir: &Path) -> io::Result<Vec<DirEntry>> {

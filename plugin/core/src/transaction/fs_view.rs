@@ -270,8 +270,8 @@ impl<'t> FsView<'t> {
     /// Modules that come with this transaction, and that a release reaches by links of
     /// its own on the disk, mostly in `weak-updates/`: what comes will be its module, too.
     ///
-    /// The directory `kernel/` is passed over: it has thousands of modules, and nobody
-    /// puts links there. One is noticed when the transaction is done.
+    /// Only what lies beside `kernel/` is looked at: that has thousands of modules, and
+    /// nobody puts links there. One is noticed when the transaction is done.
     pub(crate) fn weak_updates(&self) -> Vec<WeakUpdate> {
         let packages = self.transaction.packages.iter();
         let modules = packages.flat_map(|incoming| &incoming.files.modules);

@@ -14,6 +14,7 @@ use btf_guard_protocol::plan::{Action, Plan};
 use btf_guard_sysroot::file_id::changed_since;
 use btf_guard_sysroot::file_role::Role;
 use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
+use rayon::prelude::*;
 
 use super::baseline;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
@@ -126,7 +127,7 @@ fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
     releases
         .filter_map(|release| {
             let tree = ReleaseTree::read(scene.root, &release)?;
-            let modules = tree.modules.iter();
+            let modules = tree.modules.par_iter();
             let changed = modules.map(|module| since.changed(module)).collect();
             Some(ChangedTree { tree, changed })
         })
