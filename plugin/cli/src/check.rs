@@ -160,6 +160,7 @@ impl BuildCheck<'_> {
                 let file = ModuleFile {
                     path: path.clone(),
                     file: path.clone(),
+                    changed: None,
                 };
                 self.file(file, &mut input);
             }

@@ -7,8 +7,8 @@
 //! there is worth saving: the directory may be deleted at any time.
 //!
 //! An entry is one file, written beside and renamed into place, so that it is
-//! whole or not there, whoever else writes: the SHA-256 of a line of JSON, that line,
-//! and the base BTF, whose CRC-32 the line has. One that is damaged is made again.
+//! whole or not there, whoever else writes: the base BTF, a line of JSON, which has the
+//! base's CRC-32, and that line's SHA-256. One that is damaged is made again.
 //! The directory and its entries belong to the user who runs and can be written by
 //! nobody else, or they are not used.
 
@@ -46,7 +46,7 @@ const SUFFIXES: [&str; 3] = [IMAGES, PLACES, "known"];
 
 /// Changes with the meaning of anything that is kept: entries of another
 /// version are made again.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Bytes of a SHA-256.
 const DIGEST: usize = 32;
@@ -235,17 +235,18 @@ fn encode(image: &Image) -> io::Result<Vec<u8>> {
         base_crc32: crc32fast::hash(&image.base_btf),
         image,
     })?;
-    line.push(b'\n');
-    Ok([&Sha256::digest(&line)[..], &line, &image.base_btf].concat())
+    line.insert(0, b'\n');
+    Ok([&image.base_btf, &line[..], &Sha256::digest(&line)[..]].concat())
 }
 
 /// What [`encode`] was given.
 fn decode(mut entry: Vec<u8>) -> io::Result<Image> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
     let damaged = || bad("a damaged entry");
-    let (digest, rest) = entry.split_at_checked(DIGEST).ok_or_else(damaged)?;
-    let line = rest.split_inclusive(|byte| *byte == b'\n').next();
-    let line = line.ok_or_else(damaged)?;
+    let end = entry.len().checked_sub(DIGEST).ok_or_else(damaged)?;
+    let (rest, digest) = entry.split_at_checked(end).ok_or_else(damaged)?;
+    let start = memchr::memrchr(b'\n', rest).ok_or_else(damaged)?;
+    let (base, line) = rest.split_at_checked(start).ok_or_else(damaged)?;
     if Sha256::digest(line)[..] != *digest {
         return Err(damaged());
     }
@@ -253,10 +254,11 @@ fn decode(mut entry: Vec<u8>) -> io::Result<Image> {
     if header.version != VERSION {
         return Err(bad("an entry of another version"));
     }
-    entry.drain(..DIGEST + line.len());
-    if crc32fast::hash(&entry) != header.base_crc32 {
+    if crc32fast::hash(base) != header.base_crc32 {
         return Err(damaged());
     }
+    let base = base.len();
+    entry.truncate(base);
     Ok(Image {
         base_btf: entry,
         ..header.image

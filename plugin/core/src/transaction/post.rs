@@ -14,7 +14,6 @@ use btf_guard_protocol::plan::{Action, Plan};
 use btf_guard_sysroot::file_id::changed_since;
 use btf_guard_sysroot::file_role::Role;
 use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
-use rayon::prelude::*;
 
 use super::baseline;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
@@ -127,7 +126,7 @@ fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
     releases
         .filter_map(|release| {
             let tree = ReleaseTree::read(scene.root, &release)?;
-            let modules = tree.modules.par_iter();
+            let modules = tree.modules.iter();
             let changed = modules.map(|module| since.changed(module)).collect();
             Some(ChangedTree { tree, changed })
         })
@@ -210,8 +209,7 @@ impl Since {
     /// link.
     fn changed(self, found: &ModuleFile) -> bool {
         let Some(since) = self.0 else { return true };
-        let is_link = found.file != found.path;
-        touched(&found.file, since) || is_link && touched(&found.path, since)
+        found.changed.is_some_and(|time| changed_since(time, since))
     }
 
     /// Is this another kernel than before, or reached by another way?
