@@ -73,7 +73,11 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
                 // By its directory: the way to it is not walked again.
                 let changed = entry.metadata().ok().map(|found| found.ctime());
                 let file = real;
-                tree.modules.push(ModuleFile { path, file, changed });
+                tree.modules.push(ModuleFile {
+                    path,
+                    file,
+                    changed,
+                });
             } else if kind.is_symlink() && !has_sources {
                 links.push(Reached { path, real });
             } else if kind.is_dir() && !has_sources && entered.insert(real.clone()) {
@@ -97,7 +101,11 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
                 let times = [fs::symlink_metadata(&path), fs::metadata(&real)];
                 let changed = times.into_iter().flatten().map(|found| found.ctime()).max();
                 let file = real;
-                tree.modules.push(ModuleFile { path, file, changed });
+                tree.modules.push(ModuleFile {
+                    path,
+                    file,
+                    changed,
+                });
             }
         }
     }

@@ -28,7 +28,6 @@ use crate::report::ErrorEntry;
 pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let since = Since(plan.since);
     let lost = lost_own_modules(plan);
-    let trees = trees(scene, plan, since);
     let search = InventorySearch {
         root: scene.root,
         esps: &plan.esps,
@@ -37,20 +36,24 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         releases: None,
     };
     let found = search.discover();
+    let open = |releases: &BTreeSet<String>| {
+        let releases = Some(releases);
+        InventorySearch { releases, ..search }.open_all(found.clone())
+    };
+    // Reading thousands of directories and reading an image take as long.
+    let own = plan.release.clone().map(|own| BTreeSet::from([own]));
+    let expected = own.clone().unwrap_or_else(|| named_releases(plan));
+    let (trees, inventory) = rayon::join(|| trees(scene, plan, since), || open(&expected));
     let changed = trees.iter().filter(|tree| tree.changed.contains(&true));
     let mut releases: BTreeSet<String> = changed.map(|tree| tree.tree.release.clone()).collect();
     releases.extend(lost.iter().cloned());
-    let inventory = InventorySearch {
-        releases: Some(&match &plan.release {
-            Some(own) => BTreeSet::from([own.clone()]),
-            None => {
-                releases.extend(changed_kernels(&search, &found, since));
-                releases.clone()
-            }
-        }),
-        ..search
+    if own.is_none() {
+        releases.extend(changed_kernels(&search, &found, since));
     }
-    .open_all(found);
+    let inventory = match own.is_some() || releases.is_subset(&expected) {
+        true => inventory,
+        false => open(&releases),
+    };
     let mut disk = Disk {
         since,
         evaluation: Evaluation::new(scene, broken(&inventory, plan, since)),
@@ -106,6 +109,13 @@ fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
         })
         .map(str::to_owned)
         .collect()
+}
+
+/// The releases whose modules or images the plan's transaction brings or takes away.
+fn named_releases(plan: &Plan) -> BTreeSet<String> {
+    let paths = plan.elements.iter().flat_map(|element| &element.paths);
+    let roles = paths.filter_map(|path| Role::of(path));
+    roles.map(|role| role.release().to_owned()).collect()
 }
 
 fn changed_kernels(
