@@ -40,6 +40,7 @@ pub struct ModuleTree {
 /// module. `build` and `source` right below `dir` are links that every module
 /// directory has to whole source trees: they are not entered.
 pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
+    counters::count("walk", dir.display());
     let mut tree = ModuleTree::default();
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,
@@ -134,7 +135,6 @@ impl ReleaseTree {
     /// Walks the module directory of a release, if it has one.
     pub fn read(root: &Root, release: &str) -> Option<Self> {
         let dir = root.module_dir(release)?;
-        counters::count("walk", dir.display());
         Some(Self {
             release: release.to_owned(),
             modules: walk(&dir, root).modules,
