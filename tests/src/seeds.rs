@@ -39,7 +39,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "mode = \"block\"\non_error = \"warn\"\n[severity.now]\nrefused = \"warn\"\n\
          [severity.boot]\nloads-no-btf = \"info\"\n[severity_if_needed.now]\nbtf-wrong = \"block\"\n\
          [log]\njsonl = true\n[[rule]]\npackage = [\"a-*\", \"[a-c]?\"]\nmodule = \"b-*\"\n\
-         vendor = \"*\"\nrelease = \"6.*\"\nverdict = [\"refused\", \"missing\"]\nmoment = \"now\"\n\
+         vendor = \"*\"\nrelease = \"6.*\"\nverdict = [\"refused\", \"no-modules\"]\nmoment = \"now\"\n\
          severity = \"info\"\nreason = \"known\"\nexpires = 2027-01-31\n\0\
          log.jsonl = \"/var/log/x\"\nrule = [{severity = \"block\", expires = \"6.12\"}]\n\0\
          quiet btf_guard=off btf_guard=warn -- btf_guard=x\n\0 Block\0a-b-1:2-3.noarch",
@@ -82,10 +82,10 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
          \"severity\":\"block\",\"max_severity\":\"block\",\"rule\":null,\
          \"preexisting\":false}],\"names_machine\":true}],\"errors\":[],\
          \"summary\":{\"modules\":1,\"loads\":0,\"loads-no-btf\":0,\"btf-discarded\":0,\
-         \"btf-wrong\":0,\"refused\":1,\"missing\":0,\"unknown\":0},\
+         \"btf-wrong\":0,\"refused\":1,\"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\
          \"by_target\":{\"now\":{\"summary\":{\"modules\":1,\"loads\":0,\
          \"loads-no-btf\":0,\"btf-discarded\":0,\"btf-wrong\":0,\"refused\":1,\
-         \"missing\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
+         \"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
          \"problems\":null,\"notes\":[],\"decision\":\"warn\"}",
     ),
     (
@@ -113,10 +113,10 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
          \"severity\":\"block\",\"max_severity\":\"block\",\"rule\":null,\
          \"preexisting\":false}],\"names_machine\":true}],\"errors\":[],\
          \"summary\":{\"modules\":1,\"loads\":0,\"loads-no-btf\":0,\"btf-discarded\":0,\
-         \"btf-wrong\":0,\"refused\":1,\"missing\":0,\"unknown\":0},\
+         \"btf-wrong\":0,\"refused\":1,\"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\
          \"by_target\":{\"now\":{\"summary\":{\"modules\":1,\"loads\":0,\
          \"loads-no-btf\":0,\"btf-discarded\":0,\"btf-wrong\":0,\"refused\":1,\
-         \"missing\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
+         \"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
          \"problems\":null,\"notes\":[]}",
     ),
     (

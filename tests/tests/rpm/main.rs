@@ -18,6 +18,7 @@ mod memory;
 mod plans;
 mod planted;
 mod real;
+mod roles;
 mod symbols;
 
 use btf_guard_tests::Package;

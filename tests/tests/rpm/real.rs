@@ -15,11 +15,12 @@ use btf_guard_tests::{Outcome, Package, Root, elf, kernels, program};
 use crate::plain_package;
 
 const KERNEL: &str = "6.18.15-test";
-const ENFORCING: &str = "CONFIG_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n";
+pub(crate) const ENFORCING: &str =
+    "CONFIG_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n";
 const PERMITTING: &str = "CONFIG_MODULES=y\nCONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n";
 
 /// The base of another build: a type more, in the middle.
-fn rebuilt() -> Btf {
+pub(crate) fn rebuilt() -> Btf {
     let mut base = Btf::base();
     base.structure("came_with_the_rebuild", 8, &[]);
     Era::V6_18.base_in(base)
@@ -35,12 +36,12 @@ fn split(base: &Btf, int: u32) -> Vec<u8> {
 }
 
 /// A module of the kernel in the root.
-fn fitting(name: &str) -> Vec<u8> {
+pub(crate) fn fitting(name: &str) -> Vec<u8> {
     elf::named_module(name, &split(&Era::V6_18.base(), 1))
 }
 
 /// A module of the other build.
-fn foreign(name: &str) -> Vec<u8> {
+pub(crate) fn foreign(name: &str) -> Vec<u8> {
     elf::named_module(name, &split(&rebuilt(), 2))
 }
 
@@ -72,7 +73,7 @@ fn root_of(base: &Btf, config: Option<&str>) -> Root {
     root
 }
 
-fn run(root: &Root, options: &[&str], packages: &[&PathBuf]) -> Outcome {
+pub(crate) fn run(root: &Root, options: &[&str], packages: &[&PathBuf]) -> Outcome {
     let arguments = options.iter().map(OsString::from);
     root.rpm(arguments.chain(packages.iter().map(|path| path.as_os_str().to_owned())))
 }
@@ -97,7 +98,7 @@ fn assert_blocked(root: &Root, options: &[&str], packages: &[&PathBuf]) -> Outco
 }
 
 #[track_caller]
-fn assert_silent(outcome: &Outcome) {
+pub(crate) fn assert_silent(outcome: &Outcome) {
     assert!(outcome.status.success(), "{outcome:?}");
     assert_eq!(outcome.log(), [""; 0]);
     assert_eq!(outcome.stdout, "");

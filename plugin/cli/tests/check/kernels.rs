@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Which kernels and modules `check` finds, and which of them it brings together.
 
+use std::fs;
+
 use object::Architecture;
 use serde_json::{Value, json};
 
@@ -101,10 +103,19 @@ fn each_kernel_meets_its_own_modules() {
         json!([release, module["name"], verdict["verdict"]])
     };
     let verdicts = report["modules"].as_array().unwrap().iter().map(verdict);
-    let expected = json!([["6.1-other", "old", "loads"], [RELEASE, "fine", "loads"]]);
+    let expected = json!([
+        ["6.1-other", "old", "loads"],
+        [RELEASE, "fine", "loads"],
+        ["6.2-gone", "", "no-modules"],
+    ]);
     assert_eq!(Value::from_iter(verdicts), expected);
+    // Nothing tells which of them boots.
+    assert_eq!(code, 2);
     // A rescue kernel has no modules, and boots.
-    assert_eq!(code, 0);
+    let at = root.path().join("boot/vmlinuz-6.2-gone");
+    fs::rename(at, root.path().join("boot/vmlinuz-0-rescue-6.2-gone")).unwrap();
+    assert_eq!(super::json(&root, &["--kernel", "all"]).0, 0);
+    root.file("boot/vmlinuz-6.2-gone", base(Build::Old));
     let words = ["--kernel", "6.2-gone"];
     let ok = format!(
         "ok: there are no modules to judge\n\

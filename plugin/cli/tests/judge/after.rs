@@ -80,11 +80,11 @@ fn a_kernel_that_loses_its_modules_misses_them() {
     let own = format!("/lib/modules/{RELEASE}/kernel/own.ko");
     let file = root.file(&own, module("own", Build::New));
     let before = Transaction::on(&root).erase(&[&own]).judge();
-    before.is("block").finds(&[" missing block"]);
+    before.is("block").finds(&[" no-modules block"]);
     fs::remove_file(file).unwrap();
     let since = changed(&root.file("etc/other", ""));
     let erase = |path: &str| after(&root, since).erase(&[path]).judge();
-    erase(&own).is("warn").finds(&[" missing block"]);
+    erase(&own).is("warn").finds(&[" no-modules block"]);
     erase(&module_path("x")).is("allow");
 }
 
@@ -207,7 +207,7 @@ fn of_one_release_all_is_judged_and_of_others_nothing() {
     assert!(messages[0].starts_with(start), "{messages:?}");
     assert!(!messages.concat().contains("broken"), "{messages:?}");
 
-    now(&root, "other").judge().finds(&["stale refused block"]);
+    now(&root, "other").judge().finds(&["stale refused warn"]);
     now(&root, "broken").judge().says("/boot/vmlinuz-broken: ");
     now(&root, "none").judge().is_silent();
 }

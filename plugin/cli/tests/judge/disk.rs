@@ -94,7 +94,7 @@ fn a_kernel_that_stays_without_its_own_modules_misses_them() {
     root.file(&own, module("own", Build::New));
     let erase = |paths: &[&str]| Transaction::on(&root).erase(paths).judge();
     erase(&[&own])
-        .finds(&[" missing block"])
+        .finds(&[" no-modules block"])
         .says("has no modules");
     // A kernel that goes as a whole, or keeps some, misses nothing.
     erase(&[&own, &format!("/boot/vmlinuz-{RELEASE}")]).is("allow");

@@ -4,9 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use btf_guard_sysroot::Root;
 
+use super::role::OwnSystem;
 use super::volume::{Identity, LoaderFile};
 use super::{BootDefault, BootKernels, BootPath, BootProblem, Bootable, ModulesRoot};
 
@@ -20,6 +22,7 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Collector<'a> {
     pub(crate) root: &'a Root,
+    pub(crate) own: OwnSystem<'a>,
     pub(crate) problems: Vec<BootProblem>,
     kernels: Vec<Bootable>,
     /// By the image's file, and the snapshot whose modules it uses.
@@ -30,6 +33,7 @@ impl<'a> Collector<'a> {
     pub(crate) fn new(root: &'a Root) -> Self {
         Self {
             root,
+            own: OwnSystem::read(root),
             problems: Vec::new(),
             kernels: Vec::new(),
             known: HashMap::new(),
@@ -42,8 +46,9 @@ impl<'a> Collector<'a> {
         &mut self,
         image: LoaderFile,
         release: Option<&str>,
-        via: BootPath,
+        mut via: BootPath,
     ) -> Option<Slot> {
+        via.foreign = self.own.why_foreign(&via);
         let LoaderFile { shown: path, file } = image;
         let metadata = match fs::metadata(&file) {
             Ok(metadata) => metadata,
@@ -78,10 +83,37 @@ impl<'a> Collector<'a> {
         })
     }
 
-    pub(crate) fn mark_default(&mut self, slot: Slot) {
+    /// Takes an image that is not there: what an entry names it by, a release that may
+    /// be its, and the entry, with its fault.
+    pub(crate) fn lost(&mut self, path: PathBuf, release: Option<&str>, mut via: BootPath) -> Slot {
+        via.foreign = self.own.why_foreign(&via);
+        let home = ModulesRoot::of(self.root, via.options.as_deref());
+        let release = release.map(str::to_owned);
+        self.kernels.push(Bootable {
+            file: path.clone(),
+            path,
+            release,
+            home,
+            via: vec![via],
+        });
+        Slot {
+            kernel: self.kernels.len() - 1,
+            via: 0,
+        }
+    }
+
+    /// Marks what boots by default, unless it is another system's.
+    pub(crate) fn mark_default(&mut self, slot: Slot, by: String) -> BootDefault {
         let kernel = self.kernels.get_mut(slot.kernel);
-        if let Some(via) = kernel.and_then(|kernel| kernel.via.get_mut(slot.via)) {
-            via.default = true;
+        match kernel.and_then(|kernel| kernel.via.get_mut(slot.via)) {
+            Some(BootPath {
+                foreign: Some(why), ..
+            }) => BootDefault::Unknown(format!("{by} names another system: {why}")),
+            Some(via) => {
+                via.default = true;
+                BootDefault::Known(by)
+            }
+            None => BootDefault::Unknown(by),
         }
     }
 

@@ -34,10 +34,7 @@ pub(crate) fn choose(
         of_grub(configs, candidates)
     };
     match chosen {
-        Ok((slot, by)) => {
-            collector.mark_default(slot);
-            BootDefault::Known(by)
-        }
+        Ok((slot, by)) => collector.mark_default(slot, by),
         Err(why) => BootDefault::Unknown(why),
     }
 }

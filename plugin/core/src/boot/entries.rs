@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::release_of_boot_image;
 
 use super::bls::{self, EntryName, Program, Type1Entry, unquoted};
@@ -27,7 +26,6 @@ pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loade
     if names.is_empty() || !are_type1(volume, collector) {
         return Vec::new();
     }
-    let machine_id = machine_id(collector.root);
     let mut candidates = Vec::new();
     for name in names.iter().filter_map(|name| EntryName::of(name, ".conf")) {
         let path = format!("{ENTRIES}/{}", name.file);
@@ -48,17 +46,16 @@ pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loade
                 continue;
             }
         };
-        let others = entry.machine_id.as_ref().zip(machine_id.as_ref());
         let via = BootPath {
             line: Some(entry.line),
             id: Some(name.id.clone()),
             title: entry.title.clone(),
             options: entry.options.clone(),
             is_linux: entry.program != Program::Efi,
-            other_system: others.is_some_and(|(one, own)| !one.eq_ignore_ascii_case(own)),
+            machine_id: entry.machine_id.clone(),
             ..BootPath::new(BootMethod::Entry, shown)
         };
-        let slot = image(volume, &entry, via, collector);
+        let (slot, is_there) = image(volume, &entry, via, collector);
         candidates.push(LoaderEntry {
             name,
             sort_key: entry.sort_key,
@@ -66,33 +63,38 @@ pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loade
             version: entry.version,
             title: entry.title,
             type1: true,
-            listed: slot.is_some() || entry.program == Program::UkiUrl,
+            listed: is_there || entry.program == Program::UkiUrl,
             slot,
         });
     }
     candidates
 }
 
-/// Takes the image that an entry names, if it is a file.
+/// Takes the image that an entry names. The second part is true if it is there.
 fn image(
     volume: &Volume,
     entry: &Type1Entry,
     mut via: BootPath,
     collector: &mut Collector<'_>,
-) -> Option<Slot> {
+) -> (Option<Slot>, bool) {
     if entry.program == Program::UkiUrl {
-        return None;
+        return (None, false);
     }
     let source = via.source.clone();
     let problem = |line, what: String| BootProblem::at(&source, line, what);
+    let release = || {
+        let own = entry.release().map(str::to_owned);
+        own.or_else(|| release_in_path(&entry.path).map(str::to_owned))
+    };
     let image = match volume.find(&entry.path) {
         Ok(image) => image,
         Err(what) => {
-            collector.problems.push(problem(entry.line, what));
-            return None;
+            via.fault = Some(problem(entry.line, what));
+            let slot = collector.lost(volume.show(&entry.path), release().as_deref(), via);
+            return (Some(slot), false);
         }
     };
-    let mut release = entry.release().map(str::to_owned);
+    let mut release = release();
     if entry.program == Program::Uki {
         via.unified = true;
         match read_uki(&image.file) {
@@ -101,21 +103,20 @@ fn image(
                 via.options = via.options.or(uki.cmdline);
                 release = own.or(release);
             }
-            Err(what) => collector.problems.push(problem(entry.line, what)),
+            Err(what) => via.fault = Some(problem(entry.line, what)),
         }
     }
     for (line, initrd) in &entry.initrds {
         match volume.find(initrd) {
             Ok(initrd) => via.initrds.push(initrd.file),
             Err(what) => {
-                // One line is enough: without it, the entry does not boot.
-                collector.problems.push(problem(*line, what));
+                // One is enough: without it, the entry does not boot.
+                via.fault = Some(problem(*line, what));
                 break;
             }
         }
     }
-    let release = release.or_else(|| release_in_path(&entry.path).map(str::to_owned));
-    collector.take(image, release.as_deref(), via)
+    (collector.take(image, release.as_deref(), via), true)
 }
 
 /// The release in a path such as kernel-install and sdbootutil write:
@@ -201,13 +202,4 @@ pub(crate) fn os_release_value(text: &str, key: &str) -> Option<String> {
     });
     let value = values.next_back().filter(|value| !value.is_empty());
     value.map(str::to_owned)
-}
-
-/// `/etc/machine-id`, if it has one.
-fn machine_id(root: &Root) -> Option<String> {
-    let etc = Volume::part_of(root, Path::new("/etc"));
-    let text = etc.read("machine-id", 4096).ok()??;
-    let id = text.trim();
-    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| id.to_owned())
 }

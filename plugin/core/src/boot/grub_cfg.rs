@@ -99,15 +99,6 @@ fn kernel(
             _ => first,
         }
     };
-    let image = match find(path) {
-        Ok(image) => image,
-        Err(error) => {
-            collector
-                .problems
-                .push(BootProblem::at(config, *line, error));
-            return None;
-        }
-    };
     // A memory test is started in the same way, but mounts nothing.
     let mut words = item.options.split_whitespace();
     let mut via = BootPath {
@@ -117,6 +108,18 @@ fn kernel(
         options: Some(item.options.clone()),
         is_linux: words.any(|word| word.starts_with("root=")),
         ..BootPath::new(BootMethod::Grub, config.to_owned())
+    };
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let release = release_of_boot_image(name);
+    let image = match find(path) {
+        Ok(image) => image,
+        Err(error) => {
+            via.fault = Some(BootProblem::at(config, *line, error));
+            let [first, second] = places.map(|volume| volume.show(path));
+            let has_dir = |path: &Path| path.parent().is_some_and(Path::is_dir);
+            let shown = if has_dir(&first) { first } else { second };
+            return Some(collector.lost(shown, release, via));
+        }
     };
     for path in &item.initrds {
         match find(path) {
@@ -128,6 +131,5 @@ fn kernel(
             }
         }
     }
-    let name = path.rsplit('/').next().unwrap_or_default();
-    collector.take(image, release_of_boot_image(name), via)
+    collector.take(image, release, via)
 }

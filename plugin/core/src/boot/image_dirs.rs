@@ -66,6 +66,9 @@ fn named(collector: &mut Collector<'_>, inside: &Path, release: Option<&str>, wa
     collector.problems.push(BootProblem::new(&path, expected));
 }
 
+/// The length of the UUID of a file system.
+const UUID: usize = 36;
+
 /// The images of kernelstub: `EFI/<NAME>-<uuid of the root>/vmlinuz.efi` and
 /// `vmlinuz-previous.efi` (kernelstub/installer.py). Nothing there tells their
 /// release.
@@ -74,7 +77,10 @@ pub(crate) fn kernelstub(volume: &Volume, collector: &mut Collector<'_>) {
         for name in ["vmlinuz.efi", "vmlinuz-previous.efi"] {
             let path = format!("EFI/{dir}/{name}");
             if let Ok(image) = volume.find(&path) {
-                let via = BootPath::new(BootMethod::Kernelstub, image.shown.clone());
+                let mut via = BootPath::new(BootMethod::Kernelstub, image.shown.clone());
+                // It copies the kernel of the root that it is called after.
+                let uuid = dir.get(dir.len() - UUID..).unwrap_or_default();
+                via.options = Some(format!("root=UUID={uuid}"));
                 collector.take(image, None, via);
             }
         }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::is_release;
 
-use super::{BootDefault, BootMethod, BootProblem, Bootable, ModulesRoot};
+use super::{
+    BootDefault, BootMethod, BootProblem, Bootable, ModulesRoot, RoleWithReason, TargetRole,
+};
 use crate::boot;
 use crate::kernel::cache::Cache;
 use crate::kernel::image::{self, Image};
@@ -25,6 +27,8 @@ pub(crate) struct InstalledKernel {
     /// The module directory that it will use, if it is there.
     pub(crate) module_dir: Option<PathBuf>,
     pub(crate) stale: Option<Stale>,
+    /// What part it plays.
+    pub(crate) role: RoleWithReason,
 }
 
 /// Another build of a release than the one that the release's own image is of.
@@ -73,11 +77,31 @@ impl InstalledKernel {
         initrds
     }
 
+    /// What keeps the entry from booting that gives it its role.
+    pub(crate) fn fault(&self) -> Option<&BootProblem> {
+        let entries = || self.bootable.via.iter().filter(|via| via.foreign.is_none());
+        match entries().find(|via| via.default) {
+            Some(default) => default.fault.as_ref(),
+            None => entries().find_map(|via| via.fault.as_ref()),
+        }
+    }
+
     /// Does anything tell which initrds it is booted with, or that there is none?
     pub(crate) fn initrds_are_known(&self) -> bool {
         let tells = |way| matches!(way, BootMethod::Entry | BootMethod::Uki | BootMethod::Grub);
         self.bootable.via.iter().any(|via| tells(via.way))
     }
+}
+
+/// An image that cannot be read, or is not there.
+#[derive(Debug, Clone)]
+pub(crate) struct UnreadableImage {
+    pub(crate) bootable: Bootable,
+    pub(crate) role: RoleWithReason,
+    /// The image, or the entry that names it, and what should have been there.
+    pub(crate) fault: BootProblem,
+    /// The command that makes it anew, where the release's own image is whole.
+    pub(crate) mend: Option<String>,
 }
 
 /// All of them.
@@ -87,21 +111,30 @@ pub struct Inventory {
     pub(crate) kernels: Vec<InstalledKernel>,
     /// What boots when nobody chooses.
     pub(crate) default: BootDefault,
-    /// Images that cannot be read, and why.
-    pub(crate) unreadable: Vec<(Bootable, String)>,
+    /// Images that cannot be read.
+    pub(crate) unreadable: Vec<UnreadableImage>,
     /// What else cannot be read, or cannot boot.
     pub(crate) problems: Vec<BootProblem>,
 }
 
 impl Inventory {
+    /// The kernels of this system.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &InstalledKernel> {
+        let all = self.kernels.iter();
+        all.filter(|kernel| kernel.role.role != TargetRole::Foreign)
+    }
+
+    /// Images of this system that cannot be read.
+    pub(crate) fn unreadable_targets(&self) -> impl Iterator<Item = &UnreadableImage> {
+        let all = self.unreadable.iter();
+        all.filter(|image| image.role.role != TargetRole::Foreign)
+    }
+
     /// Everything that cannot be read or cannot boot, images last.
-    pub(crate) fn troubles(&self) -> impl Iterator<Item = (&Path, &str)> {
-        let images = self.unreadable.iter();
-        let images = images.map(|(image, why)| (image.path.as_path(), why.as_str()));
-        let others = self.problems.iter();
-        others
-            .map(|problem| (problem.path.as_path(), problem.fault.as_str()))
-            .chain(images)
+    pub(crate) fn troubles(&self) -> impl Iterator<Item = &BootProblem> {
+        let faults = self.targets().filter_map(InstalledKernel::fault);
+        let images = self.unreadable_targets().map(|image| &image.fault);
+        self.problems.iter().chain(faults).chain(images)
     }
 }
 
@@ -189,16 +222,21 @@ impl InventorySearch<'_> {
                         module_dir: dir,
                         kernel,
                         build_id,
+                        role: bootable.role_by_entries().unwrap_or_default(),
                         bootable,
                         stale: None,
                     });
                 }
                 // A boot manager, a memory test, another system's loader.
                 Err(Error::Malformed(_)) if !bootable.is_linux() => {}
-                Err(error) => unreadable.push((bootable, error.to_string())),
+                Err(error) => unreadable.push(UnreadableImage::of(bootable, &error)),
             }
         }
         self.find_stale(&mut kernels);
+        find_defaults(&mut kernels, &mut unreadable, &found.default);
+        for image in &mut unreadable {
+            image.mend = self.mend(image, &kernels);
+        }
         Inventory {
             kernels,
             default: found.default,
@@ -237,8 +275,25 @@ impl InventorySearch<'_> {
         })
     }
 
+    /// What makes a copy anew, as long as the image that it is made of is there.
+    fn mend(&self, image: &UnreadableImage, kernels: &[InstalledKernel]) -> Option<String> {
+        let release = image.bootable.release.as_deref()?;
+        let is_source = |kernel: &InstalledKernel| {
+            let mut ways = kernel.bootable.via.iter().map(|via| via.way);
+            kernel.kernel.release.as_deref() == Some(release)
+                && kernel.bootable.home == image.bootable.home
+                && ways.any(|way| way == BootMethod::ModuleDir)
+        };
+        let source = kernels.iter().any(is_source);
+        (source && image.role.role != TargetRole::Foreign)
+            .then(|| boot::refresh_command(self.root, &image.bootable, release))
+    }
+
     fn find_stale(&self, kernels: &mut [InstalledKernel]) {
         let stale = kernels.iter().map(|copy| {
+            if matches!(copy.role.role, TargetRole::Rescue | TargetRole::Foreign) {
+                return None;
+            }
             let release = copy.kernel.release.as_deref()?;
             let own = own_image(copy, kernels)?;
             (!same_build(copy, own)).then(|| Stale {
@@ -254,6 +309,22 @@ impl InventorySearch<'_> {
     }
 }
 
+impl UnreadableImage {
+    fn of(bootable: Bootable, error: &Error) -> Self {
+        let named = bootable.via.iter().find_map(|via| via.fault.clone());
+        let fault = named.unwrap_or_else(|| BootProblem {
+            path: bootable.path.clone(),
+            fault: error.to_string(),
+        });
+        Self {
+            role: bootable.role_by_entries().unwrap_or_default(),
+            bootable,
+            fault,
+            mend: None,
+        }
+    }
+}
+
 /// The image that all copies of this one's release are made of: the one in the
 /// module directory, or else the one that the package puts into `/boot`.
 fn own_image<'k>(
@@ -263,11 +334,42 @@ fn own_image<'k>(
     let in_way = |way: BootMethod| {
         kernels.iter().find(|kernel| {
             kernel.kernel.release == copy.kernel.release
+                && !matches!(kernel.role.role, TargetRole::Rescue | TargetRole::Foreign)
                 && kernel.bootable.home.snapshot() == copy.bootable.home.snapshot()
                 && kernel.bootable.via.iter().any(|via| via.way == way)
         })
     };
     in_way(BootMethod::ModuleDir).or_else(|| in_way(BootMethod::Boot))
+}
+
+/// Gives the kernels their roles that no entry gives one: where nothing tells what boots,
+/// the image that all copies of a release are made of does.
+fn find_defaults(
+    kernels: &mut [InstalledKernel],
+    unreadable: &mut [UnreadableImage],
+    default: &BootDefault,
+) {
+    let BootDefault::Unknown(why) = default else {
+        return;
+    };
+    let own = kernels
+        .iter()
+        .map(|kernel| own_image(kernel, kernels).is_some_and(|own| std::ptr::eq(own, kernel)));
+    let own: Vec<bool> = own.collect();
+    let why = format!("its release's own image; what boots is not known: {why}");
+    let role = RoleWithReason::new(TargetRole::Default, why);
+    for (kernel, _) in kernels.iter_mut().zip(own).filter(|(_, own)| *own) {
+        kernel.role = role.clone();
+    }
+    let is_own = |image: &&mut UnreadableImage| {
+        let via = image.bootable.via.iter();
+        let mut ways = via.map(|via| via.way);
+        !matches!(image.role.role, TargetRole::Rescue | TargetRole::Foreign)
+            && ways.any(|way| matches!(way, BootMethod::ModuleDir | BootMethod::Boot))
+    };
+    for image in unreadable.iter_mut().filter(is_own) {
+        image.role = role.clone();
+    }
 }
 
 /// Is it the same build? Where the files cannot tell, what was read of them does.

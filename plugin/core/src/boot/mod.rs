@@ -17,6 +17,7 @@ mod image_dirs;
 pub mod inventory;
 mod modules_root;
 mod refresh_command;
+mod role;
 pub mod systemd_boot;
 mod volume;
 
@@ -29,6 +30,8 @@ use collector::Collector;
 
 pub use modules_root::ModulesRoot;
 pub(crate) use refresh_command::{refresh_command, refresh_initrd_command};
+pub(crate) use role::RoleWithReason;
+pub use role::TargetRole;
 
 /// A kernel image that can be booted, with one root's modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +55,17 @@ impl Bootable {
         self.via.iter().any(|via| via.default)
     }
 
-    /// True if it is certainly a Linux kernel. If not, it may be any program.
+    /// The part that its entries, or its name, give it; of several the heaviest.
+    fn role_by_entries(&self) -> Option<RoleWithReason> {
+        let roles = self
+            .via
+            .iter()
+            .filter_map(|via| role::role_by(via, &self.home));
+        roles.max_by_key(|role| role.role)
+    }
+
+    /// True if it is certainly a Linux kernel. If not, some entry starts a program
+    /// that may be one: what proves to be none is to be passed over.
     pub(crate) fn is_linux(&self) -> bool {
         self.via.iter().any(|via| via.is_linux)
     }
@@ -76,8 +89,13 @@ pub(crate) struct BootPath {
     pub(crate) initrds: Vec<PathBuf>,
     /// Those that are not there, each in words for a report.
     pub(crate) lost_initrds: Vec<String>,
-    /// True if the entry says that it is another system's (`machine-id`).
-    pub(crate) other_system: bool,
+    /// The key `machine-id` of the entry.
+    pub(crate) machine_id: Option<String>,
+    /// What keeps it from booting: a file that it names and that is not there.
+    pub(crate) fault: Option<BootProblem>,
+    /// Why the entry is another system's; `None` for one of this system.
+    pub(crate) foreign: Option<String>,
+    /// True if what it leads to is certainly a Linux kernel.
     pub(crate) is_linux: bool,
     /// True if the image is a unified kernel image.
     pub(crate) unified: bool,

@@ -114,7 +114,8 @@ fn left_entry(root: &Root, kernel: &Bootable, release: &str) -> Option<String> {
     let left = entries.find(|via| {
         let id = via.id.as_deref().and_then(|id| id.strip_suffix(".conf"));
         let token = id.and_then(|id| id.strip_suffix(release)?.strip_suffix('-'));
-        !via.other_system && token.is_some_and(|token| !token.eq_ignore_ascii_case(present.trim()))
+        via.foreign.is_none()
+            && token.is_some_and(|token| !token.eq_ignore_ascii_case(present.trim()))
     })?;
     let entry = root.inside(&left.source)?.display().to_string();
     Some(quoted(&entry).into_owned())

@@ -83,7 +83,8 @@ impl Place {
     /// leads to it, a star at the default.
     fn kernels(&self) -> Vec<String> {
         let found = self.discover();
-        let lines = found.kernels.iter().map(|kernel| {
+        let is_there = |kernel: &&Bootable| kernel.file.exists();
+        let lines = found.kernels.iter().filter(is_there).map(|kernel| {
             let via = kernel.via.iter().map(|via| {
                 let star = if via.default { "*" } else { "" };
                 let id = via.id.as_deref().unwrap_or_default();
@@ -111,9 +112,13 @@ impl Place {
     }
 
     fn problems(&self) -> Vec<String> {
-        let problems = self.discover().problems;
-        let problems = problems.iter().map(|p| self.without_place(&p.to_string()));
-        problems.collect()
+        let found = self.discover();
+        let via = found.kernels.iter().flat_map(|kernel| &kernel.via);
+        let faults = via.filter_map(|via| via.fault.as_ref());
+        let all = found.problems.iter().chain(faults);
+        let mut all: Vec<_> = all.map(|p| self.without_place(&p.to_string())).collect();
+        all.sort();
+        all
     }
 
     fn inside(&self, path: &Path) -> String {

@@ -10,7 +10,7 @@ use btf_guard_sysroot::{Root, host};
 
 use super::initrds::Initrds;
 use crate::boot::inventory::InventorySearch;
-use crate::boot::{ModulesRoot, build_vmlinux};
+use crate::boot::{BootProblem, ModulesRoot, build_vmlinux};
 use crate::evaluate::{Evaluator, failed, package};
 use crate::kernel::cache::Cache;
 use crate::kernel::{Error, Kernel, KernelConfig};
@@ -105,18 +105,19 @@ impl<'a> Targets<'a> {
 
     fn add_installed(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
         let inventory = self.place().inventory();
-        let troubles = self.errors.len();
-        for (path, why) in inventory.troubles() {
-            self.failed(path.display().to_string(), &why);
+        for BootProblem { path, fault } in &inventory.problems {
+            self.failed(path.display().to_string(), fault);
         }
-        let troubles = self.errors.len() - troubles;
-        self.unasked += troubles;
-        if inventory.kernels.is_empty() && troubles == 0 {
+        self.unasked += inventory.problems.len();
+        if inventory.kernels.is_empty() && inventory.troubles().next().is_none() {
             let root = self.root.path().display();
             bail!("no kernel was found under {root}: name one with --kernel");
         }
-        self.initrds
-            .add_installed(inventory.kernels, self.root, evaluator);
+        for image in inventory.unreadable_targets() {
+            evaluator.add_unreadable(image);
+        }
+        let targets = inventory.targets().cloned().collect();
+        self.initrds.add_installed(targets, self.root, evaluator);
         Ok(())
     }
 

@@ -15,15 +15,15 @@ use btf_guard_sysroot::file_role::is_release;
 use btf_guard_sysroot::module_tree::{self, ModuleFile};
 use btf_guard_sysroot::{Root, host};
 
-use crate::boot::ModulesRoot;
+use crate::boot::{ModulesRoot, TargetRole};
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job, Judged, Observer};
 use crate::host_modules::HostNeeds;
+use crate::kernel::KernelConfig;
 use crate::kernel::cache::Cache;
-use crate::kernel::{KernelConfig, Target};
 use crate::report::{self, KernelEntry, Report};
 use crate::rpm::package::Package;
-use crate::verdict::Causes;
+use crate::verdict::{Causes, Kind};
 use initrds::Inside;
 use kernels::{Targets, is_package};
 
@@ -104,6 +104,9 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
         mut modules,
         errors,
     } = run.judged;
+    if options.paths.is_empty() {
+        modules.extend(evaluator.kernel_findings());
+    }
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());
     rating.rate(&mut modules, evaluator.entries());
@@ -182,9 +185,12 @@ impl CheckRun<'_> {
                 let base = Path::new("/lib/modules").join(release);
                 let gone = self.root.outside(&base).display().to_string();
                 for id in ids {
-                    // Others need none to boot: the rescue kernel has none.
-                    if let Some(entry) = entries.get(id).filter(|e| e.target == Target::Running) {
-                        let missing = report::missing_modules(gone.clone(), entry);
+                    // The rescue kernel needs none to boot.
+                    let counts = |entry: &&KernelEntry| {
+                        self.evaluator.is_installed(id) && entry.role != TargetRole::Rescue
+                    };
+                    if let Some(entry) = entries.get(id).filter(counts) {
+                        let missing = report::kernel_finding(Kind::NoModules, gone.clone(), entry);
                         self.judged.modules.push(missing);
                     }
                 }

@@ -15,15 +15,15 @@ use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
 
 use crate::boot::ModulesRoot;
-use crate::boot::inventory::InstalledKernel;
+use crate::boot::inventory::{InstalledKernel, UnreadableImage};
 use crate::host_modules::HostNeeds;
 use crate::kernel::{Kernel, Target};
 use crate::module::{self, Module};
 use crate::policy::Severity;
 pub use crate::report::failed;
-use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry};
+use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry};
 use crate::rpm::package::Package;
-use crate::verdict::{BaseSet, Cause, Causes, Verdict};
+use crate::verdict::{BaseSet, Cause, Causes, Kind, Verdict};
 pub(crate) use batches::Batches;
 
 /// Is told how many modules there are and how many are judged.
@@ -40,8 +40,10 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
 pub struct Evaluator {
     kernels: Vec<Kernel>,
     entries: Vec<KernelEntry>,
-    /// The root of each, by its id.
-    homes: Vec<ModulesRoot>,
+    /// The root that each boots with, by its id; none of one that was only named.
+    homes: Vec<Option<ModulesRoot>>,
+    /// Kernels that no module can be held against: their ids come behind the others'.
+    unreadable: Vec<KernelEntry>,
     causes: Causes,
     observer: Option<Box<dyn Observer>>,
     /// What this machine needs; none where it is not this machine's root.
@@ -157,25 +159,58 @@ impl Evaluator {
         let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
         entry.source = source;
         entry.package = package.map(str::to_owned);
-        self.insert(kernel, entry, ModulesRoot::Root)
+        if let Some(package) = package {
+            entry.role_reason = format!("it comes with {package}");
+        }
+        self.insert(kernel, entry, None)
     }
 
     /// Adds a kernel that the root can boot.
     pub(crate) fn add_installed(&mut self, installed: InstalledKernel) -> usize {
+        let fault = installed.fault().map(UnbootableEntry::from);
         let InstalledKernel {
             kernel,
             bootable,
             stale,
+            role,
             ..
         } = installed;
         let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
         entry.source = bootable.path.display().to_string();
         entry.default = bootable.is_default();
+        entry.role = role.role;
+        entry.role_reason = role.reason;
         entry.stale = stale.as_ref().map(Into::into);
-        self.insert(kernel, entry, bootable.home)
+        entry.unbootable = fault;
+        self.insert(kernel, entry, Some(bootable.home))
     }
 
-    fn insert(&mut self, kernel: Kernel, entry: KernelEntry, home: ModulesRoot) -> usize {
+    /// Adds a kernel whose image cannot be read. It is the last to be added.
+    pub(crate) fn add_unreadable(&mut self, image: &UnreadableImage) {
+        self.unreadable.push(report::unreadable_kernel(image));
+    }
+
+    /// What is wrong with the kernels themselves: images that cannot boot, and copies of
+    /// another build than their release's own image. No kernel is added after this.
+    pub(crate) fn kernel_findings(&mut self) -> Vec<ModuleEntry> {
+        for mut entry in self.unreadable.drain(..) {
+            entry.id = self.entries.len();
+            self.entries.push(entry);
+        }
+        let found = self.entries.iter().filter_map(|entry| {
+            let (kind, path) = match &entry.unbootable {
+                Some(fault) => (Kind::Unbootable, &fault.path),
+                None => (
+                    Kind::StaleCopy,
+                    entry.stale.as_ref().map(|_| &entry.source)?,
+                ),
+            };
+            Some(report::kernel_finding(kind, path.clone(), entry))
+        });
+        found.collect()
+    }
+
+    fn insert(&mut self, kernel: Kernel, entry: KernelEntry, home: Option<ModulesRoot>) -> usize {
         let same = self.entries.iter_mut().find(|known| {
             known.target == Target::NextBoot
                 && entry.target == Target::NextBoot
@@ -187,6 +222,10 @@ impl Evaluator {
         });
         if let Some(same) = same {
             same.default |= entry.default;
+            if entry.role > same.role {
+                same.role = entry.role;
+                same.role_reason = entry.role_reason;
+            }
             if same.source != entry.source {
                 same.same_kernel_paths.push(entry.source);
             }
@@ -205,7 +244,15 @@ impl Evaluator {
 
     /// The root whose modules a kernel uses.
     pub(crate) fn home(&self, id: usize) -> &ModulesRoot {
-        self.homes.get(id).unwrap_or(&ModulesRoot::Root)
+        let home = self.homes.get(id).and_then(Option::as_ref);
+        home.unwrap_or(&ModulesRoot::Root)
+    }
+
+    /// True of the running kernel, and of one that the root can boot.
+    pub(crate) fn is_installed(&self, id: usize) -> bool {
+        let entry = self.entries.get(id);
+        entry.is_some_and(|entry| entry.target == Target::Running)
+            || self.homes.get(id).is_some_and(Option::is_some)
     }
 
     /// What reports say of the kernels, by id.

@@ -68,10 +68,28 @@ pub(crate) fn rules(report: &Report) -> Vec<(String, RuleText)> {
             "Rebuild the module against this kernel.",
         ),
         (
-            Kind::Missing,
+            Kind::NoModules,
             Severity::Block,
             "The kernel has no modules.",
             "Reinstall the package that holds the kernel's modules, or boot another kernel.",
+        ),
+        (
+            Kind::Unbootable,
+            Severity::Block,
+            "The kernel's image, or an initrd of it, is not there or damaged.",
+            "Make it anew, or boot another kernel.",
+        ),
+        (
+            Kind::StaleCopy,
+            Severity::Warn,
+            "The kernel's image is a copy of an older build.",
+            "Make the copy anew.",
+        ),
+        (
+            Kind::DriverLost,
+            Severity::Warn,
+            "The kernel has no such module, which this machine uses.",
+            "Install the module for this kernel, or boot the kernel that has it.",
         ),
         (
             Kind::Unknown,

@@ -9,6 +9,7 @@ use btf_guard_protocol::override_source::Override;
 use btf_guard_sysroot::counters;
 
 use super::{KernelEntry, ModuleEntry, Report, VerdictEntry};
+use crate::boot::TargetRole;
 use crate::policy::{self, Policy, Provenance, Rule, Severity, Subject};
 
 /// What is known of a package besides its name.
@@ -58,6 +59,7 @@ impl<'p> Rating<'p> {
         counts: &dyn Fn(&Rule) -> bool,
     ) {
         for module in modules {
+            cap_by_role(module, kernels);
             let mut verdicts = std::mem::take(&mut module.verdicts);
             for verdict in &mut verdicts {
                 let (severity, rule) = self.severity(module, verdict, kernels, counts);
@@ -150,4 +152,34 @@ impl<'p> Rating<'p> {
 fn worst(modules: &[ModuleEntry]) -> Severity {
     let severities = modules.iter().map(ModuleEntry::severity);
     severities.max().unwrap_or(Severity::None)
+}
+
+/// The most that each verdict can come to by the part that its kernel plays. What
+/// another target of its release takes is no reason to stop a transaction, unless what
+/// boots by default refuses it.
+fn cap_by_role(module: &mut ModuleEntry, kernels: &[KernelEntry]) {
+    let is_loaded = |verdict: &VerdictEntry| {
+        let kernel = kernels.get(verdict.kernel)?;
+        let counts = matches!(
+            kernel.role,
+            TargetRole::Default | TargetRole::Entry | TargetRole::Unlisted
+        );
+        (counts && verdict.verdict.is_loaded()).then_some(&kernel.release)
+    };
+    let is_about_kernel = module.is_about_kernel();
+    let taken_by: Vec<_> = module.verdicts.iter().filter_map(is_loaded).collect();
+    for verdict in &mut module.verdicts {
+        let Some(kernel) = kernels.get(verdict.kernel) else {
+            continue;
+        };
+        verdict.cap(match kernel.role {
+            TargetRole::Running | TargetRole::Default => Severity::Block,
+            TargetRole::Unlisted if is_about_kernel => Severity::Info,
+            TargetRole::Entry if !is_about_kernel && !taken_by.contains(&&kernel.release) => {
+                Severity::Block
+            }
+            TargetRole::Entry | TargetRole::Unlisted => Severity::Warn,
+            TargetRole::Rescue | TargetRole::Foreign => Severity::Info,
+        });
+    }
 }

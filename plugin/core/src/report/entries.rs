@@ -2,9 +2,11 @@
 //! What the entries of a report are made from, and what it counts of them.
 
 use super::{
-    BaseEntry, BtfEntry, FeaturesEntry, KernelEntry, ModuleEntry, StaleEntry, Summary, VerdictEntry,
+    BaseEntry, BtfEntry, FeaturesEntry, KernelEntry, ModuleEntry, StaleEntry, Summary,
+    UnbootableEntry, VerdictEntry,
 };
-use crate::boot::inventory::Stale;
+use crate::boot::inventory::{Stale, UnreadableImage};
+use crate::boot::{BootProblem, TargetRole};
 use crate::kernel::{Kernel, KernelSource, Target};
 use crate::module::Module;
 use crate::policy::{self, Severity};
@@ -31,8 +33,17 @@ pub(crate) fn kernel_entry(id: usize, kernel: &Kernel) -> KernelEntry {
             KernelSource::Running => "running".to_owned(),
             KernelSource::File(path) => path.display().to_string(),
         },
+        role: match kernel.moment {
+            Target::Running => TargetRole::Running,
+            Target::NextBoot => TargetRole::Default,
+        },
+        role_reason: match kernel.moment {
+            Target::Running => "it runs now".to_owned(),
+            Target::NextBoot => "it was asked for".to_owned(),
+        },
         default: false,
         stale: None,
+        unbootable: None,
         same_kernel_paths: Vec::new(),
         package: None,
         base: (!kernel.base.is_none()).then(|| BaseEntry {
@@ -51,6 +62,43 @@ pub(crate) fn kernel_entry(id: usize, kernel: &Kernel) -> KernelEntry {
         config: kernel.config.source.clone(),
         modules_checked: 0,
         names_machine: kernel.target.is_some(),
+    }
+}
+
+/// The entry of a kernel whose image cannot be read.
+pub(crate) fn unreadable_kernel(image: &UnreadableImage) -> KernelEntry {
+    let fault = UnbootableEntry::from(&image.fault);
+    KernelEntry {
+        id: 0,
+        release: image.bootable.release.clone(),
+        build: None,
+        target: Target::NextBoot,
+        source: image.bootable.path.display().to_string(),
+        role: image.role.role,
+        role_reason: image.role.reason.clone(),
+        default: image.bootable.is_default(),
+        stale: None,
+        unbootable: Some(UnbootableEntry {
+            fix_command: image.mend.clone(),
+            ..fault
+        }),
+        same_kernel_paths: Vec::new(),
+        package: None,
+        base: None,
+        features: FeaturesEntry::default(),
+        config: None,
+        modules_checked: 0,
+        names_machine: false,
+    }
+}
+
+impl From<&BootProblem> for UnbootableEntry {
+    fn from(fault: &BootProblem) -> Self {
+        Self {
+            path: fault.path.display().to_string(),
+            why: fault.fault.clone(),
+            fix_command: None,
+        }
     }
 }
 
@@ -74,38 +122,48 @@ pub(crate) fn module_entry(path: String, package: Option<String>, module: &Modul
     }
 }
 
-/// The entry of a kernel's module directory that is gone or empty.
-pub(crate) fn missing_modules(path: String, kernel: &KernelEntry) -> ModuleEntry {
-    let missing = Verdict::Missing.into();
+/// The entry of what is wrong with a kernel itself: with its module directory or image
+/// at `path`.
+pub(crate) fn kernel_finding(kind: Kind, path: String, kernel: &KernelEntry) -> ModuleEntry {
+    let severity = policy::built_in(kernel.target, kind);
     ModuleEntry {
         path,
         release: kernel.release.clone(),
         in_tree: true,
-        verdicts: vec![verdict_entry(kernel.id, kernel.target, missing)],
+        verdicts: vec![bare_verdict(kernel.id, kind, severity)],
         names_machine: true,
         ..ModuleEntry::default()
     }
 }
 
-/// The entry of a judgement by the kernel `id`, rated by the default policy.
-pub(crate) fn verdict_entry(id: usize, target: Target, judgement: Judgement) -> VerdictEntry {
-    let mut entry = VerdictEntry {
-        kernel: id,
-        verdict: Kind::from(&judgement.verdict),
+fn bare_verdict(kernel: usize, verdict: Kind, severity: Severity) -> VerdictEntry {
+    VerdictEntry {
+        kernel,
+        verdict,
+        severity,
+        max_severity: Severity::Block,
         cause: None,
         errno: None,
         reason: None,
         log: Vec::new(),
         evidence: Vec::new(),
-        severity: policy::severity(&judgement, target),
-        assumed: judgement.assumed,
-        notes: judgement.notes,
-        max_severity: Severity::Block,
+        assumed: Vec::new(),
+        notes: Vec::new(),
         rule: None,
         preexisting: false,
+    }
+}
+
+/// The entry of a judgement by the kernel `id`, rated by the default policy.
+pub(crate) fn verdict_entry(id: usize, target: Target, judgement: Judgement) -> VerdictEntry {
+    let severity = policy::severity(&judgement, target);
+    let mut entry = VerdictEntry {
+        assumed: judgement.assumed,
+        notes: judgement.notes,
+        ..bare_verdict(id, Kind::from(&judgement.verdict), severity)
     };
     match judgement.verdict {
-        Verdict::Loads | Verdict::Missing => {}
+        Verdict::Loads => {}
         Verdict::LoadsNoBtf { why } => entry.reason = Some(Reason::NoBtf(why)),
         Verdict::BtfDiscarded(refusal) | Verdict::Refused(refusal) => {
             entry.cause = Some(refusal.cause());
@@ -133,7 +191,7 @@ pub(crate) fn count(
         *of(summary, verdict.verdict) += 1;
         worst = worst.max(Some(verdict.severity));
     }
-    if !module.is_directory() && worst.is_some() {
+    if !module.is_about_kernel() && worst.is_some() {
         summary.modules += 1;
     }
     worst
@@ -146,7 +204,10 @@ fn of(summary: &mut Summary, kind: Kind) -> &mut usize {
         Kind::BtfDiscarded => &mut summary.btf_discarded,
         Kind::BtfWrong => &mut summary.btf_wrong,
         Kind::Refused => &mut summary.refused,
-        Kind::Missing => &mut summary.missing,
+        Kind::NoModules => &mut summary.no_modules,
+        Kind::Unbootable => &mut summary.unbootable,
+        Kind::StaleCopy => &mut summary.stale_copy,
+        Kind::DriverLost => &mut summary.driver_lost,
         Kind::Unknown => &mut summary.unknown,
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::boot::TargetRole;
 use btf_guard_btf::features::Features;
 use btf_guard_btf::{Base, BtfRule, BtfSection, LogFormat, TypeInfo, VerifyError};
 
@@ -21,8 +22,14 @@ pub(crate) fn kernel(id: usize, target: Target) -> KernelEntry {
             Target::Running => "running".into(),
             Target::NextBoot => format!("/boot/vmlinuz-{RELEASE}"),
         },
+        role: match target {
+            Target::Running => TargetRole::Running,
+            Target::NextBoot => TargetRole::Default,
+        },
+        role_reason: "by grub.cfg".into(),
         default: false,
         stale: None,
+        unbootable: None,
         same_kernel_paths: Vec::new(),
         package: None,
         base: Some(BaseEntry {

@@ -53,6 +53,12 @@ impl<'a> FindingGroup<'a> {
         first_distinct(packages, most)
     }
 
+    /// It is about the kernel's module directory or image, not about modules.
+    pub(crate) fn is_about_kernel(&self) -> bool {
+        self.first()
+            .is_some_and(|case| case.module.is_about_kernel())
+    }
+
     pub(crate) fn first(&self) -> Option<ModuleVerdict<'a>> {
         self.cases().next()
     }

@@ -151,7 +151,12 @@ fn problem(
             let details = format!("{name} relocates a distilled base");
             Some((LintRule::NoDistilledBase, details))
         }
-        Kind::Loads | Kind::LoadsNoBtf | Kind::Missing => None,
+        Kind::Loads
+        | Kind::LoadsNoBtf
+        | Kind::NoModules
+        | Kind::Unbootable
+        | Kind::StaleCopy
+        | Kind::DriverLost => None,
     }
 }
 
@@ -285,7 +290,6 @@ mod tests {
                 NOTHING,
                 Some(LintRule::BtfNotChecked),
             ),
-            (Verdict::Missing, NOTHING, None),
         ] {
             let found = told(verdict.clone(), change).map(|problem| problem.rule);
             assert_eq!(found, expected, "{verdict:?}");

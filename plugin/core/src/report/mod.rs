@@ -30,11 +30,14 @@ pub use crate::verdict::Kind;
 pub(crate) use apply_policy::Rating;
 pub use apply_policy::{PackageOrigin, Ruling};
 use btf_guard_protocol::plan::SCHEMA;
-pub(crate) use entries::{kernel_entry, missing_modules, module_entry, verdict_entry};
+pub(crate) use entries::{
+    kernel_entry, kernel_finding, module_entry, unreadable_kernel, verdict_entry,
+};
 pub(crate) use lint::problems;
 pub(crate) use model::{
     BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
-    KernelList, LintProblem, LintRule, ListedKernel, StaleEntry, Summary, Tally, VerdictEntry,
+    KernelList, LintProblem, LintRule, ListedKernel, StaleEntry, Summary, Tally, UnbootableEntry,
+    VerdictEntry,
 };
 pub use model::{ErrorEntry, ModuleEntry, Report, failed};
 
@@ -61,7 +64,7 @@ pub fn assemble(
     let mut worst = Severity::None;
     for module in &modules {
         worst = worst.max(count(&mut summary, module, |_| true).unwrap_or(Severity::None));
-        for verdict in module.verdicts.iter().filter(|_| !module.is_directory()) {
+        for verdict in module.verdicts.iter().filter(|_| !module.is_about_kernel()) {
             if let Some(kernel) = kernels.get_mut(verdict.kernel) {
                 kernel.modules_checked += 1;
             }

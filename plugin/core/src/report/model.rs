@@ -10,6 +10,7 @@ use std::fmt;
 use btf_guard_protocol::decision::Decision;
 use serde::{Deserialize, Serialize};
 
+use crate::boot::TargetRole;
 use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
@@ -75,9 +76,15 @@ pub struct KernelEntry {
     pub(crate) target: Target,
     /// `running`, or the path of its image.
     pub(crate) source: String,
+    /// What part it plays on the machine.
+    pub(crate) role: TargetRole,
+    /// What gives it that part.
+    pub(crate) role_reason: String,
     /// It is what boots when nobody chooses.
     pub(crate) default: bool,
     pub(crate) stale: Option<StaleEntry>,
+    /// Why it cannot boot; `null` where nothing is known to be wrong.
+    pub(crate) unbootable: Option<UnbootableEntry>,
     pub(crate) same_kernel_paths: Vec<String>,
     /// The package that its image is in, if it is not on the disk.
     pub(crate) package: Option<String>,
@@ -117,8 +124,18 @@ pub(crate) struct StaleEntry {
     pub(crate) fix_command: String,
 }
 
-/// What a kernel can do, as far as a report tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UnbootableEntry {
+    /// The file that is not there or damaged, or names one that is.
+    pub(crate) path: String,
+    /// What was expected there.
+    pub(crate) why: String,
+    /// The command that makes it anew, if one is known.
+    pub(crate) fix_command: Option<String>,
+}
+
+/// What a kernel can do, as far as a report tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FeaturesEntry {
     /// Number of BTF kinds it knows.
     pub(crate) kinds: u32,
@@ -136,7 +153,8 @@ pub struct ModuleEntry {
     /// The file; inside a package, the path it is installed under; inside an
     /// initrd, the initrd's, `!`, and the path in there.
     pub(crate) path: String,
-    /// The module's own name; empty where a whole module directory is meant.
+    /// The module's own name; empty where the kernel itself is meant, its module
+    /// directory or its image.
     pub(crate) name: String,
     /// The package it is in, if it is not on the disk.
     pub(crate) package: Option<String>,
@@ -175,7 +193,8 @@ pub(crate) struct VerdictEntry {
     /// The negative errno of a refusal; `null` also where a bug keeps the kernel
     /// from returning one.
     pub(crate) errno: Option<i32>,
-    /// Which rule decides, on what; `null` where the module simply loads or is missing.
+    /// Which rule decides, on what; `null` where the module simply loads, and of what is
+    /// wrong with the kernel itself.
     pub(crate) reason: Option<Reason>,
     /// What the kernel logs.
     pub(crate) log: Vec<String>,
@@ -204,7 +223,10 @@ pub(crate) struct Summary {
     pub(crate) btf_discarded: usize,
     pub(crate) btf_wrong: usize,
     pub(crate) refused: usize,
-    pub(crate) missing: usize,
+    pub(crate) no_modules: usize,
+    pub(crate) unbootable: usize,
+    pub(crate) stale_copy: usize,
+    pub(crate) driver_lost: usize,
     pub(crate) unknown: usize,
 }
 
@@ -317,8 +339,8 @@ impl ModuleEntry {
         severities.max().unwrap_or(Severity::None)
     }
 
-    /// It is a kernel's module directory, not a module.
-    pub(crate) fn is_directory(&self) -> bool {
+    /// It is a kernel's module directory or image, not a module.
+    pub(crate) fn is_about_kernel(&self) -> bool {
         self.name.is_empty()
     }
 }

@@ -53,9 +53,20 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
     };
     let kernel = kernel(entry);
     let count = finding.count();
-    if finding.kind == Kind::Missing {
-        let places: Vec<_> = finding.cases().map(|c| c.module.path.as_str()).collect();
-        return format!("{kernel} has no modules: {}", places.join(", "));
+    let places: Vec<_> = finding.cases().map(|c| c.module.path.as_str()).collect();
+    let place = places.join(", ");
+    match finding.kind {
+        Kind::NoModules => return format!("{kernel} has no modules: {place}"),
+        Kind::Unbootable => {
+            let why = entry.unbootable.as_ref().map_or("", |fault| &fault.why);
+            return format!("{kernel} cannot boot: {place}: {why}");
+        }
+        Kind::StaleCopy => return format!("{kernel} is a stale copy"),
+        Kind::DriverLost => {
+            let modules = counted(count, "module");
+            return format!("{kernel} lacks {modules} that this machine uses");
+        }
+        _ => {}
     }
     let in_initrd = |module: &&ModuleEntry| match finding.initrd {
         None => module.initrd.is_some(),
@@ -162,7 +173,7 @@ pub(crate) fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
 /// Why the verdict is what it is, in one line: what the kernel logs, or what tells.
 pub(crate) fn reason(verdict: &VerdictEntry) -> String {
     match (&verdict.reason, verdict.cause) {
-        (None, None) => "no modules".to_owned(),
+        (None, None) => verdict.verdict.to_string(),
         (Some(reason), None) => reason.to_string(),
         (_, Some(_)) if verdict.log.is_empty() => "without a word".to_owned(),
         (_, Some(_)) => verdict.log.join(" | "),
@@ -180,11 +191,24 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
     };
     let other = built_for(finding).filter(|theirs| Some(*theirs) != entry.release.as_deref());
     match (finding.kind, finding.cause, entry.target) {
-        (Kind::Missing, _, Target::Running) => {
+        (Kind::NoModules, _, Target::Running) => {
             "reboot into an installed kernel; until then no module can be loaded".into()
         }
-        (Kind::Missing, _, Target::NextBoot) => {
-            format!("reinstall the package that holds the modules of {release}")
+        (Kind::NoModules, _, Target::NextBoot) => {
+            format!(
+                "reinstall the package that holds the modules of {release}, or boot another kernel"
+            )
+        }
+        (Kind::Unbootable, ..) => {
+            let fault = entry.unbootable.as_ref();
+            match fault.and_then(|fault| fault.fix_command.as_deref()) {
+                Some(command) => format!("make it anew, with room enough on its disk: {command}"),
+                None => format!("reinstall the package of {name}, or boot another kernel"),
+            }
+        }
+        (Kind::StaleCopy, ..) => stale(entry),
+        (Kind::DriverLost, ..) => {
+            format!("install them for {release}, or keep booting the kernel that has them")
         }
         (Kind::Refused, Some(Cause::Architecture), _) => {
             "install the package that was built for this machine".into()

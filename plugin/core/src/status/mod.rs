@@ -153,6 +153,12 @@ impl Findings {
     }
 }
 
+fn why_unbootable(verdict: &VerdictEntry, kernel: &KernelEntry) -> Option<String> {
+    let fault = kernel.unbootable.as_ref();
+    let why = fault.map(|fault| fault.why.clone());
+    why.filter(|_| verdict.verdict == Kind::Unbootable)
+}
+
 /// What a finding is about: the same module before the same kernel.
 pub(crate) type About = (String, Target, String);
 
@@ -203,7 +209,9 @@ impl Finding {
             verdict: verdict.verdict,
             cause: verdict.cause,
             errno: verdict.errno,
-            log: verdict.first_line(),
+            log: verdict
+                .first_line()
+                .or_else(|| why_unbootable(verdict, kernel)),
             severity: verdict.severity,
             used_by_host: module.used_by_host.clone(),
             since: origin.time,

@@ -83,9 +83,13 @@ fn is_unchanged(scene: &StatusContext<'_>, finding: &Finding) -> Option<bool> {
     let image = match finding.kernel.target {
         Target::Running if finding.kernel.boot != scene.boot => return None,
         Target::Running => None,
-        Target::NextBoot => Some(FileId::of(Path::new(&finding.kernel.source)).ok()?),
+        Target::NextBoot => match FileId::of(Path::new(&finding.kernel.source)) {
+            Ok(image) => Some(image),
+            Err(_) if finding.verdict == Kind::Unbootable => None,
+            Err(_) => return None,
+        },
     };
-    if finding.verdict == Kind::Missing {
+    if finding.verdict == Kind::NoModules {
         let found = module_tree::walk(Path::new(&finding.module), scene.root);
         return found.modules.is_empty().then_some(true);
     }
@@ -177,6 +181,7 @@ pub(crate) fn stamp(finding: &Finding, time: u64) -> Option<JudgedFiles> {
         module: stamp(finding.file())?,
         image: match finding.kernel.source.as_str() {
             "running" => None,
+            image if finding.verdict == Kind::Unbootable && !Path::new(image).exists() => None,
             image => Some(stamp(image)?),
         },
     })

@@ -50,7 +50,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
     use crate::kernel::Target;
-    use crate::report::{fixtures, missing_modules};
+    use crate::report::{Kind, fixtures, kernel_finding};
     use btf_guard_protocol::caller::Who;
     use btf_guard_protocol::event::SCHEMA;
     use btf_guard_protocol::plan::Stage;
@@ -60,7 +60,7 @@ mod tests {
 
     fn event() -> Event {
         let kernel = fixtures::kernel(0, Target::NextBoot);
-        let gone = missing_modules("/lib/modules/6.1".to_owned(), &kernel);
+        let gone = kernel_finding(Kind::NoModules, "/lib/modules/6.1".to_owned(), &kernel);
         let report = fixtures::report(vec![kernel], vec![gone]);
         Event {
             schema: SCHEMA,

@@ -58,7 +58,10 @@ fn headline(key: &LineKey<'_>, count: usize) -> String {
     let modules = wording::counted(count, "module") + &place.unwrap_or_default();
     let load = if count == 1 { "loads" } else { "load" };
     match verdict {
-        Kind::Missing => format!("{kernel} has no modules"),
+        Kind::NoModules => format!("{kernel} has no modules"),
+        Kind::Unbootable => format!("{kernel} cannot boot"),
+        Kind::StaleCopy => format!("{kernel} is a stale copy"),
+        Kind::DriverLost => format!("{kernel} lacks {modules} that this machine uses"),
         Kind::Refused => format!("{modules} will not load on {kernel}"),
         Kind::BtfDiscarded => format!("{modules} {load} on {kernel} without types"),
         Kind::BtfWrong => format!("{modules} {load} on {kernel} with wrong types"),
@@ -91,7 +94,11 @@ pub fn standing_text(findings: &Findings, now: u64) -> String {
         }
         if let Some(first) = group.first() {
             if let Some(log) = &first.log {
-                text.line(format!("  {}: {log}", first.name));
+                let about = match first.name.as_str() {
+                    "" => first.file(),
+                    name => name,
+                };
+                text.line(format!("  {about}: {log}"));
             }
             let (ago, client) = (ago(now.saturating_sub(first.since)), &first.client);
             text.line(format!("  found {ago} ago, by {client}"));

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::fs_view::FsView;
 use super::located::{LocatedModule, ModuleLocation};
-use crate::boot::inventory::{InstalledKernel, Inventory};
-use crate::boot::{Bootable, ModulesRoot};
+use crate::boot::ModulesRoot;
+use crate::boot::inventory::{InstalledKernel, Inventory, UnreadableImage};
 use crate::evaluate::Evaluator;
 use crate::kernel::Kernel;
 use crate::module::{self, Module, name_of_file};
@@ -65,21 +65,19 @@ pub(crate) fn kernels<'i>(
     inventory: &'i Inventory,
     release: &str,
 ) -> impl Iterator<Item = &'i InstalledKernel> {
-    inventory.kernels.iter().filter(move |installed| {
+    inventory.targets().filter(move |installed| {
         installed.kernel.release.as_deref() == Some(release)
             && installed.bootable.home == ModulesRoot::Root
     })
 }
 
-/// The images that cannot be read and, by their names, are of a release; each
-/// with the reason.
+/// The images that cannot be read and, by their names, are of a release.
 pub(crate) fn unreadable<'i>(
     inventory: &'i Inventory,
     release: &str,
-) -> impl Iterator<Item = (&'i Bootable, &'i String)> {
+) -> impl Iterator<Item = &'i UnreadableImage> {
     let all = inventory.unreadable.iter();
-    let own = move |(image, _): &&(Bootable, String)| image.release.as_deref() == Some(release);
-    all.filter(own).map(|(image, why)| (image, why))
+    all.filter(move |image| image.bootable.release.as_deref() == Some(release))
 }
 
 /// How a module fared before the transaction.
@@ -111,7 +109,7 @@ impl<'a> Before<'a> {
         Self {
             by_name: named.collect(),
             kernels: kernels(inventory, release).map(|i| &i.kernel).collect(),
-            unreadable: unreadable.map(|(image, why)| format!("{}: {why}", image.path.display())),
+            unreadable: unreadable.map(|image| image.fault.to_string()),
             root,
             dir: tree.as_ref().and_then(|tree| root.inside(&tree.dir)),
         }

@@ -14,7 +14,7 @@ use btf_guard_sysroot::file_role::{Role, is_module_name};
 use btf_guard_sysroot::module_tree::{self, ModuleFile, ReleaseTree};
 
 use crate::boot::inventory::InstalledKernel;
-use crate::boot::{BootMethod, ModulesRoot};
+use crate::boot::{BootMethod, ModulesRoot, TargetRole};
 use crate::rpm::kernel_files::KernelFiles;
 use crate::rpm::package::Package;
 
@@ -83,7 +83,7 @@ impl Change {
     /// Where the transaction brings an image, the copies on the disk are taken
     /// to follow it: scriptlets refresh them. They do so too where that image
     /// cannot be read here; and where the image goes from which they were made,
-    /// they go with it.
+    /// they go with it: what a scriptlet has copied, another one removes.
     pub(crate) fn kernels_that_stay<'k>(
         &self,
         release: &str,
@@ -97,14 +97,23 @@ impl Change {
             let inside = root.inside(&kernel.bootable.path);
             inside.is_some_and(|inside| self.erased_images.contains(&normal(&inside)))
         };
-        let stay: Vec<&InstalledKernel> = on_disk
+        let (going, staying): (Vec<_>, Vec<_>) = on_disk
             .iter()
             .filter(|kernel| {
                 kernel.kernel.release.as_deref() == Some(release)
                     && kernel.bootable.home == ModulesRoot::Root
-                    && !goes(kernel)
+                    && kernel.role.role != TargetRole::Foreign
             })
-            .collect();
+            .partition(|kernel| goes(kernel));
+        let is_copy = |kernel: &&InstalledKernel| {
+            let mut all = going.iter();
+            all.any(|gone| {
+                (&gone.kernel.build, gone.kernel.sha256())
+                    == (&kernel.kernel.build, kernel.kernel.sha256())
+            })
+        };
+        let mut stay = staying;
+        stay.retain(|kernel| !is_copy(kernel));
         let is_own = |kernel: &&InstalledKernel| {
             let mut ways = kernel.bootable.via.iter().map(|via| via.way);
             ways.any(|way| matches!(way, BootMethod::ModuleDir | BootMethod::Boot))

@@ -18,10 +18,9 @@ use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
 use super::baseline;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
-use crate::boot::inventory::{Inventory, InventorySearch};
+use crate::boot::inventory::{Inventory, InventorySearch, UnreadableImage};
 use crate::boot::{self, Bootable};
-use crate::evaluate::failed;
-use crate::report::ErrorEntry;
+use crate::report::ModuleEntry;
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
 /// reported is marked as known.
@@ -47,8 +46,9 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let changed = trees.iter().filter(|tree| tree.changed.contains(&true));
     let mut releases: BTreeSet<String> = changed.map(|tree| tree.tree.release.clone()).collect();
     releases.extend(lost.iter().cloned());
+    let kernels = changed_kernels(&search, &found, since);
     if own.is_none() {
-        releases.extend(changed_kernels(&search, &found, since));
+        releases.extend(kernels.iter().cloned());
     }
     let inventory = match own.is_some() || releases.is_subset(&expected) {
         true => inventory,
@@ -56,9 +56,12 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     };
     let mut disk = Disk {
         since,
-        evaluation: Evaluation::new(scene, broken(&inventory, plan, since)),
+        evaluation: Evaluation::new(scene, Vec::new()),
         inventory: &inventory,
     };
+    for image in broken(&inventory, plan, since) {
+        disk.evaluation.evaluator.add_unreadable(image);
+    }
     let mut modules = Vec::new();
     for release in &releases {
         let mut all = trees.iter();
@@ -70,10 +73,21 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     }
     modules.extend(disk.evaluation.run_jobs());
     let Evaluation {
-        evaluator,
+        mut evaluator,
         mut errors,
         ..
     } = disk.evaluation;
+    // A copy is stale anew where some kernel of its release has changed.
+    let is_new = |module: &ModuleEntry| {
+        let release = module.release.as_ref();
+        release.is_none_or(|release| kernels.contains(release))
+    };
+    let found = evaluator.kernel_findings().into_iter().filter(is_new);
+    modules.extend(found.map(|module| {
+        let release = module.release.clone().unwrap_or_default();
+        let location = ModuleLocation::new(&release, Path::new(""));
+        LocatedModule { location, module }
+    }));
     let reported: BTreeSet<&str> = plan.reported_keys.iter().map(String::as_str).collect();
     errors.retain(|error| !reported.contains(error_key(error).as_str()));
     let kernels = evaluator.into_entries();
@@ -145,12 +159,14 @@ fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
 
 /// Images that the transaction has left behind, or that by their names are of the
 /// plan's release, and that cannot be read: they will not boot.
-fn broken(inventory: &Inventory, plan: &Plan, since: Since) -> Vec<ErrorEntry> {
-    let own = |image: &Bootable| plan.release.is_none() || image.release == plan.release;
-    let all = inventory.unreadable.iter();
-    all.filter(|(image, _)| own(image) && since.changed_kernel(image))
-        .map(|(image, why)| failed(image.path.display().to_string(), why))
-        .collect()
+fn broken<'i>(
+    inventory: &'i Inventory,
+    plan: &Plan,
+    since: Since,
+) -> impl Iterator<Item = &'i UnreadableImage> {
+    let is_own = |image: &Bootable| plan.release.is_none() || image.release == plan.release;
+    let all = inventory.unreadable_targets();
+    all.filter(move |image| is_own(&image.bootable) && since.changed_kernel(&image.bootable))
 }
 
 /// The modules of one release, and which of them have changed.

@@ -13,11 +13,9 @@ use super::baseline;
 use super::fs_view::{Change, FsView, Transaction, WeakUpdate};
 use super::located::{LocatedModule, ModuleLocation, entries};
 use super::scene::{Evaluated, Evaluation, Scene};
-use crate::boot::inventory::{Inventory, InventorySearch};
+use crate::boot::inventory::{Inventory, InventorySearch, UnreadableImage};
 use crate::evaluate::{failed, package};
-use crate::kernel::Target;
-use crate::policy::Severity;
-use crate::report::{ErrorEntry, KernelEntry, ModuleEntry, PackageOrigin};
+use crate::report::{ErrorEntry, ModuleEntry, PackageOrigin};
 use crate::rpm::kernel_files::PackagedModule;
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
@@ -46,7 +44,6 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
     let policy = scene.governed.rating(known(plan, &transaction));
     policy.rate(entries(&mut modules), evaluator.entries());
     baseline::mark_preexisting(&mut modules, &evaluator, &inventory, &view);
-    cap_non_default_kernels(&mut modules, evaluator.entries());
     Evaluated {
         modules,
         errors,
@@ -201,9 +198,9 @@ impl<'a> Planned<'a> {
             return;
         }
         // Where another kernel takes its place, a damaged image is another matter.
-        for (image, why) in baseline::unreadable(self.inventory, release) {
-            let path = image.path.display().to_string();
-            self.evaluation.errors.push(failed(path, why));
+        for UnreadableImage { fault, .. } in baseline::unreadable(self.inventory, release) {
+            let path = fault.path.display().to_string();
+            self.evaluation.errors.push(failed(path, &fault.fault));
         }
     }
 
@@ -352,23 +349,6 @@ impl<'a> Planned<'a> {
             missing.extend(self.evaluation.missing(release, &ids));
         }
         missing
-    }
-}
-
-/// A module that one kernel of its release refuses and another takes is no reason
-/// to stop a transaction, unless the one that refuses it is what boots.
-fn cap_non_default_kernels(modules: &mut [LocatedModule], kernels: &[KernelEntry]) {
-    for located in modules {
-        let is_booted = |kernel: &&KernelEntry| kernel.target == Target::NextBoot;
-        let boots = |id: usize| kernels.get(id).filter(is_booted);
-        let verdicts = &mut located.module.verdicts;
-        let mut all = verdicts.iter();
-        let taken = all.any(|v| v.verdict.is_loaded() && boots(v.kernel).is_some());
-        for verdict in verdicts.iter_mut().filter(|_| taken) {
-            if boots(verdict.kernel).is_some_and(|kernel| !kernel.default) {
-                verdict.cap(Severity::Warn);
-            }
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::kernel::Kernel;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
 use crate::report::{self, ErrorEntry, KernelEntry, PackageOrigin};
-use crate::verdict::Causes;
+use crate::verdict::{Causes, Kind};
 
 /// Where a transaction takes place.
 pub struct Scene<'a> {
@@ -124,7 +124,11 @@ impl<'a> Evaluation<'a> {
         entries
             .map(|entry| LocatedModule {
                 location: ModuleLocation::new(release, Path::new("")),
-                module: report::missing_modules(format!("/lib/modules/{release}"), entry),
+                module: report::kernel_finding(
+                    Kind::NoModules,
+                    format!("/lib/modules/{release}"),
+                    entry,
+                ),
             })
             .collect()
     }

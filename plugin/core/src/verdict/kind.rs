@@ -21,21 +21,31 @@ pub enum Kind {
     BtfWrong,
     /// [`Verdict::Refused`].
     Refused,
-    /// [`Verdict::Missing`].
-    Missing,
+    /// The release of the kernel has no module on the disk.
+    NoModules,
+    /// Its image, or an initrd that it is booted with, is not there or damaged.
+    Unbootable,
+    /// Its image is a copy of another build than the release's own image is.
+    StaleCopy,
+    /// A module that this machine uses is there for the kernel that boots by default
+    /// before a transaction, and not for the one that does after it.
+    DriverLost,
     /// [`Verdict::Unknown`].
     Unknown,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Loads,
         Self::LoadsNoBtf,
         Self::BtfDiscarded,
         Self::BtfWrong,
         Self::Refused,
-        Self::Missing,
+        Self::NoModules,
+        Self::Unbootable,
+        Self::StaleCopy,
+        Self::DriverLost,
         Self::Unknown,
     ];
 
@@ -47,7 +57,10 @@ impl Kind {
             Self::BtfDiscarded => "btf-discarded",
             Self::BtfWrong => "btf-wrong",
             Self::Refused => "refused",
-            Self::Missing => "missing",
+            Self::NoModules => "no-modules",
+            Self::Unbootable => "unbootable",
+            Self::StaleCopy => "stale-copy",
+            Self::DriverLost => "driver-lost",
             Self::Unknown => "unknown",
         }
     }
@@ -75,7 +88,6 @@ impl From<&Verdict> for Kind {
             Verdict::BtfDiscarded(_) => Self::BtfDiscarded,
             Verdict::BtfWrong { .. } => Self::BtfWrong,
             Verdict::Refused(_) => Self::Refused,
-            Verdict::Missing => Self::Missing,
             Verdict::Unknown { .. } => Self::Unknown,
         }
     }

@@ -39,8 +39,6 @@ pub enum Verdict {
     },
     /// The kernel will not load it.
     Refused(Refusal),
-    /// The running kernel's module directory is gone.
-    Missing,
     /// It cannot be known.
     Unknown {
         /// Why not.

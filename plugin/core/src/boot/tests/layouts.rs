@@ -50,7 +50,7 @@ fn kernel_install_and_systemd_boot() {
         assert_eq!(via.line, Some(7));
         assert_eq!(via.options.as_deref(), Some("root=UUID=1 ro"));
         assert_eq!(via.title.as_deref(), Some("Debian GNU/Linux 13 (trixie)"));
-        assert!(!via.other_system && via.is_linux);
+        assert!(via.foreign.is_none() && via.is_linux);
         let initrds: Vec<String> = via.initrds.iter().map(|i| place.inside(i)).collect();
         assert_eq!(initrds, [format!("/{esp}/id/6.12.9/initrd.img")]);
 
@@ -65,7 +65,7 @@ fn kernel_install_and_systemd_boot() {
         assert!(place.kernels().last().unwrap().contains("Entry*"));
 
         place.file("etc/machine-id", "fedcba9876543210fedcba9876543210\n");
-        assert!(last_via(&place).other_system);
+        assert!(last_via(&place).foreign.is_some());
     }
 }
 

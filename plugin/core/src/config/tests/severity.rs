@@ -68,7 +68,7 @@ fn a_rule_is_about_what_it_names() {
         ("release = '6.12.*-default'", true),
         ("release = '6.4.*'", false),
         ("verdict = 'refused'", true),
-        ("verdict = ['missing', 'unknown']", false),
+        ("verdict = ['no-modules', 'unknown']", false),
         ("moment = 'boot'", true),
         ("moment = 'now'", false),
         ("expires = '2026-11-25'", true),

@@ -7,7 +7,7 @@ use btf_guard_protocol::plan::SCHEMA;
 
 use super::style::StyledText;
 use crate::boot::inventory::{InstalledKernel, Inventory};
-use crate::boot::{BootDefault, BootMethod};
+use crate::boot::{BootDefault, BootMethod, TargetRole};
 use crate::kernel::Kernel;
 use crate::report::{
     BootDefaultEntry, BootPathEntry, KernelEntry, KernelList, ListedKernel, failed, kernel_entry,
@@ -17,6 +17,8 @@ fn listed(id: usize, installed: &InstalledKernel, running: Option<&Kernel>) -> L
     let mut entry = kernel_entry(id, &installed.kernel);
     entry.source = installed.bootable.path.display().to_string();
     entry.default = installed.bootable.is_default();
+    entry.role = installed.role.role;
+    entry.role_reason.clone_from(&installed.role.reason);
     entry.stale = installed.stale.as_ref().map(Into::into);
     let via = installed.bootable.via.iter().map(|via| BootPathEntry {
         method: word(via.way).to_owned(),
@@ -53,6 +55,17 @@ fn without_image(entry: KernelEntry, module_dir: Option<&Path>) -> ListedKernel 
     }
 }
 
+fn role_word(role: TargetRole) -> &'static str {
+    match role {
+        TargetRole::Foreign => "foreign",
+        TargetRole::Unlisted => "unlisted",
+        TargetRole::Rescue => "rescue",
+        TargetRole::Entry => "entry",
+        TargetRole::Default => "default",
+        TargetRole::Running => "running",
+    }
+}
+
 fn word(way: BootMethod) -> &'static str {
     match way {
         BootMethod::ModuleDir => "module-dir",
@@ -86,7 +99,7 @@ pub fn kernel_list(inventory: &Inventory, running: Option<(&Kernel, Option<&Path
         boot_default: BootDefaultEntry { known, reason },
         errors: inventory
             .troubles()
-            .map(|(path, error)| failed(path.display().to_string(), &error))
+            .map(|problem| failed(problem.path.display().to_string(), &problem.fault))
             .collect(),
     }
 }
@@ -111,6 +124,10 @@ pub fn kernels_text(list: &KernelList) -> String {
         });
         let mut line = |label: &str, value: &str| text.line(format!("  {label:<8} {value}"));
         line("image", &entry.source);
+        line(
+            "role",
+            &format!("{}: {}", role_word(entry.role), entry.role_reason),
+        );
         if let Some(build) = &entry.build {
             line("build", build);
         }

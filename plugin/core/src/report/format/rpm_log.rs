@@ -10,7 +10,6 @@ use btf_guard_protocol::terminal::escape;
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, findings};
 use crate::report::{Report, wording};
-use crate::verdict::Kind;
 
 /// Findings that get lines of their own.
 const FINDINGS: usize = 3;
@@ -51,7 +50,7 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
             _ => format!("btf-guard: {after}, {headline}"),
         });
         lines.say(format!("  help: {}", wording::help(finding, report)));
-        if finding.kind == Kind::Missing {
+        if finding.is_about_kernel() {
             continue;
         }
         let names = finding.cases().map(|case| case.module.name.as_str());

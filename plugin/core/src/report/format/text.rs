@@ -63,7 +63,7 @@ fn add_finding(finding: &FindingGroup<'_>, report: &Report, detail: Detail, text
     if finding.kind != Kind::Unknown {
         text.remark("help", wording::help(finding, report));
     }
-    if finding.kind == Kind::Missing {
+    if finding.is_about_kernel() {
         return text.line("");
     }
     if let Some(needed) = wording::needed(finding.used_by_host(), detail.most(NAMES)) {

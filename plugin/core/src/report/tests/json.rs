@@ -20,7 +20,8 @@ fn the_schema_of_the_json() {
         {"present": true, "distilled": false, "bytes": 5210, "built_for": null});
     let summary = serde_json::json!(
         {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
-         "btf-wrong": 0, "refused": 1, "missing": 0, "unknown": 0});
+         "btf-wrong": 0, "refused": 1, "no-modules": 0, "unbootable": 0,
+         "stale-copy": 0, "driver-lost": 0, "unknown": 0});
     let subject = serde_json::json!(
         {"id": 114893, "kind": "STRUCT", "name": "aegis_block", "size_or_type": 392,
          "vlen": 17, "kind_flag": false, "words": [], "parameters": []});
@@ -31,6 +32,7 @@ fn the_schema_of_the_json() {
             "kernels": [{
                 "id": 0, "release": "6.18.15-cloud", "build": "#1 SMP 2026-03-01",
                 "target": "boot", "source": "/boot/vmlinuz-6.18.15-cloud", "default": false,
+                "role": "default", "role_reason": "by grub.cfg", "unbootable": null,
                 "stale": null, "same_kernel_paths": [], "package": null,
                 "base": {"types": 114822, "strings": 2092587, "sha256": "5".repeat(64)},
                 "features": {"kinds": 20, "distilled_base": true,

@@ -100,7 +100,11 @@ fn findings_speak_of_what_they_are() {
     let bug = serde_json::to_value(judged(&running, Verdict::Refused(bug()))).unwrap();
     assert_eq!(bug["errno"], serde_json::Value::Null);
     assert_eq!(bug["cause"], "kernel-bug");
-    let gone = missing_modules("/lib/modules/6.18.15-cloud".into(), &running);
+    let gone = kernel_finding(
+        Kind::NoModules,
+        "/lib/modules/6.18.15-cloud".into(),
+        &running,
+    );
     let report = report(vec![running.clone()], vec![gone]);
     assert_eq!(
         text(&report, Detail::Findings),
@@ -109,7 +113,7 @@ fn findings_speak_of_what_they_are() {
              help: reboot into an installed kernel; until then no module can be loaded\n\n"
         )
     );
-    assert_eq!((report.summary.missing, report.summary.modules), (1, 0));
+    assert_eq!((report.summary.no_modules, report.summary.modules), (1, 0));
 }
 
 #[test]

@@ -12,6 +12,9 @@ use crate::boot::inventory;
 /// A BTF without types, which passes for a kernel.
 const EMPTY_BASE: &[u8] = b"\x9f\xeb\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0";
 
+/// Another one: its strings are longer.
+const OTHER_BASE: &[u8] = b"\x9f\xeb\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x03\0\0\0\0a\0";
+
 /// The kernels of 6.1 that stay, by their paths inside the root.
 fn stay_of(change: &Change, root: &Root) -> Vec<String> {
     let place = inventory::InventorySearch {
@@ -109,7 +112,9 @@ fn an_upgrade_replaces_what_comes_back_and_erases_the_rest() {
     assert!(change.installs_modules() && change.erases_modules());
     let kmp = root.path().join("usr/lib/modules/6.1/updates/kmp.ko");
     assert_eq!(staying(&transaction, &root), [kmp]);
-    // The image goes with the old half; its copy in /boot is nobody's here.
+    // The image goes with the old half, and its copy in /boot with it.
+    assert_eq!(stay_of(change, &root), [""; 0]);
+    fs::write(root.path().join("boot/vmlinuz-6.1"), OTHER_BASE).unwrap();
     assert_eq!(stay_of(change, &root), ["/boot/vmlinuz-6.1"]);
 }
 
