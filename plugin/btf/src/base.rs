@@ -12,10 +12,11 @@ use crate::raw::{self, Order, Type, TypeIndex, kind};
 
 /// A base BTF, ready to judge split BTF against.
 ///
-/// It is walked once, when it is made: every type lies inside the type section
-/// and is of a known kind, every string offset below [`Base::strings_len`]
-/// leads to a NUL. What the kernel itself checked when it booted is not
-/// checked again.
+/// It is walked once, when it is made, as far as its types can be walked over: up
+/// to the first that is cut or of a kind that nobody here knows, and from there on it
+/// is as if it had no more. Whether the kernel takes it is asked apart, of
+/// [`crate::verify_vmlinux`]. Every string offset below [`Base::strings_len`] leads to
+/// a NUL.
 #[derive(Debug)]
 pub struct Base {
     raw: Vec<u8>,
@@ -24,6 +25,8 @@ pub struct Base {
     strings: Range<usize>,
     /// By id; id 0 is `void`, which stands nowhere.
     index: TypeIndex,
+    /// Where the types that could be walked end, from the start of the type section.
+    walked: usize,
     by_name: OnceLock<Vec<u32>>,
     led_to: OnceLock<Vec<u32>>,
     pointer: OnceLock<u32>,
@@ -33,8 +36,8 @@ impl Base {
     /// Takes the bytes of `/sys/kernel/btf/vmlinux` or of a vmlinux's `.BTF`.
     ///
     /// # Errors
-    /// [`Malformed`] if the bytes are not a whole, self-contained BTF of
-    /// version 1 with kinds up to `BTF_KIND_ENUM64`.
+    /// [`Malformed`] if the bytes are not the header of a BTF of version 1, with
+    /// sections that lie inside them and strings.
     pub fn parse(raw: Vec<u8>) -> Result<Self, Malformed> {
         let magic = raw
             .first_chunk::<2>()
@@ -74,14 +77,14 @@ impl Base {
                 "a string section that begins and ends with a NUL",
             ));
         }
-        let own = TypeIndex::of(order, raw.get(types.clone()).unwrap_or(&[]))
-            .map_err(|e| Malformed::new(types.start as u64 + e.offset, e.expected))?;
-        Ok(Self::new(raw, order, types, strings, own))
+        let index = TypeIndex::of(order, raw.get(types.clone()).unwrap_or(&[]));
+        Ok(Self::new(raw, order, types, strings, index))
     }
 
     /// No base at all: of a kernel that shows none.
     pub fn none() -> Self {
-        Self::new(Vec::new(), Order::Little, 0..0, 0..0, TypeIndex::default())
+        let index = (TypeIndex::default(), 0);
+        Self::new(Vec::new(), Order::Little, 0..0, 0..0, index)
     }
 
     fn new(
@@ -89,7 +92,7 @@ impl Base {
         order: Order,
         types: Range<usize>,
         strings: Range<usize>,
-        mut index: TypeIndex,
+        (mut index, walked): (TypeIndex, usize),
     ) -> Self {
         index.kinds.insert(0, kind::VOID);
         index.offsets.insert(0, u32::MAX);
@@ -99,6 +102,7 @@ impl Base {
             types,
             strings,
             index,
+            walked,
             by_name: OnceLock::new(),
             led_to: OnceLock::new(),
             pointer: OnceLock::new(),
@@ -226,6 +230,32 @@ impl Base {
         // Stable, so equal names stay in order of their ids.
         ids.sort_by(|&a, &b| self.name_of(a).cmp(self.name_of(b)));
         ids
+    }
+}
+
+/// What stands where it cannot be walked, for [`crate::features::Features`].
+impl Base {
+    /// What is left of the type section behind the last type that could be walked.
+    fn unwalked(&self) -> &[u8] {
+        let types = self.raw.get(self.types.clone()).unwrap_or(&[]);
+        types.get(self.walked..).unwrap_or(&[])
+    }
+
+    /// The kind of the type at which walking ended; `None` if it came to the end.
+    pub(crate) fn unwalked_kind(&self) -> Option<u8> {
+        Some(Type::at(self.order, self.unwalked(), 0)?.wide_kind())
+    }
+
+    /// The value of the enumerator called `name` where no type can be told from another:
+    /// one that is greater by one than the enumerator before it.
+    pub(crate) fn unwalked_enumerator(&self, name: &[u8]) -> Option<u32> {
+        let name_off = self.string_offset(name)?;
+        let words = self.unwalked().windows(16).step_by(4);
+        let mut enumerators = words.filter_map(|words| self.order.elements::<4>(words).next());
+        enumerators.find_map(|[_, before, name, value]| {
+            let follows = value.checked_sub(1) == Some(before);
+            (name == name_off && follows).then_some(value)
+        })
     }
 }
 

@@ -4,11 +4,29 @@
 //! Version numbers lie, because distributions carry changes back; a kernel's
 //! own BTF does not. Each rule of `btf_parse_module()` that differs between
 //! kernels is a field here, found by a trace that the change left in the
-//! kernel's types, and by the version only where it left none.
+//! kernel's types, or by a function that came with the same version's BPF, and by the
+//! version alone only where there is neither: [`Features::guessed`] tells which those are.
 //! `docs/kernel-rules.md` says how each was learned.
+
+use serde::{Deserialize, Serialize};
 
 use crate::Base;
 use crate::raw::{Type, kind};
+
+/// A rule that a kernel's version alone may tell, by the name of its field in
+/// [`Features`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum VersionRule {
+    Kinds,
+    NameMax,
+    DotInIdentifiers,
+    PrintableSections,
+    TagKflag,
+    ChecksChains,
+    MarksAllEmbedded,
+}
 
 /// The rules of `btf_parse_module()` that differ between kernels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +50,11 @@ pub struct Features {
     pub(crate) name_max: usize,
     /// An identifier may hold dots: `__btf_name_valid()` lost its flag for it.
     pub(crate) dot_in_identifiers: bool,
-    /// A DATASEC may have any printable name: `__btf_name_valid()` is gone (by 6.12).
+    /// A DATASEC may have any printable name: `__btf_name_valid()` is gone (6.9).
     pub(crate) printable_sections: bool,
     /// An ENUM may have `kind_flag` set (with ENUM64, 6.0).
     pub(crate) enum_kflag: bool,
-    /// TYPE_TAG and DECL_TAG may have `kind_flag` set (between 6.12 and 6.16).
+    /// TYPE_TAG and DECL_TAG may have `kind_flag` set (6.15).
     pub(crate) tag_kflag: bool,
     /// Chains of modifiers are checked (5.19).
     pub(crate) checks_chains: bool,
@@ -50,6 +68,10 @@ pub struct Features {
     /// The longest text of one kernel log line: 1023 bytes since `struct
     /// printk_buffers` (6.4), 991 before.
     pub(crate) log_line_max: usize,
+    /// The rules above that rest on the version alone.
+    pub guessed: Vec<VersionRule>,
+    /// One more than the highest kind that it uses itself.
+    kinds_used: u32,
 }
 
 impl Features {
@@ -57,23 +79,35 @@ impl Features {
     /// nothing else tells; one of unknown release is taken for new (7.3 or later) there.
     pub fn of(base: &Base, release: Option<&str>) -> Self {
         let version = release.and_then(version);
-        let since = |major: u32, minor: u32, patch: u32| {
-            version.is_none_or(|version| version >= (major, minor, patch))
-        };
+        let since =
+            |major: u32, minor: u32| version.is_none_or(|version| version >= (major, minor, 0));
         let has_func = |name: &[u8]| base.find_func(name).is_some();
         let has_member = |name: &[u8], member: &[u8]| {
             let found = base.find_struct(name)?;
             Some(base.member(found, member).is_some())
         };
-        // What a kernel uses itself, it knows, whatever its version says.
-        let used = base.kinds().iter().copied().max().unwrap_or(kind::VOID);
-        let kinds = base
-            .enumerator(b"NR_BTF_KINDS")
-            .unwrap_or_else(|| kinds_by_version(version))
-            .max(u32::from(used) + 1);
-        let flagged_tag = |(_, t): (u32, Type)| {
-            t.kflag() && matches!(t.wide_kind(), kind::TYPE_TAG | kind::DECL_TAG)
+        // A function that BPF programs call is in every kernel since it came. That one is
+        // missing tells something only of a kernel that shows its functions.
+        let shows_functions = has_func(b"btf_parse_vmlinux");
+        let came_with = |name: &[u8]| match has_func(name) {
+            true => Some(true),
+            false => shows_functions.then_some(false),
         };
+        let mut guessed = Vec::new();
+        let mut or_guess = |told: Option<bool>, rule, by_version: bool| {
+            told.unwrap_or_else(|| {
+                guessed.push(rule);
+                by_version
+            })
+        };
+
+        let used = base.kinds().iter().copied().chain(base.unwalked_kind());
+        let kinds_used = u32::from(used.max().unwrap_or(kind::VOID)) + 1;
+        let counted = base.enumerator(b"NR_BTF_KINDS");
+        let counted = counted.or_else(|| base.unwalked_enumerator(b"NR_BTF_KINDS"));
+        or_guess(counted.map(|_| true), VersionRule::Kinds, true);
+        // What such a kernel uses itself, it knows, whatever its version says.
+        let kinds = counted.unwrap_or_else(|| kinds_by_version(version).max(kinds_used));
         // 7.2 turned the limits into enumerators when it widened them.
         let max_vlen = base.enumerator(b"BTF_MAX_VLEN");
         let wide_info = max_vlen.is_some_and(|max| max > 0xffff);
@@ -84,37 +118,111 @@ impl Features {
             .find_func(b"__btf_name_valid")
             .filter(|t| t.wide_kind() == kind::FUNC_PROTO);
         let name_valid_identifier = has_func(b"btf_name_valid_identifier");
+        let distilled_base = has_member(b"module", b"btf_base_data") == Some(true);
+        let flagged_tag = |(_, t): (u32, Type)| {
+            t.kflag() && matches!(t.wide_kind(), kind::TYPE_TAG | kind::DECL_TAG)
+        };
+
+        let of_6_3 = came_with(b"bpf_cpumask_create");
+        let dots = match name_valid {
+            Some(prototype) => Some(prototype.wide_vlen() < 3),
+            None => (name_valid_identifier || of_6_3 == Some(true)).then_some(true),
+        };
+        // A kernel that relocates is of 6.11.
+        let printable = match name_valid {
+            Some(_) => Some(false),
+            None => (name_valid_identifier || distilled_base).then_some(true),
+        };
+        let tags = match base.all().any(flagged_tag) {
+            true => Some(true),
+            false => came_with(b"bpf_dynptr_copy"),
+        };
+        // 5.19 came between TYPE_TAG and ENUM64.
+        let chains = match kinds {
+            _ if has_func(b"btf_check_type_tags") || wide_info => Some(true),
+            19 => None,
+            _ if counted.is_none() => None,
+            kinds => Some(kinds > 19),
+        };
+        // Of 6.14, as is the correction.
+        let embedded = match distilled_base {
+            true => came_with(b"bpf_local_irq_save").filter(|came| *came),
+            false => Some(false),
+        };
+        let module_btf = has_member(b"module", b"btf_data");
+        let long_names = ksym_name.map(|length| length > 128);
+        let long_names = or_guess(long_names, VersionRule::NameMax, since(6, 1));
         Self {
             kinds,
-            module_btf: has_member(b"module", b"btf_data").unwrap_or_else(|| since(5, 11, 0)),
-            distilled_base: has_member(b"module", b"btf_base_data") == Some(true),
+            module_btf: module_btf.unwrap_or_else(|| since(5, 11)),
+            distilled_base,
             layout_header: has_member(b"btf_header", b"layout_off") == Some(true),
             wide_info,
             max_type: base.enumerator(b"BTF_MAX_TYPE").unwrap_or(0x000f_ffff),
             max_name_offset: base
                 .enumerator(b"BTF_MAX_NAME_OFFSET")
                 .unwrap_or(0x00ff_ffff),
-            name_max: match ksym_name {
-                Some(length) => length as usize,
-                None if since(6, 1, 0) => 512,
-                None => 128,
-            },
-            dot_in_identifiers: match name_valid {
-                Some(prototype) => prototype.wide_vlen() < 3,
-                None => name_valid_identifier || since(6, 2, 0),
-            },
-            printable_sections: name_valid.is_none() && (name_valid_identifier || since(6, 11, 0)),
+            name_max: ksym_name.map_or(name_max(long_names), |length| length as usize),
+            dot_in_identifiers: or_guess(dots, VersionRule::DotInIdentifiers, since(6, 2)),
+            printable_sections: or_guess(printable, VersionRule::PrintableSections, since(6, 9)),
             enum_kflag: kinds >= 20,
-            tag_kflag: since(6, 14, 0) || base.all().any(flagged_tag),
-            checks_chains: has_func(b"btf_check_type_tags") || wide_info || since(5, 19, 0),
+            tag_kflag: or_guess(tags, VersionRule::TagKflag, since(6, 15)),
+            checks_chains: or_guess(chains, VersionRule::ChecksChains, since(5, 19)),
             ordered_type_tags: !wide_info,
-            discards_quietly: since(6, 3, 0),
-            marks_all_embedded: marks_all_embedded(version),
+            discards_quietly: of_6_3.unwrap_or_else(|| since(6, 3)),
+            marks_all_embedded: or_guess(
+                embedded,
+                VersionRule::MarksAllEmbedded,
+                marks_all_embedded(version),
+            ),
             log_line_max: match base.find_struct(b"printk_buffers") {
                 Some(_) => 1023,
                 None => 991,
             },
+            guessed,
+            kinds_used,
         }
+    }
+
+    /// What it could do instead if a guess is wrong.
+    pub fn otherwise(&self, rule: VersionRule) -> Vec<Self> {
+        let changed = |change: &dyn Fn(&mut Self)| {
+            let mut other = self.clone();
+            change(&mut other);
+            vec![other]
+        };
+        match rule {
+            // No kernel that reads the BTF of modules knows less than DATASEC.
+            VersionRule::Kinds => [self.kinds_used.max(16), kind::COUNT]
+                .into_iter()
+                .filter(|kinds| *kinds != self.kinds)
+                .map(|kinds| Self {
+                    kinds,
+                    enum_kflag: kinds >= 20,
+                    ..self.clone()
+                })
+                .collect(),
+            VersionRule::NameMax => changed(&|it| it.name_max = name_max(it.name_max <= 128)),
+            VersionRule::DotInIdentifiers => {
+                changed(&|it| it.dot_in_identifiers = !it.dot_in_identifiers)
+            }
+            VersionRule::PrintableSections => {
+                changed(&|it| it.printable_sections = !it.printable_sections)
+            }
+            VersionRule::TagKflag => changed(&|it| it.tag_kflag = !it.tag_kflag),
+            VersionRule::ChecksChains => changed(&|it| it.checks_chains = !it.checks_chains),
+            VersionRule::MarksAllEmbedded => {
+                changed(&|it| it.marks_all_embedded = !it.marks_all_embedded)
+            }
+        }
+    }
+}
+
+/// `KSYM_NAME_LEN`, which 6.1 made longer.
+fn name_max(long: bool) -> usize {
+    match long {
+        true => 512,
+        false => 128,
     }
 }
 

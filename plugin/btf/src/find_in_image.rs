@@ -11,7 +11,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::error::Malformed;
-use crate::raw::{self, HEADER_LEN, HEADER_LEN_LAYOUT, Order, TYPE_LEN, Type};
+use crate::raw::{self, HEADER_LEN, HEADER_LEN_LAYOUT, Order, TYPE_LEN, Type, kind};
 
 /// The longest header that is followed, in bytes. They have 24, and since
 /// Linux 7.1 32.
@@ -31,6 +31,9 @@ const STRING_BYTES: usize = 16;
 
 /// So many types in a row are no accident, even if their end is missing.
 const NO_ACCIDENT: usize = 1000;
+
+/// Up to here, kinds that are not known yet are taken for those of a newer kernel.
+const NEW_KINDS: u32 = 32;
 
 /// Finds the base BTF of the kernel whose raw bytes are `image`: of all whole
 /// BTFs of this byte order that name `task_struct`, the longest. `None` if
@@ -124,7 +127,11 @@ impl HeaderSections {
         if strings.first() != Some(&0) || strings.last() != Some(&0) {
             return false;
         }
-        if walk(order, types, steps).0 != types.len() {
+        let (end, count) = walk(order, types, steps);
+        // One of a kind that only a newer kernel knows ends the walk, not the types.
+        let is_newer = |t: Type| (kind::COUNT..NEW_KINDS).contains(&t.wide_kind().into());
+        let goes_on = || Type::at(order, types, end).is_some_and(is_newer) && count >= NO_ACCIDENT;
+        if end != types.len() && !goes_on() {
             return false;
         }
         *steps = steps.saturating_sub(strings.len() / STRING_BYTES);

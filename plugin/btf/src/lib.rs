@@ -28,10 +28,12 @@ pub use escape::printable;
 pub use find_in_image::find_base;
 pub use log_format::LogFormat;
 pub use provenance::{
-    BasePairMemo, Comparison, Difference, Evidence, Mismatch, base_strings, evidence, fits,
-    same_meaning,
+    BasePairMemo, Comparison, Difference, Evidence, Mismatch, base_strings, continues, evidence,
+    fits, same_meaning,
 };
 pub use raw::Order;
 pub use split::Split;
-pub use verify::{read_module, verify_base, verify_module};
-pub use verify_error::{BtfRule, BtfSection, Parameter, TypeInfo, TypePart, VerifyError};
+pub use verify::{read_module, verify_base, verify_module, verify_vmlinux};
+pub use verify_error::{
+    BaseFault, BtfRule, BtfSection, Parameter, TypeInfo, TypePart, VerifyError,
+};

@@ -6,8 +6,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Malformed;
-
 /// The byte order of a BTF blob or an ELF file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
@@ -93,6 +91,9 @@ pub(crate) mod kind {
     pub(crate) const TYPE_TAG: u8 = 18;
     pub(crate) const ENUM64: u8 = 19;
 
+    /// How many kinds are known here, `void` counted: the kernel's `NR_BTF_KINDS`.
+    pub(crate) const COUNT: u32 = 20;
+
     /// The kernel's word for each, `btf_kind_str[]`.
     const NAMES: &str = "UNKNOWN INT PTR ARRAY STRUCT UNION ENUM FWD TYPEDEF VOLATILE CONST \
         RESTRICT FUNC FUNC_PROTO VAR DATASEC FLOAT DECL_TAG TYPE_TAG ENUM64";
@@ -130,7 +131,7 @@ pub(crate) mod kind {
 /// What each kind appends to `struct btf_type`: so many bytes once, so many for
 /// each of its `vlen` elements.
 #[rustfmt::skip]
-const APPENDED: [(u8, u8); 20] = [
+const APPENDED: [(u8, u8); kind::COUNT as usize] = [
     // void, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE
     (0, 0), (4, 0), (0, 0), (12, 0), (0, 12), (0, 12), (0, 8), (0, 0), (0, 0), (0, 0),
     // CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64
@@ -202,27 +203,19 @@ pub(crate) struct TypeIndex {
 }
 
 impl TypeIndex {
-    /// Walks a type section.
-    pub(crate) fn of(order: Order, types: &[u8]) -> Result<Self, Malformed> {
+    /// Walks a type section up to its end, or to the first type that cannot be walked
+    /// over, because it is cut or of a kind that nobody has defined. Returns where that is.
+    pub(crate) fn of(order: Order, types: &[u8]) -> (Self, usize) {
         let mut index = Self::default();
         let mut at = 0usize;
-        while at < types.len() {
-            let t = Type::at(order, types, at)
-                .ok_or_else(|| Malformed::new(at, "12 bytes of struct btf_type"))?;
-            let kind = t.wide_kind();
-            let len = appended(kind, t.wide_vlen()).ok_or_else(|| {
-                Malformed::new(at, format!("a BTF kind from 1 to 19, not {kind}"))
-            })?;
-            let next = at + TYPE_LEN + len;
-            if next > types.len() {
-                let end = types.len();
-                let what = format!("a type that ends within {end} bytes, not at {next}");
-                return Err(Malformed::new(at, what));
-            }
-            index.push(at, kind);
-            at = next;
+        while let Some(t) = Type::at(order, types, at)
+            && let Some(len) = appended(t.wide_kind(), t.wide_vlen())
+            && at + TYPE_LEN + len <= types.len()
+        {
+            index.push(at, t.wide_kind());
+            at += TYPE_LEN + len;
         }
-        Ok(index)
+        (index, at)
     }
 
     pub(crate) fn push(&mut self, at: usize, kind: u8) {
@@ -231,8 +224,7 @@ impl TypeIndex {
         self.kinds.push(kind);
     }
 
-    /// The type number `index` of the section `types`, and the bytes that it appends: none,
-    /// where only the kernel knows its kind (`btf_kind_ops` beyond those known here).
+    /// The type number `index` of the section `types`, and the bytes that it appends.
     pub(crate) fn body<'a>(
         &self,
         order: Order,
@@ -241,7 +233,7 @@ impl TypeIndex {
     ) -> Option<(Type, &'a [u8])> {
         let at = *self.offsets.get(index as usize)? as usize;
         let t = Type::at(order, types, at)?;
-        let length = appended(t.wide_kind(), t.wide_vlen()).unwrap_or(0);
+        let length = appended(t.wide_kind(), t.wide_vlen())?;
         Some((t, types.get(at + TYPE_LEN..)?.get(..length)?))
     }
 }

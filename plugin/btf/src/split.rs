@@ -33,11 +33,12 @@ impl<'a> Split<'a> {
             body.get(start..start.checked_add(word(at + 4)?)?)
         };
         let types = section(8)?;
-        Some(Self {
+        let (index, end) = TypeIndex::of(order, types);
+        (end == types.len()).then_some(Self {
             order,
             types,
             strings: section(16)?,
-            index: TypeIndex::of(order, types).ok()?,
+            index,
             relocated: false,
         })
     }

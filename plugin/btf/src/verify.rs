@@ -13,7 +13,7 @@ use crate::env::{BaseView, VerifierEnv};
 use crate::features::Features;
 use crate::raw::{HEADER_LEN, HEADER_LEN_LAYOUT, MAGIC, Order, kind};
 use crate::split::Split;
-use crate::verify_error::{BtfRule, BtfSection, VerifyError};
+use crate::verify_error::{BaseFault, BtfRule, BtfSection, VerifyError};
 use crate::{chains, meta, relocate};
 
 /// Judges a module's `.BTF` (and `.BTF.base`) as the kernel with this `base`
@@ -56,6 +56,27 @@ pub fn read_module<'a>(
         .map_err(|rule| VerifyError::of(rule, BtfSection::Base))?;
     split.relocated = true;
     Ok(split)
+}
+
+/// Judges a kernel's own BTF as the kernel does when it first needs it, mostly while it
+/// boots: `btf_parse_vmlinux()`, since 6.10 `btf_parse_base()`. Where that fails,
+/// `bpf_get_btf_vmlinux()` has its errno for everybody who asks later, each
+/// `btf_parse_module()` among them.
+///
+/// # Errors
+/// What the kernel finds wrong, or that its rules are not all known here.
+pub fn verify_vmlinux(base: &Base, abilities: &Features) -> Result<(), BaseFault> {
+    if abilities.kinds > kind::COUNT {
+        return Err(BaseFault::Newer);
+    }
+    parse(base.order(), base.bytes(), &BaseView::void(), abilities)
+        .map(drop)
+        .map_err(|error| {
+            BaseFault::Invalid(VerifyError {
+                section: BtfSection::Kernel,
+                ..error
+            })
+        })
 }
 
 /// Judges a BTF that stands alone, as `btf_parse_base()` does a `.BTF.base`;

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::log_buffer::unescape;
+use crate::raw::kind;
 
 const E2BIG: i32 = 7;
 const EINVAL: i32 = 22;
@@ -20,7 +21,7 @@ pub struct VerifyError {
     /// The rule.
     #[serde(flatten)]
     pub rule: BtfRule,
-    /// Which section of the module breaks it.
+    /// Which section breaks it.
     pub section: BtfSection,
     /// The type that breaks it, where it is one type's rule.
     #[serde(rename = "type")]
@@ -29,7 +30,16 @@ pub struct VerifyError {
     pub element: Option<TypePart>,
 }
 
-/// The sections of a module that hold BTF.
+/// Why modules' BTF cannot be held against a kernel's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BaseFault {
+    /// The kernel itself refuses its own, and with it that of every module.
+    Invalid(VerifyError),
+    /// The kernel knows kinds of BTF that are not known here.
+    Newer,
+}
+
+/// The sections of modules and kernels that hold BTF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BtfSection {
     /// The module's types.
@@ -38,6 +48,9 @@ pub enum BtfSection {
     /// The distilled base.
     #[serde(rename = ".BTF.base")]
     Base,
+    /// The kernel's own types, which every module's continue.
+    #[serde(rename = "vmlinux")]
+    Kernel,
 }
 
 /// What the kernel demands of BTF (`kernel/bpf/btf.c`,
@@ -294,6 +307,21 @@ impl VerifyError {
     /// The negative errno; see [`BtfRule::errno`].
     pub fn errno(&self) -> i32 {
         self.rule.errno()
+    }
+
+    /// The type and the rule that it breaks, in one line: `[95] STRUCT x, member y: Invalid
+    /// name`.
+    pub fn summary(&self) -> String {
+        let Some(subject) = &self.subject else {
+            return self.rule.to_string();
+        };
+        let (id, kind, name) = (subject.id, kind::word(subject.kind), &subject.name);
+        let element = match &self.element {
+            Some(TypePart::Member { name, .. }) => format!(", member {name}"),
+            Some(TypePart::Variable { index, .. }) => format!(", variable {index}"),
+            None => String::new(),
+        };
+        format!("[{id}] {kind} {name}{element}: {}", self.rule)
     }
 
     /// What the kernel does instead of refusing, where it misbehaves.

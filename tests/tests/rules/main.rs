@@ -11,6 +11,7 @@ mod chains;
 mod container;
 mod every_kind;
 mod kinds;
+mod vmlinux;
 
 use btf_guard_btf::features::Features;
 use btf_guard_btf::{Base, LogFormat, verify_module};

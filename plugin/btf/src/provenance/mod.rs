@@ -21,4 +21,4 @@ mod scan;
 pub use base_strings_len::base_strings;
 pub use equivalence::{BasePairMemo, Comparison, Difference, same_meaning};
 pub use evidence::{Evidence, Mismatch};
-pub use scan::{evidence, fits};
+pub use scan::{continues, evidence, fits};

@@ -42,15 +42,21 @@ fn is_one_of(set: u32, kind: u8) -> bool {
 ///
 /// Nothing is said of BTF that is relocated from a distilled base.
 pub fn evidence(split: &Split<'_>, base: &Base) -> Vec<Evidence> {
-    run(split, base, false)
+    run(split, base, false, None)
 }
 
 /// Whether [`evidence`] finds nothing; ends with the first.
 pub fn fits(split: &Split<'_>, base: &Base) -> bool {
-    run(split, base, true).is_empty()
+    run(split, base, true, None).is_empty()
 }
 
-fn run(split: &Split<'_>, base: &Base, first_only: bool) -> Vec<Evidence> {
+/// True if `split` was certainly built against `base`: it continues strings of just that
+/// length, and nothing speaks against it, save the type `but`.
+pub fn continues(split: &Split<'_>, base: &Base, but: Option<u32>) -> bool {
+    base_strings(split) == Some(base.strings_len()) && run(split, base, true, but).is_empty()
+}
+
+fn run(split: &Split<'_>, base: &Base, first_only: bool, but: Option<u32>) -> Vec<Evidence> {
     if split.relocated || split.order != base.order() {
         return Vec::new();
     }
@@ -61,9 +67,8 @@ fn run(split: &Split<'_>, base: &Base, first_only: bool) -> Vec<Evidence> {
     };
     let mut highest_name = 0;
     for (index, t, body) in split.bodies() {
-        // Of kinds that only the kernel knows, not even the length is known.
-        if t.wide_kind() > kind::ENUM64 {
-            return scan.found;
+        if but == Some(base.types().saturating_add(index)) {
+            continue;
         }
         scan.check(OwnType { index, t, body });
         if first_only && !scan.found.is_empty() {
