@@ -26,7 +26,7 @@ pub(crate) enum Build {
 }
 
 /// A BTF blob: header, types, strings.
-fn btf(types: &[u32], strings: &[u8]) -> Vec<u8> {
+pub(crate) fn btf(types: &[u32], strings: &[u8]) -> Vec<u8> {
     let mut blob = vec![0x9f, 0xeb, 1, 0];
     let types_len = types.len() as u32 * 4;
     for number in [24, 0, types_len, types_len, strings.len() as u32] {
@@ -76,18 +76,26 @@ pub(crate) fn split_of(build: Build, names: &[&str]) -> Vec<u8> {
 }
 
 pub(crate) fn elf(name: &str, btf: Option<&[u8]>, machine: Architecture) -> Vec<u8> {
+    let info = format!("name={name}\0vermagic={RELEASE} SMP mod_unload \0");
+    let mut sections = vec![(".modinfo", info.as_bytes())];
+    sections.extend(btf.map(|btf| (".BTF", btf)));
+    elf_of(&sections, machine)
+}
+
+/// A module of the kernel's own sources with these sections.
+pub(crate) fn in_tree(name: &str, sections: &[(&str, &[u8])]) -> Vec<u8> {
+    let info = format!("name={name}\0intree=Y\0vermagic={RELEASE} SMP mod_unload \0");
+    let all = [&[(".modinfo", info.as_bytes())], sections].concat();
+    elf_of(&all, Architecture::X86_64)
+}
+
+fn elf_of(sections: &[(&str, &[u8])], machine: Architecture) -> Vec<u8> {
     let mut object = Object::new(BinaryFormat::Elf, machine, Endianness::Little);
     let data = object.segment_name(StandardSegment::Data).to_vec();
-    let info = format!("name={name}\0vermagic={RELEASE} SMP mod_unload \0");
-    let section = object.add_section(
-        data.clone(),
-        b".modinfo".to_vec(),
-        SectionKind::ReadOnlyData,
-    );
-    object.append_section_data(section, info.as_bytes(), 1);
-    if let Some(btf) = btf {
-        let section = object.add_section(data, b".BTF".to_vec(), SectionKind::ReadOnlyData);
-        object.append_section_data(section, btf, 1);
+    for (name, content) in sections {
+        let kind = SectionKind::ReadOnlyData;
+        let section = object.add_section(data.clone(), name.as_bytes().to_vec(), kind);
+        object.append_section_data(section, content, 1);
     }
     object.write().unwrap()
 }

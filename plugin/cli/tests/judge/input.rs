@@ -16,7 +16,9 @@ fn what_cannot_be_read_is_a_warning_and_the_rest_is_judged() {
     let whole = fs::read(whole).unwrap();
     let cut = root.file("cut.rpm", &whole[..whole.len() - 20]);
     let garbage = root.file("garbage.rpm", b"PK\x03\x04");
-    let broken = root.package("broken", &[(module_path("x"), b"no module".to_vec())]);
+    // Of a class that nobody knows: what the kernel would read there is not known.
+    let unknown = [&b"\x7fELF\x03"[..], &[0; 60]].concat();
+    let broken = root.package("broken", &[(module_path("x"), unknown)]);
     let packages = [&cut, &garbage, &broken].into_iter();
     let mut transaction = packages.fold(Transaction::on(&root), |all, one| all.install(one));
     transaction = transaction.install_closed("closed", &[]);

@@ -55,11 +55,17 @@ fn a_repair_of_an_image_that_cannot_be_read_is_not_stopped() {
     fs::remove_file(&image).unwrap();
     install(&root, &[&kernel]).finds(&["kmp refused block"]);
 
-    // A module that could not be read may have been refused as well.
+    // A module that could not be read, being of a class that nobody knows, may have been
+    // refused as well; one that is cut was.
     fs::write(&image, &whole).unwrap();
-    root.file(&module_path("kmp"), b"\x7fELF");
     let again = kmp_of(&root, "kmp", Build::Old);
+    root.file(
+        &module_path("kmp"),
+        [&b"\x7fELF\x03"[..], &[0; 60]].concat(),
+    );
     install(&root, &[&again]).finds(&["kmp refused warn"]);
+    root.file(&module_path("kmp"), b"\x7fELF");
+    install(&root, &[&again]).finds(&["kmp refused info"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod batches;
 pub mod effective_policy;
+mod own_image;
 pub mod package;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use crate::policy::Severity;
 pub use crate::report::failed;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry};
 use crate::rpm::package::Package;
-use crate::verdict::{BaseSet, Cause, Causes, Kind, Verdict};
+use crate::verdict::{BaseSet, Cause, Causes, Kind, Misfit, Verdict};
 pub(crate) use batches::Batches;
 
 /// Is told how many modules there are and how many are judged.
@@ -389,13 +390,17 @@ impl Evaluator {
         package: Option<String>,
         kernels: &[usize],
     ) -> ModuleEntry {
+        let own = own_image::find(&self.entries, &path, package.as_deref(), module);
+        let own = own.and_then(|id| self.kernels.get(id));
         let mut entry = report::module_entry(path, package, module);
-        let mut loads_on = None;
+        let mut built_for = None;
         for id in kernels {
             if let Some(kernel) = self.kernels.get(*id) {
-                let judgement = self.bases().judge(module, kernel, &self.causes);
-                if judgement.verdict == Verdict::Loads {
-                    loads_on = loads_on.or(Some(kernel));
+                let bases = self.bases();
+                let judgement = bases.judge_coming_with(own, module, kernel, &self.causes);
+                let is_own = judgement.misfit == Some(Misfit::OwnBase);
+                if is_own || judgement.verdict == Verdict::Loads {
+                    built_for = built_for.or(Some(kernel));
                 }
                 let verdict = report::verdict_entry(*id, kernel.moment, judgement);
                 if verdict.severity >= Severity::Info && entry.used_by_host.is_empty() {
@@ -405,7 +410,7 @@ impl Evaluator {
             }
         }
         if self.causes.contains(Cause::Btf) {
-            entry.btf.built_for = self.bases().built_for(module, loads_on);
+            entry.btf.built_for = self.bases().built_for(module, built_for);
         }
         entry
     }

@@ -22,6 +22,9 @@ const ALLOW_MISMATCH: &str = "CONFIG_MODULE_ALLOW_BTF_MISMATCH";
 /// since Linux 5.11).
 const MODULE_BTF: &str = "CONFIG_DEBUG_INFO_BTF_MODULES";
 
+/// The option without which there are no modules (`kernel/sys_ni.c`).
+const MODULES: &str = "CONFIG_MODULES";
+
 /// What is known of a kernel's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelConfig {
@@ -29,6 +32,9 @@ pub struct KernelConfig {
     pub allow_mismatch: Option<bool>,
     /// `CONFIG_DEBUG_INFO_BTF_MODULES`; `None` where no config was found.
     pub(crate) module_btf: Option<bool>,
+    /// `CONFIG_MODULES`; `None` where no config was found, or one that does not name
+    /// it: every whole config does.
+    pub(crate) modules: Option<bool>,
     /// Where the config was found, in words for a report.
     pub(crate) source: Option<String>,
 }
@@ -45,12 +51,12 @@ fn option(line: &str) -> Option<(&str, &str)> {
     (name.starts_with("CONFIG_") && name.bytes().all(word)).then_some((name, value))
 }
 
-/// True if an option is `y` in a config. Of several settings the last counts.
-fn is_set(text: &str, name: &str) -> bool {
+/// Whether an option is `y` in a config; `None` if it is not there. Of several settings
+/// the last counts.
+fn setting(text: &str, name: &str) -> Option<bool> {
     let mut settings = text.lines().filter_map(option).rev();
-    settings
-        .find(|(option, _)| *option == name)
-        .is_some_and(|(_, value)| value == "y")
+    let (_, value) = settings.find(|(option, _)| *option == name)?;
+    Some(value == "y")
 }
 
 /// The text of the config that `kernel/configs.c` of the kernel puts into
@@ -74,8 +80,9 @@ impl KernelConfig {
         // Any option makes it a config.
         text.lines().find_map(option)?;
         Some(Self {
-            allow_mismatch: Some(is_set(text, ALLOW_MISMATCH)),
-            module_btf: Some(is_set(text, MODULE_BTF)),
+            allow_mismatch: setting(text, ALLOW_MISMATCH).or(Some(false)),
+            module_btf: setting(text, MODULE_BTF).or(Some(false)),
+            modules: setting(text, MODULES),
             source: Some(source.into()),
         })
     }

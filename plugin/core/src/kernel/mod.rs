@@ -10,8 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use btf_guard_btf::Base;
-use btf_guard_btf::features::Features;
+use btf_guard_btf::features::{Features, VersionRule};
+use btf_guard_btf::{Base, BaseFault, verify_vmlinux};
 use object::elf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -65,6 +65,17 @@ pub struct Kernel {
     pub target: Option<ElfTarget>,
     /// What [`Kernel::sha256`] found.
     sha256: OnceLock<String>,
+    /// What [`Kernel::own_btf`] found.
+    own_btf: Arc<OnceLock<OwnBtf>>,
+}
+
+/// What a kernel makes of its own BTF.
+#[derive(Debug)]
+pub(crate) struct OwnBtf {
+    /// Why no module's BTF is taken by it, or can be held against it.
+    pub(crate) fault: Option<BaseFault>,
+    /// The guesses on which that rests.
+    pub(crate) guessed: Vec<VersionRule>,
 }
 
 impl Kernel {
@@ -100,6 +111,7 @@ impl Kernel {
             config,
             target: image.target,
             sha256: image.base_sha256.map(OnceLock::from).unwrap_or_default(),
+            own_btf: Arc::default(),
         })
     }
 
@@ -127,6 +139,30 @@ impl Kernel {
             base: Arc::new(base),
             target: uname.machine().to_str().ok().and_then(target),
             sha256: OnceLock::new(),
+            own_btf: Arc::default(),
+        })
+    }
+
+    /// What it makes of its own BTF; nothing is wrong with none. Found on the first call,
+    /// in some milliseconds: only modules that have BTF need it.
+    pub(crate) fn own_btf(&self) -> &OwnBtf {
+        self.own_btf.get_or_init(|| {
+            let fault = |can: &Features| verify_vmlinux(&self.base, can).err();
+            let is_same = |one: &Option<BaseFault>, other: &Option<BaseFault>| {
+                std::mem::discriminant(one) == std::mem::discriminant(other)
+            };
+            let found = Some(&self.abilities)
+                .filter(|_| !self.base.is_none())
+                .and_then(fault);
+            let guessed = self.abilities.guessed.iter().copied().filter(|rule| {
+                let is_asked = *rule != VersionRule::MarksAllEmbedded;
+                let mut others = self.abilities.otherwise(*rule).into_iter();
+                is_asked && others.any(|other| !is_same(&fault(&other), &found))
+            });
+            OwnBtf {
+                guessed: guessed.collect(),
+                fault: found,
+            }
         })
     }
 

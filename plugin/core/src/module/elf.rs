@@ -16,8 +16,9 @@ use object::elf::{
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, pod};
 
+use super::ElfTarget;
+use super::elf_error::{ElfError, SectionError};
 use super::source::ByteSource;
-use super::{ElfTarget, Error};
 
 /// Bytes of the longer of the two file headers.
 pub(crate) const HEADER: usize = size_of::<FileHeader64<Endianness>>();
@@ -95,7 +96,7 @@ impl ElfHeader {
         &self,
         source: &(impl ByteSource + ?Sized),
         wanted: [&[u8]; N],
-    ) -> Result<[Option<ElfSection>; N], Error> {
+    ) -> Result<[Option<ElfSection>; N], SectionError> {
         if self.target.is_64 {
             self.find_in::<SectionHeader64<Endianness>, N>(source, wanted)
         } else {
@@ -107,16 +108,20 @@ impl ElfHeader {
         &self,
         source: &(impl ByteSource + ?Sized),
         wanted: [&[u8]; N],
-    ) -> Result<[Option<ElfSection>; N], Error> {
+    ) -> Result<[Option<ElfSection>; N], SectionError> {
         let count = usize::from(self.count);
         let length = size_of::<S>();
         if usize::from(self.entry) != length {
             let at = if self.target.is_64 { 0x3a_u64 } else { 0x2e };
-            return Err(Malformed::new(at, format!("section headers of {length} bytes")).into());
+            let found = Malformed::new(at, format!("section headers of {length} bytes"));
+            let rule = ElfError::InvalidSectionHeaderSize;
+            return Err(SectionError::Refused(rule, found));
         }
-        let table = source.range(self.table, (count * length) as u64, "a section table")?;
+        let outside = |error| SectionError::of(error, ElfError::SectionTableOutside);
+        let table = source.range(self.table, (count * length) as u64, "a section table");
+        let table = table.map_err(outside)?;
         let (sections, _) = pod::slice_from_bytes::<S>(&table, count)
-            .map_err(|()| Malformed::new(self.table, "a section table"))?;
+            .map_err(|()| outside(Malformed::new(self.table, "a section table").into()))?;
         let names = self.names(source, sections)?;
 
         let mut found = [None; N];
@@ -133,7 +138,11 @@ impl ElfHeader {
                 let (size, offset) = (here.size, here.offset);
                 let what =
                     format!("section {index} inside the file, not {size} bytes at {offset:#x}");
-                return Err(Malformed::new(at, what).into());
+                let rule = ElfError::SectionOutside {
+                    section: index as u16,
+                    section_type: section.sh_type(self.endian).0,
+                };
+                return Err(SectionError::Refused(rule, Malformed::new(at, what)));
             }
             let name = names.get(section.sh_name(self.endian) as usize..);
             for (slot, wanted) in found.iter_mut().zip(wanted) {
@@ -151,25 +160,46 @@ impl ElfHeader {
         &self,
         source: &'s (impl ByteSource + ?Sized),
         sections: &[S],
-    ) -> Result<Cow<'s, [u8]>, Error> {
+    ) -> Result<Cow<'s, [u8]>, SectionError> {
         let section = match sections.get(usize::from(self.names)) {
             Some(section) if self.names != 0 => section,
             _ => {
                 let at = if self.target.is_64 { 0x3e_u64 } else { 0x32 };
                 let what = format!("the index of the section name table, below {}", self.count);
-                return Err(Malformed::new(at, what).into());
+                let rule = ElfError::InvalidSectionNameIndex {
+                    index: self.names,
+                    count: self.count,
+                };
+                return Err(SectionError::Refused(rule, Malformed::new(at, what)));
             }
         };
         let offset: u64 = section.sh_offset(self.endian).into();
         let size: u64 = section.sh_size(self.endian).into();
+        if offset
+            .checked_add(size)
+            .is_none_or(|end| end > source.size())
+        {
+            let found = Malformed::new(offset, format!("section names of {size} bytes"));
+            let rule = ElfError::SectionOutside {
+                section: self.names,
+                section_type: section.sh_type(self.endian).0,
+            };
+            return Err(SectionError::Refused(rule, found));
+        }
         if size > MAX_NAMES {
             let what = format!("section names of at most {MAX_NAMES} bytes, not {size}");
-            return Err(Malformed::new(offset, what).into());
+            return Err(SectionError::Unread(Malformed::new(offset, what).into()));
         }
-        let names = source.range(offset, size, "section names")?;
+        let names = source.range(offset, size, "section names");
+        let names = names.map_err(SectionError::Unread)?;
         if names.last() != Some(&0) {
             let at = offset + size.saturating_sub(1);
-            return Err(Malformed::new(at, "a NUL at the end of the section names").into());
+            let found = Malformed::new(at, "a NUL at the end of the section names");
+            let rule = match names.is_empty() {
+                true => ElfError::EmptySectionNames,
+                false => ElfError::UnterminatedSectionNames,
+            };
+            return Err(SectionError::Refused(rule, found));
         }
         Ok(names)
     }

@@ -3,6 +3,7 @@
 //! it meets the module's BTF.
 
 pub(crate) mod elf;
+mod elf_error;
 mod name;
 mod reader;
 pub(crate) mod source;
@@ -15,6 +16,7 @@ use btf_guard_btf::Order;
 use btf_guard_btf::error::Malformed;
 use serde::{Deserialize, Serialize};
 
+pub use elf_error::ElfError;
 pub(crate) use name::{name_of_file, same_name};
 pub(crate) use reader::{MAX_MODULE, open_any};
 pub use reader::{open, parse};
@@ -33,7 +35,8 @@ pub struct ElfTarget {
     pub(crate) elf_type: u16,
 }
 
-/// The parts of a `.ko` that decide what becomes of its BTF.
+/// The parts of a `.ko` that decide whether the loader takes it, and what becomes of
+/// its BTF.
 #[derive(Debug, Clone)]
 pub struct Module {
     /// The module's own name: modinfo `name=`, else the file name's stem with
@@ -45,6 +48,9 @@ pub struct Module {
     pub in_tree: bool,
     /// What it was built for. `None` for a raw split-BTF file, which does not say.
     pub(crate) target: Option<ElfTarget>,
+    /// What the loader finds wrong with the file itself, and that in words. What it would
+    /// find behind that in the file is not read.
+    pub(crate) fault: Option<(ElfError, String)>,
     /// Section `.BTF`, as it stands in the file. `None` if there is none;
     /// an empty section is `Some` of nothing.
     pub btf: Option<Vec<u8>>,
@@ -60,6 +66,7 @@ impl Module {
             vermagic: None,
             in_tree: false,
             target: None,
+            fault: None,
             btf: None,
             btf_base: None,
         }

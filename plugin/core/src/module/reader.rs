@@ -8,6 +8,7 @@ use btf_guard_btf::error::Malformed;
 use btf_guard_btf::printable;
 
 use super::elf::{self, ElfHeader, ElfSection};
+use super::elf_error::{ElfError, SectionError};
 use super::source::{ByteSource, Regular, too_long};
 use super::{Error, Module, name_of_file};
 use crate::compression::{self, Format};
@@ -20,7 +21,8 @@ pub(crate) const MAX_MODULE: usize = 256 << 20;
 const MAX_MODINFO: u64 = 1 << 20;
 
 /// Reads the module file at `path`. Of a file that is not compressed only
-/// the headers, `.BTF`, `.BTF.base` and `.modinfo` are read.
+/// the headers, `.BTF`, `.BTF.base` and `.modinfo` are read. One that no kernel would
+/// load is read as far as it goes, and says so in [`Module::fault`].
 ///
 /// What comes compressed is told by its magic, never by its name. Modules are
 /// compressed by gzip, xz or zstd (`CONFIG_MODULE_COMPRESS_*`; kmod and the
@@ -28,7 +30,8 @@ const MAX_MODINFO: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read or is no regular file,
-/// [`Error::Malformed`] if it is no module, or one longer than [`MAX_MODULE`].
+/// [`Error::Malformed`] if it is longer than [`MAX_MODULE`] or has parts that are too
+/// long to be read.
 pub fn open(path: &Path) -> Result<Module, Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let file = Regular::open(path)?;
@@ -36,13 +39,12 @@ pub fn open(path: &Path) -> Result<Module, Error> {
         return Err(too_long(MAX_MODULE as u64).into());
     }
     let head = file.read(0, (elf::HEADER as u64).min(file.size()) as usize)?;
-    if elf::is_elf(&head) {
+    if packed_as(&head).is_none() {
         return read(&file, &head, &name);
     }
-    let format = packed_as(&head)?;
     let mut packed = Vec::new();
     file.read_all(MAX_MODULE as u64, &mut packed)?;
-    unpack(format, &packed, &name)
+    parse(&packed, &name)
 }
 
 /// Reads a file that somebody names as a module; one with the suffix `.btf` is a split
@@ -66,30 +68,30 @@ pub(crate) fn open_any(path: &Path) -> Result<Module, Error> {
 /// Reads a module, compressed or not, that came from elsewhere, such as a
 /// package. `file_name` names it where it does not name itself.
 pub fn parse(bytes: &[u8], file_name: &str) -> Result<Module, Error> {
-    if elf::is_elf(bytes) {
+    let Some(format) = packed_as(bytes) else {
         return read(bytes, bytes, file_name);
-    }
-    unpack(packed_as(bytes)?, bytes, file_name)
-}
-
-fn unpack(format: Format, packed: &[u8], name: &str) -> Result<Module, Error> {
+    };
     let mut plain = Vec::new();
-    compression::decompress(format, packed, MAX_MODULE, &mut plain)?;
-    if !elf::is_elf(&plain) {
-        return Err(Malformed::new(0_u64, "an ELF file after decompression").into());
-    }
-    read(&plain[..], &plain, name)
+    let (error, found) = match compression::decompress(format, bytes, MAX_MODULE, &mut plain) {
+        // Only where a file is read does the kernel have another errno for no bytes.
+        Ok(()) if plain.is_empty() => (
+            ElfError::InvalidElfLength { length: 0 },
+            Malformed::new(0_u64, "a kernel module after decompression, found no bytes"),
+        ),
+        Ok(()) => return read(&plain[..], &plain, file_name),
+        Err(error) if plain.len() > MAX_MODULE => return Err(error.into()),
+        Err(found) => (ElfError::DamagedCompression, found),
+    };
+    Ok(Module {
+        fault: Some((error, found.to_string())),
+        ..Module::named(name_of_file(file_name))
+    })
 }
 
-/// How a module that does not begin as ELF is compressed.
-fn packed_as(head: &[u8]) -> Result<Format, Malformed> {
-    match Format::detect(head) {
-        Some(format @ (Format::Gzip | Format::Xz | Format::Zstd)) => Ok(format),
-        _ => Err(Malformed::new(
-            0_u64,
-            "a kernel module: an ELF file, plain or compressed by gzip, xz or zstd",
-        )),
-    }
+/// How a module is compressed; everything else goes to the kernel as it is.
+fn packed_as(head: &[u8]) -> Option<Format> {
+    let is_read = |format: &Format| matches!(format, Format::Gzip | Format::Xz | Format::Zstd);
+    Format::detect(head).filter(is_read)
 }
 
 /// Reads what `source` holds; `head` is its begin.
@@ -98,30 +100,67 @@ fn read(
     head: &[u8],
     file_name: &str,
 ) -> Result<Module, Error> {
-    let header = ElfHeader::parse(head)?;
-    let mut module = Module {
-        target: Some(header.target),
-        ..Module::named(name_of_file(file_name))
+    let mut module = Module::named(name_of_file(file_name));
+    match fill(&mut module, source, head) {
+        Ok(()) => {}
+        Err(SectionError::Refused(error, found)) => {
+            module.fault = Some((error, found.to_string()));
+        }
+        Err(SectionError::Unread(error)) => return Err(error),
+    }
+    Ok(module)
+}
+
+/// The header, of which the loader asks the length and the magic first.
+fn header(head: &[u8], size: u64) -> Result<ElfHeader, SectionError> {
+    let is_whole = size >= elf::HEADER as u64;
+    let (rule, expected) = match (size, elf::is_elf(head), ElfHeader::parse(head)) {
+        (0, ..) => (ElfError::EmptyFile, "a kernel module, found an empty file"),
+        (_, true, Ok(header)) => return Ok(header),
+        // What the kernel would read there depends on the kernel.
+        (_, true, Err(error)) if is_whole => return Err(SectionError::Unread(error.into())),
+        (_, false, _) if is_whole => (
+            ElfError::InvalidElfMagic,
+            "a kernel module: an ELF file, plain or compressed by gzip, xz or zstd",
+        ),
+        _ => (
+            ElfError::InvalidElfLength { length: size },
+            "a kernel module, found less than the header of one",
+        ),
     };
-    // The loader refuses any other type before it looks at a section.
-    if header.target.elf_type != object::elf::ET_REL.0 {
-        return Ok(module);
+    Err(SectionError::Refused(rule, Malformed::new(0_u64, expected)))
+}
+
+fn fill(
+    module: &mut Module,
+    source: &(impl ByteSource + ?Sized),
+    head: &[u8],
+) -> Result<(), SectionError> {
+    let header = header(head, source.size())?;
+    module.target = Some(header.target);
+    let elf_type = header.target.elf_type;
+    if elf_type != object::elf::ET_REL.0 {
+        let found = Malformed::new(0x10_u64, "the type of a relocatable ELF file");
+        let rule = ElfError::InvalidElfType { elf_type };
+        return Err(SectionError::Refused(rule, found));
     }
     let [btf, base, info] = header.find(source, [b".BTF", b".BTF.base", b".modinfo"])?;
-    module.btf = content(source, btf, ".BTF")?.map(Cow::into_owned);
-    module.btf_base = content(source, base, ".BTF.base")?.map(Cow::into_owned);
     if let Some(info) = info.filter(|info| info.size > MAX_MODINFO) {
         let size = info.size;
         let what = format!("a .modinfo of at most {MAX_MODINFO} bytes, not {size}");
-        return Err(Malformed::new(info.offset, what).into());
+        let error = Malformed::new(info.offset, what);
+        return Err(SectionError::Unread(error.into()));
     }
-    let info = content(source, info, ".modinfo")?.unwrap_or_default();
+    let content = |section: Option<ElfSection>, name| content(source, section, name);
+    module.btf = content(btf, ".BTF")?.map(Cow::into_owned);
+    module.btf_base = content(base, ".BTF.base")?.map(Cow::into_owned);
+    let info = content(info, ".modinfo")?.unwrap_or_default();
     if let Some(name) = modinfo_value(&info, b"name").filter(|name| !name.is_empty()) {
         module.name = name;
     }
     module.vermagic = modinfo_value(&info, b"vermagic");
     module.in_tree = modinfo_value(&info, b"intree").is_some();
-    Ok(module)
+    Ok(())
 }
 
 /// The value of the first tag `key` in `.modinfo`, which has `key=value` strings, each
@@ -140,10 +179,11 @@ fn content<'s>(
     source: &'s (impl ByteSource + ?Sized),
     section: Option<ElfSection>,
     name: &str,
-) -> Result<Option<Cow<'s, [u8]>>, Error> {
+) -> Result<Option<Cow<'s, [u8]>>, SectionError> {
     section
         .map(|section| source.range(section.offset, section.size, name))
         .transpose()
+        .map_err(SectionError::Unread)
 }
 
 #[cfg(test)]

@@ -25,10 +25,20 @@ fn malformed(result: Result<Module, Error>) -> Malformed {
     }
 }
 
-/// What is wrong with these bytes, which begins like that.
-fn refused(bytes: &[u8], expected: &str) -> Malformed {
+/// What is wrong with these bytes, which no kernel has refused, begins like that.
+fn unread(bytes: &[u8], expected: &str) {
     let error = malformed(both(bytes, "x.ko"));
     assert!(error.expected.starts_with(expected), "{error}");
+}
+
+/// What the loader finds wrong with these bytes.
+fn fault(bytes: &[u8]) -> ElfError {
+    let module = both(bytes, "nf-x.ko.xz").unwrap();
+    assert_eq!((module.name.as_str(), &module.btf), ("nf_x", &None));
+    let (error, found) = module
+        .fault
+        .unwrap_or_else(|| panic!("{} bytes", bytes.len()));
+    assert!(found.contains("expected"), "{found}");
     error
 }
 
@@ -71,12 +81,13 @@ fn compressed_modules_are_told_by_their_magic() {
         assert_eq!(parse(&bytes, "x").unwrap().name, "nf_demo");
     }
     for format in [Format::Lz4, Format::Lzma, Format::Bzip2] {
-        let error = malformed(both(&pack(format, &demo().bytes()), "x.ko"));
-        assert!(error.expected.contains("gzip, xz or zstd"), "{error}");
+        let error = fault(&pack(format, &demo().bytes()));
+        assert_eq!(error, ElfError::InvalidElfMagic, "{format:?}");
     }
     let twice = pack(Format::Zstd, &pack(Format::Gzip, &demo().bytes()));
-    let error = malformed(both(&twice, "x.ko"));
-    assert_eq!(error.expected, "an ELF file after decompression");
+    assert_eq!(fault(&twice), ElfError::InvalidElfMagic);
+    let nothing = pack(Format::Zstd, b"");
+    assert_eq!(fault(&nothing), ElfError::InvalidElfLength { length: 0 });
 }
 
 #[test]
@@ -136,19 +147,34 @@ fn only_relocatable_files_have_sections() {
 }
 
 #[test]
-fn every_truncation_is_an_error() {
+fn every_truncation_is_refused() {
     let mut elf = demo();
     for is_64 in [true, false] {
         elf.is_64 = is_64;
         let bytes = elf.bytes();
+        let header = elf.lengths().0;
         for length in 0..bytes.len() {
-            let error = malformed(both(&bytes[..length], "x.ko"));
-            assert!(!error.expected.is_empty(), "{length}");
+            let expected = match length {
+                0 => ElfError::EmptyFile,
+                _ if length < header => ElfError::InvalidElfLength {
+                    length: length as u64,
+                },
+                _ => ElfError::SectionTableOutside,
+            };
+            assert_eq!(fault(&bytes[..length]), expected);
         }
         for format in [Format::Gzip, Format::Xz, Format::Zstd] {
             let packed = pack(format, &bytes);
             for length in 0..packed.len() {
-                malformed(parse(&packed[..length], "x.ko"));
+                let errno = match Format::detect(&packed[..length]) {
+                    None if length > 0 => -8,
+                    _ => -22,
+                };
+                assert_eq!(
+                    fault(&packed[..length]).errno(),
+                    errno,
+                    "{format:?} {length}"
+                );
             }
         }
     }
@@ -174,30 +200,35 @@ fn every_changed_header_byte_is_survived() {
 }
 
 /// The sound module with `value` written at `at`.
-fn patched(at: usize, value: &[u8]) -> Malformed {
+fn patched(at: usize, value: &[u8]) -> Vec<u8> {
     let mut bytes = demo().bytes();
     bytes[at..at + value.len()].copy_from_slice(value);
-    malformed(both(&bytes, "x.ko"))
+    bytes
 }
 
 #[test]
 fn bad_headers_are_named() {
-    assert_eq!(patched(4, &[3]).offset, 4);
-    assert_eq!(patched(5, &[0]).offset, 5);
-    let names = "the index of the section name table, below 6";
-    let none = "the index of the section name table, below 0";
+    use ElfError::*;
+    // Class and byte order: the kernel takes them for its own.
+    unread(&patched(4, &[3]), "the ELF class 1 or 2");
+    unread(&patched(5, &[0]), "the ELF byte order 1 or 2");
+    let names = |index, count| InvalidSectionNameIndex { index, count };
     for (at, value, expected) in [
-        (0x28, &[0xff; 8][..], "a section table of 384 bytes"),
-        (0x28, &[0, 0, 0, 1], "a section table of 384 bytes"),
-        (0x3a, &[40, 0], "section headers of 64 bytes"),
-        (0x3c, &[0, 0], none),
-        (0x3c, &[0xff, 0xff], "a section table of 4194240 bytes"),
-        (0x3e, &[0, 0], names),
-        (0x3e, &[7, 0], names),
-        (0x3e, &[1, 0], "a NUL at the end of the section names"),
+        (0, &b"\x7fELG"[..], InvalidElfMagic),
+        (0x10, &[3, 0], InvalidElfType { elf_type: 3 }),
+        (0x28, &[0xff; 8], SectionTableOutside),
+        (0x28, &[0, 0, 0, 1], SectionTableOutside),
+        (0x3a, &[40, 0], InvalidSectionHeaderSize),
+        (0x3c, &[0, 0], names(5, 0)),
+        (0x3c, &[0xff, 0xff], SectionTableOutside),
+        (0x3e, &[0, 0], names(0, 6)),
+        (0x3e, &[7, 0], names(7, 6)),
+        (0x3e, &[1, 0], UnterminatedSectionNames),
     ] {
-        let error = patched(at, value);
-        assert!(error.expected.starts_with(expected), "{error}");
+        let bytes = patched(at, value);
+        let module = both(&bytes, "x.ko").unwrap();
+        let (found, _) = module.fault.unwrap();
+        assert_eq!(found, expected);
     }
 }
 
@@ -205,41 +236,64 @@ fn bad_headers_are_named() {
 fn sections_outside_the_file_are_named() {
     let table = demo().table();
     for section in [1, 3, 5] {
-        let header = table + section * 64;
+        let header = table + section as usize * 64;
         for (at, value) in [(0x18, [0xf0; 8]), (0x20, [0xf0; 8])] {
-            let error = patched(header + at, &value);
-            // The names are met first, as such.
-            if section < 5 {
-                assert_eq!(error.offset, header as u64);
-            }
+            let section_type = if section == 5 { 3 } else { 1 };
+            let outside = ElfError::SectionOutside {
+                section,
+                section_type,
+            };
+            assert_eq!(fault(&patched(header + at, &value)), outside);
         }
     }
-    let error = patched(table + 3 * 64 + 0x20, &[0xff; 4]);
-    let expected = "section 3 inside the file, not 4294967295 bytes at";
-    assert!(error.expected.starts_with(expected), "{error}");
+    let empty = fault(&patched(table + 5 * 64 + 0x20, &[0; 8]));
+    assert_eq!(empty, ElfError::EmptySectionNames);
     // Without bytes of its own, a section may be anywhere; but not be `.BTF`.
     let mut elf = demo();
     for kind in [0, 8] {
         elf.sections[0].1 = kind;
         let mut bytes = elf.bytes();
         bytes[table + 64 + 0x18..][..8].fill(0xff);
-        assert!(both(&bytes, "x.ko").is_ok());
+        assert!(both(&bytes, "x.ko").unwrap().fault.is_none());
     }
     elf.sections[2].1 = 8;
     let mut bytes = elf.bytes();
     bytes[table + 3 * 64 + 0x20..][..8].fill(0xff);
-    refused(&bytes, ".BTF of ");
+    unread(&bytes, ".BTF of ");
 }
 
 #[test]
-fn what_is_no_module_or_has_huge_sections_is_refused() {
+fn what_is_no_module_is_refused_and_huge_sections_are_not_read() {
     let mut names = Elf::module().with(".x", &vec![0; (16 << 20) + 1]).bytes();
     names[0x3e] = 1;
-    refused(&names, "section names of at most");
+    unread(&names, "section names of at most");
     let info = Elf::module().with(".modinfo", &vec![b'a'; (1 << 20) + 1]);
-    refused(&info.bytes(), "a .modinfo of at most");
-    for bytes in [&b""[..], b"\x7fEL", b"#!/bin/sh\n", &[0; 4096]] {
-        assert_eq!(refused(bytes, "a kernel module: ").offset, 0);
+    unread(&info.bytes(), "a .modinfo of at most");
+    for (bytes, expected, errno, log) in [
+        (&b""[..], ElfError::EmptyFile, -22, None),
+        (
+            b"\x7fEL",
+            ElfError::InvalidElfLength { length: 3 },
+            -8,
+            Some("Invalid ELF header len 3"),
+        ),
+        (
+            b"#!/bin/sh\n",
+            ElfError::InvalidElfLength { length: 10 },
+            -8,
+            Some("Invalid ELF header len 10"),
+        ),
+        (
+            &[b'#'; 4096],
+            ElfError::InvalidElfMagic,
+            -8,
+            Some("Invalid ELF header magic: != \\x7fELF"),
+        ),
+        (b"\x28\xb5\x2f\xfd", ElfError::DamagedCompression, -22, None),
+    ] {
+        let found = fault(bytes);
+        assert_eq!((found, found.errno()), (expected, errno));
+        assert_eq!(found.log().first().map(String::as_str), log);
     }
 }
 
@@ -274,6 +328,6 @@ fn the_suffix_btf_means_bare_btf() {
 
     let ko = dir.path().join("nf-nat.ko");
     fs::rename(&file, &ko).unwrap();
-    assert!(open_any(&ko).is_err());
+    assert!(open_any(&ko).unwrap().fault.is_some());
     assert!(open_any(dir.path()).is_err());
 }

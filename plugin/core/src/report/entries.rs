@@ -148,6 +148,7 @@ fn bare_verdict(kernel: usize, verdict: Kind, severity: Severity) -> VerdictEntr
         log: Vec::new(),
         evidence: Vec::new(),
         assumed: Vec::new(),
+        misfit: None,
         notes: Vec::new(),
         rule: None,
         preexisting: false,
@@ -159,6 +160,7 @@ pub(crate) fn verdict_entry(id: usize, target: Target, judgement: Judgement) -> 
     let severity = policy::severity(&judgement, target);
     let mut entry = VerdictEntry {
         assumed: judgement.assumed,
+        misfit: judgement.misfit,
         notes: judgement.notes,
         ..bare_verdict(id, Kind::from(&judgement.verdict), severity)
     };

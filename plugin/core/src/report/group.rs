@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{ModuleEntry, Report, VerdictEntry};
 use crate::policy::Severity;
-use crate::verdict::{Cause, Kind};
+use crate::verdict::{Cause, Kind, Misfit};
 
 /// One kernel's same verdict on a number of modules, for the same cause: those
 /// of one initrd, or all others.
@@ -15,6 +15,7 @@ pub(crate) struct FindingGroup<'a> {
     pub(crate) kernel: usize,
     pub(crate) kind: Kind,
     pub(crate) cause: Option<Cause>,
+    pub(crate) misfit: Option<Misfit>,
     pub(crate) initrd: Option<&'a str>,
     pub(crate) severity: Severity,
     /// It was so before the transaction.
@@ -89,6 +90,7 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
                 verdict.kernel,
                 verdict.verdict,
                 verdict.cause,
+                verdict.misfit,
                 module.initrd.as_deref(),
             );
             let groups = found.entry(key).or_default();
@@ -100,7 +102,7 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
         }
     }
     let mut findings = Vec::new();
-    for ((severity, before, kernel, kind, cause, initrd), mut groups) in found {
+    for ((severity, before, kernel, kind, cause, misfit, initrd), mut groups) in found {
         let is_unused = |case: &ModuleVerdict<'_>| case.module.used_by_host.is_empty();
         for group in &mut groups {
             group.sort_by_key(is_unused);
@@ -110,6 +112,7 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
             kernel,
             kind,
             cause,
+            misfit,
             initrd,
             severity: severity.0,
             before,

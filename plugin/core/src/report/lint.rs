@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{KernelEntry, LintProblem, LintRule, ModuleEntry, Report, VerdictEntry, wording};
 use crate::policy::Severity;
-use crate::verdict::{Cause, Kind};
+use crate::verdict::{Cause, Kind, Misfit, Reason};
 
 /// What a kind of problem is to people.
 pub(crate) struct RuleText {
@@ -32,12 +32,13 @@ impl fmt::Display for LintRule {
 
 impl LintRule {
     /// All of them, the worst first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::BtfRefusedByOwnBase,
         Self::BtfOfAnotherKernel,
         Self::DistilledBaseDoesNotFit,
         Self::BtfCrashesKernel,
         Self::ModuleOfAnotherArchitecture,
+        Self::NotAModule,
         Self::NoBtf,
         Self::NoDistilledBase,
         Self::BtfNotChecked,
@@ -70,6 +71,11 @@ impl LintRule {
                 Severity::Block,
                 "The module was built for another machine.",
                 "Build it with the compiler for the kernel's machine.",
+            ),
+            Self::NotAModule => (
+                Severity::Block,
+                "The file is empty, damaged or no kernel module.",
+                "See that the build ends well and that nothing changes the file afterwards.",
             ),
             Self::NoBtf => (
                 Severity::Warn,
@@ -119,10 +125,15 @@ fn problem(
     let name = wording::kernel(kernel);
     match verdict.verdict {
         Kind::Refused | Kind::BtfDiscarded => {
+            let is_of_kernel = matches!(verdict.reason, Some(Reason::Kernel(_)));
             let rule = match verdict.cause {
+                _ if is_of_kernel => LintRule::BtfNotChecked,
+                Some(Cause::Elf) => LintRule::NotAModule,
                 Some(Cause::Architecture) => LintRule::ModuleOfAnotherArchitecture,
                 Some(Cause::KernelBug) => LintRule::BtfCrashesKernel,
-                _ if module.btf.distilled && kernel.features.distilled_base => {
+                _ if verdict.misfit == Some(Misfit::NotRelocated)
+                    || module.btf.distilled && kernel.features.distilled_base =>
+                {
                     LintRule::DistilledBaseDoesNotFit
                 }
                 _ if is_of_another(module, kernel) => LintRule::BtfOfAnotherKernel,

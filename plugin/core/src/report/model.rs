@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::boot::TargetRole;
 use crate::kernel::Target;
 use crate::policy::Severity;
-use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
+use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Misfit, Reason};
 
 /// Everything that was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,8 +200,10 @@ pub(crate) struct VerdictEntry {
     pub(crate) log: Vec<String>,
     /// What shows that the BTF belongs to another base, a line each.
     pub(crate) evidence: Vec<String>,
-    /// What was taken to be the kernel's default.
+    /// What was not known, and without which the verdict could be another.
     pub(crate) assumed: Vec<Assumption>,
+    /// Why the BTF does not fit, where it is not that it was built for another base.
+    pub(crate) misfit: Option<Misfit>,
     /// What the verdict alone does not say.
     pub(crate) notes: Vec<String>,
     pub(crate) severity: Severity,
@@ -247,6 +249,7 @@ pub(crate) enum LintRule {
     DistilledBaseDoesNotFit,
     BtfCrashesKernel,
     ModuleOfAnotherArchitecture,
+    NotAModule,
     NoBtf,
     NoDistilledBase,
     BtfNotChecked,

@@ -5,7 +5,7 @@ use super::group::{FindingGroup, ModuleVerdict, first_distinct};
 use super::{InitrdEntry, KernelEntry, ModuleEntry, Report, VerdictEntry};
 use crate::kernel::Target;
 use crate::policy::Severity;
-use crate::verdict::{Assumption, BuiltFor, Cause, Kind, Reason};
+use crate::verdict::{BuiltFor, Cause, KernelFault, Kind, Misfit, Reason, Unknown};
 
 /// How a compiler would call it.
 pub(crate) fn label(severity: Severity) -> &'static str {
@@ -87,6 +87,13 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
     let many = of > 1 && count > 1;
     let their = if many { "their" } else { "its" };
     match (finding.kind, finding.cause) {
+        (Kind::Refused, Some(Cause::NoModuleSupport)) => {
+            format!("{subject} will not load on {kernel}: it is built without CONFIG_MODULES")
+        }
+        (Kind::Refused, Some(Cause::Elf)) => {
+            let are = if many { "they are" } else { "it is" };
+            format!("{subject} will not load on {kernel}: {are} empty, damaged or no module")
+        }
         (Kind::Refused, Some(Cause::Architecture)) => {
             let were = if many { "they were" } else { "it was" };
             format!("{subject} will not load on {kernel}: {were} built for another machine")
@@ -111,12 +118,45 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
             let misfit = misfit(finding, entry);
             format!("{subject} {load} on {kernel}{how}: {their} BTF {misfit}")
         }
-        _ => format!("{subject} cannot be judged for {kernel}"),
+        _ => {
+            let why = match reason_of(finding) {
+                Some(Reason::Unknown(Unknown::NewerKernel)) => {
+                    ", which is newer than this btf-guard"
+                }
+                _ => "",
+            };
+            format!("{subject} cannot be judged for {kernel}{why}")
+        }
     }
 }
 
-/// Why BTF does not fit, as far as the modules' own release tells.
+/// What decides over the first module of a finding.
+fn reason_of<'a>(finding: &FindingGroup<'a>) -> Option<&'a Reason> {
+    finding.first()?.verdict.reason.as_ref()
+}
+
+/// The kernel refuses its own BTF.
+fn is_of_kernel_btf(finding: &FindingGroup<'_>) -> bool {
+    matches!(
+        reason_of(finding),
+        Some(Reason::Kernel(KernelFault::KernelBtfInvalid { .. }))
+    )
+}
+
+/// Why BTF does not fit, as far as that is known or the modules' own release tells.
 fn misfit(finding: &FindingGroup<'_>, kernel: &KernelEntry) -> String {
+    if is_of_kernel_btf(finding) {
+        return "continues the kernel's own, which this kernel itself refuses".into();
+    }
+    match finding.misfit {
+        Some(Misfit::OwnBase) => {
+            return "is wrong in itself: it was built for this very kernel".into();
+        }
+        Some(Misfit::NotRelocated) => {
+            return "comes with a .BTF.base, which this kernel cannot relocate".into();
+        }
+        None => {}
+    }
     match (built_for(finding), kernel.release.as_deref()) {
         (Some(theirs), Some(own)) if theirs == own => "was built for another build of it".into(),
         (Some(theirs), Some(_)) => format!("was built for {theirs}"),
@@ -136,6 +176,9 @@ pub(crate) fn origins(finding: &FindingGroup<'_>, report: &Report, most: usize) 
     let Some(kernel) = report.kernels.get(finding.kernel) else {
         return Vec::new();
     };
+    if finding.misfit.is_some() || is_of_kernel_btf(finding) {
+        return Vec::new();
+    }
     let cases = finding.cases();
     let built_for = cases.filter_map(|case| case.module.btf.built_for.as_ref());
     first_distinct(built_for.map(|built_for| origin(built_for, kernel)), most)
@@ -175,6 +218,9 @@ pub(crate) fn reason(verdict: &VerdictEntry) -> String {
     match (&verdict.reason, verdict.cause) {
         (None, None) => verdict.verdict.to_string(),
         (Some(reason), None) => reason.to_string(),
+        (Some(reason @ (Reason::Kernel(_) | Reason::Elf(_))), _) if verdict.log.is_empty() => {
+            reason.to_string()
+        }
         (_, Some(_)) if verdict.log.is_empty() => "without a word".to_owned(),
         (_, Some(_)) => verdict.log.join(" | "),
     }
@@ -210,12 +256,31 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
         (Kind::DriverLost, ..) => {
             format!("install them for {release}, or keep booting the kernel that has them")
         }
+        (Kind::Refused, Some(Cause::NoModuleSupport), _) => {
+            "boot a kernel that is built with CONFIG_MODULES=y".into()
+        }
+        (Kind::Refused, Some(Cause::Elf), _) => {
+            "put them in place again: reinstall their package, or rebuild them".into()
+        }
         (Kind::Refused, Some(Cause::Architecture), _) => {
             "install the package that was built for this machine".into()
         }
         (Kind::Refused, Some(Cause::KernelBug), _) => {
             "do not load them on this kernel; a corrected kernel or other modules are needed".into()
         }
+        _ if is_of_kernel_btf(finding) => format!(
+            "another build of {name} is needed, with types from another version of pahole: \
+             nothing that is done to modules helps"
+        ),
+        _ if finding.misfit == Some(Misfit::OwnBase) => {
+            "no other build of the kernel helps: build them again with another version of \
+             pahole, or without BTF, or tell who built them"
+                .into()
+        }
+        _ if finding.misfit == Some(Misfit::NotRelocated) => format!(
+            "build them for {name} without a distilled base, or without BTF: kernels relocate \
+             .BTF.base since 6.11"
+        ),
         (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if entry.stale.is_some() => {
             stale(entry)
         }
@@ -297,7 +362,7 @@ pub(crate) fn kernel_log(case: ModuleVerdict<'_>) -> Vec<String> {
     let log = verdict.log.iter();
     let mut lines: Vec<String> = log.map(|line| format!("{prefix}{line}")).collect();
     if verdict.verdict == Kind::Refused
-        && verdict.cause != Some(Cause::Architecture)
+        && matches!(verdict.cause, Some(Cause::Btf | Cause::KernelBug))
         && let Some(errno) = verdict.errno
     {
         let name = &case.module.name;
@@ -332,11 +397,6 @@ pub(crate) fn needed<'a>(
 
 /// What a verdict does not say by itself: first what was taken for granted.
 pub(crate) fn notes(verdict: &VerdictEntry) -> impl Iterator<Item = String> {
-    let assumed = verdict.assumed.iter().map(|assumed| match assumed {
-        Assumption::AllowMismatch => "no config of this kernel was found: \
-            CONFIG_MODULE_ALLOW_BTF_MISMATCH is taken to be unset, as by default \
-            (--kernel-config FILE tells better)"
-            .to_owned(),
-    });
+    let assumed = verdict.assumed.iter().map(ToString::to_string);
     assumed.chain(verdict.notes.iter().cloned())
 }

@@ -65,6 +65,16 @@ impl KnownBase {
         }
     }
 
+    /// What a BTF is that was built against this one, where it means something else.
+    fn means_otherwise(&self, difference: &Difference) -> Verdict {
+        let clue = Mismatch::Meaning {
+            built_for: self.shown(),
+            difference: difference.clone(),
+        };
+        let evidence = vec![Evidence { clue, count: 1 }];
+        Verdict::BtfWrong { evidence }
+    }
+
     /// True if its kernels would take this BTF, and nothing shows that it is not theirs.
     fn fits(&self, module: &Module, split: &Split<'_>) -> bool {
         let (base, abilities) = (&self.kernel.base, &self.kernel.abilities);
@@ -73,7 +83,23 @@ impl KnownBase {
         // In this order: what does not fit mostly shows at once.
         !relocates
             && btf_guard_btf::fits(split, base)
+            && self.kernel.own_btf().fault.is_none()
             && module.btf.as_deref().is_some_and(is_taken)
+    }
+}
+
+/// Where the BTF of a module may come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    bases: &'a BaseSet,
+    /// The kernel that the module came with.
+    own: Option<&'a Kernel>,
+}
+
+impl Origin<'_> {
+    /// The verdict on `split`, the module's BTF, which `kernel` accepts.
+    pub(super) fn resolve(self, module: &Module, kernel: &Kernel, split: &Split<'_>) -> Verdict {
+        self.bases.resolve_origin(module, kernel, split, self.own)
     }
 }
 
@@ -109,20 +135,36 @@ impl BaseSet {
     ///
     /// Where other bases are at hand, BTF that fits several of them is compared.
     pub fn judge(&self, module: &Module, kernel: &Kernel, causes: &Causes) -> Judgement {
-        follow_loader(module, kernel, causes, self)
+        self.judge_coming_with(None, module, kernel, causes)
+    }
+
+    /// The same of a module that came with the kernel `own`, if that is known.
+    pub(crate) fn judge_coming_with(
+        &self,
+        own: Option<&Kernel>,
+        module: &Module,
+        kernel: &Kernel,
+        causes: &Causes,
+    ) -> Judgement {
+        let origin = Origin { bases: self, own };
+        follow_loader(module, kernel, causes, origin)
     }
 
     /// The verdict on `split`, the module's BTF, which `kernel` accepts.
-    pub(crate) fn resolve_origin(
+    fn resolve_origin(
         &self,
         module: &Module,
         kernel: &Kernel,
         split: &Split<'_>,
+        came_with: Option<&Kernel>,
     ) -> Verdict {
         if split.relocated {
             return Verdict::Loads;
         }
         let evidence = btf_guard_btf::evidence(split, &kernel.base);
+        if evidence.is_empty() && came_with.is_some_and(|own| same(own, kernel)) {
+            return Verdict::Loads;
+        }
         let rivals = self.rivals(module, kernel, split);
         if !evidence.is_empty() {
             // What means the same as where it fits does no harm.
@@ -131,6 +173,15 @@ impl BaseSet {
                 true => Verdict::Loads,
                 false => Verdict::BtfWrong { evidence },
             };
+        }
+        let is_own = |known: &KnownBase| came_with.is_some_and(|own| same(&known.kernel, own));
+        let mut own_rivals = rivals.iter().filter(|(rival, _)| is_own(rival));
+        match own_rivals.next() {
+            Some((_, Comparison::Same)) => return Verdict::Loads,
+            Some((own, Comparison::Different(difference))) => {
+                return own.means_otherwise(difference);
+            }
+            _ => {}
         }
         let differing: Vec<(&KnownBase, Option<Difference>)> = rivals
             .into_iter()
@@ -179,15 +230,15 @@ impl BaseSet {
         known.entry((here, there)).or_default().clone()
     }
 
-    /// The base that `module` was built against; `loads_on` is a kernel that it
-    /// was found to load on. `None` where it cannot be told, or where it was
+    /// The base that `module` was built against; `kernel` is one for whose base that was
+    /// found, by loading there or otherwise. `None` where it cannot be told, or where it was
     /// built for no base in particular.
-    pub(crate) fn built_for(&self, module: &Module, loads_on: Option<&Kernel>) -> Option<BuiltFor> {
+    pub(crate) fn built_for(&self, module: &Module, kernel: Option<&Kernel>) -> Option<BuiltFor> {
         let raw = module.btf.as_deref().filter(|raw| !raw.is_empty())?;
         if module.btf_base.is_some() {
             return None;
         }
-        if let Some(kernel) = loads_on {
+        if let Some(kernel) = kernel {
             let known = self.all.iter().find(|known| same(&known.kernel, kernel));
             return known.map(|known| describe_base(known, module));
         }
@@ -195,7 +246,8 @@ impl BaseSet {
         let split = Split::parse(raw, order)?;
         let strings = btf_guard_btf::base_strings(&split)?;
         let mut fitting = self.all.iter().filter(|known| {
-            known.kernel.base.strings_len() == strings && known.fits(module, &split)
+            let base = &known.kernel.base;
+            base.strings_len() == strings && btf_guard_btf::fits(&split, base)
         });
         match (fitting.next(), fitting.next()) {
             (Some(one), None) => Some(describe_base(one, module)),
@@ -240,12 +292,7 @@ fn pick_by_vermagic(
     match (here, there.next(), there.next()) {
         (true, None, _) => return Verdict::Loads,
         (false, Some((other, Some(difference))), None) => {
-            let clue = Mismatch::Meaning {
-                built_for: other.shown(),
-                difference: difference.clone(),
-            };
-            let evidence = vec![Evidence { clue, count: 1 }];
-            return Verdict::BtfWrong { evidence };
+            return other.means_otherwise(difference);
         }
         _ => {}
     }

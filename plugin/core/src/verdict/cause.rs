@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
+    /// The kernel is built without `CONFIG_MODULES`.
+    NoModuleSupport,
+    /// The file is no module that the loader could take: empty, cut, or something else.
+    Elf,
     /// Built for another machine.
     Architecture,
     /// The BTF, or the distilled base, does not fit.
@@ -19,8 +23,9 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The causes that can be asked for; a kernel's own bug shows while its BTF
-    /// check is followed and cannot be asked for apart from it.
+    /// The causes that can be asked for. Without a loader, or with a file that it cannot
+    /// read, no other check is made; a kernel's own bug shows while its BTF check is
+    /// followed and cannot be asked for apart from it.
     const CHECKS: [Self; 2] = [Self::Architecture, Self::Btf];
 }
 

@@ -4,20 +4,22 @@
 use btf_guard_btf::{Evidence, LogFormat, Order, VerifyError};
 
 use crate::kernel::Kernel;
+pub use crate::module::ElfError;
 use crate::module::{ElfTarget, Module};
 
 mod base_set;
+mod btf_check;
 mod cause;
 mod kind;
 mod reason;
 
 pub use base_set::BaseSet;
 pub(crate) use base_set::BuiltFor;
+use base_set::Origin;
 pub use cause::{Cause, Causes, UnknownCause};
 pub use kind::Kind;
-use reason::ET_REL;
 pub use reason::Reason;
-pub(crate) use reason::{Assumption, ElfError, NoBtf, Unknown};
+pub(crate) use reason::{Assumption, KernelFault, Misfit, NoBtf, Unknown};
 
 /// What one kernel will do with one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,9 @@ pub enum Verdict {
 /// A refusal by the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// By the module's ELF header.
+    /// Of every module, or of the BTF of every module.
+    Kernel(KernelFault),
+    /// By the module's file.
     Elf(ElfError),
     /// By its BTF; the kernel logs it in this form.
     Btf(VerifyError, LogFormat),
@@ -59,9 +63,11 @@ impl Refusal {
     /// Which of the loader's checks fails first.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Elf(_) => Cause::Architecture,
+            Self::Kernel(KernelFault::NoModuleSupport) => Cause::NoModuleSupport,
+            Self::Elf(error) if error.is_for_another_machine() => Cause::Architecture,
+            Self::Elf(_) => Cause::Elf,
             Self::Btf(error, _) if error.rule.is_kernel_bug() => Cause::KernelBug,
-            Self::Btf(..) => Cause::Btf,
+            Self::Btf(..) | Self::Kernel(KernelFault::KernelBtfInvalid { .. }) => Cause::Btf,
         }
     }
 
@@ -69,7 +75,9 @@ impl Refusal {
     /// own bug keeps it from returning one.
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::Elf(_) => Some(ENOEXEC),
+            Self::Kernel(KernelFault::NoModuleSupport) => Some(ENOSYS),
+            Self::Kernel(KernelFault::KernelBtfInvalid { error }) => Some(error.errno()),
+            Self::Elf(error) => Some(error.errno()),
             Self::Btf(error, _) => Some(error.errno()).filter(|errno| *errno != 0),
         }
     }
@@ -78,7 +86,9 @@ impl Refusal {
     /// BTF verifier's.
     pub(crate) fn log(&self) -> Vec<String> {
         match self {
-            Self::Elf(error) => vec![error.to_string()],
+            // Of its own BTF it tells when it first needs it, which mostly is long before.
+            Self::Kernel(_) => Vec::new(),
+            Self::Elf(error) => error.log(),
             Self::Btf(error, format) => error.log(*format),
         }
     }
@@ -87,6 +97,7 @@ impl Refusal {
 impl From<Refusal> for Reason {
     fn from(refusal: Refusal) -> Self {
         match refusal {
+            Refusal::Kernel(fault) => Self::Kernel(fault),
             Refusal::Elf(error) => Self::Elf(error),
             Refusal::Btf(error, _) => Self::Btf(error),
         }
@@ -98,8 +109,10 @@ impl From<Refusal> for Reason {
 pub struct Judgement {
     /// What the kernel will do.
     pub verdict: Verdict,
-    /// What was not known and taken to be the kernel's default.
+    /// What was not known, and without which the verdict could be another.
     pub(crate) assumed: Vec<Assumption>,
+    /// Why BTF does not fit, where it is not that it was built for another base.
+    pub(crate) misfit: Option<Misfit>,
     /// What the verdict alone does not say, a sentence each, for a report.
     pub(crate) notes: Vec<String>,
 }
@@ -109,6 +122,7 @@ impl From<Verdict> for Judgement {
         Self {
             verdict,
             assumed: Vec::new(),
+            misfit: None,
             notes: Vec::new(),
         }
     }
@@ -121,7 +135,15 @@ pub fn judge(module: &Module, kernel: &Kernel, causes: &Causes) -> Judgement {
     BaseSet::default().judge(module, kernel, causes)
 }
 
-fn follow_loader(module: &Module, kernel: &Kernel, causes: &Causes, bases: &BaseSet) -> Judgement {
+fn follow_loader(
+    module: &Module,
+    kernel: &Kernel,
+    causes: &Causes,
+    origin: Origin<'_>,
+) -> Judgement {
+    if kernel.config.modules == Some(false) {
+        return Verdict::Refused(Refusal::Kernel(KernelFault::NoModuleSupport)).into();
+    }
     if causes.contains(Cause::Architecture)
         && let (Some(module), Some(kernel)) = (module.target, kernel.target)
         && let Some(error) = foreign(module, kernel)
@@ -133,14 +155,27 @@ fn follow_loader(module: &Module, kernel: &Kernel, causes: &Causes, bases: &Base
             ..refused.into()
         };
     }
+    if let Some((error, found)) = &module.fault {
+        let refusal = Refusal::Elf(*error);
+        if refusal.cause() == Cause::Elf || causes.contains(refusal.cause()) {
+            return Judgement {
+                notes: vec![found.clone()],
+                ..Verdict::Refused(refusal).into()
+            };
+        }
+    }
     if !causes.contains(Cause::Btf) {
         return Verdict::Loads.into();
     }
-    judge_btf(module, kernel, bases)
+    btf_check::judge(module, kernel, origin)
 }
 
-/// `-ENOEXEC` of asm-generic/errno-base.h.
-const ENOEXEC: i32 = -8;
+/// `-ENOSYS` of asm-generic/errno.h: what a system call returns that the kernel lacks
+/// (`kernel/sys_ni.c`).
+const ENOSYS: i32 = -38;
+
+/// `ET_REL` of the ELF specification.
+const ET_REL: u16 = 1;
 
 /// What the kernel finds wrong with a module for another machine.
 ///
@@ -161,54 +196,6 @@ fn foreign(module: ElfTarget, kernel: ElfTarget) -> Option<ElfError> {
         return Some(ElfError::InvalidMachine { machine });
     }
     (module.is_64 != kernel.is_64).then_some(ElfError::InvalidSectionHeaderSize)
-}
-
-/// `btf_module_notify()` (kernel/bpf/btf.c): `.BTF` absent or empty is skipped
-/// in silence; a refused one fails the load unless the kernel was built with
-/// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`. Whether what it accepts is what it takes
-/// it for, the kernel does not ask; `bases` does.
-fn judge_btf(module: &Module, kernel: &Kernel, bases: &BaseSet) -> Judgement {
-    let Some(split) = module.btf.as_deref().filter(|btf| !btf.is_empty()) else {
-        return Verdict::LoadsNoBtf { why: NoBtf::Absent }.into();
-    };
-    if kernel.base.is_none() && kernel.config.module_btf != Some(false) {
-        let why = Unknown::NoBaseBtf;
-        return Verdict::Unknown { why }.into();
-    }
-    if kernel.base.is_none() || !kernel.abilities.module_btf {
-        let why = NoBtf::Unsupported;
-        return Verdict::LoadsNoBtf { why }.into();
-    }
-    let allow_mismatch = kernel.config.allow_mismatch;
-    let error = match btf_guard_btf::read_module(
-        split,
-        module.btf_base.as_deref(),
-        &kernel.base,
-        &kernel.abilities,
-    ) {
-        Ok(split) => return bases.resolve_origin(module, kernel, &split).into(),
-        Err(error) => error,
-    };
-    // A kernel that crashes does not come to the point where it would discard the BTF.
-    let bug = error.kernel_bug();
-    let format = LogFormat::new(&kernel.abilities, allow_mismatch == Some(true));
-    let refusal = Refusal::Btf(error, format);
-    if let Some(bug) = bug {
-        return Judgement {
-            notes: vec![bug],
-            ..Verdict::Refused(refusal).into()
-        };
-    }
-    if allow_mismatch == Some(true) {
-        return Verdict::BtfDiscarded(refusal).into();
-    }
-    let assumed = allow_mismatch
-        .is_none()
-        .then_some(Assumption::AllowMismatch);
-    Judgement {
-        assumed: assumed.into_iter().collect(),
-        ..Verdict::Refused(refusal).into()
-    }
 }
 
 /// The name of the architecture an ELF header speaks of, for people.

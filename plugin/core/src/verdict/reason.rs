@@ -4,11 +4,11 @@
 use std::fmt;
 use std::mem::discriminant;
 
+use btf_guard_btf::features::VersionRule;
 use btf_guard_btf::{Difference, Evidence, VerifyError};
 use serde::{Deserialize, Serialize};
 
-/// `ET_REL` of the ELF specification.
-pub(crate) const ET_REL: u16 = 1;
+use crate::module::ElfError;
 
 /// Why a module loads without types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +29,28 @@ pub enum NoBtf {
 pub enum Unknown {
     /// The kernel shows no BTF. It may be there in a form that is not understood here.
     NoBaseBtf,
+    /// The kernel knows kinds of BTF that nobody here knows, so that neither its own
+    /// types nor its rules are known.
+    NewerKernel,
     /// The BTF fits several bases, on which it means different things.
     AmbiguousBase {
         /// The other bases, as people know them.
         others: Vec<String>,
         /// The first difference; `None` if it was too much to compare.
         difference: Option<Difference>,
+    },
+}
+
+/// What is wrong with the kernel, whatever the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "kebab-case")]
+pub enum KernelFault {
+    /// It is built without `CONFIG_MODULES`: there is no such system call.
+    NoModuleSupport,
+    /// It refuses its own BTF, which that of every module continues.
+    KernelBtfInvalid {
+        /// What it finds wrong there.
+        error: VerifyError,
     },
 }
 
@@ -46,6 +62,8 @@ pub enum Reason {
     Elf(ElfError),
     /// Its BTF breaks a rule of the kernel's.
     Btf(VerifyError),
+    /// No module's BTF, or no module, is taken by this kernel.
+    Kernel(KernelFault),
     /// There are no types.
     NoBtf(NoBtf),
     /// Its BTF belongs to another base; the first piece of evidence.
@@ -83,12 +101,22 @@ impl fmt::Display for Reason {
         match self {
             Self::Elf(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
+            Self::Kernel(KernelFault::NoModuleSupport) => {
+                f.write_str("the kernel is built without CONFIG_MODULES")
+            }
+            Self::Kernel(KernelFault::KernelBtfInvalid { error }) => {
+                write!(f, "the kernel's own BTF: {}", error.summary())
+            }
             Self::NoBtf(NoBtf::Absent) => f.write_str("the module has no BTF"),
             Self::NoBtf(NoBtf::Unsupported) => f.write_str("the kernel ignores modules' BTF"),
             Self::OtherBase(evidence) => evidence.fmt(f),
             Self::Unknown(Unknown::NoBaseBtf) => {
                 f.write_str("no base BTF was found in this kernel")
             }
+            Self::Unknown(Unknown::NewerKernel) => f.write_str(
+                "this kernel is newer than this btf-guard: it knows kinds of BTF that are not \
+                 known here",
+            ),
             Self::Unknown(Unknown::AmbiguousBase { others, difference }) => {
                 let others = others.join(", ");
                 write!(
@@ -104,37 +132,52 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The complaint of `elf_validity_check()` (`elf_validity_ehdr()` since 6.13)
-/// about a module for another machine, with the field as the kernel reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "rule", rename_all = "kebab-case")]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "the variants' names are those of the rules in a report"
-)]
-pub enum ElfError {
-    /// `e_type` is not `ET_REL`.
-    #[error("Invalid ELF header type: {elf_type} != {ET_REL}")]
-    InvalidElfType {
-        /// What it is.
-        elf_type: u16,
-    },
-    /// `e_machine` is another.
-    #[error("Invalid architecture in ELF header: {machine}")]
-    InvalidMachine {
-        /// What it is.
-        machine: u16,
-    },
-    /// `e_shentsize` is that of the other word size.
-    #[error("Invalid ELF section header size")]
-    InvalidSectionHeaderSize,
+/// Why BTF does not fit, other than that it was built for another base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Misfit {
+    /// It was built against this very base: it is wrong in itself.
+    OwnBase,
+    /// It has a `.BTF.base` to be relocated from, and the kernel takes its ids for those
+    /// of its own base.
+    NotRelocated,
 }
 
-/// Something that was not known and is taken to be the kernel's default, by its
-/// name in the JSON report's `features`.
+/// Something that was not known, and without which the verdict could be another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Assumption {
-    /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH`.
+    /// `CONFIG_MODULE_ALLOW_BTF_MISMATCH` is taken to be the kernel's default.
     AllowMismatch,
+    /// The kernel is taken to have this rule, or not to have it, by its version alone.
+    #[serde(untagged)]
+    Version(VersionRule),
+}
+
+impl fmt::Display for Assumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rule = match self {
+            Self::AllowMismatch => {
+                return f.write_str(
+                    "no config of this kernel was found: CONFIG_MODULE_ALLOW_BTF_MISMATCH is \
+                     taken to be unset, as by default (--kernel-config FILE tells better)",
+                );
+            }
+            Self::Version(rule) => rule,
+        };
+        let what = match rule {
+            VersionRule::Kinds => "which kinds of BTF it knows",
+            VersionRule::NameMax => "how long a name may be",
+            VersionRule::DotInIdentifiers => "whether names may hold dots",
+            VersionRule::PrintableSections => "how a DATASEC may be called",
+            VersionRule::TagKflag => "whether tags may have kind_flag",
+            VersionRule::ChecksChains => "whether it follows chains of modifiers",
+            VersionRule::MarksAllEmbedded => "of which types inside structs it compares the sizes",
+        };
+        write!(
+            f,
+            "nothing in this kernel's BTF tells {what}: that is taken from its version, and \
+             where it has none to be as in new kernels"
+        )
+    }
 }

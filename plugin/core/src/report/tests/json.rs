@@ -7,7 +7,7 @@ use btf_guard_btf::{
 
 use super::*;
 use crate::module::Module;
-use crate::verdict::{ElfError, Reason};
+use crate::verdict::{ElfError, KernelFault, Reason};
 
 #[test]
 fn the_schema_of_the_json() {
@@ -49,15 +49,15 @@ fn the_schema_of_the_json() {
                      "reason": {"rule": "invalid-name", "section": ".BTF", "type": subject,
                                 "element": null},
                      "log": ["[114893] STRUCT aegis_block", "size=392 vlen=17", "Invalid name"],
-                     "evidence": [], "assumed": [], "notes": [], "severity": "block",
-                     "max_severity": "block", "rule": null, "preexisting": false}]},
+                     "evidence": [], "assumed": [], "misfit": null, "notes": [],
+                     "severity": "block", "max_severity": "block", "rule": null, "preexisting": false}]},
                 {"path": path("ahci"), "name": "ahci", "package": null, "initrd": null,
                  "release": "6.18.15-cloud", "in_tree": true, "used_by_host": [], "btf": btf,
                  "names_machine": true,
                  "verdicts": [{
                      "kernel": 0, "verdict": "loads", "cause": null, "errno": null,
-                     "reason": null, "log": [], "evidence": [], "assumed": [], "notes": [],
-                     "severity": "none", "max_severity": "block", "rule": null,
+                     "reason": null, "log": [], "evidence": [], "assumed": [], "misfit": null,
+                     "notes": [], "severity": "none", "max_severity": "block", "rule": null,
                      "preexisting": false}]},
             ],
             "errors": [],
@@ -112,6 +112,26 @@ fn reasons_are_read_back() {
             None,
         )),
         Reason::Elf(ElfError::InvalidMachine { machine: 183 }),
+        Reason::Elf(ElfError::EmptyFile),
+        Reason::Elf(ElfError::InvalidElfMagic),
+        Reason::Elf(ElfError::InvalidElfLength { length: 3 }),
+        Reason::Elf(ElfError::SectionOutside {
+            section: 2,
+            section_type: 1,
+        }),
+        Reason::Kernel(KernelFault::NoModuleSupport),
+        Reason::Kernel(KernelFault::KernelBtfInvalid {
+            error: error(BtfRule::InvalidMemberOffset, None),
+        }),
+        Reason::Kernel(KernelFault::KernelBtfInvalid {
+            error: VerifyError {
+                rule: BtfRule::InvalidKind { id: 95, kind: 20 },
+                section: BtfSection::Kernel,
+                subject: None,
+                element: None,
+            },
+        }),
+        Reason::Unknown(Unknown::NewerKernel),
         Reason::NoBtf(NoBtf::Unsupported),
         Reason::OtherBase(Evidence {
             clue: Mismatch::Length {
