@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use btf_guard_btf::features::{Features, VersionRule};
+use btf_guard_btf::verify_vmlinux;
 use btf_guard_core::kernel::Kernel;
 use btf_guard_core::module::{self, Module};
 use btf_guard_core::verdict::{Causes, Verdict, judge};
 use btf_guard_tests::skip::skipped;
-use btf_guard_tests::{Extracted, kernels};
+use btf_guard_tests::{Extracted, Foreign, kernels};
 
 /// An extracted kernel package, opened.
 struct Package {
@@ -100,6 +102,31 @@ fn every_module_loads_on_its_own_kernel() {
             package.name
         );
     }
+}
+
+/// What a kernel can do is read from its own BTF, so that neither its release nor a guess
+/// is needed, except for one rule of kernels from 6.11 to 6.13.
+#[test]
+fn a_kernel_takes_its_own_btf_and_tells_what_it_can_do() {
+    let own = Extracted::all(&kernels()).into_iter();
+    let others = Foreign::all(&kernels()).into_iter();
+    let others = others.filter(|foreign| foreign.has_btf);
+    let mut seen = 0;
+    for extracted in own.chain(others.map(|foreign| foreign.kernel)) {
+        let name = &extracted.name;
+        let Kernel { base, release, .. } = Kernel::open(&extracted.image, None).unwrap();
+        let told = Features::of(&base, release.as_deref());
+        assert_eq!(verify_vmlinux(&base, &told), Ok(()), "{name}");
+        let alone = Features::of(&base, None);
+        assert_eq!(alone.guessed, told.guessed, "{name}");
+        let relocates_by_guess = name.contains("-6.12.");
+        match relocates_by_guess {
+            true => assert_eq!(told.guessed, [VersionRule::MarksAllEmbedded], "{name}"),
+            false => assert_eq!((&told.guessed, &alone), (&vec![], &told), "{name}"),
+        }
+        seen += 1;
+    }
+    assert!(seen >= 4, "only {seen} kernels; run `make test`");
 }
 
 /// Sibling builds of one flavour, two by two: some modules are accepted with

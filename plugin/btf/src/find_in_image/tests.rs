@@ -132,6 +132,28 @@ fn a_base_that_the_end_cuts_in_two_is_told() {
 }
 
 #[test]
+fn a_kind_of_a_newer_kernel_ends_the_walk_only() {
+    let count = NO_ACCIDENT + 10;
+    let whole = kernel(count);
+    let of = |kind: u8, index: usize| {
+        let mut base = whole.clone();
+        base[24 + 12 * index + 7] = kind;
+        find(&base)
+    };
+    for (kind, index, is_found) in [
+        (20, count - 1, true),
+        (31, count - 1, true),
+        (32, count - 1, false),
+        (0, count - 1, false),
+        // Too little of it is understood.
+        (20, NO_ACCIDENT - 1, false),
+    ] {
+        let expected = is_found.then_some(0..whole.len());
+        assert_eq!(of(kind, index), expected, "{kind} at {index}");
+    }
+}
+
+#[test]
 fn walks_over_each_other_end() {
     // Headers, all of which lead into the same million of types; these are
     // wrong at their end, or not of a kernel.
