@@ -269,8 +269,14 @@ impl Base {
 
     fn find(&self, name: &[u8], wanted: u8) -> Option<(u32, Type)> {
         let name_off = self.string_offset(name)?;
-        self.all()
-            .find(|(_, t)| t.name_off == name_off && t.wide_kind() == wanted)
+        self.of_kind(wanted).find(|(_, t)| t.name_off == name_off)
+    }
+
+    /// The types of one kind in order of their ids, with their ids.
+    pub(crate) fn of_kind(&self, wanted: u8) -> impl Iterator<Item = (u32, Type)> + '_ {
+        let kinds = (0u32..).zip(&self.index.kinds);
+        let ids = kinds.filter(move |(_, kind)| **kind == wanted);
+        ids.filter_map(|(id, _)| Some((id, self.type_at(id)?)))
     }
 
     /// The id of the first struct called `name`.
@@ -304,9 +310,8 @@ impl Base {
     /// The value of the enumerator called `name`, in whichever enum it is.
     pub(crate) fn enumerator(&self, name: &[u8]) -> Option<u32> {
         let name_off = self.string_offset(name)?;
-        (1..self.types())
-            .filter_map(|id| self.body(id))
-            .filter(|(t, _)| t.wide_kind() == kind::ENUM)
+        self.of_kind(kind::ENUM)
+            .filter_map(|(id, _)| self.body(id))
             .flat_map(|(_, values)| self.order.elements(values))
             .find_map(|[name, value]| (name == name_off).then_some(value))
     }

@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Base;
-use crate::raw::{Type, kind};
+use crate::raw::kind;
 
 /// A rule that a kernel's version alone may tell, by the name of its field in
 /// [`Features`].
@@ -119,9 +119,6 @@ impl Features {
             .filter(|t| t.wide_kind() == kind::FUNC_PROTO);
         let name_valid_identifier = has_func(b"btf_name_valid_identifier");
         let distilled_base = has_member(b"module", b"btf_base_data") == Some(true);
-        let flagged_tag = |(_, t): (u32, Type)| {
-            t.kflag() && matches!(t.wide_kind(), kind::TYPE_TAG | kind::DECL_TAG)
-        };
 
         let of_6_3 = came_with(b"bpf_cpumask_create");
         let dots = match name_valid {
@@ -133,7 +130,9 @@ impl Features {
             Some(_) => Some(false),
             None => (name_valid_identifier || distilled_base).then_some(true),
         };
-        let tags = match base.all().any(flagged_tag) {
+        let tags = [kind::TYPE_TAG, kind::DECL_TAG];
+        let mut tags = tags.into_iter().flat_map(|kind| base.of_kind(kind));
+        let tags = match tags.any(|(_, tag)| tag.kflag()) {
             true => Some(true),
             false => came_with(b"bpf_dynptr_copy"),
         };
