@@ -75,7 +75,8 @@ pub(crate) fn modules_load(root: &Path, machine: &mut Machine) {
     }
 }
 
-/// The file systems of `fstab(5)`: what machines boot from first.
+/// The file systems of `fstab(5)` and the character sets that their options name: what
+/// machines boot from first.
 pub(crate) fn fstab(root: &Path, machine: &mut Machine) {
     let table = text(&root.join("etc/fstab"), MAX_FILE).unwrap_or_default();
     let mut mounts = Vec::new();
@@ -85,19 +86,38 @@ pub(crate) fn fstab(root: &Path, machine: &mut Machine) {
         }
         let mut words = line.split_whitespace().skip(1);
         if let (Some(place), Some(types)) = (words.next(), words.next()) {
-            mounts.push((place, types));
+            mounts.push((place, types, words.next().unwrap_or_default()));
         }
     }
-    mounts.sort_by_key(|(place, _)| match *place {
+    mounts.sort_by_key(|(place, ..)| match *place {
         "/" => 0,
         place if place == "/usr" || place.starts_with("/boot") || place == "/efi" => 1,
         _ => 2,
     });
-    for (place, types) in mounts {
+    for (place, types, options) in mounts {
+        let why = format!("fstab {place}");
         let types = types.split(',').filter(|kind| !NO_TYPES.contains(kind));
         for kind in types {
-            machine.want_file_system(kind, &format!("fstab {place}"));
+            machine.want_file_system(kind, &why);
         }
+        for name in options.split(',').filter_map(character_set) {
+            machine.want_name(&format!("nls_{name}"), &why);
+        }
+    }
+}
+
+/// The character set that a mount option names, as `load_nls()` asks for its module:
+/// `nls_` and this (fs/nls/nls_base.c). FAT puts `cp` before a code page
+/// (`fat_fill_super()`, fs/fat/inode.c), HFS has it in the option (fs/hfs/super.c).
+fn character_set(option: &str) -> Option<String> {
+    let (key, value) = option.split_once('=')?;
+    let value = value.trim_matches('"');
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    match key {
+        _ if value.is_empty() => None,
+        "codepage" if is_number => Some(format!("cp{value}")),
+        "iocharset" | "nls" | "codepage" => Some(value.to_owned()),
+        _ => None,
     }
 }
 

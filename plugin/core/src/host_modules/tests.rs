@@ -133,6 +133,31 @@ fn file_systems_are_asked_for_by_alias_and_name() {
 }
 
 #[test]
+fn mount_options_name_character_sets() {
+    let made = with_release();
+    for (options, expected) in [
+        ("umask=077,iocharset=ascii", &["nls_ascii"][..]),
+        (
+            "codepage=850,iocharset=iso8859-1",
+            &["nls_cp850", "nls_iso8859_1"],
+        ),
+        ("codepage=cp437", &["nls_cp437"]),
+        ("nls=koi8-r", &["nls_koi8_r"]),
+        ("iocharset=,codepage=,iocharsets=x,ro", &[]),
+        ("", &[]),
+    ] {
+        let table = format!("UUID=1 /mnt vfat {options} 0 2\n# UUID=2 /no vfat iocharset=no\n");
+        made.file("etc/fstab", &table);
+        let modules = Machine::read(made.root()).needs(&[]);
+        let named = modules.modules().filter(|name| name.starts_with("nls_"));
+        assert_eq!(named.collect::<Vec<_>>(), expected, "{options}");
+    }
+    made.file("etc/fstab", "UUID=1 /mnt vfat iocharset=ascii 0 2\n");
+    let needs = Machine::read(made.root()).needs(&[]);
+    assert_eq!(needs.of("nls_ascii"), ["fstab /mnt"]);
+}
+
+#[test]
 fn the_root_is_followed_down_to_its_drivers() {
     let made = with_release();
     // xfs on a crypt on a RAID of virtio disks.
