@@ -123,6 +123,44 @@ fn the_report_names_the_initrd_and_what_mends_it() {
     assert!(!text.contains("note: modules inside"), "{text}");
 }
 
+/// Without entries, the places tell: beside an image in `/boot`, by its suffix, and in
+/// the module directory.
+#[test]
+fn initrds_beside_images() {
+    let release = &pair().release;
+    let tree = format!("usr/lib/modules/{release}");
+    let old = old(&["zstd", "-q"]);
+    for initrd in [
+        format!("boot/initrd-{release}"),
+        format!("boot/initrd.img-{release}"),
+        format!("boot/initramfs-{release}.img"),
+        format!("{tree}/initrd"),
+        format!("{tree}/initramfs.img"),
+    ] {
+        let root = BootRoot::new();
+        root.put(&format!("boot/vmlinuz-{release}"), &pair().new_image);
+        root.put("boot/initrd-6.0-other", &old);
+        root.put(&initrd, &old);
+        let (code, report) = root.check();
+        assert_eq!(code, 2, "{initrd}");
+        let named = report["initrds"].as_array().unwrap().iter();
+        let named: Vec<_> = named
+            .map(|initrd| initrd["path"].as_str().unwrap())
+            .collect();
+        let shown = root.at(&initrd).canonicalize().unwrap();
+        assert_eq!(named, [shown.to_str().unwrap()]);
+        let (inside, _) = parted(&report);
+        assert!(verdicts(&inside, 0).contains(&"refused"), "{initrd}");
+        // An entry that names another is believed.
+        root.put("boot/other", &new(&["zstd", "-q"]));
+        let entry =
+            format!("title t\nversion {release}\nlinux /vmlinuz-{release}\ninitrd /other\n");
+        root.put("boot/loader/entries/t.conf", entry.as_bytes());
+        let in_boot = initrd.starts_with("boot/");
+        assert_eq!(root.check().0, if in_boot { 0 } else { 2 }, "{initrd}");
+    }
+}
+
 #[test]
 fn grub_and_debians_names() {
     let release = &pair().release;
@@ -152,8 +190,12 @@ fn grub_and_debians_names() {
         note.contains("/boot/nothing, which does not exist (the item in line 1 of "),
         "{note}"
     );
-    // Nothing names the image at all.
+    // Nothing names the image at all: the initrd is the one beside it, if there is one.
     root.put("boot/grub/grub.cfg", b"");
+    let (code, report) = root.check();
+    assert_eq!(code, 2);
+    assert_eq!(report["notes"], json!([]));
+    fs::remove_file(root.at(&format!("boot/initrd.img-{release}"))).unwrap();
     let (code, report) = root.check();
     assert_eq!(code, 0);
     let note = report["notes"][0].as_str().unwrap();

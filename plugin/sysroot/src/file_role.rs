@@ -130,7 +130,7 @@ impl Directory {
                 let (kind, release) = in_boot(str::from_utf8(name).ok()?)?;
                 is_release(release).then_some(kind)
             }
-            Self::Release => in_module_dir(name).or_else(|| module(name)),
+            Self::Release => image_in_module_dir(name).or_else(|| module(name)),
             Self::Modules => module(name),
         }
     }
@@ -223,24 +223,80 @@ fn in_boot(name: &str) -> Option<(NameKind, &str)> {
     }
     let others = ["vmlinux-", "Image-", "image-"];
     let release = others.iter().find_map(|prefix| name.strip_prefix(prefix))?;
-    let packed = [".gz", ".xz", ".zst", ".bz2"];
-    let bare = packed
+    let bare = PACKED
         .iter()
         .find_map(|suffix| release.strip_suffix(suffix));
     Some((NameKind::OtherImage, bare.unwrap_or(release)))
 }
 
+/// What a packed image ends in: the kernel's `CONFIG_KERNEL_*`, by the suffixes of
+/// scripts/Makefile.lib.
+const PACKED: [&str; 7] = [".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".lzo"];
+
+/// The release of the module directory that a path is in, and the path below it; as of
+/// [`Role::of`], none for one with `..`. `build` and `source` are left out: they lead to
+/// sources ([`walk`](crate::module_tree::walk)).
+pub fn in_module_dir(path: &Path) -> Option<(&str, &Path)> {
+    match KnownDir::of(path)? {
+        KnownDir::Modules { release, below } => {
+            let below = below.as_path();
+            let has_sources = ["build", "source"]
+                .iter()
+                .any(|name| below.as_os_str() == *name);
+            (!has_sources && !below.as_os_str().is_empty()).then_some((release, below))
+        }
+        KnownDir::Boot(_) => None,
+    }
+}
+
 /// The names under which distributions keep an image in its module directory: the
 /// other ones are those of other architectures (`image` is s390x on SUSE), compressed
-/// ones, and EFI's, unified ones among them (Fedora's `vmlinuz-virt.efi`).
-fn in_module_dir(name: &[u8]) -> Option<NameKind> {
+/// ones, and EFI's, unified ones among them (Fedora's `vmlinuz-virt.efi`). An addon
+/// (`systemd-stub(7)`) goes with a unified image, and holds no kernel.
+fn image_in_module_dir(name: &[u8]) -> Option<NameKind> {
     match name {
-        b"vmlinux" | b"vmlinuz" => Some(NameKind::Image),
-        b"config" => Some(NameKind::Config),
-        b"Image" | b"image" => Some(NameKind::OtherImage),
-        _ if name.starts_with(b"vmlinux.") => Some(NameKind::OtherImage),
-        _ if name.starts_with(b"vmlinuz") && name.ends_with(b".efi") => Some(NameKind::OtherImage),
-        _ => None,
+        b"vmlinux" | b"vmlinuz" => return Some(NameKind::Image),
+        b"config" => return Some(NameKind::Config),
+        b"Image" | b"image" => return Some(NameKind::OtherImage),
+        _ => {}
+    }
+    let suffix = PACKED
+        .iter()
+        .find(|suffix| name.ends_with(suffix.as_bytes()));
+    let bare = suffix.and_then(|suffix| name.get(..name.len() - suffix.len()));
+    let is_packed =
+        bare.is_some_and(|bare| matches!(bare, b"vmlinux" | b"vmlinuz" | b"Image" | b"image"));
+    let is_efi = ["vmlinuz", "vmlinux"]
+        .iter()
+        .any(|start| name.starts_with(start.as_bytes()))
+        && name.ends_with(b".efi")
+        && !name.ends_with(b".addon.efi");
+    (is_packed || is_efi).then_some(NameKind::OtherImage)
+}
+
+/// The names under which distributions keep the initrd of the image `name` beside it:
+/// in the module directory one of a fixed name (ostree's is `initramfs.img`), in `/boot`
+/// one with the image's own suffix, which mostly is the release (Debian, SUSE, Fedora).
+/// A unified image (`vmlinuz-virt.efi`) has its own inside.
+pub fn initrds_beside(image: &str) -> Vec<String> {
+    match image.split_once('-') {
+        Some((_, suffix)) if suffix.ends_with(".efi") => Vec::new(),
+        Some((_, suffix)) => {
+            let packed = PACKED.iter().find_map(|end| suffix.strip_suffix(end));
+            let suffix = packed.unwrap_or(suffix);
+            [
+                "initrd-#",
+                "initrd.img-#",
+                "initrd-#.img",
+                "initramfs-#.img",
+                "initramfs-#",
+            ]
+            .map(|name| name.replace('#', suffix))
+            .to_vec()
+        }
+        None => ["initrd", "initrd.img", "initramfs.img", "initramfs"]
+            .map(str::to_owned)
+            .to_vec(),
     }
 }
 
@@ -270,117 +326,4 @@ pub fn is_package_name(name: &OsStr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Checks that headers, which list directories and names, are read by the same
-    /// rule.
-    fn role(path: &str) -> Option<Role<'_>> {
-        let role = Role::of(Path::new(path));
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let directory = Directory::of(format!("{directory}/").as_bytes());
-        let is_judged = directory.is_some_and(|directory| directory.has_judged(name.as_bytes()));
-        assert_eq!(is_judged, role.is_some_and(Role::is_judged), "{path}");
-        role
-    }
-
-    #[test]
-    fn roles_follow_from_the_place() {
-        let module = |release, below| {
-            Some(Role::Module {
-                release,
-                below: Path::new(below),
-            })
-        };
-        let image = Some(Role::Image { release: "6.1.0" });
-        let other = Some(Role::OtherImage { release: "6.1.0" });
-        let config = Some(Role::Config { release: "6.1.0" });
-        for (path, expected) in [
-            (
-                "/usr/lib/modules/6.1.0/kernel/fs/x.ko.zst",
-                module("6.1.0", "kernel/fs/x.ko.zst"),
-            ),
-            (
-                "/lib/modules/6.1.0/updates/x.ko",
-                module("6.1.0", "updates/x.ko"),
-            ),
-            ("/lib/modules/6.1.0/x.ko.gz", module("6.1.0", "x.ko.gz")),
-            ("/lib/modules/6.1.0/a/x.ko.xz", module("6.1.0", "a/x.ko.xz")),
-            ("/lib/modules/6.1.0/x.ko.bak", None),
-            ("/lib/modules/6.1.0/x.ko.debug", None),
-            ("/lib/modules/6.1.0/x.ko.lz4", None),
-            ("/lib/modules/6.1.0/.ko", None),
-            ("/lib/modules/6.1.0/modules.dep", None),
-            ("/lib/modules/x.ko", None),
-            ("/opt/x.ko", None),
-            ("/opt/lib/modules/6.1.0/x.ko", None),
-            ("/usr/usr/lib/modules/6.1.0/x.ko", None),
-            ("/usr/lib/debug/lib/modules/6.1.0/x.ko", None),
-            ("/lib/modules/6.1.0/../6.2.0/x.ko", None),
-            ("/lib/modules/../modules/6.1.0/x.ko", None),
-            ("/lib/modules/6.1.0/..", None),
-            ("lib/modules/6.1.0/x.ko", None),
-            ("x.ko", None),
-            ("", None),
-            // As the kernel reads them.
-            ("/lib//modules/6.1.0//a/x.ko", module("6.1.0", "a/x.ko")),
-            ("/lib/modules//kernel/x.ko", module("kernel", "x.ko")),
-            ("//usr/./lib/modules/6.1.0/vmlinuz", image),
-            ("/lib/modules/6.1.0/vmlinuz", image),
-            ("/usr/lib/modules/6.1.0/vmlinux", image),
-            ("/usr/lib/modules/6.1.0/kernel/vmlinux", None),
-            ("/boot/vmlinuz-6.1.0", image),
-            ("/boot//vmlinuz-6.1.0", image),
-            ("/boot/grub/vmlinuz-6.1.0", None),
-            ("/boot/../boot/vmlinuz-6.1.0", None),
-            ("/usr/boot/vmlinuz-6.1.0", None),
-            ("/boot/vmlinuz", None),
-            ("/boot/vmlinuz-", None),
-            ("/boot/vmlinuz-..", None),
-            ("/boot/Image-.", None),
-            ("/boot/vmlinux-.gz", None),
-            ("/boot/config-..", None),
-            ("/boot/initrd-6.1.0", None),
-            ("/boot/.vmlinuz-6.1.0.hmac", None),
-            ("/boot/vmlinuz-6.1.0.rpmsave", None),
-            ("/boot/vmlinuz-6.1.0.dpkg-old", None),
-            ("/boot/x.ko", None),
-            ("/lib/modules/6.1.0/Image", other),
-            ("/lib/modules/6.1.0/image", other),
-            ("/lib/modules/6.1.0/vmlinux.xz", other),
-            ("/lib/modules/6.1.0/vmlinuz.efi", other),
-            ("/lib/modules/6.1.0/vmlinuz-virt.efi", other),
-            ("/lib/modules/6.1.0/vmlinuz.old", None),
-            ("/lib/modules/6.1.0/kernel/vmlinuz.efi", None),
-            ("/lib/modules/6.1.0/kernel/Image", None),
-            ("/lib/modules/6.1.0/vmlinux.d/x", None),
-            ("/boot/Image-6.1.0", other),
-            ("/boot/image-6.1.0", other),
-            ("/boot/vmlinux-6.1.0", other),
-            ("/boot/vmlinux-6.1.0.gz", other),
-            ("/boot/Image-6.1.0.gz", other),
-            ("/boot/config-6.1.0", config),
-            ("/lib/modules/6.1.0/config", config),
-        ] {
-            assert_eq!(role(path), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn directories_are_told_apart() {
-        for (path, expected) in [
-            ("/lib/modules/6.1.0-56-amd64/", Some(Directory::Release)),
-            ("/usr/lib/modules/6.1.0-56-amd64/", Some(Directory::Release)),
-            ("/lib/modules/6.1/kernel/drivers/", Some(Directory::Modules)),
-            ("/boot/", Some(Directory::Boot)),
-            ("/boot/grub2/", None),
-            ("/lib/modules/", None),
-            ("/lib/modules/../", None),
-            ("/lib/modules/6.1/../", None),
-            ("/usr/lib/", None),
-            ("", None),
-        ] {
-            assert_eq!(Directory::of(path.as_bytes()), expected, "{path}");
-        }
-    }
-}
+mod tests;

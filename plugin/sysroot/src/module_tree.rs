@@ -6,9 +6,9 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use crate::file_role::is_module_name;
+use crate::file_role::{in_module_dir, is_module_name};
 use crate::{Root, counters};
 
 /// A module file that was found.
@@ -118,6 +118,39 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
     modules.dedup_by(|a, b| bytes(&a.file) == bytes(&b.file));
     modules.sort_unstable_by(|a, b| bytes(&a.path).cmp(bytes(&b.path)));
     tree
+}
+
+/// Where the links right in the module directories lead, as far as that is outside of
+/// them: paths inside the root, as the links say them. It need not be there.
+pub fn linked_outside(root: &Root) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for dir in root
+        .module_releases()
+        .iter()
+        .filter_map(|release| root.module_dir(release))
+    {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            if !is_link || name == "build" || name == "source" {
+                continue;
+            }
+            let (Ok(target), Some(mut reached)) = (fs::read_link(entry.path()), root.inside(&dir))
+            else {
+                continue;
+            };
+            for part in target.components() {
+                match part {
+                    Component::ParentDir => drop(reached.pop()),
+                    part => reached.push(part),
+                }
+            }
+            if in_module_dir(&reached).is_none() {
+                found.push(reached);
+            }
+        }
+    }
+    found
 }
 
 /// The modules of one release, as they are on the disk.
@@ -241,6 +274,26 @@ mod tests {
         let root = Root::new(&outer.path().join("root")).unwrap();
         let dir = outer.path().join("dir");
         assert_eq!(names(&walk(&dir, &root), &dir), ["0.ko"]);
+    }
+
+    #[test]
+    fn links_out_of_module_directories_are_known_by_their_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("usr/lib/modules/6.1");
+        touch(base.join("kernel/a.ko"));
+        touch(base.join("modules.dep"));
+        symlink("usr/lib", dir.path().join("lib")).unwrap();
+        for (name, target) in [
+            ("build", "/usr/src/linux"),
+            ("extra", "/opt/kmp"),
+            ("other", "../6.0/updates"),
+            ("updates", "../../../../srv/./kmp/"),
+        ] {
+            symlink(target, base.join(name)).unwrap();
+        }
+        let mut found = linked_outside(&Root::new(dir.path()).unwrap());
+        found.sort();
+        assert_eq!(found, [Path::new("/opt/kmp"), Path::new("/srv/kmp")]);
     }
 
     #[test]

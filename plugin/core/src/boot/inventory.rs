@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
-use btf_guard_sysroot::file_role::is_release;
+use btf_guard_sysroot::file_role::{initrds_beside, is_release};
 
 use super::{
     BootDefault, BootMethod, BootProblem, Bootable, ModulesRoot, RoleWithReason, TargetRole,
@@ -29,6 +29,8 @@ pub(crate) struct InstalledKernel {
     pub(crate) stale: Option<Stale>,
     /// What part it plays.
     pub(crate) role: RoleWithReason,
+    /// The initrds that lie beside the image, of one that no entry tells the initrds of.
+    pub(crate) initrds_beside: Vec<PathBuf>,
 }
 
 /// Another build of a release than the one that the release's own image is of.
@@ -53,8 +55,8 @@ pub(crate) struct Initrd {
 }
 
 impl InstalledKernel {
-    /// The initrds that entries name, and those inside a unified kernel image,
-    /// each once.
+    /// The initrds that entries name, or else those that lie beside the image, and those
+    /// inside a unified kernel image, each once.
     pub(crate) fn initrds(&self) -> Vec<Initrd> {
         let mut initrds: Vec<Initrd> = Vec::new();
         let mut add = |file: &PathBuf, part| {
@@ -64,7 +66,8 @@ impl InstalledKernel {
                 initrds.push(initrd);
             }
         };
-        for file in self.bootable.via.iter().flat_map(|via| &via.initrds) {
+        let named = self.bootable.via.iter().flat_map(|via| &via.initrds);
+        for file in named.chain(&self.initrds_beside) {
             add(file, None);
         }
         // What cannot be read now was read a moment ago.
@@ -88,9 +91,14 @@ impl InstalledKernel {
 
     /// Does anything tell which initrds it is booted with, or that there is none?
     pub(crate) fn initrds_are_known(&self) -> bool {
-        let tells = |way| matches!(way, BootMethod::Entry | BootMethod::Uki | BootMethod::Grub);
-        self.bootable.via.iter().any(|via| tells(via.way))
+        !self.initrds_beside.is_empty() || entries_tell_initrds(&self.bootable)
     }
+}
+
+/// Does an entry lead to it, or is it a unified kernel image?
+fn entries_tell_initrds(bootable: &Bootable) -> bool {
+    let tells = |way| matches!(way, BootMethod::Entry | BootMethod::Uki | BootMethod::Grub);
+    bootable.via.iter().any(|via| via.unified || tells(via.way))
 }
 
 /// An image that cannot be read, or is not there.
@@ -222,6 +230,7 @@ impl InventorySearch<'_> {
                         module_dir: dir,
                         kernel,
                         build_id,
+                        initrds_beside: self.initrds_beside(&bootable),
                         role: bootable.role_by_entries().unwrap_or_default(),
                         bootable,
                         stale: None,
@@ -243,6 +252,26 @@ impl InventorySearch<'_> {
             unreadable,
             problems: found.problems,
         }
+    }
+
+    /// The initrds beside the names of an image that no entry tells the initrds of,
+    /// as files of this process.
+    fn initrds_beside(&self, bootable: &Bootable) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        if entries_tell_initrds(bootable) {
+            return found;
+        }
+        for image in bootable.via.iter().map(|via| &via.source) {
+            let Some((dir, name)) = image.parent().zip(image.file_name()) else {
+                continue;
+            };
+            for name in initrds_beside(&name.to_string_lossy()) {
+                let inside = self.root.inside(&dir.join(name));
+                let file = inside.and_then(|inside| self.root.resolve(&inside).ok());
+                found.extend(file.filter(|file| file.is_file() && !found.contains(file)));
+            }
+        }
+        found
     }
 
     fn wants(&self, release: Option<&str>) -> bool {
