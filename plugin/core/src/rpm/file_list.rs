@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use btf_guard_btf::error::Malformed;
 
@@ -38,6 +38,8 @@ pub struct PackagedFile {
     /// Its size in bytes.
     pub(crate) size: u64,
     pub(crate) kind: FileKind,
+    /// Where a symbolic link leads, as it says.
+    pub(crate) target: Option<PathBuf>,
     /// Device and inode at build time: equal for hard links of one another.
     pub(crate) inode: Option<(u32, u32)>,
 }
@@ -107,9 +109,4 @@ impl Links {
         self.set(index)
             .is_some_and(|set| set.last() != Some(&index))
     }
-}
-
-/// True of a path with a `..` in it.
-pub(crate) fn leads_up(path: &Path) -> bool {
-    path.components().any(|part| part == Component::ParentDir)
 }

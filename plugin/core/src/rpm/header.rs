@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use btf_guard_btf::error::Malformed;
 use rpm::{FileFlags, FileMode, FileType, IndexTag, PackageMetadata};
 
-use super::file_list::{Error, FileKind, PackagedFile, leads_up};
+use super::file_list::{Error, FileKind, PackagedFile};
 
 /// `sizeof(struct rpmlead_s)`.
 const LEAD: usize = 96;
@@ -127,13 +127,11 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 /// packages that lack others, or have digests or names in them that the crate refuses.
 pub(crate) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Error> {
     let header = &metadata.header;
-    if !header.entry_is_present(IndexTag::RPMTAG_BASENAMES) {
+    let paths = paths(metadata)?;
+    if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let names = header.get_entry_data_as_string_array(IndexTag::RPMTAG_BASENAMES)?;
-    let count = names.len();
-    let dir_of = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_DIRINDEXES)?;
-    let dirs = header.get_entry_data_as_string_array(IndexTag::RPMTAG_DIRNAMES)?;
+    let count = paths.len();
     let modes = header.get_entry_data_as_u16_array(IndexTag::RPMTAG_FILEMODES)?;
     // Without them, rpm takes no file for a ghost (`rpmfilesFFlags()`, lib/rpmfi.c).
     let flags = if header.entry_is_present(IndexTag::RPMTAG_FILEFLAGS) {
@@ -147,28 +145,55 @@ pub(crate) fn files(metadata: &PackageMetadata) -> Result<Vec<PackagedFile>, Err
         let sizes = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILESIZES)?;
         sizes.into_iter().map(u64::from).collect()
     };
-    if [dir_of.len(), modes.len(), flags.len(), sizes.len()] != [count; 4] {
+    if [modes.len(), flags.len(), sizes.len()] != [count; 3] {
         return Err(rpm::Error::InconsistentTagArrayLengths.into());
     }
     let optional = |tag| header.get_entry_data_as_u32_array(tag).unwrap_or_default();
     let devices = optional(IndexTag::RPMTAG_FILEDEVICES);
     let inodes = optional(IndexTag::RPMTAG_FILEINODES);
+    let targets = header.get_entry_data_as_string_array(IndexTag::RPMTAG_FILELINKTOS);
+    let targets = targets.unwrap_or_default();
 
-    let mut room = MAX_PATHS;
-    let mut files = Vec::with_capacity(count);
-    let rows = names.iter().zip(dir_of).zip(modes).zip(flags).zip(sizes);
-    for (index, ((((name, dir), mode), flags), size)) in rows.enumerate() {
-        let path = path(&dirs, dir, name, room)?;
-        room -= path.as_os_str().len();
-        let device = devices.get(index).copied();
-        files.push(PackagedFile {
-            path,
-            size,
-            kind: kind(mode, flags),
-            inode: device.zip(inodes.get(index).copied()),
+    let rows = paths.into_iter().zip(modes).zip(flags).zip(sizes);
+    let files = rows
+        .enumerate()
+        .map(|(index, (((path, mode), flags), size))| {
+            let kind = kind(mode, flags);
+            let target = targets.get(index).filter(|_| kind == FileKind::Symlink);
+            let device = devices.get(index).copied();
+            PackagedFile {
+                path,
+                size,
+                kind,
+                target: target.map(PathBuf::from),
+                inode: device.zip(inodes.get(index).copied()),
+            }
         });
+    Ok(files.collect())
+}
+
+/// The paths of all files. rpm 3 wrote them whole; newer ones take them apart when they
+/// read such a header (`compressFilelist()`, lib/headerutil.c).
+fn paths(metadata: &PackageMetadata) -> Result<Vec<PathBuf>, Error> {
+    let header = &metadata.header;
+    let mut room = MAX_PATHS;
+    let mut paths = Vec::new();
+    if header.entry_is_present(IndexTag::RPMTAG_BASENAMES) {
+        let names = header.get_entry_data_as_string_array(IndexTag::RPMTAG_BASENAMES)?;
+        let dir_of = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_DIRINDEXES)?;
+        let dirs = header.get_entry_data_as_string_array(IndexTag::RPMTAG_DIRNAMES)?;
+        if dir_of.len() != names.len() {
+            return Err(rpm::Error::InconsistentTagArrayLengths.into());
+        }
+        for (name, dir) in names.iter().zip(dir_of) {
+            paths.push(path(directory(&dirs, dir)?, name, &mut room)?);
+        }
+    } else if header.entry_is_present(IndexTag::RPMTAG_OLDFILENAMES) {
+        for name in header.get_entry_data_as_string_array(IndexTag::RPMTAG_OLDFILENAMES)? {
+            paths.push(path("", name, &mut room)?);
+        }
     }
-    Ok(files)
+    Ok(paths)
 }
 
 fn kind(mode: u16, flags: u32) -> FileKind {
@@ -180,24 +205,24 @@ fn kind(mode: u16, flags: u32) -> FileKind {
     }
 }
 
-fn path(dirs: &[&str], dir: u32, name: &str, room: usize) -> Result<PathBuf, Error> {
-    let dir = dirs
-        .get(dir as usize)
-        .ok_or_else(|| rpm::Error::InvalidTagIndex {
-            tag: IndexTag::RPMTAG_DIRINDEXES.to_string(),
-            index: dir,
-            bound: u32::try_from(dirs.len()).unwrap_or(u32::MAX),
-        })?;
-    if dir.len() + name.len() > MAX_PATH.min(room) {
+fn directory<'d>(dirs: &[&'d str], index: u32) -> Result<&'d str, rpm::Error> {
+    let dir = dirs.get(index as usize).copied();
+    dir.ok_or_else(|| rpm::Error::InvalidTagIndex {
+        tag: IndexTag::RPMTAG_DIRINDEXES.to_string(),
+        index,
+        bound: u32::try_from(dirs.len()).unwrap_or(u32::MAX),
+    })
+}
+
+/// The path of a file, of which there is as much room left for all.
+fn path(dir: &str, name: &str, room: &mut usize) -> Result<PathBuf, Error> {
+    let length = dir.len() + name.len();
+    if length > MAX_PATH.min(*room) {
         let problem = "a file's path is too long, or all paths together";
         return Err(io::Error::other(problem).into());
     }
-    let path = PathBuf::from([*dir, name].concat());
-    if leads_up(&path) {
-        let problem = format!("a file's path leads up: {}", path.display());
-        return Err(io::Error::other(problem).into());
-    }
-    Ok(path)
+    *room -= length;
+    Ok(PathBuf::from([dir, name].concat()))
 }
 
 #[cfg(test)]

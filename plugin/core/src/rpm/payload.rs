@@ -7,11 +7,10 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use btf_guard_btf::error::Malformed;
 
-use super::file_list::{Error, FileKind, Links, MAX_FILE, PackagedFile, leads_up};
+use super::file_list::{Error, FileKind, Links, MAX_FILE, PackagedFile};
 use crate::compression::{Format, MAX_WINDOW};
 
 /// How much is read from the file, and decompressed, in one go.
@@ -190,9 +189,6 @@ impl<'a> Archive<'a> {
         let name = String::from_utf8_lossy(name);
         if name == TRAILER {
             return Ok(None);
-        }
-        if leads_up(Path::new(name.as_ref())) {
-            return Err(broken(name_at, "a path that does not lead up"));
         }
         let path = name.strip_prefix("./").unwrap_or(&name);
         let path = path.strip_prefix('/').unwrap_or(path);

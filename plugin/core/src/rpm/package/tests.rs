@@ -222,6 +222,7 @@ fn listed(path: &str, size: u64, kind: FileKind) -> PackagedFile {
         path: path.into(),
         size,
         kind,
+        target: None,
         inode: None,
     }
 }
@@ -287,7 +288,7 @@ fn archive_and_header_must_agree() {
         ),
         (
             vec![newc("./x/../../a.ko", b"aa")],
-            "in the payload, at offset 0x6e: expected a path that does not lead up",
+            "in the payload, at offset 0x6e: expected a file of the header, not ./x/../../a.ko",
         ),
         (
             vec![newc("./a.ko", b"aaa")],
