@@ -22,7 +22,7 @@ use btf_guard_core::initrd::{self, Contents};
 use btf_guard_core::kernel::{KernelConfig, image};
 use btf_guard_core::module;
 use btf_guard_core::rpm::package::Package;
-use btf_guard_core::transaction::fs_view::Transaction;
+use btf_guard_core::transaction::changes::Transaction;
 use btf_guard_core::vercmp;
 use btf_guard_protocol::plan::Plan;
 use btf_guard_sysroot::Root;
@@ -146,7 +146,9 @@ pub(crate) fn initrd(data: &[u8]) {
 pub(crate) fn plan(data: &[u8]) {
     if let Ok(plan) = serde_json::from_slice::<Plan>(data) {
         let files = plan.elements.iter().map(|_| None);
-        let _ = Transaction::read(&plan, files);
+        if let Ok(root) = Root::new(Path::new("/proc")) {
+            let _ = Transaction::read(&plan, files, &root);
+        }
     }
 }
 

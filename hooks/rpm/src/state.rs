@@ -119,8 +119,9 @@ fn key(element: &Element) -> impl PartialEq {
         action,
         file,
         paths,
+        moved,
     } = element;
-    (nevra, *action, file.is_some(), paths)
+    (nevra, *action, file.is_some(), paths, moved)
 }
 
 fn ids(packages: &[OwnedFd]) -> Option<Vec<FileId>> {

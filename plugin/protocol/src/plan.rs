@@ -101,6 +101,20 @@ pub struct Element {
     pub file: Option<i32>,
     /// The element's module and kernel-image files, as absolute paths inside the root.
     pub paths: Vec<PathBuf>,
+    /// The files of a package that comes, as far as they may be such files, that are not
+    /// installed under the path by which the package has them.
+    #[serde(default)]
+    pub moved: Vec<MovedFile>,
+}
+
+/// A file that its package has under another path than the root will, or that is not
+/// installed: by `rpm --relocate`, `--prefix`, `--excludepath`, `%_netsharedpath`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedFile {
+    /// The path in the package.
+    pub from: PathBuf,
+    /// The path inside the root; `None` for a file that is not installed.
+    pub to: Option<PathBuf>,
 }
 
 /// What happens to a transaction element.

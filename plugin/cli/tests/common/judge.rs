@@ -64,6 +64,7 @@ impl Transaction {
             action,
             file,
             paths: paths.iter().map(PathBuf::from).collect(),
+            moved: Vec::new(),
         });
         self
     }

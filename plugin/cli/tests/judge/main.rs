@@ -99,18 +99,22 @@ fn an_image_that_the_transaction_brings_replaces_the_copies() {
 }
 
 #[test]
-fn an_image_that_comes_and_cannot_be_read_blocks_nothing() {
+fn an_image_that_cannot_be_read_replaces_the_one_at_its_path() {
     let root = Place::booting(Build::Old);
     let new = kmp_of(&root, "new", Build::New);
-    let image = format!("/lib/modules/{RELEASE}/Image");
-    let foreign = root.package("foreign", &[(image.clone(), b"no kernel".into())]);
-    let messages = install(&root, &[&new, &foreign]).is("allow").messages();
-    let [line] = &messages[..] else {
-        panic!("{messages:?}");
-    };
-    let start = format!("warning btf-guard: foreign-1-1.x86_64: {image}: at offset 0x0: expected");
-    assert!(line.starts_with(&start), "{line}");
-    assert!(line.ends_with("; it was not judged"), "{line}");
+    for (image, decision) in [
+        // It takes the place of the one that would judge.
+        (format!("/boot/vmlinuz-{RELEASE}"), "allow"),
+        // It takes nobody's place.
+        (format!("/lib/modules/{RELEASE}/Image"), "block"),
+    ] {
+        let foreign = root.package("foreign", &[(image.clone(), b"no kernel".into())]);
+        let answer = install(&root, &[&new, &foreign]);
+        answer.is(decision);
+        let start = format!("btf-guard: foreign-1-1.x86_64: {image}: at offset 0x0: expected");
+        answer.says(&start).says("; it was not judged");
+        assert_eq!(decision == "allow", answer.messages().len() == 1);
+    }
 
     // The plan alone knows of the image.
     let image = format!("/boot/vmlinuz-{RELEASE}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use btf_guard_protocol::nevra::name_of;
 use btf_guard_subprocess::{ChildError, Limits, Output};
-use btf_guard_sysroot::file_role::{Directory, Role};
+use btf_guard_sysroot::file_role::{Directory, Role, is_module_name};
 
 const WHO: &str = "rpm";
 
@@ -61,8 +61,11 @@ impl Rpm<'_> {
             let names: Vec<&str> = names.into_iter().collect();
             let files = self.query("N%{NEVRA}\\n[P%{FILENAMES}\\n]", &names, timeout)?;
             for (nevra, mut paths) in files {
-                paths.retain(|path| Role::of(path).is_some_and(Role::is_judged));
-                if !paths.is_empty() {
+                let is_judged = |path: &PathBuf| Role::of(path).is_some_and(Role::is_judged);
+                if paths.iter().any(is_judged) {
+                    // Links may lead to modules anywhere.
+                    let is_module = |path: &PathBuf| path.file_name().is_some_and(is_module_name);
+                    paths.retain(|path| is_judged(path) || is_module(path));
                     found.push(InstalledPackage { nevra, paths });
                 }
             }

@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 use btf_guard_protocol::nevra::{name_of, same_package};
 use btf_guard_protocol::plan::{Action, Element, text_path};
 use btf_guard_protocol::zypp::{PackageStep, Resolution};
-use btf_guard_sysroot::file_role::Role;
+use btf_guard_sysroot::file_role::{Role, in_module_dir, is_module_name};
 
 use crate::module::source::Regular;
-use crate::rpm::package::Package;
+use crate::rpm::package::{Package, PackagedFile};
 use crate::rpm::rpmdb::{InstalledPackage, Rpm};
 
 /// Packages with modules in one transaction. All are open at once, and a process may
@@ -63,11 +63,18 @@ impl Elements {
         if !same_package(found, expected) {
             bail!("{} is {found}, not {expected}", path.display());
         }
+        let is_link =
+            |file: &PackagedFile| file.target.is_some() && in_module_dir(&file.path).is_some();
+        let has_links = package.files().iter().any(is_link);
+        let is_judged = |file: &PackagedFile| {
+            let elsewhere = |name| has_links && is_module_name(name);
+            file.has_content()
+                && (Role::of(&file.path).is_some_and(Role::is_judged)
+                    || file.path.file_name().is_some_and(elsewhere))
+        };
         let files = package.files().iter();
-        let paths: Vec<PathBuf> = files
-            .filter(|file| file.has_content() && Role::of(&file.path).is_some_and(Role::is_judged))
-            .map(|file| text_path(&file.path))
-            .collect();
+        let paths = files.filter(|file| is_link(file) || is_judged(file));
+        let paths: Vec<PathBuf> = paths.map(|file| text_path(&file.path)).collect();
         if paths.is_empty() {
             return Ok(());
         }
@@ -79,6 +86,7 @@ impl Elements {
             action: Action::Install,
             file: Some(file.as_raw_fd()),
             paths,
+            moved: Vec::new(),
         })?;
         self.packages.push(file.into());
         if let Some(repository) = &step.repository {
@@ -117,6 +125,7 @@ impl Elements {
                     action: Action::Erase,
                     file: None,
                     paths: paths.iter().map(|path| text_path(path)).collect(),
+                    moved: Vec::new(),
                 })?;
             }
         }

@@ -3,246 +3,23 @@
 //! what is installed, as far as modules and kernel images go.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::{self, File};
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use btf_guard_protocol::plan::{Action, Element, Plan};
 use btf_guard_sysroot::Root;
-use btf_guard_sysroot::file_role::{Role, is_module_name};
+use btf_guard_sysroot::file_role::is_module_name;
 use btf_guard_sysroot::module_tree::{self, ModuleFile, ReleaseTree};
 
-use crate::boot::inventory::InstalledKernel;
-use crate::boot::{BootMethod, ModulesRoot, TargetRole};
-use crate::rpm::kernel_files::KernelFiles;
-use crate::rpm::package::Package;
+use super::changes::Transaction;
+use crate::rpm::kernel_files::{PackagedLink, ReleasePath};
 
-/// A transaction whose packages' headers have been read.
-#[derive(Debug, Default)]
-pub struct Transaction {
-    /// The packages that are installed.
-    pub(crate) packages: Vec<IncomingPackage>,
-    /// Packages that are installed but cannot be read, and why.
-    pub(crate) unreadable: Vec<(String, String)>,
-    /// What it does to each release that it touches.
-    pub(crate) releases: BTreeMap<String, Change>,
-    /// Every module file that comes or goes, wherever it lies.
-    touched: BTreeSet<PathBuf>,
-}
+/// Modules behind links of one transaction: more are more than anybody makes.
+const MAX_LINKED: usize = 1 << 16;
 
-/// A package that is installed.
-#[derive(Debug)]
-pub(crate) struct IncomingPackage {
-    pub(crate) package: Package,
-    pub(crate) files: KernelFiles,
-}
-
-/// What a transaction does to one release.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    /// Modules that are installed, by their path below the module directory.
-    installed: BTreeSet<PathBuf>,
-    /// The same for modules that go and do not come back.
-    erased: BTreeSet<PathBuf>,
-    /// Images that are installed and can be read: the package, by its place in
-    /// [`Transaction::packages`], and the path.
-    pub(crate) new_images: Vec<(usize, PathBuf)>,
-    /// Images that are installed and are not read: the package and the path.
-    unreadable_images: Vec<(String, PathBuf)>,
-    /// Images that go, by their paths with `/lib` for `/usr/lib`.
-    erased_images: BTreeSet<PathBuf>,
-}
-
-impl Change {
-    pub(crate) fn installs_modules(&self) -> bool {
-        !self.installed.is_empty()
-    }
-
-    /// It erases modules that do not come back.
-    pub(crate) fn erases_modules(&self) -> bool {
-        !self.erased.is_empty()
-    }
-
-    /// It erases modules of the kernel's own, not only some that were added.
-    pub(crate) fn erases_own_modules(&self) -> bool {
-        self.erased.iter().any(|below| below.starts_with("kernel"))
-    }
-
-    /// An image that comes and cannot be read, as its package and path, where
-    /// none comes that can be: which kernel the modules will meet is unknown.
-    pub(crate) fn unknown_image(&self) -> Option<(&str, &Path)> {
-        let unreadable = self.unreadable_images.first();
-        let (package, path) = unreadable.filter(|_| self.new_images.is_empty())?;
-        Some((package, path))
-    }
-
-    /// Of the kernels of the release that the disk has, those that stay what they
-    /// are, with this root's modules.
-    ///
-    /// Where the transaction brings an image, the copies on the disk are taken
-    /// to follow it: scriptlets refresh them. They do so too where that image
-    /// cannot be read here; and where the image goes from which they were made,
-    /// they go with it: what a scriptlet has copied, another one removes.
-    pub(crate) fn kernels_that_stay<'k>(
-        &self,
-        release: &str,
-        root: &Root,
-        on_disk: &'k [InstalledKernel],
-    ) -> Vec<&'k InstalledKernel> {
-        if !self.new_images.is_empty() || !self.unreadable_images.is_empty() {
-            return Vec::new();
-        }
-        let goes = |kernel: &InstalledKernel| {
-            let inside = root.inside(&kernel.bootable.path);
-            inside.is_some_and(|inside| self.erased_images.contains(&normal(&inside)))
-        };
-        let (going, staying): (Vec<_>, Vec<_>) = on_disk
-            .iter()
-            .filter(|kernel| {
-                kernel.kernel.release.as_deref() == Some(release)
-                    && kernel.bootable.home == ModulesRoot::Root
-                    && kernel.role.role != TargetRole::Foreign
-            })
-            .partition(|kernel| goes(kernel));
-        let is_copy = |kernel: &&InstalledKernel| {
-            let mut all = going.iter();
-            all.any(|gone| {
-                (&gone.kernel.build, gone.kernel.sha256())
-                    == (&kernel.kernel.build, kernel.kernel.sha256())
-            })
-        };
-        let mut stay = staying;
-        stay.retain(|kernel| !is_copy(kernel));
-        let is_own = |kernel: &&InstalledKernel| {
-            let mut ways = kernel.bootable.via.iter().map(|via| via.way);
-            ways.any(|way| matches!(way, BootMethod::ModuleDir | BootMethod::Boot))
-        };
-        match !self.erased_images.is_empty() && !stay.iter().any(is_own) {
-            true => Vec::new(),
-            false => stay,
-        }
-    }
-}
-
-impl Transaction {
-    /// Reads the headers of a plan's packages; `files` are the package files
-    /// that the plan's elements name, opened, in the elements' order.
-    pub fn read(plan: &Plan, files: impl IntoIterator<Item = Option<File>>) -> Self {
-        let mut this = Self::default();
-        for element in &plan.elements {
-            if element.action == Action::Erase {
-                this.record_erase(&element.paths);
-            }
-        }
-        for (element, file) in plan.elements.iter().zip(files) {
-            if element.action == Action::Install {
-                let package = match file {
-                    Some(file) => Package::of(file),
-                    None => Err(crate::rpm::file_list::Error::Io(std::io::Error::other(
-                        "the package file cannot be opened",
-                    ))),
-                };
-                this.record_planned_install(element, package.as_ref().ok());
-                match package {
-                    Ok(package) => this.record_install(package),
-                    Err(error) => {
-                        let unreadable = (element.nevra.clone(), error.to_string());
-                        this.unreadable.push(unreadable);
-                    }
-                }
-            }
-        }
-        for change in this.releases.values_mut() {
-            let (installed, erased) = (&change.installed, &mut change.erased);
-            erased.retain(|path| !installed.contains(path));
-        }
-        this
-    }
-
-    fn record_erase(&mut self, paths: &[PathBuf]) {
-        for path in paths {
-            match Role::of(path) {
-                Some(Role::Module { release, below }) => {
-                    self.change(release).erased.insert(below.to_owned());
-                    self.touched.insert(path.clone());
-                }
-                Some(Role::Image { release } | Role::OtherImage { release }) => {
-                    self.change(release).erased_images.insert(normal(path));
-                }
-                Some(Role::Config { .. }) | None => {
-                    self.touch(path);
-                }
-            }
-        }
-    }
-
-    /// What the plan says that an element brings, and its package does not show: it
-    /// cannot be read, or has no such file.
-    fn record_planned_install(&mut self, element: &Element, package: Option<&Package>) {
-        let files = package.iter().flat_map(|package| package.files());
-        let shown: HashMap<&Path, bool> = files
-            .map(|file| (file.path.as_path(), file.has_content()))
-            .collect();
-        for path in &element.paths {
-            let shown = shown.get(path.as_path());
-            if shown == Some(&true) {
-                continue;
-            }
-            let role = Role::of(path);
-            // A module that is a link has no content, and is there all the same.
-            if shown.is_some() && !matches!(role, Some(Role::Module { .. })) {
-                continue;
-            }
-            match role {
-                Some(Role::Module { release, below }) => {
-                    self.change(release).installed.insert(below.to_owned());
-                    self.touched.insert(path.clone());
-                }
-                Some(Role::Image { release } | Role::OtherImage { release }) => {
-                    let image = (element.nevra.clone(), path.clone());
-                    self.change(release).unreadable_images.push(image);
-                }
-                Some(Role::Config { .. }) | None => {
-                    self.touch(path);
-                }
-            }
-        }
-    }
-
-    fn record_install(&mut self, package: Package) {
-        let index = self.packages.len();
-        let files = KernelFiles::of(&package);
-        for file in package.files().iter().filter(|file| file.has_content()) {
-            self.touch(&file.path);
-        }
-        for module in &files.modules {
-            let change = self.change(&module.release);
-            change.installed.insert(module.below.clone());
-        }
-        for image in &files.images {
-            let new = (index, image.path.clone());
-            self.change(&image.release).new_images.push(new);
-        }
-        for image in &files.other_images {
-            let other = (package.nevra().to_owned(), image.path.clone());
-            self.change(&image.release).unreadable_images.push(other);
-        }
-        self.packages.push(IncomingPackage { package, files });
-    }
-
-    /// Notes a module file outside of module directories, which links in them may
-    /// lead to.
-    fn touch(&mut self, path: &Path) {
-        if path.file_name().is_some_and(is_module_name) {
-            self.touched.insert(path.to_owned());
-        }
-    }
-
-    fn change(&mut self, release: &str) -> &mut Change {
-        self.releases.entry(release.to_owned()).or_default()
-    }
-}
+/// Directories of the disk that links which come lead to.
+const MAX_DIRECTORIES: usize = 64;
 
 /// The disk under a transaction. Each module tree is walked once, when it is first
 /// asked for.
@@ -276,19 +53,30 @@ impl<'t> FsView<'t> {
         tree.clone()
     }
 
-    /// Modules that come with this transaction, and that a release reaches by links of
-    /// its own on the disk, mostly in `weak-updates/`: what comes will be its module, too.
+    /// The links of releases to modules outside of their module directories: those of the
+    /// disk, mostly in `weak-updates/`, to modules that come with this transaction, and
+    /// those that come with it.
     ///
-    /// Only what lies beside `kernel/` is looked at: that has thousands of modules, and
-    /// nobody puts links there. One is noticed when the transaction is done.
-    pub(crate) fn weak_updates(&self) -> Vec<WeakUpdate> {
+    /// On the disk only what lies beside `kernel/` is looked at: that has thousands of
+    /// modules, and nobody puts links there. One is noticed when the transaction is done.
+    pub(crate) fn links(&self) -> ModuleLinks {
         let packages = self.transaction.packages.iter();
         let modules = packages.flat_map(|incoming| &incoming.files.modules);
-        let coming: HashSet<&Path> = modules.map(|module| module.path.as_path()).collect();
-        let mut linked = Vec::new();
-        if coming.is_empty() {
-            return linked;
+        let coming: HashSet<&Path> = modules.map(|module| module.place.as_path()).collect();
+        let mut links = ModuleLinks::default();
+        if !coming.is_empty() {
+            self.links_on_disk(&coming, &mut links);
         }
+        self.links_that_come(&coming, &mut links);
+        // Of several links to one file, the first names it.
+        links.coming.sort();
+        links
+            .coming
+            .dedup_by(|one, other| (&one.release, &one.path) == (&other.release, &other.path));
+        links
+    }
+
+    fn links_on_disk(&self, coming: &HashSet<&Path>, links: &mut ModuleLinks) {
         for release in self.root.module_releases() {
             let Some(dir) = self.root.module_dir(&release) else {
                 continue;
@@ -300,28 +88,106 @@ impl<'t> FsView<'t> {
                     .any(|name| entry.file_name() == *name)
                     && entry.file_type().is_ok_and(|kind| !kind.is_file())
             });
-            for found in added.flat_map(|entry| module_tree::walk(&entry.path(), self.root).modules)
-            {
-                if !found.file.starts_with(&dir)
-                    && let Some(path) = self.touched().get(&found.file)
-                    && coming.contains(path)
+            for entry in added {
+                let path = entry.path();
+                let below = |path: &Path| path.strip_prefix(&dir).unwrap_or(path).to_owned();
+                for found in module_tree::walk(&path, self.root).modules {
+                    if !found.file.starts_with(&dir)
+                        && let Some(path) = self.touched().get(&found.file)
+                        && coming.contains(path)
+                    {
+                        links.coming.push(WeakUpdate {
+                            path: path.to_path_buf(),
+                            release: release.clone(),
+                            below: below(&found.path),
+                        });
+                    }
+                }
+                // What a directory will hold is not in it yet.
+                let end = self.root.inside(&path);
+                let end = end.and_then(|inside| self.transaction.paths.resolve(&inside));
+                if path.is_symlink()
+                    && let Some(end) = end
                 {
-                    linked.push(WeakUpdate {
-                        path: path.to_path_buf(),
-                        release: release.clone(),
-                        below: found
-                            .path
-                            .strip_prefix(&dir)
-                            .unwrap_or(&found.path)
-                            .to_owned(),
-                    });
+                    self.coming_below(&end, &release, &below(&path), coming, links);
                 }
             }
         }
-        // Of several links to one file, the first names it.
-        linked.sort();
-        linked.dedup_by(|one, other| (&one.release, &one.path) == (&other.release, &other.path));
-        linked
+    }
+
+    fn links_that_come(&self, coming: &HashSet<&Path>, links: &mut ModuleLinks) {
+        let packages = self.transaction.packages.iter();
+        let mut directories = 0;
+        for PackagedLink { place, own } in packages.flat_map(|incoming| &incoming.files.links) {
+            let Some(end) = self.transaction.paths.resolve(place) else {
+                continue;
+            };
+            let ReleasePath { release, below } = own;
+            self.coming_below(&end, release, below, coming, links);
+            let file = self.root.outside(&end);
+            let found = match place.file_name().is_some_and(is_module_name) {
+                true if file.is_file() => vec![ModuleFile {
+                    path: file.clone(),
+                    file: file.clone(),
+                }],
+                false if file.is_dir() && directories < MAX_DIRECTORIES => {
+                    directories += 1;
+                    module_tree::walk(&file, self.root).modules
+                }
+                is_module => {
+                    links.are_cut |= !is_module && file.is_dir();
+                    Vec::new()
+                }
+            };
+            let dir = self.dir(release);
+            for found in found {
+                if found.file.starts_with(&dir) || self.touched().contains_key(&found.file) {
+                    continue;
+                }
+                if links.staying.len() >= MAX_LINKED {
+                    links.are_cut = true;
+                    return;
+                }
+                let rest = found.path.strip_prefix(&file).unwrap_or(Path::new(""));
+                let below = joined(below, rest);
+                let path = self.root.outside(&joined(place, rest));
+                let file = found.file;
+                links.staying.push(StayingLink {
+                    release: release.clone(),
+                    below,
+                    file: ModuleFile { path, file },
+                });
+            }
+        }
+    }
+
+    /// The modules that come as `end`, or below it, are a release's by a link at `below`.
+    fn coming_below(
+        &self,
+        end: &Path,
+        release: &str,
+        below: &Path,
+        coming: &HashSet<&Path>,
+        links: &mut ModuleLinks,
+    ) {
+        let end = self.root.outside(end);
+        let dir = self.dir(release);
+        let from = self.touched().range(end.clone()..);
+        for (file, path) in from.take_while(|(file, _)| file.starts_with(&end)) {
+            if file.starts_with(&dir) || !coming.contains(path) {
+                continue;
+            }
+            if links.coming.len() >= MAX_LINKED {
+                links.are_cut = true;
+                return;
+            }
+            let rest = file.strip_prefix(&end).unwrap_or(file);
+            links.coming.push(WeakUpdate {
+                path: path.to_path_buf(),
+                release: release.to_owned(),
+                below: joined(below, rest),
+            });
+        }
     }
 
     /// The modules on the disk that a release keeps as they are, links followed.
@@ -358,6 +224,16 @@ impl<'t> FsView<'t> {
             && self.modules_that_stay(release).is_empty()
     }
 
+    /// The module directory of a release, as it is or will be.
+    fn dir(&self, release: &str) -> PathBuf {
+        let dir = Path::new("/lib/modules").join(release);
+        let resolved = || {
+            self.root
+                .outside(&self.transaction.paths.resolve(&dir).unwrap_or(dir))
+        };
+        self.root.module_dir(release).unwrap_or_else(resolved)
+    }
+
     fn touched(&self) -> &BTreeMap<PathBuf, &'t Path> {
         self.touched.get_or_init(|| {
             let mut dirs: BTreeMap<&Path, Option<PathBuf>> = BTreeMap::new();
@@ -366,14 +242,34 @@ impl<'t> FsView<'t> {
                 if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
                     && let Some(dir) = dirs
                         .entry(dir)
-                        .or_insert_with(|| self.root.resolve(dir).ok())
+                        .or_insert_with(|| self.transaction.paths.resolve(dir))
                 {
-                    files.insert(dir.join(name), path.as_path());
+                    files.insert(self.root.outside(dir).join(name), path.as_path());
                 }
             }
             files
         })
     }
+}
+
+/// Links to modules outside of their release's module directory.
+#[derive(Debug, Default)]
+pub(crate) struct ModuleLinks {
+    /// To modules that come.
+    pub(crate) coming: Vec<WeakUpdate>,
+    /// That come, to modules that stay.
+    pub(crate) staying: Vec<StayingLink>,
+    /// They are not all: there are more than are looked at.
+    pub(crate) are_cut: bool,
+}
+
+/// A link that comes, to a module on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StayingLink {
+    pub(crate) release: String,
+    /// The link, below the release's module directory.
+    pub(crate) below: PathBuf,
+    pub(crate) file: ModuleFile,
 }
 
 /// A module that comes, and that another release reaches by a link.
@@ -386,11 +282,11 @@ pub(crate) struct WeakUpdate {
     pub(crate) below: PathBuf,
 }
 
-/// `/usr/lib` and `/lib` are one place.
-fn normal(path: &Path) -> PathBuf {
-    match path.strip_prefix("/usr/lib/modules") {
-        Ok(below) => Path::new("/lib/modules").join(below),
-        Err(_) => path.to_owned(),
+/// A path, and what is below it, if anything.
+fn joined(path: &Path, below: &Path) -> PathBuf {
+    match below.as_os_str().is_empty() {
+        true => path.to_owned(),
+        false => path.join(below),
     }
 }
 

@@ -3,11 +3,13 @@
 //! and after its last.
 
 mod baseline;
+pub mod changes;
 pub mod decide;
 pub mod directory_times;
 pub mod dnf_output;
 pub mod elements;
-pub mod fs_view;
+mod fs_view;
+mod future_paths;
 mod located;
 pub mod post;
 pub mod pre;

@@ -4,33 +4,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::nevra::same_package;
 use btf_guard_protocol::plan::Plan;
 
 use super::baseline;
-use super::fs_view::{Change, FsView, Transaction, WeakUpdate};
+use super::changes::{Change, IncomingImage, Transaction};
+use super::fs_view::{FsView, ModuleLinks, StayingLink, WeakUpdate};
 use super::located::{LocatedModule, ModuleLocation, entries};
 use super::scene::{Evaluated, Evaluation, Scene};
 use crate::boot::inventory::{Inventory, InventorySearch, UnreadableImage};
 use crate::evaluate::{failed, package};
 use crate::report::{ErrorEntry, ModuleEntry, PackageOrigin};
-use crate::rpm::kernel_files::PackagedModule;
+use crate::rpm::kernel_files::{PackagedModule, ReleasePath};
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
 pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evaluated {
-    let transaction = Transaction::read(plan, files);
+    let transaction = Transaction::read(plan, files, scene.root);
     let view = FsView::new(&transaction, scene.root);
-    let weak_updates = view.weak_updates();
-    let inventory = inventory(scene, &view, &transaction, &weak_updates);
+    let links = view.links();
+    let inventory = inventory(scene, &view, &transaction, &links.coming);
     let unreadable = transaction.unreadable.iter();
     let errors = unreadable.map(|(nevra, error)| failed(nevra.clone(), error));
+    let mut errors: Vec<ErrorEntry> = errors.collect();
+    if links.are_cut {
+        let why = "they lead to more modules than are looked at; the others are not judged";
+        errors.push(failed("links to modules".to_owned(), &why));
+    }
     let mut planned = Planned {
-        evaluation: Evaluation::new(scene, errors.collect()),
+        evaluation: Evaluation::new(scene, errors),
         transaction: &transaction,
         view: &view,
-        weak_updates: &weak_updates,
+        links: &links,
         inventory: &inventory,
         kernels: BTreeMap::new(),
     };
@@ -134,45 +140,35 @@ struct Planned<'a> {
     evaluation: Evaluation<'a>,
     transaction: &'a Transaction,
     view: &'a FsView<'a>,
-    weak_updates: &'a [WeakUpdate],
+    links: &'a ModuleLinks,
     inventory: &'a Inventory,
     kernels: BTreeMap<String, ReleaseKernels>,
 }
 
 impl<'a> Planned<'a> {
     fn find_kernels(&mut self) {
-        self.add_new_images();
+        let new = self.add_new_images();
         for (release, change) in &self.transaction.releases {
-            if let Some((package, path)) = change.unknown_image() {
-                let path = path.display();
-                let why = format!("its image {path} comes with {package} and cannot be read");
-                self.evaluation.errors.push(ErrorEntry {
-                    harmless: true,
-                    ..failed(format!("kernel {release}"), &why)
-                });
-            } else if change.new_images.is_empty() {
-                self.add_installed(release, change);
-            } else {
-                self.name_copies(release);
-            }
+            self.add_installed(release, change, &new);
             if change.installs_modules() || change.erases_modules() {
                 self.add_running(release);
             }
         }
-        for link in self.weak_updates {
+        for link in &self.links.coming {
             if !self.transaction.releases.contains_key(&link.release) {
-                self.add_installed(&link.release, &Change::default());
+                self.add_installed(&link.release, &Change::default(), &new);
                 self.add_running(&link.release);
             }
         }
     }
 
-    /// Adds the kernels that packages bring. Their payloads are read once for the
-    /// images and once more for the modules: an image may lie behind the modules, of
-    /// which there are more than memory should hold.
-    fn add_new_images(&mut self) {
+    /// Adds the kernels that packages bring, and returns of which package and path they
+    /// are. Their payloads are read once for the images and once more for the modules: an
+    /// image may lie behind the modules, of which there are more than memory should hold.
+    fn add_new_images(&mut self) -> BTreeSet<(usize, PathBuf)> {
         let cache = self.evaluation.scene.cache.as_ref();
-        for incoming in &self.transaction.packages {
+        let mut new = BTreeSet::new();
+        for (index, incoming) in self.transaction.packages.iter().enumerate() {
             if incoming.files.images.is_empty() {
                 continue;
             }
@@ -180,16 +176,39 @@ impl<'a> Planned<'a> {
             let errors = &mut self.evaluation.errors;
             for found in package::kernels(package, &incoming.files, cache, errors) {
                 let source = found.path.display().to_string();
+                if let Some(other) = found.kernel.release.as_ref()
+                    && *other != found.release
+                {
+                    let path = format!("{}: {source}", package.nevra());
+                    let why = format!("a kernel of {other}, not of {}", found.release);
+                    errors.push(failed(path, &why));
+                    continue;
+                }
+                new.insert((index, found.path));
                 let evaluator = &mut self.evaluation.evaluator;
                 let id = evaluator.add(found.kernel, source, Some(package.nevra()));
                 self.kernels.entry(found.release).or_default().add_boot(id);
             }
         }
+        new
     }
 
-    fn add_installed(&mut self, release: &str, change: &Change) {
+    fn add_installed(&mut self, release: &str, change: &Change, new: &BTreeSet<(usize, PathBuf)>) {
         let root = self.evaluation.scene.root;
-        for installed in change.kernels_that_stay(release, root, &self.inventory.kernels) {
+        let is_kernel = |image: &IncomingImage| new.contains(&(image.package, image.path.clone()));
+        let after = change.images_after(release, root, &self.inventory.kernels, is_kernel);
+        if after.is_new {
+            return self.name_copies(release);
+        }
+        if let Some((package, path)) = after.unknown {
+            let path = path.display();
+            let why = format!("its image {path} comes with {package} and cannot be read");
+            return self.evaluation.errors.push(ErrorEntry {
+                harmless: true,
+                ..failed(format!("kernel {release}"), &why)
+            });
+        }
+        for installed in after.stay {
             let id = self.evaluation.evaluator.add_installed(installed.clone());
             let known = self.kernels.entry(release.to_owned()).or_default();
             known.add_boot(id);
@@ -230,10 +249,14 @@ impl<'a> Planned<'a> {
     }
 
     fn destination(&self, module: &'a PackagedModule) -> Destination<'a> {
-        let links = self.weak_updates.iter();
-        let links: Vec<_> = links.filter(|link| link.path == module.path).collect();
+        // They are sorted by the modules that they lead to.
+        let links = &self.links.coming;
+        let first = links.partition_point(|link| link.path < module.place);
+        let links = links.iter().skip(first);
+        let links: Vec<_> = links.take_while(|link| link.path == module.place).collect();
         let linked = links.iter().map(|link| &link.release);
-        let mut kernels: Vec<usize> = std::iter::once(&module.release)
+        let own = module.own.iter().map(|own| &own.release);
+        let mut kernels: Vec<usize> = own
             .chain(linked)
             .filter_map(|release| self.kernels.get(release))
             .flat_map(ReleaseKernels::all)
@@ -309,20 +332,40 @@ impl<'a> Planned<'a> {
                 module: there,
             });
         }
-        let PackagedModule { release, below, .. } = destination.module;
-        module.verdicts.retain(|v| of(release, v.kernel));
-        modules.push(LocatedModule {
-            location: ModuleLocation::new(release, below),
-            module,
-        });
+        if let Some(ReleasePath { release, below }) = &destination.module.own {
+            module.verdicts.retain(|v| of(release, v.kernel));
+            modules.push(LocatedModule {
+                location: ModuleLocation::new(release, below),
+                module,
+            });
+        }
     }
 
-    /// Judges the modules on the disk that stay, by the kernels that come.
+    /// Judges the modules on the disk that stay: by the kernels that come, and by all
+    /// where the link to them does.
     fn staying(&mut self) -> Vec<LocatedModule> {
-        for (release, change) in &self.transaction.releases {
-            let boot = self.kernels.get(release);
-            let boot = boot.map(|kernels| kernels.boot.clone()).unwrap_or_default();
-            if change.new_images.is_empty() || boot.is_empty() {
+        for StayingLink {
+            release,
+            below,
+            file,
+        } in &self.links.staying
+        {
+            if let Some(kernels) = self.kernels.get(release) {
+                let location = ModuleLocation::new(release, below);
+                let kernels = kernels.all().collect();
+                self.evaluation.add_job(location, file.clone(), kernels);
+            }
+        }
+        for release in self.transaction.releases.keys() {
+            let boot = self.kernels.get(release).into_iter();
+            let mut boot: Vec<usize> = boot.flat_map(|kernels| kernels.boot.clone()).collect();
+            let entries = self.evaluation.evaluator.entries();
+            boot.retain(|id| {
+                entries
+                    .get(*id)
+                    .is_some_and(|entry| entry.package.is_some())
+            });
+            if boot.is_empty() {
                 continue;
             }
             for (below, found) in self.view.modules_that_stay(release) {

@@ -112,6 +112,7 @@ fn judge_in(dir: &Path, package: &[u8], paths: Vec<PathBuf>) -> Evaluated {
         action: Action::Install,
         file: None,
         paths,
+        moved: Vec::new(),
     });
     super::judge(&scene, &plan, vec![Some(file)])
 }
