@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What of a transaction matters, from the packages' file lists alone.
 
+use std::cell::LazyCell;
 use std::collections::TryReserveError;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 
-use btf_guard_protocol::plan::{Action, Element, Plan};
+use btf_guard_protocol::plan::{Action, Element, MovedFile, Plan};
 use btf_guard_protocol::requested_mode::RequestedMode;
-use btf_guard_sysroot::file_role::Directory;
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::file_role::{Directory, is_module_name};
+use btf_guard_sysroot::module_tree::linked_outside;
 use rustix::process::{Resource, getrlimit};
 
 use crate::librpm::{Files, TransactionElement, TransactionSet};
+use crate::skipped_paths::SkippedPaths;
 
 /// Bytes of paths in one plan. A kernel package has half a megabyte; a header
 /// can make gigabytes of a few long directories and many short names.
@@ -34,7 +40,19 @@ pub(crate) enum Undescribable {
 /// A package that brings or takes modules or kernel images, and their paths.
 pub(crate) struct Touched<'t> {
     pub(crate) element: TransactionElement<'t>,
-    paths: Vec<PathBuf>,
+    paths: Paths,
+}
+
+#[derive(Default)]
+struct Paths {
+    /// Where modules and images will be or are, and links in module directories.
+    known: Vec<PathBuf>,
+    /// There is such a link among them.
+    has_links: bool,
+    /// Module files elsewhere, which it may lead to.
+    elsewhere: Vec<PathBuf>,
+    /// What is not installed where its package says.
+    moved: Vec<MovedFile>,
 }
 
 /// The packages that matter. Where there are none, next to nothing is done:
@@ -44,16 +62,37 @@ pub(crate) fn elements<'t>(
 ) -> Result<Vec<Touched<'t>>, Undescribable> {
     let mut budget = MAX_PATH_BYTES;
     let mut touched = Vec::new();
+    let skipped = LazyCell::new(|| SkippedPaths::of(transaction));
+    // Mostly there is none.
+    let root = Root::new(Path::new(OsStr::from_bytes(transaction.root().to_bytes())));
+    let linked = root.map_or_else(|_| Vec::new(), |root| linked_outside(&root));
+    // What a `..` leads to, the judge finds out.
+    let is_linked = |directory: &[u8]| {
+        let directory = Path::new(OsStr::from_bytes(directory));
+        linked.iter().any(|linked| directory.starts_with(linked))
+            || directory
+                .components()
+                .any(|part| part == Component::ParentDir)
+    };
     for element in transaction.elements() {
         let Some(files) = element.files() else {
             continue;
         };
         let mut directories = files.directories();
-        if !directories.any(|directory| kind(&files, directory).is_some()) {
+        let may_matter = |directory| {
+            let is_linked = |name: &CStr| is_linked(name.to_bytes());
+            kind(&files, directory).is_some() || files.directory(directory).is_some_and(is_linked)
+        };
+        if !directories.any(may_matter) {
             continue;
         }
-        let paths = paths(&files, element.action(), &mut budget)?;
-        if !paths.is_empty() {
+        let action = element.action();
+        let mut paths = paths(&files, action, &skipped, &is_linked, &mut budget)?;
+        if !paths.known.is_empty() {
+            if paths.has_links {
+                paths.known.try_reserve(paths.elsewhere.len())?;
+                paths.known.append(&mut paths.elsewhere);
+            }
             touched.try_reserve(1)?;
             touched.push(Touched { element, paths });
         }
@@ -69,44 +108,97 @@ fn kind(files: &Files<'_>, directory: i32) -> Option<Directory> {
 fn paths(
     files: &Files<'_>,
     action: Action,
+    skipped: &SkippedPaths,
+    is_linked: &dyn Fn(&[u8]) -> bool,
     budget: &mut usize,
-) -> Result<Vec<PathBuf>, Undescribable> {
+) -> Result<Paths, Undescribable> {
     let directories = files.directories();
     let mut kinds: Vec<Option<Directory>> = Vec::new();
     kinds.try_reserve_exact(directories.len())?;
     kinds.extend(directories.map(|directory| kind(files, directory)));
-    let mut found = Vec::new();
+    let mut found = Paths::default();
     for file in files.indices() {
         let index = files.directory_of(file);
-        let kind = usize::try_from(index)
-            .ok()
-            .and_then(|index| kinds.get(index));
-        let (Some(&Some(kind)), Some(name)) = (kind, files.name(file)) else {
+        let Some(place) = files.directory(index).zip(files.name(file)) else {
             continue;
         };
-        let changes = match action {
-            Action::Install => !files.is_ghost(file),
-            Action::Erase => files.is_present(file),
-        };
-        if !changes || !kind.has_judged(name.to_bytes()) {
-            continue;
+        let kind = usize::try_from(index).ok();
+        let kind = kind.and_then(|index| kinds.get(index).copied().flatten());
+        let (directory, name) = bytes(place);
+        let is_module = is_module_name(OsStr::from_bytes(name));
+        let is_link = may_link(kind, name) && files.is_link(file);
+        let matters = is_link
+            || kind.is_some_and(|kind| kind.has_judged(name))
+            || is_module && is_linked(directory);
+        let may_be_module = matters || is_module;
+        match action {
+            Action::Erase => {
+                if !may_be_module || !files.is_present(file) || skipped.is_shared(directory, name) {
+                    continue;
+                }
+            }
+            Action::Install => {
+                if files.is_ghost(file) {
+                    continue;
+                }
+                let original = files.original(file).unwrap_or(place);
+                let (old_directory, old_name) = bytes(original);
+                let is_moved = original != place;
+                let is_known = kind.is_some() || Directory::of(old_directory).is_some();
+                if !may_be_module && !(is_moved && is_known) {
+                    continue;
+                }
+                let is_skipped = skipped.is_shared(directory, name)
+                    || skipped.is_excluded(old_directory, old_name);
+                if is_moved || is_skipped {
+                    let to = match is_skipped {
+                        true => None,
+                        false => Some(path(place, budget)?),
+                    };
+                    let from = path(original, budget)?;
+                    found.moved.try_reserve(1)?;
+                    found.moved.push(MovedFile { from, to });
+                }
+                if is_skipped || !may_be_module {
+                    continue;
+                }
+            }
         }
-        let Some(directory) = files.directory(index) else {
-            continue;
+        found.has_links |= is_link;
+        let paths = match matters {
+            true => &mut found.known,
+            false => &mut found.elsewhere,
         };
-        let (directory, name) = (directory.to_bytes(), name.to_bytes());
-        let length = directory.len() + name.len();
-        *budget = budget
-            .checked_sub(length)
-            .ok_or(Undescribable::TooManyPaths)?;
-        let mut path = Vec::new();
-        path.try_reserve_exact(length)?;
-        path.extend_from_slice(directory);
-        path.extend_from_slice(name);
-        found.try_reserve(1)?;
-        found.push(utf8(path)?);
+        paths.try_reserve(1)?;
+        paths.push(path(place, budget)?);
     }
     Ok(found)
+}
+
+/// A link of this name may lead to modules. `build` and `source` are links to sources.
+fn may_link(kind: Option<Directory>, name: &[u8]) -> bool {
+    match kind {
+        None | Some(Directory::Boot) => false,
+        Some(Directory::Release) => name != b"build" && name != b"source",
+        Some(Directory::Modules) => true,
+    }
+}
+
+fn bytes<'f>((directory, name): (&'f CStr, &'f CStr)) -> (&'f [u8], &'f [u8]) {
+    (directory.to_bytes(), name.to_bytes())
+}
+
+fn path(place: (&CStr, &CStr), budget: &mut usize) -> Result<PathBuf, Undescribable> {
+    let (directory, name) = bytes(place);
+    let length = directory.len() + name.len();
+    *budget = budget
+        .checked_sub(length)
+        .ok_or(Undescribable::TooManyPaths)?;
+    let mut path = Vec::new();
+    path.try_reserve_exact(length)?;
+    path.extend_from_slice(directory);
+    path.extend_from_slice(name);
+    Ok(utf8(path)?)
 }
 
 /// JSON holds text only. A name that is none gets replacement characters: the
@@ -155,7 +247,8 @@ pub(crate) fn plan(
             nevra: element.nevra().into_owned(),
             action,
             file: package.as_ref().map(AsRawFd::as_raw_fd),
-            paths,
+            paths: paths.known,
+            moved: paths.moved,
         });
         packages.try_reserve(1)?;
         packages.extend(package);
@@ -172,8 +265,6 @@ pub(crate) fn plan(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]

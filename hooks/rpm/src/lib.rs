@@ -18,6 +18,7 @@ mod host;
 mod librpm;
 mod options;
 mod output;
+mod skipped_paths;
 mod state;
 mod tsm_post;
 mod tsm_pre;

@@ -8,11 +8,14 @@ use std::ops::Range;
 use std::ptr::NonNull;
 
 use rpm_plugin_sys::{
-    RPMFILE_GHOST, RPMFILE_STATE_MISSING, RPMFILE_STATE_NETSHARED, RPMFILE_STATE_NORMAL, rpmfiles,
-    rpmfiles_s,
+    RPMFILE_GHOST, RPMFILE_STATE_MISSING, RPMFILE_STATE_NORMAL, rpmfiles, rpmfiles_s,
 };
 
 use super::{Librpm, indices, string};
+
+/// The type in a file's mode, and that of a symbolic link (`inode(7)`).
+const S_IFMT: u32 = 0o170_000;
+const S_IFLNK: u32 = 0o120_000;
 
 /// One reference to a package's file list.
 pub(crate) struct Files<'r> {
@@ -59,6 +62,23 @@ impl<'r> Files<'r> {
         unsafe { string(self.rpm.table.rpmfilesBN(self.files.as_ptr(), file)) }
     }
 
+    /// A file's directory and name in its package, before `--relocate`.
+    pub(crate) fn original(&self, file: c_int) -> Option<(&CStr, &CStr)> {
+        let (table, files) = (&self.rpm.table, self.files.as_ptr());
+        // SAFETY: librpm checks the indices; the names live as long as the list.
+        unsafe {
+            let directory = table.rpmfilesODN(files, table.rpmfilesODI(files, file));
+            string(directory).zip(string(table.rpmfilesOBN(files, file)))
+        }
+    }
+
+    /// The file is a symbolic link.
+    pub(crate) fn is_link(&self, file: c_int) -> bool {
+        // SAFETY: librpm checks the index.
+        let mode = unsafe { self.rpm.table.rpmfilesFMode(self.files.as_ptr(), file) };
+        u32::from(mode) & S_IFMT == S_IFLNK
+    }
+
     /// `%ghost`: the package owns the path but does not bring the file.
     pub(crate) fn is_ghost(&self, file: c_int) -> bool {
         // SAFETY: librpm checks the index.
@@ -66,16 +86,14 @@ impl<'r> Files<'r> {
         flags & RPMFILE_GHOST != 0
     }
 
-    /// Whether an installed package still has this file on disk: not if
-    /// another package's has replaced it, or if it was never installed. True
-    /// for a package that is not installed.
+    /// Whether rpm removes this file with an installed package: not if another
+    /// package's has replaced it, if it was never installed, or if it is shared by a
+    /// network (`handleOverlappedFiles()`, lib/transaction.c). True for a package that is
+    /// not installed.
     pub(crate) fn is_present(&self, file: c_int) -> bool {
         // SAFETY: librpm checks the index.
         let state = unsafe { self.rpm.table.rpmfilesFState(self.files.as_ptr(), file) };
-        matches!(
-            state,
-            RPMFILE_STATE_NORMAL | RPMFILE_STATE_NETSHARED | RPMFILE_STATE_MISSING
-        )
+        matches!(state, RPMFILE_STATE_NORMAL | RPMFILE_STATE_MISSING)
     }
 }
 

@@ -54,6 +54,11 @@ impl<'r> TransactionSet<'r> {
         root.unwrap_or(c"/")
     }
 
+    /// `%_netsharedpath`: what rpm leaves alone, between colons.
+    pub(crate) fn net_shared_paths(&self) -> String {
+        self.rpm.expand(c"%{?_netsharedpath}")
+    }
+
     /// The packages that come and go.
     pub(crate) fn elements(&self) -> TransactionElements<'_> {
         // SAFETY: `ts` is a transaction set.
