@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,10 +14,12 @@ pub struct Package {
     name: String,
     version: String,
     files: Vec<File>,
+    links: Vec<(PathBuf, PathBuf)>,
     ghosts: Vec<PathBuf>,
     directories: Vec<PathBuf>,
     scriptlets: String,
     tags: String,
+    has_whole_paths: bool,
 }
 
 struct File {
@@ -33,10 +35,12 @@ impl Package {
             name: name.to_owned(),
             version: "1".to_owned(),
             files: Vec::new(),
+            links: Vec::new(),
             ghosts: Vec::new(),
             directories: Vec::new(),
             scriptlets: String::new(),
             tags: String::new(),
+            has_whole_paths: false,
         }
     }
 
@@ -63,6 +67,19 @@ impl Package {
             bytes: fs::read(&from).unwrap(),
             mode: from.as_ref().metadata().unwrap().permissions().mode(),
         });
+        self
+    }
+
+    /// A symbolic link.
+    pub fn link(mut self, path: impl AsRef<Path>, target: impl AsRef<Path>) -> Self {
+        let link = (path.as_ref().to_owned(), target.as_ref().to_owned());
+        self.links.push(link);
+        self
+    }
+
+    /// With its file list in the form of rpm 3.
+    pub fn whole_paths(mut self) -> Self {
+        self.has_whole_paths = true;
         self
     }
 
@@ -107,12 +124,18 @@ impl Package {
             fs::write(&path, &file.bytes).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(file.mode)).unwrap();
         }
+        for (path, target) in &self.links {
+            let path = staged.join(path.strip_prefix("/").unwrap());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            symlink(target, path).unwrap();
+        }
         fs::create_dir_all(&staged).unwrap();
         for path in &self.directories {
             fs::create_dir_all(staged.join(path.strip_prefix("/").unwrap())).unwrap();
         }
         let mut list = Vec::new();
         let files = self.files.iter().map(|file| ("", &file.path));
+        let files = files.chain(self.links.iter().map(|(path, _)| ("", path)));
         let ghosts = self.ghosts.iter().map(|path| ("%ghost ", path));
         let directories = self.directories.iter().map(|path| ("%dir ", path));
         for (kind, path) in files.chain(ghosts).chain(directories) {
@@ -132,6 +155,7 @@ impl Package {
                 "--define",
                 "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
             ])
+            .args(self.has_whole_paths.then_some("--nodirtokens"))
             .arg(top.join("package.spec"))
             .env("HOME", &top)
             .output()

@@ -15,6 +15,7 @@ mod decisions;
 mod failures;
 mod host;
 mod memory;
+mod paths;
 mod plans;
 mod planted;
 mod real;

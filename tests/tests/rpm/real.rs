@@ -79,7 +79,7 @@ pub(crate) fn run(root: &Root, options: &[&str], packages: &[&PathBuf]) -> Outco
 }
 
 #[track_caller]
-fn assert_blocked(root: &Root, options: &[&str], packages: &[&PathBuf]) -> Outcome {
+pub(crate) fn assert_blocked(root: &Root, options: &[&str], packages: &[&PathBuf]) -> Outcome {
     let before = root.snapshot();
     let outcome = run(root, options, packages);
     assert!(!outcome.status.success(), "{outcome:?}");
