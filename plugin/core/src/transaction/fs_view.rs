@@ -129,6 +129,7 @@ impl<'t> FsView<'t> {
                 true if file.is_file() => vec![ModuleFile {
                     path: file.clone(),
                     file: file.clone(),
+                    changed: None,
                 }],
                 false if file.is_dir() && directories < MAX_DIRECTORIES => {
                     directories += 1;
@@ -155,7 +156,11 @@ impl<'t> FsView<'t> {
                 links.staying.push(StayingLink {
                     release: release.clone(),
                     below,
-                    file: ModuleFile { path, file },
+                    file: ModuleFile {
+                        path,
+                        file,
+                        changed: None,
+                    },
                 });
             }
         }
