@@ -145,7 +145,7 @@ fn paths(
                 let (old_directory, old_name) = bytes(original);
                 let is_moved = original != place;
                 let is_known = kind.is_some() || Directory::of(old_directory).is_some();
-                if !may_be_module && !(is_moved && is_known) {
+                if !(may_be_module || is_moved && is_known) {
                     continue;
                 }
                 let is_skipped = skipped.is_shared(directory, name)
