@@ -14,6 +14,7 @@ mod commit;
 mod decisions;
 mod failures;
 mod host;
+mod images;
 mod memory;
 mod paths;
 mod plans;
