@@ -105,7 +105,8 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
         errors,
     } = run.judged;
     if options.paths.is_empty() {
-        modules.extend(evaluator.kernel_findings());
+        let found = evaluator.kernel_findings(&modules);
+        modules.extend(found);
     }
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());

@@ -6,7 +6,7 @@ pub mod effective_policy;
 mod own_image;
 pub mod package;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -192,8 +192,15 @@ impl Evaluator {
     }
 
     /// What is wrong with the kernels themselves: images that cannot boot, and copies of
-    /// another build than their release's own image. No kernel is added after this.
-    pub(crate) fn kernel_findings(&mut self) -> Vec<ModuleEntry> {
+    /// another build than their release's own image, where no module has told of it. No
+    /// kernel is added after this.
+    pub(crate) fn kernel_findings<'m>(
+        &mut self,
+        modules: impl IntoIterator<Item = &'m ModuleEntry>,
+    ) -> Vec<ModuleEntry> {
+        let verdicts = modules.into_iter().flat_map(|module| &module.verdicts);
+        let misfits = verdicts.filter(|verdict| verdict.severity >= Severity::Warn);
+        let told: BTreeSet<usize> = misfits.map(|verdict| verdict.kernel).collect();
         for mut entry in self.unreadable.drain(..) {
             entry.id = self.entries.len();
             self.entries.push(entry);
@@ -201,6 +208,7 @@ impl Evaluator {
         let found = self.entries.iter().filter_map(|entry| {
             let (kind, path) = match &entry.unbootable {
                 Some(fault) => (Kind::Unbootable, &fault.path),
+                None if told.contains(&entry.id) => return None,
                 None => (
                     Kind::StaleCopy,
                     entry.stale.as_ref().map(|_| &entry.source)?,

@@ -24,8 +24,8 @@ use btf_guard_sysroot::file_id::FileId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Error;
 use super::image::{self, Image};
+use super::{Error, Kernel, KernelConfig};
 use crate::module::source::{ByteSource, Regular};
 
 /// The most that all entries may take, in bytes: the base BTF of some 80 kernels.
@@ -46,7 +46,7 @@ const SUFFIXES: [&str; 3] = [IMAGES, PLACES, "known"];
 
 /// Changes with the meaning of anything that is kept: entries of another
 /// version are made again.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// Bytes of a SHA-256.
 const DIGEST: usize = 32;
@@ -132,6 +132,7 @@ impl Cache {
         }
         let mut image = image::read(source)?;
         image.base_sha256 = Some(hex::encode(Sha256::digest(&image.base_btf)));
+        image.sound = is_sound(&image);
         let bytes = encode(&image).map_err(NotTrusted::from);
         let kept = bytes.and_then(|bytes| self.store(&entry(key, IMAGES), &bytes));
         if let Err(error) = kept {
@@ -263,6 +264,14 @@ fn decode(mut entry: Vec<u8>) -> io::Result<Image> {
         base_btf: entry,
         ..header.image
     })
+}
+
+/// The kernel certainly takes its own BTF, whatever name its file has.
+fn is_sound(image: &Image) -> bool {
+    let kernel = Kernel::from_image(image.clone(), Path::new(""), KernelConfig::default());
+    let own = kernel.as_ref().map(Kernel::own_btf);
+    let certain = own.is_ok_and(|own| own.fault.is_none() && own.guessed.is_empty());
+    certain && image.release.is_some()
 }
 
 fn entry(key: &str, suffix: &str) -> String {

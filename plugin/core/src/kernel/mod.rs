@@ -70,7 +70,7 @@ pub struct Kernel {
 }
 
 /// What a kernel makes of its own BTF.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct OwnBtf {
     /// Why no module's BTF is taken by it, or can be held against it.
     pub(crate) fault: Option<BaseFault>,
@@ -101,7 +101,9 @@ impl Kernel {
             true => Base::none(),
             false => Base::parse(image.base_btf)?,
         };
+        let own_btf = image.sound.then(OwnBtf::default);
         Ok(Self {
+            own_btf: Arc::new(own_btf.map(OnceLock::from).unwrap_or_default()),
             abilities: Features::of(&base, image.release.as_deref()),
             release: image.release,
             build: image.build,
@@ -111,7 +113,6 @@ impl Kernel {
             config,
             target: image.target,
             sha256: image.base_sha256.map(OnceLock::from).unwrap_or_default(),
-            own_btf: Arc::default(),
         })
     }
 

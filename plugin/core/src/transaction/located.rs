@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::report::{ErrorEntry, KernelEntry, ModuleEntry, VerdictEntry};
+use crate::report::{ErrorEntry, KernelEntry, Kind, ModuleEntry, VerdictEntry};
 
 /// Bytes of a digest that make a key: enough to tell a few thousand apart.
 const KEY_LEN: usize = 8;
@@ -46,8 +46,11 @@ impl LocatedModule {
     /// after it.
     pub(crate) fn key(&self, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
         let base = kernel.base.as_ref().map(|base| base.sha256.as_str());
+        let fault = kernel.unbootable.as_ref();
+        let fault = fault.filter(|_| verdict.verdict == Kind::Unbootable);
+        let fault = fault.map(|fault| (&fault.path, &fault.why));
         let ModuleLocation { release, below } = &self.location;
-        digest(&(kernel.target, base, release, below, verdict.verdict))
+        digest(&(kernel.target, base, release, below, verdict.verdict, fault))
     }
 }
 

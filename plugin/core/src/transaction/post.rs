@@ -82,7 +82,11 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         let release = module.release.as_ref();
         release.is_none_or(|release| kernels.contains(release))
     };
-    let found = evaluator.kernel_findings().into_iter().filter(is_new);
+    let told = modules
+        .iter()
+        .map(|located: &LocatedModule| &located.module);
+    let found = evaluator.kernel_findings(told);
+    let found = found.into_iter().filter(is_new);
     modules.extend(found.map(|module| {
         let release = module.release.clone().unwrap_or_default();
         let location = ModuleLocation::new(&release, Path::new(""));

@@ -62,6 +62,7 @@ fn an_image_is_read_once() {
 #[test]
 fn everything_that_an_image_tells_is_kept() {
     let image = Image {
+        sound: true,
         base_btf: b"\0\n{\xff".to_vec(),
         base_sha256: Some(hex::encode(Sha256::digest(b"\0\n{\xff"))),
         release: Some("6.1".to_owned()),

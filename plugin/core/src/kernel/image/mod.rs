@@ -60,6 +60,10 @@ pub struct Image {
     pub build_id: Option<String>,
     /// What its modules must be built for; `None` for raw BTF, which does not say.
     pub target: Option<ElfTarget>,
+    /// It is certain that the kernel takes its own BTF, by what it says itself. That
+    /// takes longer to find out than to judge a module.
+    #[serde(default)]
+    pub(crate) sound: bool,
     /// The text of the config inside the image (`CONFIG_IKCONFIG=y`), if there is one.
     pub config: Option<String>,
 }
