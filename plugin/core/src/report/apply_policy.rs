@@ -8,7 +8,7 @@ use btf_guard_protocol::nevra::name_of;
 use btf_guard_protocol::override_source::Override;
 use btf_guard_sysroot::counters;
 
-use super::{KernelEntry, ModuleEntry, Report, VerdictEntry};
+use super::{KernelEntry, Kind, ModuleEntry, Report, VerdictEntry};
 use crate::boot::TargetRole;
 use crate::policy::{self, Policy, Provenance, Rule, Severity, Subject};
 
@@ -160,11 +160,8 @@ fn worst(modules: &[ModuleEntry]) -> Severity {
 fn cap_by_role(module: &mut ModuleEntry, kernels: &[KernelEntry]) {
     let is_loaded = |verdict: &VerdictEntry| {
         let kernel = kernels.get(verdict.kernel)?;
-        let counts = matches!(
-            kernel.role,
-            TargetRole::Default | TargetRole::Entry | TargetRole::Unlisted
-        );
-        (counts && verdict.verdict.is_loaded()).then_some(&kernel.release)
+        let boots = matches!(kernel.role, TargetRole::Default | TargetRole::Entry);
+        (boots && verdict.verdict.is_loaded()).then_some(&kernel.release)
     };
     let is_about_kernel = module.is_about_kernel();
     let taken_by: Vec<_> = module.verdicts.iter().filter_map(is_loaded).collect();
@@ -174,7 +171,10 @@ fn cap_by_role(module: &mut ModuleEntry, kernels: &[KernelEntry]) {
         };
         verdict.cap(match kernel.role {
             TargetRole::Running | TargetRole::Default => Severity::Block,
-            TargetRole::Unlisted if is_about_kernel => Severity::Info,
+            // One that was put aside has no modules any more, and is no copy.
+            TargetRole::Unlisted if is_about_kernel && verdict.verdict != Kind::Unbootable => {
+                Severity::Info
+            }
             TargetRole::Entry if !is_about_kernel && !taken_by.contains(&&kernel.release) => {
                 Severity::Block
             }
