@@ -26,6 +26,32 @@ fn kernel(version: &str, release: &str) -> Package {
         .file(format!("{dir}/vmlinuz"), image(release, &Era::V6_18.base()))
         .file(format!("{dir}/config"), ENFORCING)
         .file(format!("{dir}/kernel/driver.ko"), fitting("driver"))
+        .lua("%post", &add_copy(release))
+        .lua("%preun", &remove_copy(release))
+}
+
+/// What kernel-install does when a kernel comes: a copy of its image, and an entry.
+fn add_copy(release: &str) -> String {
+    let entry = entry(release, &format!("vmlinuz-{release}"), "root=UUID=aa-1");
+    format!(
+        "local from = io.open('/lib/modules/{release}/vmlinuz', 'rb')\n\
+         local to = io.open('/boot/vmlinuz-{release}', 'wb')\n\
+         to:write(from:read('*a')) to:close()\n\
+         to = io.open('/boot/loader/entries/{ID}-{release}.conf', 'w')\n\
+         to:write([[{entry}]]) to:close()"
+    )
+}
+
+/// What it does when the kernel goes.
+fn remove_copy(release: &str) -> String {
+    format!(
+        "os.remove('/boot/vmlinuz-{release}')\n\
+         os.remove('/boot/loader/entries/{ID}-{release}.conf')"
+    )
+}
+
+fn entry(name: &str, image: &str, options: &str) -> String {
+    format!("title {name}\nlinux /{image}\ninitrd /initrd\noptions {options}\n")
 }
 
 /// A machine that kernel-install and dracut have set up as Fedora does.
@@ -40,6 +66,8 @@ impl Machine {
         };
         machine.write("etc/machine-id", format!("{ID}\n"));
         machine.write("etc/fstab", "UUID=aa-1 / ext4 defaults 0 1\n");
+        machine.write("boot/initrd", "");
+        fs::create_dir_all(machine.root.path().join("boot/loader/entries")).unwrap();
         machine
     }
 
@@ -50,16 +78,8 @@ impl Machine {
     }
 
     fn entry(&self, name: &str, image: &str, options: &str) {
-        self.write("boot/initrd", "");
-        let text = format!("title {name}\nlinux /{image}\ninitrd /initrd\noptions {options}\n");
+        let text = entry(name, image, options);
         self.write(&format!("boot/loader/entries/{name}.conf"), text);
-    }
-
-    /// The copy that `%post` makes of a kernel's image, and its entry.
-    fn boots(&self, release: &str) {
-        let copy = format!("vmlinuz-{release}");
-        self.write(&format!("boot/{copy}"), image(release, &Era::V6_18.base()));
-        self.entry(&format!("{ID}-{release}"), &copy, "root=UUID=aa-1");
     }
 
     fn has_rescue(&self, release: &str) {
@@ -83,7 +103,6 @@ impl Machine {
 fn a_rescue_image_is_no_reason_to_keep_its_modules() {
     let machine = Machine::new();
     machine.install(&kernel("1", OLD));
-    machine.boots(OLD);
     machine.has_rescue(OLD);
     // dnf at its limit of kernels: the new one comes and the oldest goes.
     let new = machine.root.build(&kernel("2", NEW));
@@ -92,7 +111,6 @@ fn a_rescue_image_is_no_reason_to_keep_its_modules() {
     let machine = Machine::new();
     machine.install(&kernel("1", OLD));
     machine.install(&kernel("2", NEW));
-    machine.boots(NEW);
     machine.has_rescue(OLD);
     assert_silent(&machine.rpm(&["-e", "kernel-1"], &[]));
 }
@@ -103,7 +121,6 @@ fn an_image_goes_with_its_package_whatever_copies_there_are() {
         let machine = Machine::new();
         machine.install(&kernel("1", OLD));
         machine.install(&kernel("2", NEW));
-        machine.boots(NEW);
         machine.write(&format!("boot/{copy}"), image(OLD, &Era::V6_18.base()));
         assert_silent(&machine.rpm(&["-e", "kernel-1"], &[]));
     }
@@ -113,7 +130,6 @@ fn an_image_goes_with_its_package_whatever_copies_there_are() {
 fn another_system_on_the_partition_is_not_ours_to_judge() {
     let machine = Machine::new();
     machine.install(&kernel("1", OLD));
-    machine.boots(OLD);
     // The other's kernel has our release and is another build; it boots by default.
     machine.write("boot/other/linux", image(OLD, &rebuilt()));
     machine.entry(

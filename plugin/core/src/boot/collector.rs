@@ -90,8 +90,9 @@ impl<'a> Collector<'a> {
         let home = ModulesRoot::of(self.root, via.options.as_deref());
         let release = release.map(str::to_owned);
         self.kernels.push(Bootable {
-            file: path.clone(),
             path,
+            // Where the path leads may be no business of the entry's file system.
+            file: PathBuf::new(),
             release,
             home,
             via: vec![via],

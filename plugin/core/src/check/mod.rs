@@ -104,6 +104,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
         mut modules,
         errors,
     } = run.judged;
+    let has_kernel = !evaluator.entries().is_empty();
     if options.paths.is_empty() {
         let found = evaluator.kernel_findings(&modules);
         modules.extend(found);
@@ -117,7 +118,8 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     report.notes.extend(inside.note);
     report.notes.extend(governed.complaints);
     // A boot entry that is broken is said; it was not asked for.
-    let complete = report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
+    let complete =
+        has_kernel && report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
     Ok(Checked {
         report,
         causes,
