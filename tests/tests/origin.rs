@@ -166,12 +166,9 @@ fn permuted(package: &Fetched, order: &[u32]) -> Kernel {
     parts.renumber(order);
     let image = Image {
         base_btf: parts.build(),
-        base_sha256: None,
         release: package.kernel.release.clone(),
-        build: None,
-        build_id: None,
         target: package.kernel.target,
-        config: None,
+        ..Image::default()
     };
     Kernel::from_image(image, Path::new("permuted"), KernelConfig::default()).unwrap()
 }

@@ -11,6 +11,7 @@ use btf_guard_sysroot::file_role::{initrds_beside, is_release};
 
 use super::{
     BootDefault, BootMethod, BootProblem, Bootable, ModulesRoot, RoleWithReason, TargetRole,
+    UnreadableImage,
 };
 use crate::boot;
 use crate::kernel::cache::Cache;
@@ -99,17 +100,6 @@ impl InstalledKernel {
 fn entries_tell_initrds(bootable: &Bootable) -> bool {
     let tells = |way| matches!(way, BootMethod::Entry | BootMethod::Uki | BootMethod::Grub);
     bootable.via.iter().any(|via| via.unified || tells(via.way))
-}
-
-/// An image that cannot be read, or is not there.
-#[derive(Debug, Clone)]
-pub(crate) struct UnreadableImage {
-    pub(crate) bootable: Bootable,
-    pub(crate) role: RoleWithReason,
-    /// The image, or the entry that names it, and what should have been there.
-    pub(crate) fault: BootProblem,
-    /// The command that makes it anew, where the release's own image is whole.
-    pub(crate) mend: Option<String>,
 }
 
 /// All of them.
@@ -334,22 +324,6 @@ impl InventorySearch<'_> {
         let stale: Vec<Option<Stale>> = stale.collect();
         for (kernel, stale) in kernels.iter_mut().zip(stale) {
             kernel.stale = stale;
-        }
-    }
-}
-
-impl UnreadableImage {
-    fn of(bootable: Bootable, error: &Error) -> Self {
-        let named = bootable.via.iter().find_map(|via| via.fault.clone());
-        let fault = named.unwrap_or_else(|| BootProblem {
-            path: bootable.path.clone(),
-            fault: error.to_string(),
-        });
-        Self {
-            role: bootable.role_by_entries().unwrap_or_default(),
-            bootable,
-            fault,
-            mend: None,
         }
     }
 }

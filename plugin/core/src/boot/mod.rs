@@ -19,6 +19,7 @@ mod modules_root;
 mod refresh_command;
 mod role;
 pub mod systemd_boot;
+mod unreadable_image;
 mod volume;
 
 use std::fmt::Display;
@@ -32,6 +33,7 @@ pub use modules_root::ModulesRoot;
 pub(crate) use refresh_command::{refresh_command, refresh_initrd_command};
 pub(crate) use role::RoleWithReason;
 pub use role::TargetRole;
+pub(crate) use unreadable_image::UnreadableImage;
 
 /// A kernel image that can be booted, with one root's modules.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use btf_guard_sysroot::file_role::is_module_name;
 use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
 
-use crate::boot::ModulesRoot;
-use crate::boot::inventory::{InstalledKernel, UnreadableImage};
+use crate::boot::inventory::InstalledKernel;
+use crate::boot::{ModulesRoot, UnreadableImage};
 use crate::host_modules::HostNeeds;
 use crate::kernel::{Kernel, Target};
 use crate::module::{self, Module};

@@ -5,8 +5,8 @@ use super::{
     BaseEntry, BtfEntry, FeaturesEntry, KernelEntry, ModuleEntry, StaleEntry, Summary,
     UnbootableEntry, VerdictEntry,
 };
-use crate::boot::inventory::{Stale, UnreadableImage};
-use crate::boot::{BootProblem, TargetRole};
+use crate::boot::inventory::Stale;
+use crate::boot::{BootProblem, TargetRole, UnreadableImage};
 use crate::kernel::{Kernel, KernelSource, Target};
 use crate::module::Module;
 use crate::policy::{self, Severity};

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::fs_view::FsView;
 use super::located::{LocatedModule, ModuleLocation};
-use crate::boot::ModulesRoot;
-use crate::boot::inventory::{InstalledKernel, Inventory, UnreadableImage};
+use crate::boot::inventory::{InstalledKernel, Inventory};
+use crate::boot::{ModulesRoot, UnreadableImage};
 use crate::evaluate::Evaluator;
 use crate::kernel::Kernel;
 use crate::module::{self, Module, name_of_file};

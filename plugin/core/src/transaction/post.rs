@@ -18,8 +18,8 @@ use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
 use super::baseline;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
-use crate::boot::inventory::{Inventory, InventorySearch, UnreadableImage};
-use crate::boot::{self, Bootable};
+use crate::boot::inventory::{Inventory, InventorySearch};
+use crate::boot::{self, Bootable, UnreadableImage};
 use crate::report::ModuleEntry;
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was

@@ -63,7 +63,7 @@ pub struct Image {
     /// It is certain that the kernel takes its own BTF, by what it says itself. That
     /// takes longer to find out than to judge a module.
     #[serde(default)]
-    pub(crate) sound: bool,
+    pub sound: bool,
     /// The text of the config inside the image (`CONFIG_IKCONFIG=y`), if there is one.
     pub config: Option<String>,
 }
