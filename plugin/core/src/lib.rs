@@ -9,6 +9,7 @@
 pub mod boot;
 pub mod check;
 pub mod compression;
+mod conf_files;
 pub mod config;
 pub mod evaluate;
 mod fnmatch;

@@ -5,31 +5,31 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use btf_guard_sysroot::Root;
+
 use super::Machine;
+use crate::conf_files::conf_files;
 use crate::module::same_name;
 use crate::module::source::Regular;
 
 /// The longest of these files that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 
-/// Files of one directory that are read.
-const MAX_FILES: usize = 1024;
-
-/// Where `modules-load.d(5)` looks; of two files with one name the first counts.
+/// Where `modules-load.d(5)` looks.
 const MODULES_LOAD: [&str; 4] = [
-    "etc/modules-load.d",
-    "run/modules-load.d",
-    "usr/local/lib/modules-load.d",
-    "usr/lib/modules-load.d",
+    "/etc/modules-load.d",
+    "/run/modules-load.d",
+    "/usr/local/lib/modules-load.d",
+    "/usr/lib/modules-load.d",
 ];
 
 /// Where `modprobe.d(5)` looks.
 const MODPROBE: [&str; 5] = [
-    "etc/modprobe.d",
-    "run/modprobe.d",
-    "usr/local/lib/modprobe.d",
-    "usr/lib/modprobe.d",
-    "lib/modprobe.d",
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
 ];
 
 /// What is no file system of a module's: `fstab(5)`'s own words.
@@ -60,16 +60,15 @@ pub(crate) fn loaded(root: &Path, machine: &mut Machine) {
 
 /// What is loaded at each boot because the admin or a package says so.
 pub(crate) fn modules_load(root: &Path, machine: &mut Machine) {
-    let mut files = configuration(root, &MODULES_LOAD);
-    files.push(root.join("etc/modules"));
-    for file in files {
-        let lines = text(&file, MAX_FILE).unwrap_or_default();
-        let shown = file.strip_prefix(root).unwrap_or(&file).display();
+    let old = text(&root.join("etc/modules"), MAX_FILE).unwrap_or_default();
+    let old = ("/etc/modules".into(), old);
+    for (file, lines) in configuration(root, &MODULES_LOAD).chain([old]) {
+        let shown = file.display();
         for line in lines.lines().map(str::trim) {
             let name = line.split_whitespace().next();
             let name = name.filter(|name| !name.starts_with(['#', ';']));
             if let Some(name) = name {
-                machine.want_name(name, &format!("named in /{shown}"));
+                machine.want_name(name, &format!("named in {shown}"));
             }
         }
     }
@@ -124,8 +123,7 @@ fn character_set(option: &str) -> Option<String> {
 /// Modules whose aliases modprobe does not follow.
 pub(crate) fn blacklist(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in configuration(root, &MODPROBE) {
-        let lines = text(&file, MAX_FILE).unwrap_or_default();
+    for (_, lines) in configuration(root, &MODPROBE) {
         for line in lines.lines() {
             let mut words = line.split_whitespace();
             if words.next() == Some("blacklist") {
@@ -143,18 +141,15 @@ pub(crate) fn blacklist(root: &Path) -> BTreeSet<String> {
     names
 }
 
-/// The `.conf` files of these directories in the order of their names, of each name
-/// that in the first directory.
-fn configuration(root: &Path, dirs: &[&str]) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = Vec::new();
-    for dir in dirs {
-        for file in entries(&root.join(dir), MAX_FILES) {
-            let is_known = files.iter().any(|f| f.file_name() == file.file_name());
-            if !is_known && file.extension().is_some_and(|end| end == "conf") {
-                files.push(file);
-            }
-        }
-    }
-    files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
-    files
+/// The texts of the `.conf` files of these directories, each with its path inside the
+/// root.
+fn configuration(root: &Path, dirs: &[&str]) -> impl Iterator<Item = (PathBuf, String)> {
+    let root = Root::new(root).ok();
+    let files = root.iter().flat_map(|root| conf_files(root, dirs).files);
+    let files: Vec<PathBuf> = files.collect();
+    files.into_iter().map(move |inside| {
+        let file = root.as_ref().and_then(|root| root.resolve(&inside).ok());
+        let text = file.and_then(|file| text(&file, MAX_FILE));
+        (inside, text.unwrap_or_default())
+    })
 }
