@@ -114,7 +114,8 @@ fn judged(
     }
     let plan = touched.and_then(|touched| collect::plan(transaction, wish, touched));
     let mut judged = match plan {
-        Ok((plan, packages)) => {
+        Ok((mut plan, packages)) => {
+            plan.rpm_database = Some(rpm.expand(c"%{_dbpath}").into());
             let judge: &Judge = &options.judge;
             Some(JudgedPlan::new(judge, in_image(plan), packages, earlier))
         }

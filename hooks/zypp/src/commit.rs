@@ -111,6 +111,7 @@ impl CommitHandler {
         Rpm {
             program: &self.places.rpm,
             root: &self.places.root,
+            database: None,
         }
     }
 

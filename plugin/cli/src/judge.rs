@@ -10,6 +10,8 @@ use anyhow::{Context, bail};
 use btf_guard_core::evaluate::effective_policy::Governed;
 use btf_guard_core::policy::Rule;
 use btf_guard_core::report::{self, PackageOrigin, Report, Ruling, messages};
+use btf_guard_core::rpm::module_owners::owners_of_added_modules;
+use btf_guard_core::rpm::rpmdb::{PROGRAM, Rpm};
 use btf_guard_core::transaction::scene::{Scene, keys};
 use btf_guard_core::transaction::{post, pre};
 use btf_guard_protocol::decision::Mode;
@@ -139,11 +141,20 @@ pub(crate) fn judge(
     cache: Option<&Path>,
     governed: &Governed,
 ) -> anyhow::Result<JudgedReport> {
+    let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
+    // A confined process starts no other.
+    let owners = owners_of_added_modules(
+        &root,
+        Rpm {
+            program: Path::new(PROGRAM),
+            root: root.path(),
+            database: plan.rpm_database.as_deref(),
+        },
+    );
     let files: Vec<Option<File>> = plan.elements.iter().map(|e| open(e.file)).collect();
     let highest = plan.elements.iter().filter_map(|e| e.file).max();
     let highest = highest.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0);
     sandbox::limit(highest + files.len() as u64);
-    let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // Looks at the first process, which a confined one cannot.
     let running = host::running_release(&root, plan.offline_image);
     let cache = cache_dir::open(cache).filter(|cache| match cache.make() {
@@ -171,6 +182,7 @@ pub(crate) fn judge(
         running,
         cache,
         governed,
+        owners,
     };
     let found = match plan.stage {
         Stage::Pre => pre::judge(&scene, plan, files),

@@ -11,6 +11,7 @@ pub mod check;
 pub mod compression;
 mod conf_files;
 pub mod config;
+mod depmod;
 pub mod evaluate;
 mod fnmatch;
 pub mod host_modules;

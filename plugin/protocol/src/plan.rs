@@ -60,6 +60,10 @@ pub struct Plan {
     /// repositories by name, epoch, version, release, architecture.
     #[serde(default)]
     pub repositories: BTreeMap<String, String>,
+    /// rpm's database inside the root, as its configuration says where the transaction
+    /// is.
+    #[serde(default)]
+    pub rpm_database: Option<PathBuf>,
     /// The transaction's elements that carry or remove module or kernel files.
     pub elements: Vec<Element>,
 }

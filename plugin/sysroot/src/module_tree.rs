@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::Root;
 use crate::file_role::{in_module_dir, is_module_name};
-use crate::{Root, counters};
 
 /// A module file that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,8 @@ pub struct ModuleTree {
     /// The module files, sorted by the bytes of their paths; a file is named once, by
     /// the first path.
     pub modules: Vec<ModuleFile>,
+    /// Other paths that lead to one of these files.
+    pub other_paths: Vec<ModuleFile>,
     /// What could not be read, and why.
     pub unreadable: Vec<(PathBuf, String)>,
 }
@@ -115,7 +117,13 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
         let by_file = bytes(&a.file).cmp(bytes(&b.file));
         by_file.then_with(|| bytes(&a.path).cmp(bytes(&b.path)))
     });
-    modules.dedup_by(|a, b| bytes(&a.file) == bytes(&b.file));
+    modules.dedup_by(|a, b| {
+        let is_same = bytes(&a.file) == bytes(&b.file);
+        if is_same {
+            tree.other_paths.push(a.clone());
+        }
+        is_same
+    });
     modules.sort_unstable_by(|a, b| bytes(&a.path).cmp(bytes(&b.path)));
     tree
 }
@@ -151,34 +159,6 @@ pub fn linked_outside(root: &Root) -> Vec<PathBuf> {
         }
     }
     found
-}
-
-/// The modules of one release, as they are on the disk.
-#[derive(Debug)]
-pub struct ReleaseTree {
-    /// The release.
-    pub release: String,
-    /// Its module directory, links followed.
-    pub dir: PathBuf,
-    /// Its modules, in the order of [`ModuleTree::modules`].
-    pub modules: Vec<ModuleFile>,
-}
-
-impl ReleaseTree {
-    /// Walks the module directory of a release, if it has one.
-    pub fn read(root: &Root, release: &str) -> Option<Self> {
-        let dir = root.module_dir(release)?;
-        Some(Self {
-            release: release.to_owned(),
-            modules: walk(&dir, root).modules,
-            dir,
-        })
-    }
-
-    /// The path of one of its modules below the module directory.
-    pub fn below<'f>(&self, file: &'f ModuleFile) -> &'f Path {
-        file.path.strip_prefix(&self.dir).unwrap_or(&file.path)
-    }
 }
 
 /// A file or directory under the path that led to it.
@@ -273,7 +253,10 @@ mod tests {
 
         let root = Root::new(&outer.path().join("root")).unwrap();
         let dir = outer.path().join("dir");
-        assert_eq!(names(&walk(&dir, &root), &dir), ["0.ko"]);
+        let tree = walk(&dir, &root);
+        assert_eq!(names(&tree, &dir), ["0.ko"]);
+        let other: Vec<_> = tree.other_paths.iter().map(|found| &found.path).collect();
+        assert_eq!(other, [&dir.join("y.ko")]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use anyhow::Context;
 use btf_guard_core::evaluate::effective_policy::Governed;
 use btf_guard_core::evaluate::failed;
 use btf_guard_core::report::{self, ErrorEntry, Report, Ruling};
-use btf_guard_core::rpm::rpmdb::Rpm;
+use btf_guard_core::rpm::rpmdb::{PROGRAM, Rpm};
 use btf_guard_core::transaction::elements::Elements;
 use btf_guard_core::verdict::Causes;
 use btf_guard_protocol::decision::Decision;
@@ -35,8 +35,6 @@ use crate::args::{Preflight, RootArgs, Way};
 use crate::judge::{self, JudgedReport};
 use crate::output::{self, Outcome};
 use crate::record::this_program;
-
-const RPM: &str = "/usr/bin/rpm";
 
 /// A database that answers no query in this time does not answer the client.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -109,8 +107,9 @@ fn conclude(
 fn elements(wish: &ClientPlan, root: &Root) -> anyhow::Result<Elements> {
     let replaced = wish.replaced.iter().map(String::as_str).collect();
     let rpm = Rpm {
-        program: Path::new(RPM),
+        program: Path::new(PROGRAM),
         root: root.path(),
+        database: None,
     };
     let mut elements = Elements::coming(&wish.outcome)?;
     elements.going(&wish.outcome, &replaced, rpm, QUERY_TIMEOUT)?;

@@ -6,23 +6,31 @@ pub mod initrds;
 pub mod kernels;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_sysroot::file_role::is_release;
-use btf_guard_sysroot::module_tree::{self, ModuleFile};
+use btf_guard_sysroot::module_tree::{self, ModuleFile, ModuleTree};
 use btf_guard_sysroot::{Root, host};
 
 use crate::boot::{ModulesRoot, TargetRole};
+use crate::depmod::ReleaseModules;
+use crate::evaluate::candidates::note_where_links_load;
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job, Judged, Observer};
 use crate::host_modules::HostNeeds;
 use crate::kernel::KernelConfig;
 use crate::kernel::cache::Cache;
-use crate::report::{self, KernelEntry, Report};
+use crate::policy::Severity;
+use crate::report::{self, KernelEntry, ModuleEntry, Report, ShadowedEntry};
+use crate::rpm::module_owners::owners;
 use crate::rpm::package::Package;
+use crate::rpm::rpmdb::{PROGRAM, Rpm};
 use crate::verdict::{Causes, Kind};
 use initrds::Inside;
 use kernels::{Targets, is_package};
@@ -40,7 +48,10 @@ pub struct Checked {
 /// What is to be checked, and how.
 #[derive(Default)]
 pub struct CheckOptions {
-    /// Modules, directories of them, packages; none for the kernels' own modules.
+    /// Modules, directories of them, packages; none for the kernels' own modules. Every
+    /// file that is asked for is judged, except that whoever names a whole module
+    /// directory, or a root, asks for what its kernels will load: there, as without
+    /// paths, a file is passed over that has the name of another one which is loaded.
     pub paths: Vec<PathBuf>,
     /// The kernels, in the words of `--kernel`; none for the default.
     pub kernels: Vec<String>,
@@ -87,6 +98,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
             modules: Vec::new(),
             errors: targets.errors,
         },
+        shadowed: Vec::new(),
     };
     let mut inside = Inside::default();
     if options.paths.is_empty() {
@@ -100,14 +112,22 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
             run.path(path);
         }
     }
-    let Judged {
-        mut modules,
-        errors,
-    } = run.judged;
+    let CheckRun {
+        judged: Judged {
+            mut modules,
+            errors,
+        },
+        shadowed,
+        ..
+    } = run;
     let has_kernel = !evaluator.entries().is_empty();
     if options.paths.is_empty() {
         let found = evaluator.kernel_findings(&modules);
         modules.extend(found);
+    }
+    note_where_links_load(&mut modules, evaluator.entries());
+    if root.is_system() {
+        note_owners(&mut modules);
     }
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());
@@ -115,6 +135,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     let causes = evaluator.causes().clone();
     let mut report = report::assemble(evaluator.into_entries(), modules, errors, options.mode);
     report.initrds = inside.initrds;
+    report.shadowed = shadowed;
     report.notes.extend(inside.note);
     report.notes.extend(governed.complaints);
     // A boot entry that is broken is said; it was not asked for.
@@ -125,6 +146,27 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
         causes,
         complete,
     })
+}
+
+/// Names the packages of modules of which there is something to say.
+fn note_owners(modules: &mut [ModuleEntry]) {
+    let is_finding = |module: &&mut ModuleEntry| {
+        let is_file = module.package.is_none() && module.initrd.is_none();
+        is_file && !module.is_about_kernel() && module.severity() >= Severity::Warn
+    };
+    let found = modules.iter_mut().filter(is_finding);
+    let mut found: Vec<(PathBuf, &mut ModuleEntry)> = found
+        .filter_map(|module| Some((fs::canonicalize(&module.path).ok()?, module)))
+        .collect();
+    let rpm = Rpm {
+        program: Path::new(PROGRAM),
+        root: Path::new("/"),
+        database: None,
+    };
+    let owners = owners(rpm, found.iter().map(|(file, _)| file.clone()));
+    for (file, module) in &mut found {
+        module.owner = owners.get(file).cloned();
+    }
 }
 
 /// The config that was given.
@@ -153,6 +195,7 @@ struct CheckRun<'a> {
     evaluator: &'a Evaluator,
     root: &'a Root,
     judged: Judged,
+    shadowed: Vec<ShadowedEntry>,
 }
 
 impl CheckRun<'_> {
@@ -180,27 +223,35 @@ impl CheckRun<'_> {
                 ModulesRoot::Snapshot { root, .. } => root,
                 _ => self.root,
             };
-            let found = dir
-                .map(|dir| module_tree::walk(&dir, inside))
-                .unwrap_or_default();
-            self.unreadable(found.unreadable);
-            if found.modules.is_empty() {
-                let base = Path::new("/lib/modules").join(release);
-                let gone = self.root.outside(&base).display().to_string();
-                for id in ids {
-                    // The rescue kernel needs none to boot.
-                    let counts = |entry: &&KernelEntry| {
-                        self.evaluator.is_installed(id) && entry.role != TargetRole::Rescue
-                    };
-                    if let Some(entry) = entries.get(id).filter(counts) {
-                        let missing = report::kernel_finding(Kind::NoModules, gone.clone(), entry);
-                        self.judged.modules.push(missing);
-                    }
+            let found = dir.map(|dir| ReleaseModules::below(inside, release, dir));
+            if let Some(found) = found {
+                let has_some = !found.is_empty();
+                self.release(inside, release, found, &ids);
+                if has_some {
+                    continue;
                 }
-            } else {
-                self.files(found.modules, &ids);
+            }
+            let base = Path::new("/lib/modules").join(release);
+            let gone = self.root.outside(&base).display().to_string();
+            for id in ids {
+                // The rescue kernel needs none to boot.
+                let counts = |entry: &&KernelEntry| {
+                    self.evaluator.is_installed(id) && entry.role != TargetRole::Rescue
+                };
+                if let Some(entry) = entries.get(id).filter(counts) {
+                    let missing = report::kernel_finding(Kind::NoModules, gone.clone(), entry);
+                    self.judged.modules.push(missing);
+                }
             }
         }
+    }
+
+    /// Judges the modules of a release that are loaded.
+    fn release(&mut self, root: &Root, release: &str, found: ReleaseModules, ids: &[usize]) {
+        let judged = &mut self.judged;
+        let mut shadowed = judged.release(self.evaluator, (root, release), &found, ids);
+        self.shadowed.append(&mut shadowed);
+        self.unreadable(found.unreadable);
     }
 
     fn path(&mut self, path: &Path) {
@@ -212,8 +263,7 @@ impl CheckRun<'_> {
                 let error = "no kernel module is in this directory";
                 self.judged.failed(path.display(), &error);
             }
-            self.unreadable(found.unreadable);
-            self.files(found.modules, &all);
+            self.directory(path, found, &all);
         } else if is_package(path) {
             match Package::open(path) {
                 Ok(package) => {
@@ -233,6 +283,29 @@ impl CheckRun<'_> {
         }
     }
 
+    /// Judges what was found in a directory: every file, but of a release whose whole
+    /// module directory that has, what is loaded.
+    fn directory(&mut self, path: &Path, found: ModuleTree, ids: &[usize]) {
+        self.unreadable(found.unreadable);
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut releases: BTreeMap<WholeRelease, Vec<ModuleFile>> = BTreeMap::new();
+        let mut others = Vec::new();
+        for file in found.modules {
+            let below = file.path.strip_prefix(path).unwrap_or(&file.path);
+            match WholeRelease::of(&real, below) {
+                Some(release) => releases.entry(release).or_default().push(file),
+                None => others.push(file),
+            }
+        }
+        for (whole, files) in releases {
+            let dir = path.join(&whole.dir);
+            let root = Root::new(&whole.root).unwrap_or_else(|_| self.root.clone());
+            let found = ReleaseModules::of(&root, &whole.release, dir, files);
+            self.release(&root, &whole.release, found, ids);
+        }
+        self.files(others, ids);
+    }
+
     fn files(&mut self, found: Vec<ModuleFile>, ids: &[usize]) {
         let job = |found| Job {
             found,
@@ -245,6 +318,83 @@ impl CheckRun<'_> {
     fn unreadable(&mut self, unreadable: Vec<(PathBuf, String)>) {
         for (path, error) in unreadable {
             self.judged.failed(path.display(), &error);
+        }
+    }
+}
+
+/// A module directory that lies in a directory as a whole.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct WholeRelease {
+    /// Its path below that directory.
+    dir: PathBuf,
+    /// The root that it is in.
+    root: PathBuf,
+    release: String,
+}
+
+impl WholeRelease {
+    /// The one that the file `below` a directory is in. The directory's path has no links.
+    fn of(directory: &Path, below: &Path) -> Option<Self> {
+        let path = directory.join(below);
+        let parts: Vec<&OsStr> = path.iter().collect();
+        let depth = directory.iter().count();
+        let (at, release) = parts.windows(3).enumerate().find_map(|(at, parts)| {
+            let [lib, modules, release] = parts else {
+                return None;
+            };
+            let release = release.to_str().filter(|release| is_release(release))?;
+            let is_whole = at + 3 >= depth && *lib == "lib" && *modules == "modules";
+            is_whole.then(|| (at, release.to_owned()))
+        })?;
+        let part = |range: Range<usize>| parts.get(range).map(PathBuf::from_iter);
+        let mut root = part(0..at)?;
+        if root.ends_with("usr") {
+            root.pop();
+        }
+        // The last is the file.
+        (at + 3 < parts.len()).then_some(Self {
+            dir: part(depth..at + 3)?,
+            root,
+            release,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_module_directory_counts_where_all_of_it_is_there() {
+        for (directory, below, found) in [
+            (
+                "/",
+                "usr/lib/modules/6.1/a.ko",
+                Some(("/", "usr/lib/modules/6.1")),
+            ),
+            (
+                "/srv/image",
+                "lib/modules/6.1/x/a.ko",
+                Some(("/srv/image", "lib/modules/6.1")),
+            ),
+            ("/srv/usr/lib/modules", "6.1/a.ko", Some(("/srv", "6.1"))),
+            ("/lib/modules/6.1", "kernel/a.ko", Some(("/", ""))),
+            ("/lib/modules/6.1/kernel", "a.ko", None),
+            (
+                "/lib/modules/6.1/build",
+                "lib/modules/6.2/a.ko",
+                Some(("/lib/modules/6.1/build", "lib/modules/6.2")),
+            ),
+            ("/lib/modules", "a.ko", None),
+            ("/home", "lib/modules.d/6.1/a.ko", None),
+        ] {
+            let release = WholeRelease::of(Path::new(directory), Path::new(below));
+            let paths = release
+                .as_ref()
+                .map(|r| (r.root.to_str().unwrap(), r.dir.to_str().unwrap()));
+            assert_eq!(paths, found, "{directory} {below}");
         }
     }
 }

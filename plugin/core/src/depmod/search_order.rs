@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Which of several files of one name `modprobe` loads.
-//!
-//! A module is a name; `depmod` decides which file of a release's directory has it,
-//! and writes that into `modules.dep`. The rules are those of kmod 34
-//! (tools/depmod.c), the lines those of `depmod.d(5)`.
+//! The lines of `depmod.d(5)`, and how high they rank a file.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{self, Read as _};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use btf_guard_sysroot::Root;
-use regex::Regex;
+use regex::bytes::RegexBuilder;
 
-use super::name_of_file;
+use crate::conf_files::{ConfFiles, conf_files};
+use crate::module::source::Regular;
 
 /// Where depmod looks for its configuration, in its order (`default_cfg_paths`; the
-/// fourth is what distributions set as `DISTCONFDIR`). Of files of one name the first
-/// counts.
+/// fourth is what distributions set as `DISTCONFDIR`).
 const CONFIG_DIRS: [&str; 5] = [
     "/etc/depmod.d",
     "/run/depmod.d",
@@ -29,14 +26,13 @@ const CONFIG_DIRS: [&str; 5] = [
 /// The longest file of these that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
 
-/// The longest `modules.dep` that is read, in bytes.
-const MAX_DEPENDENCIES: u64 = 64 << 20;
-
 /// How high the directory of a file ranks; of two files of a name, the higher is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// The place among the words after `search`, the first the highest.
-    Search(isize),
+    /// Nothing is said of it.
+    None,
+    /// The places in the lines of `search` and of `external`, the first the highest.
+    Search { word: usize, external: usize },
     /// An `override` line, of which the last read counts.
     Override(usize),
 }
@@ -53,7 +49,7 @@ enum SearchWord {
 }
 
 /// What depmod's configuration says for one release.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SearchOrder {
     /// In the order of the files.
     search: Vec<SearchWord>,
@@ -63,54 +59,25 @@ pub(crate) struct SearchOrder {
     external: Vec<PathBuf>,
     /// Names of directories that are passed over.
     excluded: BTreeSet<String>,
+    /// Configuration that cannot be read, and why: without it the order is a guess.
+    pub(crate) unreadable: Vec<(PathBuf, String)>,
 }
 
 impl SearchOrder {
-    /// Reads the configuration of a root for one release. Files that cannot be read
-    /// are told in the second part: without them the order is a guess.
-    pub(crate) fn read(root: &Root, release: &str) -> (Self, Vec<(PathBuf, io::Error)>) {
-        let mut by_name: BTreeMap<_, PathBuf> = BTreeMap::new();
-        let mut unreadable = Vec::new();
-        for dir in CONFIG_DIRS {
-            let entries = match root.resolve(Path::new(dir)).and_then(fs::read_dir) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => {
-                    unreadable.push((root.outside(Path::new(dir)), error));
-                    continue;
-                }
-            };
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let is_config = name.to_str().is_some_and(|name| {
-                    name.len() > ".conf".len() && name.ends_with(".conf") && !name.starts_with('.')
-                });
-                if is_config {
-                    let inside = Path::new(dir).join(&name);
-                    by_name.entry(name).or_insert(inside);
-                }
-            }
+    /// Reads the configuration of a root for one release.
+    pub(crate) fn read(root: &Root, release: &str) -> Self {
+        let ConfFiles { files, unreadable } = conf_files(root, &CONFIG_DIRS);
+        let mut order = Self::default();
+        for (dir, error) in unreadable {
+            order.unreadable.push((dir, error.to_string()));
         }
-        let mut order = Self::empty();
-        for inside in by_name.into_values() {
-            let text = root
-                .resolve(&inside)
-                .and_then(|file| text(&file, MAX_CONFIG));
-            match text {
+        for inside in files {
+            match text(root, &inside) {
                 Ok(text) => order.add(&text, release),
-                Err(error) => unreadable.push((root.outside(&inside), error)),
+                Err(error) => order.unreadable.push((root.outside(&inside), error)),
             }
         }
-        (order.or_default(), unreadable)
-    }
-
-    fn empty() -> Self {
-        Self {
-            search: Vec::new(),
-            overrides: Vec::new(),
-            external: Vec::new(),
-            excluded: BTreeSet::new(),
-        }
+        order.or_default()
     }
 
     /// `updates` ranks highest where nothing is configured (`cfg_load()`).
@@ -126,7 +93,7 @@ impl SearchOrder {
         for line in text
             .replace("\\\n", "")
             .lines()
-            .filter(|l| !l.starts_with('#'))
+            .filter(|line| !line.starts_with('#'))
         {
             let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
             match words.next() {
@@ -162,39 +129,46 @@ impl SearchOrder {
         &self.external
     }
 
-    /// The rank of a file by its path below the release's directory
-    /// (`depmod_module_is_higher_priority()`).
-    fn rank(&self, below: &Path) -> Rank {
-        let name = name_of_file(below);
-        let path = below.parent().unwrap_or(Path::new("")).join(&name);
-        // What depmod compares is as long as the name, and has the file's own letters.
-        let as_named = below
-            .file_name()
-            .and_then(|file| file.to_str()?.get(..name.len()));
-        let last = self
-            .overrides
-            .iter()
-            .rposition(|known| *known == path && as_named == Some(name.as_str()));
-        if let Some(last) = last {
+    /// The rank of a file (`depmod_module_is_higher_priority()`) by its path below the
+    /// release's directory, or, in an external one, its path inside the root.
+    fn rank(&self, path: &Path) -> Rank {
+        // As the file spells it: only in names are `-` and `_` the same.
+        let file = path.file_name().unwrap_or_default().as_bytes();
+        let stem = file.split(|byte| *byte == b'.').next().unwrap_or(file);
+        let named = path.with_file_name(OsStr::from_bytes(stem));
+        if let Some(last) = self.overrides.iter().rposition(|known| *known == named) {
             return Rank::Override(last);
         }
-        let from_end = |at: usize| (self.search.len() - at) as isize;
-        let places = self.search.iter().enumerate();
-        let named = places.clone().find(|(_, word)| match word {
-            SearchWord::Directory(directory) => below.starts_with(directory),
-            SearchWord::BuiltIn | SearchWord::External => false,
-        });
-        let built_in = places
-            .clone()
-            .find(|(_, word)| **word == SearchWord::BuiltIn);
-        let place = named.or(built_in);
-        Rank::Search(place.map_or(-1, |(at, _)| from_end(at)))
+        let external = self.external.iter();
+        let external = external.rev().rposition(|dir| path.starts_with(dir));
+        let is_here = |word: &SearchWord| match word {
+            SearchWord::Directory(directory) => path.starts_with(directory),
+            SearchWord::External => external.is_some(),
+            SearchWord::BuiltIn => false,
+        };
+        let is_built_in = |word: &SearchWord| *word == SearchWord::BuiltIn;
+        let from_end = |found: usize| self.search.len() - found;
+        let position = |is: &dyn Fn(&SearchWord) -> bool| self.search.iter().position(is);
+        match (position(&is_here), position(&is_built_in)) {
+            (Some(at), _) => Rank::Search {
+                word: from_end(at),
+                external: external.unwrap_or_default(),
+            },
+            (None, Some(at)) => Rank::Search {
+                word: from_end(at),
+                external: 0,
+            },
+            (None, None) => Rank::None,
+        }
     }
 
     /// depmod passes over this file: a directory on the way is `build`, `source` or
     /// excluded (`should_exclude_dir()`).
-    fn excludes(&self, below: &Path) -> bool {
-        let mut parents = below.parent().into_iter().flat_map(Path::components);
+    pub(crate) fn excludes(&self, path: &Path) -> bool {
+        let mut external = self.external.iter();
+        let below = external.find_map(|dir| path.strip_prefix(dir).ok());
+        let parents = below.unwrap_or(path).parent();
+        let mut parents = parents.into_iter().flat_map(Path::components);
         parents.any(|part| {
             let name = part.as_os_str().to_str();
             name.is_some_and(|name| {
@@ -203,222 +177,47 @@ impl SearchOrder {
         })
     }
 
-    /// Of the files of each name, those that can be the one that is loaded: one, or
+    /// Of files of one name keeps those that can be the one that is loaded: one, or
     /// several of one rank, of which depmod takes the one that the file system names
-    /// first. `files` are paths below the release's directory.
-    pub(crate) fn winners<'f>(
-        &self,
-        files: impl IntoIterator<Item = &'f Path>,
-    ) -> BTreeMap<String, Vec<&'f Path>> {
-        let mut winners: BTreeMap<String, (Rank, Vec<&Path>)> = BTreeMap::new();
-        for below in files {
-            if self.excludes(below) {
-                continue;
-            }
-            let rank = self.rank(below);
-            let (best, paths) = winners
-                .entry(name_of_file(below))
-                .or_insert_with(|| (rank, Vec::new()));
-            if rank > *best {
-                (*best, *paths) = (rank, Vec::new());
-            }
-            if rank == *best {
-                paths.push(below);
-            }
+    /// first. All, where the order is not known.
+    pub(crate) fn keep_highest<T>(&self, files: &mut Vec<(&Path, T)>) {
+        if !self.unreadable.is_empty() || files.len() < 2 {
+            return;
         }
-        let winners = winners.into_iter();
-        winners.map(|(name, (_, paths))| (name, paths)).collect()
+        let ranks = files.iter().map(|(path, _)| self.rank(path));
+        let highest = ranks.max().unwrap_or(Rank::None);
+        files.retain(|(path, _)| self.rank(path) == highest);
     }
 }
 
 /// True if a line is for a release: the pattern is `*`, or a POSIX extended regular
 /// expression that matches some part of it (`cfg_kernel_matches()`).
 fn is_for(pattern: &str, release: &str) -> bool {
-    pattern == "*" || Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(release))
-}
-
-/// The files that `modules.dep` of a module directory names, below it, if depmod has
-/// been run since the directories of `files` were changed last.
-pub(crate) fn listed<'f>(
-    dir: &Path,
-    files: impl IntoIterator<Item = &'f Path>,
-) -> Option<BTreeSet<PathBuf>> {
-    let path = dir.join("modules.dep");
-    let written = fs::metadata(&path).ok()?.modified().ok()?;
-    let directories: BTreeSet<&Path> = files.into_iter().filter_map(Path::parent).collect();
-    let is_newer = |directory: &&Path| {
-        // depmod writes other files into the release's own directory when it is done.
-        directory.as_os_str().is_empty()
-            || fs::metadata(dir.join(directory))
-                .and_then(|metadata| metadata.modified())
-                .is_ok_and(|changed| changed <= written)
+    let matches = || {
+        let pattern = RegexBuilder::new(pattern).unicode(false).build();
+        pattern.is_ok_and(|pattern| pattern.is_match(release.as_bytes()))
     };
-    if !directories.iter().all(is_newer) {
-        return None;
-    }
-    let text = text(&path, MAX_DEPENDENCIES).ok()?;
-    let paths = text.lines().filter_map(|line| line.split_once(':'));
-    Some(paths.map(|(path, _)| path.into()).collect())
+    pattern == "*" || matches()
 }
 
-fn text(path: &Path, limit: u64) -> io::Result<String> {
-    let mut text = String::new();
-    let file = fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("no regular file"));
-    }
-    let length = file.take(limit + 1).read_to_string(&mut text)?;
-    match length as u64 > limit {
-        true => Err(io::Error::other(format!("longer than {limit} bytes"))),
-        false => Ok(text),
-    }
+/// The text of a file of the configuration. One that is not there says nothing, nor does
+/// a directory or a device: `/dev/null` takes the place of a vendor's file.
+fn text(root: &Root, inside: &Path) -> Result<String, String> {
+    let file = match root
+        .resolve(inside)
+        .and_then(|file| Ok((fs::metadata(&file)?, file)))
+    {
+        Ok((metadata, file)) if metadata.is_file() => file,
+        Ok(_) => return Ok(String::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut text = Vec::new();
+    let file = Regular::open(&file).map_err(|error| error.to_string())?;
+    let read = file.read_all(MAX_CONFIG, &mut text);
+    read.map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    fn order(config: &str) -> SearchOrder {
-        let mut order = SearchOrder::empty();
-        order.add(config, "6.1.0-1-default");
-        order.or_default()
-    }
-
-    const SUSE: &str = "search updates extra weak-updates kgraft built-in\n";
-    const RHEL: &str = "search updates extra built-in weak-updates\n";
-
-    #[test]
-    fn the_directory_that_ranks_highest_has_the_name() {
-        for (config, files, loaded) in [
-            (
-                "",
-                &["kernel/a.ko", "updates/a.ko.xz"][..],
-                &["updates/a.ko.xz"][..],
-            ),
-            (
-                "",
-                &["kernel/a.ko", "extra/a.ko"],
-                &["kernel/a.ko", "extra/a.ko"],
-            ),
-            (
-                SUSE,
-                &["weak-updates/updates/a.ko", "updates/a.ko"],
-                &["updates/a.ko"],
-            ),
-            (
-                SUSE,
-                &["weak-updates/a.ko", "kernel/x/a.ko"],
-                &["weak-updates/a.ko"],
-            ),
-            (
-                RHEL,
-                &["weak-updates/a.ko", "kernel/x/a.ko"],
-                &["kernel/x/a.ko"],
-            ),
-            (RHEL, &["weak-updates/a.ko", "extra/a.ko"], &["extra/a.ko"]),
-            (
-                SUSE,
-                &["updatesx/a-b.ko", "kgraft/a_b.ko"],
-                &["kgraft/a_b.ko"],
-            ),
-            // A word that is a directory of another comes first only where it stands first.
-            (
-                "search a/b a built-in",
-                &["a/x.ko", "a/b/x.ko"],
-                &["a/b/x.ko"],
-            ),
-            (
-                "search a a/b built-in",
-                &["a/x.ko", "a/b/x.ko"],
-                &["a/x.ko", "a/b/x.ko"],
-            ),
-            (
-                "search built-in updates",
-                &["updates/a.ko", "kernel/a.ko"],
-                &["kernel/a.ko"],
-            ),
-            (
-                "override a * extra",
-                &["updates/a.ko", "extra/a.ko.gz"],
-                &["extra/a.ko.gz"],
-            ),
-            (
-                "override a ^6 extra",
-                &["updates/a.ko", "extra/a.ko"],
-                &["extra/a.ko"],
-            ),
-            (
-                "override a ^5 extra",
-                &["updates/a.ko", "extra/a.ko"],
-                &["updates/a.ko"],
-            ),
-            (
-                "override a [ extra",
-                &["updates/a.ko", "extra/a.ko"],
-                &["updates/a.ko"],
-            ),
-            (
-                "override a * extra\noverride a * kernel",
-                &["extra/a.ko", "kernel/a.ko"],
-                &["kernel/a.ko"],
-            ),
-            (
-                "exclude old\nsearch old built-in",
-                &["old/a.ko", "kernel/a.ko"],
-                &["kernel/a.ko"],
-            ),
-            (
-                "#search extra\nsearch up\\\ndates extra",
-                &["updates/a.ko", "extra/a.ko"],
-                &["updates/a.ko"],
-            ),
-        ] {
-            let winners = order(config).winners(files.iter().map(Path::new));
-            let expected: Vec<_> = loaded.iter().map(Path::new).collect();
-            assert_eq!(
-                winners.into_values().collect::<Vec<_>>(),
-                [expected],
-                "{config}: {files:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_file_of_the_administrator_takes_the_place_of_the_vendors() {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in [
-            ("etc/depmod.d/00-system.conf", "search built-in updates"),
-            ("usr/lib/depmod.d/00-system.conf", SUSE),
-            ("usr/lib/depmod.d/.hidden.conf", "search x"),
-            ("usr/lib/depmod.d/readme", "search x"),
-            ("usr/lib/depmod.d/50-one.conf", "search extra"),
-        ] {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        fs::create_dir_all(dir.path().join("run/depmod.d/99-dir.conf")).unwrap();
-        let (read, unreadable) = SearchOrder::read(&Root::new(dir.path()).unwrap(), "6.1");
-        assert_eq!(read, order("search built-in updates extra"));
-        let unreadable: Vec<_> = unreadable.into_iter().map(|(path, _)| path).collect();
-        assert_eq!(unreadable, [dir.path().join("run/depmod.d/99-dir.conf")]);
-    }
-
-    #[test]
-    fn modules_dep_counts_until_a_directory_changes() {
-        let dir = tempfile::tempdir().unwrap();
-        for file in ["updates/a.ko", "extra/a.ko"] {
-            fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
-            fs::write(dir.path().join(file), "").unwrap();
-        }
-        let files = ["updates/a.ko", "extra/a.ko"].map(Path::new);
-        assert_eq!(listed(dir.path(), files), None);
-        fs::write(dir.path().join("modules.dep"), "extra/a.ko: kernel/b.ko\n").unwrap();
-        let expected = BTreeSet::from(["extra/a.ko".into()]);
-        assert_eq!(listed(dir.path(), files), Some(expected));
-        fs::write(dir.path().join("updates/b.ko"), "").unwrap();
-        assert_eq!(listed(dir.path(), files), None);
-    }
-}
+mod tests;

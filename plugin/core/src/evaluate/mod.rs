@@ -2,6 +2,7 @@
 //! Judges many modules at a time by some kernels.
 
 mod batches;
+pub(crate) mod candidates;
 pub mod effective_policy;
 mod own_image;
 pub mod package;

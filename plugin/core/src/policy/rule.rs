@@ -91,7 +91,7 @@ impl Effect {
 pub struct Rule {
     /// What made it, its name, and its reason.
     pub source: Override,
-    /// Packages of the transaction: the module's or the kernel's.
+    /// Packages: the module's or the kernel's.
     pub package: Vec<Pattern>,
     /// Who built that package.
     pub vendor: Vec<Pattern>,

@@ -81,7 +81,8 @@ impl<'p> Rating<'p> {
         let Some(kernel) = kernels.get(verdict.kernel) else {
             return (verdict.severity, None);
         };
-        let packages = [&module.package, &kernel.package].into_iter().flatten();
+        let packages = [&module.package, &module.owner, &kernel.package];
+        let packages = packages.into_iter().flatten();
         let origins: Vec<Provenance<'_>> = packages.map(|nevra| self.provenance(nevra)).collect();
         let subject = Subject {
             origins: &origins,

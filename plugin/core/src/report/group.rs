@@ -48,9 +48,11 @@ impl<'a> FindingGroup<'a> {
         })
     }
 
-    /// The first packages that the modules are in, each once.
+    /// The first packages that the modules are in or of, each once.
     pub(crate) fn packages(&self, most: usize) -> Vec<&'a str> {
-        let packages = self.cases().filter_map(|c| c.module.package.as_deref());
+        let packages = self
+            .cases()
+            .filter_map(|case| case.module.package_or_owner());
         first_distinct(packages, most)
     }
 

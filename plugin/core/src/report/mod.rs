@@ -36,8 +36,8 @@ pub(crate) use entries::{
 pub(crate) use lint::problems;
 pub(crate) use model::{
     BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
-    KernelList, LintProblem, LintRule, ListedKernel, StaleEntry, Summary, Tally, UnbootableEntry,
-    VerdictEntry,
+    KernelList, LinkEntry, LintProblem, LintRule, ListedKernel, ShadowedEntry, StaleEntry, Summary,
+    Tally, UnbootableEntry, VerdictEntry,
 };
 pub use model::{ErrorEntry, ModuleEntry, Report, failed};
 
@@ -81,6 +81,7 @@ pub fn assemble(
         initrds: Vec::new(),
         problems: None,
         notes: Vec::new(),
+        shadowed: Vec::new(),
     }
 }
 

@@ -35,6 +35,16 @@ pub struct Report {
     pub(crate) problems: Option<Vec<LintProblem>>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
+    /// Module files that are not loaded, and so not judged.
+    pub(crate) shadowed: Vec<ShadowedEntry>,
+}
+
+/// A module file that is not the one of its name that is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShadowedEntry {
+    pub(crate) path: String,
+    /// The file that is loaded; `null` where depmod passes over the directory.
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +168,9 @@ pub struct ModuleEntry {
     pub(crate) name: String,
     /// The package it is in, if it is not on the disk.
     pub(crate) package: Option<String>,
+    /// The installed package that the file is of, as far as that is known.
+    pub(crate) owner: Option<String>,
+    pub(crate) link: Option<LinkEntry>,
     pub(crate) initrd: Option<String>,
     /// The release it says it was built for (the first word of its vermagic).
     pub(crate) release: Option<String>,
@@ -170,6 +183,17 @@ pub struct ModuleEntry {
     pub(crate) verdicts: Vec<VerdictEntry>,
     /// The file tells what machine it is for.
     pub(crate) names_machine: bool,
+}
+
+/// A module that is found by a link to one of another release, as in `weak-updates/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LinkEntry {
+    /// The file.
+    pub(crate) target: String,
+    /// The release that it is of.
+    pub(crate) release: String,
+    /// That release's kernel loads it; `null` where that was not judged.
+    pub(crate) loads_there: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -340,6 +364,18 @@ impl ModuleEntry {
     pub(crate) fn severity(&self) -> Severity {
         let severities = self.verdicts.iter().map(|verdict| verdict.severity);
         severities.max().unwrap_or(Severity::None)
+    }
+
+    /// The package that it is in, or that has put it where it is.
+    pub(crate) fn package_or_owner(&self) -> Option<&str> {
+        self.package.as_deref().or(self.owner.as_deref())
+    }
+
+    /// Makes each verdict this bad at most.
+    pub(crate) fn cap(&mut self, most: Severity) {
+        for verdict in &mut self.verdicts {
+            verdict.cap(most);
+        }
     }
 
     /// It is a kernel's module directory or image, not a module.

@@ -7,6 +7,9 @@ use crate::kernel::Target;
 use crate::policy::Severity;
 use crate::verdict::{BuiltFor, Cause, KernelFault, Kind, Misfit, Reason, Unknown};
 
+/// Packages and releases that are named.
+const NAMES: usize = 3;
+
 /// How a compiler would call it.
 pub(crate) fn label(severity: Severity) -> &'static str {
     match severity {
@@ -213,6 +216,31 @@ pub(crate) fn origin(built_for: &BuiltFor, kernel: &KernelEntry) -> String {
     }
 }
 
+/// The first files on the disk that are another package's than the kernel's, and where
+/// links lead.
+pub(crate) fn files(finding: &FindingGroup<'_>, most: usize) -> Vec<String> {
+    let file = |case: ModuleVerdict<'_>| {
+        let module = case.module;
+        let of = |package: Option<&str>| package.map(|package| format!(" of {package}"));
+        match &module.link {
+            Some(link) => {
+                let of = of(module.package_or_owner()).unwrap_or_default();
+                let loads = match link.loads_there {
+                    Some(true) => ", which loads it",
+                    Some(false) => ", which does not load it either",
+                    None => "",
+                };
+                let (path, target, release) = (&module.path, &link.target, &link.release);
+                Some(format!(
+                    "{path} is a link to {target}{of}, a module of {release}{loads}"
+                ))
+            }
+            None => Some(format!("{}{}", module.path, of(module.owner.as_deref())?)),
+        }
+    };
+    finding.cases().filter_map(file).take(most).collect()
+}
+
 /// Why the verdict is what it is, in one line: what the kernel logs, or what tells.
 pub(crate) fn reason(verdict: &VerdictEntry) -> String {
     match (&verdict.reason, verdict.cause) {
@@ -287,6 +315,9 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
         (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if finding.initrd.is_some() => {
             anew(finding, report)
         }
+        (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if is_linked(finding) => {
+            linked(finding, release)
+        }
         (Kind::Refused, ..) if other.is_some() => format!(
             "install the modules that were built for {release}, or use them with {}",
             other.unwrap_or_default()
@@ -306,6 +337,23 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
         }
         _ => "see the reasons below".into(),
     }
+}
+
+/// All of it is found by links to modules of other releases.
+fn is_linked(finding: &FindingGroup<'_>) -> bool {
+    finding.cases().all(|case| case.module.link.is_some())
+}
+
+fn linked(finding: &FindingGroup<'_>, release: &str) -> String {
+    let packages = few(finding.packages(NAMES + 2).into_iter(), NAMES);
+    let packages = match packages.is_empty() {
+        true => "the package that they are of".to_owned(),
+        false => packages,
+    };
+    let links = finding.cases().filter_map(|case| case.module.link.as_ref());
+    let releases = first_distinct(links.map(|link| link.release.as_str()), NAMES + 2);
+    let releases = few(releases.into_iter(), NAMES);
+    format!("install what was built for {release}, or remove {packages}, linked from {releases}")
 }
 
 fn anew(finding: &FindingGroup<'_>, report: &Report) -> String {

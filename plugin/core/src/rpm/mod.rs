@@ -5,6 +5,7 @@ pub mod capabilities;
 pub(crate) mod file_list;
 mod header;
 pub mod kernel_files;
+pub mod module_owners;
 pub mod package;
 mod payload;
 pub mod rpmdb;

@@ -11,9 +11,13 @@ use std::time::Duration;
 
 use btf_guard_protocol::nevra::name_of;
 use btf_guard_subprocess::{ChildError, Limits, Output};
+use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Directory, Role, is_module_name};
 
 const WHO: &str = "rpm";
+
+/// Where distributions have it.
+pub const PROGRAM: &str = "/usr/bin/rpm";
 
 /// Packages that are asked for at once: arguments are limited.
 const BATCH: usize = 2_000;
@@ -28,6 +32,8 @@ pub struct Rpm<'a> {
     pub program: &'a Path,
     /// The root whose database is asked.
     pub root: &'a Path,
+    /// Where that is inside the root, if not where rpm's configuration says.
+    pub database: Option<&'a Path>,
 }
 
 /// An installed package's module and kernel-image files.
@@ -73,6 +79,44 @@ impl Rpm<'_> {
         Ok(found)
     }
 
+    /// The installed packages that these files are of, by file. What is not known is not
+    /// in there.
+    pub fn owners(
+        self,
+        files: impl IntoIterator<Item = PathBuf>,
+        timeout: Duration,
+    ) -> BTreeMap<PathBuf, String> {
+        let root = Root::new(self.root).ok();
+        let inside = |file: PathBuf| Some((root.as_ref()?.inside(&file)?, file));
+        let files: Vec<_> = files.into_iter().filter_map(inside).take(BATCH).collect();
+        let mut owners = BTreeMap::new();
+        if files.is_empty() {
+            return owners;
+        }
+        let query = ["-qf", "--qf", "N%{NEVRA}\\n[P%{FILENAMES}\\n]", "--"].map(OsStr::new);
+        let names = files.iter().map(|(inside, _)| inside.as_os_str());
+        let args: Vec<&OsStr> = query.into_iter().chain(names).collect();
+        let answer = match self.run(&args, timeout) {
+            Ok(answer) => answer,
+            Err(error) => {
+                log::info!("owners of modules: {error}");
+                return owners;
+            }
+        };
+        let by_package = parse(&answer.stdout);
+        let paths = by_package.iter().flat_map(|(nevra, paths)| {
+            let below = paths.iter().map(|path| below_usr(path));
+            below.map(move |path| (path, nevra))
+        });
+        let packages: BTreeMap<&Path, &String> = paths.collect();
+        for (inside, file) in files {
+            if let Some(nevra) = packages.get(below_usr(&inside)) {
+                owners.insert(file, (*nevra).clone());
+            }
+        }
+        owners
+    }
+
     /// The exit status counts the names that are not installed, which are said on
     /// standard output too, in words.
     fn query(
@@ -82,28 +126,40 @@ impl Rpm<'_> {
         timeout: Duration,
     ) -> Result<BTreeMap<String, Vec<PathBuf>>, ChildError> {
         let query = ["-q", "--qf", format, "--"];
-        let answer = self.run(&[query.as_slice(), names].concat(), timeout)?;
+        let args = query.iter().chain(names).map(OsStr::new);
+        let answer = self.run(&args.collect::<Vec<_>>(), timeout)?;
         Ok(parse(&answer.stdout))
     }
 
     /// The value of a macro, without blanks around it.
     pub fn expand(self, value: &str, timeout: Duration) -> Result<String, ChildError> {
-        let output = self.run(&["--eval", value], timeout)?;
+        let output = self.run(&["--eval", value].map(OsStr::new), timeout)?;
         let (text, _) = output.success(&limits(timeout))?;
         Ok(String::from_utf8_lossy(&text).trim().to_owned())
     }
 
-    fn run(self, args: &[&str], timeout: Duration) -> Result<Output, ChildError> {
+    fn run(self, args: &[&OsStr], timeout: Duration) -> Result<Output, ChildError> {
         let mut command = Command::new(self.program);
         command.env("LC_ALL", "C.UTF-8");
         if self.root != Path::new("/") {
             command.arg("--root").arg(self.root);
+        }
+        if let Some(database) = self.database {
+            command.arg("--dbpath").arg(database);
         }
         command.args(args);
         let nothing = File::open("/dev/null");
         let nothing = nothing.map_err(|source| ChildError::HandOver { who: WHO, source })?;
         btf_guard_subprocess::run(command, nothing, Vec::new(), &limits(timeout))
     }
+}
+
+/// `/usr/lib` and `/lib` are one place.
+fn below_usr(path: &Path) -> &Path {
+    let below = path
+        .strip_prefix("/usr")
+        .or_else(|_| path.strip_prefix("/"));
+    below.unwrap_or(path)
 }
 
 fn limits(timeout: Duration) -> Limits {

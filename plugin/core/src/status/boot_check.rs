@@ -8,15 +8,15 @@ use std::path::Path;
 use anyhow::Context;
 use btf_guard_sysroot::file_id::FileId;
 use btf_guard_sysroot::host;
-use btf_guard_sysroot::module_tree::{self, ModuleFile};
 
 use super::recheck::{CLIENT, KERNEL, StatusContext, stamp};
 use super::{Finding, FindingOrigin, Findings};
+use crate::depmod::ReleaseModules;
 use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::HostNeeds;
 use crate::kernel::kmsg::{self, RefusedModule};
 use crate::kernel::{Kernel, Target};
-use crate::module::{self, name_of_file, same_name};
+use crate::module::{self, same_name};
 use crate::policy::Severity;
 use crate::verdict::{Cause, Causes, Kind};
 
@@ -137,12 +137,11 @@ fn unforeseen(
     refused: BTreeMap<&String, &RefusedModule>,
     lines: &mut Vec<String>,
 ) -> Vec<Finding> {
-    let dir = scene.root.module_dir(release);
-    let modules = dir.map(|dir| module_tree::walk(&dir, scene.root).modules);
-    let modules = modules.into_iter().flatten();
-    let files: BTreeMap<String, ModuleFile> = modules
-        .map(|found| (name_of_file(&found.path), found))
-        .collect();
+    let modules = ReleaseModules::read(scene.root, release);
+    let files = modules
+        .as_ref()
+        .map(ReleaseModules::loaded)
+        .unwrap_or_default();
     let here = host::running_release(scene.root, false);
     let wanted = here.map(|release| HostNeeds::new(scene.root, &release));
     let mut evaluator = Evaluator::new(Causes::all()).for_this_machine(wanted);
@@ -151,12 +150,13 @@ fn unforeseen(
     for (name, refused) in refused {
         let errno = refused.errno;
         let head = format!("kernel {release} has refused {name} (BTF: {errno})");
-        let Some(file) = files.get(name) else {
+        let file = files.get(name).and_then(|files| files.first());
+        let Some((_, file)) = file else {
             let where_from = "which is not among its modules here: was it in an initrd?";
             lines.push(format!("{head}, {where_from}"));
             continue;
         };
-        let found = file.clone();
+        let found = (*file).clone();
         let judged = evaluator
             .files(&[Job {
                 found,

@@ -197,7 +197,7 @@ impl Finding {
         Self {
             module: module.path.clone(),
             name: module.name.clone(),
-            package: module.package.clone(),
+            package: module.package.clone().or_else(|| module.owner.clone()),
             initrd: module.initrd.clone(),
             kernel: FindingKernel {
                 release: kernel.release.clone(),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What stands, held against the disk as it is.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_id::FileId;
@@ -10,6 +11,7 @@ use btf_guard_sysroot::module_tree;
 
 use super::{Finding, FindingOrigin, Findings, JudgedFiles};
 use crate::check::{self, CheckOptions};
+use crate::depmod::ReleaseModules;
 use crate::kernel::Target;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
@@ -61,8 +63,9 @@ pub fn recheck(
     };
     let pending = known.findings.iter().filter(is_pending).cloned().collect();
     let mut rescan = rescan || known.checked.is_none();
+    let mut shadowed = ShadowedModules::default();
     known.findings.retain(|finding| {
-        let unchanged = is_unchanged(scene, finding);
+        let unchanged = is_unchanged(scene, finding, &mut shadowed);
         rescan |= unchanged == Some(false);
         // What the kernel has refused, it has refused of another file.
         unchanged.is_some_and(|unchanged| unchanged || finding.client != KERNEL)
@@ -78,8 +81,13 @@ pub fn recheck(
     Ok(rechecked)
 }
 
-/// True if neither the module nor the kernel has changed; `None` if one of them is gone.
-fn is_unchanged(scene: &StatusContext<'_>, finding: &Finding) -> Option<bool> {
+/// True if neither the module nor the kernel has changed, nor which file of its name is
+/// loaded; `None` if one of them is gone.
+fn is_unchanged(
+    scene: &StatusContext<'_>,
+    finding: &Finding,
+    shadowed: &mut ShadowedModules,
+) -> Option<bool> {
     let image = match finding.kernel.target {
         Target::Running if finding.kernel.boot != scene.boot => return None,
         Target::Running => None,
@@ -94,7 +102,31 @@ fn is_unchanged(scene: &StatusContext<'_>, finding: &Finding) -> Option<bool> {
         return found.modules.is_empty().then_some(true);
     }
     let module = FileId::of(Path::new(finding.file())).ok()?;
-    Some(finding.judged == Some(JudgedFiles { module, image }))
+    let is_same = finding.judged == Some(JudgedFiles { module, image });
+    Some(is_same && !shadowed.contain(scene.root, finding))
+}
+
+/// Module files that are not loaded, by release.
+#[derive(Debug, Default)]
+struct ShadowedModules(BTreeMap<String, HashSet<PathBuf>>);
+
+impl ShadowedModules {
+    /// They contain the module of a finding: another file has its name now.
+    fn contain(&mut self, root: &Root, finding: &Finding) -> bool {
+        let (Some(release), None) = (&finding.kernel.release, &finding.initrd) else {
+            return false;
+        };
+        let module = Path::new(&finding.module);
+        let (Some(dir), Some(name)) = (module.parent(), module.file_name()) else {
+            return false;
+        };
+        let shadowed = self.0.entry(release.clone()).or_insert_with(|| {
+            let modules = ReleaseModules::read(root, release);
+            let shadowed = modules.iter().flat_map(|m| m.shadowed(&m.loaded()));
+            shadowed.map(|file| file.path).collect()
+        });
+        fs::canonicalize(dir).is_ok_and(|dir| shadowed.contains(&dir.join(name)))
+    }
 }
 
 /// Judges all modules by all kernels. Of what stood before, it stays known who found it

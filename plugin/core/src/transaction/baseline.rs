@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use btf_guard_sysroot::Root;
 use rayon::prelude::*;
 
 use super::fs_view::FsView;
 use super::located::{LocatedModule, ModuleLocation};
 use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{ModulesRoot, UnreadableImage};
+use crate::depmod::ReleaseModules;
 use crate::evaluate::Evaluator;
 use crate::kernel::Kernel;
 use crate::module::{self, Module, name_of_file};
@@ -18,16 +18,16 @@ use crate::policy::{self, Severity};
 use crate::report::VerdictEntry;
 use crate::verdict::Kind;
 
-/// Marks the verdicts that were as bad before: the same module, by path or else
-/// by name, before the same kernel, or before every image on the disk that the
+/// Marks the verdicts that were as bad before: the module that was loaded under the same
+/// name, before the same kernel, or before every image on the disk that the
 /// transaction's image replaces. Where that cannot be known, because an image or
 /// the module cannot be read, a verdict warns at most: what may be a repair is
 /// not stopped.
-pub(crate) fn mark_preexisting<'a>(
+pub(crate) fn mark_preexisting(
     modules: &mut [LocatedModule],
     evaluator: &Evaluator,
-    inventory: &'a Inventory,
-    view: &'a FsView<'_>,
+    inventory: &Inventory,
+    view: &FsView<'_>,
 ) {
     let is_finding = |located: &LocatedModule| {
         located.module.severity() >= Severity::Warn && !located.location.is_directory()
@@ -44,15 +44,16 @@ pub(crate) fn mark_preexisting<'a>(
             let Some(disk) = disks.get(&location.release) else {
                 return;
             };
-            let Some(before) = disk.module(location, &module.name) else {
-                return;
-            };
+            let before = disk.modules(location);
             for verdict in &mut module.verdicts {
                 if verdict.severity < Severity::Warn {
                     continue;
                 }
-                match disk.compare(before.as_ref(), verdict, evaluator) {
-                    Baseline::Better => {}
+                match disk.compare(&before, verdict, evaluator) {
+                    // What is another release's is no reason to stop where nothing
+                    // that worked gets lost.
+                    Baseline::None if module.link.is_some() => verdict.cap(Severity::Warn),
+                    Baseline::None | Baseline::Better => {}
                     Baseline::AsBad => verdict.set_preexisting(),
                     Baseline::Unknown(why) => verdict.set_maybe_preexisting(&why),
                 }
@@ -81,7 +82,10 @@ pub(crate) fn unreadable<'i>(
 }
 
 /// How a module fared before the transaction.
+#[derive(PartialEq, Eq)]
 enum Baseline {
+    /// There was none of its name.
+    None,
     Better,
     AsBad,
     /// What could not be read, and why.
@@ -90,42 +94,56 @@ enum Baseline {
 
 /// What the disk holds of a release before the transaction.
 struct Before<'a> {
-    root: &'a Root,
-    /// The module directory, as a path inside the root.
-    dir: Option<PathBuf>,
-    by_name: BTreeMap<String, PathBuf>,
+    /// Of each name the files that may have been loaded, mostly one.
+    by_name: BTreeMap<String, Vec<PathBuf>>,
     kernels: Vec<&'a Kernel>,
     /// An image that is no kernel, and why.
     unreadable: Option<String>,
 }
 
 impl<'a> Before<'a> {
-    fn read(release: &str, inventory: &'a Inventory, view: &'a FsView<'_>) -> Self {
-        let root = view.root;
-        let tree = view.tree(release);
-        let modules = tree.iter().flat_map(|tree| &tree.modules);
-        let named = modules.map(|found| (name_of_file(&found.path), found.file.clone()));
+    fn read(release: &str, inventory: &'a Inventory, view: &FsView<'_>) -> Self {
+        let modules = view.tree(release);
+        let loaded = modules.as_deref().map(ReleaseModules::loaded);
+        let by_name = loaded.into_iter().flatten().map(|(name, files)| {
+            let files = files.into_iter().map(|(_, found)| found.file.clone());
+            (name, files.collect())
+        });
         let unreadable = unreadable(inventory, release).next();
         Self {
-            by_name: named.collect(),
+            by_name: by_name.collect(),
             kernels: kernels(inventory, release).map(|i| &i.kernel).collect(),
             unreadable: unreadable.map(|image| image.fault.to_string()),
-            root,
-            dir: tree.as_ref().and_then(|tree| root.inside(&tree.dir)),
         }
     }
 
-    /// The module as it was, by path or else by name, or why it cannot be read;
-    /// `None` if there was none.
-    fn module(&self, location: &ModuleLocation, name: &str) -> Option<Result<Module, String>> {
-        let same = self.dir.as_ref().map(|dir| dir.join(&location.below));
-        // A link starts at the root's own `/`, not at ours.
-        let file = same.and_then(|inside| self.root.resolve(&inside).ok());
-        let file = file.as_ref().or_else(|| self.by_name.get(name))?;
-        Some(module::open(file).map_err(|error| format!("{}: {error}", file.display())))
+    /// The modules that may have been loaded under its name, or why one cannot be read.
+    fn modules(&self, location: &ModuleLocation) -> Vec<Result<Module, String>> {
+        let files = self.by_name.get(&name_of_file(&location.below));
+        let open = |file: &PathBuf| {
+            module::open(file).map_err(|error| format!("{}: {error}", file.display()))
+        };
+        files.into_iter().flatten().map(open).collect()
     }
 
     fn compare(
+        &self,
+        modules: &[Result<Module, String>],
+        now: &VerdictEntry,
+        evaluator: &Evaluator,
+    ) -> Baseline {
+        let each = modules.iter();
+        let mut each = each.map(|module| self.compare_one(module.as_ref(), now, evaluator));
+        let Some(first) = each.next() else {
+            return Baseline::None;
+        };
+        match each.all(|other| other == first) {
+            true => first,
+            false => Baseline::Unknown("several files have its name".to_owned()),
+        }
+    }
+
+    fn compare_one(
         &self,
         module: Result<&Module, &String>,
         now: &VerdictEntry,

@@ -28,6 +28,8 @@ pub struct Transaction {
     pub(crate) releases: BTreeMap<String, Change>,
     /// Every module file that comes or goes, wherever it lies.
     pub(crate) touched: BTreeSet<PathBuf>,
+    /// Those that go and are none of a kernel's own.
+    pub(crate) erased_added: BTreeSet<PathBuf>,
     /// Where paths will lead.
     pub(crate) paths: FuturePaths,
 }
@@ -222,6 +224,7 @@ impl Transaction {
             unreadable: Vec::new(),
             releases: BTreeMap::new(),
             touched: BTreeSet::new(),
+            erased_added: BTreeSet::new(),
             paths: FuturePaths::new(root, links),
         };
         for element in &plan.elements {
@@ -253,11 +256,17 @@ impl Transaction {
                 Some(Role::Module { release, below }) => {
                     self.change(release).erased.insert(below.to_owned());
                     self.touched.insert(path.clone());
+                    if !below.starts_with("kernel") {
+                        self.erased_added.insert(path.clone());
+                    }
                 }
                 Some(Role::Image { release } | Role::OtherImage { release }) => {
                     self.change(release).erased_images.insert(normal(path));
                 }
-                Some(Role::Config { .. }) | None => self.touch(path),
+                Some(Role::Config { .. }) | None => {
+                    self.touch(path);
+                    self.erased_added.insert(path.clone());
+                }
             }
         }
     }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A module that was judged, and where in a root it is or will be.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::evaluate::candidates;
+use crate::module::name_of_file;
 use crate::report::{ErrorEntry, KernelEntry, Kind, ModuleEntry, VerdictEntry};
 
 /// Bytes of a digest that make a key: enough to tell a few thousand apart.
@@ -57,6 +60,26 @@ impl LocatedModule {
 /// The modules alone.
 pub(crate) fn entries(located: &mut [LocatedModule]) -> impl Iterator<Item = &mut ModuleEntry> {
     located.iter_mut().map(|located| &mut located.module)
+}
+
+/// Of several files that can be the one of a name that is loaded, caps what does not
+/// become of each; `count_of` tells how many there are.
+pub(crate) fn cap_guesses(
+    modules: &mut [LocatedModule],
+    count_of: impl Fn(&ModuleLocation) -> usize,
+) {
+    let mut by_name: BTreeMap<_, (usize, Vec<&mut ModuleEntry>)> = BTreeMap::new();
+    for LocatedModule { location, module } in modules {
+        let count = count_of(location);
+        if count > 1 {
+            let name = (location.release.as_str(), name_of_file(&location.below));
+            let (_, files) = by_name.entry(name).or_insert((count, Vec::new()));
+            files.push(module);
+        }
+    }
+    for (count, mut files) in by_name.into_values() {
+        candidates::cap_guesses(&mut files, count);
+    }
 }
 
 /// The key of what could not be judged.

@@ -5,28 +5,32 @@
 //! new, before every kernel; kernels that are new, with every module. Without a
 //! transaction, all of one release.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::plan::{Action, Plan};
 use btf_guard_sysroot::file_id::changed_since;
-use btf_guard_sysroot::file_role::Role;
-use btf_guard_sysroot::module_tree::{ModuleFile, ReleaseTree};
+use btf_guard_sysroot::file_role::{Role, is_module_name};
+use btf_guard_sysroot::module_tree::ModuleFile;
 
 use super::baseline;
-use super::located::{LocatedModule, ModuleLocation, entries, error_key};
+use super::located::{LocatedModule, ModuleLocation, cap_guesses, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::boot::{self, Bootable, UnreadableImage};
+use crate::depmod::{NamedFile, ReleaseModules};
+use crate::evaluate::candidates::note_where_links_load;
+use crate::module::name_of_file;
+use crate::policy::Severity;
 use crate::report::ModuleEntry;
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
 /// reported is marked as known.
 pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let since = Since(plan.since);
-    let lost = lost_own_modules(plan);
+    let erased = ErasedModules::of(plan);
     let search = InventorySearch {
         root: scene.root,
         esps: &plan.esps,
@@ -42,10 +46,10 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     // Reading thousands of directories and reading an image take as long.
     let own = plan.release.clone().map(|own| BTreeSet::from([own]));
     let expected = own.clone().unwrap_or_else(|| named_releases(plan));
-    let (trees, inventory) = rayon::join(|| trees(scene, plan, since), || open(&expected));
-    let changed = trees.iter().filter(|tree| tree.changed.contains(&true));
-    let mut releases: BTreeSet<String> = changed.map(|tree| tree.tree.release.clone()).collect();
-    releases.extend(lost.iter().cloned());
+    let (trees, inventory) = rayon::join(|| trees(scene, plan, since, &erased), || open(&expected));
+    let changed = trees.iter().filter(|tree| !tree.changed.is_empty());
+    let mut releases: BTreeSet<String> = changed.map(|tree| tree.release.clone()).collect();
+    releases.extend(erased.lost_own.iter().cloned());
     let kernels = changed_kernels(&search, &found, since);
     if own.is_none() {
         releases.extend(kernels.iter().cloned());
@@ -58,20 +62,30 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         since,
         evaluation: Evaluation::new(scene, Vec::new()),
         inventory: &inventory,
+        candidates: BTreeMap::new(),
     };
     for image in broken(&inventory, plan, since) {
         disk.evaluation.evaluator.add_unreadable(image);
     }
-    let mut modules = Vec::new();
+    let mut missing = Vec::new();
     for release in &releases {
         let mut all = trees.iter();
-        match all.find(|tree| tree.tree.release == *release && !tree.tree.modules.is_empty()) {
+        match all.find(|tree| tree.release == *release && !tree.modules.is_empty()) {
             Some(tree) => disk.add_release(tree),
-            None if lost.contains(release) => modules.extend(disk.missing(release)),
+            None if erased.lost_own.contains(release) => missing.extend(disk.missing(release)),
             None => {}
         }
     }
-    modules.extend(disk.evaluation.run_jobs());
+    let mut modules = disk.evaluation.run_jobs();
+    for LocatedModule { module, .. } in modules.iter_mut().filter(|m| m.module.link.is_some()) {
+        module.cap(Severity::Warn);
+    }
+    cap_guesses(&mut modules, |location| {
+        let name = (location.release.clone(), name_of_file(&location.below));
+        disk.candidates.get(&name).copied().unwrap_or(1)
+    });
+    modules.splice(0..0, missing);
+    note_where_links_load(entries(&mut modules), disk.evaluation.evaluator.entries());
     let Evaluation {
         mut evaluator,
         mut errors,
@@ -116,17 +130,49 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     }
 }
 
-/// The releases whose own modules the plan's transaction has taken away.
-fn lost_own_modules(plan: &Plan) -> BTreeSet<String> {
-    let erased = plan.elements.iter().filter(|e| e.action == Action::Erase);
-    let paths = erased.flat_map(|element| &element.paths);
-    paths
-        .filter_map(|path| match Role::of(path) {
-            Some(Role::Module { release, below }) if below.starts_with("kernel") => Some(release),
-            _ => None,
-        })
-        .map(str::to_owned)
-        .collect()
+/// The modules that the plan's transaction has taken away.
+#[derive(Debug, Default)]
+struct ErasedModules {
+    /// The releases of kernels' own modules.
+    lost_own: BTreeSet<String>,
+    /// Their names, by release.
+    names: BTreeMap<String, BTreeSet<String>>,
+    /// The names of those that other releases may have had links to.
+    added_names: BTreeSet<String>,
+}
+
+impl ErasedModules {
+    fn of(plan: &Plan) -> Self {
+        let erased = plan.elements.iter().filter(|e| e.action == Action::Erase);
+        let mut this = Self::default();
+        for path in erased.flat_map(|element| &element.paths) {
+            let Some(Role::Module { release, below }) = Role::of(path) else {
+                if path.file_name().is_some_and(is_module_name) {
+                    this.added_names.insert(name_of_file(path));
+                }
+                continue;
+            };
+            let names = this.names.entry(release.to_owned()).or_default();
+            names.insert(name_of_file(below));
+            match below.starts_with("kernel") {
+                true => this.lost_own.insert(release.to_owned()),
+                false => this.added_names.insert(name_of_file(below)),
+            };
+        }
+        this
+    }
+
+    /// Another file may have the name since then. In releases that it was not of, depmod
+    /// has been run for that.
+    fn changes(&self, release: &str, path: &Path, depmod_was_run: bool) -> bool {
+        let added = depmod_was_run.then_some(&self.added_names);
+        let names = self.names.get(release).into_iter().chain(added);
+        let mut names = names.filter(|names| !names.is_empty()).peekable();
+        names.peek().is_some() && {
+            let name = name_of_file(path);
+            names.any(|names| names.contains(&name))
+        }
+    }
 }
 
 /// The releases whose modules or images the plan's transaction brings or takes away.
@@ -148,15 +194,23 @@ fn changed_kernels(
 }
 
 /// The modules of every release, or of the plan's own.
-fn trees(scene: &Scene<'_>, plan: &Plan, since: Since) -> Vec<ChangedTree> {
+fn trees(scene: &Scene<'_>, plan: &Plan, since: Since, erased: &ErasedModules) -> Vec<ChangedTree> {
     let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
     let releases = scene.root.module_releases().into_iter().filter(own);
     releases
         .filter_map(|release| {
-            let tree = ReleaseTree::read(scene.root, &release)?;
-            let modules = tree.modules.iter();
-            let changed = modules.map(|module| since.changed(module)).collect();
-            Some(ChangedTree { tree, changed })
+            let modules = ReleaseModules::read(scene.root, &release)?;
+            let depmod_was_run = since.touched(&modules.dir.join("modules.dep"));
+            let is_changed = |(path, found): &NamedFile<'_>| {
+                since.changed(found) || erased.changes(&release, path, depmod_was_run)
+            };
+            let changed = modules.all().filter(is_changed);
+            let changed = changed.map(|(_, found)| found.path.clone()).collect();
+            Some(ChangedTree {
+                release,
+                modules,
+                changed,
+            })
         })
         .collect()
 }
@@ -175,20 +229,23 @@ fn broken<'i>(
 
 /// The modules of one release, and which of them have changed.
 struct ChangedTree {
-    tree: ReleaseTree,
-    /// In the order of the tree's modules.
-    changed: Vec<bool>,
+    release: String,
+    modules: ReleaseModules,
+    /// By the paths under which they were found.
+    changed: HashSet<PathBuf>,
 }
 
 struct Disk<'a> {
     evaluation: Evaluation<'a>,
     since: Since,
     inventory: &'a Inventory,
+    /// By release and name, the files that can be loaded, where they are several.
+    candidates: BTreeMap<(String, String), usize>,
 }
 
 impl Disk<'_> {
     /// Sorts out which modules of a release meet which kernels for the first time.
-    fn add_release(&mut self, ChangedTree { tree, changed }: &ChangedTree) {
+    fn add_release(&mut self, tree: &ChangedTree) {
         let (mut new, mut all) = (Vec::new(), Vec::new());
         for installed in baseline::kernels(self.inventory, &tree.release) {
             let id = self.evaluation.evaluator.add_installed(installed.clone());
@@ -205,15 +262,22 @@ impl Disk<'_> {
             ids.sort_unstable();
             ids.dedup();
         }
-        for (file, changed) in tree.modules.iter().zip(changed) {
-            let kernels = match changed {
-                true => &all,
-                false => &new,
-            };
-            if !kernels.is_empty() {
-                let location = ModuleLocation::new(&tree.release, tree.below(file));
-                let evaluation = &mut self.evaluation;
-                evaluation.add_job(location, file.clone(), kernels.clone());
+        for (name, files) in tree.modules.loaded() {
+            let count = files.len();
+            if count > 1 {
+                let name = (tree.release.clone(), name);
+                self.candidates.insert(name, count);
+            }
+            for (below, file) in files {
+                let kernels = match tree.changed.contains(&file.path) {
+                    true => &all,
+                    false => &new,
+                };
+                if !kernels.is_empty() {
+                    let location = ModuleLocation::new(&tree.release, below);
+                    let evaluation = &mut self.evaluation;
+                    evaluation.add_job(location, file.clone(), kernels.clone());
+                }
             }
         }
     }
@@ -240,6 +304,11 @@ impl Since {
     fn changed(self, found: &ModuleFile) -> bool {
         let Some(since) = self.0 else { return true };
         found.changed.is_some_and(|time| changed_since(time, since))
+    }
+
+    /// A file was made or changed since then.
+    fn touched(self, path: &Path) -> bool {
+        self.0.is_none_or(|since| touched(path, since))
     }
 
     /// Is this another kernel than before, or reached by another way?

@@ -11,11 +11,14 @@ use btf_guard_protocol::plan::Plan;
 
 use super::baseline;
 use super::changes::{Change, IncomingImage, Transaction};
-use super::fs_view::{FsView, ModuleLinks, StayingLink, WeakUpdate};
-use super::located::{LocatedModule, ModuleLocation, entries};
+use super::fs_view::FsView;
+use super::loaded_after::{LoadedAfter, loaded_after};
+use super::located::{LocatedModule, ModuleLocation, cap_guesses, entries};
 use super::scene::{Evaluated, Evaluation, Scene};
+use super::weak_updates::{ModuleLinks, WeakUpdate};
 use crate::boot::UnreadableImage;
 use crate::boot::inventory::{Inventory, InventorySearch};
+use crate::evaluate::candidates::{note_where_links_load, set_link};
 use crate::evaluate::{failed, package};
 use crate::report::{ErrorEntry, ModuleEntry, PackageOrigin};
 use crate::rpm::kernel_files::{PackagedModule, ReleasePath};
@@ -25,7 +28,8 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
     let transaction = Transaction::read(plan, files, scene.root);
     let view = FsView::new(&transaction, scene.root);
     let links = view.links();
-    let inventory = inventory(scene, &view, &transaction, &links.coming);
+    let after = loaded_after(&view, &links);
+    let inventory = inventory(scene, &view, &after, &links.coming);
     let unreadable = transaction.unreadable.iter();
     let errors = unreadable.map(|(nevra, error)| failed(nevra.clone(), error));
     let mut errors: Vec<ErrorEntry> = errors.collect();
@@ -38,16 +42,21 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
         transaction: &transaction,
         view: &view,
         links: &links,
+        after: &after,
         inventory: &inventory,
         kernels: BTreeMap::new(),
     };
     planned.find_kernels();
     let mut modules = planned.incoming();
     modules.extend(planned.staying());
+    let release = |location: &ModuleLocation| after.get(&location.release);
+    let count = |at: &ModuleLocation| release(at).map_or(1, |r| r.candidates(&at.below));
+    cap_guesses(&mut modules, count);
     modules.extend(planned.missing());
     let Evaluation {
         evaluator, errors, ..
     } = planned.evaluation;
+    note_where_links_load(entries(&mut modules), evaluator.entries());
     let policy = scene.governed.rating(known(plan, &transaction));
     policy.rate(entries(&mut modules), evaluator.entries());
     baseline::mark_preexisting(&mut modules, &evaluator, &inventory, &view);
@@ -63,7 +72,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
 fn inventory(
     scene: &Scene<'_>,
     view: &FsView<'_>,
-    transaction: &Transaction,
+    after: &BTreeMap<String, LoadedAfter>,
     weak_updates: &[WeakUpdate],
 ) -> Inventory {
     let changes = |(release, change): &(&String, &Change)| {
@@ -71,9 +80,11 @@ fn inventory(
             || !change.new_images.is_empty()
             || view.loses_all_modules(release)
     };
-    let changed = transaction.releases.iter().filter(changes);
+    let changed = view.transaction.releases.iter().filter(changes);
     let linked = weak_updates.iter().map(|link| &link.release);
+    let others = after.iter().filter(|(_, after)| after.has_other_files());
     let releases = changed.map(|(release, _)| release).chain(linked);
+    let releases = releases.chain(others.map(|(release, _)| release));
     let releases: BTreeSet<String> = releases.cloned().collect();
     if releases.is_empty() {
         return Inventory::default();
@@ -131,7 +142,9 @@ impl ReleaseKernels {
 /// Where a module of a package will be found, and by which kernels.
 struct Destination<'a> {
     module: &'a PackagedModule,
-    /// The links of other releases to it.
+    /// Its own path, where it is loaded by that.
+    loaded_own: Option<&'a ReleasePath>,
+    /// The links of other releases to it, by which it is loaded there.
     links: Vec<&'a WeakUpdate>,
     /// The kernels of all these releases.
     kernels: Vec<usize>,
@@ -142,6 +155,7 @@ struct Planned<'a> {
     transaction: &'a Transaction,
     view: &'a FsView<'a>,
     links: &'a ModuleLinks,
+    after: &'a BTreeMap<String, LoadedAfter>,
     inventory: &'a Inventory,
     kernels: BTreeMap<String, ReleaseKernels>,
 }
@@ -155,10 +169,12 @@ impl<'a> Planned<'a> {
                 self.add_running(release);
             }
         }
-        for link in &self.links.coming {
-            if !self.transaction.releases.contains_key(&link.release) {
-                self.add_installed(&link.release, &Change::default(), &new);
-                self.add_running(&link.release);
+        for (release, after) in self.after {
+            let is_linked = |link: &WeakUpdate| link.release == *release;
+            let has_others = after.has_other_files() || self.links.coming.iter().any(is_linked);
+            if has_others && !self.transaction.releases.contains_key(release) {
+                self.add_installed(release, &Change::default(), &new);
+                self.add_running(release);
             }
         }
     }
@@ -250,13 +266,24 @@ impl<'a> Planned<'a> {
     }
 
     fn destination(&self, module: &'a PackagedModule) -> Destination<'a> {
+        let loads = |release: &str, below: &Path| {
+            let after = self.after.get(release);
+            after.is_some_and(|after| after.loads(below))
+        };
+        let own = module.own.as_ref();
+        let loaded_own = own.filter(|own| loads(&own.release, &own.below));
         // They are sorted by the modules that they lead to.
         let links = &self.links.coming;
         let first = links.partition_point(|link| link.path < module.place);
         let links = links.iter().skip(first);
-        let links: Vec<_> = links.take_while(|link| link.path == module.place).collect();
+        let links = links.take_while(|link| link.path == module.place);
+        let is_own = |link: &WeakUpdate| {
+            own.is_some_and(|own| (&own.release, &own.below) == (&link.release, &link.below))
+        };
+        let links = links.filter(|link| !is_own(link) && loads(&link.release, &link.below));
+        let links: Vec<_> = links.collect();
         let linked = links.iter().map(|link| &link.release);
-        let own = module.own.iter().map(|own| &own.release);
+        let own = loaded_own.iter().map(|own| &own.release);
         let mut kernels: Vec<usize> = own
             .chain(linked)
             .filter_map(|release| self.kernels.get(release))
@@ -266,6 +293,7 @@ impl<'a> Planned<'a> {
         kernels.dedup();
         Destination {
             module,
+            loaded_own,
             links,
             kernels,
         }
@@ -328,12 +356,18 @@ impl<'a> Planned<'a> {
             there.verdicts.retain(|v| of(&link.release, v.kernel));
             let (release, below) = (&link.release, link.below.display());
             there.path = format!("/lib/modules/{release}/{below}");
+            let PackagedModule { place, own, .. } = destination.module;
+            let own = own.as_ref().filter(|own| own.release != link.release);
+            set_link(
+                &mut there,
+                own.map(|own| (place.clone(), own.release.clone())),
+            );
             modules.push(LocatedModule {
-                location: ModuleLocation::new(release, &link.below),
+                location: ModuleLocation::new(&link.release, &link.below),
                 module: there,
             });
         }
-        if let Some(ReleasePath { release, below }) = &destination.module.own {
+        if let Some(ReleasePath { release, below }) = destination.loaded_own {
             module.verdicts.retain(|v| of(release, v.kernel));
             modules.push(LocatedModule {
                 location: ModuleLocation::new(release, below),
@@ -342,37 +376,36 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Judges the modules on the disk that stay: by the kernels that come, and by all
-    /// where the link to them does.
+    /// Judges the modules on the disk that stay: those that were loaded before by the
+    /// kernels that come, others by all.
     fn staying(&mut self) -> Vec<LocatedModule> {
-        for StayingLink {
-            release,
-            below,
-            file,
-        } in &self.links.staying
-        {
-            if let Some(kernels) = self.kernels.get(release) {
-                let location = ModuleLocation::new(release, below);
-                let kernels = kernels.all().collect();
-                self.evaluation.add_job(location, file.clone(), kernels);
+        let entries = self.evaluation.evaluator.entries();
+        let is_new = |id: &usize| {
+            entries
+                .get(*id)
+                .is_some_and(|entry| entry.package.is_some())
+        };
+        let mut jobs = Vec::new();
+        for (release, after) in self.after {
+            let Some(kernels) = self.kernels.get(release) else {
+                continue;
+            };
+            let all: BTreeSet<usize> = kernels.all().collect();
+            let all = Vec::from_iter(all);
+            let new: Vec<usize> = kernels.boot.iter().copied().filter(is_new).collect();
+            for module in &after.staying {
+                let ids = match module.was_loaded {
+                    false => &all,
+                    true => &new,
+                };
+                if !ids.is_empty() {
+                    let location = ModuleLocation::new(release, &module.below);
+                    jobs.push((location, module.file.clone(), ids.clone()));
+                }
             }
         }
-        for release in self.transaction.releases.keys() {
-            let boot = self.kernels.get(release).into_iter();
-            let mut boot: Vec<usize> = boot.flat_map(|kernels| kernels.boot.clone()).collect();
-            let entries = self.evaluation.evaluator.entries();
-            boot.retain(|id| {
-                entries
-                    .get(*id)
-                    .is_some_and(|entry| entry.package.is_some())
-            });
-            if boot.is_empty() {
-                continue;
-            }
-            for (below, found) in self.view.modules_that_stay(release) {
-                let location = ModuleLocation::new(release, &below);
-                self.evaluation.add_job(location, found, boot.clone());
-            }
+        for (location, found, kernels) in jobs {
+            self.evaluation.add_job(location, found, kernels);
         }
         self.evaluation.run_jobs()
     }

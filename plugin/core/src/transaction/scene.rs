@@ -2,12 +2,13 @@
 //! Where a transaction takes place, and what is found out about it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::module_tree::ModuleFile;
 
 use super::located::{LocatedModule, ModuleLocation, error_key};
+use crate::evaluate::candidates::{link, set_link};
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::HostNeeds;
@@ -27,6 +28,8 @@ pub struct Scene<'a> {
     pub cache: Option<Cache>,
     /// How bad what is.
     pub governed: &'a Governed,
+    /// The packages that installed modules are of, as far as that is known, by file.
+    pub owners: BTreeMap<PathBuf, String>,
 }
 
 /// What was found out.
@@ -106,11 +109,16 @@ impl<'a> Evaluation<'a> {
 
     pub(crate) fn run_jobs(&mut self) -> Vec<LocatedModule> {
         let results = self.evaluator.files(&self.jobs);
-        self.jobs.clear();
         let mut modules = Vec::new();
-        for (location, result) in self.locations.drain(..).zip(results) {
+        let jobs = self.locations.drain(..).zip(self.jobs.drain(..));
+        for ((location, Job { found, .. }), result) in jobs.zip(results) {
             match result {
-                Ok(module) => modules.push(LocatedModule { location, module }),
+                Ok(mut module) => {
+                    let link = link(self.scene.root, &location.release, &found);
+                    set_link(&mut module, link);
+                    module.owner = self.scene.owners.get(&found.file).cloned();
+                    modules.push(LocatedModule { location, module });
+                }
                 Err(error) => self.errors.push(error),
             }
         }

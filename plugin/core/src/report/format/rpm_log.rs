@@ -60,6 +60,9 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
             true => format!("  modules: {names}"),
             false => format!("  modules: {names} (in {packages})"),
         });
+        for origin in wording::files(finding, NAMES) {
+            lines.say(format!("  {origin}"));
+        }
         if let Some(needed) = wording::needed(finding.used_by_host(), NAMES) {
             lines.say(format!("  {needed}"));
         }
@@ -144,12 +147,17 @@ pub fn overrides(overrides: &[Override], decision: Decision) -> Vec<Message> {
     .collect()
 }
 
-/// The packages that bring what a finding is about.
+/// The packages that bring what a finding is about: the kernel's is the answer only
+/// where the modules are its own.
 fn packages<'r>(finding: &FindingGroup<'r>, report: &'r Report) -> Vec<&'r str> {
     let kernel = report.kernels.get(finding.kernel);
     let kernel = kernel.and_then(|kernel| kernel.package.as_deref());
+    let are_its_own = finding.cases().all(|case| case.module.in_tree);
     let blocks = finding.severity == Severity::Block;
-    let modules = finding.cases().filter_map(|c| c.module.package.as_deref());
+    let modules = finding
+        .cases()
+        .filter_map(|case| case.module.package_or_owner());
+    let kernel = kernel.filter(|_| are_its_own);
     modules.chain(kernel).filter(|_| blocks).collect()
 }
 

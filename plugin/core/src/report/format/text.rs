@@ -7,7 +7,9 @@ use super::style::{Detail, StyledText};
 use super::text_summary::{add_conclusion, add_other_releases};
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, findings, first_distinct};
-use crate::report::{ErrorEntry, KernelEntry, LintProblem, LintRule, Report, wording};
+use crate::report::{
+    ErrorEntry, KernelEntry, LintProblem, LintRule, Report, ShadowedEntry, wording,
+};
 use crate::verdict::{Causes, Kind};
 
 /// Complaints of one finding that are shown.
@@ -42,6 +44,15 @@ pub fn report_text(report: &Report, detail: Detail, causes: &Causes) -> String {
             text.remark("note", note);
         }
         if detail == Detail::Everything {
+            for ShadowedEntry { path, by } in &report.shadowed {
+                text.remark(
+                    "note",
+                    match by {
+                        Some(by) => format!("{path} is shadowed by {by}"),
+                        None => format!("depmod passes over {path}"),
+                    },
+                );
+            }
             for kernel in &report.kernels {
                 add_kernel(kernel, report, &mut text);
             }
@@ -72,6 +83,9 @@ fn add_finding(finding: &FindingGroup<'_>, report: &Report, detail: Detail, text
     if finding.severity >= Severity::Warn || detail == Detail::Everything {
         text.part("-->", place(finding));
         add_complaints(finding, detail, text);
+        for file in wording::files(finding, detail.most(NAMES)) {
+            text.part(" =", file);
+        }
         for origin in wording::origins(finding, report, COMPLAINTS) {
             text.part(" =", origin);
         }

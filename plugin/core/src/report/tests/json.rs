@@ -42,6 +42,7 @@ fn the_schema_of_the_json() {
             }],
             "modules": [
                 {"path": path("aegis128"), "name": "aegis128", "package": null, "initrd": null,
+                 "owner": null, "link": null,
                  "release": "6.18.15-cloud", "in_tree": true, "used_by_host": [], "btf": btf,
                  "names_machine": true,
                  "verdicts": [{
@@ -52,6 +53,7 @@ fn the_schema_of_the_json() {
                      "evidence": [], "assumed": [], "misfit": null, "notes": [],
                      "severity": "block", "max_severity": "block", "rule": null, "preexisting": false}]},
                 {"path": path("ahci"), "name": "ahci", "package": null, "initrd": null,
+                 "owner": null, "link": null,
                  "release": "6.18.15-cloud", "in_tree": true, "used_by_host": [], "btf": btf,
                  "names_machine": true,
                  "verdicts": [{
@@ -67,6 +69,7 @@ fn the_schema_of_the_json() {
             "initrds": [],
             "problems": null,
             "notes": [],
+            "shadowed": [],
         })
     );
     assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);

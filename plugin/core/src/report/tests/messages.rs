@@ -2,8 +2,10 @@
 //! The lines of a report in a package manager's output, and headlines.
 
 use btf_guard_btf::BtfRule;
+use btf_guard_protocol::override_source::{Override, OverrideSource};
 
 use super::*;
+use crate::policy::{Effect, Policy, Rule, pattern};
 use crate::verdict::{ElfError, Refusal};
 
 #[test]
@@ -175,4 +177,85 @@ fn what_this_machine_needs_comes_first() {
     let mut names = lines(&report, Mode::Block);
     names.retain(|line| line.contains("modules: "));
     assert_eq!(names, ["E   modules: needed", "E   modules: plain"]);
+}
+
+/// What an installed package has put there is a matter of that package, not of the
+/// kernel's that comes.
+#[test]
+fn a_package_that_stays_is_named_and_allowed() {
+    let (mut kernels, mut modules) = bad_day(Target::NextBoot);
+    kernels.first_mut().unwrap().package = Some("kernel-2-1.x86_64".into());
+    for module in &mut modules {
+        module.owner = Some("kmp-1-1.x86_64".into());
+        module.in_tree = false;
+    }
+    let said = lines(&report(kernels.clone(), modules.clone()), Mode::Block).join("\n");
+    for word in [
+        "modules: aegis128, asix, quiet (in kmp-1-1.x86_64)",
+        "/kernel/aegis128.ko.xz of kmp-1-1.x86_64",
+        "allow --package 'kmp'",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(!said.contains("--package 'kernel'"), "{said}");
+
+    let rule = |package: &str| Rule {
+        source: Override::of(OverrideSource::Standing),
+        package: vec![pattern(package, false).unwrap()],
+        vendor: Vec::new(),
+        repository: Vec::new(),
+        module: Vec::new(),
+        release: Vec::new(),
+        verdicts: Vec::new(),
+        moment: None,
+        expires: None,
+        effect: Effect::Allow,
+    };
+    for (package, severity) in [("kmp", Severity::Warn), ("kmp-1", Severity::Block)] {
+        let policy = Policy {
+            rules: vec![rule(package)],
+            ..Policy::default()
+        };
+        let rating = Rating {
+            policy: &policy,
+            now: 0,
+            packages: BTreeMap::new(),
+        };
+        rating.rate(&mut modules, &kernels);
+        let worst = modules.iter().map(ModuleEntry::severity).max();
+        assert_eq!(worst, Some(severity), "{package}");
+    }
+}
+
+#[test]
+fn a_link_is_named_with_what_it_leads_to() {
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
+    modules.truncate(1);
+    for (loads_there, words) in [
+        (Some(true), ", a module of 6.1, which loads it"),
+        (
+            Some(false),
+            ", a module of 6.1, which does not load it either",
+        ),
+        (None, ", a module of 6.1"),
+    ] {
+        let module = modules.first_mut().unwrap();
+        module.link = Some(LinkEntry {
+            target: "/lib/modules/6.1/updates/x.ko".into(),
+            release: "6.1".into(),
+            loads_there,
+        });
+        let path = module.path.clone();
+        let report = report(kernels.clone(), modules.clone());
+        let line = format!("  {path} is a link to /lib/modules/6.1/updates/x.ko{words}");
+        let help = "  help: install what was built for 6.18.15-cloud, or remove the package that \
+                    they are of, linked from 6.1";
+        let said = lines(&report, Mode::Block);
+        for expected in [line.as_str(), help] {
+            assert!(
+                said.iter().any(|l| l.ends_with(expected)),
+                "{expected}: {said:#?}"
+            );
+        }
+    }
 }

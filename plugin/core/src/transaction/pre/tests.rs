@@ -105,6 +105,7 @@ fn judge_in(dir: &Path, package: &[u8], paths: Vec<PathBuf>) -> Evaluated {
         running: None,
         cache: None,
         governed: &governed,
+        owners: BTreeMap::new(),
     };
     let mut plan = Plan::new(PathBuf::from(dir));
     plan.elements.push(Element {
@@ -159,8 +160,9 @@ fn nothing_is_done_twice() {
     let release = "6.1.0-counted";
     let dir = tempfile::tempdir().unwrap();
     let modules = dir.path().join("lib/modules").join(release);
-    fs::create_dir_all(modules.join("updates")).unwrap();
-    let own = |name: &str| modules.join("updates").join(name);
+    // Of the same rank as `kernel/` where nothing is configured.
+    fs::create_dir_all(modules.join("extra")).unwrap();
+    let own = |name: &str| modules.join("extra").join(name);
     fs::write(own("stays.ko"), module(&btf(&[4, 4 << 24, 0], b"thing\0"))).unwrap();
     // The one of its name before: a finding is compared with it.
     fs::write(own("m2.ko"), module(&btf(&[5, 4 << 24, 0], b"thing\0"))).unwrap();

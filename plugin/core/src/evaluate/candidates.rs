@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The modules of a release: of each name the file that is loaded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use btf_guard_sysroot::Root;
+use btf_guard_sysroot::file_role::Role;
+use btf_guard_sysroot::module_tree::ModuleFile;
+
+use super::{Evaluator, Job, Judged};
+use crate::depmod::ReleaseModules;
+use crate::policy::Severity;
+use crate::report::{KernelEntry, LinkEntry, ModuleEntry, ShadowedEntry};
+
+impl Judged {
+    /// Adds what these kernels do with the modules of a release: with those that are
+    /// loaded. The others are returned.
+    pub(crate) fn release(
+        &mut self,
+        evaluator: &Evaluator,
+        (root, release): (&Root, &str),
+        found: &ReleaseModules,
+        kernels: &[usize],
+    ) -> Vec<ShadowedEntry> {
+        let loaded = found.loaded();
+        let mut files: Vec<(&str, usize, &ModuleFile)> = Vec::new();
+        for (name, candidates) in &loaded {
+            let count = candidates.len();
+            files.extend(
+                candidates
+                    .iter()
+                    .map(|(_, file)| (name.as_str(), count, *file)),
+            );
+        }
+        files.sort_unstable_by(|(.., a), (.., b)| {
+            let [a, b] = [a, b].map(|file| file.path.as_os_str().as_bytes());
+            a.cmp(b)
+        });
+        let job = |(.., file): &(&str, usize, &ModuleFile)| Job {
+            found: (*file).clone(),
+            kernels: kernels.to_vec(),
+        };
+        let jobs: Vec<Job> = files.iter().map(job).collect();
+        let mut several: BTreeMap<&str, (usize, Vec<ModuleEntry>)> = BTreeMap::new();
+        for ((name, count, file), result) in files.iter().zip(evaluator.files(&jobs)) {
+            match result {
+                Ok(mut module) => {
+                    set_link(&mut module, link(root, release, file));
+                    if module.link.is_some() {
+                        module.cap(Severity::Warn);
+                    }
+                    match count {
+                        1 => self.modules.push(module),
+                        _ => {
+                            let (_, modules) = several.entry(name).or_insert((*count, Vec::new()));
+                            modules.push(module);
+                        }
+                    }
+                }
+                Err(error) => self.errors.push(error),
+            }
+        }
+        for (count, mut modules) in several.into_values() {
+            cap_guesses(&mut modules.iter_mut().collect::<Vec<_>>(), count);
+            self.modules.append(&mut modules);
+        }
+        let shadowed = found.shadowed(&loaded).into_iter();
+        let shadowed = shadowed.map(|file| ShadowedEntry {
+            path: file.path.display().to_string(),
+            by: file.by.map(|by| by.display().to_string()),
+        });
+        shadowed.collect()
+    }
+}
+
+/// Of `count` files that may be the one that is loaded, these were judged. What does not
+/// become of each of them is a guess.
+pub(crate) fn cap_guesses(candidates: &mut [&mut ModuleEntry], count: usize) {
+    if count < 2 {
+        return;
+    }
+    let mut alike: BTreeMap<_, usize> = BTreeMap::new();
+    for verdict in candidates.iter().flat_map(|module| &module.verdicts) {
+        *alike.entry((verdict.kernel, verdict.verdict)).or_default() += 1;
+    }
+    for verdict in candidates
+        .iter_mut()
+        .flat_map(|module| &mut module.verdicts)
+    {
+        if alike.get(&(verdict.kernel, verdict.verdict)) != Some(&count) {
+            verdict.cap(Severity::Warn);
+            if verdict.severity >= Severity::Warn {
+                let note = format!("which of {count} files of this name is loaded is not known");
+                verdict.notes.push(note);
+            }
+        }
+    }
+}
+
+/// The file that a link leads to, and its release, where that is another one than the
+/// release that has the link: mostly in its `weak-updates/`.
+pub(crate) fn link(root: &Root, release: &str, file: &ModuleFile) -> Option<(PathBuf, String)> {
+    if file.file == file.path {
+        return None;
+    }
+    match Role::of(&root.inside(&file.file)?) {
+        Some(Role::Module { release: other, .. }) if other != release => {
+            Some((file.file.clone(), other.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Notes that a module is found by a link.
+pub(crate) fn set_link(module: &mut ModuleEntry, link: Option<(PathBuf, String)>) {
+    module.link = link.map(|(target, release)| LinkEntry {
+        target: target.display().to_string(),
+        release,
+        loads_there: None,
+    });
+}
+
+/// Notes of each link whether the release that it leads to loads the module.
+pub(crate) fn note_where_links_load<'m>(
+    modules: impl IntoIterator<Item = &'m mut ModuleEntry>,
+    kernels: &[KernelEntry],
+) {
+    let mut all: Vec<&mut ModuleEntry> = modules.into_iter().collect();
+    let targets = all.iter().filter_map(|module| module.link.as_ref());
+    let targets: BTreeSet<String> = targets.map(|link| link.target.clone()).collect();
+    if targets.is_empty() {
+        return;
+    }
+    let mut loads: BTreeMap<(String, String), bool> = BTreeMap::new();
+    for module in all.iter().filter(|module| targets.contains(&module.path)) {
+        for verdict in &module.verdicts {
+            let release = kernels.get(verdict.kernel).and_then(|k| k.release.clone());
+            let key = (module.path.clone(), release.unwrap_or_default());
+            *loads.entry(key).or_insert(true) &= verdict.verdict.is_loaded();
+        }
+    }
+    for link in all.iter_mut().filter_map(|module| module.link.as_mut()) {
+        let key = (link.target.clone(), link.release.clone());
+        link.loads_there = loads.get(&key).copied();
+    }
+}

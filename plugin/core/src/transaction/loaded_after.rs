@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Which file of each name a release loads when a transaction is done. `modules.dep` does
+//! not tell: depmod is run in between.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use btf_guard_sysroot::file_role::is_module_name;
+use btf_guard_sysroot::module_tree::ModuleFile;
+
+use super::changes::Transaction;
+use super::fs_view::FsView;
+use super::weak_updates::ModuleLinks;
+use crate::depmod::{SearchOrder, by_name};
+use crate::module::name_of_file;
+
+/// The modules that a release loads when a transaction is done.
+#[derive(Debug, Default)]
+pub(crate) struct LoadedAfter {
+    /// The paths, below the module directory, of the files that can be loaded: of each
+    /// name mostly one.
+    by_name: BTreeMap<String, BTreeSet<PathBuf>>,
+    /// Those of them that are on the disk and stay.
+    pub(crate) staying: Vec<StayingModule>,
+}
+
+/// A module on the disk that a transaction leaves as it is, and that is loaded then.
+#[derive(Debug)]
+pub(crate) struct StayingModule {
+    pub(crate) below: PathBuf,
+    pub(crate) file: ModuleFile,
+    /// So it was before.
+    pub(crate) was_loaded: bool,
+}
+
+/// A file that may have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Candidate<'a> {
+    OnDisk(&'a ModuleFile),
+    /// It comes, under this path inside the root.
+    Coming(&'a Path),
+}
+
+impl<'a> Candidate<'a> {
+    fn file(self) -> &'a Path {
+        match self {
+            Self::OnDisk(found) => &found.file,
+            Self::Coming(path) => path,
+        }
+    }
+}
+
+/// What comes to each release: the paths below its module directory, and the files.
+type ComingFiles<'a> = BTreeMap<&'a str, BTreeMap<&'a Path, Candidate<'a>>>;
+
+/// What each release loads of which a transaction changes modules.
+pub(crate) fn loaded_after(
+    view: &FsView<'_>,
+    links: &ModuleLinks,
+) -> BTreeMap<String, LoadedAfter> {
+    let mut releases = view.releases_losing_links();
+    releases.extend(view.transaction.releases.keys().cloned());
+    releases.extend(links.coming.iter().map(|link| link.release.clone()));
+    let coming = coming_files(view.transaction, links);
+    let after = |release: String| {
+        let coming = coming.get(release.as_str());
+        let after = LoadedAfter::of(view, &release, coming.into_iter().flatten());
+        (release, after)
+    };
+    releases.into_iter().map(after).collect()
+}
+
+fn coming_files<'a>(transaction: &'a Transaction, links: &'a ModuleLinks) -> ComingFiles<'a> {
+    let mut files = ComingFiles::new();
+    for (release, change) in &transaction.releases {
+        let modules = change.installed.iter();
+        let modules = modules.filter(|below| below.file_name().is_some_and(is_module_name));
+        let modules = modules.map(|below| (below.as_path(), Candidate::Coming(below)));
+        files.entry(release).or_default().extend(modules);
+    }
+    // Of packages that can be read it is known what is behind a path: for depmod, a link
+    // that leads nowhere is no file.
+    let packages = transaction.packages.iter();
+    for packaged in packages.map(|incoming| &incoming.files) {
+        for link in &packaged.links {
+            if let Some(files) = files.get_mut(link.own.release.as_str()) {
+                files.remove(link.own.below.as_path());
+            }
+        }
+        for module in &packaged.modules {
+            if let Some(own) = &module.own {
+                let files = files.entry(&own.release).or_default();
+                files.insert(&own.below, Candidate::Coming(&module.place));
+            }
+        }
+    }
+    for link in &links.coming {
+        let files = files.entry(&link.release).or_default();
+        files.insert(&link.below, Candidate::Coming(&link.path));
+    }
+    for link in &links.staying {
+        let files = files.entry(&link.release).or_default();
+        files.insert(&link.below, Candidate::OnDisk(&link.file));
+    }
+    files
+}
+
+impl LoadedAfter {
+    fn of<'c>(
+        view: &FsView<'_>,
+        release: &str,
+        coming: impl Iterator<Item = (&'c &'c Path, &'c Candidate<'c>)>,
+    ) -> Self {
+        let tree = view.tree(release);
+        let read;
+        let order = match &tree {
+            Some(modules) => &modules.order,
+            None => {
+                read = SearchOrder::read(view.root, release);
+                &read
+            }
+        };
+        let modules = tree.as_deref();
+        let staying = modules.map(|modules| view.modules_that_stay(release, modules));
+        let staying = staying.into_iter().flatten();
+        let staying = staying.map(|(below, file)| (below, Candidate::OnDisk(file)));
+        let all = staying.chain(coming.map(|(below, candidate)| (*below, *candidate)));
+        let mut after = by_name(all.filter(|(below, _)| !order.excludes(below)));
+        let before = modules.map(|modules| modules.loaded()).unwrap_or_default();
+
+        let mut this = Self::default();
+        for (name, files) in &mut after {
+            order.keep_highest(files);
+            let mut seen = HashSet::new();
+            files.retain(|(_, candidate)| seen.insert(candidate.file()));
+            let before = before.get(name).map(Vec::as_slice).unwrap_or_default();
+            let stays = |found: &ModuleFile| {
+                let mut files = files.iter();
+                files
+                    .any(|(_, after)| matches!(after, Candidate::OnDisk(f) if f.file == found.file))
+            };
+            // Where it is not known which one it was, it may be another one now.
+            let was_loaded = !before.is_empty() && before.iter().all(|(_, file)| stays(file));
+            for (below, candidate) in files.iter() {
+                if let Candidate::OnDisk(file) = candidate {
+                    this.staying.push(StayingModule {
+                        below: below.to_path_buf(),
+                        file: (*file).clone(),
+                        was_loaded,
+                    });
+                }
+            }
+        }
+        let paths = |files: Vec<(&Path, Candidate<'_>)>| {
+            files
+                .into_iter()
+                .map(|(below, _)| below.to_owned())
+                .collect()
+        };
+        let after = after.into_iter();
+        this.by_name = after.map(|(name, files)| (name, paths(files))).collect();
+        this
+    }
+
+    /// The file at this path can be the one of its name that is loaded.
+    pub(crate) fn loads(&self, below: &Path) -> bool {
+        let files = self.by_name.get(&name_of_file(below));
+        files.is_some_and(|files| files.contains(below))
+    }
+
+    /// The number of files that can be the one of the name of this one.
+    pub(crate) fn candidates(&self, below: &Path) -> usize {
+        let files = self.by_name.get(&name_of_file(below));
+        files.map_or(0, BTreeSet::len)
+    }
+
+    /// A file that stays is loaded from now on, and another one, or none, was before.
+    pub(crate) fn has_other_files(&self) -> bool {
+        self.staying.iter().any(|module| !module.was_loaded)
+    }
+}
