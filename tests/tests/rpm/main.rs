@@ -12,6 +12,7 @@
 mod after;
 mod commit;
 mod decisions;
+mod depmod_order;
 mod failures;
 mod host;
 mod images;
