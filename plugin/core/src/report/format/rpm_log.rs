@@ -8,7 +8,7 @@ use btf_guard_protocol::plan::{Level, Message, Stage};
 use btf_guard_protocol::terminal::escape;
 
 use crate::policy::Severity;
-use crate::report::group::{FindingGroup, findings};
+use crate::report::group::{FindingGroup, ModuleVerdict, findings};
 use crate::report::{Report, wording};
 
 /// Findings that get lines of their own.
@@ -147,18 +147,19 @@ pub fn overrides(overrides: &[Override], decision: Decision) -> Vec<Message> {
     .collect()
 }
 
-/// The packages that bring what a finding is about: the kernel's is the answer only
-/// where the modules are its own.
+/// The packages that a finding is about: the kernel's only where those of the modules
+/// are not known.
 fn packages<'r>(finding: &FindingGroup<'r>, report: &'r Report) -> Vec<&'r str> {
-    let kernel = report.kernels.get(finding.kernel);
-    let kernel = kernel.and_then(|kernel| kernel.package.as_deref());
-    let are_its_own = finding.cases().all(|case| case.module.in_tree);
-    let blocks = finding.severity == Severity::Block;
-    let modules = finding
-        .cases()
-        .filter_map(|case| case.module.package_or_owner());
-    let kernel = kernel.filter(|_| are_its_own);
-    modules.chain(kernel).filter(|_| blocks).collect()
+    if finding.severity != Severity::Block {
+        return Vec::new();
+    }
+    let package = |case: ModuleVerdict<'r>| case.module.package_or_owner();
+    let mut packages: Vec<&str> = finding.cases().filter_map(package).collect();
+    if packages.is_empty() {
+        let kernel = report.kernels.get(finding.kernel);
+        packages.extend(kernel.and_then(|kernel| kernel.package.as_deref()));
+    }
+    packages
 }
 
 /// True of what may stand in a command that an admin copies. Packages choose their names.
