@@ -32,6 +32,7 @@ pub(crate) fn mark_preexisting(
     let is_finding = |located: &LocatedModule| {
         located.module.severity() >= Severity::Warn && !located.location.is_directory()
     };
+    let transaction = view.transaction;
     let mut disks = BTreeMap::new();
     for LocatedModule { location, .. } in modules.iter().filter(|located| is_finding(located)) {
         let read = || Before::read(&location.release, inventory, view);
@@ -45,6 +46,8 @@ pub(crate) fn mark_preexisting(
                 return;
             };
             let before = disk.modules(location);
+            // A package that brings a link says that the module is for this release.
+            let is_found = module.link.is_some() && !transaction.brings(location);
             for verdict in &mut module.verdicts {
                 if verdict.severity < Severity::Warn {
                     continue;
@@ -52,7 +55,7 @@ pub(crate) fn mark_preexisting(
                 match disk.compare(&before, verdict, evaluator) {
                     // What is another release's is no reason to stop where nothing
                     // that worked gets lost.
-                    Baseline::None if module.link.is_some() => verdict.cap(Severity::Warn),
+                    Baseline::None if is_found => verdict.cap(Severity::Warn),
                     Baseline::None | Baseline::Better => {}
                     Baseline::AsBad => verdict.set_preexisting(),
                     Baseline::Unknown(why) => verdict.set_maybe_preexisting(&why),

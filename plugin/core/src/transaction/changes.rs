@@ -11,6 +11,7 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Role, in_module_dir, is_module_name};
 
 use super::future_paths::FuturePaths;
+use super::located::ModuleLocation;
 use crate::boot::inventory::InstalledKernel;
 use crate::boot::{BootMethod, ModulesRoot, TargetRole};
 use crate::rpm::file_list;
@@ -248,6 +249,13 @@ impl Transaction {
             erased.retain(|path| !installed.contains(path));
         }
         this
+    }
+
+    /// A package brings what lies here, or a link that leads here.
+    pub(crate) fn brings(&self, location: &ModuleLocation) -> bool {
+        let change = self.releases.get(&location.release);
+        let mut paths = location.below.ancestors();
+        change.is_some_and(|change| paths.any(|path| change.installed.contains(path)))
     }
 
     fn record_erase(&mut self, paths: &[PathBuf]) {
