@@ -7,7 +7,9 @@ mod apply_policy;
 mod entries;
 pub(crate) mod format;
 mod group;
+mod help;
 mod lint;
+mod listed_kernels;
 mod model;
 pub(crate) mod wording;
 
@@ -34,10 +36,10 @@ pub(crate) use entries::{
     kernel_entry, kernel_finding, module_entry, unreadable_kernel, verdict_entry,
 };
 pub(crate) use lint::problems;
+pub(crate) use listed_kernels::{BootDefaultEntry, BootPathEntry, KernelList, ListedKernel};
 pub(crate) use model::{
-    BaseEntry, BootDefaultEntry, BootPathEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry,
-    KernelList, LinkEntry, LintProblem, LintRule, ListedKernel, ShadowedEntry, StaleEntry, Summary,
-    Tally, UnbootableEntry, VerdictEntry,
+    BaseEntry, BtfEntry, FeaturesEntry, InitrdEntry, KernelEntry, LinkEntry, LintProblem, LintRule,
+    ShadowedEntry, StaleEntry, Summary, Tally, UnbootableEntry, VerdictEntry,
 };
 pub use model::{ErrorEntry, ModuleEntry, Report, failed};
 

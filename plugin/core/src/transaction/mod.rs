@@ -5,6 +5,7 @@
 mod baseline;
 pub mod changes;
 pub mod decide;
+mod destination;
 pub mod directory_times;
 pub mod dnf_output;
 pub mod elements;

@@ -11,6 +11,7 @@ use btf_guard_protocol::plan::Plan;
 
 use super::baseline;
 use super::changes::{Change, IncomingImage, Transaction};
+use super::destination::{Destination, ReleaseKernels};
 use super::fs_view::FsView;
 use super::loaded_after::{LoadedAfter, loaded_after};
 use super::located::{LocatedModule, ModuleLocation, cap_guesses, entries};
@@ -116,38 +117,6 @@ fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, PackageOrig
         (nevra.to_owned(), known)
     });
     known.collect()
-}
-
-/// The kernels that each release's modules will meet, by their ids.
-#[derive(Debug, Default)]
-struct ReleaseKernels {
-    /// The running kernel, where it is a target and runs this release.
-    running: Option<usize>,
-    /// The kernels that can be booted after the transaction.
-    boot: Vec<usize>,
-}
-
-impl ReleaseKernels {
-    fn all(&self) -> impl Iterator<Item = usize> {
-        self.running.into_iter().chain(self.boot.iter().copied())
-    }
-
-    fn add_boot(&mut self, id: usize) {
-        if !self.boot.contains(&id) {
-            self.boot.push(id);
-        }
-    }
-}
-
-/// Where a module of a package will be found, and by which kernels.
-struct Destination<'a> {
-    module: &'a PackagedModule,
-    /// Its own path, where it is loaded by that.
-    loaded_own: Option<&'a ReleasePath>,
-    /// The links of other releases to it, by which it is loaded there.
-    links: Vec<&'a WeakUpdate>,
-    /// The kernels of all these releases.
-    kernels: Vec<usize>,
 }
 
 struct Planned<'a> {
@@ -394,10 +363,7 @@ impl<'a> Planned<'a> {
             let all = Vec::from_iter(all);
             let new: Vec<usize> = kernels.boot.iter().copied().filter(is_new).collect();
             for module in &after.staying {
-                let ids = match module.was_loaded {
-                    false => &all,
-                    true => &new,
-                };
+                let ids = if module.was_loaded { &new } else { &all };
                 if !ids.is_empty() {
                     let location = ModuleLocation::new(release, &module.below);
                     jobs.push((location, module.file.clone(), ids.clone()));

@@ -9,6 +9,7 @@ use btf_guard_protocol::terminal::escape;
 
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, ModuleVerdict, findings};
+use crate::report::help::help;
 use crate::report::{Report, wording};
 
 /// Findings that get lines of their own.
@@ -49,7 +50,7 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
             }
             _ => format!("btf-guard: {after}, {headline}"),
         });
-        lines.say(format!("  help: {}", wording::help(finding, report)));
+        lines.say(format!("  help: {}", help(finding, report)));
         if finding.is_about_kernel() {
             continue;
         }

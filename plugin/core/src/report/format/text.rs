@@ -7,6 +7,7 @@ use super::style::{Detail, StyledText};
 use super::text_summary::{add_conclusion, add_other_releases};
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, findings, first_distinct};
+use crate::report::help::help;
 use crate::report::{
     ErrorEntry, KernelEntry, LintProblem, LintRule, Report, ShadowedEntry, wording,
 };
@@ -72,7 +73,7 @@ pub fn inputs_text(errors: &[ErrorEntry]) -> String {
 fn add_finding(finding: &FindingGroup<'_>, report: &Report, detail: Detail, text: &mut StyledText) {
     text.rated(finding.severity, wording::headline(finding, report));
     if finding.kind != Kind::Unknown {
-        text.remark("help", wording::help(finding, report));
+        text.remark("help", help(finding, report));
     }
     if finding.is_about_kernel() {
         return text.line("");
