@@ -376,22 +376,16 @@ fn what_cannot_be_read_is_a_note() {
     let (code, report) = with_entry(&[("initrd", &initrd)]).check();
     assert_eq!((code, errors(&report).len()), (2, 0));
     let inside = parted(&report).0;
-    let verdict = &inside[0]["verdicts"][0];
-    assert_eq!(
-        (&verdict["verdict"], &verdict["errno"]),
-        (&"refused".into(), &(-8).into())
-    );
+    assert_eq!(inside[0]["verdicts"][0]["errno"], -8);
 
     let root = with_entry(&[("garbage", b"not an initrd")]);
     let (code, text, err) = root.run(&["check", "--kernel", "all", "--no-color"]);
     assert_eq!(code, 0);
     assert_eq!(err, "");
-    let notes: Vec<_> = text
-        .lines()
-        .filter(|line| line.starts_with("note: "))
-        .collect();
-    assert_eq!(notes.len(), 1, "{text}");
-    assert!(notes[0].starts_with("note: modules inside initrds were not looked at"));
+    let mut notes = text.lines().filter(|line| line.starts_with("note: "));
+    let note = "note: modules inside initrds were not looked at";
+    assert!(notes.next().is_some_and(|line| line.starts_with(note)));
+    assert_eq!(notes.next(), None);
     // A kernel that is named has no entry to ask.
     let (code, text, _) = root.run(&["check", "--kernel", &pair().release, "--no-color"]);
     assert_eq!(code, 0);

@@ -4,10 +4,11 @@
 mod batches;
 pub(crate) mod candidates;
 pub mod effective_policy;
+mod kernel_findings;
 mod own_image;
 pub mod package;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -16,8 +17,8 @@ use btf_guard_sysroot::file_role::is_module_name;
 use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
 
+use crate::boot::ModulesRoot;
 use crate::boot::inventory::InstalledKernel;
-use crate::boot::{ModulesRoot, UnreadableImage};
 use crate::host_modules::HostNeeds;
 use crate::kernel::{Kernel, Target};
 use crate::module::{self, Module};
@@ -25,7 +26,7 @@ use crate::policy::Severity;
 pub use crate::report::failed;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry};
 use crate::rpm::package::Package;
-use crate::verdict::{BaseSet, Cause, Causes, Kind, Misfit, Verdict};
+use crate::verdict::{BaseSet, Cause, Causes, Misfit, Verdict};
 pub(crate) use batches::Batches;
 
 /// Is told how many modules there are and how many are judged.
@@ -185,39 +186,6 @@ impl Evaluator {
         entry.stale = stale.as_ref().map(Into::into);
         entry.unbootable = fault;
         self.insert(kernel, entry, Some(bootable.home))
-    }
-
-    /// Adds a kernel whose image cannot be read. It is the last to be added.
-    pub(crate) fn add_unreadable(&mut self, image: &UnreadableImage) {
-        self.unreadable.push(report::unreadable_kernel(image));
-    }
-
-    /// What is wrong with the kernels themselves: images that cannot boot, and copies of
-    /// another build than their release's own image, where no module has told of it. No
-    /// kernel is added after this.
-    pub(crate) fn kernel_findings<'m>(
-        &mut self,
-        modules: impl IntoIterator<Item = &'m ModuleEntry>,
-    ) -> Vec<ModuleEntry> {
-        let verdicts = modules.into_iter().flat_map(|module| &module.verdicts);
-        let misfits = verdicts.filter(|verdict| verdict.severity >= Severity::Warn);
-        let told: BTreeSet<usize> = misfits.map(|verdict| verdict.kernel).collect();
-        for mut entry in self.unreadable.drain(..) {
-            entry.id = self.entries.len();
-            self.entries.push(entry);
-        }
-        let found = self.entries.iter().filter_map(|entry| {
-            let (kind, path) = match &entry.unbootable {
-                Some(fault) => (Kind::Unbootable, &fault.path),
-                None if told.contains(&entry.id) => return None,
-                None => (
-                    Kind::StaleCopy,
-                    entry.stale.as_ref().map(|_| &entry.source)?,
-                ),
-            };
-            Some(report::kernel_finding(kind, path.clone(), entry))
-        });
-        found.collect()
     }
 
     fn insert(&mut self, kernel: Kernel, entry: KernelEntry, home: Option<ModulesRoot>) -> usize {
