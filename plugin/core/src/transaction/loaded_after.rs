@@ -179,3 +179,78 @@ impl LoadedAfter {
         self.staying.iter().any(|module| !module.was_loaded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use std::fs;
+    use std::io::Write;
+
+    use btf_guard_protocol::plan::{Action, Element, Plan};
+    use btf_guard_sysroot::Root;
+    use rpm::FileOptions;
+
+    use super::*;
+
+    #[test]
+    fn links_that_come_rank_as_files_do_and_only_where_they_lead_to_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("usr/lib/modules/6.1");
+        let config = dir.path().join("etc/depmod.d/a.conf");
+        for file in ["kernel/disk.ko", "extra/disk.ko", "kernel/more.ko"] {
+            fs::create_dir_all(base.join(file).parent().unwrap()).unwrap();
+            fs::write(base.join(file), "").unwrap();
+        }
+        fs::create_dir_all(config.parent().unwrap()).unwrap();
+        fs::write(config, "search weak extra built-in\n").unwrap();
+        std::os::unix::fs::symlink("usr/lib", dir.path().join("lib")).unwrap();
+
+        let mut builder = rpm::PackageBuilder::new("p", "1", "GPL", "x86_64", "p");
+        builder.using_config(rpm::BuildConfig::v4().compression(rpm::CompressionType::None));
+        let own = "/lib/modules/6.1";
+        for file in ["kernel/new.ko", "extra/new.ko", "kernel/gone.ko"] {
+            let options = FileOptions::new(format!("{own}/{file}"));
+            builder.with_file_contents("x", options).unwrap();
+        }
+        for (link, target) in [
+            ("weak/new.ko", "../kernel/new.ko"),
+            ("weak/disk.ko", "../kernel/disk.ko"),
+            ("weak/gone.ko", "nowhere"),
+            ("more", "kernel"),
+        ] {
+            let options = FileOptions::symlink(format!("{own}/{link}"), target);
+            builder.with_symlink(options).unwrap();
+        }
+        let mut package = tempfile::tempfile().unwrap();
+        builder.build().unwrap().write(&mut package).unwrap();
+        package.flush().unwrap();
+        let plan = Plan {
+            elements: vec![Element {
+                nevra: "p-1-1.x86_64".into(),
+                action: Action::Install,
+                file: None,
+                paths: Vec::new(),
+                moved: Vec::new(),
+            }],
+            ..Plan::new("/".into())
+        };
+        let root = Root::new(dir.path()).unwrap();
+        let transaction = Transaction::read(&plan, [Some(package)], &root);
+        let view = FsView::new(&transaction, &root);
+        let after = &loaded_after(&view, &view.links())["6.1"];
+        for (name, path) in [
+            ("new", "weak/new.ko"),
+            ("disk", "weak/disk.ko"),
+            ("gone", "kernel/gone.ko"),
+            ("more", "kernel/more.ko"),
+        ] {
+            assert_eq!(after.by_name[name], BTreeSet::from([path.into()]), "{name}");
+        }
+        let staying = after.staying.iter();
+        let staying: Vec<_> = staying
+            .map(|m| (m.below.to_str().unwrap(), m.was_loaded))
+            .collect();
+        assert_eq!(staying, [("weak/disk.ko", false), ("kernel/more.ko", true)]);
+    }
+}
