@@ -16,8 +16,9 @@ use btf_guard_core::transaction::scene::{Scene, keys};
 use btf_guard_core::transaction::{post, pre};
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
-use btf_guard_protocol::plan::{Level, Message, Plan, Reply, SCHEMA, Stage};
+use btf_guard_protocol::plan::{Action, Element, Level, Message, Plan, Reply, SCHEMA, Stage};
 use btf_guard_protocol::terminal::escape;
+use btf_guard_sysroot::file_role::Role;
 use btf_guard_sysroot::{Root, host};
 use serde::Serialize;
 
@@ -142,15 +143,23 @@ pub(crate) fn judge(
     governed: &Governed,
 ) -> anyhow::Result<JudgedReport> {
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
-    // A confined process starts no other.
-    let owners = owners_of_added_modules(
-        &root,
-        Rpm {
-            program: Path::new(PROGRAM),
-            root: root.path(),
-            database: plan.rpm_database.as_deref(),
-        },
-    );
+    // A confined process starts no other. Asking takes as long as all the rest: it is done
+    // where what others have added can meet a kernel for the first time, or be uncovered.
+    let brings_image = |element: &Element| {
+        let mut roles = element.paths.iter().filter_map(|path| Role::of(path));
+        roles.any(|role| matches!(role, Role::Image { .. } | Role::OtherImage { .. }))
+    };
+    let rpm = Rpm {
+        program: Path::new(PROGRAM),
+        root: root.path(),
+        database: plan.rpm_database.as_deref(),
+    };
+    let mut elements = plan.elements.iter();
+    let only_erases = elements.all(|element| element.action == Action::Erase);
+    let owners = match only_erases || plan.elements.iter().any(brings_image) {
+        true => owners_of_added_modules(&root, rpm),
+        false => BTreeMap::new(),
+    };
     let files: Vec<Option<File>> = plan.elements.iter().map(|e| open(e.file)).collect();
     let highest = plan.elements.iter().filter_map(|e| e.file).max();
     let highest = highest.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0);
