@@ -86,12 +86,6 @@ pub(crate) fn rules(report: &Report) -> Vec<(String, RuleText)> {
             "Make the copy anew.",
         ),
         (
-            Kind::DriverLost,
-            Severity::Warn,
-            "The kernel has no such module, which this machine uses.",
-            "Install the module for this kernel, or boot the kernel that has it.",
-        ),
-        (
             Kind::Unknown,
             Severity::Info,
             "What the kernel does with the module's BTF cannot be known.",

@@ -209,7 +209,6 @@ fn of(summary: &mut Summary, kind: Kind) -> &mut usize {
         Kind::NoModules => &mut summary.no_modules,
         Kind::Unbootable => &mut summary.unbootable,
         Kind::StaleCopy => &mut summary.stale_copy,
-        Kind::DriverLost => &mut summary.driver_lost,
         Kind::Unknown => &mut summary.unknown,
     }
 }

@@ -37,9 +37,6 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
             }
         }
         (Kind::StaleCopy, ..) => stale(entry),
-        (Kind::DriverLost, ..) => {
-            format!("install them for {release}, or keep booting the kernel that has them")
-        }
         (Kind::Refused, Some(Cause::NoModuleSupport), _) => {
             "boot a kernel that is built with CONFIG_MODULES=y".into()
         }

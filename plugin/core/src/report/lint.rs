@@ -162,12 +162,9 @@ fn problem(
             let details = format!("{name} relocates a distilled base");
             Some((LintRule::NoDistilledBase, details))
         }
-        Kind::Loads
-        | Kind::LoadsNoBtf
-        | Kind::NoModules
-        | Kind::Unbootable
-        | Kind::StaleCopy
-        | Kind::DriverLost => None,
+        Kind::Loads | Kind::LoadsNoBtf | Kind::NoModules | Kind::Unbootable | Kind::StaleCopy => {
+            None
+        }
     }
 }
 

@@ -252,7 +252,6 @@ pub(crate) struct Summary {
     pub(crate) no_modules: usize,
     pub(crate) unbootable: usize,
     pub(crate) stale_copy: usize,
-    pub(crate) driver_lost: usize,
     pub(crate) unknown: usize,
 }
 

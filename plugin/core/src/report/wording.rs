@@ -62,10 +62,6 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
             return format!("{kernel} cannot boot: {place}: {why}");
         }
         Kind::StaleCopy => return format!("{kernel} is a stale copy"),
-        Kind::DriverLost => {
-            let modules = counted(count, "module");
-            return format!("{kernel} lacks {modules} that this machine uses");
-        }
         _ => {}
     }
     let in_initrd = |module: &&ModuleEntry| match finding.initrd {

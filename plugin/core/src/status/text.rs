@@ -61,7 +61,6 @@ fn headline(key: &LineKey<'_>, count: usize) -> String {
         Kind::NoModules => format!("{kernel} has no modules"),
         Kind::Unbootable => format!("{kernel} cannot boot"),
         Kind::StaleCopy => format!("{kernel} is a stale copy"),
-        Kind::DriverLost => format!("{kernel} lacks {modules} that this machine uses"),
         Kind::Refused => format!("{modules} will not load on {kernel}"),
         Kind::BtfDiscarded => format!("{modules} {load} on {kernel} without types"),
         Kind::BtfWrong => format!("{modules} {load} on {kernel} with wrong types"),

@@ -27,16 +27,13 @@ pub enum Kind {
     Unbootable,
     /// Its image is a copy of another build than the release's own image is.
     StaleCopy,
-    /// A module that this machine uses is there for the kernel that boots by default
-    /// before a transaction, and not for the one that does after it.
-    DriverLost,
     /// [`Verdict::Unknown`].
     Unknown,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::Loads,
         Self::LoadsNoBtf,
         Self::BtfDiscarded,
@@ -45,7 +42,6 @@ impl Kind {
         Self::NoModules,
         Self::Unbootable,
         Self::StaleCopy,
-        Self::DriverLost,
         Self::Unknown,
     ];
 
@@ -60,7 +56,6 @@ impl Kind {
             Self::NoModules => "no-modules",
             Self::Unbootable => "unbootable",
             Self::StaleCopy => "stale-copy",
-            Self::DriverLost => "driver-lost",
             Self::Unknown => "unknown",
         }
     }
