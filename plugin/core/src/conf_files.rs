@@ -31,12 +31,15 @@ pub(crate) fn conf_files(root: &Root, dirs: &[&str]) -> ConfFiles {
     for dir in dirs.iter().map(Path::new) {
         match root.resolve(dir).and_then(fs::read_dir) {
             Ok(entries) => {
-                for entry in entries.take(MAX_FILES).flatten() {
-                    let name = entry.file_name();
-                    if is_conf(&name) {
-                        let inside = dir.join(&name);
-                        by_name.entry(name).or_insert(inside);
-                    }
+                let names = entries.flatten().map(|entry| entry.file_name());
+                let mut names = names.filter(|name| is_conf(name));
+                for name in names.by_ref().take(MAX_FILES) {
+                    let inside = dir.join(&name);
+                    by_name.entry(name).or_insert(inside);
+                }
+                if names.next().is_some() {
+                    let error = io::Error::other(format!("more than {MAX_FILES} files"));
+                    found.unreadable.push((root.outside(dir), error));
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

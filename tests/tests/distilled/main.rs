@@ -286,24 +286,6 @@ fn the_other_byte_order() {
     );
 }
 
-/// What no kind of this list is has no elements, and leads nowhere.
-#[test]
-fn a_kind_that_only_the_kernel_knows_is_a_type() {
-    let (distilled, split) = pair(
-        |_| {},
-        |b, _| {
-            let name = b.string("new");
-            let new = b.add(name, 20, 0, 0, &[]);
-            b.structure("holder", 64, &[("m", new, 0)]);
-        },
-    );
-    let base = Base::parse(kernel().build()).unwrap();
-    let mut features = Features::of(&base, Some("6.12.117"));
-    features.kinds = 25;
-    let verified = verify_module(&split, Some(&distilled), &base, &features);
-    assert_eq!(verified.err().and_then(|error| error.kernel_bug()), None);
-}
-
 #[test]
 fn a_kernel_that_permits_mismatches_keeps_types_to_itself() {
     let lines = |era: Era, discards: bool| {

@@ -110,6 +110,9 @@ impl<'a> Collector<'a> {
             Some(BootPath {
                 foreign: Some(why), ..
             }) => BootDefault::Unknown(format!("{by} names another system: {why}")),
+            Some(via) if !via.is_linux => {
+                BootDefault::Unknown(format!("{by} names what may be no kernel"))
+            }
             Some(via) => {
                 via.default = true;
                 BootDefault::Known(by)

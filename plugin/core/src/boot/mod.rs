@@ -59,10 +59,11 @@ impl Bootable {
 
     /// The part that its entries, or its name, give it; of several the heaviest.
     fn role_by_entries(&self) -> Option<RoleWithReason> {
+        let is_rescue = |via: &BootPath| role::is_rescue(&self.path, via.unified);
         let roles = self
             .via
             .iter()
-            .filter_map(|via| role::role_by(via, &self.home));
+            .filter_map(|via| role::role_by(via, &self.home, is_rescue(via)));
         roles.max_by_key(|role| role.role)
     }
 

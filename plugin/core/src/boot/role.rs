@@ -201,11 +201,18 @@ impl<'a> OwnSystem<'a> {
 
 /// The role that one way to boot an image gives it; `None` where only its place tells
 /// that it is a kernel.
-pub(super) fn role_by(via: &BootPath, home: &ModulesRoot) -> Option<RoleWithReason> {
+pub(super) fn role_by(
+    via: &BootPath,
+    home: &ModulesRoot,
+    is_rescue: bool,
+) -> Option<RoleWithReason> {
     let source = via.source.display();
     if matches!(via.way, BootMethod::ModuleDir | BootMethod::Boot) {
-        let is_rescue = is_rescue(via);
-        return is_rescue.then(|| RoleWithReason::new(TargetRole::Rescue, "by its name"));
+        // Whoever else names it: what lies where this system's images lie is its own.
+        return Some(match is_rescue {
+            true => RoleWithReason::new(TargetRole::Rescue, "by its name"),
+            false => RoleWithReason::default(),
+        });
     }
     if let Some(why) = &via.foreign {
         return Some(RoleWithReason::new(
@@ -217,7 +224,7 @@ pub(super) fn role_by(via: &BootPath, home: &ModulesRoot) -> Option<RoleWithReas
         let why = format!("{source}: snapshot {number} cannot be reached");
         return Some(RoleWithReason::new(TargetRole::Foreign, why));
     }
-    let role = match (via.default, is_rescue(via)) {
+    let role = match (via.default, is_rescue) {
         (true, _) => TargetRole::Default,
         (false, true) => TargetRole::Rescue,
         (false, false) => TargetRole::Entry,
@@ -225,16 +232,14 @@ pub(super) fn role_by(via: &BootPath, home: &ModulesRoot) -> Option<RoleWithReas
     Some(RoleWithReason::new(role, format!("by {source}")))
 }
 
-/// A rescue image by the names that dracut's `51-dracut-rescue.install` gives it
-/// (`vmlinuz-0-rescue-ID`, entry `ID-0-rescue`), or a fallback image of mkinitcpio's.
-fn is_rescue(via: &BootPath) -> bool {
-    let file = via.source.file_name().and_then(|name| name.to_str());
-    let names = [file, via.id.as_deref()];
-    names.into_iter().flatten().any(|name| {
-        let name = name.to_ascii_lowercase();
-        let unified = via.unified && name.trim_end_matches(".efi").ends_with("-fallback");
-        name.contains("-rescue") || unified
-    })
+/// A rescue image by the name that dracut's `51-dracut-rescue.install` gives it
+/// (`vmlinuz-0-rescue-ID`), or a fallback image of mkinitcpio's. What an entry is called
+/// makes no image one.
+pub(super) fn is_rescue(image: &Path, unified: bool) -> bool {
+    let name = image.file_name().and_then(|name| name.to_str());
+    let name = name.unwrap_or_default().to_ascii_lowercase();
+    let is_fallback = name.trim_end_matches(".efi").ends_with("-fallback");
+    name.contains("-0-rescue") || unified && is_fallback
 }
 
 /// The last word of a command line that begins with `key`, without it.

@@ -29,7 +29,11 @@ impl ModulesDep {
     pub(crate) fn read(dir: &Path) -> Self {
         let path = dir.join("modules.dep");
         let mut bytes = Vec::new();
-        let written = fs::metadata(&path).map(|found| (found.mtime(), found.mtime_nsec()));
+        // Whoever packs a file chooses when it was modified, but not when it came.
+        let written = fs::metadata(&path).map(|found| {
+            let modified = (found.mtime(), found.mtime_nsec());
+            modified.min((found.ctime(), found.ctime_nsec()))
+        });
         let read = Regular::open(&path).map(|file| file.read_all(MAX_LENGTH, &mut bytes));
         match (written, read) {
             (Ok(written), Ok(Ok(()))) => Self {

@@ -17,6 +17,9 @@ use crate::module::name_of_file;
 pub(crate) type NamedFile<'f> = (&'f Path, &'f ModuleFile);
 
 /// The module files of one release.
+/// Directories outside of the release's own that are searched.
+const MAX_EXTERNAL: usize = 16;
+
 #[derive(Debug)]
 pub(crate) struct ReleaseModules {
     /// The release's directory, links followed.
@@ -53,11 +56,22 @@ impl ReleaseModules {
         let tree = module_tree::walk(&dir, root);
         let mut unreadable = tree.unreadable;
         let mut external = Vec::new();
+        let mut entered = HashSet::new();
         for configured in order.external() {
             // "ignore external dir absence" (depmod_modules_search()).
             let Some(outside) = root.resolve(configured).ok().filter(|dir| dir.is_dir()) else {
                 continue;
             };
+            if !entered.insert(outside.clone()) {
+                continue;
+            }
+            if entered.len() > MAX_EXTERNAL || dir.starts_with(&outside) {
+                let why = format!(
+                    "no more than {MAX_EXTERNAL} directories are searched, and none around this one"
+                );
+                unreadable.push((outside, why));
+                continue;
+            }
             let tree = module_tree::walk(&outside, root);
             unreadable.extend(tree.unreadable);
             for file in tree.modules.into_iter().chain(tree.other_paths) {
@@ -118,10 +132,11 @@ impl ReleaseModules {
             let on_disk = files
                 .iter()
                 .map(|(path, file)| (*path, file.path.as_path()));
-            if dep.is_newer_than(&self.dir, on_disk)
-                && files.iter().any(|(path, _)| dep.names(path))
-            {
-                files.retain(|(path, _)| dep.names(path));
+            if dep.is_newer_than(&self.dir, on_disk) {
+                // A path that is not known here, by a link: then it may be any of them.
+                if files.iter().any(|(path, _)| dep.names(path)) {
+                    files.retain(|(path, _)| dep.names(path));
+                }
             } else {
                 self.order.keep_highest(files);
             }

@@ -190,11 +190,15 @@ impl SearchOrder {
     }
 }
 
+/// What a pattern may come to, in bytes: a release has no more than 64 characters.
+const MAX_PATTERN: usize = 64 << 10;
+
 /// True if a line is for a release: the pattern is `*`, or a POSIX extended regular
 /// expression that matches some part of it (`cfg_kernel_matches()`).
 fn is_for(pattern: &str, release: &str) -> bool {
     let matches = || {
-        let pattern = RegexBuilder::new(pattern).unicode(false).build();
+        let mut pattern = RegexBuilder::new(pattern);
+        let pattern = pattern.unicode(false).size_limit(MAX_PATTERN).build();
         pattern.is_ok_and(|pattern| pattern.is_match(release.as_bytes()))
     };
     pattern == "*" || matches()

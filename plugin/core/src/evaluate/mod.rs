@@ -203,6 +203,8 @@ impl Evaluator {
             if entry.role > same.role {
                 same.role = entry.role;
                 same.role_reason = entry.role_reason;
+                // What does not boot is what plays the part.
+                same.unbootable = entry.unbootable;
             }
             if same.source != entry.source {
                 same.same_kernel_paths.push(entry.source);

@@ -198,6 +198,22 @@ impl Change {
 type Moves<'p> = HashMap<&'p Path, Option<&'p Path>>;
 
 impl Transaction {
+    /// It brings what can change which of several files depmod chooses: its own
+    /// configuration, or a second way to files of a release, a link to a directory.
+    pub(crate) fn changes_order(&self) -> bool {
+        self.packages.iter().any(|incoming| {
+            let links = incoming.files.links.iter();
+            let mut directories = links.map(|link| link.place.file_name());
+            let mut files = incoming.package.files().iter();
+            let is_config = |path: &Path| {
+                let mut parts = path.iter();
+                parts.any(|part| part == "depmod.d")
+            };
+            directories.any(|name| !name.is_some_and(is_module_name))
+                || files.any(|file| is_config(&file.path))
+        })
+    }
+
     /// Reads the headers of a plan's packages; `files` are the package files
     /// that the plan's elements name, opened, in the elements' order. What comes is
     /// placed on the disk at `root`.

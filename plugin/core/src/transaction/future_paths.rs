@@ -9,6 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use btf_guard_sysroot::Root;
 
 /// How many symbolic links one path may lead through (`MAXSYMLINKS`,
+/// The longest target of a link, in bytes.
+const MAX_TARGET: usize = 4096;
+
 /// include/linux/namei.h).
 const MAX_LINKS: usize = 40;
 
@@ -90,7 +93,9 @@ impl FuturePaths {
 
     /// What the link at a path without links says, if one is there, or will be.
     fn link(&self, path: &Path) -> Option<PathBuf> {
+        // No file system takes a longer target (`PATH_MAX`, include/uapi/linux/limits.h).
         let coming = self.coming.get(path).cloned();
+        let coming = coming.filter(|target| target.as_os_str().len() <= MAX_TARGET);
         coming.or_else(|| fs::read_link(self.root.outside(path)).ok())
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct LoadedAfter {
     by_name: BTreeMap<String, BTreeSet<PathBuf>>,
     /// Those of them that are on the disk and stay.
     pub(crate) staying: Vec<StayingModule>,
+    /// Every file that comes counts, whatever has its name.
+    judges_all: bool,
 }
 
 /// A module on the disk that a transaction leaves as it is, and that is loaded then.
@@ -128,9 +130,15 @@ impl LoadedAfter {
         let mut after = by_name(all.filter(|(below, _)| !order.excludes(below)));
         let before = modules.map(|modules| modules.loaded()).unwrap_or_default();
 
-        let mut this = Self::default();
+        let mut this = Self {
+            judges_all: view.transaction.changes_order(),
+            ..Self::default()
+        };
         for (name, files) in &mut after {
-            order.keep_highest(files);
+            let comes = |file: &(&Path, Candidate<'_>)| matches!(file.1, Candidate::Coming(_));
+            if !this.judges_all || !files.iter().any(comes) {
+                order.keep_highest(files);
+            }
             let mut seen = HashSet::new();
             files.retain(|(_, candidate)| seen.insert(candidate.file()));
             let before = before.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -171,7 +179,10 @@ impl LoadedAfter {
     /// The number of files that can be the one of the name of this one.
     pub(crate) fn candidates(&self, below: &Path) -> usize {
         let files = self.by_name.get(&name_of_file(below));
-        files.map_or(0, BTreeSet::len)
+        match self.judges_all {
+            true => 1,
+            false => files.map_or(0, BTreeSet::len),
+        }
     }
 
     /// A file that stays is loaded from now on, and another one, or none, was before.

@@ -133,7 +133,11 @@ impl FsView<'_> {
                     file: file.clone(),
                     changed: None,
                 }],
-                false if file.is_dir() && directories < MAX_DIRECTORIES => {
+                false
+                    if file.is_dir()
+                        && directories < MAX_DIRECTORIES
+                        && !self.dir(release).starts_with(&file) =>
+                {
                     directories += 1;
                     module_tree::walk(&file, self.root).modules
                 }
@@ -183,7 +187,12 @@ impl FsView<'_> {
         let end = self.root.outside(end);
         let dir = self.dir(release);
         let from = self.touched().range(end.clone()..);
-        for (file, path) in from.take_while(|(file, _)| file.starts_with(&end)) {
+        let all = from.take_while(|(file, _)| file.starts_with(&end));
+        for (count, (file, path)) in all.enumerate() {
+            if count >= MAX_LINKED {
+                links.are_cut = true;
+                return;
+            }
             let is_own = file.starts_with(&dir) && *file != end;
             if is_own || !paths.contains(path) {
                 continue;
