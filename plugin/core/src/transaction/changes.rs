@@ -202,15 +202,19 @@ impl Transaction {
     /// configuration, or a second way to files of a release, a link to a directory.
     pub(crate) fn changes_order(&self) -> bool {
         self.packages.iter().any(|incoming| {
-            let links = incoming.files.links.iter();
-            let mut directories = links.map(|link| link.place.file_name());
+            let mut links = incoming.files.links.iter();
+            let leads_back = |link: &PackagedLink| {
+                let end = self.paths.resolve(&link.place).unwrap_or_default();
+                let mut names = end.iter().map(Path::new);
+                let is_module = link.place.file_name().is_some_and(is_module_name);
+                !is_module && names.any(|name| name == Path::new(&link.own.release))
+            };
             let mut files = incoming.package.files().iter();
             let is_config = |path: &Path| {
                 let mut parts = path.iter();
                 parts.any(|part| part == "depmod.d")
             };
-            directories.any(|name| !name.is_some_and(is_module_name))
-                || files.any(|file| is_config(&file.path))
+            links.any(leads_back) || files.any(|file| is_config(&file.path))
         })
     }
 

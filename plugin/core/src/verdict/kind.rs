@@ -22,7 +22,6 @@ pub enum Kind {
     /// [`Verdict::Refused`].
     Refused,
     /// The release of the kernel has no module on the disk.
-    #[serde(alias = "missing")]
     NoModules,
     /// Its image, or an initrd that it is booted with, is not there or damaged.
     Unbootable,
