@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use btf_guard_sysroot::Root;
 use btf_guard_sysroot::module_tree::{self, ModuleFile};
-use btf_guard_sysroot::{Root, counters};
 
 use super::SearchOrder;
 use super::modules_dep::ModulesDep;
@@ -51,7 +51,6 @@ impl ReleaseModules {
 
     /// The same where the module directory is known.
     pub(crate) fn below(root: &Root, release: &str, dir: PathBuf) -> Self {
-        counters::count("walk", dir.display());
         let order = SearchOrder::read(root, release);
         let tree = module_tree::walk(&dir, root);
         let mut unreadable = tree.unreadable;
