@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::Root;
 use crate::file_role::{in_module_dir, is_module_name};
+use crate::{Root, counters};
 
 /// A module file that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
