@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `tsm_post`: what scriptlets made of the transaction, which no plan foresees.
 
+use btf_guard_protocol::clock::{Beginning, now};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::plan::{Message, Plan, Stage};
@@ -20,6 +20,7 @@ use crate::output::{Phase, Purpose, Reported, Reporter, to_stderr};
 pub(crate) struct After {
     judge: Judge,
     plan: Plan,
+    begun: Beginning,
     reported: Reported,
     /// `None` where it cannot be noted: then hooks that scriptlets run speak for
     /// themselves, and later ones report it again.
@@ -32,14 +33,12 @@ impl After {
     pub(crate) fn new(
         options: &PluginOptions,
         mut plan: Plan,
-        begun: SystemTime,
+        begun: Beginning,
         keys: Vec<String>,
         reported: Reported,
     ) -> Self {
         plan.stage = Stage::Post;
-        // Not every file system keeps more than seconds of a file's time, and
-        // what changed in the same second is to be seen.
-        plan.since = seconds(begun);
+        plan.since = Some(begun.earliest());
         plan.reported_keys = keys;
         for element in &mut plan.elements {
             // Read and closed, and perhaps gone by then.
@@ -49,14 +48,16 @@ impl After {
             judge: options.judge.clone(),
             pending: Pending::note(options, &plan),
             plan,
+            begun,
             reported,
         }
     }
 
     /// Has the disk judged, and shows what is new. Nothing is stopped any more.
-    pub(crate) fn run(self, rpm: &Librpm) {
+    pub(crate) fn run(mut self, rpm: &Librpm) {
         let mut reporter = Reporter::new(rpm, Phase::After, self.reported);
-        let looked = seconds(SystemTime::now()).unwrap_or(0);
+        self.plan.since = Some(self.begun.earliest());
+        let looked = now();
         let mut keys = self.plan.reported_keys.clone();
         match judge_client::ask(&self.judge, &self.plan, Vec::new()) {
             Ok(mut answer) => {
@@ -128,11 +129,6 @@ impl Drop for Pending {
             let _ = ReportedState::remove(&self.dir, self.process);
         }
     }
-}
-
-/// Whole seconds since 1970, downwards.
-fn seconds(time: SystemTime) -> Option<u64> {
-    Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 /// The one line for whatever went wrong on our side.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `tsm_pre`, step by step.
 
+use btf_guard_protocol::clock::Beginning;
 use std::cell::LazyCell;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::event::Event;
@@ -66,7 +66,7 @@ fn handed_over(
     options: &PluginOptions,
     answer: Answer,
 ) -> ReturnCode {
-    let begun = SystemTime::now();
+    let begun = Beginning::now();
     let phase = phase(transaction);
     let mut reporter = Reporter::new(rpm, phase, Reported::default());
     let code = follow(&mut reporter, wish.mode, answer.decision, &answer.messages);
@@ -98,7 +98,7 @@ fn judged(
     scope: &CommitScope,
     options: &LazyCell<PluginOptions, impl FnOnce() -> PluginOptions>,
 ) -> ReturnCode {
-    let begun = SystemTime::now();
+    let begun = Beginning::now();
     let touched = match collect::elements(transaction) {
         Ok(touched) if touched.is_empty() => return ReturnCode::Proceed,
         touched => touched,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use btf_guard_core::rpm::rpmdb::Rpm;
 use btf_guard_core::transaction::elements::Elements;
 use btf_guard_protocol::caller::{self, Who};
-use btf_guard_protocol::clock::now;
+use btf_guard_protocol::clock::Beginning;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::nevra::name_of;
@@ -56,8 +56,7 @@ pub(crate) struct CommitHandler {
 
 /// A commit that has begun and may touch modules.
 struct Begun {
-    /// In seconds since 1970.
-    since: u64,
+    beginning: Beginning,
     mode: Option<Mode>,
     /// The plan's elements; their files are closed.
     elements: Vec<Element>,
@@ -121,7 +120,7 @@ impl CommitHandler {
 
     /// COMMITBEGIN: has the commit judged, and hands the decision over.
     pub(crate) fn begin(&mut self, body: &[u8]) -> Result<()> {
-        let (budget, since) = (self.budget(), now());
+        let (budget, beginning) = (self.budget(), Beginning::now());
         let steps = steps::parse(body).context("the list of steps is not understood")?;
         if steps.is_empty() || self.is_idle(&steps) {
             return Ok(());
@@ -137,7 +136,7 @@ impl CommitHandler {
         self.is_here = true;
         // Where the rest fails it is not known what the commit touches.
         self.begun = Some(Begun {
-            since,
+            beginning,
             mode,
             elements: Vec::new(),
             answer: None,
@@ -169,7 +168,7 @@ impl CommitHandler {
             element.file = None;
         }
         let begun = self.begun.insert(Begun {
-            since,
+            beginning,
             mode,
             elements: plan.elements,
             answer: None,
@@ -319,7 +318,7 @@ impl CommitHandler {
             stage: Stage::Post,
             mode: begun.mode,
             offline_image: self.surroundings.is_transactional,
-            since: Some(begun.since),
+            since: Some(begun.beginning.earliest()),
             reported_keys,
             elements: begun.elements,
             ..Plan::new(self.places.root.clone())

@@ -46,7 +46,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         jobs: args.jobs,
         config: args.machine.config,
     })?;
-    output::report(&report, &causes, way, subject.as_deref())?;
+    output::report(&report, complete, &causes, way, subject.as_deref())?;
     Ok(match complete {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,
@@ -88,8 +88,15 @@ fn run_built(args: Check) -> anyhow::Result<Outcome> {
     let kernels = check.evaluator.into_entries();
     let report = report::assemble(kernels, modules, errors, args.way.mode);
     let report = report::as_built(report, args.way.mode);
-    output::report(&report, &causes, args.way, args.package.as_deref())?;
-    Ok(match report.errors.is_empty() {
+    let complete = report.errors.is_empty();
+    output::report(
+        &report,
+        complete,
+        &causes,
+        args.way,
+        args.package.as_deref(),
+    )?;
+    Ok(match complete {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,
     })

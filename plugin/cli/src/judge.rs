@@ -199,8 +199,9 @@ pub(crate) fn judge(
     };
     let keys = keys(&found);
     let modules = found.modules.into_iter().map(|located| located.module);
+    let report = report::assemble(found.kernels, modules.collect(), found.errors, mode);
     Ok(JudgedReport {
-        report: report::assemble(found.kernels, modules.collect(), found.errors, mode),
+        report: report.with_initrds(found.initrds),
         keys,
         packages: found.packages,
     })

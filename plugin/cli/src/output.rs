@@ -27,10 +27,11 @@ pub(crate) enum Outcome {
 }
 
 /// Writes a report as it was asked for. In mode `off` nothing is found, but what
-/// could not be read is still said. `subject` is the package that rpmlint's lines
-/// name where a module is in none.
+/// could not be read is still said; `is_complete` if all that was asked for was.
+/// `subject` is the package that rpmlint's lines name where a module is in none.
 pub(crate) fn report(
     report: &Report,
+    is_complete: bool,
     causes: &Causes,
     way: Way,
     subject: Option<&str>,
@@ -51,7 +52,7 @@ pub(crate) fn report(
             };
         }
         ReportFormat::Prometheus => {
-            let counts = MetricCounts::of_report(report, now());
+            let counts = MetricCounts::of_report(report, is_complete, now());
             return print(&prometheus_text(&counts));
         }
         ReportFormat::Text if way.mode == Mode::Off => return errors(report, way.no_color),

@@ -39,45 +39,60 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
         time: now(),
     };
     let store = args.store.display();
-    let mut held = Held::open(&args.store).with_context(|| store.to_string())?;
+    let mut held = match Held::open(&args.store) {
+        Err(error) if error.is_passing() => {
+            warning(&format!("{store}: nothing can be kept: {error}"));
+            Held::read_only(&args.store)
+        }
+        opened => opened.with_context(|| store.to_string())?,
+    };
     if let Some(damaged) = &held.damaged {
         warning(&format!("{store}: {damaged}"));
     }
     let before = held.findings.clone();
     if args.boot {
-        for line in boot_check::compare(&scene, &args.kmsg, &mut held.findings)? {
-            warning(&line);
+        match boot_check::compare(&scene, &args.kmsg, &mut held.findings) {
+            Ok(lines) => lines.iter().for_each(|line| warning(line)),
+            Err(error) => warning(&format!("what the kernel has done is not known: {error:#}")),
         }
     }
     let Rechecked {
         standing,
         pending,
         errors,
-    } = recheck(&scene, std::mem::take(&mut held.findings), args.rescan)?;
+    } = recheck(&scene, std::mem::take(&mut held.findings), args.rescan);
     held.findings = standing.clone();
     held.findings.add_unknown(pending);
     // Whoever waits for a change of the file is not to hear that there is none.
-    let is_news =
-        held.findings.findings != before.findings || args.rescan || before.checked.is_none();
-    if is_news || held.damaged.is_some() {
-        held.keep().with_context(|| store.to_string())?;
+    let is_news = held.findings != before || args.rescan;
+    if (is_news || held.damaged.is_some())
+        && let Err(error) = held.keep()
+    {
+        warning(&format!("{store}: what stands cannot be kept: {error}"));
     }
-    show(args, &standing, &scene)?;
+    tell_others(args, &standing);
+    write(args, &standing, scene.time)?;
     output::input_errors(&errors)?;
-    Ok(match errors.is_empty() {
-        true => Outcome::Judged(standing.decision()),
-        false => Outcome::Incomplete,
+    Ok(match standing.decision() {
+        Decision::Allow | Decision::Warn if standing.incomplete => Outcome::Incomplete,
+        decision => Outcome::Judged(decision),
     })
 }
 
-fn show(args: &Status, findings: &Findings, scene: &StatusContext<'_>) -> anyhow::Result<()> {
+/// Keeps it in the files that were asked for. Where that fails, whoever asks is told all
+/// the same.
+fn tell_others(args: &Status, findings: &Findings) {
+    let told = |path: &Path, told: io::Result<()>| {
+        if let Err(error) = told {
+            warning(&format!("{}: {error}", path.display()));
+        }
+    };
     if let Some(file) = &args.motd_file {
-        motd_file(file, findings).with_context(|| file.display().to_string())?;
+        told(file, motd_file(file, findings));
     }
     if let Some(dir) = args.textfile.as_ref().filter(|dir| dir.is_dir()) {
-        textfile(dir, findings).with_context(|| dir.display().to_string())?;
+        told(dir, textfile(dir, findings));
     }
-    Ok(write(args, findings, scene.time)?)
 }
 
 /// The name of the metrics in node_exporter's directory.

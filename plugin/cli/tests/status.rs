@@ -7,114 +7,13 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use common::machine::{Machine, SETTLED, standing};
 use common::{Build, Place, RELEASE, module_path, run};
-
-/// Longer than a stamp needs to be old to be believed.
-const SETTLED: Duration = Duration::from_millis(3100);
-
-/// A root of a machine that is checked, and where its findings are kept.
-struct Machine {
-    root: Place,
-    kept: Place,
-}
-
-impl Machine {
-    /// With one module that fits and one that does not.
-    fn new() -> Self {
-        let machine = Self {
-            root: Place::booting(Build::New),
-            kept: Place::new(),
-        };
-        machine.root.install("fresh", Build::New);
-        machine.root.install("stale", Build::Old);
-        machine
-    }
-
-    /// The same with all files old enough, once it was checked.
-    fn settled() -> Self {
-        let machine = Self::new();
-        sleep(SETTLED);
-        machine.stands(&["stale refused block"]);
-        machine
-    }
-
-    fn store(&self) -> PathBuf {
-        self.kept.path().join("lib")
-    }
-
-    fn status(&self, more: &[&str]) -> (i32, String, String) {
-        let (root, store) = (self.root.path(), self.store());
-        let mut args = vec!["status", "--cache", "none", "--root"];
-        args.extend([root.to_str().unwrap(), "--store", store.to_str().unwrap()]);
-        args.extend(more);
-        run(&args)
-    }
-
-    fn json(&self, more: &[&str]) -> Value {
-        let (_, out, err) = self.status(&[&["--format", "json"], more].concat());
-        serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"))
-    }
-
-    /// Asserts `module verdict severity` of what stands.
-    fn stands(&self, expected: &[&str]) {
-        assert_eq!(standing(&self.json(&[])), expected);
-    }
-
-    fn kept(&self) -> Value {
-        serde_json::from_slice(&fs::read(self.store().join("findings.json")).unwrap()).unwrap()
-    }
-
-    fn edit(&self, edit: impl FnOnce(&mut Vec<Value>)) {
-        let mut kept = self.kept();
-        edit(kept["findings"].as_array_mut().unwrap());
-        let file = self.store().join("findings.json");
-        fs::write(&file, serde_json::to_vec(&kept).unwrap()).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    /// A mark in what is kept that another judgement would not leave.
-    fn mark(&self) {
-        self.edit(|findings| findings[0]["log"] = json!("marked"));
-    }
-
-    fn is_marked(&self) -> bool {
-        self.json(&[])["findings"][0]["log"] == "marked"
-    }
-}
-
-fn standing(answer: &Value) -> Vec<String> {
-    let findings = answer["findings"].as_array().unwrap().iter();
-    let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
-    let line = |f: &Value| {
-        ["name", "verdict", "severity"]
-            .map(|key| word(f, key))
-            .join(" ")
-    };
-    findings.map(line).collect()
-}
-
-/// The program as a user runs it who is not root. A build tree may be closed to
-/// others, so that it is a copy of the program.
-fn without_root(args: &[&str]) -> (i32, String, String) {
-    let place = tempfile::tempdir().unwrap();
-    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = place.path().join("btf-guard");
-    fs::copy(env!("CARGO_BIN_EXE_btf-guard"), &copy).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(&copy);
-    if !rustix::process::geteuid().is_root() {
-        command = Command::new(copy);
-    }
-    common::ended(command.args(args).output().unwrap())
-}
 
 #[test]
 fn the_first_look_is_a_whole_one_and_the_next_are_not() {
@@ -252,7 +151,7 @@ fn a_check_has_metrics_too() {
 fn findings_are_roots_alone() {
     let machine = Machine::new();
     machine.stands(&["stale refused block"]);
-    let (code, _, err) = without_root(&["status"]);
+    let (code, _, err) = common::without_root(&["status"]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("run this as root"), "{err}");
     fs::set_permissions(machine.store(), fs::Permissions::from_mode(0o777)).unwrap();

@@ -9,11 +9,16 @@ use crate::Root;
 
 /// The release of the running kernel, where it will meet what is in `root`: not
 /// in another root or an `image` that is booted later, and not in a container or
-/// chroot.
+/// chroot, nor where that cannot be told.
 pub fn running_release(root: &Root, image: bool) -> Option<String> {
-    let here = root.is_system() && !image && !is_chroot();
+    let here = root.is_system() && !image && has_proc() && !is_chroot();
     let uname = rustix::system::uname();
     here.then(|| uname.release().to_string_lossy().into_owned())
+}
+
+/// Is `/proc` mounted?
+pub fn has_proc() -> bool {
+    Path::new("/proc/self").exists()
 }
 
 /// Is our `/` another than that of the first process, or has a container manager

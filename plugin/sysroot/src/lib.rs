@@ -8,7 +8,7 @@ pub mod file_role;
 pub mod host;
 pub mod module_tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
@@ -102,13 +102,23 @@ impl Root {
     /// The module directory of a release, links followed; none for what is no
     /// release ([`is_release`]).
     pub fn module_dir(&self, release: &str) -> Option<PathBuf> {
-        if !is_release(release) {
-            return None;
+        self.find_module_dir(release).ok().flatten()
+    }
+
+    /// The same, or the path that could not be looked at.
+    pub fn find_module_dir(&self, release: &str) -> Result<Option<PathBuf>, (PathBuf, io::Error)> {
+        let mut unseen = None;
+        for base in ["/lib/modules", "/usr/lib/modules"].map(Path::new) {
+            let dir = base.join(release);
+            match self.resolve(&dir) {
+                _ if !is_release(release) => {}
+                Ok(dir) if dir.is_dir() => return Ok(Some(dir)),
+                Ok(_) => {}
+                Err(error) if is_missing(&error) => {}
+                Err(error) => unseen = Some((self.outside(&dir), error)),
+            }
         }
-        ["/lib/modules", "/usr/lib/modules"]
-            .into_iter()
-            .filter_map(|base| self.resolve(&Path::new(base).join(release)).ok())
-            .find(|dir| dir.is_dir())
+        unseen.map_or(Ok(None), Err)
     }
 
     /// The kernel images of a release in its module directory and in `/boot`, each as
@@ -157,23 +167,25 @@ impl Root {
             .filter_map(|name| release_of_boot_image(name));
         let mut names = self.module_dir_names();
         names.extend(in_boot.map(str::to_owned));
+        names.sort_unstable();
+        names.dedup();
         names.retain(|release| !self.images(release).is_empty());
-        names.into_iter().collect()
+        names
     }
 
     /// Every release that has a module directory here, sorted.
     pub fn module_releases(&self) -> Vec<String> {
         let mut names = self.module_dir_names();
+        names.sort_unstable();
+        names.dedup();
         names.retain(|release| self.module_dir(release).is_some());
-        names.into_iter().collect()
+        names
     }
 
-    fn module_dir_names(&self) -> BTreeSet<String> {
-        let bases = ["/lib/modules", "/usr/lib/modules"];
-        bases
-            .into_iter()
-            .flat_map(|base| self.names_in(base))
-            .collect()
+    fn module_dir_names(&self) -> Vec<String> {
+        let mut names = self.names_in("/lib/modules");
+        names.append(&mut self.names_in("/usr/lib/modules"));
+        names
     }
 
     fn names_in(&self, dir: &str) -> Vec<String> {
@@ -184,6 +196,12 @@ impl Root {
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .collect()
     }
+}
+
+/// Nothing is there: all other errors keep from knowing whether something is.
+pub fn is_missing(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 /// A kernel image of a root.

@@ -285,7 +285,7 @@ pub(crate) fn the_running_kernel(client: Client) {
     assert!(outcome.status.success(), "{client:?}: {outcome:?}");
     if client.shows() {
         let text = said(&outcome);
-        let warned = text.contains("warning: btf-guard: ") && text.contains("(running)");
+        let warned = text.contains("warning: btf-guard: ") && text.contains("the running kernel");
         assert_eq!(warned, warns, "{client:?}: {text}");
     }
     let outcome = machine.run(Act::Remove(&["foreign-kmp"]));

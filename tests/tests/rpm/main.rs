@@ -16,6 +16,7 @@ mod depmod_order;
 mod failures;
 mod host;
 mod images;
+mod initrds;
 mod memory;
 mod paths;
 mod plans;

@@ -12,10 +12,10 @@ use crate::real::{ENFORCING, assert_silent, fitting, foreign, rebuilt, run};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_ID: &str = "fedcba9876543210fedcba9876543210";
-const OLD: &str = "6.18.15-old";
+pub(crate) const OLD: &str = "6.18.15-old";
 const NEW: &str = "6.18.15-new";
 
-fn image(release: &str, base: &Btf) -> Vec<u8> {
+pub(crate) fn image(release: &str, base: &Btf) -> Vec<u8> {
     elf::vmlinux(release, &base.build())
 }
 
@@ -31,7 +31,7 @@ fn kernel(version: &str, release: &str) -> Package {
 }
 
 /// What kernel-install does when a kernel comes: a copy of its image, and an entry.
-fn add_copy(release: &str) -> String {
+pub(crate) fn add_copy(release: &str) -> String {
     let entry = entry(release, &format!("vmlinuz-{release}"), "root=UUID=aa-1");
     format!(
         "local from = io.open('/lib/modules/{release}/vmlinuz', 'rb')\n\
@@ -55,12 +55,12 @@ fn entry(name: &str, image: &str, options: &str) -> String {
 }
 
 /// A machine that kernel-install and dracut have set up as Fedora does.
-struct Machine {
-    root: Root,
+pub(crate) struct Machine {
+    pub(crate) root: Root,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let machine = Self {
             root: Root::new(&program()),
         };
@@ -71,30 +71,30 @@ impl Machine {
         machine
     }
 
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.root.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
-    fn entry(&self, name: &str, image: &str, options: &str) {
+    pub(crate) fn entry(&self, name: &str, image: &str, options: &str) {
         let text = entry(name, image, options);
         self.write(&format!("boot/loader/entries/{name}.conf"), text);
     }
 
-    fn has_rescue(&self, release: &str) {
+    pub(crate) fn has_rescue(&self, release: &str) {
         let copy = format!("vmlinuz-0-rescue-{ID}");
         self.write(&format!("boot/{copy}"), image(release, &Era::V6_18.base()));
         self.entry(&format!("{ID}-0-rescue"), &copy, "root=UUID=aa-1");
     }
 
-    fn install(&self, package: &Package) -> PathBuf {
+    pub(crate) fn install(&self, package: &Package) -> PathBuf {
         let package = self.root.build(package);
         assert_silent(&self.rpm(&["-i"], &[&package]));
         package
     }
 
-    fn rpm(&self, options: &[&str], packages: &[&PathBuf]) -> Outcome {
+    pub(crate) fn rpm(&self, options: &[&str], packages: &[&PathBuf]) -> Outcome {
         run(&self.root, options, packages)
     }
 }

@@ -97,8 +97,9 @@ fn conclude(
         }
     };
     report.errors.splice(0..0, errors);
-    output::report(&report, &Causes::all(), way, None)?;
-    Ok(match report.errors.iter().all(|error| error.harmless) {
+    let complete = report.errors.iter().all(|error| error.harmless);
+    output::report(&report, complete, &Causes::all(), way, None)?;
+    Ok(match complete {
         true => Outcome::Judged(report.decision),
         false => Outcome::Incomplete,
     })

@@ -4,9 +4,10 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod judge;
+pub(crate) mod machine;
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -229,4 +230,20 @@ pub(crate) fn ended(output: Output) -> (i32, String, String) {
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8(output.stderr).unwrap(),
     )
+}
+
+/// The program as a user runs it who is not root. A build tree may be closed to
+/// others, so that it is a copy of the program.
+pub(crate) fn without_root(args: &[&str]) -> (i32, String, String) {
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = place.path().join("btf-guard");
+    fs::copy(env!("CARGO_BIN_EXE_btf-guard"), &copy).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.arg(&copy);
+    if !rustix::process::geteuid().is_root() {
+        command = Command::new(copy);
+    }
+    ended(command.args(args).output().unwrap())
 }

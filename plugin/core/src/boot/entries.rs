@@ -34,10 +34,7 @@ pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loade
             text.ok_or_else(|| BootProblem::new(&shown, "a link that leads to a file"))
         });
         let entry = text.and_then(|text| {
-            Type1Entry::parse(&text).map_err(|fault| {
-                let path = shown.clone();
-                BootProblem { path, fault }
-            })
+            Type1Entry::parse(&text).map_err(|fault| BootProblem::with(&shown, fault))
         });
         let entry = match entry {
             Ok(entry) => entry,

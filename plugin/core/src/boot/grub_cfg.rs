@@ -64,8 +64,7 @@ pub(crate) fn read(
         let env = grub::parse_grubenv(&env.unwrap_or_default());
         let menu = Menu::parse(&script.unwrap_or_default(), env);
         for fault in menu.faults.iter().cloned() {
-            let path = path.clone();
-            collector.problems.push(BootProblem { path, fault });
+            collector.problems.push(BootProblem::with(&path, fault));
         }
         if menu.items.is_empty() {
             continue;

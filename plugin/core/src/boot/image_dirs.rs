@@ -18,7 +18,7 @@ pub(crate) fn module_dirs(collector: &mut Collector<'_>) {
     for base in ["/usr/lib/modules", "/lib/modules"] {
         // Mostly one of them is a link to the other.
         let real = collector.root.resolve(Path::new(base));
-        if !real.is_ok_and(|real| seen.insert(real)) {
+        if real.is_ok_and(|real| !seen.insert(real)) {
             continue;
         }
         let volume = Volume::part_of(collector.root, Path::new(base));

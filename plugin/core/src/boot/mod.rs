@@ -168,21 +168,33 @@ pub(crate) struct BootProblem {
     pub(crate) path: PathBuf,
     /// What should have been there, and in which line.
     pub(crate) fault: String,
+    /// There may be kernels or entries that were not seen for it.
+    pub(crate) hides: bool,
 }
 
 impl BootProblem {
     fn new(path: &Path, expected: impl Display) -> Self {
+        Self::with(path, format!("expected {expected}"))
+    }
+
+    fn with(path: &Path, fault: String) -> Self {
         Self {
             path: path.to_owned(),
-            fault: format!("expected {expected}"),
+            fault,
+            hides: false,
+        }
+    }
+
+    /// A file or directory that is there and cannot be read, or not all of it.
+    fn hiding(path: &Path, expected: impl Display) -> Self {
+        Self {
+            hides: true,
+            ..Self::new(path, expected)
         }
     }
 
     fn at(path: &Path, line: usize, expected: impl Display) -> Self {
-        Self {
-            path: path.to_owned(),
-            fault: fault_at(line, expected),
-        }
+        Self::with(path, fault_at(line, expected))
     }
 }
 

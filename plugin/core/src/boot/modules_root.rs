@@ -2,6 +2,7 @@
 //! Whose modules a kernel will use: those of the root that its command line
 //! mounts.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
@@ -67,7 +68,17 @@ impl ModulesRoot {
     /// The directory of the modules that a kernel of this release will use, if
     /// it exists and can be reached; `root` is the one that was searched.
     pub(crate) fn module_dir(&self, root: &Root, release: &str) -> Option<PathBuf> {
-        self.root(root)?.module_dir(release)
+        self.find_module_dir(root, release).ok().flatten()
+    }
+
+    /// The same, or what keeps it from being known.
+    pub(crate) fn find_module_dir(
+        &self,
+        root: &Root,
+        release: &str,
+    ) -> Result<Option<PathBuf>, (PathBuf, io::Error)> {
+        let home = self.root(root);
+        home.map_or(Ok(None), |home| home.find_module_dir(release))
     }
 
     /// The number of the snapshot; `None` for the root.

@@ -87,17 +87,18 @@ pub(crate) fn refresh_initrd_command(
     if has_tool(root, "update-initramfs") {
         return Some(format!("update-initramfs -u -k {version}"));
     }
-    // kernel-install names the file without the release, or makes it a part of
-    // a unified kernel image.
-    let name = initrd.file_name().unwrap_or_default().to_string_lossy();
-    let in_boot = name.contains(release) && !has(kernel, BootMethod::Uki);
-    if !in_boot && has_tool(root, "kernel-install") {
+    // kernel-install puts the file into a directory of its own, or makes it a part of a
+    // unified kernel image.
+    let inside = root
+        .inside(initrd)
+        .filter(|_| !has(kernel, BootMethod::Uki));
+    let in_boot = inside.filter(|path| path.parent() == Some(Path::new("/boot")));
+    if in_boot.is_none() && has_tool(root, "kernel-install") {
         let image = module_image(root, kernel, release);
         return Some(format!("kernel-install add {version} {image}"));
     }
     if has_tool(root, "dracut") {
-        let inside = root.inside(initrd).filter(|_| in_boot);
-        return Some(match inside.map(|path| path.display().to_string()) {
+        return Some(match in_boot.map(|path| path.display().to_string()) {
             Some(path) => format!("dracut --force {} {version}", quoted(&path)),
             None => format!("dracut --force --kver {version}"),
         });

@@ -18,10 +18,8 @@ pub(crate) struct UnreadableImage {
 impl UnreadableImage {
     pub(super) fn of(bootable: Bootable, error: &Error) -> Self {
         let named = bootable.via.iter().find_map(|via| via.fault.clone());
-        let fault = named.unwrap_or_else(|| BootProblem {
-            path: bootable.path.clone(),
-            fault: error.to_string(),
-        });
+        let unread = || BootProblem::with(&bootable.path, error.to_string());
+        let fault = named.unwrap_or_else(unread);
         Self {
             role: bootable.role_by_entries().unwrap_or_default(),
             bootable,

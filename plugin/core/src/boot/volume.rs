@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
-use btf_guard_sysroot::Root;
+use btf_guard_sysroot::{Root, is_missing};
 
 use super::BootProblem;
 use crate::module::Error;
@@ -124,8 +124,9 @@ impl Volume {
 
     /// Reads the file under `path`, links followed; `None` if there is none.
     pub(crate) fn read(&self, path: &str, cap: u64) -> Result<Option<String>, BootProblem> {
-        let problem = |what: String| BootProblem::new(&self.show(path), what);
-        let unreadable = |error: io::Error| problem(format!("a readable file: {error}"));
+        let unreadable = |error: io::Error| {
+            BootProblem::hiding(&self.show(path), format!("a readable file: {error}"))
+        };
         let file = match self.resolve(&self.base.join(relative(path))) {
             Err(error) if is_missing(&error) => return Ok(None),
             resolved => resolved.map_err(unreadable)?,
@@ -135,7 +136,10 @@ impl Volume {
         match file.read_all(cap, &mut bytes) {
             Ok(()) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Err(Error::Io(error)) => Err(unreadable(error)),
-            Err(Error::Malformed(_)) => Err(problem(format!("at most {cap} bytes"))),
+            Err(Error::Malformed(_)) => {
+                let what = format!("at most {cap} bytes");
+                Err(BootProblem::hiding(&self.show(path), what))
+            }
         }
     }
 
@@ -153,7 +157,7 @@ impl Volume {
             Err(error) => {
                 if !is_missing(&error) {
                     let what = format!("a readable directory: {error}");
-                    problems.push(BootProblem::new(&self.show(path), what));
+                    problems.push(BootProblem::hiding(&self.show(path), what));
                 }
                 return Vec::new();
             }
@@ -163,7 +167,7 @@ impl Volume {
         let mut names: Vec<String> = names.take(MAX_FILES + 1).collect();
         if names.len() > MAX_FILES {
             let what = format!("at most {MAX_FILES} files; the others are not read");
-            problems.push(BootProblem::new(&self.show(path), what));
+            problems.push(BootProblem::hiding(&self.show(path), what));
             names.truncate(MAX_FILES);
         }
         names.sort();
@@ -204,11 +208,6 @@ impl Volume {
         let found = names.filter(|known| known.eq_ignore_ascii_case(name)).min();
         found.cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    use io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 /// A path of a boot loader, which starts at the root of a file system whether
@@ -269,7 +268,7 @@ pub(crate) fn volumes(
             Ok(_) => {}
             Err(error) => {
                 let what = format!("a readable directory: {error}");
-                problems.push(BootProblem::new(&shown, what));
+                problems.push(BootProblem::hiding(&shown, what));
             }
         }
     }

@@ -11,7 +11,8 @@ use crate::evaluate::{Batches, Evaluator, Judged};
 use crate::initrd::{self, Contents, InitrdItem};
 use crate::kernel::Target;
 use crate::module;
-use crate::report::InitrdEntry;
+use crate::report::{self, InitrdEntry, ModuleEntry, VerdictEntry};
+use crate::verdict::Kind;
 
 /// Initrds that are read in one run. A root has a handful.
 const MOST: usize = 128;
@@ -39,17 +40,21 @@ struct Booted {
 pub(crate) struct Inside {
     pub(crate) judged: Judged,
     pub(crate) initrds: Vec<InitrdEntry>,
+    /// The kernels whose initrd is to be made anew, one entry each.
+    pub(crate) stale: Vec<ModuleEntry>,
     pub(crate) note: Option<String>,
 }
 
 impl Initrds {
-    /// Adds kernels that the root can boot to the evaluator, and notes their initrds.
+    /// Adds kernels that the root can boot to the evaluator, notes their initrds, and
+    /// returns the kernels' ids.
     pub(crate) fn add_installed(
         &mut self,
         kernels: Vec<InstalledKernel>,
         root: &Root,
         evaluator: &mut Evaluator,
-    ) {
+    ) -> Vec<usize> {
+        let mut ids = Vec::new();
         let known = kernels.iter().filter(|kernel| kernel.initrds_are_known());
         let known = known.filter_map(|kernel| kernel.kernel.release.clone());
         let known: BTreeSet<String> = known.collect();
@@ -73,10 +78,12 @@ impl Initrds {
             let initrds: Vec<(Initrd, Option<String>)> = initrds.collect();
             let id = evaluator.add_installed(installed);
             self.seen.insert(id);
+            ids.push(id);
             for (initrd, mend) in initrds {
                 self.add(initrd, id, mend);
             }
         }
+        ids
     }
 
     fn add(&mut self, initrd: Initrd, kernel: usize, mend: Option<String>) {
@@ -91,9 +98,15 @@ impl Initrds {
         }
     }
 
-    /// Holds the modules in each initrd against the kernels that are booted with it.
-    pub(crate) fn judge(mut self, evaluator: &Evaluator) -> Inside {
+    /// Holds the modules in each initrd against the kernels that are booted with it; `disk`
+    /// is what came of the modules on the disk.
+    pub(crate) fn judge<'m>(
+        mut self,
+        evaluator: &Evaluator,
+        disk: impl IntoIterator<Item = &'m ModuleEntry>,
+    ) -> Inside {
         let mut inside = Inside::default();
+        let refused = refused(disk);
         for kernel in evaluator.entries() {
             if kernel.target == Target::NextBoot && !self.seen.contains(&kernel.id) {
                 let source = &kernel.source;
@@ -108,7 +121,13 @@ impl Initrds {
                 self.unseen.push(why);
                 continue;
             }
-            if let Err(error) = booted.judge(&path, evaluator, &mut inside) {
+            let mut judging = InitrdJudging {
+                shown: &path,
+                evaluator,
+                refused: &refused,
+                inside: &mut inside,
+            };
+            if let Err(error) = judging.judge(&booted) {
                 self.unseen.push(format!("{path}: {error}"));
             }
             inside.initrds.push(InitrdEntry {
@@ -122,24 +141,53 @@ impl Initrds {
     }
 }
 
-impl Booted {
-    fn judge(
-        &self,
-        shown: &str,
-        evaluator: &Evaluator,
-        inside: &mut Inside,
-    ) -> Result<(), initrd::Error> {
+/// Names of modules on the disk that fit a kernel no better, by the kernel's id.
+type RefusedModules<'m> = BTreeSet<(usize, &'m str)>;
+
+fn refused<'m>(disk: impl IntoIterator<Item = &'m ModuleEntry>) -> RefusedModules<'m> {
+    let modules = disk.into_iter().filter(|module| module.initrd.is_none());
+    let verdicts = modules.flat_map(|module| module.verdicts.iter().map(move |v| (module, v)));
+    let refused = verdicts.filter(|(_, verdict)| is_of_another_build(verdict));
+    refused
+        .map(|(module, verdict)| (verdict.kernel, module.name.as_str()))
+        .collect()
+}
+
+fn is_of_another_build(verdict: &VerdictEntry) -> bool {
+    matches!(
+        verdict.verdict,
+        Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong
+    )
+}
+
+struct InitrdJudging<'a> {
+    shown: &'a str,
+    evaluator: &'a Evaluator,
+    refused: &'a RefusedModules<'a>,
+    inside: &'a mut Inside,
+}
+
+impl InitrdJudging<'_> {
+    fn judge(&mut self, booted: &Booted) -> Result<(), initrd::Error> {
         let mut releases: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for id in &self.kernels {
-            let entry = evaluator.entries().get(*id);
+        for id in &booted.kernels {
+            let entry = self.evaluator.entries().get(*id);
             if let Some(release) = entry.and_then(|entry| entry.release.as_deref()) {
                 releases.entry(release).or_default().push(*id);
             }
         }
+        let present: BTreeMap<usize, usize> = booted
+            .kernels
+            .iter()
+            .map(|id| (*id, self.present_build(*id)))
+            .collect();
+        let judges: BTreeSet<usize> = present.iter().flat_map(|(id, own)| [*id, *own]).collect();
+        let judges = Vec::from_iter(judges);
         // By their place in `judged`: which names they have is known only in the end.
         let mut files: Contents<usize> = Contents::default();
+        let (shown, evaluator) = (self.shown, self.evaluator);
         let mut batches = Batches::new(|path: &String, content| {
-            evaluator.result(module::parse(content, path), path.clone(), &self.kernels)
+            evaluator.result(module::parse(content, path), path.clone(), &judges)
         });
         let mut each = |item| match item {
             InitrdItem::Link { path, target } => files.link(path, &target),
@@ -149,22 +197,56 @@ impl Booted {
                 files.file(path, index);
             }
         };
-        let result = initrd::open(&self.initrd.file, self.initrd.part.as_ref(), &mut each);
+        let result = initrd::open(&booted.initrd.file, booted.initrd.part.as_ref(), &mut each);
         let judged = batches.finish();
+        let mut stale = BTreeSet::new();
         for (release, ids) in releases {
             for (path, index) in files.of_release(release) {
-                inside
-                    .judged
-                    .take(judged.get(*index).cloned().map(|result| {
-                        let mut module = result?;
-                        module.path = inside_of(shown, path);
-                        module.initrd = Some(shown.to_owned());
-                        module.verdicts.retain(|v| ids.contains(&v.kernel));
-                        Ok(module)
-                    }));
+                let Some(result) = judged.get(*index) else {
+                    continue;
+                };
+                let result = result.clone().map(|mut module| {
+                    let is_stale = |id: &&usize| {
+                        let own = present.get(*id);
+                        own.is_some_and(|own| self.is_left_over(&module, *own))
+                    };
+                    stale.extend(ids.iter().filter(is_stale).copied());
+                    module.path = inside_of(shown, path);
+                    module.initrd = Some(shown.to_owned());
+                    module.verdicts.retain(|v| ids.contains(&v.kernel));
+                    module
+                });
+                self.inside.judged.take([result]);
             }
         }
+        let stale = stale
+            .into_iter()
+            .filter_map(|id| evaluator.entries().get(id));
+        self.inside.stale.extend(stale.map(|kernel| ModuleEntry {
+            initrd: Some(shown.to_owned()),
+            ..report::kernel_finding(Kind::InitrdStale, shown.to_owned(), kernel)
+        }));
         result
+    }
+
+    /// The kernel that an initrd is to fit: the build that a stale copy is made anew of.
+    fn present_build(&self, id: usize) -> usize {
+        let entries = self.evaluator.entries();
+        let stale = entries.get(id).and_then(|entry| entry.stale.as_ref());
+        let newer = stale.and_then(|stale| {
+            let path = &stale.newer_image;
+            let mut all = entries.iter();
+            all.find(|e| e.source == *path || e.same_kernel_paths.contains(path))
+        });
+        newer.map_or(id, |newer| newer.id)
+    }
+
+    /// The kernel does not take it, and it is not known that the one on the disk, which an
+    /// initrd is made of, fits no better.
+    fn is_left_over(&self, module: &ModuleEntry, kernel: usize) -> bool {
+        let of_kernel = |verdict: &&VerdictEntry| verdict.kernel == kernel;
+        let mut verdicts = module.verdicts.iter().filter(of_kernel);
+        verdicts.any(is_of_another_build) && !self.refused.contains(&(kernel, &module.name))
     }
 }
 

@@ -69,16 +69,18 @@ impl<'a> Targets<'a> {
         Ok(())
     }
 
-    /// The running kernel, or, where it has no modules here, every kernel of the root.
+    /// The running kernel, or, where it has no modules here, every kernel of the root, if
+    /// that has any.
     fn add_default(&mut self, has_paths: bool, evaluator: &mut Evaluator) -> anyhow::Result<()> {
+        self.look_for_proc();
         if self.root.is_system() {
             let running = Kernel::running();
             let has_modules = running.as_ref().is_ok_and(|kernel| {
                 let release = kernel.release.as_deref();
                 release.is_some_and(|release| self.root.module_dir(release).is_some())
             });
-            let releases = self.root.releases();
-            if has_modules || releases.is_empty() && has_paths {
+            let is_asked = has_paths || host::running_release(self.root, false).is_some();
+            if has_modules || is_asked && self.root.releases().is_empty() {
                 let running = running.context("cannot read the running kernel")?;
                 self.put(running, "running".to_owned(), None, evaluator);
                 return Ok(());
@@ -90,6 +92,7 @@ impl<'a> Targets<'a> {
     /// The running kernel, where the root is this machine's, and every kernel that
     /// the root can boot. A kernel that has everything built in is no target.
     fn add_everything(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
+        self.look_for_proc();
         let loads_modules = |release: &String| {
             self.root.module_dir(release).is_some() || Path::new("/proc/modules").exists()
         };
@@ -105,11 +108,12 @@ impl<'a> Targets<'a> {
 
     fn add_installed(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
         let inventory = self.place().inventory();
-        for BootProblem { path, fault } in &inventory.problems {
+        for BootProblem { path, fault, hides } in &inventory.problems {
             self.failed(path.display().to_string(), fault);
+            self.unasked += usize::from(!hides);
         }
-        self.unasked += inventory.problems.len();
-        if inventory.kernels.is_empty() && inventory.troubles().next().is_none() {
+        let has_some = !inventory.kernels.is_empty() || inventory.troubles().next().is_some();
+        if !has_some && evaluator.entries().is_empty() {
             let root = self.root.path().display();
             bail!("no kernel was found under {root}: name one with --kernel");
         }
@@ -119,6 +123,15 @@ impl<'a> Targets<'a> {
         let targets = inventory.targets().cloned().collect();
         self.initrds.add_installed(targets, self.root, evaluator);
         Ok(())
+    }
+
+    /// Without it, nobody can tell whether this is the machine's own root.
+    fn look_for_proc(&mut self) {
+        if self.root.is_system() && !host::has_proc() {
+            let why =
+                "it is not mounted: what runs here, and what this machine needs, is not known";
+            self.failed("/proc".to_owned(), &why);
+        }
     }
 
     fn place(&self) -> InventorySearch<'_> {

@@ -4,12 +4,11 @@
 
 pub mod initrds;
 pub mod kernels;
+mod whole_release;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -20,7 +19,7 @@ use btf_guard_sysroot::{Root, host};
 
 use crate::boot::{ModulesRoot, TargetRole};
 use crate::depmod::ReleaseModules;
-use crate::evaluate::candidates::note_where_links_load;
+use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job, Judged, Observer};
 use crate::host_modules::HostNeeds;
@@ -34,6 +33,7 @@ use crate::rpm::rpmdb::{PROGRAM, Rpm};
 use crate::verdict::{Causes, Kind};
 use initrds::Inside;
 use kernels::{Targets, is_package};
+use whole_release::WholeRelease;
 
 /// What came of a check.
 pub struct Checked {
@@ -99,13 +99,15 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
             errors: targets.errors,
         },
         shadowed: Vec::new(),
+        notes: Vec::new(),
     };
     let mut inside = Inside::default();
     if options.paths.is_empty() {
         run.own_modules();
-        inside = targets.initrds.judge(&evaluator);
+        inside = targets.initrds.judge(&evaluator, &run.judged.modules);
         unasked += inside.judged.errors.len();
         run.judged.modules.append(&mut inside.judged.modules);
+        run.judged.modules.append(&mut inside.stale);
         run.judged.errors.append(&mut inside.judged.errors);
     } else if !evaluator.entries().is_empty() {
         for path in &options.paths {
@@ -118,6 +120,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
             errors,
         },
         shadowed,
+        notes,
         ..
     } = run;
     let has_kernel = !evaluator.entries().is_empty();
@@ -133,9 +136,10 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     let rating = governed.rating(BTreeMap::new());
     rating.rate(&mut modules, evaluator.entries());
     let causes = evaluator.causes().clone();
-    let mut report = report::assemble(evaluator.into_entries(), modules, errors, options.mode);
-    report.initrds = inside.initrds;
+    let report = report::assemble(evaluator.into_entries(), modules, errors, options.mode);
+    let mut report = report.with_initrds(inside.initrds);
     report.shadowed = shadowed;
+    report.notes.extend(notes);
     report.notes.extend(inside.note);
     report.notes.extend(governed.complaints);
     // A boot entry that is broken is said; it was not asked for.
@@ -196,6 +200,7 @@ struct CheckRun<'a> {
     root: &'a Root,
     judged: Judged,
     shadowed: Vec<ShadowedEntry>,
+    notes: Vec<String>,
 }
 
 impl CheckRun<'_> {
@@ -218,18 +223,31 @@ impl CheckRun<'_> {
                 other.release.as_deref() == Some(release) && self.evaluator.home(other.id) == home
             };
             let ids: Vec<usize> = entries.iter().filter(same).map(|entry| entry.id).collect();
-            let dir = home.module_dir(self.root, release);
+            let dir = match home.find_module_dir(self.root, release) {
+                Ok(dir) => dir,
+                Err((path, error)) => {
+                    self.judged.failed(path.display(), &error);
+                    continue;
+                }
+            };
             let inside = match home {
                 ModulesRoot::Snapshot { root, .. } => root,
                 _ => self.root,
             };
             let found = dir.map(|dir| ReleaseModules::below(inside, release, dir));
             if let Some(found) = found {
-                let has_some = !found.is_empty();
+                let has_some = !found.is_empty() || !found.unreadable.is_empty();
                 self.release(inside, release, found, &ids);
                 if has_some {
                     continue;
                 }
+            }
+            if self.has_no_kernels() {
+                self.notes.push(format!(
+                    "kernel {release} is started from outside of this root, which has no kernel \
+                     and no modules"
+                ));
+                continue;
             }
             let base = Path::new("/lib/modules").join(release);
             let gone = self.root.outside(&base).display().to_string();
@@ -246,11 +264,27 @@ impl CheckRun<'_> {
         }
     }
 
+    /// Whatever runs here comes from elsewhere, as in WSL, a container or a small virtual
+    /// machine, and has all it needs built in.
+    fn has_no_kernels(&self) -> bool {
+        self.root.releases().is_empty() && self.root.module_releases().is_empty()
+    }
+
     /// Judges the modules of a release that are loaded.
     fn release(&mut self, root: &Root, release: &str, found: ReleaseModules, ids: &[usize]) {
-        let judged = &mut self.judged;
-        let mut shadowed = judged.release(self.evaluator, (root, release), &found, ids);
-        self.shadowed.append(&mut shadowed);
+        let loaded = found.loaded();
+        let evaluation = ReleaseEvaluation {
+            evaluator: self.evaluator,
+            root,
+            release,
+            found: &found,
+            owners: &BTreeMap::new(),
+        };
+        let errors = &mut self.judged.errors;
+        let judged = evaluation.judge(&loaded, |_| ids.to_vec(), errors);
+        let judged = judged.into_iter().map(|(_, module)| module);
+        self.judged.modules.extend(judged);
+        self.shadowed.append(&mut evaluation.shadowed(&loaded));
         self.unreadable(found.unreadable);
     }
 
@@ -318,83 +352,6 @@ impl CheckRun<'_> {
     fn unreadable(&mut self, unreadable: Vec<(PathBuf, String)>) {
         for (path, error) in unreadable {
             self.judged.failed(path.display(), &error);
-        }
-    }
-}
-
-/// A module directory that lies in a directory as a whole.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct WholeRelease {
-    /// Its path below that directory.
-    dir: PathBuf,
-    /// The root that it is in.
-    root: PathBuf,
-    release: String,
-}
-
-impl WholeRelease {
-    /// The one that the file `below` a directory is in. The directory's path has no links.
-    fn of(directory: &Path, below: &Path) -> Option<Self> {
-        let path = directory.join(below);
-        let parts: Vec<&OsStr> = path.iter().collect();
-        let depth = directory.iter().count();
-        let (at, release) = parts.windows(3).enumerate().find_map(|(at, parts)| {
-            let [lib, modules, release] = parts else {
-                return None;
-            };
-            let release = release.to_str().filter(|release| is_release(release))?;
-            let is_whole = at + 3 >= depth && *lib == "lib" && *modules == "modules";
-            is_whole.then(|| (at, release.to_owned()))
-        })?;
-        let part = |range: Range<usize>| parts.get(range).map(PathBuf::from_iter);
-        let mut root = part(0..at)?;
-        if root.ends_with("usr") {
-            root.pop();
-        }
-        // The last is the file.
-        (at + 3 < parts.len()).then_some(Self {
-            dir: part(depth..at + 3)?,
-            root,
-            release,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn a_module_directory_counts_where_all_of_it_is_there() {
-        for (directory, below, found) in [
-            (
-                "/",
-                "usr/lib/modules/6.1/a.ko",
-                Some(("/", "usr/lib/modules/6.1")),
-            ),
-            (
-                "/srv/image",
-                "lib/modules/6.1/x/a.ko",
-                Some(("/srv/image", "lib/modules/6.1")),
-            ),
-            ("/srv/usr/lib/modules", "6.1/a.ko", Some(("/srv", "6.1"))),
-            ("/lib/modules/6.1", "kernel/a.ko", Some(("/", ""))),
-            ("/lib/modules/6.1/kernel", "a.ko", None),
-            (
-                "/lib/modules/6.1/build",
-                "lib/modules/6.2/a.ko",
-                Some(("/lib/modules/6.1/build", "lib/modules/6.2")),
-            ),
-            ("/lib/modules", "a.ko", None),
-            ("/home", "lib/modules.d/6.1/a.ko", None),
-        ] {
-            let release = WholeRelease::of(Path::new(directory), Path::new(below));
-            let paths = release
-                .as_ref()
-                .map(|r| (r.root.to_str().unwrap(), r.dir.to_str().unwrap()));
-            assert_eq!(paths, found, "{directory} {below}");
         }
     }
 }

@@ -8,5 +8,7 @@ mod modules_dep;
 mod release_modules;
 mod search_order;
 
-pub(crate) use release_modules::{NamedFile, ReleaseModules, added_directories, by_name};
+pub(crate) use release_modules::{
+    LoadedFiles, NamedFile, ReleaseModules, added_directories, by_name,
+};
 pub(crate) use search_order::SearchOrder;

@@ -16,6 +16,9 @@ use crate::module::name_of_file;
 /// in a directory of an `external` line, inside the root.
 pub(crate) type NamedFile<'f> = (&'f Path, &'f ModuleFile);
 
+/// By name, the files that are loaded: one, or several of which it cannot be told which.
+pub(crate) type LoadedFiles<'f> = BTreeMap<String, Vec<NamedFile<'f>>>;
+
 /// The module files of one release.
 /// Directories outside of the release's own that are searched.
 const MAX_EXTERNAL: usize = 16;
@@ -123,7 +126,7 @@ impl ReleaseModules {
     /// Of the files of each name, those that `modprobe` would load: one, or several of
     /// which it cannot be told which. What `modules.dep` says is what it does, as long
     /// as nothing has changed since.
-    pub(crate) fn loaded(&self) -> BTreeMap<String, Vec<NamedFile<'_>>> {
+    pub(crate) fn loaded(&self) -> LoadedFiles<'_> {
         let mut by_name = by_name(self.all().filter(|(path, _)| !self.order.excludes(path)));
         let mut dep = None;
         for files in by_name.values_mut().filter(|files| files.len() > 1) {
@@ -147,10 +150,7 @@ impl ReleaseModules {
     }
 
     /// The files that are not loaded, given those that are.
-    pub(crate) fn shadowed(
-        &self,
-        loaded: &BTreeMap<String, Vec<NamedFile<'_>>>,
-    ) -> Vec<ShadowedFile> {
+    pub(crate) fn shadowed(&self, loaded: &LoadedFiles<'_>) -> Vec<ShadowedFile> {
         let mut shadowed = Vec::new();
         for (path, file) in self.all() {
             let files = loaded.get(&name_of_file(path)).map(Vec::as_slice);

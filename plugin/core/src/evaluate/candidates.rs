@@ -9,64 +9,87 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::Role;
 use btf_guard_sysroot::module_tree::ModuleFile;
 
-use super::{Evaluator, Job, Judged};
-use crate::depmod::ReleaseModules;
+use super::{Evaluator, Job};
+use crate::depmod::{LoadedFiles, ReleaseModules};
 use crate::policy::Severity;
-use crate::report::{KernelEntry, LinkEntry, ModuleEntry, ShadowedEntry};
+use crate::report::{ErrorEntry, KernelEntry, LinkEntry, ModuleEntry, ShadowedEntry};
 
-impl Judged {
-    /// Adds what these kernels do with the modules of a release: with those that are
-    /// loaded. The others are returned.
-    pub(crate) fn release(
-        &mut self,
-        evaluator: &Evaluator,
-        (root, release): (&Root, &str),
-        found: &ReleaseModules,
-        kernels: &[usize],
-    ) -> Vec<ShadowedEntry> {
-        let loaded = found.loaded();
-        let mut files: Vec<(&str, usize, &ModuleFile)> = Vec::new();
-        for (name, candidates) in &loaded {
+/// The modules of a release on the disk, and who judges them.
+pub(crate) struct ReleaseEvaluation<'a> {
+    pub(crate) evaluator: &'a Evaluator,
+    pub(crate) root: &'a Root,
+    pub(crate) release: &'a str,
+    pub(crate) found: &'a ReleaseModules,
+    /// The packages that files are of, as far as that is known.
+    pub(crate) owners: &'a BTreeMap<PathBuf, String>,
+}
+
+impl ReleaseEvaluation<'_> {
+    /// What kernels do with the modules that are loaded, each with its path below the
+    /// module directory: with those for which `kernels` has any. What cannot be read is
+    /// added to the errors.
+    pub(crate) fn judge(
+        &self,
+        loaded: &LoadedFiles<'_>,
+        kernels: impl Fn(&ModuleFile) -> Vec<usize>,
+        errors: &mut Vec<ErrorEntry>,
+    ) -> Vec<(PathBuf, ModuleEntry)> {
+        let mut files = Vec::new();
+        for (name, candidates) in loaded {
             let count = candidates.len();
-            files.extend(
-                candidates
-                    .iter()
-                    .map(|(_, file)| (name.as_str(), count, *file)),
-            );
-        }
-        files.sort_unstable_by(|(.., a), (.., b)| {
-            let [a, b] = [a, b].map(|file| file.path.as_os_str().as_bytes());
-            a.cmp(b)
-        });
-        let job = |(.., file): &(&str, usize, &ModuleFile)| Job {
-            found: (*file).clone(),
-            kernels: kernels.to_vec(),
-        };
-        let jobs: Vec<Job> = files.iter().map(job).collect();
-        let mut several: BTreeMap<&str, (usize, Vec<ModuleEntry>)> = BTreeMap::new();
-        for ((name, count, file), result) in files.iter().zip(evaluator.files(&jobs)) {
-            match result {
-                Ok(mut module) => {
-                    set_link(&mut module, link(root, release, file));
-                    if module.link.is_some() {
-                        module.cap(Severity::Warn);
-                    }
-                    match count {
-                        1 => self.modules.push(module),
-                        _ => {
-                            let (_, modules) = several.entry(name).or_insert((*count, Vec::new()));
-                            modules.push(module);
-                        }
-                    }
+            for (below, file) in candidates {
+                let kernels = kernels(file);
+                if !kernels.is_empty() {
+                    let found = (*file).clone();
+                    files.push((name.as_str(), count, *below, Job { found, kernels }));
                 }
-                Err(error) => self.errors.push(error),
             }
         }
-        for (count, mut modules) in several.into_values() {
-            cap_guesses(&mut modules.iter_mut().collect::<Vec<_>>(), count);
-            self.modules.append(&mut modules);
+        files.sort_unstable_by(|(.., a), (.., b)| {
+            let [a, b] = [a, b].map(|job| job.found.path.as_os_str().as_bytes());
+            a.cmp(b)
+        });
+        let places = files
+            .iter()
+            .map(|(name, count, below, _)| (*name, *count, *below));
+        let places: Vec<_> = places.collect();
+        let jobs: Vec<Job> = files.into_iter().map(|(.., job)| job).collect();
+        let mut modules = Vec::new();
+        let mut several: BTreeMap<&str, (usize, Vec<(PathBuf, ModuleEntry)>)> = BTreeMap::new();
+        let results = self.evaluator.files(&jobs).into_iter().zip(&jobs);
+        for ((name, count, below), (result, job)) in places.into_iter().zip(results) {
+            let mut module = match result {
+                Ok(module) => module,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            set_link(&mut module, link(self.root, self.release, &job.found));
+            if module.link.is_some() {
+                module.cap(Severity::Warn);
+            }
+            module.owner = self.owners.get(&job.found.file).cloned();
+            let module = (below.to_owned(), module);
+            match count {
+                1 => modules.push(module),
+                _ => {
+                    let (_, modules) = several.entry(name).or_insert((count, Vec::new()));
+                    modules.push(module);
+                }
+            }
         }
-        let shadowed = found.shadowed(&loaded).into_iter();
+        for (count, mut files) in several.into_values() {
+            let entries = files.iter_mut().map(|(_, module)| module);
+            cap_guesses(&mut entries.collect::<Vec<_>>(), count);
+            modules.append(&mut files);
+        }
+        modules
+    }
+
+    /// The files that are not loaded, given those that are.
+    pub(crate) fn shadowed(&self, loaded: &LoadedFiles<'_>) -> Vec<ShadowedEntry> {
+        let shadowed = self.found.shadowed(loaded).into_iter();
         let shadowed = shadowed.map(|file| ShadowedEntry {
             path: file.path.display().to_string(),
             by: file.by.map(|by| by.display().to_string()),

@@ -23,7 +23,9 @@ impl Evaluator {
         modules: impl IntoIterator<Item = &'m ModuleEntry>,
     ) -> Vec<ModuleEntry> {
         let verdicts = modules.into_iter().flat_map(|module| &module.verdicts);
-        let misfits = verdicts.filter(|verdict| verdict.severity >= Severity::Warn);
+        let misfits = verdicts.filter(|verdict| {
+            verdict.severity >= Severity::Warn && verdict.verdict != Kind::InitrdStale
+        });
         let told: BTreeSet<usize> = misfits.map(|verdict| verdict.kernel).collect();
         for mut entry in self.unreadable.drain(..) {
             entry.id = self.entries.len();

@@ -86,6 +86,12 @@ pub(crate) fn rules(report: &Report) -> Vec<(String, RuleText)> {
             "Make the copy anew.",
         ),
         (
+            Kind::InitrdStale,
+            Severity::Warn,
+            "An initrd holds modules of another build than the kernel.",
+            "Make the initrd anew.",
+        ),
+        (
             Kind::Unknown,
             Severity::Info,
             "What the kernel does with the module's BTF cannot be known.",

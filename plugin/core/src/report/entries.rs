@@ -209,6 +209,7 @@ fn of(summary: &mut Summary, kind: Kind) -> &mut usize {
         Kind::NoModules => &mut summary.no_modules,
         Kind::Unbootable => &mut summary.unbootable,
         Kind::StaleCopy => &mut summary.stale_copy,
+        Kind::InitrdStale => &mut summary.initrd_stale,
         Kind::Unknown => &mut summary.unknown,
     }
 }

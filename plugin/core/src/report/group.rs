@@ -2,7 +2,7 @@
 //! What belongs together in a report: the same thing happening to many modules.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ModuleEntry, Report, VerdictEntry};
 use crate::policy::Severity;
@@ -121,6 +121,15 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
             groups,
         });
     }
+    // Where its modules are told of, what is to be done about it is told with them.
+    let told: BTreeSet<_> = findings
+        .iter()
+        .filter(|finding| finding.kind != Kind::InitrdStale)
+        .map(|finding| (finding.kernel, finding.initrd))
+        .collect();
+    findings.retain(|finding: &FindingGroup<'_>| {
+        finding.kind != Kind::InitrdStale || !told.contains(&(finding.kernel, finding.initrd))
+    });
     // Within a severity: what was so before stays behind what was not.
     findings.sort_by_key(|finding| {
         let is_unused = finding.used_by_host().next().is_none();

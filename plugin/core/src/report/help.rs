@@ -37,6 +37,7 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
             }
         }
         (Kind::StaleCopy, ..) => stale(entry),
+        (Kind::InitrdStale, ..) => anew(finding, report),
         (Kind::Refused, Some(Cause::NoModuleSupport), _) => {
             "boot a kernel that is built with CONFIG_MODULES=y".into()
         }

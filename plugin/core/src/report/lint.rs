@@ -162,9 +162,12 @@ fn problem(
             let details = format!("{name} relocates a distilled base");
             Some((LintRule::NoDistilledBase, details))
         }
-        Kind::Loads | Kind::LoadsNoBtf | Kind::NoModules | Kind::Unbootable | Kind::StaleCopy => {
-            None
-        }
+        Kind::Loads
+        | Kind::LoadsNoBtf
+        | Kind::NoModules
+        | Kind::Unbootable
+        | Kind::StaleCopy
+        | Kind::InitrdStale => None,
     }
 }
 

@@ -47,8 +47,9 @@ pub(crate) struct ShadowedEntry {
     pub(crate) by: Option<String>,
 }
 
+/// An initrd that kernels are booted with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct InitrdEntry {
+pub struct InitrdEntry {
     pub(crate) path: String,
     /// The kernels that are booted with it.
     pub(crate) kernels: Vec<usize>,
@@ -164,7 +165,7 @@ pub struct ModuleEntry {
     /// initrd, the initrd's, `!`, and the path in there.
     pub(crate) path: String,
     /// The module's own name; empty where the kernel itself is meant, its module
-    /// directory or its image.
+    /// directory, its image or an initrd.
     pub(crate) name: String,
     /// The package it is in, if it is not on the disk.
     pub(crate) package: Option<String>,
@@ -252,6 +253,7 @@ pub(crate) struct Summary {
     pub(crate) no_modules: usize,
     pub(crate) unbootable: usize,
     pub(crate) stale_copy: usize,
+    pub(crate) initrd_stale: usize,
     pub(crate) unknown: usize,
 }
 
@@ -302,6 +304,11 @@ impl Report {
         verdicts.filter_map(|(m, verdict)| Some((m, verdict, self.kernels.get(verdict.kernel)?)))
     }
 
+    /// Names the initrds that were looked into.
+    pub fn with_initrds(self, initrds: Vec<InitrdEntry>) -> Self {
+        Self { initrds, ..self }
+    }
+
     /// Leaves out the modules of which there is nothing to say; they stay counted.
     pub fn retain_findings(&mut self) {
         self.modules
@@ -328,7 +335,7 @@ impl ModuleEntry {
         }
     }
 
-    /// It is a kernel's module directory or image, not a module.
+    /// It is a kernel's module directory, image or initrd, not a module.
     pub(crate) fn is_about_kernel(&self) -> bool {
         self.name.is_empty()
     }

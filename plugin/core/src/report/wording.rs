@@ -62,6 +62,7 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
             return format!("{kernel} cannot boot: {place}: {why}");
         }
         Kind::StaleCopy => return format!("{kernel} is a stale copy"),
+        Kind::InitrdStale => return format!("{kernel} has a stale initrd: {place}"),
         _ => {}
     }
     let in_initrd = |module: &&ModuleEntry| match finding.initrd {
@@ -172,7 +173,8 @@ pub(crate) fn origins(finding: &FindingGroup<'_>, report: &Report, most: usize) 
     let Some(kernel) = report.kernels.get(finding.kernel) else {
         return Vec::new();
     };
-    if finding.misfit.is_some() || is_of_kernel_btf(finding) {
+    let is_of_btf = matches!(finding.cause, None | Some(Cause::Btf | Cause::KernelBug));
+    if !is_of_btf || finding.misfit.is_some() || is_of_kernel_btf(finding) {
         return Vec::new();
     }
     let cases = finding.cases();

@@ -47,6 +47,9 @@ pub struct Findings {
     /// When all kernels and modules were judged last, in seconds since 1970. `None`
     /// if never: then there may be more than is listed.
     pub checked: Option<u64>,
+    /// The last look at all of them could not see everything.
+    #[serde(default)]
+    pub incomplete: bool,
     /// What was found, sorted by what it is about.
     pub findings: Vec<Finding>,
 }
@@ -56,6 +59,7 @@ impl Default for Findings {
         Self {
             schema: SCHEMA,
             checked: None,
+            incomplete: false,
             findings: Vec::new(),
         }
     }
@@ -119,6 +123,11 @@ pub(crate) struct JudgedFiles {
 }
 
 impl Findings {
+    /// Everything was looked at, and nothing has kept anything from being seen since.
+    pub fn is_complete(&self) -> bool {
+        self.checked.is_some() && !self.incomplete
+    }
+
     /// What they come to.
     pub fn decision(&self) -> Decision {
         let severities = self.findings.iter().map(|finding| finding.severity);

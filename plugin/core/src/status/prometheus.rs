@@ -20,16 +20,18 @@ pub struct MetricCounts {
     counts: BTreeMap<Labels, u64>,
     /// Seconds since 1970; `None` if never.
     checked: Option<u64>,
+    /// The last look saw everything.
+    is_complete: bool,
 }
 
 impl MetricCounts {
-    /// Of a report that was made at this time.
-    pub fn of_report(report: &Report, checked: u64) -> Self {
+    /// Of a report that was made at this time, of all that was asked for or of a part.
+    pub fn of_report(report: &Report, is_complete: bool, checked: u64) -> Self {
         let all = report.verdicts().map(|(_, verdict, kernel)| {
             let release = kernel.release.as_deref();
             (release, kernel.target, verdict.verdict, verdict.severity)
         });
-        Self::of(all, Some(checked))
+        Self::of(all, Some(checked), is_complete)
     }
 
     /// Of what stands.
@@ -39,19 +41,24 @@ impl MetricCounts {
             let target = finding.kernel.target;
             (release, target, finding.verdict, finding.severity)
         });
-        Self::of(all, findings.checked)
+        Self::of(all, findings.checked, findings.is_complete())
     }
 
     fn of<'r>(
         all: impl Iterator<Item = (Option<&'r str>, Target, Kind, Severity)>,
         checked: Option<u64>,
+        is_complete: bool,
     ) -> Self {
         let mut counts = BTreeMap::new();
         for (release, target, kind, severity) in all.filter(|all| all.3 >= Severity::Warn) {
             let release = release.unwrap_or_default().to_owned();
             *counts.entry((release, target, kind, severity)).or_default() += 1;
         }
-        Self { counts, checked }
+        Self {
+            counts,
+            checked,
+            is_complete,
+        }
     }
 }
 
@@ -69,6 +76,12 @@ pub fn prometheus_text(counts: &MetricCounts) -> String {
             "{name}{{release=\"{release}\",target=\"{target}\",verdict=\"{verdict}\",severity=\"{severity}\"}} {count}\n"
         );
     }
+    let name = "btf_guard_last_check_success";
+    let value = u8::from(counts.is_complete);
+    text += &format!(
+        "# HELP {name} Whether the last look saw all modules and all kernels.\n\
+         # TYPE {name} gauge\n{name} {value}\n"
+    );
     if let Some(checked) = counts.checked {
         let name = "btf_guard_last_check_timestamp_seconds";
         text += &format!(

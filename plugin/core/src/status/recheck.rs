@@ -10,12 +10,12 @@ use btf_guard_sysroot::file_id::FileId;
 use btf_guard_sysroot::module_tree;
 
 use super::{Finding, FindingOrigin, Findings, JudgedFiles};
-use crate::check::{self, CheckOptions};
+use crate::check::{self, CheckOptions, Checked};
 use crate::depmod::ReleaseModules;
 use crate::kernel::Target;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
-use crate::report::{ErrorEntry, Report};
+use crate::report::{ErrorEntry, Report, failed};
 use crate::verdict::Kind;
 
 /// The client of what is found without a transaction.
@@ -52,17 +52,15 @@ pub struct Rechecked {
 }
 
 /// What is kept, as long as no module and kernel of it has changed; else, or if `rescan`
-/// asks for it, or if it never was, everything is judged.
-pub fn recheck(
-    scene: &StatusContext<'_>,
-    mut known: Findings,
-    rescan: bool,
-) -> anyhow::Result<Rechecked> {
+/// asks for it, or if that has not succeeded yet, everything is judged. So it is where the
+/// clock was set back: by its times nothing can be told.
+pub fn recheck(scene: &StatusContext<'_>, mut known: Findings, rescan: bool) -> Rechecked {
     let is_pending = |finding: &&Finding| {
         finding.judged.is_none() && finding.since.saturating_add(TRANSACTION) > scene.time
     };
     let pending = known.findings.iter().filter(is_pending).cloned().collect();
-    let mut rescan = rescan || known.checked.is_none();
+    let is_later = known.checked.is_some_and(|checked| checked > scene.time);
+    let mut rescan = rescan || is_later || !known.is_complete();
     let mut shadowed = ShadowedModules::default();
     known.findings.retain(|finding| {
         let unchanged = is_unchanged(scene, finding, &mut shadowed);
@@ -76,9 +74,17 @@ pub fn recheck(
         errors: Vec::new(),
     };
     if rescan {
-        judge_all(scene, &mut rechecked)?;
+        rechecked.standing.incomplete = true;
+        match check_all(scene) {
+            Ok(checked) => take(scene, checked, &mut rechecked),
+            Err(error) => {
+                let root = scene.root.path().display().to_string();
+                let error = failed(root, &format!("{error:#}"));
+                rechecked.errors.push(error);
+            }
+        }
     }
-    Ok(rechecked)
+    rechecked
 }
 
 /// True if neither the module nor the kernel has changed, nor which file of its name is
@@ -129,9 +135,8 @@ impl ShadowedModules {
     }
 }
 
-/// Judges all modules by all kernels. Of what stood before, it stays known who found it
-/// and when.
-fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Result<()> {
+/// Judges all modules by all kernels.
+fn check_all(scene: &StatusContext<'_>) -> anyhow::Result<Checked> {
     let options = CheckOptions {
         kernels: vec!["all".to_owned()],
         root: scene.root.path().to_owned(),
@@ -139,7 +144,12 @@ fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Re
         config: scene.config.map(Path::to_owned),
         ..CheckOptions::default()
     };
-    let checked = check::judge(options)?;
+    check::judge(options)
+}
+
+/// Puts what was found now in the place of what stood. Of that it stays known who found it
+/// and when.
+fn take(scene: &StatusContext<'_>, checked: Checked, rechecked: &mut Rechecked) {
     let origin = FindingOrigin {
         time: scene.time,
         client: CLIENT,
@@ -179,11 +189,12 @@ fn judge_all(scene: &StatusContext<'_>, rechecked: &mut Rechecked) -> anyhow::Re
         }
     }
     rechecked.standing.add(found);
-    match is_whole {
-        true => rechecked.standing.checked = Some(scene.time),
-        false => rechecked.errors = checked.report.errors,
+    if is_whole {
+        rechecked.standing.checked = Some(scene.time);
+        rechecked.standing.incomplete = false;
+    } else {
+        rechecked.errors = checked.report.errors;
     }
-    Ok(())
 }
 
 /// True if a file of the finding could not be read: a module, an image, or an initrd, of

@@ -39,16 +39,41 @@ pub enum Error {
     Busy,
 }
 
+impl Error {
+    /// The disk cannot be written, or somebody else holds it for long: no reason not to
+    /// tell what stands.
+    pub fn is_passing(&self) -> bool {
+        let error = match self {
+            Self::Refused(NotTrusted::System(error)) | Self::Io(error) => error,
+            Self::Refused(_) => return false,
+            Self::Busy => return true,
+        };
+        use io::ErrorKind::{
+            NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        };
+        matches!(
+            error.kind(),
+            ReadOnlyFilesystem | StorageFull | QuotaExceeded | PermissionDenied | NotFound
+        )
+    }
+}
+
 /// The findings, with nobody else at them.
 #[derive(Debug)]
 pub struct Held {
-    dir: Private,
-    /// Gives the turn to the next when it is closed.
-    _lock: File,
+    /// `None` where nothing can be kept.
+    place: Option<Place>,
     /// What was kept; empty where nothing was.
     pub findings: Findings,
     /// What was kept cannot be read, and is now aside.
     pub damaged: Option<Damaged>,
+}
+
+#[derive(Debug)]
+struct Place {
+    dir: Private,
+    /// Gives the turn to the next when it is closed.
+    _lock: File,
 }
 
 /// Why the file was put aside, and where it is.
@@ -75,19 +100,36 @@ impl Held {
             }
         };
         Ok(Self {
-            dir: private,
-            _lock: lock,
+            place: Some(Place {
+                dir: private,
+                _lock: lock,
+            }),
             findings,
             damaged,
         })
+    }
+
+    /// The findings as they were kept, without a turn at them: [keeping](Self::keep) them
+    /// does nothing. Where none can be read, nothing is known.
+    pub fn read_only(dir: &Path) -> Self {
+        let dir = Private::open(dir).ok().flatten();
+        let findings = dir.and_then(|dir| read(&dir).ok());
+        Self {
+            place: None,
+            findings: findings.unwrap_or_default(),
+            damaged: None,
+        }
     }
 
     /// Keeps the findings as they are now; after an error those from before are still there.
     pub fn keep(&mut self) -> Result<(), Error> {
         self.findings.schema = SCHEMA;
         self.findings.findings.truncate(MAX_FINDINGS);
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
         let bytes = serde_json::to_vec(&self.findings).map_err(io::Error::from)?;
-        Ok(self.dir.write(NAME, &bytes)?)
+        Ok(place.dir.write(NAME, &bytes)?)
     }
 }
 

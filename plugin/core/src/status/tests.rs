@@ -42,6 +42,7 @@ pub(crate) fn finding(name: &str, severity: Severity) -> Finding {
 fn standing(findings: Vec<Finding>) -> Findings {
     Findings {
         schema: SCHEMA,
+        incomplete: false,
         checked: Some(1000),
         findings,
     }
@@ -284,6 +285,7 @@ fn as_metrics() {
         [
             r#"btf_guard_findings{release="6.1",target="boot",verdict="refused",severity="block"} 2"#,
             r#"btf_guard_findings{release="6\\1\"\n",target="boot",verdict="refused",severity="warn"} 1"#,
+            "btf_guard_last_check_success 1",
             "btf_guard_last_check_timestamp_seconds 1000",
         ]
     );

@@ -61,6 +61,10 @@ fn headline(key: &LineKey<'_>, count: usize) -> String {
         Kind::NoModules => format!("{kernel} has no modules"),
         Kind::Unbootable => format!("{kernel} cannot boot"),
         Kind::StaleCopy => format!("{kernel} is a stale copy"),
+        Kind::InitrdStale => {
+            let initrd = initrd.unwrap_or_default();
+            format!("{kernel} has a stale initrd: {initrd}")
+        }
         Kind::Refused => format!("{modules} will not load on {kernel}"),
         Kind::BtfDiscarded => format!("{modules} {load} on {kernel} without types"),
         Kind::BtfWrong => format!("{modules} {load} on {kernel} with wrong types"),
@@ -105,14 +109,18 @@ pub fn standing_text(findings: &Findings, now: u64) -> String {
     }
     let checked = match findings.checked {
         Some(checked) => format!("all was checked {} ago", ago(now.saturating_sub(checked))),
-        None => "all kernels and modules were never checked: btf-guard status --rescan".to_owned(),
+        None => "all kernels and modules were never checked".to_owned(),
     };
-    match findings.findings.is_empty() {
-        true => text.remark("ok", format!("no finding stands; {checked}")),
-        false => {
-            let why = "btf-guard check --kernel all tells why, and what to do";
-            text.remark("help", format!("{why}; {checked}"));
-        }
+    if !findings.findings.is_empty() {
+        let why = "btf-guard check --kernel all tells why, and what to do";
+        text.remark("help", format!("{why}; {checked}"));
+    }
+    if findings.incomplete {
+        let why = "not everything could be looked at: there may be more";
+        text.remark("note", why);
+    } else if findings.findings.is_empty() {
+        let label = if findings.is_complete() { "ok" } else { "note" };
+        text.remark(label, format!("no finding stands; {checked}"));
     }
     text.0
 }

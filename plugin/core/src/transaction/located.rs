@@ -44,6 +44,13 @@ pub struct LocatedModule {
 }
 
 impl LocatedModule {
+    /// One in an initrd, or the initrd: what its path begins with is no module directory.
+    pub(crate) fn in_initrd(module: ModuleEntry) -> Self {
+        let release = module.release.clone().unwrap_or_default();
+        let location = ModuleLocation::new(&release, Path::new(&module.path));
+        Self { location, module }
+    }
+
     /// The key of one of its verdicts: the same for the same verdict of the same
     /// build of a kernel on a module in the same place, before a transaction as
     /// after it.

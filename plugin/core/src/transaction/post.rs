@@ -16,15 +16,15 @@ use btf_guard_sysroot::file_role::{Role, is_module_name};
 use btf_guard_sysroot::module_tree::ModuleFile;
 
 use super::baseline;
-use super::located::{LocatedModule, ModuleLocation, cap_guesses, entries, error_key};
+use super::located::{LocatedModule, ModuleLocation, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::boot::{self, Bootable, UnreadableImage};
+use crate::check::initrds::Initrds;
 use crate::depmod::{NamedFile, ReleaseModules};
-use crate::evaluate::candidates::note_where_links_load;
+use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::module::name_of_file;
-use crate::policy::Severity;
-use crate::report::ModuleEntry;
+use crate::report::{InitrdEntry, ModuleEntry, failed};
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
 /// reported is marked as known.
@@ -62,7 +62,8 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         since,
         evaluation: Evaluation::new(scene, Vec::new()),
         inventory: &inventory,
-        candidates: BTreeMap::new(),
+        jobs: Vec::new(),
+        initrds: Initrds::default(),
     };
     for image in broken(&inventory, plan, since) {
         disk.evaluation.evaluator.add_unreadable(image);
@@ -70,21 +71,16 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let mut missing = Vec::new();
     for release in &releases {
         let mut all = trees.iter();
-        match all.find(|tree| tree.release == *release && !tree.modules.is_empty()) {
+        match all.find(|tree| tree.release == *release && !tree.has_nothing()) {
             Some(tree) => disk.add_release(tree),
             None if erased.lost_own.contains(release) => missing.extend(disk.missing(release)),
             None => {}
         }
     }
-    let mut modules = disk.evaluation.run_jobs();
-    for LocatedModule { module, .. } in modules.iter_mut().filter(|m| m.module.link.is_some()) {
-        module.cap(Severity::Warn);
-    }
-    cap_guesses(&mut modules, |location| {
-        let name = (location.release.clone(), name_of_file(&location.below));
-        disk.candidates.get(&name).copied().unwrap_or(1)
-    });
-    modules.splice(0..0, missing);
+    let mut modules = missing;
+    modules.extend(disk.modules());
+    let (inside, initrds) = disk.initrds(&modules);
+    modules.extend(inside);
     note_where_links_load(entries(&mut modules), disk.evaluation.evaluator.entries());
     let Evaluation {
         mut evaluator,
@@ -127,6 +123,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         modules,
         errors,
         packages: policy.packages,
+        initrds,
     }
 }
 
@@ -235,26 +232,43 @@ struct ChangedTree {
     changed: HashSet<PathBuf>,
 }
 
-struct Disk<'a> {
-    evaluation: Evaluation<'a>,
-    since: Since,
-    inventory: &'a Inventory,
-    /// By release and name, the files that can be loaded, where they are several.
-    candidates: BTreeMap<(String, String), usize>,
+impl ChangedTree {
+    /// All of it was seen, and there is no module.
+    fn has_nothing(&self) -> bool {
+        self.modules.is_empty() && self.modules.unreadable.is_empty()
+    }
 }
 
-impl Disk<'_> {
+/// A release of which something has changed, its kernels that are new, and all of them.
+struct ChangedRelease<'a> {
+    tree: &'a ChangedTree,
+    new: Vec<usize>,
+    all: Vec<usize>,
+}
+
+struct Disk<'a> {
+    evaluation: Evaluation<'a>,
+    jobs: Vec<ChangedRelease<'a>>,
+    since: Since,
+    inventory: &'a Inventory,
+    /// Those of kernels that have changed.
+    initrds: Initrds,
+}
+
+impl<'a> Disk<'a> {
     /// Sorts out which modules of a release meet which kernels for the first time.
-    fn add_release(&mut self, tree: &ChangedTree) {
-        let (mut new, mut all) = (Vec::new(), Vec::new());
-        for installed in baseline::kernels(self.inventory, &tree.release) {
-            let id = self.evaluation.evaluator.add_installed(installed.clone());
-            let ids = match self.since.changed_kernel(&installed.bootable) {
-                true => &mut new,
-                false => &mut all,
-            };
-            ids.push(id);
-        }
+    fn add_release(&mut self, tree: &'a ChangedTree) {
+        let unreadable = tree.modules.unreadable.iter();
+        let unreadable = unreadable.map(|(path, error)| failed(path.display().to_string(), error));
+        self.evaluation.errors.extend(unreadable);
+        let kernels = baseline::kernels(self.inventory, &tree.release).cloned();
+        let (new, others): (Vec<_>, Vec<_>) =
+            kernels.partition(|installed| self.since.changed_kernel(&installed.bootable));
+        let evaluator = &mut self.evaluation.evaluator;
+        let others = others.into_iter();
+        let mut all: Vec<usize> = others.map(|other| evaluator.add_installed(other)).collect();
+        let root = self.evaluation.scene.root;
+        let mut new = self.initrds.add_installed(new, root, evaluator);
         all.extend(self.evaluation.add_running(&tree.release));
         all.extend(&new);
         // Two images may hold one kernel.
@@ -262,24 +276,48 @@ impl Disk<'_> {
             ids.sort_unstable();
             ids.dedup();
         }
-        for (name, files) in tree.modules.loaded() {
-            let count = files.len();
-            if count > 1 {
-                let name = (tree.release.clone(), name);
-                self.candidates.insert(name, count);
-            }
-            for (below, file) in files {
-                let kernels = match tree.changed.contains(&file.path) {
-                    true => &all,
-                    false => &new,
-                };
-                if !kernels.is_empty() {
-                    let location = ModuleLocation::new(&tree.release, below);
-                    let evaluation = &mut self.evaluation;
-                    evaluation.add_job(location, file.clone(), kernels.clone());
-                }
-            }
+        self.jobs.push(ChangedRelease { tree, new, all });
+    }
+
+    /// Judges the modules, now that all kernels are known.
+    fn modules(&mut self) -> Vec<LocatedModule> {
+        let Evaluation {
+            scene,
+            evaluator,
+            errors,
+            ..
+        } = &mut self.evaluation;
+        let mut modules = Vec::new();
+        for ChangedRelease { tree, new, all } in &self.jobs {
+            let evaluation = ReleaseEvaluation {
+                evaluator,
+                root: scene.root,
+                release: &tree.release,
+                found: &tree.modules,
+                owners: &scene.owners,
+            };
+            let kernels = |file: &ModuleFile| match tree.changed.contains(&file.path) {
+                true => all.clone(),
+                false => new.clone(),
+            };
+            let judged = evaluation.judge(&tree.modules.loaded(), kernels, errors);
+            modules.extend(judged.into_iter().map(|(below, module)| LocatedModule {
+                location: ModuleLocation::new(&tree.release, &below),
+                module,
+            }));
         }
+        modules
+    }
+
+    /// What is wrong inside the initrds of kernels that have changed.
+    fn initrds(&mut self, disk: &[LocatedModule]) -> (Vec<LocatedModule>, Vec<InitrdEntry>) {
+        let initrds = std::mem::take(&mut self.initrds);
+        let disk = disk.iter().map(|located| &located.module);
+        let inside = initrds.judge(&self.evaluation.evaluator, disk);
+        self.evaluation.errors.extend(inside.judged.errors);
+        let found = inside.judged.modules.into_iter().chain(inside.stale);
+        let found = found.map(LocatedModule::in_initrd).collect();
+        (found, inside.initrds)
     }
 
     /// The kernels of a release of which no module is left.

@@ -66,6 +66,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
         errors,
         kernels: evaluator.into_entries(),
         packages: policy.packages,
+        initrds: Vec::new(),
     }
 }
 

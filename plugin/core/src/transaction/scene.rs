@@ -15,7 +15,7 @@ use crate::host_modules::HostNeeds;
 use crate::kernel::Kernel;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
-use crate::report::{self, ErrorEntry, KernelEntry, PackageOrigin};
+use crate::report::{self, ErrorEntry, InitrdEntry, KernelEntry, PackageOrigin};
 use crate::verdict::{Causes, Kind};
 
 /// Where a transaction takes place.
@@ -42,6 +42,8 @@ pub struct Evaluated {
     pub errors: Vec<ErrorEntry>,
     /// What is known of packages.
     pub packages: BTreeMap<String, PackageOrigin>,
+    /// The initrds that were looked into.
+    pub initrds: Vec<InitrdEntry>,
 }
 
 /// The keys of all that is reported of what was found.

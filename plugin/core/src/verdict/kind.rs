@@ -27,13 +27,16 @@ pub enum Kind {
     Unbootable,
     /// Its image is a copy of another build than the release's own image is.
     StaleCopy,
+    /// An initrd holds modules of another build than the kernel that is booted with it,
+    /// or that should be.
+    InitrdStale,
     /// [`Verdict::Unknown`].
     Unknown,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Loads,
         Self::LoadsNoBtf,
         Self::BtfDiscarded,
@@ -42,6 +45,7 @@ impl Kind {
         Self::NoModules,
         Self::Unbootable,
         Self::StaleCopy,
+        Self::InitrdStale,
         Self::Unknown,
     ];
 
@@ -56,6 +60,7 @@ impl Kind {
             Self::NoModules => "no-modules",
             Self::Unbootable => "unbootable",
             Self::StaleCopy => "stale-copy",
+            Self::InitrdStale => "initrd-stale",
             Self::Unknown => "unknown",
         }
     }

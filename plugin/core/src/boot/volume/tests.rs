@@ -97,7 +97,7 @@ fn what_cannot_be_looked_into_is_told_once() {
     ];
     let expected = expected.map(|(path, error)| {
         let what = format!("a readable directory: {error}");
-        BootProblem::new(&root.outside(Path::new(path)), what)
+        BootProblem::hiding(&root.outside(Path::new(path)), what)
     });
     assert_eq!(problems, expected);
 }
@@ -125,7 +125,10 @@ fn files_and_directories_have_bounds() {
     let many = volume.list("many", |_| true, &mut problems);
     assert_eq!(many.len(), MAX_FILES);
     let what = "at most 10000 files; the others are not read";
-    assert_eq!(problems, [BootProblem::new(&dir.path().join("many"), what)]);
+    assert_eq!(
+        problems,
+        [BootProblem::hiding(&dir.path().join("many"), what)]
+    );
     problems.clear();
     for none in ["none", "small"] {
         assert_eq!(volume.list(none, |_| true, &mut problems), [""; 0]);
