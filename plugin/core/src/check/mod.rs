@@ -4,6 +4,7 @@
 
 pub mod initrds;
 pub mod kernels;
+mod machine;
 mod whole_release;
 
 use std::collections::BTreeMap;
@@ -25,11 +26,8 @@ use crate::evaluate::{Evaluator, Job, Judged, Observer};
 use crate::host_modules::HostNeeds;
 use crate::kernel::KernelConfig;
 use crate::kernel::cache::Cache;
-use crate::policy::Severity;
-use crate::report::{self, KernelEntry, ModuleEntry, Report, ShadowedEntry};
-use crate::rpm::module_owners::owners;
+use crate::report::{self, KernelEntry, Report, ShadowedEntry};
 use crate::rpm::package::Package;
-use crate::rpm::rpmdb::{PROGRAM, Rpm};
 use crate::verdict::{Causes, Kind};
 use initrds::Inside;
 use kernels::{Targets, is_package};
@@ -130,7 +128,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     }
     note_where_links_load(&mut modules, evaluator.entries());
     if root.is_system() {
-        note_owners(&mut modules);
+        machine::note_owners(&mut modules);
     }
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());
@@ -150,27 +148,6 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
         causes,
         complete,
     })
-}
-
-/// Names the packages of modules of which there is something to say.
-fn note_owners(modules: &mut [ModuleEntry]) {
-    let is_finding = |module: &&mut ModuleEntry| {
-        let is_file = module.package.is_none() && module.initrd.is_none();
-        is_file && !module.is_about_kernel() && module.severity() >= Severity::Warn
-    };
-    let found = modules.iter_mut().filter(is_finding);
-    let mut found: Vec<(PathBuf, &mut ModuleEntry)> = found
-        .filter_map(|module| Some((fs::canonicalize(&module.path).ok()?, module)))
-        .collect();
-    let rpm = Rpm {
-        program: Path::new(PROGRAM),
-        root: Path::new("/"),
-        database: None,
-    };
-    let owners = owners(rpm, found.iter().map(|(file, _)| file.clone()));
-    for (file, module) in &mut found {
-        module.owner = owners.get(file).cloned();
-    }
 }
 
 /// The config that was given.

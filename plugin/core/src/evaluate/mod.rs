@@ -4,6 +4,7 @@
 mod batches;
 pub(crate) mod candidates;
 pub mod effective_policy;
+mod judged;
 mod kernel_findings;
 mod own_image;
 pub mod package;
@@ -13,7 +14,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use btf_guard_sysroot::file_role::is_module_name;
 use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
 
@@ -28,6 +28,7 @@ use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry}
 use crate::rpm::package::Package;
 use crate::verdict::{BaseSet, Cause, Causes, Misfit, Verdict};
 pub(crate) use batches::Batches;
+pub use judged::Judged;
 
 /// Is told how many modules there are and how many are judged.
 pub trait Observer: std::fmt::Debug + Send + Sync {
@@ -66,52 +67,6 @@ pub struct Job {
 
 /// What came of a module file.
 pub type JobResult = Result<ModuleEntry, ErrorEntry>;
-
-/// What was judged, and what could not be read.
-#[derive(Debug, Default)]
-pub struct Judged {
-    /// The modules.
-    pub modules: Vec<ModuleEntry>,
-    /// The rest.
-    pub errors: Vec<ErrorEntry>,
-}
-
-impl Judged {
-    /// Adds what came of modules.
-    pub fn take(&mut self, results: impl IntoIterator<Item = JobResult>) {
-        for result in results {
-            match result {
-                Ok(module) => self.modules.push(module),
-                Err(error) => self.errors.push(error),
-            }
-        }
-    }
-
-    /// Adds what cannot be read.
-    pub fn failed(&mut self, path: impl ToString, error: &impl ToString) {
-        self.errors.push(failed(path.to_string(), error));
-    }
-
-    /// Adds what came of the modules of a package, shown as `name`, for which
-    /// `kernels` has any.
-    pub fn package(
-        &mut self,
-        evaluator: &Evaluator,
-        package: &Package,
-        name: impl ToString,
-        kernels: impl Fn(&Path) -> Vec<usize> + Sync,
-    ) {
-        let kernels = |path: &Path| match path.file_name().is_some_and(is_module_name) {
-            true => kernels(path),
-            false => Vec::new(),
-        };
-        let (results, read) = evaluator.package(package, kernels);
-        self.take(results.into_iter().map(|(_, result)| result));
-        if let Err(error) = read {
-            self.failed(name, &error);
-        }
-    }
-}
 
 impl Evaluator {
     /// No kernels yet; of the kernel's loader, these checks are followed.

@@ -13,6 +13,7 @@ mod fs_view;
 mod future_paths;
 mod loaded_after;
 mod located;
+mod origins;
 pub mod post;
 pub mod pre;
 pub mod scene;

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use btf_guard_protocol::nevra::same_package;
 use btf_guard_protocol::plan::Plan;
 
 use super::baseline;
@@ -15,13 +14,14 @@ use super::destination::{Destination, ReleaseKernels};
 use super::fs_view::FsView;
 use super::loaded_after::{LoadedAfter, loaded_after};
 use super::located::{LocatedModule, ModuleLocation, cap_guesses, entries};
+use super::origins::origins;
 use super::scene::{Evaluated, Evaluation, Scene};
 use super::weak_updates::{ModuleLinks, WeakUpdate};
 use crate::boot::UnreadableImage;
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::evaluate::candidates::{note_where_links_load, set_link};
 use crate::evaluate::{failed, package};
-use crate::report::{ErrorEntry, ModuleEntry, PackageOrigin};
+use crate::report::{ErrorEntry, ModuleEntry};
 use crate::rpm::kernel_files::{PackagedModule, ReleasePath};
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
@@ -58,7 +58,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
         evaluator, errors, ..
     } = planned.evaluation;
     note_where_links_load(entries(&mut modules), evaluator.entries());
-    let policy = scene.governed.rating(known(plan, &transaction));
+    let policy = scene.governed.rating(origins(plan, &transaction));
     policy.rate(entries(&mut modules), evaluator.entries());
     baseline::mark_preexisting(&mut modules, &evaluator, &inventory, &view);
     Evaluated {
@@ -99,25 +99,6 @@ fn inventory(
         releases: Some(&releases),
     }
     .inventory()
-}
-
-/// What rules may say of the packages that come.
-fn known(plan: &Plan, transaction: &Transaction) -> BTreeMap<String, PackageOrigin> {
-    let repository = |nevra: &str| {
-        let mut all = plan.repositories.iter();
-        let found = all.find(|(known, _)| same_package(known, nevra));
-        found.map(|(_, repository)| repository.clone())
-    };
-    let packages = transaction.packages.iter();
-    let known = packages.map(|incoming| {
-        let nevra = incoming.package.nevra();
-        let known = PackageOrigin {
-            vendor: incoming.package.vendor.clone(),
-            repository: repository(nevra),
-        };
-        (nevra.to_owned(), known)
-    });
-    known.collect()
 }
 
 struct Planned<'a> {
