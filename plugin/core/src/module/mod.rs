@@ -12,6 +12,8 @@ pub(crate) mod test_elf;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use btf_guard_btf::Order;
 use btf_guard_btf::error::Malformed;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,8 @@ pub struct Module {
     pub btf: Option<Vec<u8>>,
     /// Section `.BTF.base`: the distilled base. `None` if there is none.
     pub btf_base: Option<Vec<u8>>,
+    /// Section `.modinfo`, of which the above is taken.
+    pub(crate) modinfo: Vec<u8>,
 }
 
 impl Module {
@@ -69,7 +73,16 @@ impl Module {
             fault: None,
             btf: None,
             btf_base: None,
+            modinfo: Vec::new(),
         }
+    }
+
+    /// What it says that it serves: its tags `alias=` in modinfo, which depmod copies into
+    /// `modules.alias`.
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let tags = self.modinfo.split(|byte| *byte == 0);
+        let aliases = tags.filter_map(|tag| tag.strip_prefix(b"alias="));
+        aliases.map(String::from_utf8_lossy)
     }
 }
 

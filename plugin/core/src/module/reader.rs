@@ -160,6 +160,7 @@ fn fill(
     }
     module.vermagic = modinfo_value(&info, b"vermagic");
     module.in_tree = modinfo_value(&info, b"intree").is_some();
+    module.modinfo = info.into_owned();
     Ok(())
 }
 
