@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
 
-use super::Machine;
+use super::{LOADED, Machine};
 use crate::conf_files::conf_files;
 use crate::module::same_name;
 use crate::module::source::Regular;
@@ -54,7 +54,7 @@ pub(crate) fn entries(dir: &Path, most: usize) -> Vec<PathBuf> {
 pub(crate) fn loaded(root: &Path, machine: &mut Machine) {
     let list = text(&root.join("proc/modules"), MAX_FILE).unwrap_or_default();
     for name in list.lines().filter_map(|line| line.split(' ').next()) {
-        machine.want_name(name, "loaded");
+        machine.want_name(name, LOADED);
     }
 }
 

@@ -8,6 +8,7 @@
 //! A device's alias that is read here is no proof that its driver is used. It is a
 //! reason to name the module first, and no more.
 
+mod built_in;
 mod etc;
 mod modules_alias;
 mod rootfs;
@@ -22,7 +23,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use btf_guard_sysroot::Root;
 
 use crate::module::{name_of_file, same_name};
-use modules_alias::Aliases;
+pub(crate) use built_in::{BuiltInModules, LIST as BUILT_IN_LIST, MODINFO as BUILT_IN_MODINFO};
+pub(crate) use modules_alias::Aliases;
 
 /// Reasons that are kept of one module: more say nothing new.
 const MAX_REASONS: usize = 4;
@@ -36,6 +38,9 @@ const MAX_INDEX: u64 = 64 << 20;
 
 /// The longest line of `modules.dep` that counts, in modules.
 const MAX_DEPENDENCIES: usize = 512;
+
+/// The reason of a module that is loaded. It may have been loaded for another one only.
+const LOADED: &str = "loaded";
 
 /// A module is asked for by its name, or by what it serves.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,12 +101,9 @@ impl Machine {
     /// none, names alone count.
     pub fn needs(&self, dirs: &[PathBuf]) -> Needs {
         let dir = dirs.iter().find(|dir| dir.join("modules.dep").is_file());
-        let read = |name: &str| {
-            let text = dir.and_then(|dir| etc::text(&dir.join(name), MAX_INDEX));
-            text.unwrap_or_default()
-        };
-        let dependencies = dependencies(&read("modules.dep"));
-        let aliases = Aliases::parse(&read("modules.alias"));
+        let text = dir.and_then(|dir| etc::text(&dir.join("modules.dep"), MAX_INDEX));
+        let dependencies = dependencies(&text.unwrap_or_default());
+        let aliases = dir.map(|dir| Aliases::read(dir)).unwrap_or_default();
         let mut needs = Needs::default();
         for (what, why) in &self.wishes {
             let (name, alias) = match what {
@@ -118,39 +120,70 @@ impl Machine {
             let by_alias = by_alias.filter(|module| !self.blacklist.contains(module));
             for module in known.into_iter().chain(by_alias) {
                 for below in dependencies.get(&module).into_iter().flatten() {
-                    needs.add(below, format!("{module} depends on it"));
+                    let used = needs.add(below, format!("{module} depends on it"));
+                    used.is_dependency = true;
                 }
-                needs.add(&module, why.clone());
+                let used = needs.add(&module, why.clone());
+                match what {
+                    What::Name(name) if same_name(name) == module => {
+                        used.is_loaded |= why == LOADED;
+                        used.is_named |= why != LOADED;
+                    }
+                    What::Name(alias) | What::Alias(alias) => {
+                        used.aliases.insert(alias.clone());
+                    }
+                }
             }
         }
         needs
     }
 }
 
+/// How a machine uses one module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ModuleUse {
+    /// What for, in words.
+    pub(crate) reasons: Vec<String>,
+    /// What it serves, by which it is asked for.
+    pub(crate) aliases: BTreeSet<String>,
+    is_named: bool,
+    is_loaded: bool,
+    is_dependency: bool,
+}
+
+impl ModuleUse {
+    /// It is asked for itself, not only by another module. Which modules that needs may
+    /// differ from one kernel to the next; what it does is asked for under its own name.
+    pub(crate) fn is_own(&self) -> bool {
+        !self.aliases.is_empty() || self.is_named || self.is_loaded && !self.is_dependency
+    }
+}
+
 /// The modules of a release that a machine needs.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
-    reasons: BTreeMap<String, Vec<String>>,
+    uses: BTreeMap<String, ModuleUse>,
 }
 
 impl Needs {
     /// What a module is needed for, in words; nothing where it is not. In its name
     /// `-` and `_` are the same.
     pub fn of(&self, module: &str) -> &[String] {
-        let reasons = self.reasons.get(&same_name(module));
-        reasons.map(Vec::as_slice).unwrap_or_default()
+        let used = self.uses.get(&same_name(module));
+        used.map(|used| used.reasons.as_slice()).unwrap_or_default()
     }
 
     /// The names of all of them, with `_`.
     pub fn modules(&self) -> impl Iterator<Item = &str> {
-        self.reasons.keys().map(String::as_str)
+        self.uses.keys().map(String::as_str)
     }
 
-    fn add(&mut self, module: &str, why: String) {
-        let reasons = self.reasons.entry(module.to_owned()).or_default();
-        if reasons.len() < MAX_REASONS && !reasons.contains(&why) {
-            reasons.push(why);
+    fn add(&mut self, module: &str, why: String) -> &mut ModuleUse {
+        let used = self.uses.entry(module.to_owned()).or_default();
+        if used.reasons.len() < MAX_REASONS && !used.reasons.contains(&why) {
+            used.reasons.push(why);
         }
+        used
     }
 }
 
@@ -177,6 +210,24 @@ impl HostNeeds {
 
     /// What this machine needs a module of a release for; nothing where it does not.
     pub(crate) fn reasons(&self, release: &str, module: &str) -> Vec<String> {
+        self.with_needs(release, |needs| needs.of(module).to_vec())
+    }
+
+    /// The modules of a release that this machine asks for themselves, by name, with `_`.
+    pub(crate) fn own_uses(&self, release: &str) -> BTreeMap<String, ModuleUse> {
+        self.with_needs(release, |needs| {
+            let own = needs.uses.iter().filter(|(_, used)| used.is_own());
+            own.map(|(name, used)| (name.clone(), used.clone()))
+                .collect()
+        })
+    }
+
+    /// The release that runs.
+    pub(crate) fn running(&self) -> &str {
+        &self.running
+    }
+
+    fn with_needs<T>(&self, release: &str, ask: impl FnOnce(&Needs) -> T) -> T {
         // What a thread that panicked has put there is whole.
         let by_release = self.by_release.lock();
         let mut by_release = by_release.unwrap_or_else(PoisonError::into_inner);
@@ -186,7 +237,7 @@ impl HostNeeds {
             let dirs: Vec<PathBuf> = dirs.filter_map(|r| self.root.module_dir(r)).collect();
             machine.needs(&dirs)
         });
-        needs.of(module).to_vec()
+        ask(needs)
     }
 }
 

@@ -2,7 +2,9 @@
 //! `modules.alias`: which modules serve what (`depmod(8)`).
 
 use std::collections::HashMap;
+use std::path::Path;
 
+use super::{MAX_INDEX, etc};
 use crate::fnmatch;
 use crate::module::same_name;
 
@@ -18,7 +20,7 @@ pub(crate) struct Aliases {
 
 impl Aliases {
     /// Reads the file's text; a line that is none of its kind is left out.
-    pub(super) fn parse(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let mut aliases = Self::default();
         for line in text.lines() {
             let mut words = line.split_whitespace();
@@ -27,14 +29,29 @@ impl Aliases {
             else {
                 continue;
             };
-            let pattern = normal(pattern);
-            let start = pattern.split(['*', '?', '[', '\\']).next();
-            let start = start.unwrap_or_default().to_owned();
-            let module = same_name(module);
-            let same_start = aliases.by_start.entry(start).or_default();
-            same_start.push((pattern, module));
+            aliases.add(pattern, module);
         }
         aliases
+    }
+
+    /// Adds what a module says that it serves.
+    pub(crate) fn add(&mut self, pattern: &str, module: &str) {
+        let pattern = normal(pattern);
+        let start = pattern.split(['*', '?', '[', '\\']).next();
+        let start = start.unwrap_or_default().to_owned();
+        let same_start = self.by_start.entry(start).or_default();
+        same_start.push((pattern, same_name(module)));
+    }
+
+    /// Reads the list of a module directory; of one that has none there are none.
+    pub(crate) fn read(dir: &Path) -> Self {
+        let text = etc::text(&dir.join("modules.alias"), MAX_INDEX);
+        Self::parse(&text.unwrap_or_default())
+    }
+
+    /// Some module serves this.
+    pub(crate) fn serve(&self, alias: &str) -> bool {
+        !self.modules(alias).is_empty()
     }
 
     /// The modules that an alias names, each once, as the file has them.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -290,4 +290,25 @@ fn what_is_no_file_is_not_waited_for() {
     fs::create_dir_all(made.root().join("etc/fstab")).unwrap();
     assert_eq!(made.needs().modules().count(), 0);
     assert_eq!(super::etc::text(Path::new("/proc/self/status"), 3), None);
+}
+
+#[test]
+fn what_only_another_module_needs_is_not_asked_for_itself() {
+    let made = with_release();
+    made.files(&[
+        (
+            "proc/modules",
+            "fat 1 1 vfat, Live 0x0\nvfat 1 0 - Live 0x0\nwireguard 1 0 - Live 0x0\n",
+        ),
+        ("etc/modules", "md-mod\nrtnl-link-bond\n"),
+    ]);
+    let root = Root::new(made.root()).unwrap();
+    let own = HostNeeds::new(&root, "6.1").own_uses("6.1");
+    let names: Vec<&str> = own.keys().map(String::as_str).collect();
+    assert_eq!(names, ["bonding", "md_mod", "vfat", "wireguard"]);
+    assert_eq!(
+        own["bonding"].aliases,
+        BTreeSet::from(["rtnl-link-bond".to_owned()])
+    );
+    assert!(own["md_mod"].aliases.is_empty());
 }
