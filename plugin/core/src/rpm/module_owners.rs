@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use btf_guard_sysroot::{Root, module_tree};
 
-use super::rpmdb::Rpm;
+use super::rpmdb::{FileOwner, Rpm};
 use crate::depmod::added_directories;
 
 /// A database that does not answer in this time is not waited for: without it findings
@@ -23,6 +23,17 @@ pub fn owners_of_added_modules(root: &Root, rpm: Rpm<'_>) -> BTreeMap<PathBuf, S
     let modules = trees.flat_map(|dir| module_tree::walk(&dir, root).modules);
     let files: BTreeSet<PathBuf> = modules.map(|module| module.file).collect();
     owners(rpm, files)
+}
+
+/// The installed packages of these files, by file, with what they were built from.
+pub(crate) fn owners_and_sources(
+    rpm: Rpm<'_>,
+    files: impl IntoIterator<Item = PathBuf>,
+) -> BTreeMap<PathBuf, FileOwner> {
+    match rpm.program.exists() {
+        true => rpm.file_owners(files, TIMEOUT),
+        false => BTreeMap::new(),
+    }
 }
 
 /// The installed packages of these files, by file.

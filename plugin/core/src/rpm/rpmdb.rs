@@ -45,6 +45,15 @@ pub(crate) struct InstalledPackage {
     pub(crate) paths: Vec<PathBuf>,
 }
 
+/// The installed package that a file is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileOwner {
+    /// Name, epoch if there is one, version, release, architecture.
+    pub(crate) nevra: String,
+    /// The file name of the source package that it was built from (`%{SOURCERPM}`).
+    pub(crate) source: String,
+}
+
 impl Rpm<'_> {
     /// The installed packages of these names that hold modules or images.
     ///
@@ -86,6 +95,16 @@ impl Rpm<'_> {
         files: impl IntoIterator<Item = PathBuf>,
         timeout: Duration,
     ) -> BTreeMap<PathBuf, String> {
+        let owners = self.file_owners(files, timeout).into_iter();
+        owners.map(|(file, owner)| (file, owner.nevra)).collect()
+    }
+
+    /// The same, with what the packages were built from.
+    pub(crate) fn file_owners(
+        self,
+        files: impl IntoIterator<Item = PathBuf>,
+        timeout: Duration,
+    ) -> BTreeMap<PathBuf, FileOwner> {
         let root = Root::new(self.root).ok();
         let inside = |file: PathBuf| Some((root.as_ref()?.inside(&file)?, file));
         let files: Vec<_> = files.into_iter().filter_map(inside).take(BATCH).collect();
@@ -93,7 +112,8 @@ impl Rpm<'_> {
         if files.is_empty() {
             return owners;
         }
-        let query = ["-qf", "--qf", "N%{NEVRA}\\n[P%{FILENAMES}\\n]", "--"].map(OsStr::new);
+        let format = "N%{NEVRA} %{SOURCERPM}\\n[P%{FILENAMES}\\n]";
+        let query = ["-qf", "--qf", format, "--"].map(OsStr::new);
         let names = files.iter().map(|(inside, _)| inside.as_os_str());
         let args: Vec<&OsStr> = query.into_iter().chain(names).collect();
         let answer = match self.run(&args, timeout) {
@@ -104,14 +124,16 @@ impl Rpm<'_> {
             }
         };
         let by_package = parse(&answer.stdout);
-        let paths = by_package.iter().flat_map(|(nevra, paths)| {
+        let paths = by_package.iter().flat_map(|(package, paths)| {
             let below = paths.iter().map(|path| below_usr(path));
-            below.map(move |path| (path, nevra))
+            below.map(move |path| (path, package))
         });
         let packages: BTreeMap<&Path, &String> = paths.collect();
         for (inside, file) in files {
-            if let Some(nevra) = packages.get(below_usr(&inside)) {
-                owners.insert(file, (*nevra).clone());
+            let package = packages.get(below_usr(&inside));
+            if let Some((nevra, source)) = package.and_then(|package| package.split_once(' ')) {
+                let [nevra, source] = [nevra, source].map(str::to_owned);
+                owners.insert(file, FileOwner { nevra, source });
             }
         }
         owners
