@@ -82,10 +82,10 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
          \"severity\":\"block\",\"max_severity\":\"block\",\"rule\":null,\
          \"preexisting\":false}],\"names_machine\":true}],\"errors\":[],\
          \"summary\":{\"modules\":1,\"loads\":0,\"loads-no-btf\":0,\"btf-discarded\":0,\
-         \"btf-wrong\":0,\"refused\":1,\"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"unknown\":0},\
+         \"btf-wrong\":0,\"refused\":1,\"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\
          \"by_target\":{\"now\":{\"summary\":{\"modules\":1,\"loads\":0,\
          \"loads-no-btf\":0,\"btf-discarded\":0,\"btf-wrong\":0,\"refused\":1,\
-         \"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
+         \"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
          \"problems\":null,\"notes\":[],\"decision\":\"warn\"}",
     ),
     (
@@ -113,10 +113,10 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
          \"severity\":\"block\",\"max_severity\":\"block\",\"rule\":null,\
          \"preexisting\":false}],\"names_machine\":true}],\"errors\":[],\
          \"summary\":{\"modules\":1,\"loads\":0,\"loads-no-btf\":0,\"btf-discarded\":0,\
-         \"btf-wrong\":0,\"refused\":1,\"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"unknown\":0},\
+         \"btf-wrong\":0,\"refused\":1,\"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\
          \"by_target\":{\"now\":{\"summary\":{\"modules\":1,\"loads\":0,\
          \"loads-no-btf\":0,\"btf-discarded\":0,\"btf-wrong\":0,\"refused\":1,\
-         \"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
+         \"no-modules\":0,\"unbootable\":0,\"stale-copy\":0,\"driver-lost\":0,\"unknown\":0},\"decision\":\"warn\"}},\"initrds\":[],\
          \"problems\":null,\"notes\":[]}",
     ),
     (

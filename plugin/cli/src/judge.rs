@@ -13,7 +13,7 @@ use btf_guard_core::report::{self, PackageOrigin, Report, Ruling, messages};
 use btf_guard_core::rpm::module_owners::owners_of_added_modules;
 use btf_guard_core::rpm::rpmdb::{PROGRAM, Rpm};
 use btf_guard_core::transaction::scene::{Scene, keys};
-use btf_guard_core::transaction::{post, pre};
+use btf_guard_core::transaction::{planned_drivers, post, pre};
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Action, Element, Level, Message, Plan, Reply, SCHEMA, Stage};
@@ -160,12 +160,13 @@ pub(crate) fn judge(
         true => owners_of_added_modules(&root, rpm),
         false => BTreeMap::new(),
     };
+    // Looks at the first process, which a confined one cannot.
+    let running = host::running_release(&root, plan.offline_image);
+    let drivers = planned_drivers::planned(&root, plan, running.as_deref(), rpm);
     let files: Vec<Option<File>> = plan.elements.iter().map(|e| open(e.file)).collect();
     let highest = plan.elements.iter().filter_map(|e| e.file).max();
     let highest = highest.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0);
     sandbox::limit(highest + files.len() as u64);
-    // Looks at the first process, which a confined one cannot.
-    let running = host::running_release(&root, plan.offline_image);
     let cache = cache_dir::open(cache).filter(|cache| match cache.make() {
         Ok(()) => true,
         Err(error) => {
@@ -192,6 +193,7 @@ pub(crate) fn judge(
         cache,
         governed,
         owners,
+        drivers,
     };
     let found = match plan.stage {
         Stage::Pre => pre::judge(&scene, plan, files),

@@ -202,6 +202,17 @@ impl InventorySearch<'_> {
         boot::discover(self.root, self.esps, efivars)
     }
 
+    /// The image that boots when nobody chooses, where that is one of this root itself,
+    /// and its release. None where that is not known.
+    pub(crate) fn default_of(&self, found: &boot::BootKernels) -> Option<(Bootable, String)> {
+        let is_default = |kernel: &&Bootable| {
+            let mut via = kernel.via.iter();
+            kernel.home == ModulesRoot::Root && via.any(|via| via.default && via.foreign.is_none())
+        };
+        let default = found.kernels.iter().find(is_default)?;
+        Some((default.clone(), self.release_of(default)?))
+    }
+
     pub(crate) fn open_all(&self, found: boot::BootKernels) -> Inventory {
         let (mut kernels, mut unreadable) = (Vec::new(), Vec::new());
         for bootable in found.kernels {

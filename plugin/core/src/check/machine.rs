@@ -1,13 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! What is known of this machine alone: the packages of its files.
+//! What is known of this machine alone: what it uses, and the packages of its files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use btf_guard_sysroot::Root;
+
+use crate::boot::ModulesRoot;
+use crate::evaluate::Evaluator;
+use crate::evaluate::drivers_lost::LostDrivers;
 use crate::policy::Severity;
-use crate::report::ModuleEntry;
+use crate::report::{KernelEntry, ModuleEntry};
 use crate::rpm::module_owners::owners;
 use crate::rpm::rpmdb::{PROGRAM, Rpm};
+
+/// The modules that this machine uses and that the kernel lacks which boots by default.
+pub(super) fn lost_drivers(root: &Root, evaluator: &Evaluator) -> Vec<ModuleEntry> {
+    let is_default = |kernel: &&KernelEntry| {
+        let home = evaluator.home(kernel.id);
+        kernel.default && evaluator.is_installed(kernel.id) && *home == ModulesRoot::Root
+    };
+    let default = evaluator.entries().iter().find(is_default);
+    let release = default.and_then(|kernel| kernel.release.as_deref());
+    let (Some(needs), Some(kernel), Some(release)) = (evaluator.host_needs(), default, release)
+    else {
+        return Vec::new();
+    };
+    let lost = LostDrivers::on_disk(root, needs, release);
+    lost.entries(kernel).map(|(_, module)| module).collect()
+}
 
 /// Names the packages of modules of which there is something to say.
 pub(super) fn note_owners(modules: &mut [ModuleEntry]) {

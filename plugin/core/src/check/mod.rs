@@ -125,6 +125,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     if options.paths.is_empty() {
         let found = evaluator.kernel_findings(&modules);
         modules.extend(found);
+        modules.extend(machine::lost_drivers(&root, &evaluator));
     }
     note_where_links_load(&mut modules, evaluator.entries());
     if root.is_system() {

@@ -22,7 +22,7 @@ fn mistake(text: &str) -> String {
 #[test]
 fn mistakes_are_told_with_their_place_and_a_way_out() {
     let verdicts = "`loads`, `loads-no-btf`, `btf-discarded`, `btf-wrong`, `refused`, `no-modules`, \
-         `unbootable`, `stale-copy`, `initrd-stale`, `unknown`";
+         `unbootable`, `stale-copy`, `initrd-stale`, `driver-lost`, `unknown`";
     for (text, expected) in [
         (
             "moode = 1",

@@ -3,6 +3,8 @@
 
 mod batches;
 pub(crate) mod candidates;
+mod collected_aliases;
+pub mod drivers_lost;
 pub mod effective_policy;
 mod judged;
 mod kernel_findings;
@@ -28,6 +30,7 @@ use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry}
 use crate::rpm::package::Package;
 use crate::verdict::{BaseSet, Cause, Causes, Misfit, Verdict};
 pub(crate) use batches::Batches;
+pub(crate) use collected_aliases::CollectedAliases;
 pub use judged::Judged;
 
 /// Is told how many modules there are and how many are judged.
@@ -52,6 +55,8 @@ pub struct Evaluator {
     observer: Option<Box<dyn Observer>>,
     /// What this machine needs; none where it is not this machine's root.
     wanted: Option<HostNeeds>,
+    /// What the modules of one release say that they serve, where that is asked.
+    collected: Option<CollectedAliases>,
     /// The base BTF of each kernel; known once the first module is judged.
     bases: OnceLock<BaseSet>,
 }
@@ -99,6 +104,21 @@ impl Evaluator {
     pub(crate) fn for_this_machine(mut self, wanted: Option<HostNeeds>) -> Self {
         self.wanted = wanted;
         self
+    }
+
+    /// Keeps what the modules of this release serve that are judged.
+    pub(crate) fn collecting_aliases_of(mut self, release: Option<String>) -> Self {
+        self.collected = release.map(CollectedAliases::new);
+        self
+    }
+
+    /// What this machine needs; none where it is not this machine's root.
+    pub(crate) fn host_needs(&self) -> Option<&HostNeeds> {
+        self.wanted.as_ref()
+    }
+
+    pub(crate) fn collected_aliases(&self) -> Option<&CollectedAliases> {
+        self.collected.as_ref()
     }
 
     /// What this machine needs a module for, on one of the kernels. To be asked
@@ -324,6 +344,10 @@ impl Evaluator {
         package: Option<String>,
         kernels: &[usize],
     ) -> ModuleEntry {
+        if let Some(collected) = &self.collected {
+            let entries = kernels.iter().filter_map(|id| self.entries.get(*id));
+            collected.take(module, entries.filter_map(|e| e.release.as_deref()));
+        }
         let own = own_image::find(&self.entries, &path, package.as_deref(), module);
         let own = own.and_then(|id| self.kernels.get(id));
         let mut entry = report::module_entry(path, package, module);

@@ -87,7 +87,9 @@ pub fn built_in(moment: Target, kind: Kind) -> Severity {
         (Kind::Loads | Kind::LoadsNoBtf, _) => Severity::None,
         (Kind::BtfDiscarded, Target::Running) => Severity::Info,
         (Kind::BtfDiscarded, Target::NextBoot) => Severity::Warn,
-        (Kind::BtfWrong | Kind::StaleCopy | Kind::InitrdStale, _) => Severity::Warn,
+        (Kind::BtfWrong | Kind::StaleCopy | Kind::InitrdStale | Kind::DriverLost, _) => {
+            Severity::Warn
+        }
         (Kind::Refused | Kind::NoModules | Kind::Unbootable, Target::Running) => Severity::Warn,
         (Kind::Refused | Kind::NoModules | Kind::Unbootable, Target::NextBoot) => Severity::Block,
         (Kind::Unknown, _) => Severity::Info,

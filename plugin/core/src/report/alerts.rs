@@ -2,7 +2,7 @@
 //! A report as a flat list, for linters and code-scanning services.
 
 use super::lint::RuleText;
-use super::{LintRule, Report, wording};
+use super::{KernelEntry, LintRule, ModuleEntry, Report, VerdictEntry, wording};
 use crate::policy::Severity;
 use crate::verdict::Kind;
 
@@ -37,9 +37,23 @@ pub(crate) fn alerts(report: &Report) -> Vec<Alert<'_>> {
         severity: verdict.severity,
         path: &module.path,
         package: module.package.as_deref(),
-        details: format!("{}: {}", wording::kernel(kernel), wording::reason(verdict)),
+        details: details(module, verdict, kernel),
     });
     alerts.collect()
+}
+
+fn details(module: &ModuleEntry, verdict: &VerdictEntry, kernel: &KernelEntry) -> String {
+    let reason = match verdict.verdict {
+        Kind::DriverLost => {
+            let used = module.used_by_host.join(", ");
+            format!(
+                "it has no module {}, which this machine uses: {used}",
+                module.name
+            )
+        }
+        _ => wording::reason(verdict),
+    };
+    format!("{}: {reason}", wording::kernel(kernel))
 }
 
 /// The name of every kind of alert that a report of this form can hold, and its text.
@@ -90,6 +104,12 @@ pub(crate) fn rules(report: &Report) -> Vec<(String, RuleText)> {
             Severity::Warn,
             "An initrd holds modules of another build than the kernel.",
             "Make the initrd anew.",
+        ),
+        (
+            Kind::DriverLost,
+            Severity::Warn,
+            "The kernel has not a module that this machine uses with another kernel.",
+            "Install the package that has the module for this kernel, or boot the other kernel.",
         ),
         (
             Kind::Unknown,

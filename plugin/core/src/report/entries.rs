@@ -136,6 +136,30 @@ pub(crate) fn kernel_finding(kind: Kind, path: String, kernel: &KernelEntry) -> 
     }
 }
 
+/// The entry of a module that a kernel has not and that this machine uses with another
+/// one, whose file this is. Nothing is ever stopped for it: what is used is told by signs,
+/// and scriptlets may bring the module yet.
+pub(crate) fn lost_driver(
+    (name, path): (String, String),
+    (used_by_host, owner): (Vec<String>, Option<String>),
+    in_tree: bool,
+    kernel: &KernelEntry,
+) -> ModuleEntry {
+    let severity = policy::built_in(kernel.target, Kind::DriverLost);
+    let mut entry = ModuleEntry {
+        path,
+        name,
+        owner,
+        in_tree,
+        used_by_host,
+        verdicts: vec![bare_verdict(kernel.id, Kind::DriverLost, severity)],
+        names_machine: true,
+        ..ModuleEntry::default()
+    };
+    entry.cap(Severity::Warn);
+    entry
+}
+
 fn bare_verdict(kernel: usize, verdict: Kind, severity: Severity) -> VerdictEntry {
     VerdictEntry {
         kernel,
@@ -193,7 +217,7 @@ pub(crate) fn count(
         *of(summary, verdict.verdict) += 1;
         worst = worst.max(Some(verdict.severity));
     }
-    if !module.is_about_kernel() && worst.is_some() {
+    if !module.is_about_kernel() && !module.is_lost() && worst.is_some() {
         summary.modules += 1;
     }
     worst
@@ -210,6 +234,7 @@ fn of(summary: &mut Summary, kind: Kind) -> &mut usize {
         Kind::Unbootable => &mut summary.unbootable,
         Kind::StaleCopy => &mut summary.stale_copy,
         Kind::InitrdStale => &mut summary.initrd_stale,
+        Kind::DriverLost => &mut summary.driver_lost,
         Kind::Unknown => &mut summary.unknown,
     }
 }

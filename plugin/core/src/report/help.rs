@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What to do about a finding.
 
+use btf_guard_protocol::nevra::name_of;
+
 use super::group::{FindingGroup, first_distinct};
-use super::wording::{built_for, few, is_of_kernel_btf, kernel, successor};
+use super::wording::{built_for, few, is_of_kernel_btf, kernel, old_release, successor};
 use super::{InitrdEntry, KernelEntry, Report};
 use crate::kernel::Target;
 use crate::verdict::{Cause, Kind, Misfit};
@@ -38,6 +40,7 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
         }
         (Kind::StaleCopy, ..) => stale(entry),
         (Kind::InitrdStale, ..) => anew(finding, report),
+        (Kind::DriverLost, ..) => lost(finding, entry),
         (Kind::Refused, Some(Cause::NoModuleSupport), _) => {
             "boot a kernel that is built with CONFIG_MODULES=y".into()
         }
@@ -116,6 +119,31 @@ fn anew(finding: &FindingGroup<'_>, report: &Report) -> String {
     match entry.and_then(|entry| entry.fix_command.as_deref()) {
         Some(command) => format!("make the initrd anew before it is booted: {command}"),
         None => "make the initrd anew before it is booted, with the tool that made it".into(),
+    }
+}
+
+/// The packages of the other kernel's files are named without their versions: whether they
+/// exist for this kernel is not known here.
+fn lost(finding: &FindingGroup<'_>, kernel: &KernelEntry) -> String {
+    let release = kernel.release.as_deref().unwrap_or("this kernel");
+    let old = old_release(finding).unwrap_or("the other kernel");
+    let owners = finding
+        .cases()
+        .filter_map(|case| case.module.owner.as_deref());
+    let owners = first_distinct(owners.map(name_of), NAMES + 2);
+    let own = kernel.package.as_deref().map(name_of);
+    let others = owners.iter().copied().filter(|owner| Some(*owner) != own);
+    let others = few(others, NAMES);
+    match (others.is_empty(), owners.is_empty()) {
+        (false, _) => {
+            format!("install {others} for {release}, if that is not there, or keep booting {old}")
+        }
+        (true, false) => {
+            format!("keep booting {old}, or use another driver: {release} comes without it")
+        }
+        (true, true) => {
+            format!("install what has them for {release}, or keep booting {old}")
+        }
     }
 }
 

@@ -167,7 +167,8 @@ fn problem(
         | Kind::NoModules
         | Kind::Unbootable
         | Kind::StaleCopy
-        | Kind::InitrdStale => None,
+        | Kind::InitrdStale
+        | Kind::DriverLost => None,
     }
 }
 

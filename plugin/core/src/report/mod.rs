@@ -33,7 +33,7 @@ pub(crate) use apply_policy::Rating;
 pub use apply_policy::{PackageOrigin, Ruling};
 use btf_guard_protocol::plan::SCHEMA;
 pub(crate) use entries::{
-    kernel_entry, kernel_finding, module_entry, unreadable_kernel, verdict_entry,
+    kernel_entry, kernel_finding, lost_driver, module_entry, unreadable_kernel, verdict_entry,
 };
 pub(crate) use lint::problems;
 pub(crate) use listed_kernels::{BootDefaultEntry, BootPathEntry, KernelList, ListedKernel};
@@ -66,7 +66,8 @@ pub fn assemble(
     let mut worst = Severity::None;
     for module in &modules {
         worst = worst.max(count(&mut summary, module, |_| true).unwrap_or(Severity::None));
-        for verdict in module.verdicts.iter().filter(|_| !module.is_about_kernel()) {
+        let is_judged = !module.is_about_kernel() && !module.is_lost();
+        for verdict in module.verdicts.iter().filter(|_| is_judged) {
             if let Some(kernel) = kernels.get_mut(verdict.kernel) {
                 kernel.modules_checked += 1;
             }

@@ -254,6 +254,7 @@ pub(crate) struct Summary {
     pub(crate) unbootable: usize,
     pub(crate) stale_copy: usize,
     pub(crate) initrd_stale: usize,
+    pub(crate) driver_lost: usize,
     pub(crate) unknown: usize,
 }
 
@@ -333,6 +334,13 @@ impl ModuleEntry {
         for verdict in &mut self.verdicts {
             verdict.cap(most);
         }
+    }
+
+    /// It is a file of another release, of a module that the kernel has not: there was
+    /// nothing to judge.
+    pub(crate) fn is_lost(&self) -> bool {
+        let mut verdicts = self.verdicts.iter();
+        verdicts.any(|verdict| verdict.verdict == Kind::DriverLost)
     }
 
     /// It is a kernel's module directory, image or initrd, not a module.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What is said of a finding.
 
+use std::path::Path;
+
+use btf_guard_sysroot::file_role::Role;
+
 use super::group::{FindingGroup, ModuleVerdict, first_distinct};
 use super::{KernelEntry, ModuleEntry, Report, VerdictEntry};
 use crate::kernel::Target;
@@ -63,6 +67,12 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
         }
         Kind::StaleCopy => return format!("{kernel} is a stale copy"),
         Kind::InitrdStale => return format!("{kernel} has a stale initrd: {place}"),
+        Kind::DriverLost => {
+            let modules = counted(count, "module");
+            let with = old_release(finding).map(|old| format!(" with {old}"));
+            let with = with.unwrap_or_default();
+            return format!("{kernel} lacks {modules} that this machine uses{with}");
+        }
         _ => {}
     }
     let in_initrd = |module: &&ModuleEntry| match finding.initrd {
@@ -125,6 +135,12 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
             format!("{subject} cannot be judged for {kernel}{why}")
         }
     }
+}
+
+/// The release whose files the modules of a finding are, by where the first lies.
+pub(super) fn old_release<'a>(finding: &FindingGroup<'a>) -> Option<&'a str> {
+    let role = Role::of(Path::new(&finding.first()?.module.path))?;
+    Some(role.release())
 }
 
 /// What decides over the first module of a finding.

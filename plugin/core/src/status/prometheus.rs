@@ -66,7 +66,7 @@ impl MetricCounts {
 pub fn prometheus_text(counts: &MetricCounts) -> String {
     let name = "btf_guard_findings";
     let mut text = format!(
-        "# HELP {name} Kernel modules that a kernel will refuse, or load with wrong or without types.\n\
+        "# HELP {name} Kernel modules that a kernel will refuse, load with wrong or without types, or lack.\n\
          # TYPE {name} gauge\n"
     );
     for ((release, target, verdict, severity), count) in &counts.counts {

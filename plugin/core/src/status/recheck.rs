@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_id::FileId;
+use btf_guard_sysroot::host;
 use btf_guard_sysroot::module_tree;
 
 use super::{Finding, FindingOrigin, Findings, JudgedFiles};
+use crate::boot::inventory::InventorySearch;
 use crate::check::{self, CheckOptions, Checked};
 use crate::depmod::ReleaseModules;
+use crate::evaluate::drivers_lost::LostDrivers;
+use crate::host_modules::HostNeeds;
 use crate::kernel::Target;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
@@ -62,7 +66,15 @@ pub fn recheck(scene: &StatusContext<'_>, mut known: Findings, rescan: bool) -> 
     let is_later = known.checked.is_some_and(|checked| checked > scene.time);
     let mut rescan = rescan || is_later || !known.is_complete();
     let mut shadowed = ShadowedModules::default();
+    let mut lost = None;
     known.findings.retain(|finding| {
+        if finding.verdict == Kind::DriverLost {
+            let lost = lost.get_or_insert_with(|| lost_drivers(scene));
+            let stands = lost.as_ref().is_some_and(|lost| is_lost(lost, finding));
+            if !stands {
+                return false;
+            }
+        }
         let unchanged = is_unchanged(scene, finding, &mut shadowed);
         rescan |= unchanged == Some(false);
         // What the kernel has refused, it has refused of another file.
@@ -110,6 +122,26 @@ fn is_unchanged(
     let module = FileId::of(Path::new(finding.file())).ok()?;
     let is_same = finding.judged == Some(JudgedFiles { module, image });
     Some(is_same && !shadowed.contain(scene.root, finding))
+}
+
+/// What the kernel that boots by default lacks of what this machine uses; neither of its
+/// files tells, nor the other kernel's.
+fn lost_drivers(scene: &StatusContext<'_>) -> Option<LostDrivers> {
+    let running = host::running_release(scene.root, false)?;
+    let search = InventorySearch {
+        root: scene.root,
+        esps: &[],
+        cache: scene.cache.as_ref(),
+        config: None,
+        releases: None,
+    };
+    let (_, default) = search.default_of(&search.discover())?;
+    let needs = HostNeeds::new(scene.root, &running);
+    Some(LostDrivers::on_disk(scene.root, &needs, &default))
+}
+
+fn is_lost(lost: &LostDrivers, finding: &Finding) -> bool {
+    finding.kernel.release.as_ref() == Some(&lost.new) && lost.contains(Path::new(&finding.module))
 }
 
 /// Module files that are not loaded, by release.

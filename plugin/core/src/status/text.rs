@@ -65,6 +65,7 @@ fn headline(key: &LineKey<'_>, count: usize) -> String {
             let initrd = initrd.unwrap_or_default();
             format!("{kernel} has a stale initrd: {initrd}")
         }
+        Kind::DriverLost => format!("{kernel} lacks {modules} that this machine uses"),
         Kind::Refused => format!("{modules} will not load on {kernel}"),
         Kind::BtfDiscarded => format!("{modules} {load} on {kernel} without types"),
         Kind::BtfWrong => format!("{modules} {load} on {kernel} with wrong types"),

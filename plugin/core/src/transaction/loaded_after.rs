@@ -176,6 +176,16 @@ impl LoadedAfter {
         files.is_some_and(|files| files.contains(below))
     }
 
+    /// No file can be loaded.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// A file can be loaded under this name, with `_`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// The number of files that can be the one of the name of this one.
     pub(crate) fn candidates(&self, below: &Path) -> usize {
         let files = self.by_name.get(&name_of_file(below));

@@ -14,6 +14,7 @@ mod future_paths;
 mod loaded_after;
 mod located;
 mod origins;
+pub mod planned_drivers;
 pub mod post;
 pub mod pre;
 pub mod scene;

@@ -18,11 +18,12 @@ use btf_guard_sysroot::module_tree::ModuleFile;
 use super::baseline;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
-use crate::boot::inventory::{Inventory, InventorySearch};
+use crate::boot::inventory::{InstalledKernel, Inventory, InventorySearch};
 use crate::boot::{self, Bootable, UnreadableImage};
 use crate::check::initrds::Initrds;
 use crate::depmod::{NamedFile, ReleaseModules};
 use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
+use crate::evaluate::drivers_lost::LostDrivers;
 use crate::module::name_of_file;
 use crate::report::{InitrdEntry, ModuleEntry, failed};
 
@@ -81,6 +82,7 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     modules.extend(disk.modules());
     let (inside, initrds) = disk.initrds(&modules);
     modules.extend(inside);
+    modules.extend(disk.lost_drivers(&search, &found, &kernels));
     note_where_links_load(entries(&mut modules), disk.evaluation.evaluator.entries());
     let Evaluation {
         mut evaluator,
@@ -318,6 +320,37 @@ impl<'a> Disk<'a> {
         let found = inside.judged.modules.into_iter().chain(inside.stale);
         let found = found.map(LocatedModule::in_initrd).collect();
         (found, inside.initrds)
+    }
+
+    /// What the kernel that boots by default lacks of what this machine uses, where it is
+    /// another one than before.
+    fn lost_drivers(
+        &mut self,
+        search: &InventorySearch<'_>,
+        found: &boot::BootKernels,
+        changed: &BTreeSet<String>,
+    ) -> Vec<LocatedModule> {
+        let is_target = |kernel: &&InstalledKernel, release: &str| {
+            kernel.bootable.is_default() && kernel.kernel.release.as_deref() == Some(release)
+        };
+        let lost = || {
+            let needs = self.evaluation.evaluator.host_needs()?;
+            changed.first()?;
+            let (_, release) = search.default_of(found)?;
+            changed.get(&release)?;
+            let mut all = self.inventory.targets();
+            let kernel = all.find(|kernel| is_target(kernel, &release))?;
+            let lost = LostDrivers::on_disk(self.evaluation.scene.root, needs, &release);
+            (!lost.drivers.is_empty()).then(|| (kernel.clone(), lost))
+        };
+        let Some((kernel, mut lost)) = lost() else {
+            return Vec::new();
+        };
+        for driver in &mut lost.drivers {
+            driver.owner = self.evaluation.scene.owners.get(&driver.file).cloned();
+        }
+        let id = self.evaluation.evaluator.add_installed(kernel);
+        self.evaluation.lost_drivers(&lost, id)
     }
 
     /// The kernels of a release of which no module is left.

@@ -54,13 +54,16 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
     let count = |at: &ModuleLocation| release(at).map_or(1, |r| r.candidates(&at.below));
     cap_guesses(&mut modules, count);
     modules.extend(planned.missing());
+    let mut lost = planned.lost_drivers();
     let Evaluation {
         evaluator, errors, ..
     } = planned.evaluation;
     note_where_links_load(entries(&mut modules), evaluator.entries());
     let policy = scene.governed.rating(origins(plan, &transaction));
     policy.rate(entries(&mut modules), evaluator.entries());
+    policy.rate(entries(&mut lost), evaluator.entries());
     baseline::mark_preexisting(&mut modules, &evaluator, &inventory, &view);
+    modules.append(&mut lost);
     Evaluated {
         modules,
         errors,
@@ -377,5 +380,6 @@ impl<'a> Planned<'a> {
     }
 }
 
+mod lost_drivers;
 #[cfg(test)]
 mod tests;

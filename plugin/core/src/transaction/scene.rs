@@ -9,6 +9,7 @@ use btf_guard_sysroot::module_tree::ModuleFile;
 
 use super::located::{LocatedModule, ModuleLocation, error_key};
 use crate::evaluate::candidates::{link, set_link};
+use crate::evaluate::drivers_lost::LostDrivers;
 use crate::evaluate::effective_policy::Governed;
 use crate::evaluate::{Evaluator, Job};
 use crate::host_modules::HostNeeds;
@@ -30,6 +31,8 @@ pub struct Scene<'a> {
     pub governed: &'a Governed,
     /// The packages that installed modules are of, as far as that is known, by file.
     pub owners: BTreeMap<PathBuf, String>,
+    /// What the plan's new kernel may lack ([`planned_drivers`](super::planned_drivers)).
+    pub drivers: Option<LostDrivers>,
 }
 
 /// What was found out.
@@ -77,7 +80,9 @@ impl<'a> Evaluation<'a> {
         let host = running.map(|release| HostNeeds::new(scene.root, release));
         Self {
             scene,
-            evaluator: Evaluator::new(Causes::all()).for_this_machine(host),
+            evaluator: Evaluator::new(Causes::all())
+                .for_this_machine(host)
+                .collecting_aliases_of(scene.drivers.as_ref().map(|lost| lost.new.clone())),
             errors,
             locations: Vec::new(),
             jobs: Vec::new(),
@@ -125,6 +130,18 @@ impl<'a> Evaluation<'a> {
             }
         }
         modules
+    }
+
+    /// The modules that this machine uses and this kernel has not.
+    pub(crate) fn lost_drivers(&self, lost: &LostDrivers, kernel: usize) -> Vec<LocatedModule> {
+        let Some(entry) = self.evaluator.entries().get(kernel) else {
+            return Vec::new();
+        };
+        let located = lost.entries(entry).map(|(below, module)| LocatedModule {
+            location: ModuleLocation::new(&lost.new, below),
+            module,
+        });
+        located.collect()
     }
 
     /// The modules that these kernels of a release miss: all.

@@ -30,13 +30,15 @@ pub enum Kind {
     /// An initrd holds modules of another build than the kernel that is booted with it,
     /// or that should be.
     InitrdStale,
+    /// It has not the module, which this machine uses with another kernel.
+    DriverLost,
     /// [`Verdict::Unknown`].
     Unknown,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Loads,
         Self::LoadsNoBtf,
         Self::BtfDiscarded,
@@ -46,6 +48,7 @@ impl Kind {
         Self::Unbootable,
         Self::StaleCopy,
         Self::InitrdStale,
+        Self::DriverLost,
         Self::Unknown,
     ];
 
@@ -61,6 +64,7 @@ impl Kind {
             Self::Unbootable => "unbootable",
             Self::StaleCopy => "stale-copy",
             Self::InitrdStale => "initrd-stale",
+            Self::DriverLost => "driver-lost",
             Self::Unknown => "unknown",
         }
     }

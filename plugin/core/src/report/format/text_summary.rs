@@ -63,6 +63,7 @@ fn add_target(
         (summary.btf_discarded, "load, their BTF discarded"),
         (summary.btf_wrong, "load with wrong types"),
         (summary.refused, "refused"),
+        (summary.driver_lost, "missing"),
         (summary.unknown, "unknown"),
     ];
     let counts = counts.iter().filter(|(count, _)| *count > 0);

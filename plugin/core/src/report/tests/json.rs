@@ -21,7 +21,7 @@ fn the_schema_of_the_json() {
     let summary = serde_json::json!(
         {"modules": 2, "loads": 1, "loads-no-btf": 0, "btf-discarded": 0,
          "btf-wrong": 0, "refused": 1, "no-modules": 0, "unbootable": 0,
-         "stale-copy": 0, "initrd-stale": 0, "unknown": 0});
+         "stale-copy": 0, "initrd-stale": 0, "driver-lost": 0, "unknown": 0});
     let subject = serde_json::json!(
         {"id": 114893, "kind": "STRUCT", "name": "aegis_block", "size_or_type": 392,
          "vlen": 17, "kind_flag": false, "words": [], "parameters": []});

@@ -119,6 +119,59 @@ fn findings_speak_of_what_they_are() {
 }
 
 #[test]
+fn a_lost_driver_is_told_with_what_it_is_used_for_and_what_to_install() {
+    let kernel = KernelEntry {
+        package: Some("kernel-core-7.0-1.x86_64".into()),
+        ..kernel(0, Target::NextBoot)
+    };
+    let lost = |name: &str, owner: Option<&str>| {
+        let path = format!("/usr/lib/modules/6.17-cloud/kernel/{name}.ko");
+        let used = (vec!["loaded".to_owned()], owner.map(str::to_owned));
+        lost_driver((name.to_owned(), path), used, true, &kernel)
+    };
+    let extra = "kernel-modules-extra-6.17-1.x86_64";
+    for (owners, first, packages) in [
+        (
+            [Some(extra); 2],
+            "install kernel-modules-extra for 6.18.15-cloud, if that is not there, or keep \
+             booting 6.17-cloud",
+            " (in kernel-modules-extra-6.17-1.x86_64)",
+        ),
+        (
+            [Some("kernel-core-6.17-1.x86_64"); 2],
+            "keep booting 6.17-cloud, or use another driver: 6.18.15-cloud comes without it",
+            " (in kernel-core-6.17-1.x86_64)",
+        ),
+        (
+            [None; 2],
+            "install what has them for 6.18.15-cloud, or keep booting 6.17-cloud",
+            "",
+        ),
+    ] {
+        let [sctp, nic] = [("sctp", owners[0]), ("nic", owners[1])].map(|(n, o)| lost(n, o));
+        let fits = module("fits", vec![judged(&kernel, Verdict::Loads)]);
+        let report = report(vec![kernel.clone()], vec![sctp, nic, fits]);
+        let told = lines(&report, Mode::Block);
+        let headline = "W btf-guard: after this transaction, kernel 6.18.15-cloud (in \
+             kernel-core-7.0-1.x86_64) lacks 2 modules that this machine uses with 6.17-cloud";
+        assert_eq!(told[0], headline);
+        assert_eq!(told[1], format!("W   help: {first}"));
+        assert_eq!(told[2], format!("W   modules: sctp, nic{packages}"));
+        let needed = "W   needed by this machine: sctp (loaded), nic (loaded)";
+        assert_eq!(told.last().map(String::as_str), Some(needed));
+        let summary = report.summary;
+        assert_eq!((summary.modules, summary.driver_lost), (1, 2));
+        assert_eq!(report.kernels[0].modules_checked, 1);
+        let last =
+            "1 module, kernel 6.18.15-cloud (in kernel-core-7.0-1.x86_64): 1 load, 2 missing";
+        let text = text(&report, Detail::Findings);
+        assert_eq!(text.lines().last(), Some(last));
+        let details = alerts::alerts(&report).swap_remove(0).details;
+        assert!(details.ends_with("it has no module sctp, which this machine uses: loaded"));
+    }
+}
+
+#[test]
 fn releases_are_named_as_far_as_they_are_known() {
     for (theirs, own, expected) in [
         (

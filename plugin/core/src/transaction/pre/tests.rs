@@ -106,6 +106,7 @@ fn judge_in(dir: &Path, package: &[u8], paths: Vec<PathBuf>) -> Evaluated {
         cache: None,
         governed: &governed,
         owners: BTreeMap::new(),
+        drivers: None,
     };
     let mut plan = Plan::new(PathBuf::from(dir));
     plan.elements.push(Element {
