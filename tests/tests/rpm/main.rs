@@ -13,6 +13,7 @@ mod after;
 mod commit;
 mod decisions;
 mod depmod_order;
+mod drivers;
 mod failures;
 mod host;
 mod images;
