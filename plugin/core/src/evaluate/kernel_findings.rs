@@ -24,7 +24,8 @@ impl Evaluator {
     ) -> Vec<ModuleEntry> {
         let verdicts = modules.into_iter().flat_map(|module| &module.verdicts);
         let misfits = verdicts.filter(|verdict| {
-            verdict.severity >= Severity::Warn && verdict.verdict != Kind::InitrdStale
+            let is_other = matches!(verdict.verdict, Kind::InitrdStale | Kind::DriverLost);
+            verdict.severity >= Severity::Warn && !is_other
         });
         let told: BTreeSet<usize> = misfits.map(|verdict| verdict.kernel).collect();
         for mut entry in self.unreadable.drain(..) {
