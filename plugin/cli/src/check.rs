@@ -47,10 +47,7 @@ pub(crate) fn run(args: Check) -> anyhow::Result<Outcome> {
         config: args.machine.config,
     })?;
     output::report(&report, complete, &causes, way, subject.as_deref())?;
-    Ok(match complete {
-        true => Outcome::Judged(report.decision),
-        false => Outcome::Incomplete,
-    })
+    Ok(Outcome::of(report.decision, complete))
 }
 
 fn run_built(args: Check) -> anyhow::Result<Outcome> {
@@ -96,10 +93,7 @@ fn run_built(args: Check) -> anyhow::Result<Outcome> {
         args.way,
         args.package.as_deref(),
     )?;
-    Ok(match complete {
-        true => Outcome::Judged(report.decision),
-        false => Outcome::Incomplete,
-    })
+    Ok(Outcome::of(report.decision, complete))
 }
 
 #[derive(Default)]

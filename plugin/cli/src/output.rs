@@ -26,6 +26,17 @@ pub(crate) enum Outcome {
     Done,
 }
 
+impl Outcome {
+    /// How a judgement ends, of all that was asked for or of a part of it. What could not
+    /// be read does not hide a finding at block.
+    pub(crate) fn of(decision: Decision, is_complete: bool) -> Self {
+        match is_complete || decision == Decision::Block {
+            true => Self::Judged(decision),
+            false => Self::Incomplete,
+        }
+    }
+}
+
 /// Writes a report as it was asked for. In mode `off` nothing is found, but what
 /// could not be read is still said; `is_complete` if all that was asked for was.
 /// `subject` is the package that rpmlint's lines name where a module is in none.

@@ -73,10 +73,7 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
     tell_others(args, &standing);
     write(args, &standing, scene.time)?;
     output::input_errors(&errors)?;
-    Ok(match standing.decision() {
-        Decision::Allow | Decision::Warn if standing.incomplete => Outcome::Incomplete,
-        decision => Outcome::Judged(decision),
-    })
+    Ok(Outcome::of(standing.decision(), !standing.incomplete))
 }
 
 /// Keeps it in the files that were asked for. Where that fails, whoever asks is told all

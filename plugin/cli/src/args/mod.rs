@@ -22,7 +22,7 @@ pub(crate) use zypper::{NAME as ZYPPER_NAME, ZypperArgs};
 /// Scripts rely on them.
 const EXIT_CODES: &str = "\
 Exit codes: 0 nothing at warn or above, 1 findings at warn, 2 findings at block,
-3 usage or input error (what could be read was judged), 4 internal failure.";
+3 usage or input error (what could be read was judged) and nothing at block, 4 internal failure.";
 
 /// Predicts before a reboot or an update which kernel modules a kernel will refuse for their BTF
 #[derive(Debug, Parser)]

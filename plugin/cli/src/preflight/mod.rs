@@ -99,10 +99,7 @@ fn conclude(
     report.errors.splice(0..0, errors);
     let complete = report.errors.iter().all(|error| error.harmless);
     output::report(&report, complete, &Causes::all(), way, None)?;
-    Ok(match complete {
-        true => Outcome::Judged(report.decision),
-        false => Outcome::Incomplete,
-    })
+    Ok(Outcome::of(report.decision, complete))
 }
 
 fn elements(wish: &ClientPlan, root: &Root) -> anyhow::Result<Elements> {
