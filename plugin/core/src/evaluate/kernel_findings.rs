@@ -22,10 +22,11 @@ impl Evaluator {
         &mut self,
         modules: impl IntoIterator<Item = &'m ModuleEntry>,
     ) -> Vec<ModuleEntry> {
-        let verdicts = modules.into_iter().flat_map(|module| &module.verdicts);
+        // What an initrd has tells how old the initrd is.
+        let modules = modules.into_iter().filter(|module| module.initrd.is_none());
+        let verdicts = modules.flat_map(|module| &module.verdicts);
         let misfits = verdicts.filter(|verdict| {
-            let is_other = matches!(verdict.verdict, Kind::InitrdStale | Kind::DriverLost);
-            verdict.severity >= Severity::Warn && !is_other
+            verdict.severity >= Severity::Warn && verdict.verdict != Kind::DriverLost
         });
         let told: BTreeSet<usize> = misfits.map(|verdict| verdict.kernel).collect();
         for mut entry in self.unreadable.drain(..) {

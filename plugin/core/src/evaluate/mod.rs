@@ -132,7 +132,8 @@ impl Evaluator {
     }
 
     /// Adds a kernel, found under `source` (in `package`), and returns its id. The same kernel
-    /// at another place is judged once, and the place is noted.
+    /// at another place is judged once, and the place is noted, unless something is wrong
+    /// with one of the two images: then each is told of.
     pub fn add(&mut self, kernel: Kernel, source: String, package: Option<&str>) -> usize {
         let mut entry = report::kernel_entry(self.kernels.len(), &kernel);
         entry.source = source;
@@ -172,14 +173,14 @@ impl Evaluator {
                 && known.base == entry.base
                 && self.homes.get(known.id) == Some(&home)
                 && known.features.allow_mismatch == entry.features.allow_mismatch
+                && known.stale == entry.stale
+                && known.unbootable == entry.unbootable
         });
         if let Some(same) = same {
             same.default |= entry.default;
             if entry.role > same.role {
                 same.role = entry.role;
                 same.role_reason = entry.role_reason;
-                // What does not boot is what plays the part.
-                same.unbootable = entry.unbootable;
             }
             if same.source != entry.source {
                 same.same_kernel_paths.push(entry.source);
