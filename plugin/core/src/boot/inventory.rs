@@ -215,7 +215,7 @@ impl InventorySearch<'_> {
 
     pub(crate) fn open_all(&self, found: boot::BootKernels) -> Inventory {
         let (mut kernels, mut unreadable) = (Vec::new(), Vec::new());
-        for bootable in found.kernels {
+        for mut bootable in found.kernels {
             if self.is_another(&bootable) {
                 continue;
             }
@@ -239,7 +239,10 @@ impl InventorySearch<'_> {
                 }
                 // A boot manager, a memory test, another system's loader.
                 Err(Error::Malformed(_)) if !bootable.is_linux() => {}
-                Err(error) => unreadable.push(UnreadableImage::of(bootable, &error)),
+                Err(error) => {
+                    bootable.release = shown_release(&bootable);
+                    unreadable.push(UnreadableImage::of(bootable, &error));
+                }
             }
         }
         self.find_stale(&mut kernels);
@@ -297,9 +300,7 @@ impl InventorySearch<'_> {
     /// The release of an image: as its outside tells it, or else its name, or
     /// else what is inside.
     pub(crate) fn release_of(&self, bootable: &Bootable) -> Option<String> {
-        let peek = image::peek(&bootable.file).ok();
-        let shown = peek.and_then(|peek| peek.release);
-        shown.or_else(|| bootable.release.clone()).or_else(|| {
+        shown_release(bootable).or_else(|| {
             let opened = self.open(&bootable.file, None, &bootable.home);
             opened.ok()?.0.release
         })
@@ -337,6 +338,13 @@ impl InventorySearch<'_> {
             kernel.stale = stale;
         }
     }
+}
+
+/// The release of an image as far as its outside tells it, or else its name.
+fn shown_release(bootable: &Bootable) -> Option<String> {
+    let peek = image::peek(&bootable.file).ok();
+    let shown = peek.and_then(|peek| peek.release);
+    shown.or_else(|| bootable.release.clone())
 }
 
 /// The image that all copies of this one's release are made of: the one in the
