@@ -83,8 +83,8 @@ impl<'a> Collector<'a> {
         })
     }
 
-    /// Takes an image that is not there: what an entry names it by, a release that may
-    /// be its, and the entry, with its fault.
+    /// Takes an image that is not there, or nothing that boots: what an entry names it by,
+    /// a release that may be its, and the entry, with its fault.
     pub(crate) fn lost(&mut self, path: PathBuf, release: Option<&str>, mut via: BootPath) -> Slot {
         via.foreign = self.own.why_foreign(&via);
         let home = ModulesRoot::of(self.root, via.options.as_deref());

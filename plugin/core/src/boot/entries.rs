@@ -142,8 +142,14 @@ pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loader
         let found = image.and_then(|image| Ok((read_uki(&image.file)?, image)));
         let ((release, uki), image) = match found {
             Ok(found) => found,
+            // systemd-boot passes over it: somebody meant to boot what lies here.
             Err(what) => {
-                collector.problems.push(BootProblem::new(&shown, what));
+                let via = BootPath {
+                    fault: Some(BootProblem::new(&shown, what)),
+                    id: Some(name.id.clone()),
+                    ..BootPath::new(BootMethod::Uki, shown.clone())
+                };
+                collector.lost(shown, release_in_uki_name(&name.id), via);
                 continue;
             }
         };
@@ -170,6 +176,16 @@ pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loader
         });
     }
     candidates
+}
+
+/// The release in the name that kernel-install gives a unified kernel image,
+/// `TOKEN-RELEASE.efi` (90-uki-copy.install): from the first number behind a `-`.
+fn release_in_uki_name(id: &str) -> Option<&str> {
+    let stem = id.get(..id.len().checked_sub(".efi".len())?)?;
+    let mut behind = stem
+        .match_indices('-')
+        .filter_map(|(at, _)| stem.get(at + 1..));
+    behind.find(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// True if the entries of this volume are those of the specification: `entries.srel`

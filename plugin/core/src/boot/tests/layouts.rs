@@ -119,6 +119,12 @@ fn boot_counters_and_unified_images() {
     let what = "/efi/EFI/Linux/bad.efi: expected a unified kernel image: a PE file with a \
                 section .linux";
     assert_eq!(place.problems(), [what]);
+    assert_eq!(place.discover().problems, []);
+    place.file("efi/EFI/Linux/fedora-server-6.4.1-rc2.efi", "");
+    let found = place.discover().kernels;
+    let releases = found.iter().filter(|kernel| !kernel.file.exists());
+    let releases: Vec<_> = releases.map(|kernel| kernel.release.as_deref()).collect();
+    assert_eq!(releases, [None, Some("6.4.1-rc2")]);
     // systemd-boot does not show an image that has no os-release.
     let other = Place::new();
     other.uki("efi/EFI/Linux/no-osrel.efi", "6.9", "root=1", "");
