@@ -67,6 +67,9 @@ fn root_of(base: &Btf, config: Option<&str>) -> Root {
     let dir = root.path().join("lib/modules").join(KERNEL);
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("vmlinux"), elf::vmlinux(KERNEL, &base.build())).unwrap();
+    // A kernel that is as new as this one is told of if it has no module at all.
+    fs::create_dir(dir.join("kernel")).unwrap();
+    fs::write(dir.join("kernel/own.ko"), elf::named_module("own", b"")).unwrap();
     if let Some(config) = config {
         fs::write(dir.join("config"), config).unwrap();
     }
