@@ -18,7 +18,7 @@ use btf_guard_sysroot::file_role::is_release;
 use btf_guard_sysroot::module_tree::{self, ModuleFile, ModuleTree};
 use btf_guard_sysroot::{Root, host};
 
-use crate::boot::{ModulesRoot, TargetRole};
+use crate::boot::ModulesRoot;
 use crate::depmod::ReleaseModules;
 use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::evaluate::effective_policy::Governed;
@@ -28,7 +28,7 @@ use crate::kernel::KernelConfig;
 use crate::kernel::cache::Cache;
 use crate::report::{self, KernelEntry, Report, ShadowedEntry};
 use crate::rpm::package::Package;
-use crate::verdict::{Causes, Kind};
+use crate::verdict::Causes;
 use initrds::Inside;
 use kernels::{Targets, is_package};
 use whole_release::WholeRelease;
@@ -229,16 +229,11 @@ impl CheckRun<'_> {
             }
             let base = Path::new("/lib/modules").join(release);
             let gone = self.root.outside(&base).display().to_string();
-            for id in ids {
-                // The rescue kernel needs none to boot.
-                let counts = |entry: &&KernelEntry| {
-                    self.evaluator.is_installed(id) && entry.role != TargetRole::Rescue
-                };
-                if let Some(entry) = entries.get(id).filter(counts) {
-                    let missing = report::kernel_finding(Kind::NoModules, gone.clone(), entry);
-                    self.judged.modules.push(missing);
-                }
-            }
+            let ids = ids
+                .into_iter()
+                .filter(|id| self.evaluator.is_installed(*id));
+            let missing = self.evaluator.without_modules(&gone, &Vec::from_iter(ids));
+            self.judged.modules.extend(missing);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Evaluator;
-use crate::boot::UnreadableImage;
+use crate::boot::{TargetRole, UnreadableImage};
 use crate::policy::Severity;
 use crate::report::{self, ModuleEntry};
 use crate::verdict::Kind;
@@ -13,6 +13,16 @@ impl Evaluator {
     /// Adds a kernel whose image cannot be read. It is the last to be added.
     pub(crate) fn add_unreadable(&mut self, image: &UnreadableImage) {
         self.unreadable.push(report::unreadable_kernel(image));
+    }
+
+    /// What kernels find whose module directory, `dir`, is empty or not there. A rescue
+    /// kernel has what it needs in its initrd.
+    pub(crate) fn without_modules(&self, dir: &str, ids: &[usize]) -> Vec<ModuleEntry> {
+        let entries = ids.iter().filter_map(|id| self.entries().get(*id));
+        let entries = entries.filter(|entry| entry.role != TargetRole::Rescue);
+        let missing =
+            entries.map(|entry| report::kernel_finding(Kind::NoModules, dir.to_owned(), entry));
+        missing.collect()
     }
 
     /// What is wrong with the kernels themselves: images that cannot boot, and copies of

@@ -2,8 +2,8 @@
 //! The disk after a transaction, scriptlets' work included, or without any.
 //!
 //! Only what changed since the transaction began is judged: modules that are
-//! new, before every kernel; kernels that are new, with every module. Without a
-//! transaction, all of one release.
+//! new, before every kernel; kernels that are new, with every module, and where there is
+//! none, without. Without a transaction, all of one release.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -52,9 +52,10 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     let mut releases: BTreeSet<String> = changed.map(|tree| tree.release.clone()).collect();
     releases.extend(erased.lost_own.iter().cloned());
     let kernels = changed_kernels(&search, &found, since);
-    if own.is_none() {
-        releases.extend(kernels.iter().cloned());
-    }
+    releases.extend(match &own {
+        None => kernels.clone(),
+        Some(own) => own.clone(),
+    });
     let inventory = match own.is_some() || releases.is_subset(&expected) {
         true => inventory,
         false => open(&releases),
@@ -74,8 +75,10 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         let mut all = trees.iter();
         match all.find(|tree| tree.release == *release && !tree.has_nothing()) {
             Some(tree) => disk.add_release(tree),
-            None if erased.lost_own.contains(release) => missing.extend(disk.missing(release)),
-            None => {}
+            None => {
+                let lost_all = erased.lost_own.contains(release);
+                missing.extend(disk.missing(release, lost_all));
+            }
         }
     }
     let mut modules = missing;
@@ -353,12 +356,18 @@ impl<'a> Disk<'a> {
         self.evaluation.lost_drivers(&lost, id)
     }
 
-    /// The kernels of a release of which no module is left.
-    fn missing(&mut self, release: &str) -> Vec<LocatedModule> {
-        let mut ids: Vec<usize> = self.evaluation.add_running(release).into_iter().collect();
+    /// Of the kernels of a release that has no module, those that had some before, or are
+    /// new.
+    fn missing(&mut self, release: &str, lost_all: bool) -> Vec<LocatedModule> {
+        let lost_all = lost_all || self.since.0.is_none();
+        let running = self.evaluation.add_running(release);
+        let mut ids: Vec<usize> = running.into_iter().filter(|_| lost_all).collect();
         for installed in baseline::kernels(self.inventory, release) {
-            ids.push(self.evaluation.evaluator.add_installed(installed.clone()));
+            let id = self.evaluation.evaluator.add_installed(installed.clone());
+            let is_new = self.since.changed_kernel(&installed.bootable);
+            ids.extend((lost_all || is_new).then_some(id));
         }
+        ids.sort_unstable();
         ids.dedup();
         self.evaluation.missing(release, &ids)
     }

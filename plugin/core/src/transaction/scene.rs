@@ -16,8 +16,8 @@ use crate::host_modules::HostNeeds;
 use crate::kernel::Kernel;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
-use crate::report::{self, ErrorEntry, InitrdEntry, KernelEntry, PackageOrigin};
-use crate::verdict::{Causes, Kind};
+use crate::report::{ErrorEntry, InitrdEntry, KernelEntry, PackageOrigin};
+use crate::verdict::Causes;
 
 /// Where a transaction takes place.
 pub struct Scene<'a> {
@@ -146,17 +146,12 @@ impl<'a> Evaluation<'a> {
 
     /// The modules that these kernels of a release miss: all.
     pub(crate) fn missing(&self, release: &str, kernels: &[usize]) -> Vec<LocatedModule> {
-        let entries = kernels.iter();
-        let entries = entries.filter_map(|id| self.evaluator.entries().get(*id));
-        entries
-            .map(|entry| LocatedModule {
-                location: ModuleLocation::new(release, Path::new("")),
-                module: report::kernel_finding(
-                    Kind::NoModules,
-                    format!("/lib/modules/{release}"),
-                    entry,
-                ),
-            })
-            .collect()
+        let dir = format!("/lib/modules/{release}");
+        let missing = self.evaluator.without_modules(&dir, kernels).into_iter();
+        let located = missing.map(|module| LocatedModule {
+            location: ModuleLocation::new(release, Path::new("")),
+            module,
+        });
+        located.collect()
     }
 }
