@@ -25,7 +25,7 @@ use crate::depmod::{NamedFile, ReleaseModules};
 use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::evaluate::drivers_lost::LostDrivers;
 use crate::module::name_of_file;
-use crate::report::{InitrdEntry, ModuleEntry, failed};
+use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry, failed};
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
 /// reported is marked as known.
@@ -67,6 +67,8 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         jobs: Vec::new(),
         initrds: Initrds::default(),
     };
+    let unread = unread(&trees, &inventory, &releases, plan, since);
+    disk.evaluation.errors.extend(unread);
     for image in broken(&inventory, plan, since) {
         disk.evaluation.evaluator.add_unreadable(image);
     }
@@ -217,6 +219,32 @@ fn trees(scene: &Scene<'_>, plan: &Plan, since: Since, erased: &ErasedModules) -
         .collect()
 }
 
+/// What else cannot be read: what was changed in module directories whose modules are
+/// judged, and among what boots. Of which release the latter would be is not known.
+fn unread(
+    trees: &[ChangedTree],
+    inventory: &Inventory,
+    releases: &BTreeSet<String>,
+    plan: &Plan,
+    since: Since,
+) -> Vec<ErrorEntry> {
+    let has_kernel = |tree: &&ChangedTree| {
+        let mut kernels = baseline::kernels(inventory, &tree.release);
+        releases.contains(&tree.release) && kernels.next().is_some()
+    };
+    let trees = trees.iter().filter(has_kernel);
+    let found = trees.flat_map(|tree| &tree.modules.unreadable);
+    let found = found.map(|(path, why)| (path, why));
+    let problems = inventory.problems.iter();
+    let problems = problems.filter(|_| plan.release.is_none());
+    let all = found.chain(problems.map(|problem| (&problem.path, &problem.fault)));
+    // One file may be for every release.
+    let all: BTreeSet<_> = all.filter(|(path, _)| since.touched(path)).collect();
+    let all = all.into_iter();
+    all.map(|(path, why)| failed(path.display().to_string(), why))
+        .collect()
+}
+
 /// Images that the transaction has left behind, or that by their names are of the
 /// plan's release, and that cannot be read: they will not boot.
 fn broken<'i>(
@@ -263,9 +291,6 @@ struct Disk<'a> {
 impl<'a> Disk<'a> {
     /// Sorts out which modules of a release meet which kernels for the first time.
     fn add_release(&mut self, tree: &'a ChangedTree) {
-        let unreadable = tree.modules.unreadable.iter();
-        let unreadable = unreadable.map(|(path, error)| failed(path.display().to_string(), error));
-        self.evaluation.errors.extend(unreadable);
         let kernels = baseline::kernels(self.inventory, &tree.release).cloned();
         let (new, others): (Vec<_>, Vec<_>) =
             kernels.partition(|installed| self.since.changed_kernel(&installed.bootable));
