@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Status) -> anyhow::Result<Outcome> {
     tell_others(args, &standing);
     write(args, &standing, scene.time)?;
     output::input_errors(&errors)?;
-    Ok(Outcome::of(standing.decision(), !standing.incomplete))
+    Ok(Outcome::of(standing.decision(), standing.is_complete()))
 }
 
 /// Keeps it in the files that were asked for. Where that fails, whoever asks is told all
