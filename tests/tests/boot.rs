@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use btf_guard_core::kernel::image;
 use btf_guard_tests::bootable::{BootRoot, MODULES, Stale, errors, of, pair};
+use btf_guard_tests::elf;
 use serde_json::Value;
 
 #[test]
@@ -173,6 +175,46 @@ fn a_root_with_nothing_but_broken_entries_cannot_be_judged() {
     root.entry("missing", "/token/nothing");
     assert_eq!(root.check().0, 3);
     assert_eq!(root.run(&["kernels"]).0, 3);
+}
+
+#[test]
+fn what_is_known_not_to_boot_is_said_whatever_cannot_be_judged() {
+    let root = BootRoot::empty();
+    root.put("boot/vmlinuz-6.1", b"");
+    let (code, report) = root.check();
+    assert_eq!((code, &report["decision"]), (2, &"block".into()));
+    assert_eq!(report["summary"]["unbootable"], 1);
+}
+
+#[test]
+fn a_damaged_unified_image_is_an_entry_that_does_not_boot() {
+    let root = BootRoot::new();
+    let image = &pair().new_image;
+    let name = format!("efi/EFI/Linux/token-{}.efi", pair().release);
+    root.put(&name, &image[..image.len() / 2]);
+    let (code, report) = root.check();
+    assert_eq!((code, errors(&report).len()), (1, 0));
+    let kernel = of(&report, &name);
+    assert_eq!(kernel["release"], pair().release);
+    assert_eq!(kernel["role"], "entry");
+    assert_ne!(kernel["unbootable"], Value::Null);
+    assert_eq!(errors(&root.kernels()).len(), 1);
+}
+
+/// Built again, with no change to a type: nothing but the build tells the copy apart.
+#[test]
+fn a_copy_of_another_build_with_the_same_types_is_stale() {
+    let root = BootRoot::new();
+    let base = image::open(&pair().new.image).unwrap().base_btf;
+    let vmlinux = elf::vmlinux(&pair().release, &base);
+    let payload = zstd::encode_all(&vmlinux[..], 1).unwrap();
+    root.put("efi/token/linux", &elf::bzimage(&pair().release, &payload));
+    root.entry("copy", "/token/linux");
+    root.put("efi/loader/loader.conf", b"default copy.conf\n");
+    let (code, report) = root.check();
+    assert_eq!(report["summary"]["stale-copy"], 1, "{report:#}");
+    // Every module loads.
+    assert_eq!((code, &report["summary"]["refused"]), (1, &0.into()));
 }
 
 #[test]
