@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `tsm_post`: what scriptlets made of the transaction, which no plan foresees.
 
-use btf_guard_protocol::clock::{Beginning, now};
 use std::path::PathBuf;
 
+use btf_guard_protocol::clock::{Beginning, now};
 use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::plan::{Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `tsm_pre`, step by step.
 
-use btf_guard_protocol::clock::Beginning;
 use std::cell::LazyCell;
 use std::path::PathBuf;
 
+use btf_guard_protocol::clock::Beginning;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::event::Event;
 use btf_guard_protocol::judge_client::{Judge, not_judged};

@@ -37,7 +37,7 @@ fn nothing_is_ok_before_everything_was_seen() {
         let (code, out, err) = machine.status(more);
         assert_eq!(code, 3, "{out}{err}");
         assert!(err.contains(dir.to_str().unwrap()), "{err}");
-        assert!(!out.contains("ok"), "{out}");
+        assert!(!out.starts_with("ok"), "{out}");
         assert!(out.contains("not everything could be looked at"), "{out}");
     }
     let json = machine.json(&[]);
@@ -65,12 +65,12 @@ fn what_may_not_be_listed_is_said_and_nothing_is_claimed_of_it() {
     for dir in [
         "boot",
         "boot/loader/entries",
-        "usr/lib/modules",
-        "usr/lib/modules/6.18.1-test",
-        "usr/lib/modules/6.18.1-test/extra",
+        "lib/modules",
+        "lib/modules/6.18.1-test",
+        "lib/modules/6.18.1-test/updates",
     ] {
         let dir = machine.root.path().join(dir);
-        for mode in [0o000, 0o111, 0o444] {
+        for mode in [0o000, 0o111] {
             fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).unwrap();
             let (code, out, err) = check();
             assert_eq!(code, 3, "{mode:o}: {out}{err}");

@@ -25,8 +25,8 @@ impl Beginning {
         }
     }
 
-    /// A time that no change since then is dated before, whether the clock was set back or
-    /// not, in seconds since 1970.
+    /// A time that no change since then is dated before, in seconds since 1970, also where
+    /// the clock was set back meanwhile and is so now.
     pub fn earliest(&self) -> u64 {
         earliest(self.clock, now(), self.begun.elapsed())
     }

@@ -202,15 +202,14 @@ impl InventorySearch<'_> {
         boot::discover(self.root, self.esps, efivars)
     }
 
-    /// The image that boots when nobody chooses, where that is one of this root itself,
-    /// and its release. None where that is not known.
-    pub(crate) fn default_of(&self, found: &boot::BootKernels) -> Option<(Bootable, String)> {
+    /// The release of what boots when nobody chooses, where that is known and is an image
+    /// of this root itself.
+    pub(crate) fn default_release(&self, found: &boot::BootKernels) -> Option<String> {
         let is_default = |kernel: &&Bootable| {
             let mut via = kernel.via.iter();
             kernel.home == ModulesRoot::Root && via.any(|via| via.default && via.foreign.is_none())
         };
-        let default = found.kernels.iter().find(is_default)?;
-        Some((default.clone(), self.release_of(default)?))
+        self.release_of(found.kernels.iter().find(is_default)?)
     }
 
     pub(crate) fn open_all(&self, found: boot::BootKernels) -> Inventory {

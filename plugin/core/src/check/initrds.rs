@@ -88,8 +88,16 @@ impl Initrds {
 
     fn add(&mut self, initrd: Initrd, kernel: usize, mend: Option<String>) {
         match self.all.iter_mut().find(|known| known.initrd == initrd) {
-            Some(known) if known.kernels.contains(&kernel) => {}
-            Some(known) => known.kernels.push(kernel),
+            Some(known) => {
+                // A command makes it anew for one release.
+                known.mend = known
+                    .mend
+                    .take()
+                    .filter(|known| mend.as_ref() == Some(known));
+                if !known.kernels.contains(&kernel) {
+                    known.kernels.push(kernel);
+                }
+            }
             None => self.all.push(Booted {
                 initrd,
                 kernels: vec![kernel],
@@ -117,8 +125,8 @@ impl Initrds {
         for (index, booted) in self.all.into_iter().enumerate() {
             let path = booted.initrd.file.display().to_string();
             if index >= MOST {
-                let why = format!("{path}: more than {MOST} initrds");
-                self.unseen.push(why);
+                let why = format!("no more than {MOST} initrds are read");
+                inside.judged.failed(path, &why);
                 continue;
             }
             let mut judging = InitrdJudging {
@@ -128,7 +136,7 @@ impl Initrds {
                 inside: &mut inside,
             };
             if let Err(error) = judging.judge(&booted) {
-                self.unseen.push(format!("{path}: {error}"));
+                inside.judged.failed(&path, &error);
             }
             inside.initrds.push(InitrdEntry {
                 path,

@@ -9,7 +9,7 @@ use btf_guard_sysroot::file_role::is_package_name;
 use btf_guard_sysroot::{Root, host};
 
 use super::initrds::Initrds;
-use crate::boot::inventory::InventorySearch;
+use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::boot::{BootProblem, ModulesRoot, build_vmlinux};
 use crate::evaluate::{Evaluator, failed, package};
 use crate::kernel::cache::Cache;
@@ -34,6 +34,9 @@ pub struct Targets<'a> {
     pub errors: Vec<ErrorEntry>,
     /// How many of them nobody has named: they were found on the way.
     pub unasked: usize,
+    /// The root has neither kernels nor modules: what runs is started from outside of it, as
+    /// in WSL, a container or a small virtual machine, and has all it needs built in.
+    pub is_bare: bool,
 }
 
 impl<'a> Targets<'a> {
@@ -47,6 +50,7 @@ impl<'a> Targets<'a> {
             initrds: Initrds::default(),
             errors: Vec::new(),
             unasked: 0,
+            is_bare: false,
         }
     }
 
@@ -80,13 +84,22 @@ impl<'a> Targets<'a> {
                 release.is_some_and(|release| self.root.module_dir(release).is_some())
             });
             let is_asked = has_paths || host::running_release(self.root, false).is_some();
-            if has_modules || is_asked && self.root.releases().is_empty() {
+            let inventory = (!has_modules).then(|| self.place().inventory());
+            self.is_bare = inventory.as_ref().is_some_and(|i| self.is_bare(i));
+            if has_modules || is_asked && self.is_bare {
                 let running = running.context("cannot read the running kernel")?;
                 self.put(running, "running".to_owned(), None, evaluator);
                 return Ok(());
             }
         }
-        self.add_installed(evaluator)
+        self.add_installed(&self.place().inventory(), evaluator)
+    }
+
+    /// Everything was seen, and there is nothing that could boot or be loaded.
+    fn is_bare(&self, inventory: &Inventory) -> bool {
+        inventory.kernels.is_empty()
+            && inventory.troubles().next().is_none()
+            && self.root.module_releases().is_empty()
     }
 
     /// The running kernel, where the root is this machine's, and every kernel that
@@ -96,18 +109,24 @@ impl<'a> Targets<'a> {
         let loads_modules = |release: &String| {
             self.root.module_dir(release).is_some() || Path::new("/proc/modules").exists()
         };
+        let inventory = self.place().inventory();
+        self.is_bare = self.is_bare(&inventory);
         let running = host::running_release(self.root, false);
-        if running.as_ref().is_some_and(loads_modules) {
+        let counts = |release: &String| self.is_bare || loads_modules(release);
+        if running.as_ref().is_some_and(counts) {
             match Kernel::running() {
                 Ok(running) => self.put(running, "running".to_owned(), None, evaluator),
                 Err(error) => self.failed("running".to_owned(), &error),
             }
         }
-        self.add_installed(evaluator)
+        self.add_installed(&inventory, evaluator)
     }
 
-    fn add_installed(&mut self, evaluator: &mut Evaluator) -> anyhow::Result<()> {
-        let inventory = self.place().inventory();
+    fn add_installed(
+        &mut self,
+        inventory: &Inventory,
+        evaluator: &mut Evaluator,
+    ) -> anyhow::Result<()> {
         for BootProblem { path, fault, hides } in &inventory.problems {
             self.failed(path.display().to_string(), fault);
             self.unasked += usize::from(!hides);
@@ -128,8 +147,7 @@ impl<'a> Targets<'a> {
     /// Without it, nobody can tell whether this is the machine's own root.
     fn look_for_proc(&mut self) {
         if self.root.is_system() && !host::has_proc() {
-            let why =
-                "it is not mounted: what runs here, and what this machine needs, is not known";
+            let why = "it is not mounted: what runs here and what this machine needs are not known";
             self.failed("/proc".to_owned(), &why);
         }
     }

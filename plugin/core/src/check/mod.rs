@@ -88,7 +88,7 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     targets.cache = options.cache;
     targets.add_all(&options.kernels, !options.paths.is_empty(), &mut evaluator)?;
 
-    let mut unasked = targets.unasked;
+    let unasked = targets.unasked;
     let mut run = CheckRun {
         evaluator: &evaluator,
         root: &root,
@@ -98,12 +98,12 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
         },
         shadowed: Vec::new(),
         notes: Vec::new(),
+        is_bare: targets.is_bare,
     };
     let mut inside = Inside::default();
     if options.paths.is_empty() {
         run.own_modules();
         inside = targets.initrds.judge(&evaluator, &run.judged.modules);
-        unasked += inside.judged.errors.len();
         run.judged.modules.append(&mut inside.judged.modules);
         run.judged.modules.append(&mut inside.stale);
         run.judged.errors.append(&mut inside.judged.errors);
@@ -179,6 +179,8 @@ struct CheckRun<'a> {
     judged: Judged,
     shadowed: Vec<ShadowedEntry>,
     notes: Vec<String>,
+    /// As [`Targets::is_bare`].
+    is_bare: bool,
 }
 
 impl CheckRun<'_> {
@@ -220,7 +222,7 @@ impl CheckRun<'_> {
                     continue;
                 }
             }
-            if self.has_no_kernels() {
+            if self.is_bare {
                 self.notes.push(format!(
                     "kernel {release} is started from outside of this root, which has no kernel \
                      and no modules"
@@ -235,12 +237,6 @@ impl CheckRun<'_> {
             let missing = self.evaluator.without_modules(&gone, &Vec::from_iter(ids));
             self.judged.modules.extend(missing);
         }
-    }
-
-    /// Whatever runs here comes from elsewhere, as in WSL, a container or a small virtual
-    /// machine, and has all it needs built in.
-    fn has_no_kernels(&self) -> bool {
-        self.root.releases().is_empty() && self.root.module_releases().is_empty()
     }
 
     /// Judges the modules of a release that are loaded.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Modules that this machine uses with the kernel whose use is known, and that the kernel
-//! which boots next has not.
+//! which boots next lacks.
 //!
 //! What counts is a module that the machine asks for itself ([`ModuleUse::is_own`]), of
 //! which the old release has a file. The new one has it where a file of its name can be
@@ -8,6 +8,7 @@
 //! by is served there by another module, as of a driver that was renamed. Where a release
 //! does not list what it has built in, nothing is said of it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
@@ -17,7 +18,7 @@ use crate::host_modules::{Aliases, BuiltInModules, HostNeeds, ModuleUse};
 use crate::module::same_name;
 use crate::report::{KernelEntry, ModuleEntry, lost_driver};
 
-/// A module that this machine uses with one kernel, and another kernel has not.
+/// A module that this machine uses with one kernel, and another kernel lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LostDriver {
     /// Its name, with `_`.
@@ -33,13 +34,15 @@ pub(crate) struct LostDriver {
     pub(crate) owner: Option<String>,
 }
 
-/// The modules that one release has and another one has not.
+/// The modules that one release has and another one lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostDrivers {
     pub(crate) old: String,
     pub(crate) new: String,
     /// In the order of their names.
     pub(crate) drivers: Vec<LostDriver>,
+    /// Modules that this machine does not load for what they serve.
+    pub(crate) blacklist: BTreeSet<String>,
 }
 
 impl LostDrivers {
@@ -75,6 +78,7 @@ impl LostDrivers {
             old: old.to_owned(),
             new: new.to_owned(),
             drivers: drivers.collect(),
+            blacklist: needs.blacklist().clone(),
         }
     }
 
@@ -86,6 +90,7 @@ impl LostDrivers {
             old: old.to_owned(),
             new: new.to_owned(),
             drivers: Vec::new(),
+            blacklist: BTreeSet::new(),
         };
         if old == new || root.module_dir(old).is_none() {
             return nothing;
@@ -102,18 +107,22 @@ impl LostDrivers {
         let mut lost = Self::find(root, needs, (old, new), has);
         if !lost.drivers.is_empty() {
             let aliases = Aliases::read(&modules.dir);
-            let serves = |alias: &str| aliases.serve(alias) || built_in.serve(alias);
-            lost.retain_unserved(|alias| has(&same_name(alias)) || serves(alias));
+            lost.retain_unserved(|alias, except| {
+                has(&same_name(alias)) || aliases.serve(alias, except) || built_in.serve(alias)
+            });
         }
         lost
     }
 
-    /// Leaves out what has aliases that it is asked for by, where another module serves all
-    /// of them.
-    pub(crate) fn retain_unserved(&mut self, serves: impl Fn(&str) -> bool) {
+    /// Leaves out what is asked for by what it serves alone, where another module that this
+    /// machine loads serves all of that.
+    pub(crate) fn retain_unserved(&mut self, serves: impl Fn(&str, &BTreeSet<String>) -> bool) {
+        let except = &self.blacklist;
         self.drivers.retain(|driver| {
-            let aliases = &driver.used.aliases;
-            aliases.is_empty() || !aliases.iter().all(|alias| serves(alias))
+            let ModuleUse {
+                aliases, is_named, ..
+            } = &driver.used;
+            *is_named || aliases.is_empty() || !aliases.iter().all(|alias| serves(alias, except))
         });
     }
 

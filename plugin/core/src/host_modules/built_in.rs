@@ -2,7 +2,7 @@
 //! What a kernel has built in, in the words of the lists that its build puts beside its
 //! modules (Documentation/kbuild/kbuild.rst).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::modules_alias::Aliases;
@@ -49,7 +49,7 @@ impl BuiltInModules {
 
     /// One of them serves this.
     pub(crate) fn serve(&self, alias: &str) -> bool {
-        self.aliases.serve(alias)
+        self.aliases.serve(alias, &BTreeSet::new())
     }
 
     /// A module of this name is among them; `-` is written as `_`.

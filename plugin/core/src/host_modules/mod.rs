@@ -146,7 +146,8 @@ pub(crate) struct ModuleUse {
     pub(crate) reasons: Vec<String>,
     /// What it serves, by which it is asked for.
     pub(crate) aliases: BTreeSet<String>,
-    is_named: bool,
+    /// It is named, and not by the list of what is loaded.
+    pub(crate) is_named: bool,
     is_loaded: bool,
     is_dependency: bool,
 }
@@ -206,6 +207,12 @@ impl HostNeeds {
             machine: OnceLock::new(),
             by_release: Mutex::default(),
         }
+    }
+
+    /// The modules that this machine does not load for what they serve (`modprobe.d(5)`).
+    pub(crate) fn blacklist(&self) -> &BTreeSet<String> {
+        let read = || Machine::read(self.root.path());
+        &self.machine.get_or_init(read).blacklist
     }
 
     /// What this machine needs a module of a release for; nothing where it does not.

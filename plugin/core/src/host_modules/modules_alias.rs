@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `modules.alias`: which modules serve what (`depmod(8)`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{MAX_INDEX, etc};
@@ -49,28 +50,44 @@ impl Aliases {
         Self::parse(&text.unwrap_or_default())
     }
 
-    /// Some module serves this.
-    pub(crate) fn serve(&self, alias: &str) -> bool {
-        !self.modules(alias).is_empty()
+    /// Some module serves this, and not one of these names.
+    pub(crate) fn serve(&self, alias: &str, except: &BTreeSet<String>) -> bool {
+        let found = self.find(alias, |module| !except.contains(module));
+        found.is_break()
     }
 
     /// The modules that an alias names, each once, as the file has them.
     pub(crate) fn modules(&self, alias: &str) -> Vec<&str> {
         let mut modules: Vec<&str> = Vec::new();
+        let _ = self.find(alias, |module| {
+            if !modules.contains(&module) {
+                modules.push(module);
+            }
+            false
+        });
+        modules
+    }
+
+    /// Shows the modules that an alias names until one is enough.
+    fn find<'a>(
+        &'a self,
+        alias: &str,
+        mut is_enough: impl FnMut(&'a str) -> bool,
+    ) -> ControlFlow<()> {
         if alias.len() > MAX_ALIAS {
-            return modules;
+            return ControlFlow::Continue(());
         }
         let alias = normal(alias);
         let ends = alias.char_indices().map(|(at, _)| at);
         for end in ends.chain([alias.len()]) {
             let start = alias.get(..end).unwrap_or_default();
             for (pattern, module) in self.by_start.get(start).into_iter().flatten() {
-                if !modules.contains(&module.as_str()) && fnmatch::matches(pattern, &alias) {
-                    modules.push(module);
+                if fnmatch::matches(pattern, &alias) && is_enough(module) {
+                    return ControlFlow::Break(());
                 }
             }
         }
-        modules
+        ControlFlow::Continue(())
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn rules(report: &Report) -> Vec<(String, RuleText)> {
         (
             Kind::DriverLost,
             Severity::Warn,
-            "The kernel has not a module that this machine uses with another kernel.",
+            "The kernel lacks a module that this machine uses with another kernel.",
             "Install the package that has the module for this kernel, or boot the other kernel.",
         ),
         (

@@ -136,7 +136,7 @@ pub(crate) fn kernel_finding(kind: Kind, path: String, kernel: &KernelEntry) -> 
     }
 }
 
-/// The entry of a module that a kernel has not and that this machine uses with another
+/// The entry of a module that a kernel lacks and that this machine uses with another
 /// one, whose file this is. Nothing is ever stopped for it: what is used is told by signs,
 /// and scriptlets may bring the module yet.
 pub(crate) fn lost_driver(

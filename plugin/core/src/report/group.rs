@@ -122,9 +122,18 @@ pub(super) fn findings(report: &Report) -> Vec<FindingGroup<'_>> {
         });
     }
     // Where its modules are told of, what is to be done about it is told with them.
+    let is_told_with_modules = |finding: &&FindingGroup<'_>| {
+        let is_misfit = matches!(
+            finding.kind,
+            Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong
+        );
+        let kernel = report.kernels.get(finding.kernel);
+        let is_copy = kernel.is_some_and(|kernel| kernel.stale.is_some());
+        is_misfit && finding.severity >= Severity::Warn && !is_copy
+    };
     let told: BTreeSet<_> = findings
         .iter()
-        .filter(|finding| finding.kind != Kind::InitrdStale)
+        .filter(is_told_with_modules)
         .map(|finding| (finding.kernel, finding.initrd))
         .collect();
     findings.retain(|finding: &FindingGroup<'_>| {

@@ -336,7 +336,7 @@ impl ModuleEntry {
         }
     }
 
-    /// It is a file of another release, of a module that the kernel has not: there was
+    /// It is a file of another release, of a module that the kernel lacks: there was
     /// nothing to judge.
     pub(crate) fn is_lost(&self) -> bool {
         let mut verdicts = self.verdicts.iter();

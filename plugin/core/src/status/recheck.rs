@@ -60,19 +60,22 @@ pub struct Rechecked {
 /// clock was set back: by its times nothing can be told.
 pub fn recheck(scene: &StatusContext<'_>, mut known: Findings, rescan: bool) -> Rechecked {
     let is_pending = |finding: &&Finding| {
-        finding.judged.is_none() && finding.since.saturating_add(TRANSACTION) > scene.time
+        let ends = finding.since.saturating_add(TRANSACTION);
+        finding.judged.is_none() && finding.since <= scene.time && ends > scene.time
     };
     let pending = known.findings.iter().filter(is_pending).cloned().collect();
-    let is_later = known.checked.is_some_and(|checked| checked > scene.time);
-    let mut rescan = rescan || is_later || !known.is_complete();
+    known.checked = known.checked.filter(|checked| *checked <= scene.time);
+    let mut rescan = rescan || !known.is_complete();
     let mut shadowed = ShadowedModules::default();
     let mut lost = None;
     known.findings.retain(|finding| {
         if finding.verdict == Kind::DriverLost {
             let lost = lost.get_or_insert_with(|| lost_drivers(scene));
-            let stands = lost.as_ref().is_some_and(|lost| is_lost(lost, finding));
-            if !stands {
-                return false;
+            match lost {
+                Some(lost) if !is_lost(lost, finding) => return false,
+                Some(_) => {}
+                // It stands as long as nobody can tell.
+                None => rescan = true,
             }
         }
         let unchanged = is_unchanged(scene, finding, &mut shadowed);
@@ -135,7 +138,7 @@ fn lost_drivers(scene: &StatusContext<'_>) -> Option<LostDrivers> {
         config: None,
         releases: None,
     };
-    let (_, default) = search.default_of(&search.discover())?;
+    let default = search.default_release(&search.discover())?;
     let needs = HostNeeds::new(scene.root, &running);
     Some(LostDrivers::on_disk(scene.root, &needs, &default))
 }

@@ -13,7 +13,6 @@ use btf_guard_protocol::plan::{Action, Plan, Stage};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::Role;
 
-use crate::boot::inventory::InventorySearch;
 use crate::depmod::ReleaseModules;
 use crate::evaluate::drivers_lost::LostDrivers;
 use crate::host_modules::HostNeeds;
@@ -24,7 +23,7 @@ use crate::vercmp;
 
 /// The modules that this machine uses and that a plan's new kernel may lack; `running` is
 /// the release that runs here. `None` where the plan brings no kernel of a release of which
-/// the disk has none: nothing is read then.
+/// the disk has none: nothing is read then; and where the running kernel has no modules here.
 pub fn planned(
     root: &Root,
     plan: &Plan,
@@ -33,14 +32,14 @@ pub fn planned(
 ) -> Option<LostDrivers> {
     let running = running.filter(|_| plan.stage == Stage::Pre)?;
     let new = new_release(root, plan)?;
-    let old = used_release(root, running).filter(|old| *old != new)?;
+    let old = Some(running).filter(|old| *old != new && root.module_dir(old).is_some())?;
     let names = module_names(root, plan, &new);
     if names.is_empty() {
         return None;
     }
     let needs = HostNeeds::new(root, running);
     let has = |name: &str| names.contains(name);
-    let mut lost = LostDrivers::find(root, &needs, (&old, &new), has);
+    let mut lost = LostDrivers::find(root, &needs, (old, &new), has);
     if !lost.drivers.is_empty() {
         retain_kernels_own(root, rpm, &mut lost);
     }
@@ -65,23 +64,6 @@ fn new_release(root: &Root, plan: &Plan) -> Option<String> {
     let new = new.filter(|release| root.images(release).is_empty());
     let newest = new.max_by(|one, other| vercmp::compare(one, other));
     newest.map(str::to_owned)
-}
-
-/// The release whose modules this machine uses, as far as that is known: the running
-/// kernel's, or, where that has none here, the one that boots by default.
-fn used_release(root: &Root, running: &str) -> Option<String> {
-    if root.module_dir(running).is_some() {
-        return Some(running.to_owned());
-    }
-    let search = InventorySearch {
-        root,
-        esps: &[],
-        cache: None,
-        config: None,
-        releases: None,
-    };
-    let (_, default) = search.default_of(&search.discover())?;
-    root.module_dir(&default).is_some().then_some(default)
 }
 
 /// The names of the modules that a release will have, as far as paths tell.
@@ -199,27 +181,5 @@ mod tests {
             ..plan
         };
         assert_eq!(lost(dir.path(), &after, Some("6.9")), None);
-    }
-
-    #[test]
-    fn where_the_running_kernel_has_no_modules_the_default_counts() {
-        let dir = root(&[
-            ("lib/modules/6.9/kernel/net.ko", ""),
-            ("etc/modules", "net\n"),
-        ]);
-        let coming = ["/lib/modules/6.10/vmlinuz", "/lib/modules/6.10/kernel/a.ko"];
-        let told = || lost(dir.path(), &plan(&coming), Some("6.0"));
-        assert_eq!(told(), None);
-        let write = |path: &str, text: &str| {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        write("boot/vmlinuz-6.9", "");
-        write("boot/loader/loader.conf", "default a.conf\n");
-        let entry = "title a\nversion 6.9\nlinux /vmlinuz-6.9\n";
-        write("boot/loader/entries/a.conf", entry);
-        let found = Some(("6.10".to_owned(), vec!["net".to_owned()]));
-        assert_eq!(told(), found);
     }
 }

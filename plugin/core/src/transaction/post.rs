@@ -6,31 +6,29 @@
 //! none, without. Without a transaction, all of one release.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use btf_guard_protocol::plan::{Action, Plan};
-use btf_guard_sysroot::file_id::changed_since;
-use btf_guard_sysroot::file_role::{Role, is_module_name};
+use btf_guard_protocol::plan::Plan;
+use btf_guard_sysroot::file_role::Role;
 use btf_guard_sysroot::module_tree::ModuleFile;
 
 use super::baseline;
+use super::erased_modules::ErasedModules;
 use super::located::{LocatedModule, ModuleLocation, entries, error_key};
 use super::scene::{Evaluated, Evaluation, Scene};
+use super::transaction_start::TransactionStart;
 use crate::boot::inventory::{InstalledKernel, Inventory, InventorySearch};
 use crate::boot::{self, Bootable, UnreadableImage};
 use crate::check::initrds::Initrds;
 use crate::depmod::{NamedFile, ReleaseModules};
 use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::evaluate::drivers_lost::LostDrivers;
-use crate::module::name_of_file;
 use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry, failed};
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
 /// reported is marked as known.
 pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
-    let since = Since(plan.since);
+    let since = TransactionStart(plan.since);
     let erased = ErasedModules::of(plan);
     let search = InventorySearch {
         root: scene.root,
@@ -134,51 +132,6 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
     }
 }
 
-/// The modules that the plan's transaction has taken away.
-#[derive(Debug, Default)]
-struct ErasedModules {
-    /// The releases of kernels' own modules.
-    lost_own: BTreeSet<String>,
-    /// Their names, by release.
-    names: BTreeMap<String, BTreeSet<String>>,
-    /// The names of those that other releases may have had links to.
-    added_names: BTreeSet<String>,
-}
-
-impl ErasedModules {
-    fn of(plan: &Plan) -> Self {
-        let erased = plan.elements.iter().filter(|e| e.action == Action::Erase);
-        let mut this = Self::default();
-        for path in erased.flat_map(|element| &element.paths) {
-            let Some(Role::Module { release, below }) = Role::of(path) else {
-                if path.file_name().is_some_and(is_module_name) {
-                    this.added_names.insert(name_of_file(path));
-                }
-                continue;
-            };
-            let names = this.names.entry(release.to_owned()).or_default();
-            names.insert(name_of_file(below));
-            match below.starts_with("kernel") {
-                true => this.lost_own.insert(release.to_owned()),
-                false => this.added_names.insert(name_of_file(below)),
-            };
-        }
-        this
-    }
-
-    /// Another file may have the name since then. In releases that it was not of, depmod
-    /// has been run for that.
-    fn changes(&self, release: &str, path: &Path, depmod_was_run: bool) -> bool {
-        let added = depmod_was_run.then_some(&self.added_names);
-        let names = self.names.get(release).into_iter().chain(added);
-        let mut names = names.filter(|names| !names.is_empty()).peekable();
-        names.peek().is_some() && {
-            let name = name_of_file(path);
-            names.any(|names| names.contains(&name))
-        }
-    }
-}
-
 /// The releases whose modules or images the plan's transaction brings or takes away.
 fn named_releases(plan: &Plan) -> BTreeSet<String> {
     let paths = plan.elements.iter().flat_map(|element| &element.paths);
@@ -189,7 +142,7 @@ fn named_releases(plan: &Plan) -> BTreeSet<String> {
 fn changed_kernels(
     search: &InventorySearch<'_>,
     found: &boot::BootKernels,
-    since: Since,
+    since: TransactionStart,
 ) -> BTreeSet<String> {
     let changed = found.kernels.iter().filter(|k| since.changed_kernel(k));
     changed
@@ -198,7 +151,12 @@ fn changed_kernels(
 }
 
 /// The modules of every release, or of the plan's own.
-fn trees(scene: &Scene<'_>, plan: &Plan, since: Since, erased: &ErasedModules) -> Vec<ChangedTree> {
+fn trees(
+    scene: &Scene<'_>,
+    plan: &Plan,
+    since: TransactionStart,
+    erased: &ErasedModules,
+) -> Vec<ChangedTree> {
     let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
     let releases = scene.root.module_releases().into_iter().filter(own);
     releases
@@ -226,7 +184,7 @@ fn unread(
     inventory: &Inventory,
     releases: &BTreeSet<String>,
     plan: &Plan,
-    since: Since,
+    since: TransactionStart,
 ) -> Vec<ErrorEntry> {
     let has_kernel = |tree: &&ChangedTree| {
         let mut kernels = baseline::kernels(inventory, &tree.release);
@@ -250,7 +208,7 @@ fn unread(
 fn broken<'i>(
     inventory: &'i Inventory,
     plan: &Plan,
-    since: Since,
+    since: TransactionStart,
 ) -> impl Iterator<Item = &'i UnreadableImage> {
     let is_own = |image: &Bootable| plan.release.is_none() || image.release == plan.release;
     let all = inventory.unreadable_targets();
@@ -282,23 +240,16 @@ struct ChangedRelease<'a> {
 struct Disk<'a> {
     evaluation: Evaluation<'a>,
     jobs: Vec<ChangedRelease<'a>>,
-    since: Since,
+    since: TransactionStart,
     inventory: &'a Inventory,
-    /// Those of kernels that have changed.
+    /// Those of kernels that have changed, and of copies of those.
     initrds: Initrds,
 }
 
 impl<'a> Disk<'a> {
     /// Sorts out which modules of a release meet which kernels for the first time.
     fn add_release(&mut self, tree: &'a ChangedTree) {
-        let kernels = baseline::kernels(self.inventory, &tree.release).cloned();
-        let (new, others): (Vec<_>, Vec<_>) =
-            kernels.partition(|installed| self.since.changed_kernel(&installed.bootable));
-        let evaluator = &mut self.evaluation.evaluator;
-        let others = others.into_iter();
-        let mut all: Vec<usize> = others.map(|other| evaluator.add_installed(other)).collect();
-        let root = self.evaluation.scene.root;
-        let mut new = self.initrds.add_installed(new, root, evaluator);
+        let (mut new, mut all) = self.add_kernels(&tree.release);
         all.extend(self.evaluation.add_running(&tree.release));
         all.extend(&new);
         // Two images may hold one kernel.
@@ -307,6 +258,25 @@ impl<'a> Disk<'a> {
             ids.dedup();
         }
         self.jobs.push(ChangedRelease { tree, new, all });
+    }
+
+    /// Adds the kernels of a release with the initrds that are to be looked into; returns
+    /// those that are new, and the others.
+    fn add_kernels(&mut self, release: &str) -> (Vec<usize>, Vec<usize>) {
+        let kernels = baseline::kernels(self.inventory, release).cloned();
+        let (new, others): (Vec<_>, Vec<_>) =
+            kernels.partition(|installed| self.since.changed_kernel(&installed.bootable));
+        // What a copy is to be made anew of may be another build now.
+        let (copies, others): (Vec<_>, Vec<_>) = others
+            .into_iter()
+            .partition(|other| !new.is_empty() && other.stale.is_some());
+        let evaluator = &mut self.evaluation.evaluator;
+        let others = others.into_iter();
+        let mut old: Vec<usize> = others.map(|other| evaluator.add_installed(other)).collect();
+        let root = self.evaluation.scene.root;
+        let new = self.initrds.add_installed(new, root, evaluator);
+        old.extend(self.initrds.add_installed(copies, root, evaluator));
+        (new, old)
     }
 
     /// Judges the modules, now that all kernels are known.
@@ -364,7 +334,7 @@ impl<'a> Disk<'a> {
         let lost = || {
             let needs = self.evaluation.evaluator.host_needs()?;
             changed.first()?;
-            let (_, release) = search.default_of(found)?;
+            let release = search.default_release(found)?;
             changed.get(&release)?;
             let mut all = self.inventory.targets();
             let kernel = all.find(|kernel| is_target(kernel, &release))?;
@@ -374,6 +344,12 @@ impl<'a> Disk<'a> {
         let Some((kernel, mut lost)) = lost() else {
             return Vec::new();
         };
+        // Those of others may still be built, in the background.
+        lost.drivers
+            .retain(|driver| driver.below.starts_with("kernel"));
+        if lost.drivers.is_empty() {
+            return Vec::new();
+        }
         for driver in &mut lost.drivers {
             driver.owner = self.evaluation.scene.owners.get(&driver.file).cloned();
         }
@@ -386,46 +362,12 @@ impl<'a> Disk<'a> {
     fn missing(&mut self, release: &str, lost_all: bool) -> Vec<LocatedModule> {
         let lost_all = lost_all || self.since.0.is_none();
         let running = self.evaluation.add_running(release);
-        let mut ids: Vec<usize> = running.into_iter().filter(|_| lost_all).collect();
-        for installed in baseline::kernels(self.inventory, release) {
-            let id = self.evaluation.evaluator.add_installed(installed.clone());
-            let is_new = self.since.changed_kernel(&installed.bootable);
-            ids.extend((lost_all || is_new).then_some(id));
+        let (mut ids, old) = self.add_kernels(release);
+        if lost_all {
+            ids.extend(running.into_iter().chain(old));
         }
         ids.sort_unstable();
         ids.dedup();
         self.evaluation.missing(release, &ids)
     }
-}
-
-/// When the transaction began, in seconds since 1970. Where that is not known,
-/// everything counts as its work.
-#[derive(Debug, Clone, Copy)]
-struct Since(Option<u64>);
-
-impl Since {
-    /// A module was made, replaced or changed since then, or is reached by another
-    /// link.
-    fn changed(self, found: &ModuleFile) -> bool {
-        let Some(since) = self.0 else { return true };
-        found.changed.is_some_and(|time| changed_since(time, since))
-    }
-
-    /// A file was made or changed since then.
-    fn touched(self, path: &Path) -> bool {
-        self.0.is_none_or(|since| touched(path, since))
-    }
-
-    /// Is this another kernel than before, or reached by another way?
-    fn changed_kernel(self, kernel: &Bootable) -> bool {
-        let Some(since) = self.0 else { return true };
-        let entries = kernel.via.iter().map(|via| via.source.as_path());
-        touched(&kernel.file, since) || entries.into_iter().any(|path| touched(path, since))
-    }
-}
-
-/// Was it changed since then? What cannot be looked at was not.
-fn touched(path: &Path, since: u64) -> bool {
-    let found = fs::symlink_metadata(path);
-    found.is_ok_and(|found| changed_since(found.ctime(), since))
 }

@@ -132,7 +132,7 @@ impl<'a> Evaluation<'a> {
         modules
     }
 
-    /// The modules that this machine uses and this kernel has not.
+    /// The modules that this machine uses and this kernel lacks.
     pub(crate) fn lost_drivers(&self, lost: &LostDrivers, kernel: usize) -> Vec<LocatedModule> {
         let Some(entry) = self.evaluator.entries().get(kernel) else {
             return Vec::new();

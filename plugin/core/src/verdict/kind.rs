@@ -30,7 +30,7 @@ pub enum Kind {
     /// An initrd holds modules of another build than the kernel that is booted with it,
     /// or that should be.
     InitrdStale,
-    /// It has not the module, which this machine uses with another kernel.
+    /// It lacks the module, which this machine uses with another kernel.
     DriverLost,
     /// [`Verdict::Unknown`].
     Unknown,

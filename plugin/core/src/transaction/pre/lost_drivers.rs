@@ -32,8 +32,9 @@ impl Planned<'_> {
             let has = |name: &str| after.has(name) || built_in.contain(name);
             lost.drivers.retain(|driver| !has(&driver.name));
             let collected = self.evaluation.evaluator.collected_aliases()?;
-            let serves = |alias: &str| collected.serve(alias) || built_in.serve(alias);
-            lost.retain_unserved(|alias| has(&same_name(alias)) || serves(alias));
+            lost.retain_unserved(|alias, except| {
+                has(&same_name(alias)) || collected.serve(alias, except) || built_in.serve(alias)
+            });
             Some(self.evaluation.lost_drivers(&lost, *kernels.boot.first()?))
         };
         lost().unwrap_or_default()

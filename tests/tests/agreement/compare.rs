@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Asks every door about one root, and compares the answers.
+//! Asks every caller about one root, and compares the answers.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use btf_guard_protocol::plan::{Plan, Stage};
 use btf_guard_tests::bootable::pair;
 use serde_json::Value;
 
-use crate::answers::{Answer, Doors, Told};
+use crate::answers::{Answer, Callers, Told};
 use crate::by_design as design;
 use crate::laid_out::LaidOutRoot;
 use crate::reinstall::Reinstalled;
@@ -48,39 +48,39 @@ impl Compared {
     }
 }
 
-/// Asks every door about a root.
+/// Asks every caller about a root.
 pub(crate) fn compare(root: &LaidOutRoot, cache: &Path) -> Compared {
     let path = fs::canonicalize(root.files.at("")).unwrap();
-    let doors = Doors::new(&path, cache);
-    let check = doors.check(&["--kernel", "all"]);
+    let callers = Callers::new(&path, cache);
+    let check = callers.check(&["--kernel", "all"]);
     let mut compared = Compared {
         kinds: check.told.iter().map(|told| told.kind.clone()).collect(),
         ..Compared::default()
     };
-    let list = doors.kernels();
-    other_checks(&doors, &check, &mut compared);
-    status(&doors, &check, &mut compared);
-    afterwards(&doors, &check, &list, &mut compared);
-    before(root, &doors, &check, &mut compared);
-    kernels(&doors, &check, &list, &mut compared);
+    let list = callers.kernels();
+    other_checks(&callers, &check, &mut compared);
+    status(&callers, &check, &mut compared);
+    afterwards(&callers, &check, &list, &mut compared);
+    before(root, &callers, &check, &mut compared);
+    kernels(&callers, &check, &list, &mut compared);
     compared
 }
 
 /// Another root's kernels are all of them without a word; those of a release are named.
-fn other_checks(doors: &Doors<'_>, check: &Answer, compared: &mut Compared) {
-    let plain = doors.check(&[]);
+fn other_checks(callers: &Callers<'_>, check: &Answer, compared: &mut Compared) {
+    let plain = callers.check(&[]);
     compared.same("check", &check.code, &plain.code);
     compared.same("check", &check.json, &plain.json);
 
-    let named = doors.check(&["--kernel", &pair().release]);
+    let named = callers.check(&["--kernel", &pair().release]);
     let (expected, found) = design::of_named_kernels(check, &named);
     compared.same_set("check --kernel REL", &expected, &found);
 }
 
-fn status(doors: &Doors<'_>, check: &Answer, compared: &mut Compared) {
+fn status(callers: &Callers<'_>, check: &Answer, compared: &mut Compared) {
     let expected = design::told_by_status(check);
     for words in [&["--rescan"][..], &[]] {
-        let status = doors.status(words);
+        let status = callers.status(words);
         let what = format!("status {words:?}");
         compared.same(&format!("{what}, exit code"), &check.code, &status.code);
         compared.same_set(&what, &expected, &status.told);
@@ -88,21 +88,21 @@ fn status(doors: &Doors<'_>, check: &Answer, compared: &mut Compared) {
             compared.same(&what, &check.decision, &status.decision);
         }
     }
-    let (code, metrics) = doors.text(&["status", "--format", "prometheus"]);
+    let (code, metrics) = callers.text(&["status", "--format", "prometheus"]);
     compared.same("status as metrics, exit code", &check.code, &code);
     let samples = metrics
         .lines()
         .filter(|line| line.starts_with("btf_guard_findings{"));
     let counts = samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
     compared.same("status as metrics", &expected.len(), &counts.sum());
-    let (code, lines) = doors.text(&["status", "--motd"]);
+    let (code, lines) = callers.text(&["status", "--motd"]);
     compared.same("status --motd, exit code", &check.code, &code);
     compared.same("status --motd", &expected.is_empty(), &lines.is_empty());
 }
 
 /// What kernel-install, dkms and dnf have asked when they are done.
-fn afterwards(doors: &Doors<'_>, check: &Answer, list: &Answer, compared: &mut Compared) {
-    let plan = doors.plan(Stage::None);
+fn afterwards(callers: &Callers<'_>, check: &Answer, list: &Answer, compared: &mut Compared) {
+    let plan = callers.plan(Stage::None);
     let release = Some(pair().release.clone());
     let of_release = Plan {
         release: release.clone(),
@@ -118,7 +118,7 @@ fn afterwards(doors: &Doors<'_>, check: &Answer, list: &Answer, compared: &mut C
         ("of a release", &of_release),
         ("since long ago", &since),
     ] {
-        let judged = doors.judge(plan, None);
+        let judged = callers.judge(plan, None);
         let release = plan.release.as_deref();
         let expected = design::told_afterwards(check, release);
         compared.same_set(&format!("judge {what}"), &expected, &judged.told);
@@ -132,20 +132,20 @@ fn afterwards(doors: &Doors<'_>, check: &Answer, list: &Answer, compared: &mut C
 
 /// Before a transaction that changes nothing, and before one that changes nothing though
 /// it installs a kernel: once more.
-fn before(root: &LaidOutRoot, doors: &Doors<'_>, check: &Answer, compared: &mut Compared) {
-    let none = doors.judge(&doors.plan(Stage::Pre), None);
+fn before(root: &LaidOutRoot, callers: &Callers<'_>, check: &Answer, compared: &mut Compared) {
+    let none = callers.judge(&callers.plan(Stage::Pre), None);
     compared.same_set("judge before nothing", &BTreeSet::new(), &none.told);
     compared.same_set("judge before nothing", &BTreeSet::new(), &none.errors);
 
-    let Some(package) = Reinstalled::build(root, &doors.aside()) else {
+    let Some(package) = Reinstalled::build(root, &callers.aside()) else {
         return;
     };
     let plan = Plan {
         elements: package.elements,
         mode: None,
-        ..doors.plan(Stage::Pre)
+        ..callers.plan(Stage::Pre)
     };
-    let judged = doors.judge(&plan, Some(&package.file));
+    let judged = callers.judge(&plan, Some(&package.file));
     let (expected, found) = design::of_own_package(check, &judged);
     compared.same_set("judge before a reinstallation", &expected, &found);
     compared.same(
@@ -159,25 +159,25 @@ fn before(root: &LaidOutRoot, doors: &Doors<'_>, check: &Answer, compared: &mut 
     let keys = keys.iter().filter_map(Value::as_str).map(str::to_owned);
     let plan = Plan {
         reported_keys: keys.collect(),
-        ..doors.plan(Stage::None)
+        ..callers.plan(Stage::None)
     };
-    let after = doors.judge(&plan, None);
+    let after = callers.judge(&plan, None);
     let told: BTreeSet<Told> = design::told_again(&judged, &after);
     compared.same_set("told before and after", &BTreeSet::new(), &told);
 }
 
 /// What the list says is wrong with a kernel is a finding, and the other way round.
-fn kernels(doors: &Doors<'_>, check: &Answer, list: &Answer, compared: &mut Compared) {
+fn kernels(callers: &Callers<'_>, check: &Answer, list: &Answer, compared: &mut Compared) {
     let (expected, found) = design::broken_images(check, list);
     compared.same_set("kernels, errors", &expected, &found);
     let listed = list.json["kernels"].as_array().cloned().unwrap_or_default();
     for kernel in listed.iter().filter(|kernel| kernel["role"] != "foreign") {
-        let source = doors.inside(&kernel["source"]);
-        let Some(entry) = design::kernel_with(check, doors, &source) else {
+        let source = callers.inside(&kernel["source"]);
+        let Some(entry) = design::kernel_with(check, callers, &source) else {
             compared.same("kernels, not in check", &String::new(), &source);
             continue;
         };
-        let others = design::listed_as(&listed, doors, entry);
+        let others = design::listed_as(&listed, callers, entry);
         let heaviest = others.iter().map(|kernel| role(kernel)).max();
         compared.same(&format!("role of {source}"), &heaviest, &Some(role(entry)));
         let is_stale = others.iter().any(|kernel| !kernel["stale"].is_null());

@@ -3,7 +3,7 @@
 //! of two real builds of a kernel and damaged in several ways at once, are shown to each
 //! of them, and what they say is compared.
 //!
-//! `BTF_GUARD_DOORS=SEED` or `FROM..TO` has other seeds tried than those of every run.
+//! `BTF_GUARD_AGREEMENT=SEED` or `FROM..TO` has other seeds tried than those of every run.
 //!
 //! `preflight` is not among them: it has a client resolve and download, and then calls
 //! the judge before the first change in its own process, which is asked here.
@@ -12,8 +12,8 @@
 
 mod answers;
 mod by_design;
+mod compare;
 mod damage;
-mod doors;
 mod laid_out;
 mod reinstall;
 
@@ -56,7 +56,7 @@ fn root_of(seed: u64) -> (LaidOutRoot, Vec<Damage>) {
 }
 
 fn seeds() -> Range<u64> {
-    let Ok(wanted) = env::var("BTF_GUARD_DOORS") else {
+    let Ok(wanted) = env::var("BTF_GUARD_AGREEMENT") else {
         return SEEDS;
     };
     let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("no seed: {wanted}"));
@@ -67,7 +67,7 @@ fn seeds() -> Range<u64> {
 }
 
 #[test]
-fn every_door_gives_the_same_answer() {
+fn every_caller_gets_the_same_answer() {
     let seeds = seeds();
     // What images hold is the same in every root.
     let cache = tempfile::tempdir().unwrap();
@@ -85,7 +85,7 @@ fn every_door_gives_the_same_answer() {
                     // `status` keeps only what is older than its look at it: one root is
                     // made ahead.
                     ready = make_next();
-                    let seen = doors::compare(&root, cache.path());
+                    let seen = compare::compare(&root, cache.path());
                     kinds.lock().unwrap().extend(seen.kinds);
                     if !seen.differences.is_empty() {
                         let layout = root.layout;
@@ -100,7 +100,7 @@ fn every_door_gives_the_same_answer() {
     let wrong = wrong.into_inner().unwrap();
     assert!(
         wrong.is_empty(),
-        "{} of {seeds:?} differ; BTF_GUARD_DOORS=SEED tries one again:\n{}",
+        "{} of {seeds:?} differ; BTF_GUARD_AGREEMENT=SEED tries one again:\n{}",
         wrong.len(),
         wrong.join("\n\n")
     );

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::answers::{Answer, Doors, Told};
+use crate::answers::{Answer, Callers, Told};
 
 /// `status` keeps what is at warn or above. What is no more than worth knowing would stand
 /// for ever.
@@ -14,13 +14,10 @@ pub(crate) fn told_by_status(check: &Answer) -> BTreeSet<Told> {
     told.cloned().collect()
 }
 
-/// After a transaction, or a run of kernel-install, initrds are not looked into: they are
-/// made in the background, by other programs (docs/architecture.md, "Known limits"). A
-/// hook of one release tells of that release alone.
+/// A hook of one release tells of that release alone.
 pub(crate) fn told_afterwards(check: &Answer, release: Option<&str>) -> BTreeSet<Told> {
     let is_asked = |told: &&Told| release.is_none_or(|release| told.release == release);
-    let told = check.told.iter().filter(|told| told.initrd.is_empty());
-    told.filter(is_asked).cloned().collect()
+    check.told.iter().filter(is_asked).cloned().collect()
 }
 
 /// What has happened is not blocked any more.
@@ -128,19 +125,23 @@ pub(crate) fn broken_images(check: &Answer, list: &Answer) -> (BTreeSet<String>,
 /// What `check` says of the kernel in an image.
 pub(crate) fn kernel_with<'a>(
     check: &'a Answer,
-    doors: &Doors<'_>,
+    callers: &Callers<'_>,
     image: &str,
 ) -> Option<&'a Value> {
     let mut kernels = check.json["kernels"].as_array()?.iter();
-    kernels.find(|kernel| images(kernel).any(|path| doors.inside(path) == image))
+    kernels.find(|kernel| images(kernel).any(|path| callers.inside(path) == image))
 }
 
 /// The kernels of a list that are one kernel to `check`.
-pub(crate) fn listed_as<'a>(list: &'a [Value], doors: &Doors<'_>, entry: &Value) -> Vec<&'a Value> {
-    let all: BTreeSet<String> = images(entry).map(|path| doors.inside(path)).collect();
+pub(crate) fn listed_as<'a>(
+    list: &'a [Value],
+    callers: &Callers<'_>,
+    entry: &Value,
+) -> Vec<&'a Value> {
+    let all: BTreeSet<String> = images(entry).map(|path| callers.inside(path)).collect();
     let listed = list.iter().filter(|kernel| kernel["role"] != "foreign");
     listed
-        .filter(|kernel| all.contains(&doors.inside(&kernel["source"])))
+        .filter(|kernel| all.contains(&callers.inside(&kernel["source"])))
         .collect()
 }
 

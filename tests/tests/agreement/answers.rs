@@ -37,7 +37,7 @@ impl Told {
     }
 }
 
-/// What came of one door.
+/// What came of one caller.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The exit code.
@@ -55,13 +55,13 @@ pub(crate) struct Answer {
 }
 
 /// Runs the program on one root, with a store, a configuration and a time of their own.
-pub(crate) struct Doors<'a> {
+pub(crate) struct Callers<'a> {
     root: &'a Path,
     cache: &'a Path,
     aside: TempDir,
 }
 
-impl<'a> Doors<'a> {
+impl<'a> Callers<'a> {
     /// `cache` may be that of other roots, too.
     pub(crate) fn new(root: &'a Path, cache: &'a Path) -> Self {
         let aside = tempfile::tempdir().unwrap();
