@@ -80,7 +80,9 @@ pub(crate) fn headline(finding: &FindingGroup<'_>, report: &Report) -> String {
         this => module.initrd.as_deref() == this,
     };
     let by_it = |module: &&ModuleEntry| module.verdicts.iter().any(|v| v.kernel == entry.id);
-    let inside = report.modules.iter().filter(in_initrd);
+    let modules = report.modules.iter();
+    let modules = modules.filter(|module| !module.is_about_kernel());
+    let inside = modules.filter(in_initrd);
     let inside = inside.filter(by_it).count();
     let (of, place) = match finding.initrd {
         None => (entry.modules_checked.saturating_sub(inside), String::new()),
