@@ -223,7 +223,9 @@ fn what_is_published_goes_where_it_was_to_go() {
     symlink("/etc/elsewhere", root.at("/var/lib/node/link")).unwrap();
     let line = "btf-guard status --textfile /var/lib/node/link";
     let outcome = scene.shell(line).run();
-    assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
+    assert_eq!(outcome.status.code(), Some(2), "{outcome:?}");
+    let told = "warning: btf-guard: /var/lib/node/link: ";
+    assert!(outcome.stderr.contains(told), "{outcome:?}");
     assert_eq!(names(root, "/etc/elsewhere"), [""; 0]);
 }
 
