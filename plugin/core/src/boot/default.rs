@@ -76,6 +76,12 @@ fn of_specification(
     wishes.extend(volumes.iter().flat_map(|v| grubenv_default(v, collector)));
 
     let listed = candidates.iter().filter(|entry| entry.listed);
+    let listed: Vec<&LoaderEntry> = listed.collect();
+    // Of a menu in which nothing is left, what would have been chosen does not boot.
+    let listed = match listed.is_empty() {
+        true => candidates.iter().filter(|entry| entry.lost).collect(),
+        false => listed,
+    };
     let ids = Ids::possible(variables.info.as_deref());
     let (entry, by) = systemd_boot::choose(listed, &wishes, ids)?;
     let fetched = || format!("{} fetches its image", entry.name.id);

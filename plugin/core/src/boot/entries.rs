@@ -61,6 +61,7 @@ pub(crate) fn type1(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loade
             title: entry.title,
             type1: true,
             listed: is_there || entry.program == Program::UkiUrl,
+            lost: !is_there && slot.is_some(),
             slot,
         });
     }
@@ -149,7 +150,12 @@ pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loader
                     id: Some(name.id.clone()),
                     ..BootPath::new(BootMethod::Uki, shown.clone())
                 };
-                collector.lost(shown, release_in_uki_name(&name.id), via);
+                let slot = collector.lost(shown, release_in_uki_name(&name.id), via);
+                candidates.push(LoaderEntry {
+                    slot: Some(slot),
+                    lost: true,
+                    ..LoaderEntry::named(name)
+                });
                 continue;
             }
         };
@@ -171,6 +177,7 @@ pub(crate) fn ukis(volume: &Volume, collector: &mut Collector<'_>) -> Vec<Loader
             version: first_of(&["IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID"]),
             type1: false,
             listed: title.is_some(),
+            lost: false,
             title,
             slot: collector.take(image, release.as_deref(), via),
         });

@@ -123,10 +123,10 @@ fn kernel(
     for path in &item.initrds {
         match find(path) {
             Ok(initrd) => via.initrds.push(initrd.file),
+            // One is enough: without it, the kernel finds no root.
             Err(error) => {
-                let (config, line) = (config.display(), item.line);
-                let lost = format!("{error} (the item in line {line} of {config} names it)");
-                via.lost_initrds.push(lost);
+                via.fault = Some(BootProblem::at(config, item.line, error));
+                break;
             }
         }
     }

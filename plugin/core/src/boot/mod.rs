@@ -90,8 +90,6 @@ pub(crate) struct BootPath {
     pub(crate) options: Option<String>,
     /// Its initrds, as paths of this process without links.
     pub(crate) initrds: Vec<PathBuf>,
-    /// Those that are not there, each in words for a report.
-    pub(crate) lost_initrds: Vec<String>,
     /// The key `machine-id` of the entry.
     pub(crate) machine_id: Option<String>,
     /// What keeps it from booting: a file that it names and that is not there.

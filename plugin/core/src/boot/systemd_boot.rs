@@ -182,6 +182,8 @@ pub struct LoaderEntry {
     /// True if systemd-boot lists it. It leaves out what names a file that is not
     /// there, and unified kernel images without os-release.
     pub(crate) listed: bool,
+    /// What it boots is not there, or damaged.
+    pub(crate) lost: bool,
 }
 
 impl LoaderEntry {

@@ -106,6 +106,9 @@ impl Volume {
             }
         }
         let mut shown = self.show(&path);
+        if self.in_root && Path::new("/").join(inside).starts_with(&self.base) {
+            shown = self.boundary.outside(inside);
+        }
         for place in &places {
             match self.resolve(place) {
                 Ok(file) if file.is_file() => {

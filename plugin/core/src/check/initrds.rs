@@ -61,8 +61,6 @@ impl Initrds {
         for installed in kernels {
             let release = installed.kernel.release.clone().unwrap_or_default();
             let via = &installed.bootable.via;
-            let lost = via.iter().flat_map(|via| &via.lost_initrds);
-            self.unseen.extend(lost.cloned());
             // From the module directory alone nothing boots.
             let boots = via.iter().any(|via| via.way != boot::BootMethod::ModuleDir);
             if boots && !known.contains(&release) {

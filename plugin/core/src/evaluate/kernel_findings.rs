@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Evaluator;
 use crate::boot::{TargetRole, UnreadableImage};
 use crate::policy::Severity;
-use crate::report::{self, ModuleEntry};
+use crate::report::{self, KernelEntry, ModuleEntry};
 use crate::verdict::Kind;
 
 impl Evaluator {
@@ -43,6 +43,10 @@ impl Evaluator {
             entry.id = self.entries.len();
             self.entries.push(entry);
         }
+        let fitting = self.fitting_copies(&told);
+        for entry in self.entries.iter_mut().filter(|e| fitting.contains(&e.id)) {
+            entry.stale = None;
+        }
         let found = self.entries.iter().filter_map(|entry| {
             let (kind, path) = match &entry.unbootable {
                 Some(fault) => (Kind::Unbootable, &fault.path),
@@ -55,5 +59,22 @@ impl Evaluator {
             Some(report::kernel_finding(kind, path.clone(), entry))
         });
         found.collect()
+    }
+
+    /// Copies of another build than their release's own image that fit the modules, which
+    /// the own image does not: it is the one that is to be replaced, not they.
+    fn fitting_copies(&self, told: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let is_own = |entry: &KernelEntry, path: &String| {
+            entry.source == *path || entry.same_kernel_paths.contains(path)
+        };
+        let copies = self.entries.iter().filter(|entry| {
+            let stale = entry.stale.as_ref();
+            let own = stale.and_then(|stale| {
+                let mut all = self.entries.iter();
+                all.find(|entry| is_own(entry, &stale.newer_image))
+            });
+            !told.contains(&entry.id) && own.is_some_and(|own| told.contains(&own.id))
+        });
+        copies.map(|entry| entry.id).collect()
     }
 }

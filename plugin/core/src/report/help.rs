@@ -38,7 +38,7 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
                 None => format!("reinstall the package of {name}, or boot another kernel"),
             }
         }
-        (Kind::StaleCopy, ..) => stale(entry),
+        (Kind::StaleCopy, ..) => stale(entry, report),
         (Kind::InitrdStale, ..) => anew(finding, report),
         (Kind::DriverLost, ..) => lost(finding, entry),
         (Kind::Refused, Some(Cause::NoModuleSupport), _) => {
@@ -67,7 +67,7 @@ pub(crate) fn help(finding: &FindingGroup<'_>, report: &Report) -> String {
              .BTF.base since 6.11"
         ),
         (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if entry.stale.is_some() => {
-            stale(entry)
+            stale(entry, report)
         }
         (Kind::Refused | Kind::BtfDiscarded | Kind::BtfWrong, ..) if finding.initrd.is_some() => {
             anew(finding, report)
@@ -147,7 +147,7 @@ fn lost(finding: &FindingGroup<'_>, kernel: &KernelEntry) -> String {
     }
 }
 
-fn stale(kernel: &KernelEntry) -> String {
+fn stale(kernel: &KernelEntry, report: &Report) -> String {
     let Some(stale) = &kernel.stale else {
         return String::new();
     };
@@ -157,11 +157,30 @@ fn stale(kernel: &KernelEntry) -> String {
         ""
     };
     let build = |build: &Option<String>| build.clone().unwrap_or_else(|| "another build".into());
+    // A new kernel with an old initrd would boot less than both old ones.
+    let initrds = report.initrds.iter();
+    let initrds = initrds.filter(|initrd| has_stale(initrd, kernel, report));
+    let mut commands = vec![stale.fix_command.as_str()];
+    for command in initrds.filter_map(|initrd| initrd.fix_command.as_deref()) {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
     format!(
         "this copy is stale{boots}: it holds {}, and {} is {}; make it anew: {}",
         build(&kernel.build),
         stale.newer_image,
         build(&stale.build),
-        stale.fix_command
+        commands.join(" && ")
     )
+}
+
+/// The kernel is booted with this initrd, which is stale.
+fn has_stale(initrd: &InitrdEntry, kernel: &KernelEntry, report: &Report) -> bool {
+    let mut modules = report.modules.iter();
+    modules.any(|module| {
+        let mut verdicts = module.verdicts.iter();
+        module.initrd.as_ref() == Some(&initrd.path)
+            && verdicts.any(|v| v.kernel == kernel.id && v.verdict == Kind::InitrdStale)
+    })
 }

@@ -43,8 +43,8 @@ fn grub_with_a_menu_of_its_own() {
     let there = found.iter().filter(|kernel| kernel.file.exists());
     let is_linux: Vec<bool> = there.map(Bootable::is_linux).collect();
     assert_eq!(is_linux, [true, true, true, true, false, true]);
-    let gone = "/boot/grub/grub.cfg: line 18: expected /boot/boot/vmlinuz-gone, which does \
-                not exist";
+    let gone = "/boot/grub/grub.cfg: line 18: expected /boot/vmlinuz-gone, which does not \
+                exist";
     assert_eq!(place.problems(), [gone]);
     assert_eq!(place.default(), "/boot/grub/grub.cfg");
 
