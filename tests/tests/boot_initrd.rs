@@ -176,11 +176,14 @@ fn grub_and_debians_names() {
 
     root.put("boot/grub/grub.cfg", item("/boot/nothing").as_bytes());
     let (code, report) = root.check();
-    assert_eq!(code, 0);
-    let note = report["notes"][0].as_str().unwrap();
+    assert_eq!((code, &report["summary"]["unbootable"]), (2, &1.into()));
+    let kernels = report["kernels"].as_array().unwrap().iter();
+    let mut faults = kernels.filter_map(|kernel| kernel["unbootable"]["why"].as_str());
+    let why = faults.next().unwrap();
+    assert!(why.starts_with("line 1: expected "), "{why}");
     assert!(
-        note.contains("/boot/nothing, which does not exist (the item in line 1 of "),
-        "{note}"
+        why.ends_with("/boot/nothing, which does not exist"),
+        "{why}"
     );
     // Nothing names the image at all: the initrd is the one beside it, if there is one.
     root.put("boot/grub/grub.cfg", b"");

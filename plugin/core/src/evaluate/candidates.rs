@@ -14,6 +14,9 @@ use crate::depmod::{LoadedFiles, ReleaseModules};
 use crate::policy::Severity;
 use crate::report::{ErrorEntry, KernelEntry, LinkEntry, ModuleEntry, ShadowedEntry};
 
+/// A module, and its path below the module directory of its release.
+pub(crate) type PlacedModule = (PathBuf, ModuleEntry);
+
 /// The modules of a release on the disk, and who judges them.
 pub(crate) struct ReleaseEvaluation<'a> {
     pub(crate) evaluator: &'a Evaluator,
@@ -33,7 +36,7 @@ impl ReleaseEvaluation<'_> {
         loaded: &LoadedFiles<'_>,
         kernels: impl Fn(&ModuleFile) -> Vec<usize>,
         errors: &mut Vec<ErrorEntry>,
-    ) -> Vec<(PathBuf, ModuleEntry)> {
+    ) -> Vec<PlacedModule> {
         let mut files = Vec::new();
         for (name, candidates) in loaded {
             let count = candidates.len();
@@ -55,7 +58,7 @@ impl ReleaseEvaluation<'_> {
         let places: Vec<_> = places.collect();
         let jobs: Vec<Job> = files.into_iter().map(|(.., job)| job).collect();
         let mut modules = Vec::new();
-        let mut several: BTreeMap<&str, (usize, Vec<(PathBuf, ModuleEntry)>)> = BTreeMap::new();
+        let mut several: BTreeMap<&str, (usize, Vec<PlacedModule>)> = BTreeMap::new();
         let results = self.evaluator.files(&jobs).into_iter().zip(&jobs);
         for ((name, count, below), (result, job)) in places.into_iter().zip(results) {
             let mut module = match result {
