@@ -8,9 +8,10 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
+use std::thread::sleep;
 
 use common::Build;
-use common::machine::{Machine, standing};
+use common::machine::{Machine, SETTLED, standing};
 use serde_json::Value;
 
 const SUCCESS: &str = "\nbtf_guard_last_check_success ";
@@ -152,4 +153,14 @@ fn on_disk(machine: &Machine, options: &str) -> Option<(i32, String, String)> {
     command.arg(machine.root.path());
     let ended = common::ended(command.output().unwrap());
     (ended.0 != 99 && !ended.2.contains("unshare")).then_some(ended)
+}
+
+#[test]
+fn what_goes_after_a_look_is_seen_by_the_next() {
+    let machine = sound();
+    sleep(SETTLED);
+    let (code, out, _) = machine.status(&[]);
+    assert_eq!(code, 0, "{out}");
+    fs::remove_dir_all(machine.root.path().join("lib/modules/6.18.1-test")).unwrap();
+    machine.stands(&[" no-modules block"]);
 }

@@ -20,6 +20,7 @@ use crate::kernel::Target;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
 use crate::report::{ErrorEntry, Report, failed};
+use crate::transaction::directory_times::may_have_changed;
 use crate::verdict::Kind;
 
 /// The client of what is found without a transaction.
@@ -55,8 +56,8 @@ pub struct Rechecked {
     pub errors: Vec<ErrorEntry>,
 }
 
-/// What is kept, as long as no module and kernel of it has changed; else, or if `rescan`
-/// asks for it, or if that has not succeeded yet, everything is judged. So it is where the
+/// What is kept, as long as no module and kernel of it has changed and no other can have
+/// come or gone; else, or if `rescan` asks for it, or if that has not succeeded yet, everything is judged. So it is where the
 /// clock was set back: by its times nothing can be told.
 pub fn recheck(scene: &StatusContext<'_>, mut known: Findings, rescan: bool) -> Rechecked {
     let is_pending = |finding: &&Finding| {
@@ -65,7 +66,8 @@ pub fn recheck(scene: &StatusContext<'_>, mut known: Findings, rescan: bool) -> 
     };
     let pending = known.findings.iter().filter(is_pending).cloned().collect();
     known.checked = known.checked.filter(|checked| *checked <= scene.time);
-    let mut rescan = rescan || !known.is_complete();
+    let may_have_changed = |checked| may_have_changed(scene.root, checked);
+    let mut rescan = rescan || !known.is_complete() || known.checked.is_some_and(may_have_changed);
     let mut shadowed = ShadowedModules::default();
     let mut lost = None;
     known.findings.retain(|finding| {
