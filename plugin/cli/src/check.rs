@@ -161,7 +161,6 @@ impl BuildCheck<'_> {
                 let file = ModuleFile {
                     path: path.clone(),
                     file: path.clone(),
-                    changed: None,
                 };
                 self.file(file, &mut input);
             }

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::file_role::{in_module_dir, is_module_name};
@@ -18,9 +17,6 @@ pub struct ModuleFile {
     pub path: PathBuf,
     /// The file it leads to.
     pub file: PathBuf,
-    /// When the file, or a link to it, was last changed (`ctime`), in seconds since
-    /// 1970; `None` if that was not looked at.
-    pub changed: Option<i64>,
 }
 
 /// What lies below a directory.
@@ -73,14 +69,7 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
             let path = directory.path.join(&name);
             let real = entry.path();
             if kind.is_file() && is_module_name(&name) {
-                // By its directory: the way to it is not walked again.
-                let changed = entry.metadata().ok().map(|found| found.ctime());
-                let file = real;
-                tree.modules.push(ModuleFile {
-                    path,
-                    file,
-                    changed,
-                });
+                tree.modules.push(ModuleFile { path, file: real });
             } else if kind.is_symlink() && !has_sources {
                 links.push(Reached { path, real });
             } else if kind.is_dir() && !has_sources && entered.insert(real.clone()) {
@@ -101,14 +90,7 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
                     directories.push(Reached { path, real });
                 }
             } else if real.is_file() && path.file_name().is_some_and(is_module_name) {
-                let times = [fs::symlink_metadata(&path), fs::metadata(&real)];
-                let changed = times.into_iter().flatten().map(|found| found.ctime()).max();
-                let file = real;
-                tree.modules.push(ModuleFile {
-                    path,
-                    file,
-                    changed,
-                });
+                tree.modules.push(ModuleFile { path, file: real });
             }
         }
     }

@@ -280,7 +280,6 @@ impl CheckRun<'_> {
             let found = ModuleFile {
                 path: path.to_owned(),
                 file: path.to_owned(),
-                changed: None,
             };
             self.files(vec![found], &all);
         }

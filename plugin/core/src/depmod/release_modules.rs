@@ -19,10 +19,10 @@ pub(crate) type NamedFile<'f> = (&'f Path, &'f ModuleFile);
 /// By name, the files that are loaded: one, or several of which it cannot be told which.
 pub(crate) type LoadedFiles<'f> = BTreeMap<String, Vec<NamedFile<'f>>>;
 
-/// The module files of one release.
 /// Directories outside of the release's own that are searched.
 const MAX_EXTERNAL: usize = 16;
 
+/// The module files of one release.
 #[derive(Debug)]
 pub(crate) struct ReleaseModules {
     /// The release's directory, links followed.
@@ -127,7 +127,15 @@ impl ReleaseModules {
     /// which it cannot be told which. What `modules.dep` says is what it does, as long
     /// as nothing has changed since.
     pub(crate) fn loaded(&self) -> LoadedFiles<'_> {
-        let mut by_name = by_name(self.all().filter(|(path, _)| !self.order.excludes(path)));
+        self.loaded_where(|_| true)
+    }
+
+    /// The same for the names of the files that this holds for; for one name it is the
+    /// same for each file.
+    pub(crate) fn loaded_where(&self, is_asked: impl Fn(&Path) -> bool) -> LoadedFiles<'_> {
+        let files = self.all();
+        let files = files.filter(|(path, _)| is_asked(path) && !self.order.excludes(path));
+        let mut by_name = by_name(files);
         let mut dep = None;
         for files in by_name.values_mut().filter(|files| files.len() > 1) {
             let dep = dep.get_or_insert_with(|| ModulesDep::read(&self.dir));

@@ -2,14 +2,13 @@
 //! The file system after a transaction: the disk, minus what is erased, plus
 //! what is installed, as far as modules and kernel images go.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use btf_guard_sysroot::Root;
 
-use super::changes::Transaction;
+use super::changes::{Change, Transaction};
 use crate::depmod::{NamedFile, ReleaseModules};
 
 /// The disk under a transaction. Each module tree is walked once, when it is first
@@ -18,8 +17,8 @@ use crate::depmod::{NamedFile, ReleaseModules};
 pub(crate) struct FsView<'t> {
     pub(crate) transaction: &'t Transaction,
     pub(crate) root: &'t Root,
-    trees: RefCell<BTreeMap<String, Option<Rc<ReleaseModules>>>>,
-    touched: OnceCell<BTreeMap<PathBuf, &'t Path>>,
+    trees: Mutex<BTreeMap<String, Option<Arc<ReleaseModules>>>>,
+    touched: OnceLock<BTreeMap<PathBuf, &'t Path>>,
 }
 
 impl<'t> FsView<'t> {
@@ -28,40 +27,30 @@ impl<'t> FsView<'t> {
         Self {
             transaction,
             root,
-            trees: RefCell::default(),
-            touched: OnceCell::new(),
+            trees: Mutex::default(),
+            touched: OnceLock::new(),
         }
     }
 
     /// The modules of a release before the transaction, if it has a directory.
-    pub(crate) fn tree(&self, release: &str) -> Option<Rc<ReleaseModules>> {
-        let mut trees = self.trees.borrow_mut();
+    pub(crate) fn tree(&self, release: &str) -> Option<Arc<ReleaseModules>> {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         let tree = trees
             .entry(release.to_owned())
-            .or_insert_with(|| ReleaseModules::read(self.root, release).map(Rc::new));
+            .or_insert_with(|| ReleaseModules::read(self.root, release).map(Arc::new));
         tree.clone()
     }
 
-    /// The modules on the disk that a release keeps as they are, links followed, each by
-    /// every path that leads to it.
+    /// A module of the disk, or the path by which a release has it, comes or goes.
     ///
     /// What a link leads to may come or go while the link stays, as those in
-    /// `weak-updates/` to another release's modules: that module does not stay.
-    pub(crate) fn modules_that_stay<'m>(
-        &self,
-        release: &str,
-        modules: &'m ReleaseModules,
-    ) -> Vec<NamedFile<'m>> {
+    /// `weak-updates/` to another release's modules.
+    pub(crate) fn touches(&self, release: &str, (below, file): &NamedFile<'_>) -> bool {
         let change = self.transaction.releases.get(release);
-        let touched = self.touched();
-        let stays = |(below, file): &NamedFile<'_>| {
-            // A link may go, and the file stays.
-            let is_named = change.is_some_and(|change| {
-                change.installed.contains(*below) || change.erased.contains(*below)
-            });
-            !touched.contains_key(&file.file) && !is_named
-        };
-        modules.all().filter(stays).collect()
+        let is_named =
+            |change: &Change| change.installed.contains(*below) || change.erased.contains(*below);
+        // A link may go, and the file stays.
+        self.touched().contains_key(&file.file) || change.is_some_and(is_named)
     }
 
     /// The transaction takes modules of the release away and leaves it without any.
@@ -69,8 +58,8 @@ impl<'t> FsView<'t> {
         let change = self.transaction.releases.get(release);
         change.is_some_and(|change| change.erases_modules() && !change.installs_modules())
             && self.tree(release).is_none_or(|modules| {
-                let staying = self.modules_that_stay(release, &modules);
-                staying.iter().all(|(below, _)| below.is_absolute())
+                let mut all = modules.all();
+                all.all(|file| file.0.is_absolute() || self.touches(release, &file))
             })
     }
 

@@ -11,10 +11,11 @@ use btf_guard_sysroot::module_tree::ModuleFile;
 use super::changes::Transaction;
 use super::fs_view::FsView;
 use super::weak_updates::ModuleLinks;
-use crate::depmod::{SearchOrder, by_name};
+use crate::depmod::{NamedFile, SearchOrder, by_name};
 use crate::module::name_of_file;
 
-/// The modules that a release loads when a transaction is done.
+/// The modules that a release loads when a transaction is done: all, or those of the names
+/// that it touches.
 #[derive(Debug, Default)]
 pub(crate) struct LoadedAfter {
     /// The paths, below the module directory, of the files that can be loaded: of each
@@ -55,18 +56,25 @@ impl<'a> Candidate<'a> {
 /// What comes to each release: the paths below its module directory, and the files.
 type ComingFiles<'a> = BTreeMap<&'a str, BTreeMap<&'a Path, Candidate<'a>>>;
 
-/// What each release loads of which a transaction changes modules.
+/// What each release loads of which a transaction changes modules: of those that get another
+/// kernel, and of the one asked for, all.
 pub(crate) fn loaded_after(
     view: &FsView<'_>,
     links: &ModuleLinks,
+    asked: Option<&str>,
 ) -> BTreeMap<String, LoadedAfter> {
     let mut releases = view.releases_losing_links();
     releases.extend(view.transaction.releases.keys().cloned());
     releases.extend(links.coming.iter().map(|link| link.release.clone()));
     let coming = coming_files(view.transaction, links);
+    let none = BTreeMap::new();
     let after = |release: String| {
-        let coming = coming.get(release.as_str());
-        let after = LoadedAfter::of(view, &release, coming.into_iter().flatten());
+        let change = view.transaction.releases.get(&release);
+        let is_whole = asked == Some(&release)
+            || view.transaction.changes_order()
+            || change.is_some_and(|change| !change.new_images.is_empty());
+        let coming = coming.get(release.as_str()).unwrap_or(&none);
+        let after = LoadedAfter::of(view, &release, coming, is_whole);
         (release, after)
     };
     releases.into_iter().map(after).collect()
@@ -108,10 +116,11 @@ fn coming_files<'a>(transaction: &'a Transaction, links: &'a ModuleLinks) -> Com
 }
 
 impl LoadedAfter {
-    fn of<'c>(
+    fn of(
         view: &FsView<'_>,
         release: &str,
-        coming: impl Iterator<Item = (&'c &'c Path, &'c Candidate<'c>)>,
+        coming: &BTreeMap<&Path, Candidate<'_>>,
+        is_whole: bool,
     ) -> Self {
         let tree = view.tree(release);
         let read;
@@ -122,13 +131,21 @@ impl LoadedAfter {
                 &read
             }
         };
-        let modules = tree.as_deref();
-        let staying = modules.map(|modules| view.modules_that_stay(release, modules));
-        let staying = staying.into_iter().flatten();
+        let on_disk = tree.iter().flat_map(|modules| modules.all());
+        let touches = |file: &NamedFile<'_>| view.touches(release, file);
+        let (going, staying): (Vec<_>, Vec<_>) = on_disk.partition(touches);
+        let touched = going.iter().map(|(below, _)| below).chain(coming.keys());
+        let names: HashSet<String> = touched.map(|below| name_of_file(below)).collect();
+        let is_asked = |below: &Path| is_whole || names.contains(&name_of_file(below));
+
+        let staying = staying.into_iter().filter(|(below, _)| is_asked(below));
         let staying = staying.map(|(below, file)| (below, Candidate::OnDisk(file)));
-        let all = staying.chain(coming.map(|(below, candidate)| (*below, *candidate)));
+        let all = staying.chain(coming.iter().map(|(below, candidate)| (*below, *candidate)));
         let mut after = by_name(all.filter(|(below, _)| !order.excludes(below)));
-        let before = modules.map(|modules| modules.loaded()).unwrap_or_default();
+        let before = tree
+            .as_deref()
+            .map(|modules| modules.loaded_where(is_asked));
+        let before = before.unwrap_or_default();
 
         let mut this = Self {
             judges_all: view.transaction.changes_order(),
@@ -258,7 +275,7 @@ mod tests {
         let root = Root::new(dir.path()).unwrap();
         let transaction = Transaction::read(&plan, [Some(package)], &root);
         let view = FsView::new(&transaction, &root);
-        let after = &loaded_after(&view, &view.links())["6.1"];
+        let after = &loaded_after(&view, &view.links(), Some("6.1"))["6.1"];
         for (name, path) in [
             ("new", "weak/new.ko"),
             ("disk", "weak/disk.ko"),
@@ -272,5 +289,14 @@ mod tests {
             .map(|m| (m.below.to_str().unwrap(), m.was_loaded))
             .collect();
         assert_eq!(staying, [("weak/disk.ko", false), ("kernel/more.ko", true)]);
+
+        let touched = &loaded_after(&view, &view.links(), None)["6.1"];
+        let names: Vec<_> = touched.by_name.keys().map(String::as_str).collect();
+        assert_eq!(names, ["disk", "gone", "new"]);
+        for name in names {
+            assert_eq!(touched.by_name[name], after.by_name[name], "{name}");
+        }
+        let staying: Vec<_> = touched.staying.iter().map(|m| &m.below).collect();
+        assert_eq!(staying, [Path::new("weak/disk.ko")]);
     }
 }

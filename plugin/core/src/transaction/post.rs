@@ -23,6 +23,7 @@ use crate::check::initrds::Initrds;
 use crate::depmod::{NamedFile, ReleaseModules};
 use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::evaluate::drivers_lost::LostDrivers;
+use crate::module::name_of_file;
 use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry, failed};
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
@@ -300,7 +301,12 @@ impl<'a> Disk<'a> {
                 true => all.clone(),
                 false => new.clone(),
             };
-            let judged = evaluation.judge(&tree.modules.loaded(), kernels, errors);
+            let changed = tree.changed.iter().map(|path| name_of_file(path));
+            let changed: HashSet<String> = changed.collect();
+            let is_judged =
+                |below: &Path| !new.is_empty() || changed.contains(&name_of_file(below));
+            let loaded = tree.modules.loaded_where(is_judged);
+            let judged = evaluation.judge(&loaded, kernels, errors);
             modules.extend(judged.into_iter().map(|(below, module)| LocatedModule {
                 location: ModuleLocation::new(&tree.release, &below),
                 module,

@@ -29,8 +29,28 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
     let transaction = Transaction::read(plan, files, scene.root);
     let view = FsView::new(&transaction, scene.root);
     let links = view.links();
-    let after = loaded_after(&view, &links);
-    let inventory = inventory(scene, &view, &after, &links.coming);
+    let new = scene.drivers.as_ref().map(|lost| lost.new.as_str());
+    let brings = |(_, change): &(&String, &Change)| {
+        change.installs_modules() || !change.new_images.is_empty()
+    };
+    let changed = transaction.releases.iter();
+    let linked = links.coming.iter().map(|link| &link.release);
+    let expected = changed.clone().filter(brings).map(|(release, _)| release);
+    let expected: BTreeSet<String> = expected.chain(linked).cloned().collect();
+    // Reading thousands of directories and reading an image take as long.
+    let (after, known) = rayon::join(
+        || loaded_after(&view, &links, new),
+        || inventory(scene, &expected),
+    );
+    let emptied = changed.map(|(release, _)| release);
+    let emptied = emptied.filter(|release| view.loses_all_modules(release));
+    let others = after.iter().filter(|(_, after)| after.has_other_files());
+    let more = emptied.chain(others.map(|(release, _)| release)).cloned();
+    let releases: BTreeSet<String> = expected.iter().cloned().chain(more).collect();
+    let inventory = match releases == expected {
+        true => known,
+        false => inventory(scene, &releases),
+    };
     let unreadable = transaction.unreadable.iter();
     let errors = unreadable.map(|(nevra, error)| failed(nevra.clone(), error));
     let mut errors: Vec<ErrorEntry> = errors.collect();
@@ -73,24 +93,8 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
     }
 }
 
-/// What the disk has of the releases whose modules the transaction changes.
-fn inventory(
-    scene: &Scene<'_>,
-    view: &FsView<'_>,
-    after: &BTreeMap<String, LoadedAfter>,
-    weak_updates: &[WeakUpdate],
-) -> Inventory {
-    let changes = |(release, change): &(&String, &Change)| {
-        change.installs_modules()
-            || !change.new_images.is_empty()
-            || view.loses_all_modules(release)
-    };
-    let changed = view.transaction.releases.iter().filter(changes);
-    let linked = weak_updates.iter().map(|link| &link.release);
-    let others = after.iter().filter(|(_, after)| after.has_other_files());
-    let releases = changed.map(|(release, _)| release).chain(linked);
-    let releases = releases.chain(others.map(|(release, _)| release));
-    let releases: BTreeSet<String> = releases.cloned().collect();
+/// What the disk has of some releases.
+fn inventory(scene: &Scene<'_>, releases: &BTreeSet<String>) -> Inventory {
     if releases.is_empty() {
         return Inventory::default();
     }
@@ -99,7 +103,7 @@ fn inventory(
         esps: &[],
         cache: scene.cache.as_ref(),
         config: None,
-        releases: Some(&releases),
+        releases: Some(releases),
     }
     .inventory()
 }

@@ -20,7 +20,8 @@ impl TransactionStart {
     /// link.
     pub(super) fn changed(self, found: &ModuleFile) -> bool {
         let Some(since) = self.0 else { return true };
-        found.changed.is_some_and(|time| changed_since(time, since))
+        let is_link = found.path.as_os_str() != found.file.as_os_str();
+        touched(&found.path, since) || (is_link && touched(&found.file, since))
     }
 
     /// A file was made or changed since then.

@@ -131,7 +131,6 @@ impl FsView<'_> {
                 true if file.is_file() => vec![ModuleFile {
                     path: file.clone(),
                     file: file.clone(),
-                    changed: None,
                 }],
                 false
                     if file.is_dir()
@@ -164,11 +163,7 @@ impl FsView<'_> {
                 links.staying.push(StayingLink {
                     release: release.clone(),
                     below,
-                    file: ModuleFile {
-                        path,
-                        file,
-                        changed: None,
-                    },
+                    file: ModuleFile { path, file },
                 });
             }
         }

@@ -96,7 +96,7 @@ fn upgrade(new: File, old: &[&str], root: &Root) -> Transaction {
 fn staying(transaction: &Transaction, root: &Root) -> Vec<PathBuf> {
     let view = FsView::new(transaction, root);
     let modules = view.tree("6.1").unwrap();
-    let stay = view.modules_that_stay("6.1", &modules).into_iter();
+    let stay = modules.all().filter(|file| !view.touches("6.1", file));
     let mut files: Vec<_> = stay.map(|(_, found)| found.file.clone()).collect();
     files.sort();
     files
