@@ -199,13 +199,10 @@ pub(crate) fn judge(
         Stage::Pre => pre::judge(&scene, plan, files),
         Stage::Post | Stage::None => post::judge(&scene, plan),
     };
-    let keys = keys(&found);
-    let modules = found.modules.into_iter().map(|located| located.module);
-    let report = report::assemble(found.kernels, modules.collect(), found.errors, mode);
     Ok(JudgedReport {
-        report: report.with_initrds(found.initrds),
-        keys,
-        packages: found.packages,
+        keys: keys(&found),
+        packages: found.packages.clone(),
+        report: found.into_report(mode),
     })
 }
 

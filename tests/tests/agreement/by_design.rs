@@ -100,6 +100,26 @@ pub(crate) fn of_own_package(check: &Answer, before: &Answer) -> (BTreeSet<Told>
     (expected.map(plain).collect(), found.map(plain).collect())
 }
 
+/// What blocks a package that is installed once more: the copies of its image are taken to
+/// be made anew, and what boots by default is a copy of another build, which takes modules
+/// that the package's own image refuses.
+pub(crate) fn blocks_again(check: &Answer, before: &Answer) -> bool {
+    let kernels = check.json["kernels"].as_array().into_iter().flatten();
+    let defaults = kernels.filter(|kernel| kernel["role"] == "default");
+    let defaults: BTreeSet<&str> = defaults
+        .filter_map(|kernel| kernel["base"]["sha256"].as_str())
+        .collect();
+    let is_loaded = |path: &str| {
+        let mut verdicts = check.verdicts.iter();
+        verdicts.any(|known| {
+            let is_default = defaults.contains(known.base.as_str());
+            known.path == path && is_default && known.kind.starts_with("loads")
+        })
+    };
+    let mut blocking = before.told.iter().filter(|told| told.severity == "block");
+    blocking.any(|told| is_loaded(&told.path))
+}
+
 /// What was told before and is told again, as if it were new.
 pub(crate) fn told_again(before: &Answer, after: &Answer) -> BTreeSet<Told> {
     let about = |told: &Told| (told.path.clone(), told.base.clone(), told.kind.clone());

@@ -150,7 +150,7 @@ fn before(root: &LaidOutRoot, callers: &Callers<'_>, check: &Answer, compared: &
     compared.same_set("judge before a reinstallation", &expected, &found);
     compared.same(
         "judge blocks a reinstallation",
-        &false,
+        &design::blocks_again(check, &judged),
         &(judged.decision == "block"),
     );
 

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use btf_guard_tests::mutate::Random;
@@ -31,6 +31,10 @@ use crate::laid_out::LaidOutRoot;
 
 /// The seeds of every run: each kind of damage twice, with others.
 const SEEDS: Range<u64> = 0..80;
+
+/// Others, of which the callers told different things once: a config on the disk alone,
+/// and a copy that boots by default and takes what its own image refuses.
+const ONCE_DIFFERENT: [u64; 5] = [83, 184, 334, 389, 393];
 /// Further kinds of damage that one root has at most.
 const MORE: usize = 4;
 /// Roots that are looked at at a time.
@@ -55,14 +59,14 @@ fn root_of(seed: u64) -> (LaidOutRoot, Vec<Damage>) {
     (root, damages)
 }
 
-fn seeds() -> Range<u64> {
+fn seeds() -> Vec<u64> {
     let Ok(wanted) = env::var("BTF_GUARD_AGREEMENT") else {
-        return SEEDS;
+        return SEEDS.chain(ONCE_DIFFERENT).collect();
     };
     let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("no seed: {wanted}"));
     match wanted.split_once("..") {
-        Some((from, to)) => number(from)..number(to),
-        None => number(&wanted)..number(&wanted) + 1,
+        Some((from, to)) => (number(from)..number(to)).collect(),
+        None => vec![number(&wanted)],
     }
 }
 
@@ -71,14 +75,14 @@ fn every_caller_gets_the_same_answer() {
     let seeds = seeds();
     // What images hold is the same in every root.
     let cache = tempfile::tempdir().unwrap();
-    let next = AtomicU64::new(seeds.start);
+    let next = AtomicUsize::new(0);
     let (wrong, kinds) = (Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 let make_next = || {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    (seed < seeds.end).then(|| (seed, root_of(seed)))
+                    let seed = *seeds.get(next.fetch_add(1, Ordering::Relaxed))?;
+                    Some((seed, root_of(seed)))
                 };
                 let mut ready = make_next();
                 while let Some((seed, (root, damages))) = ready {
@@ -100,12 +104,13 @@ fn every_caller_gets_the_same_answer() {
     let wrong = wrong.into_inner().unwrap();
     assert!(
         wrong.is_empty(),
-        "{} of {seeds:?} differ; BTF_GUARD_AGREEMENT=SEED tries one again:\n{}",
+        "{} of {} roots differ; BTF_GUARD_AGREEMENT=SEED tries one again:\n{}",
         wrong.len(),
+        seeds.len(),
         wrong.join("\n\n")
     );
     // Roots of which nothing is said agree about everything.
-    if seeds == SEEDS {
+    if seeds.len() > SEEDS.count() {
         let kinds = kinds.into_inner().unwrap();
         let all = "btf-discarded btf-wrong no-modules refused stale-copy unbootable";
         for kind in all.split(' ') {

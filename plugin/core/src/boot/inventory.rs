@@ -7,15 +7,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
-use btf_guard_sysroot::file_role::{initrds_beside, is_release};
+use btf_guard_sysroot::file_role::initrds_beside;
 
 use super::{
     BootDefault, BootMethod, BootProblem, Bootable, ModulesRoot, RoleWithReason, TargetRole,
-    UnreadableImage,
+    UnreadableImage, kernel_config,
 };
 use crate::boot;
 use crate::kernel::cache::Cache;
-use crate::kernel::image::{self, Image};
+use crate::kernel::image;
 use crate::kernel::{Error, Kernel, KernelConfig};
 
 /// A kernel that can be booted.
@@ -168,27 +168,13 @@ impl InventorySearch<'_> {
         }
         let config = match self.config {
             Some(config) => config.clone(),
-            None => self.config_of(file, &image, home),
+            None => {
+                let known = (image.release.as_deref(), image.config.as_deref());
+                kernel_config(self.root, file, known, home)
+            }
         };
         let build_id = image.build_id.take();
         Ok((Kernel::from_image(image, file, config)?, build_id))
-    }
-
-    /// The config in the module directory, beside the image, inside it, or in
-    /// `/boot`: where an image is reached through a link, it may be beside the link.
-    fn config_of(&self, file: &Path, image: &Image, home: &ModulesRoot) -> KernelConfig {
-        let release = image.release.as_deref();
-        let dir = release.and_then(|release| home.module_dir(self.root, release));
-        let found = KernelConfig::find(file, release, dir.as_deref(), image.config.as_deref());
-        let in_boot = || {
-            let release = release.filter(|release| is_release(release))?;
-            let path = Path::new("/boot").join(format!("config-{release}"));
-            KernelConfig::from_file(&self.root.resolve(&path).ok()?).ok()
-        };
-        match found.allow_mismatch {
-            Some(_) => found,
-            None => in_boot().unwrap_or(found),
-        }
     }
 
     /// Looks for every kernel that can be booted, and opens it.

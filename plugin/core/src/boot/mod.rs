@@ -15,6 +15,7 @@ pub mod grub;
 mod grub_cfg;
 mod image_dirs;
 pub mod inventory;
+mod kernel_config;
 mod modules_root;
 mod refresh_command;
 mod role;
@@ -29,6 +30,7 @@ use btf_guard_sysroot::Root;
 
 use collector::Collector;
 
+pub(crate) use kernel_config::kernel_config;
 pub use modules_root::ModulesRoot;
 pub(crate) use refresh_command::{refresh_command, refresh_initrd_command};
 pub(crate) use role::RoleWithReason;
@@ -55,6 +57,12 @@ impl Bootable {
     /// True if it is what boots by default.
     pub(crate) fn is_default(&self) -> bool {
         self.via.iter().any(|via| via.default)
+    }
+
+    /// True if its name is that of a rescue image.
+    pub(crate) fn is_rescue(&self) -> bool {
+        let mut ways = self.via.iter();
+        ways.any(|via| role::is_rescue(&self.path, via.unified))
     }
 
     /// The part that its entries, or its name, give it; of several the heaviest.

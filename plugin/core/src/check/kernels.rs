@@ -8,9 +8,9 @@ use anyhow::{Context, bail};
 use btf_guard_sysroot::file_role::is_package_name;
 use btf_guard_sysroot::{Root, host};
 
-use super::initrds::Initrds;
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::boot::{BootProblem, ModulesRoot, build_vmlinux};
+use crate::evaluate::initrds::Initrds;
 use crate::evaluate::{Evaluator, failed, package};
 use crate::kernel::cache::Cache;
 use crate::kernel::{Error, Kernel, KernelConfig};

@@ -2,7 +2,6 @@
 //! Modules held against kernels: what `check` does, and the look at everything of
 //! `status`.
 
-pub mod initrds;
 pub mod kernels;
 mod machine;
 mod whole_release;
@@ -20,16 +19,16 @@ use btf_guard_sysroot::{Root, host};
 
 use crate::boot::ModulesRoot;
 use crate::depmod::ReleaseModules;
-use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::evaluate::effective_policy::Governed;
+use crate::evaluate::located::{LocatedModule, ModuleLocation, entries};
+use crate::evaluate::state::StateEvaluation;
 use crate::evaluate::{Evaluator, Job, Judged, Observer};
 use crate::host_modules::HostNeeds;
 use crate::kernel::KernelConfig;
 use crate::kernel::cache::Cache;
-use crate::report::{self, KernelEntry, Report, ShadowedEntry};
+use crate::report::{Report, ShadowedEntry, failed};
 use crate::rpm::package::Package;
 use crate::verdict::Causes;
-use initrds::Inside;
 use kernels::{Targets, is_package};
 use whole_release::WholeRelease;
 
@@ -88,60 +87,47 @@ pub fn judge(options: CheckOptions) -> anyhow::Result<Checked> {
     targets.cache = options.cache;
     targets.add_all(&options.kernels, !options.paths.is_empty(), &mut evaluator)?;
 
-    let unasked = targets.unasked;
+    let no_owners = BTreeMap::new();
+    let mut state = StateEvaluation::new(&root, evaluator, &no_owners);
+    state.initrds = targets.initrds;
+    state.errors = targets.errors;
     let mut run = CheckRun {
-        evaluator: &evaluator,
-        root: &root,
-        judged: Judged {
-            modules: Vec::new(),
-            errors: targets.errors,
-        },
+        state,
         shadowed: Vec::new(),
         notes: Vec::new(),
         is_bare: targets.is_bare,
     };
-    let mut inside = Inside::default();
+    let has_kernel = !run.state.evaluator.entries().is_empty();
     if options.paths.is_empty() {
         run.own_modules();
-        inside = targets.initrds.judge(&evaluator, &run.judged.modules);
-        run.judged.modules.append(&mut inside.judged.modules);
-        run.judged.modules.append(&mut inside.stale);
-        run.judged.errors.append(&mut inside.judged.errors);
-    } else if !evaluator.entries().is_empty() {
+        machine::add_lost_drivers(&mut run.state);
+        run.state.look_around(|_| true);
+    } else if has_kernel {
         for path in &options.paths {
             run.path(path);
         }
     }
     let CheckRun {
-        judged: Judged {
-            mut modules,
-            errors,
-        },
+        mut state,
         shadowed,
-        notes,
+        mut notes,
         ..
     } = run;
-    let has_kernel = !evaluator.entries().is_empty();
-    if options.paths.is_empty() {
-        let found = evaluator.kernel_findings(&modules);
-        modules.extend(found);
-        modules.extend(machine::lost_drivers(&root, &evaluator));
-    }
-    note_where_links_load(&mut modules, evaluator.entries());
     if root.is_system() {
-        machine::note_owners(&mut modules);
+        machine::note_owners(entries(&mut state.modules));
     }
     let governed = Governed::read(options.config.as_deref(), false);
     let rating = governed.rating(BTreeMap::new());
-    rating.rate(&mut modules, evaluator.entries());
-    let causes = evaluator.causes().clone();
-    let report = report::assemble(evaluator.into_entries(), modules, errors, options.mode);
-    let mut report = report.with_initrds(inside.initrds);
+    state.rate(&rating);
+    let causes = state.evaluator.causes().clone();
+    let found = state.finish(rating.packages);
+    notes.extend(found.note.clone());
+    notes.extend(governed.complaints);
+    let mut report = found.into_report(options.mode);
     report.shadowed = shadowed;
-    report.notes.extend(notes);
-    report.notes.extend(inside.note);
-    report.notes.extend(governed.complaints);
+    report.notes = notes;
     // A boot entry that is broken is said; it was not asked for.
+    let unasked = targets.unasked;
     let complete =
         has_kernel && report.errors.len() <= unasked && !(unasked > 0 && report.modules.is_empty());
     Ok(Checked {
@@ -174,9 +160,7 @@ pub fn threads(jobs: Option<NonZeroUsize>) -> anyhow::Result<()> {
 }
 
 struct CheckRun<'a> {
-    evaluator: &'a Evaluator,
-    root: &'a Root,
-    judged: Judged,
+    state: StateEvaluation<'a>,
     shadowed: Vec<ShadowedEntry>,
     notes: Vec<String>,
     /// As [`Targets::is_bare`].
@@ -185,39 +169,23 @@ struct CheckRun<'a> {
 
 impl CheckRun<'_> {
     fn own_modules(&mut self) {
-        let entries = self.evaluator.entries();
-        let mut seen: Vec<(&ModulesRoot, &str)> = Vec::new();
-        for entry in entries {
-            let release = entry.release.as_deref();
-            let Some(release) = release.filter(|release| is_release(release)) else {
-                let error = "it does not tell its release: name modules for it";
-                self.judged.failed(&entry.source, &error);
-                continue;
-            };
-            let home = self.evaluator.home(entry.id);
-            if seen.contains(&(home, release)) {
-                continue;
-            }
-            seen.push((home, release));
-            let same = |other: &&KernelEntry| {
-                other.release.as_deref() == Some(release) && self.evaluator.home(other.id) == home
-            };
-            let ids: Vec<usize> = entries.iter().filter(same).map(|entry| entry.id).collect();
-            let dir = match home.find_module_dir(self.root, release) {
+        for (home, release, ids) in self.releases() {
+            let root = self.state.root;
+            let dir = match home.find_module_dir(root, &release) {
                 Ok(dir) => dir,
                 Err((path, error)) => {
-                    self.judged.failed(path.display(), &error);
+                    self.state.failed(path.display(), &error);
                     continue;
                 }
             };
-            let inside = match home {
+            let inside = match &home {
                 ModulesRoot::Snapshot { root, .. } => root,
-                _ => self.root,
+                _ => root,
             };
-            let found = dir.map(|dir| ReleaseModules::below(inside, release, dir));
+            let found = dir.map(|dir| ReleaseModules::below(inside, &release, dir));
             if let Some(found) = found {
                 let has_some = !found.is_empty() || !found.unreadable.is_empty();
-                self.release(inside, release, found, &ids);
+                self.release(inside, &release, found, &ids);
                 if has_some {
                     continue;
                 }
@@ -229,52 +197,78 @@ impl CheckRun<'_> {
                 ));
                 continue;
             }
-            let base = Path::new("/lib/modules").join(release);
-            let gone = self.root.outside(&base).display().to_string();
-            let ids = ids
-                .into_iter()
-                .filter(|id| self.evaluator.is_installed(*id));
-            let missing = self.evaluator.without_modules(&gone, &Vec::from_iter(ids));
-            self.judged.modules.extend(missing);
+            let base = Path::new("/lib/modules").join(&release);
+            let gone = root.outside(&base).display().to_string();
+            let ids = ids.into_iter();
+            let ids = ids.filter(|id| self.state.evaluator.is_installed(*id));
+            let ids: Vec<usize> = ids.collect();
+            self.state.add_missing(&release, &gone, &ids);
         }
+    }
+
+    /// The releases of the kernels, each with the root that its modules are in and the
+    /// kernels' ids.
+    fn releases(&mut self) -> Vec<(ModulesRoot, String, Vec<usize>)> {
+        let mut releases: Vec<(ModulesRoot, String, Vec<usize>)> = Vec::new();
+        let StateEvaluation {
+            evaluator, errors, ..
+        } = &mut self.state;
+        for entry in evaluator.entries() {
+            let release = entry.release.as_ref();
+            let Some(release) = release.filter(|release| is_release(release)) else {
+                let error = "it does not tell its release: name modules for it";
+                errors.push(failed(entry.source.clone(), &error));
+                continue;
+            };
+            let home = evaluator.home(entry.id);
+            let mut known = releases.iter_mut();
+            match known.find(|(of, known, _)| of == home && known == release) {
+                Some((.., ids)) => ids.push(entry.id),
+                None => releases.push((home.clone(), release.clone(), vec![entry.id])),
+            }
+        }
+        releases
     }
 
     /// Judges the modules of a release that are loaded.
     fn release(&mut self, root: &Root, release: &str, found: ReleaseModules, ids: &[usize]) {
         let loaded = found.loaded();
-        let evaluation = ReleaseEvaluation {
-            evaluator: self.evaluator,
-            root,
-            release,
-            found: &found,
-            owners: &BTreeMap::new(),
-        };
-        let errors = &mut self.judged.errors;
-        let judged = evaluation.judge(&loaded, |_| ids.to_vec(), errors);
-        let judged = judged.into_iter().map(|(_, module)| module);
-        self.judged.modules.extend(judged);
-        self.shadowed.append(&mut evaluation.shadowed(&loaded));
+        let kernels = |_: &ModuleFile| ids.to_vec();
+        self.state.judge_release(root, release, &loaded, kernels);
+        let shadowed = found.shadowed(&loaded).into_iter();
+        self.shadowed.extend(shadowed.map(|file| ShadowedEntry {
+            path: file.path.display().to_string(),
+            by: file.by.map(|by| by.display().to_string()),
+        }));
         self.unreadable(found.unreadable);
     }
 
     fn path(&mut self, path: &Path) {
-        let entries = self.evaluator.entries().iter();
+        let entries = self.state.evaluator.entries().iter();
         let all: Vec<usize> = entries.map(|entry| entry.id).collect();
         if path.is_dir() {
-            let found = module_tree::walk(path, self.root);
+            let found = module_tree::walk(path, self.state.root);
             if found.modules.is_empty() && found.unreadable.is_empty() {
                 let error = "no kernel module is in this directory";
-                self.judged.failed(path.display(), &error);
+                self.state.failed(path.display(), &error);
             }
             self.directory(path, found, &all);
         } else if is_package(path) {
             match Package::open(path) {
                 Ok(package) => {
                     let kernels = |_: &Path| all.clone();
-                    let judged = &mut self.judged;
-                    judged.package(self.evaluator, &package, path.display(), kernels);
+                    let mut judged = Judged::default();
+                    let evaluator = &self.state.evaluator;
+                    judged.package(evaluator, &package, path.display(), kernels);
+                    self.state.errors.extend(judged.errors);
+                    let modules = judged.modules.into_iter();
+                    let located = modules.map(|module| LocatedModule {
+                        location: ModuleLocation::new("", Path::new(&module.path)),
+                        module,
+                    });
+                    self.state.modules.extend(located);
                 }
-                Err(error) => self.judged.failed(path.display(), &error),
+                Err(error) => self.state.failed(path.display(), &error),
             }
         } else {
             let found = ModuleFile {
@@ -301,7 +295,7 @@ impl CheckRun<'_> {
         }
         for (whole, files) in releases {
             let dir = path.join(&whole.dir);
-            let root = Root::new(&whole.root).unwrap_or_else(|_| self.root.clone());
+            let root = Root::new(&whole.root).unwrap_or_else(|_| self.state.root.clone());
             let found = ReleaseModules::of(&root, &whole.release, dir, files);
             self.release(&root, &whole.release, found, ids);
         }
@@ -309,17 +303,20 @@ impl CheckRun<'_> {
     }
 
     fn files(&mut self, found: Vec<ModuleFile>, ids: &[usize]) {
-        let job = |found| Job {
-            found,
-            kernels: ids.to_vec(),
+        let file = |found: ModuleFile| {
+            let location = ModuleLocation::new("", &found.path);
+            let kernels = ids.to_vec();
+            (location, Job { found, kernels })
         };
-        let jobs: Vec<Job> = found.into_iter().map(job).collect();
-        self.judged.take(self.evaluator.files(&jobs));
+        let files = found.into_iter().map(file).collect();
+        let root = self.state.root;
+        let mut judged = self.state.judge_files(root, files);
+        self.state.modules.append(&mut judged);
     }
 
     fn unreadable(&mut self, unreadable: Vec<(PathBuf, String)>) {
         for (path, error) in unreadable {
-            self.judged.failed(path.display(), &error);
+            self.state.failed(path.display(), &error);
         }
     }
 }

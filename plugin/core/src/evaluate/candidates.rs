@@ -2,104 +2,14 @@
 //! The modules of a release: of each name the file that is loaded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::Role;
 use btf_guard_sysroot::module_tree::ModuleFile;
 
-use super::{Evaluator, Job};
-use crate::depmod::{LoadedFiles, ReleaseModules};
 use crate::policy::Severity;
-use crate::report::{ErrorEntry, KernelEntry, LinkEntry, ModuleEntry, ShadowedEntry};
-
-/// A module, and its path below the module directory of its release.
-pub(crate) type PlacedModule = (PathBuf, ModuleEntry);
-
-/// The modules of a release on the disk, and who judges them.
-pub(crate) struct ReleaseEvaluation<'a> {
-    pub(crate) evaluator: &'a Evaluator,
-    pub(crate) root: &'a Root,
-    pub(crate) release: &'a str,
-    pub(crate) found: &'a ReleaseModules,
-    /// The packages that files are of, as far as that is known.
-    pub(crate) owners: &'a BTreeMap<PathBuf, String>,
-}
-
-impl ReleaseEvaluation<'_> {
-    /// What kernels do with the modules that are loaded, each with its path below the
-    /// module directory: with those for which `kernels` has any. What cannot be read is
-    /// added to the errors.
-    pub(crate) fn judge(
-        &self,
-        loaded: &LoadedFiles<'_>,
-        kernels: impl Fn(&ModuleFile) -> Vec<usize>,
-        errors: &mut Vec<ErrorEntry>,
-    ) -> Vec<PlacedModule> {
-        let mut files = Vec::new();
-        for (name, candidates) in loaded {
-            let count = candidates.len();
-            for (below, file) in candidates {
-                let kernels = kernels(file);
-                if !kernels.is_empty() {
-                    let found = (*file).clone();
-                    files.push((name.as_str(), count, *below, Job { found, kernels }));
-                }
-            }
-        }
-        files.sort_unstable_by(|(.., a), (.., b)| {
-            let [a, b] = [a, b].map(|job| job.found.path.as_os_str().as_bytes());
-            a.cmp(b)
-        });
-        let places = files
-            .iter()
-            .map(|(name, count, below, _)| (*name, *count, *below));
-        let places: Vec<_> = places.collect();
-        let jobs: Vec<Job> = files.into_iter().map(|(.., job)| job).collect();
-        let mut modules = Vec::new();
-        let mut several: BTreeMap<&str, (usize, Vec<PlacedModule>)> = BTreeMap::new();
-        let results = self.evaluator.files(&jobs).into_iter().zip(&jobs);
-        for ((name, count, below), (result, job)) in places.into_iter().zip(results) {
-            let mut module = match result {
-                Ok(module) => module,
-                Err(error) => {
-                    errors.push(error);
-                    continue;
-                }
-            };
-            set_link(&mut module, link(self.root, self.release, &job.found));
-            if module.link.is_some() {
-                module.cap(Severity::Warn);
-            }
-            module.owner = self.owners.get(&job.found.file).cloned();
-            let module = (below.to_owned(), module);
-            match count {
-                1 => modules.push(module),
-                _ => {
-                    let (_, modules) = several.entry(name).or_insert((count, Vec::new()));
-                    modules.push(module);
-                }
-            }
-        }
-        for (count, mut files) in several.into_values() {
-            let entries = files.iter_mut().map(|(_, module)| module);
-            cap_guesses(&mut entries.collect::<Vec<_>>(), count);
-            modules.append(&mut files);
-        }
-        modules
-    }
-
-    /// The files that are not loaded, given those that are.
-    pub(crate) fn shadowed(&self, loaded: &LoadedFiles<'_>) -> Vec<ShadowedEntry> {
-        let shadowed = self.found.shadowed(loaded).into_iter();
-        let shadowed = shadowed.map(|file| ShadowedEntry {
-            path: file.path.display().to_string(),
-            by: file.by.map(|by| by.display().to_string()),
-        });
-        shadowed.collect()
-    }
-}
+use crate::report::{KernelEntry, LinkEntry, ModuleEntry};
 
 /// Of `count` files that may be the one that is loaded, these were judged. What does not
 /// become of each of them is a guess.

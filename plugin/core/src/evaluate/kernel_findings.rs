@@ -64,17 +64,19 @@ impl Evaluator {
     /// Copies of another build than their release's own image that fit the modules, which
     /// the own image does not: it is the one that is to be replaced, not they.
     fn fitting_copies(&self, told: &BTreeSet<usize>) -> BTreeSet<usize> {
-        let is_own = |entry: &KernelEntry, path: &String| {
-            entry.source == *path || entry.same_kernel_paths.contains(path)
-        };
         let copies = self.entries.iter().filter(|entry| {
-            let stale = entry.stale.as_ref();
-            let own = stale.and_then(|stale| {
-                let mut all = self.entries.iter();
-                all.find(|entry| is_own(entry, &stale.newer_image))
-            });
+            let own = self.newer_build(entry);
             !told.contains(&entry.id) && own.is_some_and(|own| told.contains(&own.id))
         });
         copies.map(|entry| entry.id).collect()
+    }
+
+    /// The build of its release that a stale copy is to be made anew of.
+    pub(super) fn newer_build(&self, copy: &KernelEntry) -> Option<&KernelEntry> {
+        let newer = &copy.stale.as_ref()?.newer_image;
+        let is_it = |entry: &&KernelEntry| {
+            entry.source == *newer || entry.same_kernel_paths.contains(newer)
+        };
+        self.entries.iter().find(is_it)
     }
 }

@@ -6,10 +6,13 @@ pub(crate) mod candidates;
 mod collected_aliases;
 pub mod drivers_lost;
 pub mod effective_policy;
+pub(crate) mod initrds;
 mod judged;
 mod kernel_findings;
+pub(crate) mod located;
 mod own_image;
 pub mod package;
+pub mod state;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::fs_view::FsView;
-use super::located::{LocatedModule, ModuleLocation};
 use crate::boot::inventory::{InstalledKernel, Inventory};
-use crate::boot::{ModulesRoot, UnreadableImage};
+use crate::boot::{ModulesRoot, TargetRole, UnreadableImage};
 use crate::depmod::ReleaseModules;
 use crate::evaluate::Evaluator;
+use crate::evaluate::located::{LocatedModule, ModuleLocation};
 use crate::kernel::Kernel;
 use crate::module::{self, Module, name_of_file};
 use crate::policy::{self, Severity};
@@ -19,8 +19,9 @@ use crate::report::VerdictEntry;
 use crate::verdict::Kind;
 
 /// Marks the verdicts that were as bad before: the module that was loaded under the same
-/// name, before the same kernel, or before every image on the disk that the
-/// transaction's image replaces. Where that cannot be known, because an image or
+/// name, before the same kernel, or before the images on the disk that the transaction's
+/// image replaces: what boots by default, or, where that is not known, all but a rescue
+/// kernel, which nothing replaces. Where that cannot be known, because an image or
 /// the module cannot be read, a verdict warns at most: what may be a repair is
 /// not stopped.
 pub(crate) fn mark_preexisting(
@@ -30,7 +31,8 @@ pub(crate) fn mark_preexisting(
     view: &FsView<'_>,
 ) {
     let is_finding = |located: &LocatedModule| {
-        located.module.severity() >= Severity::Warn && !located.location.is_directory()
+        let is_file = !located.location.is_directory() && !located.module.is_lost();
+        is_file && located.module.severity() >= Severity::Warn
     };
     let transaction = view.transaction;
     let mut disks = BTreeMap::new();
@@ -75,6 +77,14 @@ pub(crate) fn kernels<'i>(
     })
 }
 
+/// Those of them that are taken to follow an image that comes: a rescue kernel is kept.
+pub(super) fn replaceable<'i>(
+    inventory: &'i Inventory,
+    release: &str,
+) -> impl Iterator<Item = &'i InstalledKernel> {
+    kernels(inventory, release).filter(|installed| !installed.bootable.is_rescue())
+}
+
 /// The images that cannot be read and, by their names, are of a release.
 pub(crate) fn unreadable<'i>(
     inventory: &'i Inventory,
@@ -113,9 +123,14 @@ impl<'a> Before<'a> {
             (name, files.collect())
         });
         let unreadable = unreadable(inventory, release).next();
+        let mut replaced: Vec<&InstalledKernel> = replaceable(inventory, release).collect();
+        let is_default = |installed: &&InstalledKernel| installed.role.role == TargetRole::Default;
+        if replaced.iter().any(is_default) {
+            replaced.retain(is_default);
+        }
         Self {
             by_name: by_name.collect(),
-            kernels: kernels(inventory, release).map(|i| &i.kernel).collect(),
+            kernels: replaced.iter().map(|installed| &installed.kernel).collect(),
             unreadable: unreadable.map(|image| image.fault.to_string()),
         }
     }

@@ -11,9 +11,9 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Role, in_module_dir, is_module_name};
 
 use super::future_paths::FuturePaths;
-use super::located::ModuleLocation;
 use crate::boot::inventory::InstalledKernel;
 use crate::boot::{BootMethod, ModulesRoot, TargetRole};
+use crate::evaluate::located::ModuleLocation;
 use crate::rpm::file_list;
 use crate::rpm::kernel_files::{KernelFiles, PackagedLink};
 use crate::rpm::package::{Package, PackagedFile};

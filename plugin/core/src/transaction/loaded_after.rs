@@ -135,7 +135,7 @@ impl LoadedAfter {
         let touches = |file: &NamedFile<'_>| view.touches(release, file);
         let (going, staying): (Vec<_>, Vec<_>) = on_disk.partition(touches);
         let touched = going.iter().map(|(below, _)| below).chain(coming.keys());
-        let names: HashSet<String> = touched.map(|below| name_of_file(below)).collect();
+        let names: HashSet<String> = touched.map(name_of_file).collect();
         let is_asked = |below: &Path| is_whole || names.contains(&name_of_file(below));
 
         let staying = staying.into_iter().filter(|(below, _)| is_asked(below));

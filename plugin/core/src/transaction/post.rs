@@ -14,17 +14,16 @@ use btf_guard_sysroot::module_tree::ModuleFile;
 
 use super::baseline;
 use super::erased_modules::ErasedModules;
-use super::located::{LocatedModule, ModuleLocation, entries, error_key};
-use super::scene::{Evaluated, Evaluation, Scene};
+use super::scene::{Scene, module_dir};
 use super::transaction_start::TransactionStart;
 use crate::boot::inventory::{InstalledKernel, Inventory, InventorySearch};
 use crate::boot::{self, Bootable, UnreadableImage};
-use crate::check::initrds::Initrds;
 use crate::depmod::{NamedFile, ReleaseModules};
-use crate::evaluate::candidates::{ReleaseEvaluation, note_where_links_load};
 use crate::evaluate::drivers_lost::LostDrivers;
+use crate::evaluate::located::error_key;
+use crate::evaluate::state::{Evaluated, StateEvaluation};
 use crate::module::name_of_file;
-use crate::report::{ErrorEntry, InitrdEntry, ModuleEntry, failed};
+use crate::report::{ErrorEntry, failed};
 
 /// Judges what a plan's transaction has left on the disk. What the plan says was
 /// reported is marked as known.
@@ -60,76 +59,50 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan) -> Evaluated {
         false => open(&releases),
     };
     let mut disk = Disk {
+        scene,
         since,
-        evaluation: Evaluation::new(scene, Vec::new()),
+        state: scene.state(),
         inventory: &inventory,
         jobs: Vec::new(),
-        initrds: Initrds::default(),
     };
-    let unread = unread(&trees, &inventory, &releases, plan, since);
-    disk.evaluation.errors.extend(unread);
+    disk.state.errors = unread(&trees, &inventory, &releases, plan, since);
     for image in broken(&inventory, plan, since) {
-        disk.evaluation.evaluator.add_unreadable(image);
+        disk.state.evaluator.add_unreadable(image);
     }
-    let mut missing = Vec::new();
     for release in &releases {
         let mut all = trees.iter();
         match all.find(|tree| tree.release == *release && !tree.has_nothing()) {
             Some(tree) => disk.add_release(tree),
-            None => {
-                let lost_all = erased.lost_own.contains(release);
-                missing.extend(disk.missing(release, lost_all));
-            }
+            None => disk.add_missing(release, erased.lost_own.contains(release)),
         }
     }
-    let mut modules = missing;
-    modules.extend(disk.modules());
-    let (inside, initrds) = disk.initrds(&modules);
-    modules.extend(inside);
-    modules.extend(disk.lost_drivers(&search, &found, &kernels));
-    note_where_links_load(entries(&mut modules), disk.evaluation.evaluator.entries());
-    let Evaluation {
-        mut evaluator,
-        mut errors,
-        ..
-    } = disk.evaluation;
+    disk.judge_modules();
+    disk.add_lost_drivers(&search, &found, &kernels);
+    let mut state = disk.state;
     // A copy is stale anew where some kernel of its release has changed.
-    let is_new = |module: &ModuleEntry| {
-        let release = module.release.as_ref();
-        release.is_none_or(|release| kernels.contains(release))
-    };
-    let told = modules
-        .iter()
-        .map(|located: &LocatedModule| &located.module);
-    let found = evaluator.kernel_findings(told);
-    let found = found.into_iter().filter(is_new);
-    modules.extend(found.map(|module| {
-        let release = module.release.clone().unwrap_or_default();
-        let location = ModuleLocation::new(&release, Path::new(""));
-        LocatedModule { location, module }
-    }));
+    state.look_around(|release| release.is_none_or(|release| kernels.contains(release)));
+    let rating = scene.governed.rating(BTreeMap::new());
+    state.rate(&rating);
+    let mut found = state.finish(rating.packages);
+    mark_reported(&mut found, plan);
+    found
+}
+
+/// Leaves out the errors that the plan says were reported, and marks the findings.
+fn mark_reported(found: &mut Evaluated, plan: &Plan) {
     let reported: BTreeSet<&str> = plan.reported_keys.iter().map(String::as_str).collect();
-    errors.retain(|error| !reported.contains(error_key(error).as_str()));
-    let kernels = evaluator.into_entries();
-    let policy = scene.governed.rating(BTreeMap::new());
-    policy.rate(entries(&mut modules), &kernels);
-    for located in &mut modules {
+    let is_reported = |key: String| reported.contains(key.as_str());
+    found.errors.retain(|error| !is_reported(error_key(error)));
+    for located in &mut found.modules {
         let known = located.module.verdicts.iter().map(|verdict| {
-            let kernel = kernels.get(verdict.kernel);
-            kernel.is_some_and(|kernel| reported.contains(located.key(verdict, kernel).as_str()))
+            let kernel = found.kernels.get(verdict.kernel);
+            kernel.is_some_and(|kernel| is_reported(located.key(verdict, kernel)))
         });
         let known: Vec<bool> = known.collect();
         let verdicts = located.module.verdicts.iter_mut().zip(known);
         for (verdict, _) in verdicts.filter(|(_, known)| *known) {
             verdict.set_preexisting();
         }
-    }
-    Evaluated {
-        kernels,
-        modules,
-        errors,
-        packages: policy.packages,
-        initrds,
     }
 }
 
@@ -239,19 +212,19 @@ struct ChangedRelease<'a> {
 }
 
 struct Disk<'a> {
-    evaluation: Evaluation<'a>,
+    scene: &'a Scene<'a>,
+    /// Of the initrds, those of kernels that have changed, and of copies of those.
+    state: StateEvaluation<'a>,
     jobs: Vec<ChangedRelease<'a>>,
     since: TransactionStart,
     inventory: &'a Inventory,
-    /// Those of kernels that have changed, and of copies of those.
-    initrds: Initrds,
 }
 
 impl<'a> Disk<'a> {
     /// Sorts out which modules of a release meet which kernels for the first time.
     fn add_release(&mut self, tree: &'a ChangedTree) {
         let (mut new, mut all) = self.add_kernels(&tree.release);
-        all.extend(self.evaluation.add_running(&tree.release));
+        all.extend(self.add_running(&tree.release));
         all.extend(&new);
         // Two images may hold one kernel.
         for ids in [&mut new, &mut all] {
@@ -271,109 +244,89 @@ impl<'a> Disk<'a> {
         let (copies, others): (Vec<_>, Vec<_>) = others
             .into_iter()
             .partition(|other| !new.is_empty() && other.stale.is_some());
-        let evaluator = &mut self.evaluation.evaluator;
+        let StateEvaluation {
+            root,
+            evaluator,
+            initrds,
+            ..
+        } = &mut self.state;
         let others = others.into_iter();
         let mut old: Vec<usize> = others.map(|other| evaluator.add_installed(other)).collect();
-        let root = self.evaluation.scene.root;
-        let new = self.initrds.add_installed(new, root, evaluator);
-        old.extend(self.initrds.add_installed(copies, root, evaluator));
+        let new = initrds.add_installed(new, root, evaluator);
+        old.extend(initrds.add_installed(copies, root, evaluator));
         (new, old)
     }
 
+    fn add_running(&mut self, release: &str) -> Option<usize> {
+        self.scene.add_running(release, &mut self.state.evaluator)
+    }
+
     /// Judges the modules, now that all kernels are known.
-    fn modules(&mut self) -> Vec<LocatedModule> {
-        let Evaluation {
-            scene,
-            evaluator,
-            errors,
-            ..
-        } = &mut self.evaluation;
-        let mut modules = Vec::new();
+    fn judge_modules(&mut self) {
         for ChangedRelease { tree, new, all } in &self.jobs {
-            let evaluation = ReleaseEvaluation {
-                evaluator,
-                root: scene.root,
-                release: &tree.release,
-                found: &tree.modules,
-                owners: &scene.owners,
-            };
+            let changed = tree.changed.iter().map(name_of_file);
+            let changed: HashSet<String> = changed.collect();
+            let is_judged =
+                |below: &Path| !new.is_empty() || changed.contains(&name_of_file(below));
             let kernels = |file: &ModuleFile| match tree.changed.contains(&file.path) {
                 true => all.clone(),
                 false => new.clone(),
             };
-            let changed = tree.changed.iter().map(|path| name_of_file(path));
-            let changed: HashSet<String> = changed.collect();
-            let is_judged =
-                |below: &Path| !new.is_empty() || changed.contains(&name_of_file(below));
             let loaded = tree.modules.loaded_where(is_judged);
-            let judged = evaluation.judge(&loaded, kernels, errors);
-            modules.extend(judged.into_iter().map(|(below, module)| LocatedModule {
-                location: ModuleLocation::new(&tree.release, &below),
-                module,
-            }));
+            let root = self.scene.root;
+            self.state
+                .judge_release(root, &tree.release, &loaded, kernels);
         }
-        modules
     }
 
-    /// What is wrong inside the initrds of kernels that have changed.
-    fn initrds(&mut self, disk: &[LocatedModule]) -> (Vec<LocatedModule>, Vec<InitrdEntry>) {
-        let initrds = std::mem::take(&mut self.initrds);
-        let disk = disk.iter().map(|located| &located.module);
-        let inside = initrds.judge(&self.evaluation.evaluator, disk);
-        self.evaluation.errors.extend(inside.judged.errors);
-        let found = inside.judged.modules.into_iter().chain(inside.stale);
-        let found = found.map(LocatedModule::in_initrd).collect();
-        (found, inside.initrds)
-    }
-
-    /// What the kernel that boots by default lacks of what this machine uses, where it is
+    /// Adds what the kernel that boots by default lacks of what this machine uses, where it is
     /// another one than before.
-    fn lost_drivers(
+    fn add_lost_drivers(
         &mut self,
         search: &InventorySearch<'_>,
         found: &boot::BootKernels,
         changed: &BTreeSet<String>,
-    ) -> Vec<LocatedModule> {
+    ) {
         let is_target = |kernel: &&InstalledKernel, release: &str| {
             kernel.bootable.is_default() && kernel.kernel.release.as_deref() == Some(release)
         };
         let lost = || {
-            let needs = self.evaluation.evaluator.host_needs()?;
+            let needs = self.state.evaluator.host_needs()?;
             changed.first()?;
             let release = search.default_release(found)?;
             changed.get(&release)?;
             let mut all = self.inventory.targets();
             let kernel = all.find(|kernel| is_target(kernel, &release))?;
-            let lost = LostDrivers::on_disk(self.evaluation.scene.root, needs, &release);
+            let lost = LostDrivers::on_disk(self.scene.root, needs, &release);
             (!lost.drivers.is_empty()).then(|| (kernel.clone(), lost))
         };
         let Some((kernel, mut lost)) = lost() else {
-            return Vec::new();
+            return;
         };
         // Those of others may still be built, in the background.
         lost.drivers
             .retain(|driver| driver.below.starts_with("kernel"));
         if lost.drivers.is_empty() {
-            return Vec::new();
+            return;
         }
         for driver in &mut lost.drivers {
-            driver.owner = self.evaluation.scene.owners.get(&driver.file).cloned();
+            driver.owner = self.scene.owners.get(&driver.file).cloned();
         }
-        let id = self.evaluation.evaluator.add_installed(kernel);
-        self.evaluation.lost_drivers(&lost, id)
+        let id = self.state.evaluator.add_installed(kernel);
+        self.state.add_lost(&lost, id);
     }
 
-    /// Of the kernels of a release that has no module, those that had some before, or are
-    /// new.
-    fn missing(&mut self, release: &str, lost_all: bool) -> Vec<LocatedModule> {
+    /// Adds, of the kernels of a release that has no module, those that had some before, or
+    /// are new.
+    fn add_missing(&mut self, release: &str, lost_all: bool) {
         let lost_all = lost_all || self.since.0.is_none();
-        let running = self.evaluation.add_running(release);
+        let running = self.add_running(release);
         let (mut ids, old) = self.add_kernels(release);
         if lost_all {
             ids.extend(running.into_iter().chain(old));
         }
         ids.sort_unstable();
         ids.dedup();
-        self.evaluation.missing(release, &ids)
+        self.state.add_missing(release, &module_dir(release), &ids);
     }
 }

@@ -13,14 +13,16 @@ use super::changes::{Change, IncomingImage, Transaction};
 use super::destination::{Destination, ReleaseKernels};
 use super::fs_view::FsView;
 use super::loaded_after::{LoadedAfter, loaded_after};
-use super::located::{LocatedModule, ModuleLocation, cap_guesses, entries};
 use super::origins::origins;
-use super::scene::{Evaluated, Evaluation, Scene};
+use super::scene::{Scene, module_dir};
+use super::staying_config::staying_config;
 use super::weak_updates::{ModuleLinks, WeakUpdate};
 use crate::boot::UnreadableImage;
 use crate::boot::inventory::{Inventory, InventorySearch};
-use crate::evaluate::candidates::{note_where_links_load, set_link};
-use crate::evaluate::{failed, package};
+use crate::evaluate::candidates::set_link;
+use crate::evaluate::located::{LocatedModule, ModuleLocation, cap_guesses};
+use crate::evaluate::state::{Evaluated, StateEvaluation};
+use crate::evaluate::{Job, failed, package};
 use crate::report::{ErrorEntry, ModuleEntry};
 use crate::rpm::kernel_files::{PackagedModule, ReleasePath};
 
@@ -51,15 +53,10 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
         true => known,
         false => inventory(scene, &releases),
     };
-    let unreadable = transaction.unreadable.iter();
-    let errors = unreadable.map(|(nevra, error)| failed(nevra.clone(), error));
-    let mut errors: Vec<ErrorEntry> = errors.collect();
-    if links.are_cut {
-        let why = "they lead to more modules than are looked at; the others are not judged";
-        errors.push(failed("links to modules".to_owned(), &why));
-    }
     let mut planned = Planned {
-        evaluation: Evaluation::new(scene, errors),
+        scene,
+        plan,
+        state: scene.state(),
         transaction: &transaction,
         view: &view,
         links: &links,
@@ -67,30 +64,21 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
         inventory: &inventory,
         kernels: BTreeMap::new(),
     };
+    planned.note_unreadable();
     planned.find_kernels();
     let mut modules = planned.incoming();
     modules.extend(planned.staying());
     let release = |location: &ModuleLocation| after.get(&location.release);
     let count = |at: &ModuleLocation| release(at).map_or(1, |r| r.candidates(&at.below));
     cap_guesses(&mut modules, count);
-    modules.extend(planned.missing());
-    let mut lost = planned.lost_drivers();
-    let Evaluation {
-        evaluator, errors, ..
-    } = planned.evaluation;
-    note_where_links_load(entries(&mut modules), evaluator.entries());
-    let policy = scene.governed.rating(origins(plan, &transaction));
-    policy.rate(entries(&mut modules), evaluator.entries());
-    policy.rate(entries(&mut lost), evaluator.entries());
-    baseline::mark_preexisting(&mut modules, &evaluator, &inventory, &view);
-    modules.append(&mut lost);
-    Evaluated {
-        modules,
-        errors,
-        kernels: evaluator.into_entries(),
-        packages: policy.packages,
-        initrds: Vec::new(),
-    }
+    planned.state.modules = modules;
+    planned.add_missing();
+    planned.add_lost_drivers();
+    let mut state = planned.state;
+    let rating = scene.governed.rating(origins(plan, &transaction));
+    state.rate(&rating);
+    baseline::mark_preexisting(&mut state.modules, &state.evaluator, &inventory, &view);
+    state.finish(rating.packages)
 }
 
 /// What the disk has of some releases.
@@ -109,7 +97,9 @@ fn inventory(scene: &Scene<'_>, releases: &BTreeSet<String>) -> Inventory {
 }
 
 struct Planned<'a> {
-    evaluation: Evaluation<'a>,
+    scene: &'a Scene<'a>,
+    plan: &'a Plan,
+    state: StateEvaluation<'a>,
     transaction: &'a Transaction,
     view: &'a FsView<'a>,
     links: &'a ModuleLinks,
@@ -119,6 +109,16 @@ struct Planned<'a> {
 }
 
 impl<'a> Planned<'a> {
+    fn note_unreadable(&mut self) {
+        for (nevra, error) in &self.transaction.unreadable {
+            self.state.failed(nevra, error);
+        }
+        if self.links.are_cut {
+            let why = "they lead to more modules than are looked at; the others are not judged";
+            self.state.failed("links to modules", &why);
+        }
+    }
+
     fn find_kernels(&mut self) {
         let new = self.add_new_images();
         for (release, change) in &self.transaction.releases {
@@ -141,15 +141,15 @@ impl<'a> Planned<'a> {
     /// are. Their payloads are read once for the images and once more for the modules: an
     /// image may lie behind the modules, of which there are more than memory should hold.
     fn add_new_images(&mut self) -> BTreeSet<(usize, PathBuf)> {
-        let cache = self.evaluation.scene.cache.as_ref();
+        let cache = self.scene.cache.as_ref();
         let mut new = BTreeSet::new();
         for (index, incoming) in self.transaction.packages.iter().enumerate() {
             if incoming.files.images.is_empty() {
                 continue;
             }
             let package = &incoming.package;
-            let errors = &mut self.evaluation.errors;
-            for found in package::kernels(package, &incoming.files, cache, errors) {
+            let errors = &mut self.state.errors;
+            for mut found in package::kernels(package, &incoming.files, cache, errors) {
                 let source = found.path.display().to_string();
                 if let Some(other) = found.kernel.release.as_ref()
                     && *other != found.release
@@ -159,8 +159,13 @@ impl<'a> Planned<'a> {
                     errors.push(failed(path, &why));
                     continue;
                 }
+                let mut images = incoming.files.images.iter();
+                if let Some(image) = images.find(|image| image.path == found.path) {
+                    let (root, kernel) = (self.scene.root, &found.kernel);
+                    found.kernel.config = staying_config(root, self.plan, kernel, &image.place);
+                }
                 new.insert((index, found.path));
-                let evaluator = &mut self.evaluation.evaluator;
+                let evaluator = &mut self.state.evaluator;
                 let id = evaluator.add(found.kernel, source, Some(package.nevra()));
                 self.kernels.entry(found.release).or_default().add_boot(id);
             }
@@ -169,7 +174,7 @@ impl<'a> Planned<'a> {
     }
 
     fn add_installed(&mut self, release: &str, change: &Change, new: &BTreeSet<(usize, PathBuf)>) {
-        let root = self.evaluation.scene.root;
+        let root = self.scene.root;
         let is_kernel = |image: &IncomingImage| new.contains(&(image.package, image.path.clone()));
         let after = change.images_after(release, root, &self.inventory.kernels, is_kernel);
         if after.is_new {
@@ -178,13 +183,13 @@ impl<'a> Planned<'a> {
         if let Some((package, path)) = after.unknown {
             let path = path.display();
             let why = format!("its image {path} comes with {package} and cannot be read");
-            return self.evaluation.errors.push(ErrorEntry {
+            return self.state.errors.push(ErrorEntry {
                 harmless: true,
                 ..failed(format!("kernel {release}"), &why)
             });
         }
         for installed in after.stay {
-            let id = self.evaluation.evaluator.add_installed(installed.clone());
+            let id = self.state.evaluator.add_installed(installed.clone());
             let known = self.kernels.entry(release.to_owned()).or_default();
             known.add_boot(id);
         }
@@ -194,7 +199,7 @@ impl<'a> Planned<'a> {
         // Where another kernel takes its place, a damaged image is another matter.
         for UnreadableImage { fault, .. } in baseline::unreadable(self.inventory, release) {
             let path = fault.path.display().to_string();
-            self.evaluation.errors.push(failed(path, &fault.fault));
+            self.state.errors.push(failed(path, &fault.fault));
         }
     }
 
@@ -203,10 +208,10 @@ impl<'a> Planned<'a> {
         let Some(new) = self.kernels.get(release) else {
             return;
         };
-        for installed in baseline::kernels(self.inventory, release) {
+        for installed in baseline::replaceable(self.inventory, release) {
             let path = installed.bootable.path.display().to_string();
             for id in &new.boot {
-                if let Some(entry) = self.evaluation.evaluator.entry_mut(*id)
+                if let Some(entry) = self.state.evaluator.entry_mut(*id)
                     && entry.source != path
                     && !entry.same_kernel_paths.contains(&path)
                 {
@@ -217,7 +222,8 @@ impl<'a> Planned<'a> {
     }
 
     fn add_running(&mut self, release: &str) {
-        if let Some(id) = self.evaluation.add_running(release) {
+        let evaluator = &mut self.state.evaluator;
+        if let Some(id) = self.scene.add_running(release, evaluator) {
             let known = self.kernels.entry(release.to_owned()).or_default();
             known.running = Some(id);
         }
@@ -274,12 +280,12 @@ impl<'a> Planned<'a> {
                 let destination = destinations.get(path);
                 destination.map_or_else(Vec::new, |found| found.kernels.clone())
             };
-            let evaluator = &self.evaluation.evaluator;
+            let evaluator = &self.state.evaluator;
             let (results, read) = evaluator.package(&incoming.package, kernels);
             if let Err(error) = read {
                 let error = failed(incoming.package.nevra().to_owned(), &error);
                 // It may have been met on the way to the kernel already.
-                if !self.evaluation.errors.contains(&error) {
+                if !self.state.errors.contains(&error) {
                     errors.push(error);
                 }
             }
@@ -293,7 +299,7 @@ impl<'a> Planned<'a> {
                 }
             }
         }
-        self.evaluation.errors.append(&mut errors);
+        self.state.errors.append(&mut errors);
         modules
     }
 
@@ -337,13 +343,13 @@ impl<'a> Planned<'a> {
     /// Judges the modules on the disk that stay: those that were loaded before by the
     /// kernels that come, others by all.
     fn staying(&mut self) -> Vec<LocatedModule> {
-        let entries = self.evaluation.evaluator.entries();
+        let entries = self.state.evaluator.entries();
         let is_new = |id: &usize| {
             entries
                 .get(*id)
                 .is_some_and(|entry| entry.package.is_some())
         };
-        let mut jobs = Vec::new();
+        let mut files = Vec::new();
         for (release, after) in self.after {
             let Some(kernels) = self.kernels.get(release) else {
                 continue;
@@ -352,22 +358,21 @@ impl<'a> Planned<'a> {
             let all = Vec::from_iter(all);
             let new: Vec<usize> = kernels.boot.iter().copied().filter(is_new).collect();
             for module in &after.staying {
-                let ids = if module.was_loaded { &new } else { &all };
-                if !ids.is_empty() {
-                    let location = ModuleLocation::new(release, &module.below);
-                    jobs.push((location, module.file.clone(), ids.clone()));
+                let kernels = if module.was_loaded { &new } else { &all };
+                if !kernels.is_empty() {
+                    let job = Job {
+                        found: module.file.clone(),
+                        kernels: kernels.clone(),
+                    };
+                    files.push((ModuleLocation::new(release, &module.below), job));
                 }
             }
         }
-        for (location, found, kernels) in jobs {
-            self.evaluation.add_job(location, found, kernels);
-        }
-        self.evaluation.run_jobs()
+        self.state.judge_files(self.scene.root, files)
     }
 
-    /// The kernels that the transaction leaves without modules.
-    fn missing(&self) -> Vec<LocatedModule> {
-        let mut missing = Vec::new();
+    /// Adds the kernels that the transaction leaves without modules.
+    fn add_missing(&mut self) {
         for (release, change) in &self.transaction.releases {
             let Some(kernels) = self.kernels.get(release) else {
                 continue;
@@ -378,9 +383,8 @@ impl<'a> Planned<'a> {
             // One that has all it needs built in does not miss what was added to it.
             let boot = kernels.boot.iter().filter(|_| change.erases_own_modules());
             let ids: Vec<usize> = kernels.running.iter().chain(boot).copied().collect();
-            missing.extend(self.evaluation.missing(release, &ids));
+            self.state.add_missing(release, &module_dir(release), &ids);
         }
-        missing
     }
 }
 

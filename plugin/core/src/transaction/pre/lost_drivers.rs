@@ -8,7 +8,7 @@ use std::path::Path;
 
 use btf_guard_sysroot::file_role::in_module_dir;
 
-use super::{LocatedModule, Planned};
+use super::Planned;
 use crate::host_modules::{BUILT_IN_LIST, BUILT_IN_MODINFO, BuiltInModules};
 use crate::module::same_name;
 use crate::rpm::package::{Package, PackagedFile};
@@ -17,11 +17,11 @@ use crate::rpm::package::{Package, PackagedFile};
 const MAX_LIST: u64 = 16 << 20;
 
 impl Planned<'_> {
-    /// The modules that this machine uses and that the new kernel lacks. Packages are read
-    /// once more, for its lists, only where there are any.
-    pub(super) fn lost_drivers(&self) -> Vec<LocatedModule> {
+    /// Adds the modules that this machine uses and that the new kernel lacks. Packages are
+    /// read once more, for its lists, only where there are any.
+    pub(super) fn add_lost_drivers(&mut self) {
         let lost = || {
-            let mut lost = self.evaluation.scene.drivers.clone()?;
+            let mut lost = self.scene.drivers.clone()?;
             let kernels = self.kernels.get(&lost.new)?;
             let after = self.after.get(&lost.new)?;
             lost.drivers.retain(|driver| !after.has(&driver.name));
@@ -31,13 +31,15 @@ impl Planned<'_> {
             let built_in = self.built_in(&lost.new)?;
             let has = |name: &str| after.has(name) || built_in.contain(name);
             lost.drivers.retain(|driver| !has(&driver.name));
-            let collected = self.evaluation.evaluator.collected_aliases()?;
+            let collected = self.state.evaluator.collected_aliases()?;
             lost.retain_unserved(|alias, except| {
                 has(&same_name(alias)) || collected.serve(alias, except) || built_in.serve(alias)
             });
-            Some(self.evaluation.lost_drivers(&lost, *kernels.boot.first()?))
+            Some((lost, *kernels.boot.first()?))
         };
-        lost().unwrap_or_default()
+        if let Some((lost, kernel)) = lost() {
+            self.state.add_lost(&lost, kernel);
+        }
     }
 
     /// What a release has built in, by the lists that come, or else by those on the disk.
@@ -46,7 +48,7 @@ impl Planned<'_> {
         let mut packages = packages.map(|incoming| &incoming.package);
         let in_packages = packages.find_map(|package| packaged(package, release));
         in_packages.or_else(|| {
-            let dir = self.evaluation.scene.root.module_dir(release)?;
+            let dir = self.scene.root.module_dir(release)?;
             BuiltInModules::read(&dir)
         })
     }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use btf_guard_sysroot::Root;
 
+use super::{Batches, Evaluator, Judged};
 use crate::boot;
 use crate::boot::inventory::{Initrd, InstalledKernel};
-use crate::evaluate::{Batches, Evaluator, Judged};
 use crate::initrd::{self, Contents, InitrdItem};
 use crate::kernel::Target;
 use crate::module;
@@ -237,13 +237,8 @@ impl InitrdJudging<'_> {
 
     /// The kernel that an initrd is to fit: the build that a stale copy is made anew of.
     fn present_build(&self, id: usize) -> usize {
-        let entries = self.evaluator.entries();
-        let stale = entries.get(id).and_then(|entry| entry.stale.as_ref());
-        let newer = stale.and_then(|stale| {
-            let path = &stale.newer_image;
-            let mut all = entries.iter();
-            all.find(|e| e.source == *path || e.same_kernel_paths.contains(path))
-        });
+        let entry = self.evaluator.entries().get(id);
+        let newer = entry.and_then(|entry| self.evaluator.newer_build(entry));
         newer.map_or(id, |newer| newer.id)
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::evaluate::candidates;
+use super::candidates;
 use crate::module::name_of_file;
 use crate::report::{ErrorEntry, KernelEntry, Kind, ModuleEntry, VerdictEntry};
 
@@ -38,12 +38,18 @@ impl ModuleLocation {
 
 /// A module that was judged, and where it is.
 #[derive(Debug)]
-pub struct LocatedModule {
+pub(crate) struct LocatedModule {
     pub(crate) location: ModuleLocation,
-    pub module: ModuleEntry,
+    pub(crate) module: ModuleEntry,
 }
 
 impl LocatedModule {
+    /// What there is to say of a release itself.
+    pub(crate) fn of_release(release: &str, module: ModuleEntry) -> Self {
+        let location = ModuleLocation::new(release, Path::new(""));
+        Self { location, module }
+    }
+
     /// One in an initrd, or the initrd: what its path begins with is no module directory.
     pub(crate) fn in_initrd(module: ModuleEntry) -> Self {
         let release = module.release.clone().unwrap_or_default();
