@@ -9,6 +9,7 @@ use memchr::memmem;
 use crate::ctype::c_string;
 use crate::error::Malformed;
 use crate::raw::{self, Order, Type, TypeIndex, kind};
+use crate::relocate::are_short;
 
 /// A base BTF, ready to judge split BTF against.
 ///
@@ -27,7 +28,7 @@ pub struct Base {
     index: TypeIndex,
     /// Where the types that could be walked end, from the start of the type section.
     walked: usize,
-    by_name: OnceLock<Vec<u32>>,
+    by_name: OnceLock<Option<Vec<u32>>>,
     led_to: OnceLock<Vec<u32>>,
     pointer: OnceLock<u32>,
 }
@@ -177,9 +178,15 @@ impl Base {
         *self.pointer.get_or_init(|| {
             self.all()
                 .filter(|(_, t)| t.wide_kind() == kind::INT && matches!(t.size_or_type, 4 | 8))
-                .find(|(_, t)| NAMES.contains(&self.string(t.name_off)))
+                .find(|(_, t)| NAMES.iter().any(|name| self.is_named(t.name_off, name)))
                 .map_or(4, |(_, t)| t.size_or_type)
         })
+    }
+
+    /// Does the string at `offset` say just this?
+    fn is_named(&self, offset: u32, name: &[u8]) -> bool {
+        let rest = self.strings().get(offset as usize..).unwrap_or(&[]);
+        rest.starts_with(name) && rest.get(name.len()) == Some(&0)
     }
 
     /// The string at `offset`, without its NUL; empty beyond the section.
@@ -190,7 +197,7 @@ impl Base {
     /// Types named `name`, in order of their ids, among those that a distilled
     /// base can refer to.
     pub(crate) fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
-        let sorted = self.by_name.get_or_init(|| self.sort_by_name());
+        let sorted = self.sorted_by_name().unwrap_or(&[]);
         let start = sorted.partition_point(|&id| self.name_of(id) < name);
         sorted
             .get(start..)
@@ -198,6 +205,13 @@ impl Base {
             .iter()
             .copied()
             .take_while(move |&id| self.name_of(id) == name)
+    }
+
+    /// The types that a distilled base can refer to, in order of their names; `None` where
+    /// the names are longer than is compared here ([`are_short`]).
+    pub(crate) fn sorted_by_name(&self) -> Option<&[u32]> {
+        let sorted = self.by_name.get_or_init(|| self.sort_by_name());
+        sorted.as_deref()
     }
 
     /// All types in order of their ids, with their ids.
@@ -209,7 +223,7 @@ impl Base {
         self.type_at(id).map_or(&[], |t| self.string(t.name_off))
     }
 
-    fn sort_by_name(&self) -> Vec<u32> {
+    fn sort_by_name(&self) -> Option<Vec<u32>> {
         let mut ids: Vec<u32> = self
             .all()
             .filter(|(_, t)| {
@@ -227,9 +241,12 @@ impl Base {
             })
             .map(|(id, _)| id)
             .collect();
+        if !are_short(ids.iter().map(|&id| self.name_of(id))) {
+            return None;
+        }
         // Stable, so equal names stay in order of their ids.
         ids.sort_by(|&a, &b| self.name_of(a).cmp(self.name_of(b)));
-        ids
+        Some(ids)
     }
 }
 

@@ -37,5 +37,6 @@ static IDENTIFIER: [bool; 256] = {
 
 /// The string that starts at `bytes`, without its NUL.
 pub(crate) fn c_string(bytes: &[u8]) -> &[u8] {
-    bytes.split(|&c| c == 0).next().unwrap_or(&[])
+    let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
+    bytes.get(..end).unwrap_or(&[])
 }

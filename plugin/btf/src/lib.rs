@@ -32,6 +32,7 @@ pub use provenance::{
     fits, same_meaning,
 };
 pub use raw::Order;
+pub use relocate::is_affordable;
 pub use split::Split;
 pub use verify::{read_module, verify_base, verify_module, verify_vmlinux};
 pub use verify_error::{

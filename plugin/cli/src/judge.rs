@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use btf_guard_core::evaluate::effective_policy::Governed;
@@ -14,7 +15,7 @@ use btf_guard_core::rpm::module_owners::owners_of_added_modules;
 use btf_guard_core::rpm::rpmdb::{PROGRAM, Rpm};
 use btf_guard_core::transaction::scene::{Scene, keys};
 use btf_guard_core::transaction::{planned_drivers, post, pre};
-use btf_guard_protocol::decision::Mode;
+use btf_guard_protocol::decision::{Decision, Mode};
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Action, Element, Level, Message, Plan, Reply, SCHEMA, Stage};
 use btf_guard_protocol::terminal::escape;
@@ -22,12 +23,17 @@ use btf_guard_sysroot::file_role::Role;
 use btf_guard_sysroot::{Root, host};
 use serde::Serialize;
 
-use crate::args::MachineArgs;
+use crate::args::JudgeArgs;
 use crate::output::Outcome;
 use crate::{cache_dir, output, sandbox};
 
 /// The longest plan that is read, in bytes: some 100,000 paths.
 const MAX_PLAN: u64 = 64 << 20;
+/// The most that is listed of modules and of errors, in bytes of JSON each: callers take
+/// an answer of 16 MiB.
+const MAX_LISTED: usize = 4 << 20;
+/// Findings that are known again after the transaction.
+const MAX_KEYS: usize = 1 << 16;
 /// Threads that judge. Each reserves address space, which is limited.
 const THREADS: usize = 4;
 
@@ -45,7 +51,13 @@ struct JudgeOutput<'a> {
     fallback: Option<Reply>,
 }
 
-pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
+    let timeout = args.timeout.map(Duration::from_millis);
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout * 3 / 4));
+    if let Some(timeout) = timeout {
+        sandbox::end_with_caller(timeout);
+    }
+    let args = &args.machine;
     let plan = read_plan()?;
     let governed = Governed::read(args.config.as_deref(), plan.stage == Stage::Pre);
     let wished = plan.mode.map(|mode| (mode, plan.mode_source));
@@ -73,19 +85,41 @@ pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
         mut report,
         keys,
         packages,
-    } = judge(&plan, mode, args.cache.as_deref(), &governed)?;
+    } = judge(&plan, mode, args.cache.as_deref(), &governed, deadline)?;
     let rating = governed.rating(packages);
     let asked = source.filter(|_| plan.stage == Stage::Pre);
-    let Ruling { overrides, once } = rating.ruling(&report, mode, asked.map(Override::of));
+    let Ruling {
+        mut overrides,
+        mut once,
+    } = rating.ruling(&report, mode, asked.map(Override::of));
+    let unjudged = match (plan.stage, mode) {
+        (Stage::Pre, Mode::Block) => governed.stops_unjudged().filter(|_| report.is_partial()),
+        _ => None,
+    };
+    let lets_pass = unjudged.and_then(|(_, lets_pass)| lets_pass);
+    if let Some(used) = lets_pass.filter(|used| !overrides.contains(used)) {
+        overrides.push(used.clone());
+        let is_used_up = used.source == OverrideSource::OneShot;
+        once.extend(used.id.clone().filter(|_| is_used_up));
+    }
+    if unjudged.is_some() && lets_pass.is_none() {
+        report.decision = Decision::Block;
+    }
     let lines = |report: &Report, overrides: &[Override]| {
         let mut lines = report::overrides(overrides, report.decision);
         lines.splice(0..0, messages(report, mode, plan.stage));
+        if let (Some((origin, _)), Decision::Block) = (unjudged, report.decision) {
+            lines.insert(0, report::unjudged(report, origin));
+        }
         lines
     };
     let fallback = (!once.is_empty()).then(|| {
         let is_used_up = |rule: &Rule| rule.source.id.as_ref().is_some_and(|id| once.contains(id));
         let mut without = rating.rated_by(&report, mode, &|rule| !is_used_up(rule));
         without.retain_findings();
+        if lets_pass.is_some_and(|used| used.source == OverrideSource::OneShot) {
+            without.decision = Decision::Block;
+        }
         Reply {
             decision: without.decision,
             messages: lines(&without, &[]),
@@ -101,10 +135,11 @@ pub(crate) fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
             text: escape(&format!("btf-guard: {complaint}")),
         }));
     }
+    report.bound(MAX_LISTED);
     output::json(&JudgeOutput {
         report: &report,
         messages: told,
-        keys: &keys,
+        keys: keys.get(..MAX_KEYS).unwrap_or(&keys),
         overrides,
         once,
         fallback,
@@ -141,6 +176,7 @@ pub(crate) fn judge(
     mode: Mode,
     cache: Option<&Path>,
     governed: &Governed,
+    deadline: Option<Instant>,
 ) -> anyhow::Result<JudgedReport> {
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // A confined process starts no other. Asking takes as long as all the rest: it is done
@@ -184,12 +220,16 @@ pub(crate) fn judge(
     sandbox::confine(&readable, cache.as_ref().map(|cache| cache.dir()));
     // Started only now: threads inherit what was given up.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.min(THREADS))
-        .build_global()?;
+    let several = rayon::ThreadPoolBuilder::new().num_threads(threads.min(THREADS));
+    if let Err(error) = several.build_global() {
+        log::info!("{error}: one thread does it all");
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1);
+        one.use_current_thread().build_global()?;
+    }
     let scene = Scene {
         root: &root,
         running,
+        deadline,
         cache,
         governed,
         owners,

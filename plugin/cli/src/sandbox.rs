@@ -2,12 +2,16 @@
 //! What the judge gives up before it looks at what packages hold.
 
 use std::path::Path;
+use std::time::Duration;
+use std::{process, thread};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
     Scope, path_beneath_rules,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 
 /// Address space: the base BTF, a module a thread, and what allocators reserve.
 const MAX_MEMORY: u64 = 2 << 30;
@@ -15,6 +19,26 @@ const MAX_MEMORY: u64 = 2 << 30;
 const MAX_CPU_SECONDS: u64 = 300;
 /// Descriptors beyond those that were inherited.
 const MAX_FILES: u64 = 256;
+
+/// How long after its caller has given up this process ends by itself, if it is still
+/// there.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Ends this process with the thread that has started it, or when that has waited for
+/// `timeout` and some more. Where the system permits neither, there are still limits.
+pub(crate) fn end_with_caller(timeout: Duration) {
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
+        log::info!("this process may outlive its caller: {error}");
+    }
+    let alarm = move || {
+        thread::sleep(timeout + GRACE);
+        process::exit(1);
+    };
+    let alarm = thread::Builder::new().stack_size(64 << 10).spawn(alarm);
+    if let Err(error) = alarm {
+        log::info!("no alarm: {error}");
+    }
+}
 
 /// Limits this process. What the system does not know or permit is left out:
 /// a judge without a sandbox is better than none.

@@ -54,7 +54,7 @@ impl Judge {
     /// when this returns.
     pub(crate) fn run(
         &self,
-        subcommand: &str,
+        arguments: &[&str],
         input: &impl Serialize,
         inherited: Vec<OwnedFd>,
         limits: &Limits,
@@ -65,7 +65,7 @@ impl Judge {
             .map_err(|source| ChildError::HandOver { who, source })?;
         let mut command = Command::new(&self.program);
         command
-            .arg(subcommand)
+            .args(arguments)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("LANG", "C.UTF-8");
@@ -83,7 +83,9 @@ pub fn ask(judge: &Judge, plan: &Plan, packages: Vec<OwnedFd>) -> Result<Answer,
         limit: MAX_ANSWER,
     };
     let mut answer = Vec::new();
-    let stderr = judge.run("judge", plan, packages, &limits, &mut answer)?;
+    let timeout = format!("--timeout={}", judge.timeout.as_millis());
+    let arguments = ["judge", &timeout];
+    let stderr = judge.run(&arguments, plan, packages, &limits, &mut answer)?;
     understand(answer).map_err(|reason| ChildError::Answer {
         who,
         reason,

@@ -69,14 +69,14 @@ pub fn settle_without_answer(
 pub fn record(judge: &Judge, event: &Event) -> Result<(), ChildError> {
     let (limits, mut stdout) = (limits(judge), Vec::new());
     judge
-        .run("record", event, Vec::new(), &limits, &mut stdout)
+        .run(&["record"], event, Vec::new(), &limits, &mut stdout)
         .map(drop)
 }
 
 /// Has it decided, and written down, if that can be done.
 fn decide(judge: &Judge, event: &Event) -> Result<(Reply, Result<(), ChildError>), ChildError> {
     let (limits, mut stdout) = (limits(judge), Vec::new());
-    let recorded = judge.run("record", event, Vec::new(), &limits, &mut stdout);
+    let recorded = judge.run(&["record"], event, Vec::new(), &limits, &mut stdout);
     // It replies before it writes: a slow log, or one that fails, takes nothing back.
     let reply = match serde_json::from_slice::<Reply>(&stdout) {
         Ok(reply) if reply.decision == Decision::Block && reply.messages.is_empty() => {

@@ -7,6 +7,7 @@
 //! kernel trusts ids here that nothing has checked; where that makes it read or
 //! follow what is not there, the verdict says so instead of guessing.
 
+mod affordable;
 mod by_value;
 mod kernel_sort;
 mod map;
@@ -20,6 +21,8 @@ use crate::log_buffer::CALL_MAX;
 use crate::raw::kind;
 use crate::split::Split;
 use crate::verify_error::BtfRule;
+pub(crate) use affordable::are_short;
+pub use affordable::is_affordable;
 
 /// What a distilled type is mapped to so far: `id_map[]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

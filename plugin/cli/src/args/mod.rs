@@ -53,7 +53,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// For hooks: read the plan of a transaction, print the decision (both JSON)
-    Judge(MachineArgs),
+    Judge(JudgeArgs),
     /// Write an event to the journal and the findings store
     #[command(hide = true)]
     Record(ConfigDirArgs),
@@ -208,6 +208,17 @@ pub(crate) struct Kernels {
     /// Output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct JudgeArgs {
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+
+    /// How long the caller waits, in milliseconds: what is not judged after three quarters
+    /// of that is said not to be judged
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub(crate) timeout: Option<u64>,
 }
 
 // No doc comment: clap would show it as the description of whoever flattens this.

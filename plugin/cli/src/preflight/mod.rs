@@ -144,7 +144,7 @@ fn judged(
         ..Plan::new(root.path().to_owned())
     };
     let judged = thread::scope(|scope| {
-        let judge = scope.spawn(|| judge::judge(&plan, mode, cache, &governed));
+        let judge = scope.spawn(|| judge::judge(&plan, mode, cache, &governed, None));
         judge
             .join()
             .unwrap_or_else(|panic| panic::resume_unwind(panic))

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard judge` as a hook calls it: a plan and open packages in, an answer out.
 
+use std::borrow::BorrowMut;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::plan::{Action, Element, Plan};
@@ -18,6 +19,7 @@ pub(crate) struct Transaction {
     pub(crate) plan: Plan,
     files: Vec<File>,
     config: PathBuf,
+    more: Vec<String>,
 }
 
 impl Transaction {
@@ -26,7 +28,14 @@ impl Transaction {
             plan: Plan::new(root.path().to_owned()),
             files: Vec::new(),
             config: NO_CONFIG.into(),
+            more: Vec::new(),
         }
+    }
+
+    /// Whoever asks waits so long.
+    pub(crate) fn within(mut self, milliseconds: u64) -> Self {
+        self.more.push(format!("--timeout={milliseconds}"));
+        self
     }
 
     /// On a machine with the configuration and the overrides below this place.
@@ -75,7 +84,10 @@ impl Transaction {
 
     pub(crate) fn judge_with(self, cache: &Path) -> Answer {
         let plan = serde_json::to_vec(&self.plan).unwrap();
-        let (code, out, err) = judge(&plan, cache, &self.config);
+        let mut program = program();
+        program.args(["judge", "--cache"]).arg(cache);
+        program.arg("--config").arg(&self.config).args(&self.more);
+        let (code, out, err) = asked(program, &plan);
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
         Answer(serde_json::from_str(&out).expect(&out))
     }
@@ -85,11 +97,14 @@ impl Transaction {
 pub(crate) const NO_CONFIG: &str = "/nonexistent";
 
 pub(crate) fn judge(plan: &[u8], cache: &Path, config: &Path) -> (i32, String, String) {
-    let mut child = program()
-        .args(["judge", "--cache"])
-        .arg(cache)
-        .arg("--config")
-        .arg(config)
+    let mut program = program();
+    program.args(["judge", "--cache"]).arg(cache);
+    asked(program.arg("--config").arg(config), plan)
+}
+
+fn asked(mut program: impl BorrowMut<Command>, plan: &[u8]) -> (i32, String, String) {
+    let mut child = program
+        .borrow_mut()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -13,6 +13,7 @@ mod after;
 mod common;
 mod disk;
 mod input;
+mod parts;
 mod policy;
 mod preexisting;
 

@@ -12,12 +12,11 @@ mod kernel_findings;
 pub(crate) mod located;
 mod own_image;
 pub mod package;
+mod package_modules;
 pub mod state;
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
@@ -30,7 +29,6 @@ use crate::module::{self, Module};
 use crate::policy::Severity;
 pub use crate::report::failed;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry};
-use crate::rpm::package::Package;
 use crate::verdict::{BaseSet, Cause, Causes, Misfit, Verdict};
 pub(crate) use batches::Batches;
 pub(crate) use collected_aliases::CollectedAliases;
@@ -60,6 +58,8 @@ pub struct Evaluator {
     wanted: Option<HostNeeds>,
     /// What the modules of one release say that they serve, where that is asked.
     collected: Option<CollectedAliases>,
+    /// When the answer is due; what is not judged by then is not judged.
+    deadline: Option<Instant>,
     /// The base BTF of each kernel; known once the first module is judged.
     bases: OnceLock<BaseSet>,
 }
@@ -73,6 +73,9 @@ pub struct Job {
     pub kernels: Vec<usize>,
 }
 
+/// Why something was not judged in the end.
+const LATE: &str = "there was no time left for it";
+
 /// What came of a module file.
 pub type JobResult = Result<ModuleEntry, ErrorEntry>;
 
@@ -83,6 +86,17 @@ impl Evaluator {
             causes,
             ..Self::default()
         }
+    }
+
+    /// Judges nothing more from then on: what is left is said not to be judged.
+    pub(crate) fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Reports to it how far the work is.
@@ -253,6 +267,9 @@ impl Evaluator {
         self.expect(jobs.len());
         let judge = |job: &Job| {
             let path = job.found.path.display().to_string();
+            if self.is_late() {
+                return Err(failed(path, &LATE));
+            }
             self.result(module::open_any(&job.found.file), path, &job.kernels)
         };
         jobs.par_iter().map(judge).collect()
@@ -268,75 +285,6 @@ impl Evaluator {
         match module {
             Ok(module) => Ok(self.judge(&module, path, None, kernels)),
             Err(error) => Err(failed(path, &error)),
-        }
-    }
-
-    /// Judges the modules of a package for which `kernels` has any, sorted by path.
-    /// Hard links that meet the same kernels are one module, under the first path.
-    pub fn package(
-        &self,
-        package: &Package,
-        kernels: impl Fn(&Path) -> Vec<usize> + Sync,
-    ) -> (
-        Vec<(PathBuf, JobResult)>,
-        Result<(), crate::rpm::file_list::Error>,
-    ) {
-        let wanted = |path: &Path| !kernels(path).is_empty();
-        let files = package.files().iter();
-        let count = files.filter(|file| file.has_content() && wanted(&file.path));
-        let count = count.count();
-        if count == 0 {
-            return (Vec::new(), Ok(()));
-        }
-        self.expect(count);
-        let mut batches = Batches::new(|paths: &Vec<PathBuf>, content| {
-            let first = paths.iter().min().and_then(|path| path.file_name());
-            let name = first.unwrap_or_default().to_string_lossy();
-            let module = module::parse(content, &name);
-            self.packaged(package.nevra(), paths, &kernels, module)
-        });
-        let read = package.extract(wanted, |paths, content| {
-            let paths = paths.iter().map(|path| path.to_path_buf());
-            batches.push(paths.collect(), content);
-            ControlFlow::Continue(())
-        });
-        let mut results: Vec<_> = batches.finish().into_iter().flatten().collect();
-        results.sort_by(|(one, _), (other, _)| one.cmp(other));
-        (results, read)
-    }
-
-    /// Judges one module of a package, or tells why it cannot be read; once for
-    /// each set of kernels that its paths meet, under the first of them.
-    fn packaged(
-        &self,
-        nevra: &str,
-        paths: &[PathBuf],
-        kernels: impl Fn(&Path) -> Vec<usize>,
-        module: Result<Module, module::Error>,
-    ) -> Vec<(PathBuf, JobResult)> {
-        self.step(paths.len());
-        let mut places: BTreeMap<Vec<usize>, &PathBuf> = BTreeMap::new();
-        for path in paths {
-            let kernels = kernels(path);
-            if !kernels.is_empty() {
-                let first = places.entry(kernels).or_insert(path);
-                *first = (*first).min(path);
-            }
-        }
-        match (module, places.values().min()) {
-            (Ok(module), _) => places
-                .into_iter()
-                .map(|(kernels, path)| {
-                    let (shown, package) = (path.display().to_string(), nevra.to_owned());
-                    let entry = self.judge(&module, shown, Some(package), &kernels);
-                    (path.clone(), Ok(entry))
-                })
-                .collect(),
-            (Err(error), Some(&first)) => {
-                let at = format!("{nevra}: {}", first.display());
-                vec![(first.clone(), Err(failed(at, &error)))]
-            }
-            (Err(_), None) => Vec::new(),
         }
     }
 

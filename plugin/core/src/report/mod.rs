@@ -4,6 +4,7 @@
 
 mod alerts;
 mod apply_policy;
+mod bounded;
 mod entries;
 pub(crate) mod format;
 mod group;
@@ -23,7 +24,7 @@ use entries::count;
 
 pub use crate::report::format::kernel_list::{kernel_list, kernels_text};
 pub(crate) use crate::report::format::rpm_log::HELP_ONCE;
-pub use crate::report::format::rpm_log::{messages, overrides};
+pub use crate::report::format::rpm_log::{messages, overrides, unjudged};
 pub use crate::report::format::rpmlint::rpmlint_text;
 pub use crate::report::format::sarif::sarif;
 pub use crate::report::format::style::Detail;
@@ -85,6 +86,7 @@ pub fn assemble(
         problems: None,
         notes: Vec::new(),
         shadowed: Vec::new(),
+        left_off: None,
     }
 }
 

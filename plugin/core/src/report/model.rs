@@ -37,6 +37,17 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Module files that are not loaded, and so not judged.
     pub(crate) shadowed: Vec<ShadowedEntry>,
+    /// What is counted and not listed, where there is too much.
+    #[serde(default)]
+    pub(crate) left_off: Option<LeftOff>,
+}
+
+/// How much of a report is counted and not listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeftOff {
+    /// Modules of which there is something to say.
+    pub(crate) modules: usize,
+    pub(crate) errors: usize,
 }
 
 /// A module file that is not the one of its name that is loaded.

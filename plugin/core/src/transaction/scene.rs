@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use btf_guard_sysroot::Root;
 
@@ -23,6 +24,8 @@ pub struct Scene<'a> {
     pub root: &'a Root,
     /// The release of the running kernel, where that is a target.
     pub running: Option<String>,
+    /// When the answer is due.
+    pub deadline: Option<Instant>,
     /// Keeps what images hold.
     pub cache: Option<Cache>,
     /// How bad what is.
@@ -54,6 +57,7 @@ impl Scene<'_> {
         let running = self.running.as_ref();
         let host = running.map(|release| HostNeeds::new(self.root, release));
         let evaluator = Evaluator::new(Causes::all())
+            .with_deadline(self.deadline)
             .for_this_machine(host)
             .collecting_aliases_of(self.drivers.as_ref().map(|lost| lost.new.clone()));
         StateEvaluation::new(self.root, evaluator, &self.owners)

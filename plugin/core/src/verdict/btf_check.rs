@@ -37,6 +37,11 @@ pub(super) fn judge(module: &Module, kernel: &Kernel, origin: Origin<'_>) -> Jud
         }),
         None => {
             let distilled = module.btf_base.as_deref();
+            let relocated = distilled.filter(|_| kernel.abilities.distilled_base);
+            if !relocated.is_none_or(|raw| btf_guard_btf::is_affordable(raw, &kernel.base)) {
+                let why = Unknown::TooCostly;
+                return Verdict::Unknown { why }.into();
+            }
             let read =
                 |can: &Features| btf_guard_btf::read_module(split, distilled, &kernel.base, can);
             let outcome = read(&kernel.abilities);

@@ -32,6 +32,8 @@ pub enum Unknown {
     /// The kernel knows kinds of BTF that nobody here knows, so that neither its own
     /// types nor its rules are known.
     NewerKernel,
+    /// The names in its `.BTF.base`, or in the kernel's BTF, are made to take long.
+    TooCostly,
     /// The BTF fits several bases, on which it means different things.
     AmbiguousBase {
         /// The other bases, as people know them.
@@ -116,6 +118,10 @@ impl fmt::Display for Reason {
             Self::Unknown(Unknown::NewerKernel) => f.write_str(
                 "this kernel is newer than this btf-guard: it knows kinds of BTF that are not \
                  known here",
+            ),
+            Self::Unknown(Unknown::TooCostly) => f.write_str(
+                "the names of its .BTF.base, or of the kernel's types, are so long or so many \
+                 alike that finding one by another would take too long",
             ),
             Self::Unknown(Unknown::AmbiguousBase { others, difference }) => {
                 let others = others.join(", ");

@@ -129,6 +129,19 @@ pub fn messages(report: &Report, mode: Mode, stage: Stage) -> Vec<Message> {
     lines.messages
 }
 
+/// Why a transaction is stopped of which not all could be judged: by the file `origin`.
+pub fn unjudged(report: &Report, origin: &str) -> Message {
+    let errors = report.errors.iter().filter(|error| !error.harmless);
+    let inputs = wording::counted(errors.count(), "input");
+    let text = format!(
+        "btf-guard: blocked: {inputs} could not be judged, and on_error is \"block\" ({origin})"
+    );
+    Message {
+        level: Level::Error,
+        text: escape(&text),
+    }
+}
+
 /// How a block is overridden, whoever runs the package manager, in any environment.
 pub(crate) const HELP_ONCE: &str =
     "  help: for one time: sudo btf-guard allow --next --reason '...'";

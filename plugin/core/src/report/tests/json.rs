@@ -135,6 +135,7 @@ fn reasons_are_read_back() {
             },
         }),
         Reason::Unknown(Unknown::NewerKernel),
+        Reason::Unknown(Unknown::TooCostly),
         Reason::NoBtf(NoBtf::Unsupported),
         Reason::OtherBase(Evidence {
             clue: Mismatch::Length {

@@ -103,6 +103,7 @@ fn judge_in(dir: &Path, package: &[u8], paths: Vec<PathBuf>) -> Evaluated {
     let scene = Scene {
         root: &root,
         running: None,
+        deadline: None,
         cache: None,
         governed: &governed,
         owners: BTreeMap::new(),

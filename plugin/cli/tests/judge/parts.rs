@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What cannot be judged hides nothing that can: an answer comes, and the block is in it.
+
+use btf_guard_protocol::decision::Mode;
+use serde_json::json;
+
+use crate::common::judge::{Answer, Transaction, kmp, kmp_of};
+use crate::common::{Build, Place, module, module_path, run};
+
+/// What is said not to have been judged: each path, and how many more there are.
+fn unjudged(answer: &Answer) -> (Vec<String>, u64) {
+    let errors = answer.0["errors"].as_array().unwrap().iter();
+    let paths = errors.map(|error| error["path"].as_str().unwrap().to_owned());
+    let more = answer.0["left_off"]["errors"].as_u64().unwrap_or(0);
+    (paths.collect(), more)
+}
+
+#[test]
+fn an_answer_is_no_longer_than_its_reader_takes() {
+    let root = Place::booting(Build::New);
+    let count = 20_000;
+    let files = |build, what: &str| {
+        let names = (0..count).map(|number| format!("{what}_{number}"));
+        let files = names.map(|name| (module_path(&name), module("many", build)));
+        files.collect::<Vec<_>>()
+    };
+    let bad = root.package("bad", &files(Build::Old, "bad"));
+    let answer = Transaction::on(&root).install(&bad).judge();
+    answer.is("block");
+    assert_eq!(answer.0["summary"]["refused"], count);
+    let listed = answer.0["modules"].as_array().unwrap().len() as u64;
+    let left_off = answer.0["left_off"]["modules"].as_u64().unwrap();
+    assert!(listed > 1000 && left_off > 1000, "{listed} {left_off}");
+    assert_eq!(listed + left_off, count);
+    assert!(answer.0.to_string().len() < 12 << 20);
+
+    // Unreadable ones beside one that is refused.
+    let mut files = files(Build::New, "cut");
+    for (_, content) in &mut files {
+        content.truncate(40);
+        content.extend([0xff; 200]);
+    }
+    let cut = root.package("cut", &files);
+    let bad = kmp_of(&root, "stale", Build::Old);
+    let transaction = Transaction::on(&root).install(&cut).install(&bad);
+    let answer = transaction.judge();
+    answer.is("block");
+    answer.says("(in stale-1-1.x86_64)");
+}
+
+#[test]
+fn what_there_was_no_time_for_is_named_and_the_answer_comes() {
+    let root = Place::booting(Build::New);
+    let bad = kmp(&root, "bad", &[("one", Build::Old), ("two", Build::Old)]);
+    let none = Transaction::on(&root).install(&bad).within(0).judge();
+    none.is("allow").finds(&[]);
+    let (paths, _) = unjudged(&none);
+    assert!(
+        paths.iter().any(|path| path.contains("bad-1-1")),
+        "{paths:?}"
+    );
+    none.says("there was no time left for it; it was not judged");
+    let enough = Transaction::on(&root).install(&bad).within(60_000).judge();
+    enough.is("block");
+    assert_eq!(unjudged(&enough), (Vec::new(), 0));
+}
+
+#[test]
+fn what_is_not_judged_stops_a_transaction_where_the_configuration_says_so() {
+    let (root, machine) = (Place::booting(Build::New), Place::new());
+    machine.file("etc/btf-guard.toml", "on_error = 'block'");
+    for parent in ["run/x", "var/lib/x"] {
+        machine.file(parent, "");
+    }
+    let path = module_path("closed");
+    let good = kmp_of(&root, "good", Build::New);
+    let unread = || {
+        let transaction = Transaction::on(&root).under(&machine);
+        let transaction = transaction.install_closed("closed", &[&path]);
+        transaction.install(&good)
+    };
+    let blocked = unread().judge();
+    blocked.is("block");
+    blocked.says("1 input could not be judged, and on_error is \"block\"");
+    blocked.says("nothing was changed");
+    unread().mode(Mode::Warn).judge().is("allow");
+    let readable = Transaction::on(&root).under(&machine).install(&good);
+    readable.judge().is("allow").is_silent();
+
+    let config = machine.path().to_str().unwrap();
+    let words = ["allow", "--next", "--reason", "known", "--config", config];
+    let (code, out, _) = run(&words);
+    let id = out.split(' ').next().unwrap();
+    assert_eq!(code, 0, "{out}");
+    let passed = unread().judge();
+    passed.is("allow");
+    assert_eq!(passed.0["once"], json!([id]));
+    assert_eq!(passed.0["fallback"]["decision"], "block");
+
+    machine.file("etc/btf-guard.toml", "");
+    unread().judge().is("allow");
+}

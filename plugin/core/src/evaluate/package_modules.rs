@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The modules of a package.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::{Batches, Evaluator, JobResult, LATE, failed};
+use crate::module::{self, Module};
+use crate::rpm::package::Package;
+
+impl Evaluator {
+    /// Judges the modules of a package for which `kernels` has any, sorted by path.
+    /// Hard links that meet the same kernels are one module, under the first path.
+    pub fn package(
+        &self,
+        package: &Package,
+        kernels: impl Fn(&Path) -> Vec<usize> + Sync,
+    ) -> (
+        Vec<(PathBuf, JobResult)>,
+        Result<(), crate::rpm::file_list::Error>,
+    ) {
+        let wanted = |path: &Path| !kernels(path).is_empty();
+        let files = package.files().iter();
+        let count = files.filter(|file| file.has_content() && wanted(&file.path));
+        let count = count.count();
+        if count == 0 {
+            return (Vec::new(), Ok(()));
+        }
+        self.expect(count);
+        let mut batches = Batches::new(|paths: &Vec<PathBuf>, content| {
+            if self.is_late() {
+                return self.packaged(package.nevra(), paths, &kernels, Err(LATE.to_owned()));
+            }
+            let first = paths.iter().min().and_then(|path| path.file_name());
+            let name = first.unwrap_or_default().to_string_lossy();
+            let module = module::parse(content, &name);
+            let module = module.map_err(|error| error.to_string());
+            self.packaged(package.nevra(), paths, &kernels, module)
+        });
+        let read = package.extract(wanted, |paths, content| {
+            let paths = paths.iter().map(|path| path.to_path_buf());
+            batches.push(paths.collect(), content);
+            match self.is_late() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        let mut results: Vec<_> = batches.finish().into_iter().flatten().collect();
+        if self.is_late() {
+            let path = package.nevra();
+            results.push((PathBuf::new(), Err(failed(path.to_owned(), &LATE))));
+        }
+        results.sort_by(|(one, _), (other, _)| one.cmp(other));
+        (results, read)
+    }
+
+    /// Judges one module of a package, or tells why it cannot be read; once for
+    /// each set of kernels that its paths meet, under the first of them.
+    fn packaged(
+        &self,
+        nevra: &str,
+        paths: &[PathBuf],
+        kernels: impl Fn(&Path) -> Vec<usize>,
+        module: Result<Module, String>,
+    ) -> Vec<(PathBuf, JobResult)> {
+        self.step(paths.len());
+        let mut places: BTreeMap<Vec<usize>, &PathBuf> = BTreeMap::new();
+        for path in paths {
+            let kernels = kernels(path);
+            if !kernels.is_empty() {
+                let first = places.entry(kernels).or_insert(path);
+                *first = (*first).min(path);
+            }
+        }
+        match (module, places.values().min()) {
+            (Ok(module), _) => places
+                .into_iter()
+                .map(|(kernels, path)| {
+                    let (shown, package) = (path.display().to_string(), nevra.to_owned());
+                    let entry = self.judge(&module, shown, Some(package), &kernels);
+                    (path.clone(), Ok(entry))
+                })
+                .collect(),
+            (Err(error), Some(&first)) => {
+                let at = format!("{nevra}: {}", first.display());
+                vec![(first.clone(), Err(failed(at, &error)))]
+            }
+            (Err(_), None) => Vec::new(),
+        }
+    }
+}
