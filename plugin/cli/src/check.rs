@@ -212,7 +212,8 @@ impl BuildCheck<'_> {
             if !files.has_image_of(release) {
                 continue;
             }
-            for found in package::kernels(package, &files, None, &mut self.judged.errors) {
+            let room = &mut package::KernelRoom::default();
+            for found in package::kernels(package, &files, None, room, &mut self.judged.errors) {
                 if found.release == release {
                     let mut kernel = found.kernel;
                     kernel.config = self.config.cloned().unwrap_or(kernel.config);

@@ -65,6 +65,56 @@ fn what_there_was_no_time_for_is_named_and_the_answer_comes() {
     assert_eq!(unjudged(&enough), (Vec::new(), 0));
 }
 
+/// What unpacks to `length` bytes: these, and zeros.
+fn zeros_behind(head: &[u8], length: usize) -> Vec<u8> {
+    let mut content = head.to_vec();
+    content.resize(length, 0);
+    zstd::encode_all(&content[..], 1).unwrap()
+}
+
+#[test]
+fn what_unpacks_to_too_much_is_given_up_alone() {
+    let root = Place::booting(Build::New);
+    let bad = kmp_of(&root, "stale", Build::Old);
+
+    // A section each that is as long as the file.
+    let plain = module("huge", Build::New);
+    let mut huge = plain.clone();
+    let table = u64::from_le_bytes(huge[40..48].try_into().unwrap()) as usize;
+    let names = table + 64 * usize::from(u16::from_le_bytes(huge[62..64].try_into().unwrap()));
+    let names_at = u64::from_le_bytes(huge[names + 24..names + 32].try_into().unwrap()) as usize;
+    for header in (table..huge.len() - 63).step_by(64) {
+        let name = u32::from_le_bytes(huge[header..header + 4].try_into().unwrap()) as usize;
+        if huge[names_at + name..].starts_with(b".BTF\0") {
+            huge[header + 24..header + 32].fill(0);
+            huge[header + 32..header + 40].copy_from_slice(&(200_u64 << 20).to_le_bytes());
+        }
+    }
+    let content = zeros_behind(&huge, 200 << 20);
+    let paths = (0..8).map(|number| (module_path(&format!("huge_{number}")), content.clone()));
+    let paths = paths.map(|(path, content)| (format!("{path}.zst"), content));
+    let huge = root.package("huge", &Vec::from_iter(paths));
+    let answer = Transaction::on(&root).install(&huge).install(&bad).judge();
+    answer.is("block").says("(in stale-1-1.x86_64)");
+    let (unread, _) = unjudged(&answer);
+    assert_eq!(unread.len(), 8, "{unread:?}");
+
+    // Bases of which each alone could be read.
+    let mut btf = vec![0x9f, 0xeb, 1, 0];
+    let length = 60 << 20;
+    for word in [24, 0, 0, 0, length - 24] {
+        btf.extend(u32::to_le_bytes(word));
+    }
+    let content = zeros_behind(&btf, length as usize);
+    let images = (0..8).map(|number| (format!("/boot/vmlinuz-6.{number}"), content.clone()));
+    let images = root.package("images", &Vec::from_iter(images));
+    let answer = Transaction::on(&root)
+        .install(&images)
+        .install(&bad)
+        .judge();
+    answer.is("block").says("(in stale-1-1.x86_64)");
+}
+
 #[test]
 fn what_is_not_judged_stops_a_transaction_where_the_configuration_says_so() {
     let (root, machine) = (Place::booting(Build::New), Place::new());

@@ -11,6 +11,7 @@ use btf_guard_sysroot::{Root, host};
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::boot::{BootProblem, ModulesRoot, build_vmlinux};
 use crate::evaluate::initrds::Initrds;
+use crate::evaluate::package::KernelRoom;
 use crate::evaluate::{Evaluator, failed, package};
 use crate::kernel::cache::Cache;
 use crate::kernel::{Error, Kernel, KernelConfig};
@@ -215,7 +216,8 @@ impl<'a> Targets<'a> {
             return self.failed(shown, &error);
         }
         let cache = self.cache.as_ref();
-        for found in package::kernels(&package, &files, cache, &mut self.errors) {
+        let room = &mut KernelRoom::default();
+        for found in package::kernels(&package, &files, cache, room, &mut self.errors) {
             let source = found.path.display().to_string();
             self.put(found.kernel, source, Some(package.nevra()), evaluator);
         }

@@ -15,6 +15,39 @@ use crate::rpm::package::Package;
 /// Images of one package that are read. Kernel packages have one, under up to three names.
 const MAX_IMAGES: usize = 16;
 
+/// The BTF of all kernels that the packages of one transaction bring, in bytes: that of
+/// one kernel has some 8 MB.
+const MAX_BTF: usize = 256 << 20;
+
+/// How much BTF of packages' kernels may still be held.
+#[derive(Debug)]
+pub struct KernelRoom {
+    left: usize,
+}
+
+impl Default for KernelRoom {
+    fn default() -> Self {
+        Self { left: MAX_BTF }
+    }
+}
+
+impl KernelRoom {
+    fn take(&mut self, kernel: Kernel) -> Result<Kernel, String> {
+        match self.left.checked_sub(kernel.base.bytes().len()) {
+            Some(left) => {
+                self.left = left;
+                Ok(kernel)
+            }
+            None => {
+                let most = MAX_BTF >> 20;
+                Err(format!(
+                    "the kernels that come have more than {most} MiB of BTF in all"
+                ))
+            }
+        }
+    }
+}
+
 /// A kernel of a package.
 pub struct PackagedKernel {
     /// The release that its image's path names.
@@ -31,6 +64,7 @@ pub fn kernels(
     package: &Package,
     files: &KernelFiles,
     cache: Option<&Cache>,
+    room: &mut KernelRoom,
     errors: &mut Vec<ErrorEntry>,
 ) -> Vec<PackagedKernel> {
     let nevra = package.nevra();
@@ -60,6 +94,7 @@ pub fn kernels(
         let mut of_image = of_image.peekable();
         if let Some(first) = of_image.peek() {
             let kernel = parse(&content, first, cache).map_err(|error| error.to_string());
+            let kernel = kernel.and_then(|kernel| room.take(kernel));
             found.extend(of_image.map(|path| (path.to_path_buf(), kernel.clone())));
         }
         left = left.saturating_sub(paths.len());

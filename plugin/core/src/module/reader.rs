@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use btf_guard_btf::error::Malformed;
 use btf_guard_btf::printable;
@@ -16,6 +17,17 @@ use crate::compression::{self, Format};
 /// The longest module that is read, in bytes, compressed or not. The largest
 /// that distributions ship have about 30 MB.
 pub(crate) const MAX_MODULE: usize = 256 << 20;
+
+/// What may be unpacked in several threads at a time, in bytes: of what is longer, one
+/// module. Of 4,000 modules of a distribution none is.
+const MAX_AT_ONCE: usize = 32 << 20;
+
+/// Held while a module is unpacked that is longer.
+static LONG: Mutex<()> = Mutex::new(());
+
+/// The longest `.BTF` or `.BTF.base` that is read, in bytes. The base BTF of a whole
+/// kernel has some 8 MB.
+const MAX_BTF: u64 = 64 << 20;
 
 /// The longest `.modinfo` that is read, in bytes. Real ones hold some kilobytes.
 const MAX_MODINFO: u64 = 1 << 20;
@@ -72,7 +84,13 @@ pub fn parse(bytes: &[u8], file_name: &str) -> Result<Module, Error> {
         return read(bytes, bytes, file_name);
     };
     let mut plain = Vec::new();
-    let (error, found) = match compression::decompress(format, bytes, MAX_MODULE, &mut plain) {
+    let mut unpacked = compression::decompress(format, bytes, MAX_AT_ONCE, &mut plain);
+    let is_long = unpacked.is_err() && plain.len() > MAX_AT_ONCE;
+    let _held = is_long.then(|| LONG.lock().unwrap_or_else(PoisonError::into_inner));
+    if is_long {
+        unpacked = compression::decompress(format, bytes, MAX_MODULE, &mut plain);
+    }
+    let (error, found) = match unpacked {
         // Only where a file is read does the kernel have another errno for no bytes.
         Ok(()) if plain.is_empty() => (
             ElfError::InvalidElfLength { length: 0 },
@@ -145,11 +163,17 @@ fn fill(
         return Err(SectionError::Refused(rule, found));
     }
     let [btf, base, info] = header.find(source, [b".BTF", b".BTF.base", b".modinfo"])?;
-    if let Some(info) = info.filter(|info| info.size > MAX_MODINFO) {
-        let size = info.size;
-        let what = format!("a .modinfo of at most {MAX_MODINFO} bytes, not {size}");
-        let error = Malformed::new(info.offset, what);
-        return Err(SectionError::Unread(error.into()));
+    for (section, name, most) in [
+        (&btf, ".BTF", MAX_BTF),
+        (&base, ".BTF.base", MAX_BTF),
+        (&info, ".modinfo", MAX_MODINFO),
+    ] {
+        if let Some(section) = section.as_ref().filter(|section| section.size > most) {
+            let size = section.size;
+            let what = format!("a {name} of at most {most} bytes, not {size}");
+            let error = Malformed::new(section.offset, what);
+            return Err(SectionError::Unread(error.into()));
+        }
     }
     let content = |section: Option<ElfSection>, name| content(source, section, name);
     module.btf = content(btf, ".BTF")?.map(Cow::into_owned);

@@ -21,6 +21,7 @@ use crate::boot::UnreadableImage;
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::evaluate::candidates::set_link;
 use crate::evaluate::located::{LocatedModule, ModuleLocation, cap_guesses};
+use crate::evaluate::package::KernelRoom;
 use crate::evaluate::state::{Evaluated, StateEvaluation};
 use crate::evaluate::{Job, failed, package};
 use crate::report::{ErrorEntry, ModuleEntry};
@@ -143,13 +144,14 @@ impl<'a> Planned<'a> {
     fn add_new_images(&mut self) -> BTreeSet<(usize, PathBuf)> {
         let cache = self.scene.cache.as_ref();
         let mut new = BTreeSet::new();
+        let mut room = KernelRoom::default();
         for (index, incoming) in self.transaction.packages.iter().enumerate() {
             if incoming.files.images.is_empty() {
                 continue;
             }
             let package = &incoming.package;
             let errors = &mut self.state.errors;
-            for mut found in package::kernels(package, &incoming.files, cache, errors) {
+            for mut found in package::kernels(package, &incoming.files, cache, &mut room, errors) {
                 let source = found.path.display().to_string();
                 if let Some(other) = found.kernel.release.as_ref()
                     && *other != found.release

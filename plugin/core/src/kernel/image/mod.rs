@@ -38,7 +38,7 @@ pub(crate) use uki::Uki;
 pub(crate) const MAX_KERNEL: usize = 512 << 20;
 
 /// The longest base BTF that is read, in bytes. Real ones have 4 to 6 MB.
-pub(crate) const MAX_BTF: u64 = 256 << 20;
+pub(crate) const MAX_BTF: u64 = 64 << 20;
 
 /// What an image tells of its kernel.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
