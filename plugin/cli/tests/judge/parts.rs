@@ -5,7 +5,7 @@ use btf_guard_protocol::decision::Mode;
 use serde_json::json;
 
 use crate::common::judge::{Answer, Transaction, kmp, kmp_of};
-use crate::common::{Build, Place, module, module_path, run};
+use crate::common::{Build, Place, RELEASE, btf, in_tree, module, module_path, run};
 
 /// What is said not to have been judged: each path, and how many more there are.
 fn unjudged(answer: &Answer) -> (Vec<String>, u64) {
@@ -113,6 +113,46 @@ fn what_unpacks_to_too_much_is_given_up_alone() {
         .install(&bad)
         .judge();
     answer.is("block").says("(in stale-1-1.x86_64)");
+}
+
+#[test]
+fn names_that_are_slow_to_compare_are_not_compared() {
+    const INT: u32 = 1 << 24;
+    const STRUCT: u32 = 4 << 24;
+    let strings = b"\0int\0module\0btf_data\0btf_base_data\0";
+    let at = |name: &str| {
+        let mut places = strings.windows(name.len());
+        places.position(|text| text == name.as_bytes()).unwrap() as u32
+    };
+    let int = [at("int"), INT, 4, 32];
+    let members = [at("btf_data"), 1, 0, at("btf_base_data"), 1, 32];
+    let kernel = [&int[..], &[at("module"), STRUCT | 2, 8], &members].concat();
+    let root = Place::new();
+    root.config(false);
+    root.file(&format!("boot/vmlinuz-{RELEASE}"), btf(&kernel, strings));
+
+    let misfit = btf(&[9999, STRUCT, 0], b"x\0");
+    let bad = in_tree("stale", &[(".BTF", &misfit)]);
+    let bad = root.package("bad", &[(module_path("stale"), bad)]);
+    // Each type is named by another end of one string.
+    let long = |types: u32, length: usize| {
+        let types = (1..=types).flat_map(|name| [name, INT, 4, 32]);
+        let strings = [b"\0", vec![b'a'; length].as_slice(), b"\0"].concat();
+        btf(&Vec::from_iter(types), &strings)
+    };
+    let slow = long(150_000, 3_600_000);
+    let split = btf(&[0, INT, 4, 32], b"");
+    let slow = in_tree("slow", &[(".BTF", &split), (".BTF.base", &slow)]);
+    let slow = root.package("slow", &[(module_path("slow"), slow)]);
+    let transaction = Transaction::on(&root).install(&slow).install(&bad);
+    let answer = transaction.within(60_000).judge();
+    answer.is("block");
+    answer.finds(&["slow unknown info", "stale refused block"]);
+    let (unread, _) = unjudged(&answer);
+    assert_eq!(
+        unread,
+        [format!("slow-1-1.x86_64: {}", module_path("slow"))]
+    );
 }
 
 #[test]

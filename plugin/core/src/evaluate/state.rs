@@ -17,7 +17,10 @@ use super::{Evaluator, Job, failed};
 use crate::depmod::LoadedFiles;
 use crate::module::name_of_file;
 use crate::policy::Severity;
-use crate::report::{self, ErrorEntry, InitrdEntry, KernelEntry, PackageOrigin, Rating, Report};
+use crate::report::{
+    self, ErrorEntry, InitrdEntry, KernelEntry, ModuleEntry, PackageOrigin, Rating, Report,
+};
+use crate::verdict::{Reason, Unknown};
 
 /// One state of a root: the kernels and modules in it that a command asks for.
 ///
@@ -189,8 +192,27 @@ impl<'a> StateEvaluation<'a> {
         rating.rate(entries(&mut self.modules), kernels);
     }
 
-    /// What was found out, with what is known of packages.
-    pub(crate) fn finish(self, packages: BTreeMap<String, PackageOrigin>) -> Evaluated {
+    /// What was found out, with what is known of packages. A module that was given up is
+    /// told of as one that was not judged.
+    pub(crate) fn finish(mut self, packages: BTreeMap<String, PackageOrigin>) -> Evaluated {
+        let given_up = self.modules.iter().filter_map(|located| {
+            let ModuleEntry {
+                path,
+                package,
+                verdicts,
+                ..
+            } = &located.module;
+            let mut reasons = verdicts
+                .iter()
+                .filter_map(|verdict| verdict.reason.as_ref());
+            let why = reasons.find(|why| **why == Reason::Unknown(Unknown::TooCostly))?;
+            let path = match package {
+                Some(package) => format!("{package}: {path}"),
+                None => path.clone(),
+            };
+            Some(failed(path, why))
+        });
+        self.errors.extend(given_up);
         Evaluated {
             kernels: self.evaluator.into_entries(),
             modules: self.modules,
