@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Where packages lie until they are judged.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -31,10 +31,11 @@ impl Store {
     }
 
     pub(super) fn at(place: &Path) -> anyhow::Result<Self> {
-        let mut maker = DirBuilder::new();
-        maker.recursive(true).mode(0o755);
-        let opened = maker.create(place).and_then(|()| File::open(place));
-        let lock = opened.with_context(|| {
+        // Whoever can open it can hold its lock.
+        let own = Permissions::from_mode(0o700);
+        let opened = DirBuilder::new().recursive(true).create(place);
+        let opened = opened.and_then(|()| fs::set_permissions(place, own));
+        let lock = opened.and_then(|()| File::open(place)).with_context(|| {
             format!("{}: dnf downloads packages for root only", place.display())
         })?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -114,6 +115,17 @@ mod tests {
         assert_eq!(store.packages().unwrap(), [package]);
         drop(store);
         assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn nobody_else_can_open_what_is_locked() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().join("made/dnf");
+        fs::create_dir_all(&place).unwrap();
+        fs::set_permissions(&place, Permissions::from_mode(0o755)).unwrap();
+        let _store = Store::at(&place).unwrap();
+        let mode = fs::metadata(&place).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What cannot be judged hides nothing that can: an answer comes, and the block is in it.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
 use btf_guard_protocol::decision::Mode;
 use serde_json::json;
 
 use crate::common::judge::{Answer, Transaction, kmp, kmp_of};
-use crate::common::{Build, Place, RELEASE, btf, in_tree, module, module_path, run};
+use crate::common::{Build, Place, RELEASE, btf, in_tree, module, module_path, program, run};
 
 /// What is said not to have been judged: each path, and how many more there are.
 fn unjudged(answer: &Answer) -> (Vec<String>, u64) {
@@ -189,4 +194,35 @@ fn what_is_not_judged_stops_a_transaction_where_the_configuration_says_so() {
 
     machine.file("etc/btf-guard.toml", "");
     unread().judge().is("allow");
+}
+
+#[test]
+fn a_judge_does_not_outlive_who_asked() {
+    let script = "exec 3<&0; \"$0\" judge --timeout=60000 <&3 & echo $!; wait";
+    let mut shell = Command::new("sh")
+        .args(["-c", script, program().get_program().to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut id = String::new();
+    let mut output = BufReader::new(shell.stdout.take().unwrap());
+    output.read_line(&mut id).unwrap();
+    let stat = format!("/proc/{}/stat", id.trim());
+    let state = || {
+        let stat = fs::read_to_string(&stat).unwrap_or_default();
+        let behind = stat.split(") ").nth(1).unwrap_or("X").to_owned();
+        behind.chars().next().unwrap()
+    };
+    // It waits for the rest of the plan, which does not come.
+    let patience = Duration::from_millis(500);
+    thread::sleep(patience);
+    assert_eq!(state(), 'S');
+    shell.kill().unwrap();
+    let begun = Instant::now();
+    while !['X', 'Z'].contains(&state()) {
+        assert!(begun.elapsed() < 20 * patience, "it is still there");
+        thread::sleep(patience / 50);
+    }
+    shell.wait().unwrap();
 }
