@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
 
 use btf_guard_btf::error::Malformed;
+use liblzma::stream::{Action, Stream};
 
 use super::file_list::{Error, FileKind, Links, MAX_FILE, PackagedFile};
 use crate::compression::{Format, MAX_WINDOW};
@@ -21,8 +22,10 @@ const MAX_TOTAL: u64 = 16 << 30;
 const MAX_TAIL: u64 = 64 << 10;
 /// The longest name, with its NUL (`PATH_MAX` and the `./` before it).
 const MAX_NAME: u32 = 4096 + 2;
-/// What an xz stream may ask for: its dictionary and liblzma's own state.
+/// What an xz or lzma stream may ask for: its dictionary and liblzma's own state.
 const MAX_XZ_MEMORY: u64 = MAX_WINDOW + (16 << 20);
+/// Properties, the dictionary's size, and that of the unpacked data.
+const LZMA_HEADER: usize = 13;
 const DIGITS: &str = "a number of eight hexadecimal digits";
 const TRAILER: &str = "TRAILER!!!";
 
@@ -279,33 +282,61 @@ fn hex(bytes: Option<&[u8]>) -> Option<u32> {
     })
 }
 
-/// Undoes the compression that the first bytes tell, whatever the header claims.
+/// Undoes the compression that the first bytes tell, whatever the header claims. Taken is
+/// what librpm takes (rpmio/rpmio.c), and more than once only what that follows: of bzip2
+/// it reads one stream (`BZ2_bzread()`).
 fn decompress<'a>(mut input: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, Error> {
     let start = input.fill_buf()?;
     if start.starts_with(b"07070") {
         return Ok(Box::new(input));
     }
+    if is_zstd(start) {
+        let mut decoder =
+            zstd::stream::read::Decoder::with_buffer(input).map_err(Error::Compression)?;
+        decoder
+            .window_log_max(MAX_WINDOW.ilog2())
+            .map_err(Error::Compression)?;
+        return Ok(Box::new(decoder));
+    }
     Ok(match Format::detect(start) {
         Some(Format::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        Some(Format::Zstd) => {
-            let mut decoder =
-                zstd::stream::read::Decoder::with_buffer(input).map_err(Error::Compression)?;
-            decoder
-                .window_log_max(MAX_WINDOW.ilog2())
-                .map_err(Error::Compression)?;
-            Box::new(decoder)
-        }
+        Some(Format::Bzip2) => Box::new(bzip2::bufread::BzDecoder::new(input)),
         Some(Format::Xz) => {
             let flags = liblzma::stream::CONCATENATED;
-            let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ_MEMORY, flags)
+            let stream = Stream::new_stream_decoder(MAX_XZ_MEMORY, flags)
                 .map_err(|error| Error::Compression(error.into()))?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
-        _ => {
-            let known = "a payload compressed with gzip, xz or zstd, or not at all";
-            return Err(broken(0, known));
-        }
+        _ => match lzma_stream(start) {
+            Some(stream) => Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream)),
+            None => {
+                let known = "a payload compressed with gzip, bzip2, xz, lzma or zstd, or not at \
+                             all";
+                return Err(broken(0, known));
+            }
+        },
     })
+}
+
+/// What libzstd takes for the start of a frame: besides today's format that of its versions
+/// 0.5 to 0.7, which distributions build in (`ZSTD_LEGACY_SUPPORT`), and frames that are
+/// skipped (RFC 8878, 3.1.2).
+fn is_zstd(start: &[u8]) -> bool {
+    matches!(
+        start,
+        [0x25..=0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
+    )
+}
+
+/// A decoder for an lzma stream, if one starts here. There is no magic to tell it by; what
+/// may be one, librpm has `lzma_auto_decoder()` say, which knows lzip's form as well.
+fn lzma_stream(start: &[u8]) -> Option<Stream> {
+    let decoder = || Stream::new_auto_decoder(MAX_XZ_MEMORY, 0).ok();
+    let head = start.get(..LZMA_HEADER)?;
+    match decoder()?.process(head, &mut [0], Action::Run) {
+        Err(liblzma::stream::Error::Format) => None,
+        _ => decoder(),
+    }
 }
 
 /// Counts what was read and stops where a bomb must be suspected.

@@ -10,6 +10,8 @@ use super::*;
 use crate::rpm::file_list::FileKind;
 use crate::rpm::payload::Archive;
 
+mod payloads;
+
 fn build(compression: CompressionType, fill: impl FnOnce(&mut rpm::PackageBuilder)) -> Vec<u8> {
     let mut builder = rpm::PackageBuilder::new("kmp", "1.0", "GPL-2.0", "x86_64", "modules");
     builder.using_config(rpm::BuildConfig::v4().compression(compression));
@@ -307,9 +309,9 @@ fn archive_and_header_must_agree() {
             "in the payload, at offset 0x6: expected a number of eight hexadecimal digits",
         ),
         (
-            vec![b"PK\x03\x04".to_vec()],
-            "in the payload, at offset 0x0: expected a payload compressed with gzip, xz or zstd, \
-             or not at all",
+            vec![b"PK\x03\x04 and more than lzma's header".to_vec()],
+            "in the payload, at offset 0x0: expected a payload compressed with gzip, bzip2, xz, \
+             lzma or zstd, or not at all",
         ),
     ] {
         assert_eq!(read(&entries), Err(complaint.to_owned()));
