@@ -7,8 +7,30 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::{FsWord, PROC_SUPER_MAGIC, statfs};
+
 use crate::file_role::{in_module_dir, is_module_name};
 use crate::{Root, counters};
+
+/// `SYSFS_MAGIC` (include/uapi/linux/magic.h).
+const SYSFS_MAGIC: FsWord = 0x6265_6572;
+
+/// Links out of module directories are looked for among so many entries of those.
+const MAX_TOP_ENTRIES: usize = 1 << 16;
+
+/// How many files and directories a walk looks at. The largest module directories have some
+/// ten thousand; a link may lead to the whole disk.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    all: usize,
+    /// Of these, outside of the directory that was asked for.
+    outside: usize,
+}
+
+const BUDGET: Budget = Budget {
+    all: 1 << 18,
+    outside: 1 << 14,
+};
 
 /// A module file that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,9 +58,15 @@ pub struct ModuleTree {
 /// Symbolic links are followed as far as they stay inside `root` (or inside
 /// `dir`, where `dir` is not in `root`); a link that leads nowhere is not a
 /// module. `build` and `source` right below `dir` are links that every module
-/// directory has to whole source trees: they are not entered.
+/// directory has to whole source trees: they are not entered. No more files and directories
+/// than [`BUDGET`] says are looked at; where there are more, that is said among what is
+/// unreadable.
 pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
     counters::count("walk", dir.display());
+    walk_within(dir, root, BUDGET)
+}
+
+fn walk_within(dir: &Path, root: &Root, budget: Budget) -> ModuleTree {
     let mut tree = ModuleTree::default();
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,
@@ -53,12 +81,25 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
         path: dir.to_owned(),
         real: top.clone(),
     }];
+    let (mut left, mut is_outside_cut) = (budget, false);
     while let Some(directory) = directories.pop() {
-        let entries = list(&directory.real).unwrap_or_else(|error| {
+        let is_outside = !directory.real.starts_with(&top);
+        if is_outside && (is_outside_cut || has_no_files(&directory.real)) {
+            continue;
+        }
+        let most = match is_outside {
+            true => left.all.min(left.outside),
+            false => left.all,
+        };
+        let (entries, is_cut) = list(&directory.real, most).unwrap_or_else(|error| {
             let unreadable = (directory.real.clone(), error.to_string());
             tree.unreadable.push(unreadable);
-            Vec::new()
+            (Vec::new(), false)
         });
+        left.all -= entries.len();
+        if is_outside {
+            left.outside -= entries.len();
+        }
         for entry in entries {
             let name = entry.file_name();
             let has_sources = directory.real == top && (name == "build" || name == "source");
@@ -75,6 +116,21 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
             } else if kind.is_dir() && !has_sources && entered.insert(real.clone()) {
                 directories.push(Reached { path, real });
             }
+        }
+        if is_cut {
+            let (most, place) = match left.all {
+                0 => (budget.all, "below"),
+                _ => (budget.outside, "outside of"),
+            };
+            let dir = dir.display();
+            let why = format!(
+                "more than {most} files and directories {place} {dir}; the others are not looked at"
+            );
+            tree.unreadable.push((directory.path, why));
+            if left.all == 0 {
+                break;
+            }
+            is_outside_cut = true;
         }
         if !directories.is_empty() {
             continue;
@@ -111,8 +167,14 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
 }
 
 /// Where the links right in the module directories lead, as far as that is outside of
-/// them: paths inside the root, as the links say them. It need not be there.
+/// them: paths inside the root, as the links say them. It need not be there. Where the
+/// directories have too many entries to look at, `/` is among these paths: whatever is
+/// below it may be linked to.
 pub fn linked_outside(root: &Root) -> Vec<PathBuf> {
+    linked_outside_within(root, MAX_TOP_ENTRIES)
+}
+
+fn linked_outside_within(root: &Root, mut left: usize) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for dir in root
         .module_releases()
@@ -120,6 +182,11 @@ pub fn linked_outside(root: &Root) -> Vec<PathBuf> {
         .filter_map(|release| root.module_dir(release))
     {
         for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if left == 0 {
+                found.push(PathBuf::from("/"));
+                return found;
+            }
+            left -= 1;
             let name = entry.file_name();
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
             if !is_link || name == "build" || name == "source" {
@@ -164,108 +231,17 @@ fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
-fn list(dir: &Path) -> io::Result<Vec<DirEntry>> {
-    fs::read_dir(dir)?.collect()
+/// The entries of a directory, so many at most, and whether there are more.
+fn list(dir: &Path, most: usize) -> io::Result<(Vec<DirEntry>, bool)> {
+    let mut all = fs::read_dir(dir)?;
+    let entries = all.by_ref().take(most).collect::<io::Result<_>>()?;
+    Ok((entries, all.next().is_some()))
+}
+
+/// `/proc` and `/sys`, which a link to `/` leads into: no module is a file of theirs.
+fn has_no_files(dir: &Path) -> bool {
+    statfs(dir).is_ok_and(|fs| [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&fs.f_type))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-    use crate::tests::touch;
-
-    fn names(tree: &ModuleTree, dir: &Path) -> Vec<String> {
-        tree.modules
-            .iter()
-            .map(|m| m.path.strip_prefix(dir).unwrap().display().to_string())
-            .collect()
-    }
-
-    #[test]
-    fn links_inside_are_followed_and_others_are_not() {
-        let outer = tempfile::tempdir().unwrap();
-        touch(outer.path().join("outside/evil.ko"));
-        let base = outer.path().join("root");
-        let dir = base.join("lib/modules/6.1");
-        touch(dir.join("kernel/b.ko.xz"));
-        touch(dir.join("kernel/a.ko"));
-        touch(dir.join("kernel/a.txt"));
-        touch(dir.join("build/scripts/host.ko"));
-        touch(base.join("lib/modules/6.0/extra/kmp.ko.zst"));
-        touch(base.join("srv/more/c.ko"));
-        fs::create_dir(dir.join("weak-updates")).unwrap();
-        symlink(
-            "/lib/modules/6.0/extra/kmp.ko.zst",
-            dir.join("weak-updates/kmp.ko.zst"),
-        )
-        .unwrap();
-        symlink("/srv/more", dir.join("more")).unwrap();
-        symlink("../../../srv", dir.join("source")).unwrap();
-        symlink(".", dir.join("kernel/loop")).unwrap();
-        symlink("/nowhere.ko", dir.join("dangling.ko")).unwrap();
-        symlink(outer.path().join("outside"), dir.join("absolute")).unwrap();
-        symlink("../../../../outside/evil.ko", dir.join("evil.ko")).unwrap();
-
-        let root = Root::new(&base).unwrap();
-        let tree = walk(&dir, &root);
-        assert_eq!(tree.unreadable, []);
-        assert_eq!(
-            names(&tree, &dir),
-            [
-                "kernel/a.ko",
-                "kernel/b.ko.xz",
-                "more/c.ko",
-                "weak-updates/kmp.ko.zst"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_directory_that_is_not_in_the_root_is_its_own_boundary() {
-        let outer = tempfile::tempdir().unwrap();
-        fs::create_dir(outer.path().join("root")).unwrap();
-        touch(outer.path().join("x.ko"));
-        touch(outer.path().join("dir/y.ko"));
-        symlink("../x.ko", outer.path().join("dir/x.ko")).unwrap();
-        symlink("y.ko", outer.path().join("dir/0.ko")).unwrap();
-
-        let root = Root::new(&outer.path().join("root")).unwrap();
-        let dir = outer.path().join("dir");
-        let tree = walk(&dir, &root);
-        assert_eq!(names(&tree, &dir), ["0.ko"]);
-        let other: Vec<_> = tree.other_paths.iter().map(|found| &found.path).collect();
-        assert_eq!(other, [&dir.join("y.ko")]);
-    }
-
-    #[test]
-    fn links_out_of_module_directories_are_known_by_their_words() {
-        let dir = tempfile::tempdir().unwrap();
-        let base = dir.path().join("usr/lib/modules/6.1");
-        touch(base.join("kernel/a.ko"));
-        touch(base.join("modules.dep"));
-        symlink("usr/lib", dir.path().join("lib")).unwrap();
-        for (name, target) in [
-            ("build", "/usr/src/linux"),
-            ("extra", "/opt/kmp"),
-            ("other", "../6.0/updates"),
-            ("updates", "../../../../srv/./kmp/"),
-        ] {
-            symlink(target, base.join(name)).unwrap();
-        }
-        let mut found = linked_outside(&Root::new(dir.path()).unwrap());
-        found.sort();
-        assert_eq!(found, [Path::new("/opt/kmp"), Path::new("/srv/kmp")]);
-    }
-
-    #[test]
-    fn what_is_not_there_is_said() {
-        let root = Root::new(Path::new("/")).unwrap();
-        let tree = walk(Path::new("/no/such/directory"), &root);
-        assert_eq!(tree.modules, []);
-        assert_eq!(tree.unreadable.len(), 1);
-    }
-}
+mod tests;
