@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `btf-guard config`.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
-use btf_guard_core::config::{self, Config, ConfigProblem, Loaded, word};
+use btf_guard_core::config::{self, ConfigProblem, Loaded, word};
 use btf_guard_core::kernel::Target;
 use btf_guard_core::policy::{Effect, Rule, Severity, Table, built_in};
 use btf_guard_core::verdict::Kind;
@@ -14,9 +12,6 @@ use serde::Serialize;
 
 use crate::args::{ConfigCommand, ListFormat};
 use crate::output::{self, Outcome};
-
-/// Longer than any file that is read.
-const MAX_FILE: u64 = 1 << 20;
 
 pub(crate) fn run(what: &ConfigCommand) -> anyhow::Result<Outcome> {
     match what {
@@ -33,7 +28,10 @@ pub(crate) fn run(what: &ConfigCommand) -> anyhow::Result<Outcome> {
         ConfigCommand::Check { files, place } => {
             let problems = match files.as_slice() {
                 [] => Loaded::read(&place.places()).problems,
-                files => files.iter().filter_map(|file| mistake(file)).collect(),
+                files => files
+                    .iter()
+                    .filter_map(|file| config::mistake_in(file))
+                    .collect(),
             };
             complain(&problems);
             Ok(match problems.is_empty() {
@@ -42,22 +40,6 @@ pub(crate) fn run(what: &ConfigCommand) -> anyhow::Result<Outcome> {
             })
         }
     }
-}
-
-/// A file that somebody names may be anybody's: it is not obeyed.
-fn mistake(path: &Path) -> Option<ConfigProblem> {
-    let mut text = Vec::new();
-    let opened = File::open(path).and_then(|f| f.take(MAX_FILE + 1).read_to_end(&mut text));
-    let what = match opened {
-        Ok(length) if length as u64 > MAX_FILE => format!("it is longer than {MAX_FILE} bytes"),
-        Ok(_) => return config::parse(&Config::default(), path, text).err(),
-        Err(error) => error.to_string(),
-    };
-    Some(ConfigProblem {
-        path: path.to_owned(),
-        place: None,
-        what,
-    })
 }
 
 fn complain(problems: &[ConfigProblem]) {

@@ -21,6 +21,7 @@ use btf_guard_protocol::state::trusted_dir::Private;
 
 use serde::{Deserialize, Serialize};
 
+use crate::module::source::Regular;
 use crate::policy::{ConfigPaths, Policy, Set};
 
 pub use error::ConfigProblem;
@@ -141,6 +142,22 @@ impl Loaded {
         Some(format!(
             "{first}{more}; a file with a mistake is not used at all; see 'btf-guard config check'"
         ))
+    }
+}
+
+/// What is wrong with a file that somebody names, which may be anybody's: it is not obeyed.
+pub fn mistake_in(path: &Path) -> Option<ConfigProblem> {
+    let mut text = Vec::new();
+    // Not a pipe, whose other end may never come.
+    let opened = Regular::open(path);
+    let read = opened.and_then(|found| found.file.take(MAX_FILE + 1).read_to_end(&mut text));
+    match read {
+        Ok(length) if length as u64 > MAX_FILE => {
+            let what = format!("it is longer than {MAX_FILE} bytes");
+            Some(ConfigProblem::of(path, &what))
+        }
+        Ok(_) => parse(&Config::default(), path, text).err(),
+        Err(error) => Some(ConfigProblem::of(path, &error)),
     }
 }
 

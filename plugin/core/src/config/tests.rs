@@ -227,3 +227,17 @@ fn the_last_word_of_the_kernel_command_line_counts() {
     }
     assert_eq!(command_line(Path::new("/nonexistent")), Ok(None));
 }
+
+#[test]
+fn a_file_that_somebody_names_may_be_a_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.toml");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+    assert_eq!(mistake_in(&path).unwrap().what, "not a regular file");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "mode = \"warn\"\n").unwrap();
+    assert_eq!(mistake_in(&path), None);
+    fs::write(&path, " ".repeat(MAX_FILE as usize + 1)).unwrap();
+    let what = mistake_in(&path).unwrap().what;
+    assert_eq!(what, "it is longer than 1048576 bytes");
+}

@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::file_list::Links;
+use crate::module::source::Regular;
 
 pub(crate) use super::file_list::{Error, PackagedFile};
 
@@ -28,9 +29,10 @@ pub struct Package {
 }
 
 impl Package {
-    /// Opens a package file and reads its header.
+    /// Opens a package file and reads its header. What is not a regular file is refused,
+    /// without waiting for the other end of a pipe.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::of(File::open(path)?)
+        Self::of(Regular::open(path)?.file)
     }
 
     /// Reads the header of an open package file, from its start. The file's own

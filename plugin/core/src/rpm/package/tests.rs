@@ -119,6 +119,17 @@ fn the_position_of_a_file_does_not_matter() {
 }
 
 #[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe.rpm");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    for path in [&pipe, dir.path()] {
+        let error = Package::open(path).unwrap_err().to_string();
+        assert_eq!(error, "not a regular file");
+    }
+}
+
+#[test]
 fn a_reader_may_stop_early() {
     let package = package(&sample(CompressionType::Zstd)).unwrap();
     let mut seen = 0;
