@@ -2,7 +2,8 @@
 //! What a transaction brings and takes away, release by release.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -11,19 +12,21 @@ use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::{Role, in_module_dir, is_module_name};
 
 use super::future_paths::FuturePaths;
+use super::moves::{Moves, moved, moves};
 use crate::boot::inventory::InstalledKernel;
 use crate::boot::{BootMethod, ModulesRoot, TargetRole};
 use crate::evaluate::located::ModuleLocation;
 use crate::rpm::file_list;
 use crate::rpm::kernel_files::{KernelFiles, PackagedLink};
-use crate::rpm::package::{Package, PackagedFile};
+use crate::rpm::package::Package;
 
 /// A transaction whose packages' headers have been read.
 #[derive(Debug)]
 pub struct Transaction {
     /// The packages that are installed.
     pub(crate) packages: Vec<IncomingPackage>,
-    /// Packages that are installed but cannot be read, and why.
+    /// Packages that are installed but cannot be read, or files of some that lie nowhere
+    /// that could be found out, and why.
     pub(crate) unreadable: Vec<(String, String)>,
     /// What it does to each release that it touches.
     pub(crate) releases: BTreeMap<String, Change>,
@@ -193,10 +196,6 @@ impl Change {
     }
 }
 
-/// The paths of a package's files that are not installed where it says; `None` for one
-/// that is not installed.
-type Moves<'p> = HashMap<&'p Path, Option<&'p Path>>;
-
 impl Transaction {
     /// It brings what can change which of several files depmod chooses: its own
     /// configuration, or a second way to files of a release, a link to a directory.
@@ -332,9 +331,21 @@ impl Transaction {
     fn record_install(&mut self, package: Package, moves: &Moves<'_>) {
         let index = self.packages.len();
         let paths = &self.paths;
+        let unplaced = Cell::new(None);
         let files = KernelFiles::placed(&package, |file| {
-            paths.without_parents(Cow::Borrowed(moved(file, moves)?))
+            let path = moved(file, moves)?;
+            let place = paths.without_parents(Cow::Borrowed(path));
+            if place.is_none() {
+                unplaced.set(Some(path));
+            }
+            place
         });
+        // One of a package is enough to say that not all of it is judged.
+        if let Some(path) = unplaced.get() {
+            let path = format!("{}: {}", package.nevra(), path.display());
+            let why = "not judged: where it leads is hidden by too many symbolic links";
+            self.unreadable.push((path, why.to_owned()));
+        }
         for module in &files.modules {
             self.touched.insert(module.place.clone());
             if let Some(own) = &module.own {
@@ -368,21 +379,6 @@ impl Transaction {
 
     fn change(&mut self, release: &str) -> &mut Change {
         self.releases.entry(release.to_owned()).or_default()
-    }
-}
-
-fn moves(element: &Element) -> Moves<'_> {
-    let moved = element.moved.iter();
-    moved
-        .map(|file| (file.from.as_path(), file.to.as_deref()))
-        .collect()
-}
-
-/// The path under which a file is installed, if it is.
-fn moved<'p>(file: &'p PackagedFile, moves: &Moves<'p>) -> Option<&'p Path> {
-    match moves.get(file.path.as_path()) {
-        Some(to) => *to,
-        None => Some(&file.path),
     }
 }
 

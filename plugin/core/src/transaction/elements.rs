@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -63,13 +63,20 @@ impl Elements {
         if !same_package(found, expected) {
             bail!("{} is {found}, not {expected}", path.display());
         }
-        let is_link =
-            |file: &PackagedFile| file.target.is_some() && in_module_dir(&file.path).is_some();
+        // What a `..` leads to, the judge finds out.
+        let leads_up = |file: &PackagedFile| {
+            let mut parts = file.path.components();
+            parts.any(|part| part == Component::ParentDir)
+        };
+        let is_link = |file: &PackagedFile| {
+            file.target.is_some() && (in_module_dir(&file.path).is_some() || leads_up(file))
+        };
         let has_links = package.files().iter().any(is_link);
         let is_judged = |file: &PackagedFile| {
             let elsewhere = |name| has_links && is_module_name(name);
             file.has_content()
                 && (Role::of(&file.path).is_some_and(Role::is_judged)
+                    || leads_up(file)
                     || file.path.file_name().is_some_and(elsewhere))
         };
         let files = package.files().iter();
@@ -141,5 +148,41 @@ impl Elements {
         }
         self.elements.push(element);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_leads_up_matters() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = rpm::PackageBuilder::new("p", "1", "GPL", "x86_64", "p");
+        for path in ["/usr/../boot/vmlinuz-6.1", "/usr/share/doc/p"] {
+            let options = rpm::FileOptions::new(path);
+            builder.with_file_contents("x", options).unwrap();
+        }
+        let path = dir.path().join("p.rpm");
+        let mut file = std::fs::File::create(&path).unwrap();
+        builder.build().unwrap().write(&mut file).unwrap();
+        let step = PackageStep {
+            action: Action::Install,
+            nevra: "p-1-1.x86_64".into(),
+            name: "p".into(),
+            repository: None,
+            size: 0,
+            path: Some(path),
+            kernel: true,
+        };
+        let found = Elements::coming(&Resolution {
+            steps: vec![step],
+            ..Resolution::default()
+        });
+        let elements = found.unwrap().elements.into_iter();
+        let paths: Vec<_> = elements.flat_map(|element| element.paths).collect();
+        assert_eq!(paths, [Path::new("/usr/../boot/vmlinuz-6.1")]);
     }
 }

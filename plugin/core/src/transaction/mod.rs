@@ -13,6 +13,7 @@ mod erased_modules;
 mod fs_view;
 mod future_paths;
 mod loaded_after;
+mod moves;
 mod origins;
 pub mod planned_drivers;
 pub mod post;

@@ -331,3 +331,34 @@ fn a_package_that_cannot_be_read_is_named() {
     let expected = expected.map(|error| ("p-1-1.x86_64".to_owned(), error.to_owned()));
     assert_eq!(transaction.unreadable, expected);
 }
+
+#[test]
+fn a_path_that_leads_up_is_judged_where_it_leads_or_said_to_lead_nowhere() {
+    let (dir, root) = root(&["usr/lib/modules/6.1/vmlinuz"]);
+    std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
+    let package = package(&[
+        "/lib/modules/6.1/a.ko",
+        "/lib/modules/6.1/extra/../b.ko",
+        "/lib/../lib/modules/6.1/c.ko",
+        "/loop/../lib/modules/6.1/lost.ko",
+    ]);
+    let transaction = read(
+        vec![element(Action::Install, &[])],
+        vec![Some(package)],
+        &root,
+    );
+    let installed = &transaction.releases["6.1"].installed;
+    let expected = ["a.ko", "b.ko", "c.ko"].map(PathBuf::from);
+    assert!(installed.iter().eq(&expected), "{installed:?}");
+    let places = transaction.packages[0].files.modules.iter();
+    let places: Vec<_> = places.map(|module| module.place.as_path()).collect();
+    assert!(
+        places.contains(&Path::new("/usr/lib/modules/6.1/c.ko")),
+        "{places:?}"
+    );
+    let [(path, why)] = &transaction.unreadable[..] else {
+        panic!("{:?}", transaction.unreadable);
+    };
+    assert_eq!(path, "p-1-1.x86_64: /loop/../lib/modules/6.1/lost.ko");
+    assert!(why.starts_with("not judged: "), "{why}");
+}
