@@ -293,3 +293,20 @@ fn lz4_blocks_that_hold_nothing_or_too_much_are_corrupt() {
     let error = unpack_one(Format::Lz4, &mut &packed[..]).unwrap_err();
     assert_eq!(error.to_string(), "a block of 4294967295 bytes");
 }
+
+#[test]
+fn a_short_frame_of_a_large_window_reserves_next_to_nothing() {
+    let window = |rest: [u8; 6]| [&[0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3], &rest[..]].concat();
+    for frame in [
+        // A stored block, one byte repeated, a packed block: each without all of its bytes.
+        window([0; 6]),
+        window([2, 0, 0x10, 7, 3, 0]),
+        window([0x1d, 0, 0, 7, 3, 0]),
+        // One segment of 128 MiB.
+        vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 8, 3, 0, 0],
+    ] {
+        let mut out = Vec::new();
+        assert!(decompress(Format::Zstd, &frame, 256 << 20, &mut out).is_err());
+        assert!(out.capacity() <= 256 << 10, "{frame:x?}");
+    }
+}
