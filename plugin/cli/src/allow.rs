@@ -48,7 +48,7 @@ fn issue(places: &ConfigPaths, wanted: &OverrideArgs, wish: TokenKind) -> anyhow
     if let Some(package) = &wanted.package {
         pattern(package, false).context("--package")?;
     }
-    let written = btf_guard_protocol::clock::now();
+    let (written, nanoseconds) = btf_guard_protocol::clock::now_to_the_nanosecond();
     let until = wanted.until.as_deref();
     let until = until.map(|text| When::parse(text, &ZonedDateTime::now()).context("--until"));
     let (until, boot) = match until.transpose()? {
@@ -72,6 +72,7 @@ fn issue(places: &ConfigPaths, wanted: &OverrideArgs, wish: TokenKind) -> anyhow
         package: wanted.package.clone(),
         reason: reason.to_owned(),
         written,
+        nanoseconds,
         until,
         boot,
         by: who(),

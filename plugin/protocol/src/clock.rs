@@ -5,8 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Seconds since 1970; 0 where the clock is before that.
 pub fn now() -> u64 {
+    now_to_the_nanosecond().0
+}
+
+/// The same, and the nanoseconds of this second.
+pub fn now_to_the_nanosecond() -> (u64, u32) {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    since.map_or((0, 0), |since| (since.as_secs(), since.subsec_nanos()))
 }
 
 /// When something began, by a clock that may be set back before it is over.

@@ -63,6 +63,9 @@ pub struct Token {
     pub reason: String,
     /// When it was made, in seconds since 1970.
     pub written: u64,
+    /// And how many nanoseconds later: of two of one second, the later one is the nearer.
+    #[serde(default)]
+    pub nanoseconds: u32,
     /// When it ends, likewise.
     pub until: Option<u64>,
     /// The boot that it holds for; `None` for any.
@@ -166,7 +169,8 @@ impl Overrides {
                 Err(why) => self.refused.push((path.join(name(id)), why.to_string())),
             }
         }
-        tokens.sort_by(|a, b| (a.written, &a.id).cmp(&(b.written, &b.id)));
+        let made = |token: &Token| (token.written, token.nanoseconds, token.id.clone());
+        tokens.sort_by_cached_key(made);
         // The newest ones are what an admin has in mind.
         let surplus = tokens.len().saturating_sub(MAX_TOKENS);
         tokens.drain(..surplus);

@@ -24,6 +24,7 @@ pub(crate) fn token(wish: TokenKind, package: Option<&str>) -> Token {
         package: package.map(str::to_owned),
         reason: "because".to_owned(),
         written: btf_guard_protocol::clock::now(),
+        nanoseconds: 0,
         until: None,
         boot: None,
         by: Who::default(),
@@ -32,6 +33,24 @@ pub(crate) fn token(wish: TokenKind, package: Option<&str>) -> Token {
 
 fn read(places: &ConfigPaths) -> Overrides {
     Overrides::read(places, btf_guard_protocol::clock::now())
+}
+
+#[test]
+fn those_of_one_second_keep_their_order() {
+    let (_dir, places) = places();
+    let written = btf_guard_protocol::clock::now();
+    let ids = ["ffffffff", "88888888", "00000000"];
+    for (nanoseconds, id) in (1..).zip(ids) {
+        let token = Token {
+            id: id.to_owned(),
+            written,
+            nanoseconds,
+            ..token(TokenKind::Allow, None)
+        };
+        issue(&places, &token, OverrideSource::Standing).unwrap();
+    }
+    let active = read(&places).active;
+    assert!(active.iter().map(|(_, token)| &token.id).eq(ids));
 }
 
 #[test]
