@@ -8,8 +8,8 @@ use memchr::memmem;
 
 use crate::ctype::c_string;
 use crate::error::Malformed;
+use crate::name_lengths::are_short;
 use crate::raw::{self, Order, Type, TypeIndex, kind};
-use crate::relocate::are_short;
 
 /// A base BTF, ready to judge split BTF against.
 ///

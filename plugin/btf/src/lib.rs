@@ -16,6 +16,7 @@ mod find_in_image;
 mod log_buffer;
 mod log_format;
 mod meta;
+mod name_lengths;
 mod provenance;
 mod raw;
 mod relocate;

@@ -8,27 +8,11 @@ use std::collections::HashMap;
 
 use crate::base::Base;
 use crate::ctype::c_string;
+use crate::name_lengths::are_short;
 use crate::split::Split;
-
-/// The most that is compared of the names of types, in bytes in all. The names of a
-/// kernel's 115,000 types come to two million.
-const MAX_NAMES: usize = 64 << 20;
 
 /// The most types of one name that are held against each other: pairs, of all names.
 const MAX_PAIRS: usize = 1 << 26;
-
-/// Do names come to no more than [`MAX_NAMES`]? As soon as they do, no more are measured.
-pub(crate) fn are_short<'n>(names: impl Iterator<Item = &'n [u8]>) -> bool {
-    let mut left = MAX_NAMES;
-    let mut lengths = names.map(<[u8]>::len);
-    lengths.all(|length| match left.checked_sub(length + 1) {
-        Some(less) => {
-            left = less;
-            true
-        }
-        None => false,
-    })
-}
 
 /// Can a module with this `.BTF.base` be relocated to `base`, or be found not to fit it,
 /// in time that grows with their sizes? Of one that is no BTF it can.

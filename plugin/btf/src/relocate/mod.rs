@@ -21,7 +21,6 @@ use crate::log_buffer::CALL_MAX;
 use crate::raw::kind;
 use crate::split::Split;
 use crate::verify_error::BtfRule;
-pub(crate) use affordable::are_short;
 pub use affordable::is_affordable;
 
 /// What a distilled type is mapped to so far: `id_map[]`.
