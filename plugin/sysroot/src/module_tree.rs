@@ -21,13 +21,13 @@ const MAX_TOP_ENTRIES: usize = 1 << 16;
 /// How many files and directories a walk looks at. The largest module directories have some
 /// ten thousand; a link may lead to the whole disk.
 #[derive(Debug, Clone, Copy)]
-struct Budget {
+struct EntryBudget {
     all: usize,
     /// Of these, outside of the directory that was asked for.
     outside: usize,
 }
 
-const BUDGET: Budget = Budget {
+const BUDGET: EntryBudget = EntryBudget {
     all: 1 << 18,
     outside: 1 << 14,
 };
@@ -66,7 +66,7 @@ pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
     walk_within(dir, root, BUDGET)
 }
 
-fn walk_within(dir: &Path, root: &Root, budget: Budget) -> ModuleTree {
+fn walk_within(dir: &Path, root: &Root, budget: EntryBudget) -> ModuleTree {
     let mut tree = ModuleTree::default();
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,

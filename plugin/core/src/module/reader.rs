@@ -168,7 +168,12 @@ fn fill(
         (&base, ".BTF.base", MAX_BTF),
         (&info, ".modinfo", MAX_MODINFO),
     ] {
-        if let Some(section) = section.as_ref().filter(|section| section.size > most) {
+        let is_there = |section: &&ElfSection| {
+            let end = section.offset.checked_add(section.size);
+            end.is_some_and(|end| end <= source.size())
+        };
+        let section = section.as_ref().filter(is_there);
+        if let Some(section) = section.filter(|section| section.size > most) {
             let size = section.size;
             let what = format!("a {name} of at most {most} bytes, not {size}");
             let error = Malformed::new(section.offset, what);

@@ -92,7 +92,7 @@ fn with_links_out(outer: &Path) -> (PathBuf, Root) {
 fn links_out_of_the_directory_do_not_lead_to_the_whole_disk() {
     let outer = tempfile::tempdir().unwrap();
     let (dir, root) = with_links_out(outer.path());
-    let walk = |all, outside| walk_within(&dir, &root, Budget { all, outside });
+    let walk = |all, outside| walk_within(&dir, &root, EntryBudget { all, outside });
 
     let whole = walk(47, 40);
     assert_eq!((whole.modules.len(), whole.unreadable), (43, vec![]));
@@ -129,7 +129,7 @@ fn a_walk_ends_where_there_is_too_much() {
         let cut = walk_within(
             &dir,
             &root,
-            Budget {
+            EntryBudget {
                 all: most,
                 outside: 40,
             },

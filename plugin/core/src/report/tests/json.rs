@@ -67,6 +67,7 @@ fn the_schema_of_the_json() {
             "by_target": {"boot": {"summary": summary, "decision": "block"}},
             "decision": "block",
             "initrds": [],
+            "left_off": null,
             "problems": null,
             "notes": [],
             "shadowed": [],
