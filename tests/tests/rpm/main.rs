@@ -16,6 +16,7 @@ mod depmod_order;
 mod drivers;
 mod failures;
 mod host;
+mod hostile;
 mod images;
 mod initrds;
 mod memory;
