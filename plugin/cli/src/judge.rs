@@ -37,6 +37,9 @@ const MAX_KEYS: usize = 1 << 16;
 /// Threads that judge. Each reserves address space, which is limited.
 const THREADS: usize = 4;
 
+/// The file that says that what is not judged stops a transaction, and what lets it pass.
+type Stop<'g> = (&'g str, Option<&'g Override>);
+
 #[derive(Serialize)]
 struct JudgeOutput<'a> {
     #[serde(flatten)]
@@ -51,11 +54,32 @@ struct JudgeOutput<'a> {
     fallback: Option<Reply>,
 }
 
+/// Whoever asks, and how long that waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WaitingCaller {
+    since: Instant,
+    timeout: Duration,
+}
+
+impl WaitingCaller {
+    fn new(timeout: Duration) -> Self {
+        let since = Instant::now();
+        Self { since, timeout }
+    }
+
+    /// Until when modules are judged; the rest of the time is for what is made of that.
+    fn deadline(self) -> Option<Instant> {
+        self.since.checked_add(self.timeout * 3 / 4)
+    }
+}
+
 pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
-    let timeout = args.timeout.map(Duration::from_millis);
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout * 3 / 4));
-    if let Some(timeout) = timeout {
-        sandbox::end_with_caller(timeout);
+    let caller = args
+        .timeout
+        .map(Duration::from_millis)
+        .map(WaitingCaller::new);
+    if caller.is_some() {
+        sandbox::end_with_caller();
     }
     let args = &args.machine;
     let plan = read_plan()?;
@@ -85,7 +109,7 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
         mut report,
         keys,
         packages,
-    } = judge(&plan, mode, args.cache.as_deref(), &governed, deadline)?;
+    } = judge(&plan, mode, args.cache.as_deref(), &governed, caller)?;
     let rating = governed.rating(packages);
     let asked = source.filter(|_| plan.stage == Stage::Pre);
     let Ruling {
@@ -97,18 +121,27 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
         _ => None,
     };
     let lets_pass = unjudged.and_then(|(_, lets_pass)| lets_pass);
-    if let Some(used) = lets_pass.filter(|used| !overrides.contains(used)) {
+    let is_blocked = report.decision == Decision::Block;
+    let used = lets_pass.filter(|used| !is_blocked && !overrides.contains(used));
+    if let Some(used) = used {
         overrides.push(used.clone());
         let is_used_up = used.source == OverrideSource::OneShot;
         once.extend(used.id.clone().filter(|_| is_used_up));
     }
-    if unjudged.is_some() && lets_pass.is_none() {
+    // Without what holds once.
+    let stops_later = unjudged
+        .filter(|_| lets_pass.is_none_or(|lets_pass| lets_pass.source == OverrideSource::OneShot));
+    let stops = unjudged.filter(|_| lets_pass.is_none());
+    if stops.is_some() && !is_blocked {
         report.decision = Decision::Block;
+        // Nothing that holds once is used up by what is stopped all the same.
+        overrides.retain(|used| used.source != OverrideSource::OneShot);
+        once.clear();
     }
-    let lines = |report: &Report, overrides: &[Override]| {
+    let lines = |report: &Report, overrides: &[Override], stops: Option<Stop<'_>>| {
         let mut lines = report::overrides(overrides, report.decision);
         lines.splice(0..0, messages(report, mode, plan.stage));
-        if let (Some((origin, _)), Decision::Block) = (unjudged, report.decision) {
+        if let (Some((origin, _)), Decision::Block) = (stops, report.decision) {
             lines.insert(0, report::unjudged(report, origin));
         }
         lines
@@ -117,16 +150,16 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
         let is_used_up = |rule: &Rule| rule.source.id.as_ref().is_some_and(|id| once.contains(id));
         let mut without = rating.rated_by(&report, mode, &|rule| !is_used_up(rule));
         without.retain_findings();
-        if lets_pass.is_some_and(|used| used.source == OverrideSource::OneShot) {
+        if stops_later.is_some() {
             without.decision = Decision::Block;
         }
         Reply {
             decision: without.decision,
-            messages: lines(&without, &[]),
+            messages: lines(&without, &[], stops_later),
         }
     });
     report.retain_findings();
-    let mut told = lines(&report, &overrides);
+    let mut told = lines(&report, &overrides, stops);
     // Afterwards it was said before.
     if plan.stage != Stage::Post {
         let complaints = governed.complaints.iter();
@@ -176,7 +209,7 @@ pub(crate) fn judge(
     mode: Mode,
     cache: Option<&Path>,
     governed: &Governed,
-    deadline: Option<Instant>,
+    caller: Option<WaitingCaller>,
 ) -> anyhow::Result<JudgedReport> {
     let root = Root::new(&plan.root).with_context(|| format!("root {}", plan.root.display()))?;
     // A confined process starts no other. Asking takes as long as all the rest: it is done
@@ -218,6 +251,9 @@ pub(crate) fn judge(
     ];
     readable.extend(plan.esps.iter().map(PathBuf::as_path));
     sandbox::confine(&readable, cache.as_ref().map(|cache| cache.dir()));
+    if let Some(caller) = caller {
+        sandbox::end_after(caller.timeout);
+    }
     // Started only now: threads inherit what was given up.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let several = rayon::ThreadPoolBuilder::new().num_threads(threads.min(THREADS));
@@ -229,7 +265,7 @@ pub(crate) fn judge(
     let scene = Scene {
         root: &root,
         running,
-        deadline,
+        deadline: caller.and_then(WaitingCaller::deadline),
         cache,
         governed,
         owners,

@@ -24,12 +24,17 @@ const MAX_FILES: u64 = 256;
 /// there.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Ends this process with the thread that has started it, or when that has waited for
-/// `timeout` and some more. Where the system permits neither, there are still limits.
-pub(crate) fn end_with_caller(timeout: Duration) {
+/// Ends this process with the thread that has started it. Where the system does not
+/// permit that, there are still limits.
+pub(crate) fn end_with_caller() {
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         log::info!("this process may outlive its caller: {error}");
     }
+}
+
+/// Ends this process when its caller has waited for `timeout` and some more. To be called
+/// by a thread that is confined: the one that this starts is so, too.
+pub(crate) fn end_after(timeout: Duration) {
     let alarm = move || {
         thread::sleep(timeout + GRACE);
         process::exit(1);

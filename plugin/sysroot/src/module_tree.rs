@@ -51,6 +51,8 @@ pub struct ModuleTree {
     pub other_paths: Vec<ModuleFile>,
     /// What could not be read, and why.
     pub unreadable: Vec<(PathBuf, String)>,
+    /// Among that, where a walk was ended because there was too much.
+    pub cut: Vec<(PathBuf, String)>,
 }
 
 /// Collects the module files below `dir`.
@@ -126,6 +128,7 @@ fn walk_within(dir: &Path, root: &Root, budget: EntryBudget) -> ModuleTree {
             let why = format!(
                 "more than {most} files and directories {place} {dir}; the others are not looked at"
             );
+            tree.cut.push((directory.path.clone(), why.clone()));
             tree.unreadable.push((directory.path, why));
             if left.all == 0 {
                 break;

@@ -10,7 +10,7 @@ use btf_guard_protocol::decision::Mode;
 use serde_json::json;
 
 use crate::common::judge::{Answer, Transaction, kmp, kmp_of};
-use crate::common::{Build, Place, RELEASE, btf, in_tree, module, module_path, program, run};
+use crate::common::{Build, Place, RELEASE, base, btf, in_tree, module, module_path, program, run};
 
 /// What is said not to have been judged: each path, and how many more there are.
 fn unjudged(answer: &Answer) -> (Vec<String>, u64) {
@@ -64,7 +64,7 @@ fn what_there_was_no_time_for_is_named_and_the_answer_comes() {
         paths.iter().any(|path| path.contains("bad-1-1")),
         "{paths:?}"
     );
-    none.says("there was no time left for it; it was not judged");
+    none.says("there was no time left");
     let enough = Transaction::on(&root).install(&bad).within(60_000).judge();
     enough.is("block");
     assert_eq!(unjudged(&enough), (Vec::new(), 0));
@@ -194,6 +194,57 @@ fn what_is_not_judged_stops_a_transaction_where_the_configuration_says_so() {
 
     machine.file("etc/btf-guard.toml", "");
     unread().judge().is("allow");
+}
+
+#[test]
+fn what_is_stopped_all_the_same_uses_nothing_up() {
+    let (root, machine) = (Place::booting(Build::New), Place::new());
+    machine.file("etc/btf-guard.toml", "on_error = 'block'");
+    for parent in ["run/x", "var/lib/x"] {
+        machine.file(parent, "");
+    }
+    let config = machine.path().to_str().unwrap();
+    let words = ["allow", "--next", "--package", "bad", "--reason", "known"];
+    assert_eq!(run(&[&words[..], &["--config", config]].concat()).0, 0);
+    let bad = kmp_of(&root, "bad", Build::Old);
+    let transaction = || Transaction::on(&root).under(&machine).install(&bad);
+    let passed = transaction().judge();
+    passed.is("warn");
+    assert_eq!(passed.0["once"].as_array().unwrap().len(), 1);
+    let path = module_path("closed");
+    let stopped = transaction().install_closed("closed", &[&path]).judge();
+    stopped.is("block").says("and on_error is");
+    assert!(stopped.0["once"].is_null(), "{}", stopped.0["once"]);
+}
+
+#[test]
+fn time_for_what_nobody_asks_for_is_counted() {
+    let root = Place::booting(Build::New);
+    let bad = kmp_of(&root, "stale", Build::Old);
+    // It lies before what is asked for.
+    let zeros = ("/boot/aaa".to_owned(), vec![0; 1 << 20]);
+    let image = (format!("/boot/vmlinuz-{RELEASE}"), base(Build::New));
+    let hostile = root.package("hostile", &[zeros, image]);
+    let none = Transaction::on(&root).install(&hostile).install(&bad);
+    let (unread, _) = unjudged(&none.within(0).judge());
+    let is_named = |name: &str| unread.iter().any(|path| path.starts_with(name));
+    assert!(is_named("hostile-1-1"), "{unread:?}");
+}
+
+#[test]
+fn a_tree_that_is_too_large_is_said() {
+    let root = Place::booting(Build::New);
+    root.install("own", Build::New);
+    let outside = root.path().join("srv/much");
+    fs::create_dir_all(&outside).unwrap();
+    for number in 0..17_000 {
+        fs::write(outside.join(number.to_string()), "").unwrap();
+    }
+    let dir = format!("lib/modules/{RELEASE}/extra");
+    root.link(&dir, "/srv/much");
+    let good = kmp_of(&root, "good", Build::New);
+    let (unread, _) = unjudged(&Transaction::on(&root).install(&good).judge());
+    assert!(!unread.is_empty());
 }
 
 #[test]

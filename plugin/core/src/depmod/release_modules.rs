@@ -34,6 +34,8 @@ pub(crate) struct ReleaseModules {
     external: Vec<(PathBuf, ModuleFile)>,
     /// What could not be read, and why: directories, and the configuration of depmod.
     pub(crate) unreadable: Vec<(PathBuf, String)>,
+    /// Among that, where the search was ended because there was too much.
+    pub(crate) cut: Vec<(PathBuf, String)>,
     pub(crate) order: SearchOrder,
 }
 
@@ -56,7 +58,7 @@ impl ReleaseModules {
     pub(crate) fn below(root: &Root, release: &str, dir: PathBuf) -> Self {
         let order = SearchOrder::read(root, release);
         let tree = module_tree::walk(&dir, root);
-        let mut unreadable = tree.unreadable;
+        let (mut unreadable, mut cut) = (tree.unreadable, tree.cut);
         let mut external = Vec::new();
         let mut entered = HashSet::new();
         for configured in order.external() {
@@ -76,6 +78,7 @@ impl ReleaseModules {
             }
             let tree = module_tree::walk(&outside, root);
             unreadable.extend(tree.unreadable);
+            cut.extend(tree.cut);
             for file in tree.modules.into_iter().chain(tree.other_paths) {
                 let below = file.path.strip_prefix(&outside).unwrap_or(&file.path);
                 external.push((configured.join(below), file));
@@ -88,6 +91,7 @@ impl ReleaseModules {
             other_paths: tree.other_paths,
             external,
             unreadable,
+            cut,
             order,
         }
     }
@@ -101,6 +105,7 @@ impl ReleaseModules {
             other_paths: Vec::new(),
             external: Vec::new(),
             unreadable: order.unreadable.clone(),
+            cut: Vec::new(),
             order,
         }
     }

@@ -38,16 +38,18 @@ impl Evaluator {
             let module = module.map_err(|error| error.to_string());
             self.packaged(package.nevra(), paths, &kernels, module)
         });
+        let mut is_cut = false;
         let read = package.extract(wanted, |paths, content| {
             let paths = paths.iter().map(|path| path.to_path_buf());
             batches.push(paths.collect(), content);
-            match self.is_late() {
+            is_cut = self.is_late();
+            match is_cut {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         });
         let mut results: Vec<_> = batches.finish().into_iter().flatten().collect();
-        if self.is_late() {
+        if is_cut {
             let path = package.nevra();
             results.push((PathBuf::new(), Err(failed(path.to_owned(), &LATE))));
         }

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Instant;
 
 use super::file_list::Links;
 use crate::module::source::Regular;
@@ -26,6 +27,8 @@ pub struct Package {
     files: Vec<PackagedFile>,
     /// Where the payload starts, in bytes from the start of the file.
     payload: u64,
+    /// Its payload is not read any longer than that.
+    deadline: Option<Instant>,
 }
 
 impl Package {
@@ -52,7 +55,13 @@ impl Package {
             vendor,
             files,
             payload,
+            deadline: None,
         })
+    }
+
+    /// From then on reading its payload is an error.
+    pub(crate) fn read_until(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
     }
 
     /// Name, epoch, version, release, architecture.
@@ -88,6 +97,7 @@ impl Package {
         let wanted = |file: &PackagedFile| file.has_content() && wanted(&file.path);
         let wanted: Vec<bool> = self.files.iter().map(wanted).collect();
         let mut archive = super::payload::Archive::new(self.payload(), &self.files, &links)?;
+        archive.read_until(self.deadline);
         while let Some(index) = archive.next()? {
             // All entries of a set of hard links but one: not to be searched for
             // the same names each time.

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
+use std::time::Instant;
 
 use btf_guard_btf::error::Malformed;
 use liblzma::stream::{Action, Stream};
@@ -58,6 +59,7 @@ impl<'a> Archive<'a> {
             input: CountedReader {
                 inner: BufReader::with_capacity(BUFFER, decompress(input)?),
                 offset: 0,
+                deadline: None,
             },
             files,
             links,
@@ -66,6 +68,11 @@ impl<'a> Archive<'a> {
             filled: vec![false; links.sets.len()],
             left: 0,
         })
+    }
+
+    /// From then on reading is an error: also what nobody asks for has to be unpacked.
+    pub(crate) fn read_until(&mut self, deadline: Option<Instant>) {
+        self.input.deadline = deadline;
     }
 
     /// Goes to the next entry, by its index in the file list; `None` at the trailer.
@@ -124,7 +131,7 @@ impl<'a> Archive<'a> {
         let read = (&mut self.input)
             .take(self.left)
             .read_to_end(&mut data)
-            .map_err(Error::Compression)?;
+            .map_err(unread)?;
         if read as u64 != self.left {
             return Err(self.cut_off(self.left - read as u64));
         }
@@ -134,8 +141,8 @@ impl<'a> Archive<'a> {
 
     /// Passes over the current entry's data.
     pub(crate) fn skip(&mut self) -> Result<(), Error> {
-        let passed = io::copy(&mut (&mut self.input).take(self.left), &mut io::sink())
-            .map_err(Error::Compression)?;
+        let passed =
+            io::copy(&mut (&mut self.input).take(self.left), &mut io::sink()).map_err(unread)?;
         if passed != self.left {
             return Err(self.cut_off(self.left - passed));
         }
@@ -145,8 +152,7 @@ impl<'a> Archive<'a> {
     /// After the trailer: refuses a compressed stream that does not end well, and an
     /// archive without something that the header lists.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
-        io::copy(&mut (&mut self.input).take(MAX_TAIL), &mut io::sink())
-            .map_err(Error::Compression)?;
+        io::copy(&mut (&mut self.input).take(MAX_TAIL), &mut io::sink()).map_err(unread)?;
         let mut unseen = self
             .files
             .iter()
@@ -253,7 +259,7 @@ impl<'a> Archive<'a> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(self.cut_off(start + wanted - self.input.offset))
             }
-            Err(error) => Err(Error::Compression(error)),
+            Err(error) => Err(unread(error)),
         }
     }
 
@@ -280,6 +286,14 @@ fn hex(bytes: Option<&[u8]>) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| {
         Some(number << 4 | (*digit as char).to_digit(16)?)
     })
+}
+
+/// Why reading has failed: not the archive's fault where there was no time.
+fn unread(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Error::Io(error),
+        _ => Error::Compression(error),
+    }
 }
 
 /// Undoes the compression that the first bytes tell, whatever the header claims. Taken is
@@ -343,10 +357,18 @@ fn lzma_stream(start: &[u8]) -> Option<Stream> {
 struct CountedReader<R> {
     inner: R,
     offset: u64,
+    deadline: Option<Instant>,
 }
 
 impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            let kind = io::ErrorKind::TimedOut;
+            return Err(io::Error::new(kind, "there was no time left to unpack it"));
+        }
         let read = self.inner.read(buffer)?;
         self.offset += read as u64;
         if self.offset > MAX_TOTAL {

@@ -59,7 +59,8 @@ impl<'t> FsView<'t> {
         change.is_some_and(|change| change.erases_modules() && !change.installs_modules())
             && self.tree(release).is_none_or(|modules| {
                 let mut all = modules.all();
-                all.all(|file| file.0.is_absolute() || self.touches(release, &file))
+                modules.cut.is_empty()
+                    && all.all(|file| file.0.is_absolute() || self.touches(release, &file))
             })
     }
 

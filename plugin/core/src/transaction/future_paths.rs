@@ -5,15 +5,20 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf_guard_sysroot::Root;
 
 /// How many symbolic links one path may lead through (`MAXSYMLINKS`,
+/// include/linux/namei.h).
+const MAX_LINKS: usize = 40;
+
 /// The longest target of a link, in bytes.
 const MAX_TARGET: usize = 4096;
 
-/// include/linux/namei.h).
-const MAX_LINKS: usize = 40;
+/// The parts of paths that are looked up in one transaction, those of links' targets
+/// included. A package of 100,000 files takes some ten thousand.
+const MAX_STEPS: usize = 1 << 20;
 
 /// The links of the disk, and over them those that come with packages. All paths are
 /// inside the root.
@@ -22,6 +27,7 @@ pub(crate) struct FuturePaths {
     root: Root,
     /// What each link that comes says, by its path without links.
     coming: BTreeMap<PathBuf, PathBuf>,
+    steps: AtomicUsize,
 }
 
 impl FuturePaths {
@@ -30,6 +36,7 @@ impl FuturePaths {
         let mut this = Self {
             root: root.clone(),
             coming: BTreeMap::new(),
+            steps: AtomicUsize::new(0),
         };
         // What a link lies below comes before it.
         links.sort();
@@ -39,6 +46,11 @@ impl FuturePaths {
             }
         }
         this
+    }
+
+    /// So much had to be looked up that no path is any more.
+    pub(crate) fn are_given_up(&self) -> bool {
+        self.steps.load(Ordering::Relaxed) > MAX_STEPS
     }
 
     /// The path without links in its directories: one that lies there under this name,
@@ -74,6 +86,9 @@ impl FuturePaths {
                 Component::RootDir => reached = top.to_owned(),
                 Component::ParentDir => drop(reached.pop()),
                 Component::Normal(name) => {
+                    if self.steps.fetch_add(1, Ordering::Relaxed) > MAX_STEPS {
+                        return None;
+                    }
                     let next = reached.join(name);
                     match self.link(&next) {
                         Some(target) => {
@@ -107,6 +122,22 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn links_that_lead_through_each_other_are_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let chain = (1..39).map(|number| {
+            let target = format!("{}{}", "a/../".repeat(700), number - 1);
+            (PathBuf::from(format!("/{number}")), PathBuf::from(target))
+        });
+        let paths = FuturePaths::new(&Root::new(dir.path()).unwrap(), chain.collect());
+        assert!(!paths.are_given_up());
+        assert!(paths.resolve(Path::new("/3/x")).is_some());
+        let through = (0..1000).map(|_| paths.resolve(Path::new("/38/x")));
+        assert!(through.last().unwrap().is_none());
+        assert!(paths.are_given_up());
+        assert_eq!(paths.resolve(Path::new("/3/x")), None);
+    }
 
     #[test]
     fn links_that_come_lie_over_those_of_the_disk() {

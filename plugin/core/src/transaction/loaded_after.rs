@@ -68,13 +68,19 @@ pub(crate) fn loaded_after(
     releases.extend(links.coming.iter().map(|link| link.release.clone()));
     let coming = coming_files(view.transaction, links);
     let none = BTreeMap::new();
+    // Every link of every package is followed for it.
+    let changes_order = view.transaction.changes_order();
     let after = |release: String| {
         let change = view.transaction.releases.get(&release);
         let is_whole = asked == Some(&release)
-            || view.transaction.changes_order()
+            || changes_order
             || change.is_some_and(|change| !change.new_images.is_empty());
         let coming = coming.get(release.as_str()).unwrap_or(&none);
-        let after = LoadedAfter::of(view, &release, coming, is_whole);
+        let mut after = LoadedAfter {
+            judges_all: changes_order,
+            ..LoadedAfter::default()
+        };
+        after.find(view, &release, coming, is_whole);
         (release, after)
     };
     releases.into_iter().map(after).collect()
@@ -116,12 +122,13 @@ fn coming_files<'a>(transaction: &'a Transaction, links: &'a ModuleLinks) -> Com
 }
 
 impl LoadedAfter {
-    fn of(
+    fn find(
+        &mut self,
         view: &FsView<'_>,
         release: &str,
         coming: &BTreeMap<&Path, Candidate<'_>>,
         is_whole: bool,
-    ) -> Self {
+    ) {
         let tree = view.tree(release);
         let read;
         let order = match &tree {
@@ -147,13 +154,9 @@ impl LoadedAfter {
             .map(|modules| modules.loaded_where(is_asked));
         let before = before.unwrap_or_default();
 
-        let mut this = Self {
-            judges_all: view.transaction.changes_order(),
-            ..Self::default()
-        };
         for (name, files) in &mut after {
             let comes = |file: &(&Path, Candidate<'_>)| matches!(file.1, Candidate::Coming(_));
-            if !this.judges_all || !files.iter().any(comes) {
+            if !self.judges_all || !files.iter().any(comes) {
                 order.keep_highest(files);
             }
             let mut seen = HashSet::new();
@@ -168,7 +171,7 @@ impl LoadedAfter {
             let was_loaded = !before.is_empty() && before.iter().all(|(_, file)| stays(file));
             for (below, candidate) in files.iter() {
                 if let Candidate::OnDisk(file) = candidate {
-                    this.staying.push(StayingModule {
+                    self.staying.push(StayingModule {
                         below: below.to_path_buf(),
                         file: (*file).clone(),
                         was_loaded,
@@ -183,8 +186,7 @@ impl LoadedAfter {
                 .collect()
         };
         let after = after.into_iter();
-        this.by_name = after.map(|(name, files)| (name, paths(files))).collect();
-        this
+        self.by_name = after.map(|(name, files)| (name, paths(files))).collect();
     }
 
     /// The file at this path can be the one of its name that is loaded.

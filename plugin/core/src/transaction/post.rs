@@ -165,13 +165,17 @@ fn unread(
         releases.contains(&tree.release) && kernels.next().is_some()
     };
     let trees = trees.iter().filter(has_kernel);
+    // What has been there for long may hide what is new.
+    let cut = trees.clone().flat_map(|tree| &tree.modules.cut);
+    let cut = cut.map(|(path, why)| (path, why));
     let found = trees.flat_map(|tree| &tree.modules.unreadable);
     let found = found.map(|(path, why)| (path, why));
     let problems = inventory.problems.iter();
     let problems = problems.filter(|_| plan.release.is_none());
     let all = found.chain(problems.map(|problem| (&problem.path, &problem.fault)));
     // One file may be for every release.
-    let all: BTreeSet<_> = all.filter(|(path, _)| since.touched(path)).collect();
+    let all = all.filter(|(path, _)| since.touched(path)).chain(cut);
+    let all: BTreeSet<_> = all.collect();
     let all = all.into_iter();
     all.map(|(path, why)| failed(path.display().to_string(), why))
         .collect()

@@ -29,7 +29,10 @@ use crate::rpm::kernel_files::{PackagedModule, ReleasePath};
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
 pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evaluated {
-    let transaction = Transaction::read(plan, files, scene.root);
+    let mut transaction = Transaction::read(plan, files, scene.root);
+    for incoming in &mut transaction.packages {
+        incoming.package.read_until(scene.deadline);
+    }
     let view = FsView::new(&transaction, scene.root);
     let links = view.links();
     let new = scene.drivers.as_ref().map(|lost| lost.new.as_str());
@@ -110,16 +113,6 @@ struct Planned<'a> {
 }
 
 impl<'a> Planned<'a> {
-    fn note_unreadable(&mut self) {
-        for (nevra, error) in &self.transaction.unreadable {
-            self.state.failed(nevra, error);
-        }
-        if self.links.are_cut {
-            let why = "they lead to more modules than are looked at; the others are not judged";
-            self.state.failed("links to modules", &why);
-        }
-    }
-
     fn find_kernels(&mut self) {
         let new = self.add_new_images();
         for (release, change) in &self.transaction.releases {
@@ -393,3 +386,4 @@ impl<'a> Planned<'a> {
 mod lost_drivers;
 #[cfg(test)]
 mod tests;
+mod unread;

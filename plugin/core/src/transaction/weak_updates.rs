@@ -92,7 +92,9 @@ impl FsView<'_> {
             };
             for path in added {
                 let below = |path: &Path| path.strip_prefix(&dir).unwrap_or(path).to_owned();
-                for found in module_tree::walk(&path, self.root).modules {
+                let tree = module_tree::walk(&path, self.root);
+                links.are_cut |= !tree.cut.is_empty();
+                for found in tree.modules {
                     let is_own = found.file.starts_with(&dir) && !found.path.is_symlink();
                     if !is_own
                         && let Some(path) = self.touched().get(&found.file)
@@ -138,7 +140,9 @@ impl FsView<'_> {
                         && !self.dir(release).starts_with(&file) =>
                 {
                     directories += 1;
-                    module_tree::walk(&file, self.root).modules
+                    let tree = module_tree::walk(&file, self.root);
+                    links.are_cut |= !tree.cut.is_empty();
+                    tree.modules
                 }
                 is_module => {
                     links.are_cut |= !is_module && file.is_dir();

@@ -372,6 +372,7 @@ fn many_hard_links_take_no_longer_than_as_many_files() {
         nevra: "links".into(),
         files: (0..COUNT).map(linked).collect(),
         payload: 0,
+        deadline: None,
     };
     let start = std::time::Instant::now();
     let content = extract(&package).unwrap();
