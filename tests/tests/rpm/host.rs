@@ -100,7 +100,7 @@ fn the_judge_starts_clean() {
         variables,
         ["LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
     );
-    assert_eq!(judge.read("arguments"), "judge\n");
+    assert_eq!(judge.read("arguments"), "judge --timeout=60000\n");
     assert_eq!(judge.read("group").trim(), judge.read("pid").trim());
 
     let status = judge.read("status");
