@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use btf_guard_core::evaluate::effective_policy::Governed;
-use btf_guard_core::policy::Rule;
 use btf_guard_core::report::{self, PackageOrigin, Report, Ruling, messages};
 use btf_guard_core::rpm::module_owners::owners_of_added_modules;
 use btf_guard_core::rpm::rpmdb::{PROGRAM, Rpm};
 use btf_guard_core::transaction::scene::{Scene, keys};
 use btf_guard_core::transaction::{planned_drivers, post, pre};
-use btf_guard_protocol::decision::{Decision, Mode};
+use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::override_source::{Override, OverrideSource};
 use btf_guard_protocol::plan::{Action, Element, Level, Message, Plan, Reply, SCHEMA, Stage};
 use btf_guard_protocol::terminal::escape;
@@ -36,9 +35,6 @@ const MAX_LISTED: usize = 4 << 20;
 const MAX_KEYS: usize = 1 << 16;
 /// Threads that judge. Each reserves address space, which is limited.
 const THREADS: usize = 4;
-
-/// The file that says that what is not judged stops a transaction, and what lets it pass.
-type Stop<'g> = (&'g str, Option<&'g Override>);
 
 #[derive(Serialize)]
 struct JudgeOutput<'a> {
@@ -112,54 +108,26 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
     } = judge(&plan, mode, args.cache.as_deref(), &governed, caller)?;
     let rating = governed.rating(packages);
     let asked = source.filter(|_| plan.stage == Stage::Pre);
-    let Ruling {
-        mut overrides,
-        mut once,
-    } = rating.ruling(&report, mode, asked.map(Override::of));
-    let unjudged = match (plan.stage, mode) {
-        (Stage::Pre, Mode::Block) => governed.stops_unjudged().filter(|_| report.is_partial()),
-        _ => None,
-    };
-    let lets_pass = unjudged.and_then(|(_, lets_pass)| lets_pass);
-    let is_blocked = report.decision == Decision::Block;
-    let used = lets_pass.filter(|used| !is_blocked && !overrides.contains(used));
-    if let Some(used) = used {
-        overrides.push(used.clone());
-        let is_used_up = used.source == OverrideSource::OneShot;
-        once.extend(used.id.clone().filter(|_| is_used_up));
-    }
-    // Without what holds once.
-    let stops_later = unjudged
-        .filter(|_| lets_pass.is_none_or(|lets_pass| lets_pass.source == OverrideSource::OneShot));
-    let stops = unjudged.filter(|_| lets_pass.is_none());
-    if stops.is_some() && !is_blocked {
-        report.decision = Decision::Block;
-        // Nothing that holds once is used up by what is stopped all the same.
-        overrides.retain(|used| used.source != OverrideSource::OneShot);
-        once.clear();
-    }
-    let lines = |report: &Report, overrides: &[Override], stops: Option<Stop<'_>>| {
-        let mut lines = report::overrides(overrides, report.decision);
-        lines.splice(0..0, messages(report, mode, plan.stage));
-        if let (Some((origin, _)), Decision::Block) = (stops, report.decision) {
+    let ruling = rating.ruling(&report, mode, asked.map(Override::of));
+    let lines = |report: &Report, ruling: &Ruling| {
+        let mut lines = messages(report, mode, plan.stage);
+        lines.extend(report::overrides(&ruling.overrides, report.decision));
+        if let Some(origin) = &ruling.stopped_unjudged {
             lines.insert(0, report::unjudged(report, origin));
         }
         lines
     };
-    let fallback = (!once.is_empty()).then(|| {
-        let is_used_up = |rule: &Rule| rule.source.id.as_ref().is_some_and(|id| once.contains(id));
-        let mut without = rating.rated_by(&report, mode, &|rule| !is_used_up(rule));
+    let fallback = (!ruling.once.is_empty()).then(|| {
+        let (mut without, ruling) = rating.ruling_without_once(&report, mode);
         without.retain_findings();
-        if stops_later.is_some() {
-            without.decision = Decision::Block;
-        }
         Reply {
             decision: without.decision,
-            messages: lines(&without, &[], stops_later),
+            messages: lines(&without, &ruling),
         }
     });
+    report.decision = ruling.decision;
     report.retain_findings();
-    let mut told = lines(&report, &overrides, stops);
+    let mut told = lines(&report, &ruling);
     // Afterwards it was said before.
     if plan.stage != Stage::Post {
         let complaints = governed.complaints.iter();
@@ -173,8 +141,8 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Outcome> {
         report: &report,
         messages: told,
         keys: keys.get(..MAX_KEYS).unwrap_or(&keys),
-        overrides,
-        once,
+        overrides: ruling.overrides,
+        once: ruling.once,
         fallback,
     })?;
     Ok(Outcome::Done)

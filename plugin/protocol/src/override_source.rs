@@ -16,6 +16,9 @@ pub struct Override {
     /// Why, in the words of whoever made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// It stops what would have passed; others let pass what would have been stopped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub denies: bool,
 }
 
 impl Override {
@@ -25,13 +28,18 @@ impl Override {
             source,
             id: None,
             reason: None,
+            denies: false,
         }
     }
 }
 
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.source.name())?;
+        f.write_str(match (self.source, self.denies) {
+            (OverrideSource::Standing, true) => "the standing deny",
+            (OverrideSource::OneShot, true) => "the one-shot deny",
+            (source, _) => source.name(),
+        })?;
         if let Some(id) = &self.id {
             write!(f, " {id}")?;
         }

@@ -158,6 +158,12 @@ fn judged(
     } = judged?;
     let rating = governed.rating(packages);
     let ruling = rating.ruling(&report, mode, source.map(Override::of));
+    report.decision = ruling.decision;
+    if let Some(origin) = &ruling.stopped_unjudged {
+        report.notes.push(format!(
+            "stopped for what could not be judged: on_error is \"block\" ({origin})"
+        ));
+    }
     for why in &ruling.overrides {
         let reason = why.reason.as_deref();
         let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));

@@ -85,6 +85,7 @@ impl RuleKeys {
                 source: OverrideSource::Rule,
                 id: Some(place),
                 reason: reason.map(str::to_owned),
+                denies: false,
             },
             package: self.package,
             vendor: self.vendor,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use btf_guard_protocol::decision::Mode;
-use btf_guard_protocol::override_source::{Override, OverrideSource};
+use btf_guard_protocol::override_source::OverrideSource;
 
 use crate::config::{self, Config, Loaded, OnError};
 use crate::policy::overrides::Overrides;
@@ -23,7 +23,6 @@ pub struct Governed {
     pub complaints: Vec<String>,
     config: Config,
     command_line: Option<Mode>,
-    lets_pass: Option<Override>,
 }
 
 impl Governed {
@@ -43,7 +42,6 @@ impl Governed {
             complaints.push(complaint);
             None
         });
-        let lets_pass = overrides.for_everything();
         let mut policy = loaded.config.policy.clone();
         policy.rules.extend(overrides.rules());
         Self {
@@ -52,24 +50,18 @@ impl Governed {
             complaints,
             config: loaded.config,
             command_line,
-            lets_pass,
         }
-    }
-
-    /// Where the configuration says that what is not judged stops a transaction: in which
-    /// file, and the admin's override that lets it pass all the same.
-    pub fn stops_unjudged(&self) -> Option<(&str, Option<&Override>)> {
-        let on_error = &self.config.on_error;
-        let origin = on_error.origin.as_deref().unwrap_or_default();
-        (on_error.value == OnError::Block).then_some((origin, self.lets_pass.as_ref()))
     }
 
     /// Rates by it, with what is known of packages.
     pub fn rating(&self, packages: BTreeMap<String, PackageOrigin>) -> Rating<'_> {
+        let on_error = &self.config.on_error;
+        let origin = on_error.origin.as_deref().unwrap_or_default();
         Rating {
             policy: &self.policy,
             now: self.now,
             packages,
+            on_error: (on_error.value == OnError::Block).then_some(origin),
         }
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Target;
 use crate::verdict::{Judgement, Kind};
 pub use expiry::Expiry;
-pub use rule::{Effect, Provenance, Rule, Subject, pattern};
+pub use rule::{Effect, Provenance, Rule, Subject, lets_pass_unjudged, pattern};
 
 /// How bad a verdict is.
 #[derive(
@@ -118,28 +118,31 @@ pub struct Policy {
 
 impl Policy {
     /// The severity of a verdict at `now`, in seconds since 1970, by the rules that count,
-    /// and the rule that it comes from, if it is one. A guess never blocks.
+    /// by their places among all, and those of them that changed it, in order: it comes
+    /// from the last. A guess never blocks.
     pub fn severity_by(
         &self,
         subject: &Subject<'_>,
         now: u64,
-        counts: &dyn Fn(&Rule) -> bool,
-    ) -> (Severity, Option<&Rule>) {
+        counts: &dyn Fn(usize) -> bool,
+    ) -> (Severity, Vec<usize>) {
         let mut severity = self.by_verdict(subject);
-        let mut decisive = None;
-        for rule in self.rules.iter().filter(|rule| counts(rule)) {
+        let mut changed_by = Vec::new();
+        let rules = self.rules.iter().enumerate();
+        for (index, rule) in rules.filter(|(index, _)| counts(*index)) {
             let Some(ruled) = rule.apply(subject, severity, now) else {
                 continue;
             };
             // One that changes nothing is not the one to name.
             if ruled != severity {
-                (severity, decisive) = (ruled, Some(rule));
+                severity = ruled;
+                changed_by.push(index);
             }
         }
         if subject.guess {
             severity = severity.min(Severity::Warn);
         }
-        (severity, decisive)
+        (severity, changed_by)
     }
 
     fn by_verdict(&self, subject: &Subject<'_>) -> Severity {

@@ -117,6 +117,12 @@ impl Rule {
         self.source.source == OverrideSource::OneShot
     }
 
+    /// An override for whatever package.
+    pub(crate) fn is_for_everything(&self) -> bool {
+        let by_admin = [OverrideSource::Standing, OverrideSource::OneShot];
+        by_admin.contains(&self.source.source) && self.package.is_empty()
+    }
+
     fn is_about(&self, subject: &Subject<'_>, now: u64) -> bool {
         let has_ended = |expiry: &Expiry| expiry.is_over(now, subject.release);
         (self.verdicts.is_empty() || self.verdicts.contains(&subject.verdict))
@@ -149,4 +155,11 @@ impl Rule {
         let applies = self.is_about(subject, now);
         applies.then(|| self.effect.on(severity))
     }
+}
+
+/// The override that lets pass what could not be judged, of which it is not known what it
+/// is about: the nearest for whatever package, if it allows. The nearest rules come first.
+pub fn lets_pass_unjudged<'r>(mut rules: impl Iterator<Item = &'r Rule>) -> Option<&'r Rule> {
+    let nearest = rules.find(|rule| rule.is_for_everything());
+    nearest.filter(|rule| rule.effect == Effect::Allow)
 }

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Verdicts rated by a machine's policy, and what its rules and overrides come to.
+//! Verdicts rated by a machine's policy.
 
 use std::collections::BTreeMap;
 
-use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::nevra::name_of;
-use btf_guard_protocol::override_source::Override;
 use btf_guard_sysroot::counters;
 
-use super::{KernelEntry, Kind, ModuleEntry, Report, VerdictEntry};
+use super::{KernelEntry, Kind, ModuleEntry, VerdictEntry};
 use crate::boot::TargetRole;
-use crate::policy::{self, Policy, Provenance, Rule, Severity, Subject};
+use crate::policy::{Policy, Provenance, Severity, Subject};
 
 /// What is known of a package besides its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,18 +27,18 @@ pub struct Rating<'p> {
     pub(crate) now: u64,
     /// Packages by name, epoch, version, release, architecture.
     pub(crate) packages: BTreeMap<String, PackageOrigin>,
+    /// The file that says that what is not judged stops a transaction, where one does.
+    pub(crate) on_error: Option<&'p str>,
 }
 
-/// What an outcome rests on, besides verdicts and their severities.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ruling {
-    /// What made it another outcome.
-    pub overrides: Vec<Override>,
-    /// Those of them that hold once, by their ids.
-    pub once: Vec<String>,
+/// How bad a verdict is.
+pub(super) struct Rated {
+    pub(super) severity: Severity,
+    /// The rules that had a part in it, by their places.
+    pub(super) changed_by: Vec<usize>,
 }
 
-impl<'p> Rating<'p> {
+impl Rating<'_> {
     /// Gives each verdict its severity, and the rule that it comes from. What a
     /// verdict was capped at stays its most.
     pub(crate) fn rate<'m>(
@@ -52,35 +50,41 @@ impl<'p> Rating<'p> {
     }
 
     /// The same by some of the rules alone.
-    pub(crate) fn rate_by<'m>(
+    pub(super) fn rate_by<'m>(
         &self,
         modules: impl IntoIterator<Item = &'m mut ModuleEntry>,
         kernels: &[KernelEntry],
-        counts: &dyn Fn(&Rule) -> bool,
+        counts: &dyn Fn(usize) -> bool,
     ) {
         for module in modules {
             cap_by_role(module, kernels);
             let mut verdicts = std::mem::take(&mut module.verdicts);
             for verdict in &mut verdicts {
-                let (severity, rule) = self.severity(module, verdict, kernels, counts);
-                verdict.severity = severity;
-                verdict.rule = rule.map(|rule| rule.source.to_string());
+                counters::count("rate", format_args!("{} {}", module.path, verdict.kernel));
+                let Some(rated) = self.severity(module, verdict, kernels, counts) else {
+                    verdict.rule = None;
+                    continue;
+                };
+                let is_capped = rated.severity > verdict.max_severity;
+                let decisive = rated.changed_by.last().filter(|_| !is_capped);
+                let decisive = decisive.and_then(|index| self.policy.rules.get(*index));
+                verdict.severity = rated.severity.min(verdict.max_severity);
+                verdict.rule = decisive.map(|rule| rule.source.to_string());
             }
             module.verdicts = verdicts;
         }
     }
 
-    fn severity(
+    /// How bad a verdict is by some of the rules, whatever it is capped at; `None` of a
+    /// kernel that there is not.
+    pub(super) fn severity(
         &self,
         module: &ModuleEntry,
         verdict: &VerdictEntry,
         kernels: &[KernelEntry],
-        counts: &dyn Fn(&Rule) -> bool,
-    ) -> (Severity, Option<&'p Rule>) {
-        counters::count("rate", format_args!("{} {}", module.path, verdict.kernel));
-        let Some(kernel) = kernels.get(verdict.kernel) else {
-            return (verdict.severity, None);
-        };
+        counts: &dyn Fn(usize) -> bool,
+    ) -> Option<Rated> {
+        let kernel = kernels.get(verdict.kernel)?;
         let packages = [&module.package, &module.owner, &kernel.package];
         let packages = packages.into_iter().flatten();
         let origins: Vec<Provenance<'_>> = packages.map(|nevra| self.provenance(nevra)).collect();
@@ -93,11 +97,11 @@ impl<'p> Rating<'p> {
             guess: !verdict.assumed.is_empty(),
             needed: !module.used_by_host.is_empty(),
         };
-        let (severity, rule) = self.policy.severity_by(&subject, self.now, counts);
-        match severity > verdict.max_severity {
-            true => (verdict.max_severity, None),
-            false => (severity, rule),
-        }
+        let (severity, changed_by) = self.policy.severity_by(&subject, self.now, counts);
+        Some(Rated {
+            severity,
+            changed_by,
+        })
     }
 
     fn provenance<'a>(&'a self, nevra: &'a str) -> Provenance<'a> {
@@ -108,51 +112,6 @@ impl<'p> Rating<'p> {
             repository: known.and_then(|known| known.repository.as_deref()),
         }
     }
-
-    /// What made the report's outcome another one than verdicts and the table of
-    /// severities alone would.
-    ///
-    /// Of the one-shot overrides only those count without which the outcome would
-    /// be another: nothing is used up for nothing.
-    pub fn ruling(&self, report: &Report, mode: Mode, asked: Option<Override>) -> Ruling {
-        let decided = |counts: &dyn Fn(&Rule) -> bool| self.rated_by(report, mode, counts).decision;
-        let decision = policy::decide(worst(&report.modules), mode);
-        let mut idle: Vec<&Rule> = Vec::new();
-        for rule in self.policy.rules.iter().filter(|rule| rule.is_one_shot()) {
-            let without = |other: &Rule| other != rule && !idle.contains(&other);
-            if decided(&without) == decision {
-                idle.push(rule);
-            }
-        }
-        let mut overrides = Vec::new();
-        let mut once = Vec::new();
-        for rule in &self.policy.rules {
-            let counts = match rule.is_one_shot() {
-                true => !idle.contains(&rule),
-                false => decided(&|other| other != rule) != decision,
-            };
-            if counts {
-                overrides.push(rule.source.clone());
-                once.extend(rule.source.id.clone().filter(|_| rule.is_one_shot()));
-            }
-        }
-        let unasked = policy::decide(worst(&report.modules), Mode::Block);
-        overrides.extend(asked.filter(|_| unasked != decision));
-        Ruling { overrides, once }
-    }
-
-    /// The same findings, as they would be by some of the rules alone.
-    pub fn rated_by(&self, report: &Report, mode: Mode, counts: &dyn Fn(&Rule) -> bool) -> Report {
-        let mut rated = report.clone();
-        self.rate_by(&mut rated.modules, &rated.kernels, counts);
-        rated.decision = policy::decide(worst(&rated.modules), mode);
-        rated
-    }
-}
-
-fn worst(modules: &[ModuleEntry]) -> Severity {
-    let severities = modules.iter().map(ModuleEntry::severity);
-    severities.max().unwrap_or(Severity::None)
 }
 
 /// The most that each verdict can come to by the part that its kernel plays. What

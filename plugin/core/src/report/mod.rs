@@ -12,6 +12,7 @@ mod help;
 mod lint;
 mod listed_kernels;
 mod model;
+mod ruling;
 pub(crate) mod wording;
 
 use std::collections::BTreeMap;
@@ -30,8 +31,8 @@ pub use crate::report::format::sarif::sarif;
 pub use crate::report::format::style::Detail;
 pub use crate::report::format::text::{inputs_text, report_text};
 pub use crate::verdict::Kind;
+pub use apply_policy::PackageOrigin;
 pub(crate) use apply_policy::Rating;
-pub use apply_policy::{PackageOrigin, Ruling};
 use btf_guard_protocol::plan::SCHEMA;
 pub(crate) use entries::{
     kernel_entry, kernel_finding, lost_driver, module_entry, unreadable_kernel, verdict_entry,
@@ -43,6 +44,7 @@ pub(crate) use model::{
     ShadowedEntry, StaleEntry, Summary, Tally, UnbootableEntry, VerdictEntry,
 };
 pub use model::{ErrorEntry, ModuleEntry, Report, failed};
+pub use ruling::Ruling;
 
 /// Puts a report together and decides by `mode`.
 pub fn assemble(

@@ -5,6 +5,7 @@ mod escaping;
 mod json;
 mod messages;
 mod origin;
+mod ruling;
 
 use btf_guard_protocol::decision::Decision;
 use btf_guard_protocol::plan::{Level, Stage};

@@ -256,6 +256,7 @@ mod tests {
             source: OverrideSource::Rule,
             id: Some("/etc/btf-guard.toml:3".to_owned()),
             reason: Some("known".to_owned()),
+            denies: false,
         };
         let verdict = VerdictEntry {
             rule: Some(rule.to_string()),

@@ -28,7 +28,10 @@ const PACKAGE: [Provenance<'_>; 1] = [Provenance {
 
 /// By all rules, on 2026-11-25, at noon.
 fn severity_of<'c>(config: &'c Config, subject: &Subject<'_>) -> (Severity, Option<&'c Rule>) {
-    config.policy.severity_by(subject, 1_795_608_000, &|_| true)
+    let policy = &config.policy;
+    let (severity, changed_by) = policy.severity_by(subject, 1_795_608_000, &|_| true);
+    let decisive = changed_by.last().and_then(|index| policy.rules.get(*index));
+    (severity, decisive)
 }
 
 /// How bad a verdict at boot is, under a file and overrides, those that stand and

@@ -20,7 +20,7 @@ use btf_guard_protocol::state::trusted_dir::{NotTrusted, Private, ReadError};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigPaths, Effect, Rule, pattern};
+use super::{ConfigPaths, Effect, Rule, lets_pass_unjudged, pattern};
 
 pub use until::When;
 
@@ -93,6 +93,7 @@ impl Token {
             source,
             id: Some(self.id.clone()),
             reason: Some(self.reason.clone()),
+            denies: effect == Effect::Deny,
         };
         let pattern = |text: &String| {
             let nothing = || glob::Pattern::new("").unwrap_or_default();
@@ -193,9 +194,8 @@ impl Overrides {
     /// What lets pass a transaction that cannot be judged: the nearest override that
     /// is for whatever package, if it allows.
     pub fn for_everything(&self) -> Option<Override> {
-        let mut nearest = self.active.iter().rev();
-        let (source, nearest) = nearest.find(|(_, token)| token.package.is_none())?;
-        (nearest.wish == TokenKind::Allow).then(|| nearest.rule(*source).source)
+        let rules = Vec::from_iter(self.rules());
+        lets_pass_unjudged(rules.iter().rev()).map(|rule| rule.source.clone())
     }
 }
 

@@ -273,6 +273,7 @@ fn a_package_that_stays_is_named_and_allowed() {
             policy: &policy,
             now: 0,
             packages: BTreeMap::new(),
+            on_error: None,
         };
         rating.rate(&mut modules, &kernels);
         let worst = modules.iter().map(ModuleEntry::severity).max();
