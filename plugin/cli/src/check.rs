@@ -212,8 +212,8 @@ impl BuildCheck<'_> {
             if !files.has_image_of(release) {
                 continue;
             }
-            let room = &mut package::KernelRoom::default();
-            for found in package::kernels(package, &files, None, room, &mut self.judged.errors) {
+            let reading = &mut package::KernelReading::default();
+            for found in package::kernels(package, &files, reading, &mut self.judged.errors) {
                 if found.release == release {
                     let mut kernel = found.kernel;
                     kernel.config = self.config.cloned().unwrap_or(kernel.config);

@@ -12,6 +12,7 @@ use btf_guard_core::evaluate::effective_policy::Governed;
 use btf_guard_core::report::{self, PackageOrigin, Report, Ruling, messages};
 use btf_guard_core::rpm::module_owners::owners_of_added_modules;
 use btf_guard_core::rpm::rpmdb::{PROGRAM, Rpm};
+use btf_guard_core::time_limit::TimeLimit;
 use btf_guard_core::transaction::scene::{Scene, keys};
 use btf_guard_core::transaction::{planned_drivers, post, pre};
 use btf_guard_protocol::decision::Mode;
@@ -63,9 +64,9 @@ impl WaitingCaller {
         Self { since, timeout }
     }
 
-    /// Until when modules are judged; the rest of the time is for what is made of that.
-    fn deadline(self) -> Option<Instant> {
-        self.since.checked_add(self.timeout * 3 / 4)
+    /// So many eighths of the time that it waits.
+    fn limit(self, eighths: u32) -> TimeLimit {
+        TimeLimit::after(self.since, self.timeout * eighths / 8)
     }
 }
 
@@ -233,7 +234,9 @@ pub(crate) fn judge(
     let scene = Scene {
         root: &root,
         running,
-        deadline: caller.and_then(WaitingCaller::deadline),
+        // The rest of the time is for what is made of that.
+        limit: caller.map_or_else(TimeLimit::default, |caller| caller.limit(6)),
+        limit_of_comparison: caller.map_or_else(TimeLimit::default, |caller| caller.limit(7)),
         cache,
         governed,
         owners,

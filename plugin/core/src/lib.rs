@@ -22,6 +22,7 @@ pub mod policy;
 pub mod report;
 pub mod rpm;
 pub mod status;
+pub mod time_limit;
 pub mod transaction;
 pub mod vercmp;
 pub mod verdict;

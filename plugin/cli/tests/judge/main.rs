@@ -16,6 +16,7 @@ mod input;
 mod parts;
 mod policy;
 mod preexisting;
+mod shares;
 
 use btf_guard_protocol::decision::Mode;
 

@@ -11,7 +11,7 @@ use btf_guard_sysroot::{Root, host};
 use crate::boot::inventory::{Inventory, InventorySearch};
 use crate::boot::{BootProblem, ModulesRoot, build_vmlinux};
 use crate::evaluate::initrds::Initrds;
-use crate::evaluate::package::KernelRoom;
+use crate::evaluate::package::KernelReading;
 use crate::evaluate::{Evaluator, failed, package};
 use crate::kernel::cache::Cache;
 use crate::kernel::{Error, Kernel, KernelConfig};
@@ -216,8 +216,11 @@ impl<'a> Targets<'a> {
             return self.failed(shown, &error);
         }
         let cache = self.cache.as_ref();
-        let room = &mut KernelRoom::default();
-        for found in package::kernels(&package, &files, cache, room, &mut self.errors) {
+        let mut reading = KernelReading {
+            cache,
+            ..KernelReading::default()
+        };
+        for found in package::kernels(&package, &files, &mut reading, &mut self.errors) {
             let source = found.path.display().to_string();
             self.put(found.kernel, source, Some(package.nevra()), evaluator);
         }

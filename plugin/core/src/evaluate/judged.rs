@@ -8,6 +8,7 @@ use btf_guard_sysroot::file_role::is_module_name;
 use super::{Evaluator, JobResult, failed};
 use crate::report::{ErrorEntry, ModuleEntry};
 use crate::rpm::package::Package;
+use crate::time_limit::TimeLimit;
 
 /// What was judged, and what could not be read.
 #[derive(Debug, Default)]
@@ -47,7 +48,7 @@ impl Judged {
             true => kernels(path),
             false => Vec::new(),
         };
-        let (results, read) = evaluator.package(package, kernels);
+        let (results, read) = evaluator.package(package, TimeLimit::default(), kernels);
         self.take(results.into_iter().map(|(_, result)| result));
         if let Err(error) = read {
             self.failed(name, &error);

@@ -16,7 +16,6 @@ mod package_modules;
 pub mod state;
 
 use std::sync::OnceLock;
-use std::time::Instant;
 
 use btf_guard_sysroot::module_tree::ModuleFile;
 use rayon::prelude::*;
@@ -29,7 +28,8 @@ use crate::module::{self, Module};
 use crate::policy::Severity;
 pub use crate::report::failed;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry};
-use crate::verdict::{BaseSet, Cause, Causes, Misfit, Verdict};
+use crate::time_limit::TimeLimit;
+use crate::verdict::{BaseSet, Cause, Causes, Misfit, Unknown, Verdict};
 pub(crate) use batches::Batches;
 pub(crate) use collected_aliases::CollectedAliases;
 pub use judged::Judged;
@@ -58,8 +58,8 @@ pub struct Evaluator {
     wanted: Option<HostNeeds>,
     /// What the modules of one release say that they serve, where that is asked.
     collected: Option<CollectedAliases>,
-    /// When the answer is due; what is not judged by then is not judged.
-    deadline: Option<Instant>,
+    /// What is not judged by then is not judged.
+    limit: TimeLimit,
     /// The base BTF of each kernel; known once the first module is judged.
     bases: OnceLock<BaseSet>,
 }
@@ -74,7 +74,7 @@ pub struct Job {
 }
 
 /// Why something was not judged in the end.
-const LATE: &str = "there was no time left for it";
+pub(crate) const LATE: &str = "there was no time left for it";
 
 /// What came of a module file.
 pub type JobResult = Result<ModuleEntry, ErrorEntry>;
@@ -89,14 +89,9 @@ impl Evaluator {
     }
 
     /// Judges nothing more from then on: what is left is said not to be judged.
-    pub(crate) fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
-        self.deadline = deadline;
+    pub(crate) fn with_limit(mut self, limit: TimeLimit) -> Self {
+        self.limit = limit;
         self
-    }
-
-    fn is_late(&self) -> bool {
-        self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Reports to it how far the work is.
@@ -267,7 +262,7 @@ impl Evaluator {
         self.expect(jobs.len());
         let judge = |job: &Job| {
             let path = job.found.path.display().to_string();
-            if self.is_late() {
+            if self.limit.is_over() {
                 return Err(failed(path, &LATE));
             }
             self.result(module::open_any(&job.found.file), path, &job.kernels)
@@ -283,18 +278,19 @@ impl Evaluator {
     ) -> JobResult {
         self.step(1);
         match module {
-            Ok(module) => Ok(self.judge(&module, path, None, kernels)),
+            Ok(module) => Ok(self.judge(&module, path, None, kernels, self.limit)),
             Err(error) => Err(failed(path, &error)),
         }
     }
 
-    /// Judges one module by some of the kernels.
+    /// Judges one module by some of the kernels, as many as there is time for.
     pub(crate) fn judge(
         &self,
         module: &Module,
         path: String,
         package: Option<String>,
         kernels: &[usize],
+        limit: TimeLimit,
     ) -> ModuleEntry {
         if let Some(collected) = &self.collected {
             let entries = kernels.iter().filter_map(|id| self.entries.get(*id));
@@ -306,8 +302,13 @@ impl Evaluator {
         let mut built_for = None;
         for id in kernels {
             if let Some(kernel) = self.kernels.get(*id) {
-                let bases = self.bases();
-                let judgement = bases.judge_coming_with(own, module, kernel, &self.causes);
+                let judgement = match limit.is_over() {
+                    true => Verdict::Unknown {
+                        why: Unknown::NoTimeLeft,
+                    }
+                    .into(),
+                    false => (self.bases()).judge_coming_with(own, module, kernel, &self.causes),
+                };
                 let is_own = judgement.misfit == Some(Misfit::OwnBase);
                 if is_own || judgement.verdict == Verdict::Loads {
                     built_for = built_for.or(Some(kernel));

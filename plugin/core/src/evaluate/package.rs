@@ -11,6 +11,7 @@ use crate::kernel::{Error, Kernel, KernelConfig, KernelSource, image};
 use crate::report::ErrorEntry;
 use crate::rpm::kernel_files::KernelFiles;
 use crate::rpm::package::Package;
+use crate::time_limit::TimeLimit;
 
 /// Images of one package that are read. Kernel packages have one, under up to three names.
 const MAX_IMAGES: usize = 16;
@@ -32,6 +33,18 @@ impl Default for KernelRoom {
 }
 
 impl KernelRoom {
+    /// One of so many equal parts of it; the rest is left.
+    pub(crate) fn part_of(&mut self, parts: usize) -> Self {
+        let left = self.left / parts.max(1);
+        self.left -= left;
+        Self { left }
+    }
+
+    /// Takes back what is left of a part.
+    pub(crate) fn give_back(&mut self, part: Self) {
+        self.left += part.left;
+    }
+
     fn take(&mut self, kernel: Kernel) -> Result<Kernel, String> {
         match self.left.checked_sub(kernel.base.bytes().len()) {
             Some(left) => {
@@ -39,13 +52,25 @@ impl KernelRoom {
                 Ok(kernel)
             }
             None => {
-                let most = MAX_BTF >> 20;
+                let (most, left) = (MAX_BTF >> 20, self.left >> 20);
                 Err(format!(
-                    "the kernels that come have more than {most} MiB of BTF in all"
+                    "its BTF is longer than the {left} MiB that are left for it: kernels that \
+                     come may have {most} MiB of BTF in all"
                 ))
             }
         }
     }
+}
+
+/// How the images of a package are read.
+#[derive(Default)]
+pub struct KernelReading<'a> {
+    /// Keeps what images hold.
+    pub cache: Option<&'a Cache>,
+    /// How much they may hold.
+    pub room: KernelRoom,
+    /// Until when they are read.
+    pub limit: TimeLimit,
 }
 
 /// A kernel of a package.
@@ -63,8 +88,7 @@ pub struct PackagedKernel {
 pub fn kernels(
     package: &Package,
     files: &KernelFiles,
-    cache: Option<&Cache>,
-    room: &mut KernelRoom,
+    reading: &mut KernelReading<'_>,
     errors: &mut Vec<ErrorEntry>,
 ) -> Vec<PackagedKernel> {
     let nevra = package.nevra();
@@ -83,7 +107,7 @@ pub fn kernels(
     let mut found: BTreeMap<PathBuf, Result<Kernel, String>> = BTreeMap::new();
     let mut texts: BTreeMap<PathBuf, KernelConfig> = BTreeMap::new();
     let wanted = |path: &Path| images.contains_key(path) || configs.contains_key(path);
-    let result = package.extract(wanted, |paths, content| {
+    let result = package.extract(wanted, reading.limit, |paths, content| {
         for path in paths.iter().filter(|path| configs.contains_key(**path)) {
             let text = String::from_utf8_lossy(&content);
             let source = format!("{} in {nevra}", path.display());
@@ -93,8 +117,8 @@ pub fn kernels(
         let of_image = paths.iter().filter(|path| images.contains_key(**path));
         let mut of_image = of_image.peekable();
         if let Some(first) = of_image.peek() {
-            let kernel = parse(&content, first, cache).map_err(|error| error.to_string());
-            let kernel = kernel.and_then(|kernel| room.take(kernel));
+            let kernel = parse(&content, first, reading.cache).map_err(|error| error.to_string());
+            let kernel = kernel.and_then(|kernel| reading.room.take(kernel));
             found.extend(of_image.map(|path| (path.to_path_buf(), kernel.clone())));
         }
         left = left.saturating_sub(paths.len());

@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use super::{Batches, Evaluator, JobResult, LATE, failed};
 use crate::module::{self, Module};
 use crate::rpm::package::Package;
+use crate::time_limit::TimeLimit;
 
 impl Evaluator {
-    /// Judges the modules of a package for which `kernels` has any, sorted by path.
+    /// Judges the modules of a package for which `kernels` has any, sorted by path, as many
+    /// as there is time for.
     /// Hard links that meet the same kernels are one module, under the first path.
     pub fn package(
         &self,
         package: &Package,
+        limit: TimeLimit,
         kernels: impl Fn(&Path) -> Vec<usize> + Sync,
     ) -> (
         Vec<(PathBuf, JobResult)>,
@@ -29,20 +32,21 @@ impl Evaluator {
         }
         self.expect(count);
         let mut batches = Batches::new(|paths: &Vec<PathBuf>, content| {
-            if self.is_late() {
-                return self.packaged(package.nevra(), paths, &kernels, Err(LATE.to_owned()));
+            if limit.is_over() {
+                let late = Err(LATE.to_owned());
+                return self.packaged(package.nevra(), paths, &kernels, late, limit);
             }
             let first = paths.iter().min().and_then(|path| path.file_name());
             let name = first.unwrap_or_default().to_string_lossy();
             let module = module::parse(content, &name);
             let module = module.map_err(|error| error.to_string());
-            self.packaged(package.nevra(), paths, &kernels, module)
+            self.packaged(package.nevra(), paths, &kernels, module, limit)
         });
         let mut is_cut = false;
-        let read = package.extract(wanted, |paths, content| {
+        let read = package.extract(wanted, limit, |paths, content| {
             let paths = paths.iter().map(|path| path.to_path_buf());
             batches.push(paths.collect(), content);
-            is_cut = self.is_late();
+            is_cut = limit.is_over();
             match is_cut {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
@@ -65,6 +69,7 @@ impl Evaluator {
         paths: &[PathBuf],
         kernels: impl Fn(&Path) -> Vec<usize>,
         module: Result<Module, String>,
+        limit: TimeLimit,
     ) -> Vec<(PathBuf, JobResult)> {
         self.step(paths.len());
         let mut places: BTreeMap<Vec<usize>, &PathBuf> = BTreeMap::new();
@@ -80,7 +85,7 @@ impl Evaluator {
                 .into_iter()
                 .map(|(kernels, path)| {
                     let (shown, package) = (path.display().to_string(), nevra.to_owned());
-                    let entry = self.judge(&module, shown, Some(package), &kernels);
+                    let entry = self.judge(&module, shown, Some(package), &kernels, limit);
                     (path.clone(), Ok(entry))
                 })
                 .collect(),

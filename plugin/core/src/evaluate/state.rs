@@ -20,7 +20,6 @@ use crate::policy::Severity;
 use crate::report::{
     self, ErrorEntry, InitrdEntry, KernelEntry, ModuleEntry, PackageOrigin, Rating, Report,
 };
-use crate::verdict::{Reason, Unknown};
 
 /// One state of a root: the kernels and modules in it that a command asks for.
 ///
@@ -205,7 +204,7 @@ impl<'a> StateEvaluation<'a> {
             let mut reasons = verdicts
                 .iter()
                 .filter_map(|verdict| verdict.reason.as_ref());
-            let why = reasons.find(|why| **why == Reason::Unknown(Unknown::TooCostly))?;
+            let why = reasons.find(|why| why.is_given_up())?;
             let path = match package {
                 Some(package) => format!("{package}: {path}"),
                 None => path.clone(),

@@ -10,10 +10,10 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Instant;
 
 use super::file_list::Links;
 use crate::module::source::Regular;
+use crate::time_limit::TimeLimit;
 
 pub(crate) use super::file_list::{Error, PackagedFile};
 
@@ -27,8 +27,6 @@ pub struct Package {
     files: Vec<PackagedFile>,
     /// Where the payload starts, in bytes from the start of the file.
     payload: u64,
-    /// Its payload is not read any longer than that.
-    deadline: Option<Instant>,
 }
 
 impl Package {
@@ -55,13 +53,12 @@ impl Package {
             vendor,
             files,
             payload,
-            deadline: None,
         })
     }
 
-    /// From then on reading its payload is an error.
-    pub(crate) fn read_until(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
+    /// Its length in bytes, as far as the system tells.
+    pub(crate) fn size(&self) -> u64 {
+        self.file.metadata().map_or(u64::MAX, |known| known.len())
     }
 
     /// Name, epoch, version, release, architecture.
@@ -87,17 +84,18 @@ impl Package {
     /// links) and its content. Files come in the archive's order; one at a time
     /// is held in memory. Unless `each` breaks off, the whole archive is held
     /// against the header's file list. A wanted file that is larger than
-    /// [`MAX_FILE`](super::file_list::MAX_FILE) is an error.
+    /// [`MAX_FILE`](super::file_list::MAX_FILE) is an error, and so is reading beyond `limit`.
     pub fn extract(
         &self,
         wanted: impl Fn(&Path) -> bool,
+        limit: TimeLimit,
         mut each: impl FnMut(&[&Path], Vec<u8>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let links = Links::of(&self.files);
         let wanted = |file: &PackagedFile| file.has_content() && wanted(&file.path);
         let wanted: Vec<bool> = self.files.iter().map(wanted).collect();
         let mut archive = super::payload::Archive::new(self.payload(), &self.files, &links)?;
-        archive.read_until(self.deadline);
+        archive.read_until(limit);
         while let Some(index) = archive.next()? {
             // All entries of a set of hard links but one: not to be searched for
             // the same names each time.

@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
-use std::time::Instant;
 
 use btf_guard_btf::error::Malformed;
 use liblzma::stream::{Action, Stream};
 
 use super::file_list::{Error, FileKind, Links, MAX_FILE, PackagedFile};
 use crate::compression::{Format, MAX_WINDOW};
+use crate::time_limit::TimeLimit;
 
 /// How much is read from the file, and decompressed, in one go.
 pub(crate) const BUFFER: usize = 128 << 10;
@@ -59,7 +59,7 @@ impl<'a> Archive<'a> {
             input: CountedReader {
                 inner: BufReader::with_capacity(BUFFER, decompress(input)?),
                 offset: 0,
-                deadline: None,
+                limit: TimeLimit::default(),
             },
             files,
             links,
@@ -71,8 +71,8 @@ impl<'a> Archive<'a> {
     }
 
     /// From then on reading is an error: also what nobody asks for has to be unpacked.
-    pub(crate) fn read_until(&mut self, deadline: Option<Instant>) {
-        self.input.deadline = deadline;
+    pub(crate) fn read_until(&mut self, limit: TimeLimit) {
+        self.input.limit = limit;
     }
 
     /// Goes to the next entry, by its index in the file list; `None` at the trailer.
@@ -357,15 +357,12 @@ fn lzma_stream(start: &[u8]) -> Option<Stream> {
 struct CountedReader<R> {
     inner: R,
     offset: u64,
-    deadline: Option<Instant>,
+    limit: TimeLimit,
 }
 
 impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self
-            .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
-        {
+        if self.limit.is_over() {
             let kind = io::ErrorKind::TimedOut;
             return Err(io::Error::new(kind, "there was no time left to unpack it"));
         }

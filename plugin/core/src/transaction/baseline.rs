@@ -10,12 +10,13 @@ use super::fs_view::FsView;
 use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{ModulesRoot, TargetRole, UnreadableImage};
 use crate::depmod::ReleaseModules;
-use crate::evaluate::Evaluator;
 use crate::evaluate::located::{LocatedModule, ModuleLocation};
+use crate::evaluate::{Evaluator, LATE};
 use crate::kernel::Kernel;
 use crate::module::{self, Module, name_of_file};
 use crate::policy::{self, Severity};
 use crate::report::VerdictEntry;
+use crate::time_limit::TimeLimit;
 use crate::verdict::Kind;
 
 /// Marks the verdicts that were as bad before: the module that was loaded under the same
@@ -29,6 +30,7 @@ pub(crate) fn mark_preexisting(
     evaluator: &Evaluator,
     inventory: &Inventory,
     view: &FsView<'_>,
+    limit: TimeLimit,
 ) {
     let is_finding = |located: &LocatedModule| {
         let is_file = !located.location.is_directory() && !located.module.is_lost();
@@ -47,6 +49,12 @@ pub(crate) fn mark_preexisting(
             let Some(disk) = disks.get(&location.release) else {
                 return;
             };
+            if limit.is_over() {
+                for verdict in &mut module.verdicts {
+                    verdict.set_maybe_preexisting(LATE);
+                }
+                return;
+            }
             let before = disk.modules(location);
             // A package that brings a link says that the module is for this release.
             let is_found = module.link.is_some() && !transaction.brings(location);

@@ -4,35 +4,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use btf_guard_protocol::plan::Plan;
 
 use super::baseline;
 use super::changes::{Change, IncomingImage, Transaction};
-use super::destination::{Destination, ReleaseKernels};
+use super::destination::ReleaseKernels;
 use super::fs_view::FsView;
 use super::loaded_after::{LoadedAfter, loaded_after};
 use super::origins::origins;
 use super::scene::{Scene, module_dir};
-use super::staying_config::staying_config;
 use super::weak_updates::{ModuleLinks, WeakUpdate};
 use crate::boot::UnreadableImage;
 use crate::boot::inventory::{Inventory, InventorySearch};
-use crate::evaluate::candidates::set_link;
 use crate::evaluate::located::{LocatedModule, ModuleLocation, cap_guesses};
-use crate::evaluate::package::KernelRoom;
 use crate::evaluate::state::{Evaluated, StateEvaluation};
-use crate::evaluate::{Job, failed, package};
-use crate::report::{ErrorEntry, ModuleEntry};
-use crate::rpm::kernel_files::{PackagedModule, ReleasePath};
+use crate::evaluate::{Job, failed};
+use crate::report::ErrorEntry;
 
 /// Judges a plan; `files` are the package files that its elements name, opened.
 pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evaluated {
-    let mut transaction = Transaction::read(plan, files, scene.root);
-    for incoming in &mut transaction.packages {
-        incoming.package.read_until(scene.deadline);
-    }
+    let transaction = Transaction::read(plan, files, scene.root);
     let view = FsView::new(&transaction, scene.root);
     let links = view.links();
     let new = scene.drivers.as_ref().map(|lost| lost.new.as_str());
@@ -81,7 +74,9 @@ pub fn judge(scene: &Scene<'_>, plan: &Plan, files: Vec<Option<File>>) -> Evalua
     let mut state = planned.state;
     let rating = scene.governed.rating(origins(plan, &transaction));
     state.rate(&rating);
-    baseline::mark_preexisting(&mut state.modules, &state.evaluator, &inventory, &view);
+    let limit = scene.limit_of_comparison;
+    let evaluator = &state.evaluator;
+    baseline::mark_preexisting(&mut state.modules, evaluator, &inventory, &view, limit);
     state.finish(rating.packages)
 }
 
@@ -129,43 +124,6 @@ impl<'a> Planned<'a> {
                 self.add_running(release);
             }
         }
-    }
-
-    /// Adds the kernels that packages bring, and returns of which package and path they
-    /// are. Their payloads are read once for the images and once more for the modules: an
-    /// image may lie behind the modules, of which there are more than memory should hold.
-    fn add_new_images(&mut self) -> BTreeSet<(usize, PathBuf)> {
-        let cache = self.scene.cache.as_ref();
-        let mut new = BTreeSet::new();
-        let mut room = KernelRoom::default();
-        for (index, incoming) in self.transaction.packages.iter().enumerate() {
-            if incoming.files.images.is_empty() {
-                continue;
-            }
-            let package = &incoming.package;
-            let errors = &mut self.state.errors;
-            for mut found in package::kernels(package, &incoming.files, cache, &mut room, errors) {
-                let source = found.path.display().to_string();
-                if let Some(other) = found.kernel.release.as_ref()
-                    && *other != found.release
-                {
-                    let path = format!("{}: {source}", package.nevra());
-                    let why = format!("a kernel of {other}, not of {}", found.release);
-                    errors.push(failed(path, &why));
-                    continue;
-                }
-                let mut images = incoming.files.images.iter();
-                if let Some(image) = images.find(|image| image.path == found.path) {
-                    let (root, kernel) = (self.scene.root, &found.kernel);
-                    found.kernel.config = staying_config(root, self.plan, kernel, &image.place);
-                }
-                new.insert((index, found.path));
-                let evaluator = &mut self.state.evaluator;
-                let id = evaluator.add(found.kernel, source, Some(package.nevra()));
-                self.kernels.entry(found.release).or_default().add_boot(id);
-            }
-        }
-        new
     }
 
     fn add_installed(&mut self, release: &str, change: &Change, new: &BTreeSet<(usize, PathBuf)>) {
@@ -224,117 +182,6 @@ impl<'a> Planned<'a> {
         }
     }
 
-    fn destination(&self, module: &'a PackagedModule) -> Destination<'a> {
-        let loads = |release: &str, below: &Path| {
-            let after = self.after.get(release);
-            after.is_some_and(|after| after.loads(below))
-        };
-        let own = module.own.as_ref();
-        let loaded_own = own.filter(|own| loads(&own.release, &own.below));
-        // They are sorted by the modules that they lead to.
-        let links = &self.links.coming;
-        let first = links.partition_point(|link| link.path < module.place);
-        let links = links.iter().skip(first);
-        let links = links.take_while(|link| link.path == module.place);
-        let is_own = |link: &WeakUpdate| {
-            own.is_some_and(|own| (&own.release, &own.below) == (&link.release, &link.below))
-        };
-        let links = links.filter(|link| !is_own(link) && loads(&link.release, &link.below));
-        let links: Vec<_> = links.collect();
-        let linked = links.iter().map(|link| &link.release);
-        let own = loaded_own.iter().map(|own| &own.release);
-        let mut kernels: Vec<usize> = own
-            .chain(linked)
-            .filter_map(|release| self.kernels.get(release))
-            .flat_map(ReleaseKernels::all)
-            .collect();
-        kernels.sort_unstable();
-        kernels.dedup();
-        Destination {
-            module,
-            loaded_own,
-            links,
-            kernels,
-        }
-    }
-
-    /// Judges the modules that packages bring.
-    fn incoming(&mut self) -> Vec<LocatedModule> {
-        let mut modules = Vec::new();
-        let mut errors = Vec::new();
-        for incoming in &self.transaction.packages {
-            let destinations = incoming.files.modules.iter();
-            let destinations: BTreeMap<&Path, Destination<'_>> = destinations
-                .map(|module| (module.path.as_path(), self.destination(module)))
-                .filter(|(_, destination)| !destination.kernels.is_empty())
-                .collect();
-            if destinations.is_empty() {
-                continue;
-            }
-            let kernels = |path: &Path| {
-                let destination = destinations.get(path);
-                destination.map_or_else(Vec::new, |found| found.kernels.clone())
-            };
-            let evaluator = &self.state.evaluator;
-            let (results, read) = evaluator.package(&incoming.package, kernels);
-            if let Err(error) = read {
-                let error = failed(incoming.package.nevra().to_owned(), &error);
-                // It may have been met on the way to the kernel already.
-                if !self.state.errors.contains(&error) {
-                    errors.push(error);
-                }
-            }
-            for (path, result) in results {
-                match (result, destinations.get(path.as_path())) {
-                    (Ok(module), Some(destination)) => {
-                        self.locate(module, destination, &mut modules);
-                    }
-                    (Ok(_), None) => {}
-                    (Err(error), _) => errors.push(error),
-                }
-            }
-        }
-        self.state.errors.append(&mut errors);
-        modules
-    }
-
-    /// Tells what a module is to its own release from what it is to those that
-    /// link to it.
-    fn locate(
-        &self,
-        mut module: ModuleEntry,
-        destination: &Destination<'_>,
-        modules: &mut Vec<LocatedModule>,
-    ) {
-        let of = |release: &str, id: usize| {
-            let kernels = self.kernels.get(release);
-            kernels.is_some_and(|kernels| kernels.all().any(|known| known == id))
-        };
-        for link in &destination.links {
-            let mut there = module.clone();
-            there.verdicts.retain(|v| of(&link.release, v.kernel));
-            let (release, below) = (&link.release, link.below.display());
-            there.path = format!("/lib/modules/{release}/{below}");
-            let PackagedModule { place, own, .. } = destination.module;
-            let own = own.as_ref().filter(|own| own.release != link.release);
-            set_link(
-                &mut there,
-                own.map(|own| (place.clone(), own.release.clone())),
-            );
-            modules.push(LocatedModule {
-                location: ModuleLocation::new(&link.release, &link.below),
-                module: there,
-            });
-        }
-        if let Some(ReleasePath { release, below }) = destination.loaded_own {
-            module.verdicts.retain(|v| of(release, v.kernel));
-            modules.push(LocatedModule {
-                location: ModuleLocation::new(release, below),
-                module,
-            });
-        }
-    }
-
     /// Judges the modules on the disk that stay: those that were loaded before by the
     /// kernels that come, others by all.
     fn staying(&mut self) -> Vec<LocatedModule> {
@@ -383,6 +230,8 @@ impl<'a> Planned<'a> {
     }
 }
 
+mod images;
+mod incoming;
 mod lost_drivers;
 #[cfg(test)]
 mod tests;

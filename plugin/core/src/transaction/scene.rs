@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use btf_guard_sysroot::Root;
 
@@ -16,6 +15,7 @@ use crate::host_modules::HostNeeds;
 use crate::kernel::Kernel;
 use crate::kernel::cache::Cache;
 use crate::policy::Severity;
+use crate::time_limit::TimeLimit;
 use crate::verdict::Causes;
 
 /// Where a transaction takes place.
@@ -24,8 +24,10 @@ pub struct Scene<'a> {
     pub root: &'a Root,
     /// The release of the running kernel, where that is a target.
     pub running: Option<String>,
-    /// When the answer is due.
-    pub deadline: Option<Instant>,
+    /// Until when modules are judged.
+    pub limit: TimeLimit,
+    /// Until when findings are compared with what was before.
+    pub limit_of_comparison: TimeLimit,
     /// Keeps what images hold.
     pub cache: Option<Cache>,
     /// How bad what is.
@@ -57,7 +59,7 @@ impl Scene<'_> {
         let running = self.running.as_ref();
         let host = running.map(|release| HostNeeds::new(self.root, release));
         let evaluator = Evaluator::new(Causes::all())
-            .with_deadline(self.deadline)
+            .with_limit(self.limit)
             .for_this_machine(host)
             .collecting_aliases_of(self.drivers.as_ref().map(|lost| lost.new.clone()));
         StateEvaluation::new(self.root, evaluator, &self.owners)

@@ -34,6 +34,8 @@ pub enum Unknown {
     NewerKernel,
     /// The names in its `.BTF.base`, or in the kernel's BTF, are made to take long.
     TooCostly,
+    /// Other kernels took all of the time that there is for this module.
+    NoTimeLeft,
     /// The BTF fits several bases, on which it means different things.
     AmbiguousBase {
         /// The other bases, as people know them.
@@ -75,6 +77,14 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// It was not judged because that would have taken too much.
+    pub(crate) fn is_given_up(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown(Unknown::TooCostly | Unknown::NoTimeLeft)
+        )
+    }
+
     /// True if it is the same rule, on whatever type and with whatever numbers.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
@@ -123,6 +133,7 @@ impl fmt::Display for Reason {
                 "the names of its .BTF.base, or of the kernel's types, are so long or so many \
                  alike that finding one by another would take too long",
             ),
+            Self::Unknown(Unknown::NoTimeLeft) => f.write_str(crate::evaluate::LATE),
             Self::Unknown(Unknown::AmbiguousBase { others, difference }) => {
                 let others = others.join(", ");
                 write!(

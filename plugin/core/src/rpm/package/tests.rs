@@ -9,6 +9,7 @@ use rpm::{CompressionType, FileOptions};
 use super::*;
 use crate::rpm::file_list::FileKind;
 use crate::rpm::payload::Archive;
+use crate::time_limit::TimeLimit;
 
 mod payloads;
 
@@ -39,7 +40,7 @@ type Content = Vec<(Vec<String>, Vec<u8>)>;
 
 fn extract(package: &Package) -> Result<Content, Error> {
     let mut content = Vec::new();
-    package.extract(is_ko, |paths, bytes| {
+    package.extract(is_ko, TimeLimit::default(), |paths, bytes| {
         let paths = paths.iter().map(|p| p.display().to_string()).collect();
         content.push((paths, bytes));
         ControlFlow::Continue(())
@@ -133,7 +134,7 @@ fn a_pipe_is_refused_and_not_waited_for() {
 fn a_reader_may_stop_early() {
     let package = package(&sample(CompressionType::Zstd)).unwrap();
     let mut seen = 0;
-    let result = package.extract(is_ko, |_, _| {
+    let result = package.extract(is_ko, TimeLimit::default(), |_, _| {
         seen += 1;
         ControlFlow::Break(())
     });
@@ -372,7 +373,6 @@ fn many_hard_links_take_no_longer_than_as_many_files() {
         nevra: "links".into(),
         files: (0..COUNT).map(linked).collect(),
         payload: 0,
-        deadline: None,
     };
     let start = std::time::Instant::now();
     let content = extract(&package).unwrap();

@@ -12,6 +12,7 @@ use super::Planned;
 use crate::host_modules::{BUILT_IN_LIST, BUILT_IN_MODINFO, BuiltInModules};
 use crate::module::same_name;
 use crate::rpm::package::{Package, PackagedFile};
+use crate::time_limit::TimeLimit;
 
 /// The longest list that is read, in bytes; those of full kernels have some 200 KiB.
 const MAX_LIST: u64 = 16 << 20;
@@ -46,7 +47,8 @@ impl Planned<'_> {
     fn built_in(&self, release: &str) -> Option<BuiltInModules> {
         let packages = self.transaction.packages.iter();
         let mut packages = packages.map(|incoming| &incoming.package);
-        let in_packages = packages.find_map(|package| packaged(package, release));
+        let in_packages =
+            packages.find_map(|package| packaged(package, release, self.scene.limit_of_comparison));
         in_packages.or_else(|| {
             let dir = self.scene.root.module_dir(release)?;
             BuiltInModules::read(&dir)
@@ -55,7 +57,7 @@ impl Planned<'_> {
 }
 
 /// What a release has built in, by the lists in a package.
-fn packaged(package: &Package, release: &str) -> Option<BuiltInModules> {
+fn packaged(package: &Package, release: &str, limit: TimeLimit) -> Option<BuiltInModules> {
     let name_of = |path: &Path| {
         let (of, below) = in_module_dir(path)?;
         let mut lists = [BUILT_IN_LIST, BUILT_IN_MODINFO].into_iter();
@@ -73,7 +75,7 @@ fn packaged(package: &Package, release: &str) -> Option<BuiltInModules> {
     let mut texts = BTreeMap::new();
     let wanted = |path: &Path| lists.contains(&path);
     // What is damaged in it is told of its modules.
-    let read = package.extract(wanted, |paths, content| {
+    let read = package.extract(wanted, limit, |paths, content| {
         let text = String::from_utf8_lossy(&content).into_owned();
         let names = paths.iter().filter_map(|path| name_of(path));
         texts.extend(names.map(|name| (name, text.clone())));

@@ -103,7 +103,8 @@ fn judge_in(dir: &Path, package: &[u8], paths: Vec<PathBuf>) -> Evaluated {
     let scene = Scene {
         root: &root,
         running: None,
-        deadline: None,
+        limit: TimeLimit::default(),
+        limit_of_comparison: TimeLimit::default(),
         cache: None,
         governed: &governed,
         owners: BTreeMap::new(),
