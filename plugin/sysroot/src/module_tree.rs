@@ -6,6 +6,7 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{FsWord, PROC_SUPER_MAGIC, statfs};
 
@@ -31,6 +32,24 @@ const BUDGET: EntryBudget = EntryBudget {
     all: 1 << 18,
     outside: 1 << 14,
 };
+
+/// How many files and directories several walks look at together. Links lead any number
+/// of them to the same large trees.
+#[derive(Debug)]
+pub struct WalkBudget {
+    left: AtomicUsize,
+}
+
+impl Default for WalkBudget {
+    fn default() -> Self {
+        Self {
+            left: AtomicUsize::new(BUDGET_OF_ALL),
+        }
+    }
+}
+
+/// Some five times what a large machine's walks look at.
+const BUDGET_OF_ALL: usize = 1 << 20;
 
 /// A module file that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,17 +83,32 @@ pub struct ModuleTree {
 /// than [`BUDGET`] says are looked at; where there are more, that is said among what is
 /// unreadable.
 pub fn walk(dir: &Path, root: &Root) -> ModuleTree {
-    counters::count("walk", dir.display());
-    walk_within(dir, root, BUDGET)
+    walk_sharing(dir, root, &WalkBudget::default())
 }
 
-fn walk_within(dir: &Path, root: &Root, budget: EntryBudget) -> ModuleTree {
+/// The same within what other walks have left.
+pub fn walk_sharing(dir: &Path, root: &Root, shared: &WalkBudget) -> ModuleTree {
+    counters::count("walk", dir.display());
+    let left = shared.left.load(Ordering::Relaxed);
+    let budget = EntryBudget {
+        all: BUDGET.all.min(left),
+        outside: BUDGET.outside.min(left),
+    };
+    let (tree, looked_at) = walk_within(dir, root, budget);
+    let less = |left: usize| Some(left.saturating_sub(looked_at));
+    // Whoever walks at the same time may go beyond it by one walk.
+    let _ = (shared.left).fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    tree
+}
+
+/// What was found, and at how many files and directories was looked.
+fn walk_within(dir: &Path, root: &Root, budget: EntryBudget) -> (ModuleTree, usize) {
     let mut tree = ModuleTree::default();
     let (top, boundary) = match boundary(dir, root) {
         Ok(both) => both,
         Err(error) => {
             tree.unreadable.push((dir.to_owned(), error.to_string()));
-            return tree;
+            return (tree, 0);
         }
     };
     let mut entered = HashSet::from([top.clone()]);
@@ -166,7 +200,7 @@ fn walk_within(dir: &Path, root: &Root, budget: EntryBudget) -> ModuleTree {
         is_same
     });
     modules.sort_unstable_by(|a, b| bytes(&a.path).cmp(bytes(&b.path)));
-    tree
+    (tree, budget.all - left.all)
 }
 
 /// Where the links right in the module directories lead, as far as that is outside of

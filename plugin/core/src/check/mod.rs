@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_sysroot::file_role::is_release;
-use btf_guard_sysroot::module_tree::{self, ModuleFile, ModuleTree};
+use btf_guard_sysroot::module_tree::{self, ModuleFile, ModuleTree, WalkBudget};
 use btf_guard_sysroot::{Root, host};
 
 use crate::boot::ModulesRoot;
@@ -182,7 +182,8 @@ impl CheckRun<'_> {
                 ModulesRoot::Snapshot { root, .. } => root,
                 _ => root,
             };
-            let found = dir.map(|dir| ReleaseModules::below(inside, &release, dir));
+            let found =
+                dir.map(|dir| ReleaseModules::below(inside, &release, dir, &WalkBudget::default()));
             if let Some(found) = found {
                 let has_some = !found.is_empty() || !found.unreadable.is_empty();
                 self.release(inside, &release, found, &ids);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
-use btf_guard_sysroot::module_tree::{self, ModuleFile};
+use btf_guard_sysroot::module_tree::{self, ModuleFile, WalkBudget};
 
 use super::SearchOrder;
 use super::modules_dep::ModulesDep;
@@ -48,16 +48,17 @@ pub(crate) struct ShadowedFile {
 }
 
 impl ReleaseModules {
-    /// Finds those of a release in its own directory and where depmod is told to look.
-    pub(crate) fn read(root: &Root, release: &str) -> Option<Self> {
+    /// Finds those of a release in its own directory and where depmod is told to look, within
+    /// what other walks have left.
+    pub(crate) fn read(root: &Root, release: &str, walks: &WalkBudget) -> Option<Self> {
         let dir = root.module_dir(release)?;
-        Some(Self::below(root, release, dir))
+        Some(Self::below(root, release, dir, walks))
     }
 
     /// The same where the module directory is known.
-    pub(crate) fn below(root: &Root, release: &str, dir: PathBuf) -> Self {
+    pub(crate) fn below(root: &Root, release: &str, dir: PathBuf, walks: &WalkBudget) -> Self {
         let order = SearchOrder::read(root, release);
-        let tree = module_tree::walk(&dir, root);
+        let tree = module_tree::walk_sharing(&dir, root, walks);
         let (mut unreadable, mut cut) = (tree.unreadable, tree.cut);
         let mut external = Vec::new();
         let mut entered = HashSet::new();
@@ -76,7 +77,7 @@ impl ReleaseModules {
                 unreadable.push((outside, why));
                 continue;
             }
-            let tree = module_tree::walk(&outside, root);
+            let tree = module_tree::walk_sharing(&outside, root, walks);
             unreadable.extend(tree.unreadable);
             cut.extend(tree.cut);
             for file in tree.modules.into_iter().chain(tree.other_paths) {

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use btf_guard_sysroot::Root;
+use btf_guard_sysroot::module_tree::WalkBudget;
 
 use crate::depmod::ReleaseModules;
 use crate::host_modules::{Aliases, BuiltInModules, HostNeeds, ModuleUse};
@@ -59,7 +60,7 @@ impl LostDrivers {
         // Its tree is walked only where something may be lost.
         let modules = match used.is_empty() {
             true => None,
-            false => ReleaseModules::read(root, old),
+            false => ReleaseModules::read(root, old, &WalkBudget::default()),
         };
         let loaded = modules.as_ref().map(ReleaseModules::loaded);
         let loaded = loaded.unwrap_or_default();
@@ -95,7 +96,7 @@ impl LostDrivers {
         if old == new || root.module_dir(old).is_none() {
             return nothing;
         }
-        let Some(modules) = ReleaseModules::read(root, new) else {
+        let Some(modules) = ReleaseModules::read(root, new, &WalkBudget::default()) else {
             return nothing;
         };
         let loaded = modules.loaded();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use btf_guard_sysroot::module_tree::WalkBudget;
 use btf_guard_sysroot::{Root, module_tree};
 
 use super::rpmdb::{FileOwner, Rpm};
@@ -20,7 +21,8 @@ pub fn owners_of_added_modules(root: &Root, rpm: Rpm<'_>) -> BTreeMap<PathBuf, S
     let releases = root.module_releases().into_iter();
     let added = releases.filter_map(|release| added_directories(root, &release));
     let trees = added.flat_map(|(_, added)| added);
-    let modules = trees.flat_map(|dir| module_tree::walk(&dir, root).modules);
+    let walks = WalkBudget::default();
+    let modules = trees.flat_map(|dir| module_tree::walk_sharing(&dir, root, &walks).modules);
     let files: BTreeSet<PathBuf> = modules.map(|module| module.file).collect();
     owners(rpm, files)
 }

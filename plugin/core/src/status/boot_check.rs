@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use btf_guard_sysroot::file_id::FileId;
 use btf_guard_sysroot::host;
+use btf_guard_sysroot::module_tree::WalkBudget;
 
 use super::recheck::{CLIENT, KERNEL, StatusContext, stamp};
 use super::{Finding, FindingOrigin, Findings};
@@ -137,7 +138,7 @@ fn unforeseen(
     refused: BTreeMap<&String, &RefusedModule>,
     lines: &mut Vec<String>,
 ) -> Vec<Finding> {
-    let modules = ReleaseModules::read(scene.root, release);
+    let modules = ReleaseModules::read(scene.root, release, &WalkBudget::default());
     let files = modules
         .as_ref()
         .map(ReleaseModules::loaded)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_id::FileId;
 use btf_guard_sysroot::host;
-use btf_guard_sysroot::module_tree;
+use btf_guard_sysroot::module_tree::{self, WalkBudget};
 
 use super::{Finding, FindingOrigin, Findings, JudgedFiles};
 use crate::boot::inventory::InventorySearch;
@@ -164,7 +164,7 @@ impl ShadowedModules {
             return false;
         };
         let shadowed = self.0.entry(release.clone()).or_insert_with(|| {
-            let modules = ReleaseModules::read(root, release);
+            let modules = ReleaseModules::read(root, release, &WalkBudget::default());
             let shadowed = modules.iter().flat_map(|m| m.shadowed(&m.loaded()));
             shadowed.map(|file| file.path).collect()
         });

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use btf_guard_sysroot::Root;
+use btf_guard_sysroot::module_tree::WalkBudget;
 
 use super::changes::{Change, Transaction};
 use crate::depmod::{NamedFile, ReleaseModules};
@@ -17,6 +18,8 @@ use crate::depmod::{NamedFile, ReleaseModules};
 pub(crate) struct FsView<'t> {
     pub(crate) transaction: &'t Transaction,
     pub(crate) root: &'t Root,
+    /// All walks before a transaction share it.
+    pub(super) walks: WalkBudget,
     trees: Mutex<BTreeMap<String, Option<Arc<ReleaseModules>>>>,
     touched: OnceLock<BTreeMap<PathBuf, &'t Path>>,
 }
@@ -27,6 +30,7 @@ impl<'t> FsView<'t> {
         Self {
             transaction,
             root,
+            walks: WalkBudget::default(),
             trees: Mutex::default(),
             touched: OnceLock::new(),
         }
@@ -35,9 +39,10 @@ impl<'t> FsView<'t> {
     /// The modules of a release before the transaction, if it has a directory.
     pub(crate) fn tree(&self, release: &str) -> Option<Arc<ReleaseModules>> {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
-        let tree = trees
-            .entry(release.to_owned())
-            .or_insert_with(|| ReleaseModules::read(self.root, release).map(Arc::new));
+        let tree = trees.entry(release.to_owned()).or_insert_with(|| {
+            let modules = ReleaseModules::read(self.root, release, &self.walks);
+            modules.map(Arc::new)
+        });
         tree.clone()
     }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use btf_guard_protocol::plan::{Action, Plan, Stage};
 use btf_guard_sysroot::Root;
 use btf_guard_sysroot::file_role::Role;
+use btf_guard_sysroot::module_tree::WalkBudget;
 
 use crate::depmod::ReleaseModules;
 use crate::evaluate::drivers_lost::LostDrivers;
@@ -73,7 +74,7 @@ fn module_names(root: &Root, plan: &Plan, release: &str) -> BTreeSet<String> {
         _ => None,
     });
     let mut names: BTreeSet<String> = coming.collect();
-    if let Some(modules) = ReleaseModules::read(root, release) {
+    if let Some(modules) = ReleaseModules::read(root, release, &WalkBudget::default()) {
         names.extend(modules.loaded().into_keys());
     }
     names

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::plan::Plan;
 use btf_guard_sysroot::file_role::Role;
-use btf_guard_sysroot::module_tree::ModuleFile;
+use btf_guard_sysroot::module_tree::{ModuleFile, WalkBudget};
 
 use super::baseline;
 use super::erased_modules::ErasedModules;
@@ -133,9 +133,10 @@ fn trees(
 ) -> Vec<ChangedTree> {
     let own = |release: &String| plan.release.as_ref().is_none_or(|own| own == release);
     let releases = scene.root.module_releases().into_iter().filter(own);
+    let walks = WalkBudget::default();
     releases
         .filter_map(|release| {
-            let modules = ReleaseModules::read(scene.root, &release)?;
+            let modules = ReleaseModules::read(scene.root, &release, &walks)?;
             let depmod_was_run = since.touched(&modules.dir.join("modules.dep"));
             let is_changed = |(path, found): &NamedFile<'_>| {
                 since.changed(found) || erased.changes(&release, path, depmod_was_run)

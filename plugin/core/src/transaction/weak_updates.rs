@@ -92,7 +92,7 @@ impl FsView<'_> {
             };
             for path in added {
                 let below = |path: &Path| path.strip_prefix(&dir).unwrap_or(path).to_owned();
-                let tree = module_tree::walk(&path, self.root);
+                let tree = module_tree::walk_sharing(&path, self.root, &self.walks);
                 links.are_cut |= !tree.cut.is_empty();
                 for found in tree.modules {
                     let is_own = found.file.starts_with(&dir) && !found.path.is_symlink();
@@ -140,7 +140,7 @@ impl FsView<'_> {
                         && !self.dir(release).starts_with(&file) =>
                 {
                     directories += 1;
-                    let tree = module_tree::walk(&file, self.root);
+                    let tree = module_tree::walk_sharing(&file, self.root, &self.walks);
                     links.are_cut |= !tree.cut.is_empty();
                     tree.modules
                 }

@@ -92,7 +92,7 @@ fn with_links_out(outer: &Path) -> (PathBuf, Root) {
 fn links_out_of_the_directory_do_not_lead_to_the_whole_disk() {
     let outer = tempfile::tempdir().unwrap();
     let (dir, root) = with_links_out(outer.path());
-    let walk = |all, outside| walk_within(&dir, &root, EntryBudget { all, outside });
+    let walk = |all, outside| walk_within(&dir, &root, EntryBudget { all, outside }).0;
 
     let whole = walk(47, 40);
     assert_eq!((whole.modules.len(), whole.unreadable), (43, vec![]));
@@ -126,7 +126,7 @@ fn a_walk_ends_where_there_is_too_much() {
     let outer = tempfile::tempdir().unwrap();
     let (dir, root) = with_links_out(outer.path());
     for most in 0..7 {
-        let cut = walk_within(
+        let (cut, looked_at) = walk_within(
             &dir,
             &root,
             EntryBudget {
@@ -140,8 +140,25 @@ fn a_walk_ends_where_there_is_too_much() {
         );
         let why: Vec<_> = cut.unreadable.iter().map(|(_, why)| why).collect();
         assert_eq!(why, [&expected]);
+        assert_eq!(looked_at, most);
         assert!(cut.modules.len() <= most);
     }
+}
+
+#[test]
+fn walks_share_what_is_looked_at() {
+    let outer = tempfile::tempdir().unwrap();
+    let (dir, root) = with_links_out(outer.path());
+    let whole = walk(&dir, &root);
+    assert_eq!(whole.cut, []);
+    let walks = WalkBudget {
+        left: AtomicUsize::new(60),
+    };
+    assert_eq!(walk_sharing(&dir, &root, &walks).modules, whole.modules);
+    let second = walk_sharing(&dir, &root, &walks);
+    assert!(!second.cut.is_empty() && second.modules.len() < whole.modules.len());
+    let third = walk_sharing(&dir, &root, &walks);
+    assert!(!third.cut.is_empty() && third.modules.is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::plan::{Action, Element};
@@ -16,6 +16,7 @@ use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
 use super::*;
 use crate::evaluate::effective_policy::Governed;
 use crate::report;
+use crate::time_limit::TimeLimit;
 
 const RELEASE: &str = "6.1.0-test";
 
