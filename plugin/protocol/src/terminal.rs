@@ -24,9 +24,30 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// The longest line that is told while packages are installed, in characters. A record of
+/// the kernel's log is no longer (`PRINTKRB_RECORD_MAX`, kernel/printk/printk.c).
+const MAX_LINE: usize = 1024;
+
+/// The same, cut off behind [`MAX_LINE`] characters.
+pub fn escape_line(text: &str) -> String {
+    let mut line = escape(text);
+    if let Some((end, _)) = line.char_indices().nth(MAX_LINE) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_has_an_end() {
+        let long = "ä".repeat(MAX_LINE);
+        assert_eq!(escape_line(&long), long);
+        assert_eq!(escape_line(&(long.clone() + "b")), long + "…");
+    }
 
     #[test]
     fn only_what_steers_a_terminal_is_escaped() {

@@ -5,7 +5,7 @@ use btf_guard_protocol::decision::{Decision, Mode};
 use btf_guard_protocol::nevra::name_of;
 use btf_guard_protocol::override_source::Override;
 use btf_guard_protocol::plan::{Level, Message, Stage};
-use btf_guard_protocol::terminal::escape;
+use btf_guard_protocol::terminal::escape_line;
 
 use crate::policy::Severity;
 use crate::report::group::{FindingGroup, ModuleVerdict, findings};
@@ -138,7 +138,7 @@ pub fn unjudged(report: &Report, origin: &str) -> Message {
     );
     Message {
         level: Level::Error,
-        text: escape(&text),
+        text: escape_line(&text),
     }
 }
 
@@ -155,7 +155,7 @@ pub fn overrides(overrides: &[Override], decision: Decision) -> Vec<Message> {
     let told = overrides.iter().filter(|o| o.id.is_some());
     told.map(|o| {
         let reason = o.reason.as_deref().unwrap_or("no reason given");
-        let text = escape(&format!("btf-guard: decided by {o}: {reason}"));
+        let text = escape_line(&format!("btf-guard: decided by {o}: {reason}"));
         Message { level, text }
     })
     .collect()
@@ -191,7 +191,7 @@ impl Lines {
     fn say(&mut self, text: impl AsRef<str>) {
         self.messages.push(Message {
             level: self.level,
-            text: escape(text.as_ref()),
+            text: escape_line(text.as_ref()),
         });
     }
 }

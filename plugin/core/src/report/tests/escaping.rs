@@ -63,3 +63,16 @@ fn no_output_for_people_lets_input_through() {
         assert!(!text.lines().any(|line| line.starts_with('b')), "{text}");
     }
 }
+
+#[test]
+fn no_line_of_a_transaction_is_as_long_as_a_package_wants() {
+    let (kernels, mut modules) = bad_day(Target::NextBoot);
+    for verdict in modules.iter_mut().flat_map(|module| &mut module.verdicts) {
+        verdict.log = vec!["x".repeat(100_000)];
+    }
+    let mut report = report(kernels, modules);
+    report.errors = vec![failed("y".repeat(100_000), &"no module")];
+    let messages = messages(&report, Mode::Block, Stage::Pre);
+    let longest = messages.iter().map(|m| m.text.chars().count()).max();
+    assert_eq!(longest, Some(1025));
+}
