@@ -2,7 +2,7 @@
 //! What goes wrong before an update, who is kept waiting, and who gives up.
 
 use btf_guard_tests::Package;
-use btf_guard_tests::client::{FETCHER, SHIM, Suite};
+use btf_guard_tests::client::{FETCHER, SHIM, Suite, release};
 
 use crate::client::{Act, Tool};
 use crate::preflight::{
@@ -195,5 +195,33 @@ fn whoever_is_not_root_is_told_of_what_is_in_zyppers_cache() {
             outcome.stdout.contains("libzypp: not root: "),
             "{outcome:?}"
         );
+    }
+}
+
+/// What `preflight` says is what the plugin does, also of what nobody can judge.
+#[test]
+fn what_cannot_be_judged_is_stopped_before_as_it_is_then() {
+    let path = format!("/usr/lib/modules/{}/updates/unread.ko", release());
+    // Of neither 32 nor 64 bits.
+    let damaged = [&b"\x7fELF\x00\x01\x01"[..], &[0xff; 200]].concat();
+    let unread = Package::new("unread-kmp").file(path, damaged);
+    let install = Act::Install(&[("unread-kmp", "1")]);
+    for scene in scenes(Scene::old) {
+        scene.root.offer("unread", &[&unread]);
+        let outcome = judged_act(&scene, install, 3);
+        assert!(!outcome.stdout.contains("on_error"), "{outcome:?}");
+        scene
+            .root
+            .put("/etc/btf-guard.toml", "on_error = \"block\"\n");
+        let outcome = judged_act(&scene, install, 2);
+        assert!(
+            outcome.stdout.contains("on_error is \"block\""),
+            "{outcome:?}"
+        );
+        let before = scene.root.snapshot();
+        let outcome = scene.run(install);
+        let code = outcome.status.code();
+        assert_eq!(code, Some(scene.client.blocked(1)), "{outcome:?}");
+        assert_eq!(before.changes(&scene.root.snapshot()), [""; 0]);
     }
 }
