@@ -3,6 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+/// Why something was not worked on in the end.
+pub(crate) const LATE: &str = "there was no time left for it";
+
 /// Until when something is worked on; where there is no limit, until it is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TimeLimit(Option<Instant>);

@@ -28,7 +28,7 @@ use crate::module::{self, Module};
 use crate::policy::Severity;
 pub use crate::report::failed;
 use crate::report::{self, ErrorEntry, KernelEntry, ModuleEntry, UnbootableEntry};
-use crate::time_limit::TimeLimit;
+use crate::time_limit::{LATE, TimeLimit};
 use crate::verdict::{BaseSet, Cause, Causes, Misfit, Unknown, Verdict};
 pub(crate) use batches::Batches;
 pub(crate) use collected_aliases::CollectedAliases;
@@ -72,9 +72,6 @@ pub struct Job {
     /// The ids of the kernels.
     pub kernels: Vec<usize>,
 }
-
-/// Why something was not judged in the end.
-pub(crate) const LATE: &str = "there was no time left for it";
 
 /// What came of a module file.
 pub type JobResult = Result<ModuleEntry, ErrorEntry>;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::{Batches, Evaluator, JobResult, LATE, failed};
+use super::{Batches, Evaluator, JobResult, failed};
 use crate::module::{self, Module};
 use crate::rpm::package::Package;
-use crate::time_limit::TimeLimit;
+use crate::time_limit::{LATE, TimeLimit};
 
 impl Evaluator {
     /// Judges the modules of a package for which `kernels` has any, sorted by path, as many

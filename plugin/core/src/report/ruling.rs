@@ -31,35 +31,35 @@ impl Rating<'_> {
     /// holds once is used up for nothing. Of several that would do, the later ones; one
     /// that holds once only where no other does. What denies is named in all that it stops.
     pub fn ruling(&self, report: &Report, mode: Mode, asked: Option<Override>) -> Ruling {
-        let mut outcome = Outcome::new(self, report, mode);
-        let decision = outcome.decision(mode);
+        let mut ruled = RuledReport::new(self, report, mode);
+        let decision = ruled.decision(mode);
         let denying = match decision {
-            Decision::Block => outcome.denying(),
+            Decision::Block => ruled.denying(),
             Decision::Warn | Decision::Allow => BTreeSet::new(),
         };
-        let would_be = outcome.decision(Mode::Block);
+        let would_be = ruled.decision(Mode::Block);
         let rules = &self.policy.rules;
         let is_once = |index: &usize| rules.get(*index).is_some_and(Rule::is_one_shot);
         let (once, lasting): (Vec<_>, Vec<_>) = (0..rules.len()).partition(is_once);
         for rule in once.into_iter().chain(lasting) {
-            outcome.leave_out_if_idle(rule, decision);
+            ruled.leave_out_if_idle(rule, decision);
         }
         let mut overrides = Vec::new();
         let mut once = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
-            if outcome.has_part(index) {
+            if ruled.has_part(index) {
                 once.extend(rule.source.id.clone().filter(|_| rule.is_one_shot()));
             }
-            if outcome.has_part(index) || denying.contains(&index) {
+            if ruled.has_part(index) || denying.contains(&index) {
                 overrides.push(rule.source.clone());
             }
         }
         // With the rules that the mode makes idle, or without them.
-        let unasked = [would_be, outcome.decision(Mode::Block)];
+        let unasked = [would_be, ruled.decision(Mode::Block)];
         overrides.extend(asked.filter(|_| unasked != [decision; 2]));
         Ruling {
             decision,
-            stopped_unjudged: outcome.stopping_unjudged(mode).map(str::to_owned),
+            stopped_unjudged: ruled.stopping_unjudged(mode).map(str::to_owned),
             overrides,
             once,
         }
@@ -71,11 +71,11 @@ impl Rating<'_> {
         let lasts = |index: usize| rules.get(index).is_some_and(|rule| !rule.is_one_shot());
         let mut rated = report.clone();
         self.rate_by(&mut rated.modules, &rated.kernels, &lasts);
-        let mut outcome = Outcome::new(self, &rated, mode);
-        outcome.left_out = (0..rules.len()).filter(|index| !lasts(*index)).collect();
+        let mut ruled = RuledReport::new(self, &rated, mode);
+        ruled.left_out = (0..rules.len()).filter(|index| !lasts(*index)).collect();
         let ruling = Ruling {
-            decision: outcome.decision(mode),
-            stopped_unjudged: outcome.stopping_unjudged(mode).map(str::to_owned),
+            decision: ruled.decision(mode),
+            stopped_unjudged: ruled.stopping_unjudged(mode).map(str::to_owned),
             overrides: Vec::new(),
             once: Vec::new(),
         };
@@ -88,7 +88,7 @@ impl Rating<'_> {
 ///
 /// Only verdicts that a rule has changed are rated again without it: hundreds of rules
 /// may meet thousands of verdicts.
-struct Outcome<'a> {
+struct RuledReport<'a> {
     rating: &'a Rating<'a>,
     report: &'a Report,
     mode: Mode,
@@ -102,13 +102,13 @@ struct Outcome<'a> {
     decisive: Vec<Option<usize>>,
 }
 
-impl<'a> Outcome<'a> {
+impl<'a> RuledReport<'a> {
     fn new(rating: &'a Rating<'a>, report: &'a Report, mode: Mode) -> Self {
         let all = report.modules.iter().flat_map(|module| {
             let verdicts = module.verdicts.iter();
             verdicts.map(move |verdict| (module, verdict, verdict.severity))
         });
-        let mut outcome = Self {
+        let mut ruled = Self {
             rating,
             report,
             mode,
@@ -118,17 +118,17 @@ impl<'a> Outcome<'a> {
             changed: BTreeMap::new(),
             decisive: Vec::new(),
         };
-        for (_, _, severity) in &outcome.verdicts {
-            *outcome.count.entry(*severity).or_default() += 1;
+        for (_, _, severity) in &ruled.verdicts {
+            *ruled.count.entry(*severity).or_default() += 1;
         }
         if !rating.policy.rules.is_empty() {
-            for verdict in 0..outcome.verdicts.len() {
-                let rated = outcome.rate(verdict);
-                let decisive = outcome.note(verdict, rated);
-                outcome.decisive.push(decisive);
+            for verdict in 0..ruled.verdicts.len() {
+                let rated = ruled.rate(verdict);
+                let decisive = ruled.note(verdict, rated);
+                ruled.decisive.push(decisive);
             }
         }
-        outcome
+        ruled
     }
 
     /// How bad a verdict is by the rules that are not left out.

@@ -10,13 +10,13 @@ use super::fs_view::FsView;
 use crate::boot::inventory::{InstalledKernel, Inventory};
 use crate::boot::{ModulesRoot, TargetRole, UnreadableImage};
 use crate::depmod::ReleaseModules;
+use crate::evaluate::Evaluator;
 use crate::evaluate::located::{LocatedModule, ModuleLocation};
-use crate::evaluate::{Evaluator, LATE};
 use crate::kernel::Kernel;
 use crate::module::{self, Module, name_of_file};
 use crate::policy::{self, Severity};
 use crate::report::VerdictEntry;
-use crate::time_limit::TimeLimit;
+use crate::time_limit::{LATE, TimeLimit};
 use crate::verdict::Kind;
 
 /// Marks the verdicts that were as bad before: the module that was loaded under the same

@@ -9,6 +9,7 @@ use btf_guard_btf::{Difference, Evidence, VerifyError};
 use serde::{Deserialize, Serialize};
 
 use crate::module::ElfError;
+use crate::time_limit::LATE;
 
 /// Why a module loads without types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +134,7 @@ impl fmt::Display for Reason {
                 "the names of its .BTF.base, or of the kernel's types, are so long or so many \
                  alike that finding one by another would take too long",
             ),
-            Self::Unknown(Unknown::NoTimeLeft) => f.write_str(crate::evaluate::LATE),
+            Self::Unknown(Unknown::NoTimeLeft) => f.write_str(LATE),
             Self::Unknown(Unknown::AmbiguousBase { others, difference }) => {
                 let others = others.join(", ");
                 write!(
