@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The table of functions that librpm looks up in a plugin.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use crate::{rpmPlugin, rpmRC, rpmts};
 
@@ -45,8 +45,17 @@ pub struct PluginHooks {
     pub scriptlet_fork_post: UnusedHook,
     /// After a scriptlet.
     pub scriptlet_post: UnusedHook,
-    /// Before a file is touched.
-    pub fsm_file_pre: UnusedHook,
+    /// Before a file is touched (`fsmMkfile()` and others, lib/fsm.c of rpm); anything but
+    /// `RPMRC_OK` fails the package.
+    pub fsm_file_pre: Option<
+        unsafe extern "C" fn(
+            plugin: rpmPlugin,
+            fi: *mut c_void,
+            path: *const c_char,
+            file_mode: c_uint,
+            op: c_int,
+        ) -> rpmRC,
+    >,
     /// After a file was touched.
     pub fsm_file_post: UnusedHook,
     /// Before a file gets its final name.

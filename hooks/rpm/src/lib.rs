@@ -24,7 +24,7 @@ mod tsm_post;
 mod tsm_pre;
 mod zypp_commit;
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use rpm_plugin_sys::{PluginHooks, RPMRC_FAIL, RPMRC_OK, rpmPlugin, rpmRC, rpmts};
 
@@ -39,6 +39,7 @@ use librpm::{Librpm, TransactionSet};
 pub static btf_guard_hooks: PluginHooks = PluginHooks {
     tsm_pre: Some(before),
     tsm_post: Some(after),
+    fsm_file_pre: Some(file_is_touched),
     ..PluginHooks::NONE
 };
 
@@ -70,17 +71,38 @@ unsafe extern "C" fn before(plugin: rpmPlugin, ts: rpmts) -> rpmRC {
     }
 }
 
+/// Before a file is touched.
+#[allow(unsafe_code)]
+unsafe extern "C" fn file_is_touched(
+    _plugin: rpmPlugin,
+    _fi: *mut c_void,
+    _path: *const c_char,
+    _file_mode: c_uint,
+    _op: c_int,
+) -> rpmRC {
+    state::note_touched();
+    RPMRC_OK
+}
+
 /// After a transaction, its test run, or its refusal.
 #[allow(unsafe_code)]
 unsafe extern "C" fn after(_plugin: rpmPlugin, _ts: rpmts, res: c_int) -> rpmRC {
-    let Some(after) = state::take_real() else {
+    let Some((mut after, is_touched)) = state::take_real() else {
         return RPMRC_OK;
     };
-    // Above 0, problems were found before the first change (`rpmtsRun()`,
-    // lib/transaction.c of rpm); below 0, some of it was done.
     match catch_panic(Librpm::of_this_process) {
-        Ok(Ok(rpm)) if res <= 0 => {
-            if let Err(panic) = catch_panic(|| after.run(&rpm)) {
+        Ok(Ok(rpm)) => {
+            let told = catch_panic(|| {
+                // Above 0, problems were found before the first change (`rpmtsRun()`,
+                // lib/transaction.c of rpm); below 0, some of it may have been done.
+                if res > 0 || res < 0 && !is_touched {
+                    after.give_back(&rpm);
+                }
+                if res <= 0 {
+                    after.run(&rpm);
+                }
+            });
+            if let Err(panic) = told {
                 let _ = catch_panic(|| tsm_post::panicked(&rpm, &panic));
             }
         }

@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ static CALLS: Mutex<Calls> = Mutex::new(Calls {
     test: None,
     real: None,
 });
+
+/// A file was touched since what is to be asked after a real run was kept.
+static IS_TOUCHED: AtomicBool = AtomicBool::new(false);
 
 struct Calls {
     test: Option<(Instant, Test)>,
@@ -55,11 +59,18 @@ pub(crate) fn keep_real(after: impl FnOnce() -> After) {
     // Of a run that was never heard of again: its note goes before the new one comes.
     drop(take_real());
     let after = after();
+    IS_TOUCHED.store(false, Ordering::Relaxed);
     calls().real = Some(after);
 }
 
-pub(crate) fn take_real() -> Option<After> {
-    calls().real.take()
+/// What to ask after a real run, and whether that has touched a file.
+pub(crate) fn take_real() -> Option<(After, bool)> {
+    let after = calls().real.take();
+    after.map(|after| (after, IS_TOUCHED.load(Ordering::Relaxed)))
+}
+
+pub(crate) fn note_touched() {
+    IS_TOUCHED.store(true, Ordering::Relaxed);
 }
 
 fn calls() -> MutexGuard<'static, Calls> {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use btf_guard_protocol::clock::{Beginning, now};
 use btf_guard_protocol::judge_client::{self, Judge};
-use btf_guard_protocol::plan::{Message, Plan, Stage};
+use btf_guard_protocol::override_source::{Override, OverrideSource};
+use btf_guard_protocol::plan::{Answer, Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
 use btf_guard_protocol::state::last_check::ReportedState;
@@ -22,24 +23,28 @@ pub(crate) struct After {
     plan: Plan,
     begun: Beginning,
     reported: Reported,
+    /// What holds once and was used up.
+    used_up: Vec<Override>,
     /// `None` where it cannot be noted: then hooks that scriptlets run speak for
     /// themselves, and later ones report it again.
     pending: Option<Pending>,
 }
 
 impl After {
-    /// After the plan that was judged when it had `begun`; these are the keys of the
-    /// answer, and what was `reported` of it.
+    /// After the plan that was judged when it had `begun`, with this answer, and what was
+    /// `reported` of it.
     pub(crate) fn new(
         options: &PluginOptions,
         mut plan: Plan,
         begun: Beginning,
-        keys: Vec<String>,
+        answer: Answer,
         reported: Reported,
     ) -> Self {
         plan.stage = Stage::Post;
         plan.since = Some(begun.earliest());
-        plan.reported_keys = keys;
+        plan.reported_keys = answer.keys;
+        let mut used_up = answer.overrides;
+        used_up.retain(|used| used.source == OverrideSource::OneShot);
         for element in &mut plan.elements {
             // Read and closed, and perhaps gone by then.
             element.file = None;
@@ -50,7 +55,20 @@ impl After {
             plan,
             begun,
             reported,
+            used_up,
         }
+    }
+
+    /// What holds for one transaction holds again: this one was not done.
+    pub(crate) fn give_back(&mut self, rpm: &Librpm) {
+        if self.used_up.is_empty() {
+            return;
+        }
+        let used_up = std::mem::take(&mut self.used_up);
+        let given = record_client::give_back(&self.judge, client(), &self.plan, used_up, who());
+        let mut reporter = Reporter::new(rpm, Phase::After, Reported::default());
+        complain(&mut reporter, given);
+        reporter.unshown.iter().for_each(to_stderr);
     }
 
     /// Has the disk judged, and shows what is new. Nothing is stopped any more.

@@ -79,7 +79,7 @@ fn handed_over(
     {
         let plan = in_image(plan);
         let reported = reporter.reported;
-        state::keep_real(|| After::new(options, plan, begun, answer.keys, reported));
+        state::keep_real(|| After::new(options, plan, begun, answer, reported));
     }
     code
 }
@@ -136,7 +136,7 @@ fn judged(
                 && !answer.is_off()
             {
                 let plan = judged.plan;
-                state::keep_real(|| After::new(options, plan, begun, answer.keys, reported));
+                state::keep_real(|| After::new(options, plan, begun, answer, reported));
             }
         }
         _ => {}

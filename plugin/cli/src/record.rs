@@ -10,9 +10,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use btf_guard_core::config::Loaded;
+use btf_guard_core::policy::overrides::give_back;
 use btf_guard_core::status::journal_entries::{self, JournalEntry};
-use btf_guard_protocol::event::{Event, MAX_EVENT, SCHEMA};
+use btf_guard_protocol::event::{Event, EventOutcome, MAX_EVENT, SCHEMA};
 use btf_guard_protocol::judge_client::Judge;
+use btf_guard_protocol::override_source::Override;
 use btf_guard_protocol::terminal::escape;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::process::geteuid;
@@ -53,6 +55,13 @@ pub(crate) fn run(place: &ConfigDirArgs) -> anyhow::Result<Outcome> {
             replied?;
             return Ok(Outcome::Done);
         }
+    }
+    if event.outcome == EventOutcome::NotDone {
+        let is_given = |used: &Override| {
+            let given = used.id.as_deref().map(|id| give_back(&places, id));
+            given.is_some_and(|given| given.unwrap_or(false))
+        };
+        event.overrides.retain(is_given);
     }
     write_journal(&journal_entries::of(&event));
     let kept = btf_guard_core::status::record::keep(&event, Path::new(status::STORE));

@@ -77,6 +77,9 @@ pub enum EventOutcome {
     Overridden,
     /// Nothing was done: it was asked what would happen.
     Preflight,
+    /// It went on by [`Event::overrides`], and then nothing was done: rpm refused it, or it
+    /// failed before the first file. What holds for one transaction holds again.
+    NotDone,
 }
 
 impl Event {
@@ -111,6 +114,14 @@ impl Event {
         Self {
             failure: Some(failure),
             ..Self::new(client, plan, EventOutcome::Proceeded, who)
+        }
+    }
+
+    /// That a transaction was not done for which these were used up.
+    pub(crate) fn not_done(client: String, plan: &Plan, used_up: Vec<Override>, who: Who) -> Self {
+        Self {
+            overrides: used_up,
+            ..Self::new(client, plan, EventOutcome::NotDone, who)
         }
     }
 

@@ -14,6 +14,7 @@ use crate::caller::Who;
 use crate::decision::Decision;
 use crate::event::{Event, EventOutcome, OutcomeInputs};
 use crate::judge_client::{Judge, MAX_ANSWER};
+use crate::override_source::Override;
 use crate::plan::{Answer, Plan, Reply};
 
 /// How long the records may take. A package manager waits for it.
@@ -63,6 +64,18 @@ pub fn settle_without_answer(
     let mut event = Event::without_answer(client, plan, why, who);
     event.undecided = Some(OutcomeInputs::of(plan, is_last));
     decide(judge, &event).map(|(reply, _)| reply)
+}
+
+/// Has it undone that these overrides, which hold once, were used up: the transaction was
+/// not done.
+pub fn give_back(
+    judge: &Judge,
+    client: String,
+    plan: &Plan,
+    used_up: Vec<Override>,
+    who: Who,
+) -> Result<(), ChildError> {
+    record(judge, &Event::not_done(client, plan, used_up, who))
 }
 
 /// Has an event written down.

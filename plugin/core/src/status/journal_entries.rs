@@ -21,6 +21,7 @@ const BLOCKED: &str = "5d694a1a07704e8ea32497733ca37fe9";
 const WARNED: &str = "8ef9a75d22a742819c25bc6a78c5b663";
 const OVERRIDDEN: &str = "1028fbb9e0b84a349a105fc0f1296a05";
 const UNJUDGED: &str = "aff9fe56aeb84d4fb78a93a7e367c755";
+const GIVEN_BACK: &str = "8aa987c76e3e44c6836ce354cd5dff0b";
 
 /// One entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,9 @@ type Group<'a> = (&'a str, &'a str, Kind);
 
 /// The entries of an event: the worst first.
 pub fn of(event: &Event) -> Vec<JournalEntry> {
+    if event.outcome == EventOutcome::NotDone {
+        return not_done(event).into_iter().collect();
+    }
     let report: Report = match (&event.failure, &event.answer) {
         (Some(failure), _) => return vec![unjudged(event, failure)],
         (None, None) => return Vec::new(),
@@ -55,7 +59,9 @@ pub fn of(event: &Event) -> Vec<JournalEntry> {
         EventOutcome::Preflight if report.decision == Decision::Block => {
             (BLOCKED, log::Level::Error)
         }
-        EventOutcome::Proceeded | EventOutcome::Preflight => (WARNED, log::Level::Warn),
+        EventOutcome::Proceeded | EventOutcome::Preflight | EventOutcome::NotDone => {
+            (WARNED, log::Level::Warn)
+        }
     };
     let mut entries = Vec::new();
     for ((package, release, verdict), count) in groups(&report, event) {
@@ -84,6 +90,17 @@ pub fn of(event: &Event) -> Vec<JournalEntry> {
     }
     entries.truncate(MAX_ENTRIES);
     entries
+}
+
+/// The entry of what holds again, if anything does.
+fn not_done(event: &Event) -> Option<JournalEntry> {
+    event.overrides.first()?;
+    let names: Vec<String> = event.overrides.iter().map(Override::to_string).collect();
+    Some(JournalEntry {
+        message: format!("{}: {} holds again", what(event), names.join(", ")),
+        level: log::Level::Warn,
+        fields: common(event, GIVEN_BACK, Decision::Allow),
+    })
 }
 
 /// The entry of what nobody could judge.
@@ -140,6 +157,7 @@ fn what(event: &Event) -> String {
         EventOutcome::Proceeded => format!("warned {client}"),
         EventOutcome::Overridden => format!("overridden for {client}"),
         EventOutcome::Preflight => format!("preflight of {client}"),
+        EventOutcome::NotDone => format!("not done by {client}"),
     }
 }
 

@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, renameat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -183,6 +183,16 @@ impl Private {
     /// succeeds.
     pub fn take(&self, name: &str) -> io::Result<bool> {
         remove_file(&self.dir, name)
+    }
+
+    /// Gives a file another name, in place of what has it; `false` where there is none. Of
+    /// several who try, one succeeds.
+    pub fn rename(&self, name: &str, other: &str) -> io::Result<bool> {
+        match renameat(&self.dir, name, &self.dir, other) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Removes a file; there need be none.

@@ -3,8 +3,11 @@
 
 use std::thread;
 
+use btf_guard_tests::Package;
+use btf_guard_tests::client::{Build, Suite, kmp_in};
+
 use super::{ALL, BAD, GOOD, RPM, guard, make, overrides, passes, scene};
-use crate::client::{Act, Tool};
+use crate::client::{Act, Client, Tool};
 use crate::scene::{Scene, said};
 
 #[test]
@@ -171,5 +174,52 @@ fn a_full_run_stops_nothing() {
         let outcome = scene.run(GOOD);
         assert!(outcome.status.success(), "{client:?}: {outcome:?}");
         scene.assert_installed(&["driver-kmp-1", "kernel-default-1"]);
+    }
+}
+
+/// By a file of another package, or a scriptlet.
+#[test]
+fn one_that_holds_once_holds_again_if_nothing_was_done() {
+    for suite in Suite::ALL {
+        let Some(scene) = Scene::old_kernel(Client::new(suite, Tool::Rpm)) else {
+            continue;
+        };
+        let taken = "/usr/share/taken";
+        let bad = |name: &str| kmp_in(name, name, "1", Build::New);
+        let other = Package::new("other").file(taken, "other");
+        let other = scene.root.build(&other);
+        assert!(scene.root.run(["rpm", "-U", &other]).status.success());
+        let conflicting = scene.root.build(&bad("conflicting").file(taken, "own"));
+        let failing = |script: &str| bad(&script[1..]).lua(script, "error('no')");
+        let [pretrans, pre] =
+            ["%pretrans", "%pre"].map(|script| scene.root.build(&failing(script)));
+        let id = make(&scene, "allow --next --reason 'tried it'");
+        for package in [&conflicting, &pretrans, &pre] {
+            let before = scene.root.installed();
+            let outcome = scene.root.run(["rpm", "-U", package]);
+            assert!(!outcome.status.success(), "{suite:?}: {outcome:?}");
+            let text = said(&outcome);
+            assert!(text.contains("decided by the one-shot"), "{text}");
+            assert_eq!(scene.root.installed(), before);
+            assert!(
+                overrides(&scene).contains(&id),
+                "{suite:?}: {package}: {text}"
+            );
+        }
+        // Of two packages one is there.
+        let first = scene.root.build(&bad("first"));
+        let last = bad("last")
+            .lua("%pre", "error('no')")
+            .tag("Requires", "first");
+        let last = scene.root.build(&last);
+        scene.root.run(["rpm", "-U", &first, &last]);
+        assert!(
+            scene
+                .root
+                .installed()
+                .iter()
+                .any(|name| name.starts_with("first"))
+        );
+        assert_eq!(overrides(&scene), "", "{suite:?}");
     }
 }

@@ -214,9 +214,27 @@ pub fn issue(
 }
 
 /// Takes an override for one transaction: `true` for the one who may use it. Where that
-/// cannot be known, nobody may.
+/// cannot be known, nobody may. It lies aside until it ends: the transaction may not be
+/// done in the end.
 pub(crate) fn consume(places: &ConfigPaths, id: &str) -> Result<bool, NotTrusted> {
-    take(places, id, OverrideSource::OneShot)
+    rename(places, id, name, used_name)
+}
+
+/// Puts back what was taken for a transaction that was not done; `false` where it is gone.
+pub fn give_back(places: &ConfigPaths, id: &str) -> Result<bool, NotTrusted> {
+    rename(places, id, used_name, name)
+}
+
+fn rename(
+    places: &ConfigPaths,
+    id: &str,
+    from: fn(&str) -> String,
+    to: fn(&str) -> String,
+) -> Result<bool, NotTrusted> {
+    match directory(places, OverrideSource::OneShot)?.filter(|_| is_id(id)) {
+        Some(dir) => Ok(dir.rename(&from(id), &to(id))?),
+        None => Ok(false),
+    }
 }
 
 /// Uses up what an answer says holds for one transaction. If another transaction was
@@ -268,9 +286,18 @@ fn name(id: &str) -> String {
     format!("{id}.json")
 }
 
+/// The name of one that is used up.
+fn used_name(id: &str) -> String {
+    format!("{id}.used")
+}
+
 /// A token as it was written. `None` where there is none any more.
 fn read(dir: &Private, id: &str) -> Result<Option<Token>, ReadError> {
-    let Some(text) = dir.read(&name(id), MAX_TOKEN)? else {
+    read_named(dir, &name(id), id)
+}
+
+fn read_named(dir: &Private, name: &str, id: &str) -> Result<Option<Token>, ReadError> {
+    let Some(text) = dir.read(name, MAX_TOKEN)? else {
         return Ok(None);
     };
     let token: Token = serde_json::from_slice(&text)?;
@@ -284,11 +311,14 @@ fn read(dir: &Private, id: &str) -> Result<Option<Token>, ReadError> {
 fn forget_the_ended(dir: &Private) {
     let (now, boot) = (btf_guard_protocol::clock::now(), procfs::boot_id().ok());
     for name in dir.names().unwrap_or_default() {
-        let Some(id) = name.strip_suffix(".json").filter(|id| is_id(id)) else {
+        let id = [".json", ".used"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end));
+        let Some(id) = id.filter(|id| is_id(id)) else {
             continue;
         };
         let ended = |token: Token| !token.counts(now, boot.as_deref());
-        if read(dir, id).ok().flatten().is_some_and(ended) {
+        if read_named(dir, &name, id).ok().flatten().is_some_and(ended) {
             let _ = dir.remove(&name);
         }
     }
