@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use btf_guard_protocol::clock::{Beginning, now};
 use btf_guard_protocol::judge_client::{self, Judge};
-use btf_guard_protocol::override_source::{Override, OverrideSource};
+use btf_guard_protocol::override_source::Override;
 use btf_guard_protocol::plan::{Answer, Message, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
@@ -42,9 +42,8 @@ impl After {
     ) -> Self {
         plan.stage = Stage::Post;
         plan.since = Some(begun.earliest());
+        let used_up = answer.used_up();
         plan.reported_keys = answer.keys;
-        let mut used_up = answer.overrides;
-        used_up.retain(|used| used.source == OverrideSource::OneShot);
         for element in &mut plan.elements {
             // Read and closed, and perhaps gone by then.
             element.file = None;

@@ -14,6 +14,7 @@ use btf_guard_protocol::clock::Beginning;
 use btf_guard_protocol::decision::Mode;
 use btf_guard_protocol::judge_client::{self, Judge};
 use btf_guard_protocol::nevra::name_of;
+use btf_guard_protocol::override_source::Override;
 use btf_guard_protocol::plan::{Answer, Element, Plan, Stage};
 use btf_guard_protocol::procfs::Process;
 use btf_guard_protocol::record_client;
@@ -39,6 +40,7 @@ const GRACE_PERIOD: Duration = Duration::from_secs(1);
 const MAX_PROBLEMS: usize = 20;
 
 const NOT_HANDED_OVER: &str = "the decision is not handed over";
+const NOT_RECORDED: &str = "not recorded as it should be";
 const NOT_ONE: &str = "the commit is not judged as one";
 
 /// The plugin's side of libzypp's commits, one after another.
@@ -301,6 +303,22 @@ impl CommitHandler {
         })
     }
 
+    /// What holds for one transaction holds again: nothing was done.
+    fn give_back(&self, used_up: Vec<Override>) -> Result<()> {
+        let Some(process) = self.committer().filter(|_| !used_up.is_empty()) else {
+            return Ok(());
+        };
+        let judge = Judge {
+            program: self.places.judge.clone(),
+            timeout: self.budget().left(),
+        };
+        let (client, plan) = (
+            caller::program(process.pid),
+            Plan::new(self.places.root.clone()),
+        );
+        record_client::give_back(&judge, client, &plan, used_up, who()).context(NOT_RECORDED)
+    }
+
     /// libzypp also says that it has `done` a step whose failure its user has
     /// ignored. Where the rpm plugin has let nothing through, because of a block
     /// or because it is switched off, the disk alone tells what happened.
@@ -310,7 +328,10 @@ impl CommitHandler {
         };
         let was_let_through = self.has_begun();
         if !done && !was_let_through {
-            return Ok(());
+            let used_up = begun
+                .answer
+                .map_or_else(Vec::new, |answer| answer.used_up());
+            return self.give_back(used_up);
         }
         let answer = begun.answer.filter(|_| was_let_through);
         let reported_keys = answer.map_or_else(Vec::new, |answer| answer.keys);
@@ -343,11 +364,14 @@ impl CommitHandler {
 /// overrides that hold once are used up by it.
 fn write(committer: Process, judge: &Judge, plan: &Plan, answer: &mut Answer, is_last: bool) {
     let client = caller::program(committer.pid);
-    let who = Who::of_this_process(|name| std::env::var(name).ok());
-    let written = record_client::settle(judge, client, plan, answer, who, is_last);
+    let written = record_client::settle(judge, client, plan, answer, who(), is_last);
     if let Err(failure) = written {
-        say(&format!("not recorded as it should be: {failure}"));
+        say(&format!("{NOT_RECORDED}: {failure}"));
     }
+}
+
+fn who() -> Who {
+    Who::of_this_process(|name| std::env::var(name).ok())
 }
 
 /// A line for zypper's log, which standard error goes to.

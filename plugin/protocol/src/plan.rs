@@ -201,6 +201,17 @@ impl Answer {
         }
     }
 
+    /// The overrides that this transaction has used up by going on. One that denies is used
+    /// up by what it stops.
+    pub fn used_up(&self) -> Vec<Override> {
+        let is_used_up = |o: &&Override| o.source == OverrideSource::OneShot && !o.denies;
+        let used = self
+            .overrides
+            .iter()
+            .filter(|_| self.decision != Decision::Block);
+        used.filter(is_used_up).cloned().collect()
+    }
+
     /// The kernel command line says `off`: nothing was judged. It only lowers, so
     /// that what comes to nothing by it is `off`.
     pub fn is_off(&self) -> bool {

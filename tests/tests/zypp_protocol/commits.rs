@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use btf_guard_protocol::decision::{Decision, Mode};
+use btf_guard_protocol::event::{Event, EventOutcome};
 use btf_guard_protocol::plan::{Plan, Stage};
 use btf_guard_tests::Judge;
 
@@ -75,6 +76,14 @@ fn after_a_commit_that_failed_the_disk_is_judged_only_if_something_changed() {
             }
         }
         assert_eq!(scene.log().contains("btf-guard: after\n"), begun);
+        // What it would have used up, too.
+        let recorded = scene.judge.recorded();
+        let given = |event: &&Event| event.outcome == EventOutcome::NotDone;
+        let given = recorded
+            .iter()
+            .find(given)
+            .map(|event| event.overrides.len());
+        assert_eq!(given, (!begun).then_some(1));
         assert_eq!(fs::read_dir(scene.at("handoffs")).unwrap().count(), 0);
     }
 }

@@ -218,12 +218,13 @@ fn blocking() -> Judge {
 
 /// Before the commit it warns, and after it, it finds something else.
 fn warning() -> Judge {
-    let answer = |text| {
+    let answer = |text, more| {
         format!(
-            r#"{{"schema":2,"decision":"warn","messages":[{{"level":"warning","text":"{text}"}}],"keys":["k"]}}"#
+            r#"{{"schema":2,"decision":"warn","messages":[{{"level":"warning","text":"{text}"}}],"keys":["k"]{more}}}"#
         )
     };
-    let (before, after) = (answer("before"), answer("after"));
+    let used = r#","overrides":[{"source":"one-shot","id":"0000000a","reason":"tried"}]"#;
+    let (before, after) = (answer("before", used), answer("after", ""));
     Judge::script(&format!(
         "cat >$E/plan\nif grep -q '\"stage\":\"post\"' $E/plan\n\
          then mv $E/plan $E/plan-after; echo '{after}'\nelse echo '{before}'\nfi"
