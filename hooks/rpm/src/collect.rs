@@ -6,7 +6,7 @@ use std::collections::TryReserveError;
 use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use btf_guard_protocol::plan::{Action, Element, MovedFile, Plan};
 use btf_guard_protocol::requested_mode::RequestedMode;
@@ -68,11 +68,8 @@ pub(crate) fn elements<'t>(
     let linked = root.map_or_else(|_| Vec::new(), |root| linked_outside(&root));
     // What a `..` leads to, the judge finds out.
     let is_linked = |directory: &[u8]| {
-        let directory = Path::new(OsStr::from_bytes(directory));
-        linked.iter().any(|linked| directory.starts_with(linked))
-            || directory
-                .components()
-                .any(|part| part == Component::ParentDir)
+        let path = Path::new(OsStr::from_bytes(directory));
+        has_parents(directory) || linked.iter().any(|linked| path.starts_with(linked))
     };
     for element in transaction.elements() {
         let Some(files) = element.files() else {
@@ -100,8 +97,31 @@ pub(crate) fn elements<'t>(
     Ok(touched)
 }
 
+/// What a directory may hold. Where a `..` in it leads to is known only if no link stands
+/// before it; the judge looks.
 fn kind(files: &Files<'_>, directory: i32) -> Option<Directory> {
-    Directory::of(files.directory(directory)?.to_bytes())
+    let path = files.directory(directory)?.to_bytes();
+    Directory::of(path).or_else(|| match has_parents(path) {
+        true => Directory::of(&without_parents(path)),
+        false => None,
+    })
+}
+
+fn has_parents(directory: &[u8]) -> bool {
+    let mut parts = directory.split(|byte| *byte == b'/');
+    parts.any(|part| part == b"..")
+}
+
+fn without_parents(directory: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in directory.split(|byte| *byte == b'/') {
+        match part {
+            b".." => drop(parts.pop()),
+            b"" | b"." => {}
+            part => parts.push(part),
+        }
+    }
+    [b"/", parts.join(&b'/').as_slice()].concat()
 }
 
 /// The paths of a package's modules and kernel images.
@@ -266,6 +286,20 @@ pub(crate) fn plan(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_leads_up_leads_somewhere() {
+        for (path, expected) in [
+            ("/opt/../boot/", "/boot"),
+            ("/../boot/./", "/boot"),
+            ("/lib//modules/../modules/6.1/", "/lib/modules/6.1"),
+            ("/..", "/"),
+        ] {
+            assert!(has_parents(path.as_bytes()));
+            assert_eq!(without_parents(path.as_bytes()), expected.as_bytes());
+        }
+        assert!(!has_parents(b"/boot/..a/"));
+    }
 
     #[test]
     fn a_path_that_is_not_utf8_is_still_a_path() {

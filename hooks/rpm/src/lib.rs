@@ -14,6 +14,7 @@
 mod answer;
 mod catch_panic;
 mod collect;
+mod descriptor_room;
 mod host;
 mod librpm;
 mod options;

@@ -17,6 +17,7 @@ use rpm_plugin_sys::{RPMRC_OK, rpmRC};
 use crate::answer::{ReturnCode, client, complain, follow, stops, who};
 use crate::catch_panic::catch_panic;
 use crate::collect;
+use crate::descriptor_room::DescriptorRoom;
 use crate::host::Host;
 use crate::librpm::{Librpm, TransactionSet};
 use crate::options::{self, PluginOptions};
@@ -112,6 +113,7 @@ fn judged(
     for complaint in wish.complaints.iter().chain(&options.complaints) {
         reporter.warn(format!("btf-guard: {complaint}"));
     }
+    let room = DescriptorRoom::open();
     let plan = touched.and_then(|touched| collect::plan(transaction, wish, touched));
     let mut judged = match plan {
         Ok((mut plan, packages)) => {
@@ -124,6 +126,7 @@ fn judged(
             None
         }
     };
+    drop(room);
     let code = judged.as_mut().map_or(ReturnCode::Proceed, |judged| {
         settle(&mut reporter, &options.judge, wish.mode, judged)
     });

@@ -253,10 +253,9 @@ pub(crate) fn judge(
     })
 }
 
-/// A descriptor that was inherited, as a file of our own.
 fn open(descriptor: Option<i32>) -> Option<File> {
     let descriptor = descriptor?;
-    match File::open(format!("/proc/self/fd/{descriptor}")) {
+    match btf_guard_subprocess::inherited(descriptor) {
         Ok(file) => Some(file),
         Err(error) => {
             log::warn!("descriptor {descriptor}: {error}");

@@ -57,8 +57,13 @@ pub(crate) fn limit(inherited: u64) {
     for (resource, wanted) in limits {
         let now = getrlimit(resource);
         let cap = |limit: Option<u64>| Some(limit.map_or(wanted, |limit| limit.min(wanted)));
+        // A package manager may have passed on more descriptors than it may have itself.
+        let current = match resource {
+            Resource::Nofile => now.maximum,
+            _ => now.current,
+        };
         let lower = Rlimit {
-            current: cap(now.current),
+            current: cap(current),
             maximum: cap(now.maximum),
         };
         if let Err(error) = setrlimit(resource, lower) {

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use libc::{CLOSE_RANGE_CLOEXEC, F_SETFD, SIG_DFL, SIG_SETMASK, SYS_close_range};
+use libc::{CLOSE_RANGE_CLOEXEC, F_SETFD, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGXFSZ, SYS_close_range};
 
 /// Signals are numbered from 1 to this.
 const LAST_SIGNAL: i32 = 64;
@@ -53,6 +53,9 @@ fn default_signals() {
         // the C library) are refused.
         unsafe { libc::signal(signal, SIG_DFL) };
     }
+    // What it writes beyond the caller's limit for files is an error then, not its end.
+    // SAFETY: sets no handler.
+    unsafe { libc::signal(SIGXFSZ, SIG_IGN) };
     // SAFETY: the set is initialised before it is read.
     unsafe {
         let mut none = std::mem::zeroed();

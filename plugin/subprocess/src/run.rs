@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
 use crate::child::{ChildEnd, Running};
@@ -142,7 +143,8 @@ fn hear(
 /// write while the child reads.
 pub fn json_memfd(value: &impl Serialize) -> io::Result<File> {
     let mut file = File::from(memfd_create(c"btf-guard input", MemfdFlags::CLOEXEC)?);
-    let mut writer = io::BufWriter::new(&file);
+    let left = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+    let mut writer = io::BufWriter::new(LimitedFile { file: &file, left });
     serde_json::to_writer(&mut writer, value)?;
     writer.flush()?;
     drop(writer);
@@ -151,6 +153,28 @@ pub fn json_memfd(value: &impl Serialize) -> io::Result<File> {
 }
 
 /// Why a child was not heard to the end.
+/// A file that is not written beyond the process's limit for files. The kernel would send
+/// `SIGXFSZ`, which ends a package manager that does not expect it.
+struct LimitedFile<'f> {
+    file: &'f File,
+    left: u64,
+}
+
+impl Write for LimitedFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let written = self.file.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 enum OutputError {
     Late,
     TooLong,

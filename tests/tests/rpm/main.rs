@@ -19,6 +19,7 @@ mod host;
 mod hostile;
 mod images;
 mod initrds;
+mod limits;
 mod memory;
 mod paths;
 mod plans;
