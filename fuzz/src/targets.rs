@@ -22,6 +22,7 @@ use btf_guard_core::initrd::{self, Contents};
 use btf_guard_core::kernel::{KernelConfig, image};
 use btf_guard_core::module;
 use btf_guard_core::rpm::package::Package;
+use btf_guard_core::time_limit::TimeLimit;
 use btf_guard_core::transaction::changes::Transaction;
 use btf_guard_core::vercmp;
 use btf_guard_protocol::plan::Plan;
@@ -122,6 +123,7 @@ pub(crate) fn package(data: &[u8]) {
     };
     let _ = package.extract(
         |_| true,
+        TimeLimit::default(),
         |_, bytes| {
             let _ = module::parse(&bytes, "fuzz.ko");
             ControlFlow::Continue(())
