@@ -54,6 +54,7 @@ test python:rpm python3-rpm python3-rpm python3-rpm
 test cmd:ps procps procps procps-ng
 test cmd:rpmlint rpmlint rpmlint rpmlint
 test cmd:strace strace strace strace
+test cmd:valgrind valgrind valgrind valgrind
 test cmd:shellcheck shellcheck ShellCheck ShellCheck
 test cmd:objcopy binutils binutils binutils
 test header:libelf.h libelf-dev libelf-devel elfutils-libelf-devel

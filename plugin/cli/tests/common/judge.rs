@@ -83,13 +83,17 @@ impl Transaction {
     }
 
     pub(crate) fn judge_with(self, cache: &Path) -> Answer {
-        let plan = serde_json::to_vec(&self.plan).unwrap();
-        let mut program = program();
-        program.args(["judge", "--cache"]).arg(cache);
-        program.arg("--config").arg(&self.config).args(&self.more);
-        let (code, out, err) = asked(program, &plan);
+        let (code, out, err) = self.ask(program(), cache);
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
         Answer(serde_json::from_str(&out).expect(&out))
+    }
+
+    /// Asks a program that is started like this one.
+    pub(crate) fn ask(&self, mut program: Command, cache: &Path) -> (i32, String, String) {
+        let plan = serde_json::to_vec(&self.plan).unwrap();
+        program.args(["judge", "--cache"]).arg(cache);
+        program.arg("--config").arg(&self.config).args(&self.more);
+        asked(program, &plan)
     }
 }
 

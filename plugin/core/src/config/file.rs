@@ -11,7 +11,6 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use toml::{Spanned, Value};
 
-use super::error::place;
 use super::strict::{FromTable, FromText};
 use super::{Config, ConfigProblem, DEFAULT_LOG, MAX_RULES, OnError, word};
 use crate::kernel::Target;
@@ -104,7 +103,12 @@ impl RuleKeys {
 pub(crate) fn read(config: &Config, path: &Path, text: &str) -> Result<Config, ConfigProblem> {
     let file: File =
         toml::from_str(text).map_err(|error| ConfigProblem::of_toml(path, text, &error))?;
-    let origin = |start| format!("{}:{}", path.display(), place(text, start).0);
+    // Found once: a file may have hundreds of rules.
+    let breaks: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let origin = |start: usize| {
+        let line = breaks.partition_point(|at| *at < start) + 1;
+        format!("{}:{line}", path.display())
+    };
     let mut config = config.clone();
     if let Some(mode) = file.mode {
         config.mode = set(mode, origin);

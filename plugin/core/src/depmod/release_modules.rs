@@ -164,12 +164,17 @@ impl ReleaseModules {
     }
 
     /// The files that are not loaded, given those that are.
-    pub(crate) fn shadowed(&self, loaded: &LoadedFiles<'_>) -> Vec<ShadowedFile> {
+    pub(crate) fn shadowed<'a>(&self, loaded: &'a LoadedFiles<'a>) -> Vec<ShadowedFile> {
         let mut shadowed = Vec::new();
+        let of_name = |(name, files): (&'a String, &'a Vec<NamedFile<'a>>)| {
+            let files = files.iter();
+            files.map(move |(_, file)| (name.as_str(), file.file.as_path()))
+        };
+        let is_loaded: HashSet<(&str, &Path)> = loaded.iter().flat_map(of_name).collect();
         for (path, file) in self.all() {
-            let files = loaded.get(&name_of_file(path)).map(Vec::as_slice);
-            let files = files.unwrap_or_default();
-            if !files.iter().any(|(_, loaded)| loaded.file == file.file) {
+            let name = name_of_file(path);
+            let files = loaded.get(&name).map(Vec::as_slice).unwrap_or_default();
+            if !is_loaded.contains(&(name.as_str(), file.file.as_path())) {
                 shadowed.push(ShadowedFile {
                     path: file.path.clone(),
                     by: files.first().map(|(_, loaded)| loaded.path.clone()),

@@ -87,7 +87,8 @@ impl Rating<'_> {
 /// What comes of a report, while rules are left out one by one.
 ///
 /// Only verdicts that a rule has changed are rated again without it: hundreds of rules
-/// may meet thousands of verdicts.
+/// may meet thousands of verdicts. Where many change the same one, that takes their number
+/// times itself; it is the admin who writes them.
 struct RuledReport<'a> {
     rating: &'a Rating<'a>,
     report: &'a Report,
