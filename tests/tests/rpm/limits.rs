@@ -65,7 +65,7 @@ fn a_plan_that_is_longer_than_a_file_may_be_does_not_end_rpm() {
     assert!(run(&root, "true", &["-U"], &[plain]).status.success());
     for mode in ["off", "block"] {
         let line = format!("export BTF_GUARD={mode}; ulimit -f 300");
-        let outcome = run(&root, &line, &["-U", "--test"], &[many.clone()]);
+        let outcome = run(&root, &line, &["-U", "--test"], std::slice::from_ref(&many));
         assert!(outcome.status.success(), "{mode}: {outcome:?}");
         let log = outcome.log();
         let is_said = log
