@@ -49,20 +49,22 @@ pub(crate) fn mark_preexisting(
             let Some(disk) = disks.get(&location.release) else {
                 return;
             };
-            if limit.is_over() {
-                for verdict in &mut module.verdicts {
-                    verdict.set_maybe_preexisting(LATE);
-                }
-                return;
-            }
-            let before = disk.modules(location);
+            let is_late = limit.is_over();
+            let before = match is_late {
+                true => Vec::new(),
+                false => disk.modules(location),
+            };
             // A package that brings a link says that the module is for this release.
             let is_found = module.link.is_some() && !transaction.brings(location);
             for verdict in &mut module.verdicts {
                 if verdict.severity < Severity::Warn {
                     continue;
                 }
-                match disk.compare(&before, verdict, evaluator) {
+                let baseline = match is_late {
+                    true => Baseline::Unknown(LATE.to_owned()),
+                    false => disk.compare(&before, verdict, evaluator),
+                };
+                match baseline {
                     // What is another release's is no reason to stop where nothing
                     // that worked gets lost.
                     Baseline::None if is_found => verdict.cap(Severity::Warn),
