@@ -112,6 +112,22 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// One about packages alone: these, or all where there are none.
+    pub(crate) fn of_packages(source: Override, package: Vec<Pattern>, effect: Effect) -> Self {
+        Self {
+            source,
+            package,
+            vendor: Vec::new(),
+            repository: Vec::new(),
+            module: Vec::new(),
+            release: Vec::new(),
+            verdicts: Vec::new(),
+            moment: None,
+            expires: None,
+            effect,
+        }
+    }
+
     /// True if it is used up by the transaction that it helps.
     pub fn is_one_shot(&self) -> bool {
         self.source.source == OverrideSource::OneShot

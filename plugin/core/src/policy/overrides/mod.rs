@@ -99,18 +99,7 @@ impl Token {
             let nothing = || glob::Pattern::new("").unwrap_or_default();
             pattern(text, false).unwrap_or_else(|_| nothing())
         };
-        Rule {
-            source,
-            package: self.package.iter().map(pattern).collect(),
-            vendor: Vec::new(),
-            repository: Vec::new(),
-            module: Vec::new(),
-            release: Vec::new(),
-            verdicts: Vec::new(),
-            moment: None,
-            expires: None,
-            effect,
-        }
+        Rule::of_packages(source, self.package.iter().map(pattern).collect(), effect)
     }
 }
 

@@ -252,17 +252,10 @@ fn a_package_that_stays_is_named_and_allowed() {
     }
     assert!(!said.contains("--package 'kernel'"), "{said}");
 
-    let rule = |package: &str| Rule {
-        source: Override::of(OverrideSource::Standing),
-        package: vec![pattern(package, false).unwrap()],
-        vendor: Vec::new(),
-        repository: Vec::new(),
-        module: Vec::new(),
-        release: Vec::new(),
-        verdicts: Vec::new(),
-        moment: None,
-        expires: None,
-        effect: Effect::Allow,
+    let rule = |package: &str| {
+        let source = Override::of(OverrideSource::Standing);
+        let packages = vec![pattern(package, false).unwrap()];
+        Rule::of_packages(source, packages, Effect::Allow)
     };
     for (package, severity) in [("kmp", Severity::Warn), ("kmp-1", Severity::Block)] {
         let policy = Policy {

@@ -69,22 +69,15 @@ fn found(found: Found) -> Report {
 }
 
 fn policy(wishes: &[Wish]) -> Policy {
-    let rule = |(id, effect, source, package): &Wish| Rule {
-        source: Override {
+    let rule = |(id, effect, source, package): &Wish| {
+        let source = Override {
             source: *source,
             id: Some((*id).to_owned()),
             reason: None,
             denies: *effect == Effect::Deny,
-        },
-        package: package.iter().map(|p| pattern(p, false).unwrap()).collect(),
-        vendor: Vec::new(),
-        repository: Vec::new(),
-        module: Vec::new(),
-        release: Vec::new(),
-        verdicts: Vec::new(),
-        moment: None,
-        expires: None,
-        effect: *effect,
+        };
+        let packages = package.iter().map(|p| pattern(p, false).unwrap());
+        Rule::of_packages(source, packages.collect(), *effect)
     };
     Policy {
         rules: wishes.iter().map(rule).collect(),
